@@ -1,0 +1,106 @@
+// The landmark: a page at a fixed physical address through which the world outside reads a run from the machine's RAM,
+// during it and after it. The hypervisor writes; nobody else does.
+#pragma once
+
+#include "abi/types.hpp"
+
+namespace bulkhead::landmark {
+
+inline constexpr std::uint64_t physical_address = 0x8000;
+inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
+inline constexpr std::uint32_t version = 1;
+inline constexpr std::size_t max_pcpus = 64;
+inline constexpr std::size_t name_bytes = 16;
+
+enum class State : std::uint32_t { booting = 0, running = 1, finished = 2, panicked = 3 };
+
+// What the process exit status of `bulkhead boot` will be.
+enum class Exit : std::uint32_t { all_off = 0, bad_input = 2, guest_crashed = 3, panicked = 4, time_over = 5 };
+
+// Per-pCPU trace ring: `written` counts records ever written; the ring never wraps, records past `capacity` are lost and
+// counted in `lost`.
+struct TraceRing {
+    std::uint64_t physical;
+    std::uint64_t capacity; // records
+    std::uint64_t written;
+    std::uint64_t lost;
+};
+
+// Every nanosecond of a pCPU is in exactly one of: some domain's guest_ns or hypervisor_ns, idle, unbilled.
+struct LedgerEntry {
+    std::uint16_t domain;
+    std::uint16_t state; // 0 free, 1 alive, 2 gone (the numbers stay)
+    std::uint32_t weight;
+    char name[name_bytes];
+    std::int64_t guest_ns;      // in guest code
+    std::int64_t hypervisor_ns; // in the hypervisor on the domain's behalf
+    std::int64_t waiting_ns;    // runnable, not running, summed over vCPUs
+    std::int64_t blocked_ns;
+    std::uint64_t hypercalls;
+    std::uint64_t traps;
+    std::uint64_t events_sent;
+    std::uint64_t wakes;
+    std::uint64_t run_ins;
+    std::uint32_t frames_owned;
+    std::uint32_t frames_peak;
+    std::uint32_t shutdown_reason; // SHUTDOWN_*, or 0xff while it has not shut down
+    std::uint32_t reserved;
+};
+
+struct PcpuLedger {
+    std::int64_t start; // RealTime at which the ledger opened
+    std::int64_t end;   // RealTime of the last posting
+    std::int64_t guest_ns;
+    std::int64_t hypervisor_ns; // for named domains
+    std::int64_t idle_ns;
+    std::int64_t unbilled_ns;
+};
+
+struct Stretch { // the longest the hypervisor ran without a preemption point
+    std::int64_t ns;
+    std::uint32_t kind; // 0 hypercall, 1 trap, 2 interrupt, 3 dispatch, 4 policy hook
+    std::uint32_t number; // hypercall number, vector or hook
+    std::uint16_t domain;
+    std::uint16_t pcpu;
+    std::uint32_t reserved;
+};
+
+struct PolicyReport {
+    char name[name_bytes * 2];
+    std::uint32_t kind;
+    std::uint32_t ejected; // 0 or plugin::Fault
+    std::uint32_t hook;    // the hook that was ejected
+    std::uint32_t parameter_count;
+    std::int64_t ejected_at;
+    std::int64_t parameters[16]; // effective values in the order of the policy's table
+    std::uint64_t hook_calls;
+    std::int64_t hook_ns;
+    std::int64_t hook_max_ns;
+};
+
+struct Page {
+    std::uint64_t magic;
+    std::uint32_t version;
+    State state;
+    Exit exit_status;
+    std::uint32_t pcpus;
+    std::uint64_t clock_hz;
+    std::int64_t now; // RealTime of the last update
+    std::uint64_t ram_frames;
+    std::uint64_t free_frames;
+    std::uint64_t free_frames_at_boot;  // before domain 0 was built
+    std::uint64_t audit_runs;
+    std::uint64_t audit_failures;
+    std::uint64_t ledger_physical; // array of LedgerEntry
+    std::uint32_t ledger_capacity;
+    std::uint32_t ledger_used;
+    std::uint64_t seed;
+    char message[128]; // the panic's or the refusal's one line
+    Stretch r_max;
+    PolicyReport policies[3]; // scheduler, memory, ring
+    TraceRing rings[max_pcpus];
+    PcpuLedger pcpu_ledgers[max_pcpus];
+};
+static_assert(sizeof(Page) <= 2 * 4096, "two pages are reserved for the landmark");
+
+} // namespace bulkhead::landmark

@@ -1,0 +1,243 @@
+// The contract of a scheduler: which vCPU runs on a pCPU, and for how long. A policy is a class with the hooks below; it
+// is written against this header alone and never sees the hypervisor or the simulator behind it.
+//
+//   class MyPolicy : public sched::Policy {
+//     public:
+//       struct Vcpu : sched::Vcpu { ... };      // what the policy keeps of each vCPU
+//       struct Pcpu : sched::Pcpu { ... };      // of each pCPU
+//       struct Domain : sched::Domain { ... };  // of each domain (optional: sched::Domain serves)
+//       static constexpr plugin::Parameter parameters[] = {{"slice", "us", "time before another's turn", 5000, 100, 100000}};
+//       static constexpr sched::Text text{.name = "my_policy", .summary = "...", .good_at = "...", .bad_at = "...", .source = "..."};
+//       explicit MyPolicy(const sched::Setup<MyPolicy>& setup);
+//       ... hooks ...
+//   };
+//   BULKHEAD_SCHEDULER(MyPolicy)
+//
+// States of a vCPU as the policy sees them:
+//
+//      attach           wake                pick
+//   o ------> blocked ------> queued <---------------> running
+//                ^               | deschedule:         |
+//                |               |  paused             | deschedule: blocked, paused, gone -> blocked
+//                +---------------+---------------------+ deschedule: slice_end, yielded, preempted -> queued
+//
+// All hooks run with interrupts held off from the guest's point of view, one at a time per machine (the host holds the
+// scheduler lock), and must return within `hook_budget`. A wrong answer, a fault, or an overrun ejects the policy.
+#pragma once
+
+#include "abi/plugin.hpp"
+
+#include <concepts>
+#include <iterator>
+#include <new>
+
+namespace bulkhead::sched {
+
+inline constexpr Nanos hook_budget = microseconds(100);
+inline constexpr Nanos least_slice = microseconds(50);   // a shorter slice is a wrong answer
+inline constexpr Nanos longest_slice = milliseconds(1'000);
+inline constexpr std::uint32_t default_weight = 256;
+
+// Why a vCPU stopped running (or left the queue).
+enum class Stop : std::uint32_t {
+    slice_end = 0, // its slice is used up; still runnable
+    yielded = 1,   // it gave the pCPU up; still runnable
+    preempted = 2, // a kick; still runnable
+    blocked = 3,   // waits for an event
+    paused = 4,    // the control plane stopped it; also sent for a queued vCPU (ran = 0)
+    gone = 5,      // it will never run again; detach follows
+};
+[[nodiscard]] constexpr bool still_runnable(Stop why) { return why <= Stop::preempted; }
+
+// Written by the host, read by the policy. A policy derives its own types from these.
+struct Pcpu {
+    PcpuId id;
+};
+
+struct Domain {
+    DomainId id;
+    std::uint16_t vcpus;  // attached ones
+    std::uint32_t weight; // relative share, 1 to 65535
+    std::uint32_t cap;    // per cent of one pCPU, 0 for none
+};
+
+struct Vcpu {
+    Domain* domain;
+    VcpuId id;
+    PcpuId last_pcpu;         // where it ran last, or where it should start
+    std::uint64_t affinity;   // bit n: may run on pCPU n
+};
+
+// pick's answer. No vCPU means idle until the next wake, or until `slice` is over if that is not `until_kicked`.
+struct Decision {
+    Vcpu* vcpu;
+    Nanos slice;
+    static constexpr Nanos until_kicked = Nanos{INT64_MAX};
+    [[nodiscard]] static constexpr Decision idle() { return {nullptr, until_kicked}; }
+};
+
+// The policy's description: what `bulkhead list policies` and the documentation print.
+struct Text {
+    const char* name;
+    const char* summary;
+    const char* good_at;
+    const char* bad_at;
+    const char* source;
+};
+
+// The services of the host, typed. Copyable; a policy keeps one.
+class Services {
+  public:
+    explicit Services(const plugin::Host& host) : host_{&host} {}
+    [[nodiscard]] std::uint32_t pcpus() const { return host_->pcpus; }
+    [[nodiscard]] RealTime now() const { return host_->now(host_->context); }
+    [[nodiscard]] std::uint64_t random() const { return host_->random(host_->context); }
+    void note(std::uint64_t code, std::uint64_t value) const { host_->note(host_->context, code, value); }
+    void kick(PcpuId pcpu) const { host_->kick(host_->context, pcpu); }
+    // One zeroed T from the policy's arena, or nullptr.
+    template<class T>
+    [[nodiscard]] T* allocate() const {
+        void* memory = host_->allocate(host_->context, sizeof(T), alignof(T));
+        return memory == nullptr ? nullptr : ::new (memory) T{};
+    }
+
+  private:
+    const plugin::Host* host_;
+};
+
+// Base of every policy: defaults for the optional hooks.
+class Policy {
+  public:
+    struct Domain : sched::Domain {};
+    struct Pcpu : sched::Pcpu {};
+    static constexpr plugin::Parameter* parameters = nullptr;
+};
+
+// What a policy's constructor gets: services, its pCPUs, the effective parameters in the order of its table.
+template<class P>
+struct Setup {
+    Services services;
+    typename P::Pcpu* pcpus; // services.pcpus() of them
+    const std::int64_t* values;
+};
+
+// The binary hook table behind the descriptor. `create` and `destroy` bracket the policy's life; the rest are the hooks.
+struct Hooks {
+    void (*create)(void* policy, const plugin::Host& host, Pcpu* pcpus, const std::int64_t* values);
+    void (*create_domain)(void* memory); // constructs the policy's per-domain part; the host then fills the base
+    void (*create_vcpu)(void* memory);
+    void (*create_pcpu)(void* memory);
+
+    // A vCPU appears, not runnable. Its Domain is complete. Nothing to answer.
+    void (*attach)(void* policy, Vcpu& vcpu);
+    // A vCPU disappears. It is neither queued nor running.
+    void (*detach)(void* policy, Vcpu& vcpu);
+    // blocked -> queued, at `now`. The policy may kick a pCPU if this vCPU should run at once; the host kicks an idle
+    // pCPU that the vCPU may use by itself.
+    void (*wake)(void* policy, Vcpu& vcpu, RealTime now);
+    // running -> queued or blocked (or queued -> blocked when paused or gone). `ran` is real time on the pCPU since pick,
+    // including the hypervisor's work on its behalf, excluding work for others.
+    void (*deschedule)(void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now);
+    // queued -> running: who runs on `pcpu` next. Must be queued, allowed there by its affinity, with a slice between
+    // least_slice and longest_slice; otherwise the policy is ejected. The vCPU is no longer queued when pick returns.
+    Decision (*pick)(void* policy, Pcpu& pcpu, RealTime now);
+    // Optional. The pCPU on which a woken vCPU should be looked for first. Default: its last one.
+    PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
+    // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its ring was served).
+    void (*charge)(void* policy, Vcpu& vcpu, Nanos amount);
+    // Optional. The weight or cap of the domain changed; the new values are already in it.
+    void (*tune)(void* policy, Domain& domain);
+};
+
+// What a class must offer to be a scheduler; checked where it is registered.
+template<class P>
+concept Scheduler = std::derived_from<P, Policy> && std::derived_from<typename P::Vcpu, Vcpu> &&
+                    std::derived_from<typename P::Pcpu, Pcpu> && std::derived_from<typename P::Domain, Domain> &&
+                    std::constructible_from<P, const Setup<P>&> &&
+                    requires(P p, typename P::Vcpu& vcpu, typename P::Pcpu& pcpu, RealTime now, Nanos ran, Stop why) {
+                        { p.attach(vcpu) } -> std::same_as<void>;
+                        { p.detach(vcpu) } -> std::same_as<void>;
+                        { p.wake(vcpu, now) } -> std::same_as<void>;
+                        { p.deschedule(vcpu, why, ran, now) } -> std::same_as<void>;
+                        { p.pick(pcpu, now) } -> std::same_as<Decision>;
+                        { P::text } -> std::convertible_to<const Text&>;
+                    };
+
+// Turns the typed class into the binary table: every cast between the two worlds is here.
+template<Scheduler P>
+struct Registration {
+    static P& self(void* policy) { return *static_cast<P*>(policy); }
+    static auto& own(Vcpu& vcpu) { return static_cast<typename P::Vcpu&>(vcpu); }
+    static auto& own(Pcpu& pcpu) { return static_cast<typename P::Pcpu&>(pcpu); }
+    static auto& own(Domain& domain) { return static_cast<typename P::Domain&>(domain); }
+
+    static constexpr Hooks hooks{
+        .create = [](void* policy, const plugin::Host& host, Pcpu* pcpus, const std::int64_t* values) {
+            ::new (policy) P{Setup<P>{Services{host}, static_cast<typename P::Pcpu*>(pcpus), values}};
+        },
+        .create_domain = [](void* memory) { ::new (memory) typename P::Domain{}; },
+        .create_vcpu = [](void* memory) { ::new (memory) typename P::Vcpu{}; },
+        .create_pcpu = [](void* memory) { ::new (memory) typename P::Pcpu{}; },
+        .attach = [](void* policy, Vcpu& vcpu) { self(policy).attach(own(vcpu)); },
+        .detach = [](void* policy, Vcpu& vcpu) { self(policy).detach(own(vcpu)); },
+        .wake = [](void* policy, Vcpu& vcpu, RealTime now) { self(policy).wake(own(vcpu), now); },
+        .deschedule = [](void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now) {
+            self(policy).deschedule(own(vcpu), why, ran, now);
+        },
+        .pick = [](void* policy, Pcpu& pcpu, RealTime now) { return self(policy).pick(own(pcpu), now); },
+        .place = [](void* policy, Vcpu& vcpu, RealTime now) {
+            if constexpr (requires(P p) { { p.place(own(vcpu), now) } -> std::same_as<PcpuId>; })
+                return self(policy).place(own(vcpu), now);
+            else
+                return static_cast<void>(policy), static_cast<void>(now), vcpu.last_pcpu;
+        },
+        .charge = [](void* policy, Vcpu& vcpu, Nanos amount) {
+            if constexpr (requires(P p) { p.charge(own(vcpu), amount); })
+                self(policy).charge(own(vcpu), amount);
+            else
+                static_cast<void>(policy), static_cast<void>(vcpu), static_cast<void>(amount);
+        },
+        .tune = [](void* policy, Domain& domain) {
+            if constexpr (requires(P p) { p.tune(own(domain)); })
+                self(policy).tune(own(domain));
+            else
+                static_cast<void>(policy), static_cast<void>(domain);
+        },
+    };
+
+    static constexpr std::uint32_t parameter_count() {
+        if constexpr (requires { std::size(P::parameters); })
+            return static_cast<std::uint32_t>(std::size(P::parameters));
+        else
+            return 0;
+    }
+    static_assert(parameter_count() <= plugin::max_parameters);
+
+    static constexpr plugin::Descriptor descriptor{
+        .magic = plugin::magic,
+        .abi_version = plugin::abi_version,
+        .kind = plugin::Kind::scheduler,
+        .name = P::text.name,
+        .summary = P::text.summary,
+        .good_at = P::text.good_at,
+        .bad_at = P::text.bad_at,
+        .source = P::text.source,
+        .parameters = P::parameters,
+        .parameter_count = parameter_count(),
+        .policy_bytes = sizeof(P),
+        .domain_bytes = sizeof(typename P::Domain),
+        .vcpu_bytes = sizeof(typename P::Vcpu),
+        .pcpu_bytes = sizeof(typename P::Pcpu),
+        .reserved = 0,
+        .hooks = &hooks,
+    };
+};
+
+} // namespace bulkhead::sched
+
+#define BULKHEAD_SCHEDULER(Class)                                                                                      \
+    extern "C" {                                                                                                       \
+    extern const bulkhead::plugin::Descriptor bulkhead_policy;                                                         \
+    __attribute__((visibility("default"), used))                                                                       \
+    constinit const bulkhead::plugin::Descriptor bulkhead_policy = bulkhead::sched::Registration<Class>::descriptor;   \
+    }
