@@ -1,0 +1,92 @@
+"""What a run is made of: guests, policies, timeline, machine. Pure values; nothing here starts anything.
+
+Times are integer nanoseconds, memory is bytes. A value that can never work is refused with `SpecError`; what depends on
+files or on the policies' own tables is checked when the run is prepared (`bulkhead.prepare`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkhead.machine import RunOptions
+    from bulkhead.run import Run
+
+MIB = 1 << 20
+SECOND = 1_000_000_000
+WORKLOAD_PREFIX = "workload:"
+
+
+class BulkheadError(Exception):
+    """Something the user can put right; `str(error)` is one clear line that says what to do."""
+
+
+class SpecError(BulkheadError):
+    """A guest, policy or machine that can never work as written."""
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """A policy by name (or by the path of its shared object) and the parameters that differ from their defaults."""
+
+    name: str
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GuestSpec:
+    """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image."""
+
+    name: str
+    kernel: str
+    cmdline: str = ""
+    initrd: str | None = None
+    memory: int = 64 * MIB
+    vcpus: int = 1
+    weight: int = 256
+    cap: int = 0  # per cent of one pCPU, 0 for none
+    time_mode: str = "real"  # real, virtual, or dilated:K with K >= 1
+    on_crash: str = "destroy"  # destroy, preserve, restart
+    start_paused: bool = False  # built at the start, runs once the timeline says `unpause`
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run; `at` counts from the end of building.
+
+    A guest whose `create` is on the timeline is not built at the start.
+    """
+
+    at: int
+    action: str
+    guest: str | None = None
+    argument: int = 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything that decides a run: same machine, same build, same QEMU, same trace."""
+
+    guests: tuple[GuestSpec, ...]
+    sched: PolicySpec = PolicySpec("round_robin")
+    memctl: PolicySpec | None = None  # None: the hypervisor's built-in one
+    ringctl: PolicySpec | None = None
+    pcpus: int = 1
+    memory: int = 512 * MIB
+    duration: int = 2 * SECOND  # real time of the machine, from the end of building
+    timeline: tuple[TimelineEntry, ...] = ()
+    accel: str = "tcg"  # tcg, kvm, auto
+    icount: int | None = 2  # 2**icount ns per instruction; None: off, and then not reproducible
+    seed: int = 1
+    trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
+    trace_bytes: int = 16 * MIB  # per pCPU
+    console_rate: int = 65536  # bytes per second and guest, 0 for no limit
+    end_when_idle: bool = True  # end as soon as every guest has shut down
+
+    def run(self, options: RunOptions | None = None) -> Run:
+        """Boot, wait, collect. Blocks; safe to call from several threads. Raises `BulkheadError` for bad input."""
+        from bulkhead.machine import run_machine
+
+        return run_machine(self, options)
