@@ -1,0 +1,42 @@
+// Guest user mode: a second page-table root without the kernel's mappings, in which code runs until it makes
+// a system call.
+#pragma once
+
+#include "guest/runtime/paging.hpp"
+#include "guest/runtime/traps.hpp"
+
+namespace bulkhead::guest::user {
+
+inline constexpr std::uint64_t code_base = 0x400000; // the page of code, read-only for user mode
+inline constexpr std::uint64_t stack_top = 0x7ff000; // one page of stack below it
+inline constexpr std::uint64_t data_base = 0x600000; // one page shared with the kernel, read-write
+
+// How user code came back to the kernel.
+struct Exit {
+    enum class Cause { syscall, interrupt, trap } cause;
+    std::uint64_t number;   // rax at a syscall or an int 0x80
+    std::uint64_t argument; // rdi at a syscall or an int 0x80
+    std::uint64_t rip;      // where user code stopped
+    std::optional<traps::Trap> trap;
+};
+
+// Builds the user tables around a copy of the machine code between `first` and `last` (position-independent,
+// at most a page).
+class Space {
+  public:
+    [[nodiscard]] static Result<Space> create(const void* first, const void* last);
+    [[nodiscard]] Page* data() const { return data_; }
+    [[nodiscard]] Mfn root() const { return root_; }
+    // Enters user code at code_base with rdi = argument; returns at its first syscall, int 0x80 or trap.
+    [[nodiscard]] Result<Exit> run(std::uint64_t argument);
+    // Goes on after a syscall or interrupt, with rax = answer.
+    [[nodiscard]] Result<Exit> resume(std::uint64_t answer);
+
+  private:
+    Space() = default;
+    Page* data_ = nullptr;
+    Mfn root_{};
+    traps::Frame saved_{};
+};
+
+} // namespace bulkhead::guest::user
