@@ -1,0 +1,24 @@
+// A guest's general registers exactly as the entry path pushes them (hv/arch/entry.S).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+struct Registers {
+    std::uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    std::uint64_t vector; // what brought us here: exception or interrupt vector, or entry_syscall
+    std::uint64_t error;  // the processor's error code, 0 where it gives none
+    std::uint64_t rip, cs, rflags, rsp, ss;
+};
+static_assert(sizeof(Registers) == 176 && sizeof(Registers) % 16 == 0);
+
+inline constexpr std::uint64_t entry_syscall = 0x100; // `vector` of an entry by SYSCALL
+
+namespace rflags {
+inline constexpr std::uint64_t carry = 1 << 0, fixed = 1 << 1, trap = 1 << 8, interrupt = 1 << 9, direction = 1 << 10,
+                               iopl = 3 << 12, nested = 1 << 14, resume = 1 << 16, vm86 = 1 << 17, align = 1 << 18;
+}
+
+} // namespace bulkhead::hv
