@@ -70,8 +70,8 @@ class Machine:
     """Everything that decides a run: same machine, same build, same QEMU, same trace."""
 
     guests: tuple[GuestSpec, ...]
-    sched: PolicySpec = PolicySpec("round_robin")
-    memctl: PolicySpec | None = None  # None: the hypervisor's built-in one
+    sched: PolicySpec | None = None  # None: the hypervisor's built-in fallback
+    memctl: PolicySpec | None = None
     ringctl: PolicySpec | None = None
     pcpus: int = 1
     memory: int = 512 * MIB
@@ -82,6 +82,8 @@ class Machine:
     seed: int = 1
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU
+    dom0_memory: int = 32 * MIB
+    dom0_weight: int = 256
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
     end_when_idle: bool = True  # end as soon as every guest has shut down
 

@@ -1,0 +1,105 @@
+"""The CMake build of a preset: configured once, quiet, with progress; a failure shows the compiler's errors and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STATUS = re.compile(r"^\[(\d+)/(\d+)\] ")
+LONGEST_FAILURE = 60  # lines
+
+
+class BuildError(Exception):
+    """The build failed; the message holds the error lines."""
+
+
+def build_dir(preset: str) -> Path:
+    """Where a preset builds; BULKHEAD_BUILD overrides it for the release preset."""
+    override = os.environ.get("BULKHEAD_BUILD")
+    return Path(override) if override and preset == "release" else ROOT / "build" / preset
+
+
+@contextlib.contextmanager
+def _lock(preset: str) -> Iterator[None]:
+    """One build of a preset at a time, also between processes."""
+    directory = build_dir(preset)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with open(directory.parent / f".{directory.name}.lock", "w", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _configure(preset: str) -> None:
+    directory = build_dir(preset)
+    if (directory / "build.ninja").exists():
+        return
+    command = ["cmake", "--preset", preset, "-B", str(directory)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise BuildError(f"cmake --preset {preset} failed:\n{_tail(result.stderr or result.stdout)}")
+
+
+def _tail(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join(lines[:LONGEST_FAILURE] + (["..."] if len(lines) > LONGEST_FAILURE else []))
+
+
+class _Progress:
+    """A line that rewrites itself in a terminal; a start and an end line elsewhere."""
+
+    def __init__(self, preset: str) -> None:
+        self.preset, self.start, self.shown = preset, time.monotonic(), False
+        self.terminal = sys.stderr.isatty()
+
+    def step(self, done: int, total: int) -> None:
+        spent = time.monotonic() - self.start
+        if not self.terminal:
+            if not self.shown:
+                print(f"building {self.preset}: {total} steps", file=sys.stderr, flush=True)
+        else:
+            left = spent / done * (total - done) if done else 0.0
+            print(f"\r\033[Kbuilding {self.preset}: {done}/{total}, {left:.0f} s left", end="", file=sys.stderr)
+            sys.stderr.flush()
+        self.shown = True
+
+    def end(self) -> None:
+        if self.shown:
+            text = f"built {self.preset} in {time.monotonic() - self.start:.0f} s"
+            print(f"\r\033[K{text}" if self.terminal else text, file=sys.stderr, flush=True)
+
+
+def _ninja(preset: str, targets: list[str]) -> None:
+    command = ["ninja", "-C", str(build_dir(preset)), f"-j{os.cpu_count() or 1}", *targets]
+    environment = {**os.environ, "NINJA_STATUS": "[%f/%t] "}
+    progress, failure, failing = _Progress(preset), [""], False
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as ninja:
+        assert ninja.stdout is not None
+        for line in ninja.stdout:
+            status = STATUS.match(line)
+            if status:
+                failing = False
+                progress.step(int(status[1]), int(status[2]))
+            elif line.startswith("FAILED:") or line.startswith("ninja: error"):
+                failing = True
+            if failing:
+                failure.append(line.rstrip())
+    progress.end()
+    if ninja.returncode != 0:
+        raise BuildError(f"the {preset} build failed:{_tail(chr(10).join(failure))}")
+
+
+def build(preset: str = "release", targets: list[str] | None = None) -> None:
+    """Bring a preset up to date. Raises BuildError with the error lines."""
+    with _lock(preset):
+        _configure(preset)
+        _ninja(preset, targets or [])
