@@ -3,6 +3,7 @@
 
 #include "abi/types.hpp"
 #include "hv/core/registers.hpp"
+#include "hv/core/timer.hpp"
 #include "sched/contract.hpp"
 
 extern "C" {
@@ -91,7 +92,7 @@ struct alignas(64) Vcpu {
     RealTime run_since;
     Nanos other_work;          // hypervisor work for others done while this vCPU held the pCPU; not billed to it
     sched::Vcpu* policy;       // the policy's part, base first
-    std::uint32_t timer_heap_index[3];
+    Timer oneshot, periodic, poll; // VCPUOP/set_timer_op, periodic tick, SCHEDOP_poll
 
     std::uint32_t dumped : 1;
 };
