@@ -23,6 +23,20 @@
 //
 // All hooks run with interrupts held off from the guest's point of view, one at a time per machine (the host holds the
 // scheduler lock), and must return within `hook_budget`. A wrong answer, a fault, or an overrun ejects the policy.
+//
+// What a policy may rely on:
+// - The order is create_pcpu for each pCPU, create, then create_domain, create_vcpu and attach as guests come. A Domain
+//   outlives the detach of its last vCPU; all these objects stay at their address.
+// - pick follows deschedule on the same pCPU, but hooks of other pCPUs may come in between: a vCPU that was just
+//   descheduled may be picked elsewhere. An idle pCPU has had a pick that answered idle, and no deschedule.
+// - While a vCPU is queued and a pCPU that its affinity allows is idle, the host calls pick on that pCPU; it does so after
+//   wake, and after a deschedule that leaves a queued vCPU behind. A policy kicks only to take a pCPU from a vCPU.
+// - A kick takes effect after the hook that asked for it has returned. Kicks of one pCPU before its next pick are one
+//   kick. The vCPU that ran there may block before the kick arrives; it then gets one deschedule, with `blocked`.
+// - affinity changes only while the vCPU is blocked (the host pauses it first) and always allows some pCPU.
+// - A slice may end a little later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the slice.
+//   `now` never goes backwards from one hook to the next.
+// - When policies are swapped, the new one gets attach for every vCPU, then wake for every runnable one; none runs then.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -56,7 +70,7 @@ struct Pcpu {
 
 struct Domain {
     DomainId id;
-    std::uint16_t vcpus;  // attached ones
+    std::uint16_t vcpus;  // attached ones, including the one in the hands of attach or detach
     std::uint32_t weight; // relative share, 1 to 65535
     std::uint32_t cap;    // per cent of one pCPU, 0 for none
 };
@@ -64,11 +78,12 @@ struct Domain {
 struct Vcpu {
     Domain* domain;
     VcpuId id;
-    PcpuId last_pcpu;         // where it ran last, or where it should start
+    PcpuId last_pcpu;         // where it runs or ran last, or where it should start; set before pick's answer takes effect
     std::uint64_t affinity;   // bit n: may run on pCPU n
 };
 
-// pick's answer. No vCPU means idle until the next wake, or until `slice` is over if that is not `until_kicked`.
+// pick's answer. No vCPU means idle: pick is called again when a vCPU that may run here is queued, on a kick, and after
+// `slice` if that is not `until_kicked` (at least least_slice, for instance until a capped vCPU may run again).
 struct Decision {
     Vcpu* vcpu;
     Nanos slice;
@@ -130,22 +145,25 @@ struct Hooks {
 
     // A vCPU appears, not runnable. Its Domain is complete. Nothing to answer.
     void (*attach)(void* policy, Vcpu& vcpu);
-    // A vCPU disappears. It is neither queued nor running.
+    // A vCPU disappears. It is neither queued nor running. The policy must keep no pointer to it.
     void (*detach)(void* policy, Vcpu& vcpu);
-    // blocked -> queued, at `now`. The policy may kick a pCPU if this vCPU should run at once; the host kicks an idle
-    // pCPU that the vCPU may use by itself.
+    // blocked -> queued, at `now`. The policy may kick a busy pCPU if this vCPU should run there at once; idle ones that
+    // the vCPU may use are the host's business.
     void (*wake)(void* policy, Vcpu& vcpu, RealTime now);
     // running -> queued or blocked (or queued -> blocked when paused or gone). `ran` is real time on the pCPU since pick,
-    // including the hypervisor's work on its behalf, excluding work for others.
+    // including the hypervisor's work on its behalf, excluding work for others. So `ran` may be less than now minus the
+    // time of pick, and the `ran` of all vCPUs add up to no more than real time times pCPUs.
     void (*deschedule)(void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now);
     // queued -> running: who runs on `pcpu` next. Must be queued, allowed there by its affinity, with a slice between
     // least_slice and longest_slice; otherwise the policy is ejected. The vCPU is no longer queued when pick returns.
+    // pick may kick other pCPUs, not its own.
     Decision (*pick)(void* policy, Pcpu& pcpu, RealTime now);
-    // Optional. The pCPU on which a woken vCPU should be looked for first. Default: its last one.
+    // Optional. Called before wake: which of several idle pCPUs should have this vCPU. A hint: the host ignores an answer
+    // that is busy or not allowed. Default: its last one.
     PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
     // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its ring was served).
     void (*charge)(void* policy, Vcpu& vcpu, Nanos amount);
-    // Optional. The weight or cap of the domain changed; the new values are already in it.
+    // Optional. The weight or cap of the domain changed, at any time; the new values are already in it.
     void (*tune)(void* policy, Domain& domain);
 };
 
@@ -237,7 +255,6 @@ struct Registration {
 
 #define BULKHEAD_SCHEDULER(Class)                                                                                      \
     extern "C" {                                                                                                       \
-    extern const bulkhead::plugin::Descriptor bulkhead_policy;                                                         \
-    __attribute__((visibility("default"), used))                                                                       \
+    extern const bulkhead::plugin::Descriptor bulkhead_policy __attribute__((visibility("default")));                  \
     constinit const bulkhead::plugin::Descriptor bulkhead_policy = bulkhead::sched::Registration<Class>::descriptor;   \
     }

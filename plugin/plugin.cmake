@@ -1,0 +1,34 @@
+# bulkhead_plugins(KIND): every *.cpp of the calling folder becomes one plug-in, ${CMAKE_BINARY_DIR}/KIND/NAME.so, and a
+# CTest (label "policy") that checks its file against what plugin/check.py promises to loaders.
+include_guard(GLOBAL)
+add_library(bulkhead_plugin_runtime OBJECT ${CMAKE_SOURCE_DIR}/plugin/runtime.cpp)
+target_link_libraries(bulkhead_plugin_runtime PRIVATE bulkhead_freestanding)
+target_compile_options(bulkhead_plugin_runtime PRIVATE -fPIC -fno-builtin -fcf-protection=none)
+
+# No debug information in the linked file: it would carry the build folder's path, and one source must make one file.
+add_library(bulkhead_plugin INTERFACE)
+target_link_libraries(bulkhead_plugin INTERFACE bulkhead_freestanding)
+target_compile_definitions(bulkhead_plugin INTERFACE BOOST_DISABLE_ASSERTS)
+target_compile_options(bulkhead_plugin INTERFACE -fPIC -fcf-protection=none -fno-jump-tables)
+target_link_options(bulkhead_plugin INTERFACE
+    -Wl,-T,${CMAKE_SOURCE_DIR}/plugin/plugin.ld -Wl,--version-script=${CMAKE_SOURCE_DIR}/plugin/exports.map
+    -Wl,-z,defs -Wl,-z,max-page-size=4096 -Wl,-z,now -Wl,--hash-style=sysv -Wl,--strip-debug)
+
+add_custom_target(policies)
+
+function(bulkhead_plugins kind)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+    foreach(source IN LISTS sources)
+        get_filename_component(name ${source} NAME_WE)
+        set(target ${kind}_${name})
+        add_library(${target} MODULE ${source} $<TARGET_OBJECTS:bulkhead_plugin_runtime>)
+        target_link_libraries(${target} PRIVATE bulkhead_plugin)
+        set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+            LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${kind}
+            LINK_DEPENDS "${CMAKE_SOURCE_DIR}/plugin/plugin.ld;${CMAKE_SOURCE_DIR}/plugin/exports.map")
+        add_dependencies(policies ${target})
+        add_test(NAME plugin_file.${kind}.${name}
+            COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/plugin/check.py $<TARGET_FILE:${target}>)
+        set_tests_properties(plugin_file.${kind}.${name} PROPERTIES LABELS policy)
+    endforeach()
+endfunction()
