@@ -1,6 +1,6 @@
-// The four functions that a compiler may call on its own account, linked hidden into every plug-in so that none has an
-// undefined symbol. They must never be compiled into calls of
-// themselves, hence the string instructions and the barriers.
+// The four functions that a compiler may call on its own account, linked hidden into every plug-in so that
+// none has an undefined symbol. They must never compile to calls of themselves, hence the string instructions
+// and the barriers.
 #include <cstddef>
 
 extern "C" {

@@ -80,6 +80,7 @@ struct Vcpu {
     VcpuId id;
     PcpuId last_pcpu;         // where it runs or ran last, or where it should start; set before pick's answer takes effect
     std::uint64_t affinity;   // bit n: may run on pCPU n
+    [[nodiscard]] bool may_run_on(PcpuId pcpu) const { return (affinity >> pcpu.value() & 1) != 0; }
 };
 
 // pick's answer. No vCPU means idle: pick is called again when a vCPU that may run here is queued, on a kick, and after

@@ -1,0 +1,65 @@
+// Round robin: every runnable vCPU waits in one queue, the first one that may use the pCPU runs for a fixed
+// slice, and whoever is still runnable afterwards goes to the back. It keeps no accounts, so it knows neither
+// weights nor caps. It is the example to copy: a whole scheduler in one file.
+//
+// Paper:    L. Kleinrock, "Analysis of a time-shared processor", Naval Research Logistics Quarterly 11(1),
+// 1964. Good at:  equal shares of vCPUs that never sleep; few decisions; behaviour that fits in the head. Bad
+// at:   latency (a woken vCPU waits for everybody in front of it), weights (ignored), domains with many vCPUs
+// (each
+//           one is a turn), vCPUs that give up early (the rest of their slice is not made good later).
+// Bounds:   with n vCPUs allowed on a pCPU, a runnable one waits at most (n - 1) slices there.
+#include "sched/contract.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+namespace {
+
+using namespace bulkhead;
+namespace intrusive = boost::intrusive;
+
+class RoundRobin : public sched::Policy {
+  public:
+    struct Vcpu : sched::Vcpu, intrusive::list_base_hook<> {};
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"slice", "us", "how long a vCPU runs before it is another's turn", 10'000, 100, 100'000},
+    };
+    static constexpr sched::Text text{
+        .name = "round_robin",
+        .summary = "one queue, fixed slices, everybody in turn",
+        .good_at = "equal shares of vCPUs that never sleep",
+        .bad_at = "wake-up latency, weights, domains with many vCPUs",
+        .source = "Kleinrock, Analysis of a time-shared processor, NRLQ 1964",
+    };
+
+    explicit RoundRobin(const sched::Setup<RoundRobin>& setup) : slice_{microseconds(setup.values[0])} {}
+
+    void attach(Vcpu&) {}
+    void detach(Vcpu&) {}
+
+    void wake(Vcpu& vcpu, RealTime) { queue_.push_back(vcpu); }
+
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime) {
+        if (vcpu.is_linked()) // paused or gone while it waited
+            queue_.erase(queue_.iterator_to(vcpu));
+        else if (still_runnable(why))
+            queue_.push_back(vcpu);
+    }
+
+    sched::Decision pick(Pcpu& pcpu, RealTime) {
+        for (Vcpu& vcpu : queue_)
+            if (vcpu.may_run_on(pcpu.id)) {
+                queue_.erase(queue_.iterator_to(vcpu));
+                return {&vcpu, slice_};
+            }
+        return sched::Decision::idle();
+    }
+
+  private:
+    Nanos slice_;
+    intrusive::list<Vcpu> queue_; // all that are queued in the contract's sense, longest waiting first
+};
+
+} // namespace
+
+BULKHEAD_SCHEDULER(RoundRobin)
