@@ -16,7 +16,16 @@ from bulkhead.metrics.clock import ClockSkew, clock_skew
 from bulkhead.metrics.fairness import jain, service_ratios
 from bulkhead.metrics.fluid import Fluid, entitled_shares, fluid_schedule
 from bulkhead.metrics.intervals import Intervals, idle_intervals, run_intervals, runnable_intervals
-from bulkhead.metrics.latency import Delays, Summary, from_schedule, mark_values, pair_marks, summarise, timer_lateness, wake_to_run
+from bulkhead.metrics.latency import (
+    Delays,
+    Summary,
+    mark_values,
+    open_loop,
+    pair_marks,
+    summarise,
+    timer_lateness,
+    wake_to_run,
+)
 from bulkhead.metrics.service import least_service, longest_gap, longest_wait, received, shares
 from bulkhead.metrics.trace import Schema, Trace, TraceError, Window
 from bulkhead.metrics.work import Progress, degradation, slowdown, throughput
@@ -40,7 +49,6 @@ __all__ = [
     "degradation",
     "entitled_shares",
     "fluid_schedule",
-    "from_schedule",
     "idle_intervals",
     "idle_while_runnable",
     "jain",
@@ -50,6 +58,7 @@ __all__ = [
     "longest_gap",
     "longest_wait",
     "mark_values",
+    "open_loop",
     "pair_marks",
     "received",
     "run_intervals",

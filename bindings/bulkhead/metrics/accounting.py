@@ -16,34 +16,56 @@ class PcpuAccount(Protocol):
     """One pCPU's account in ns (as `bulkhead.run.PcpuLedger`)."""
 
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        ...
+
     @property
-    def end(self) -> int: ...
+    def end(self) -> int:
+        ...
+
     @property
-    def guest_ns(self) -> int: ...
+    def guest_ns(self) -> int:
+        ...
+
     @property
-    def hypervisor_ns(self) -> int: ...
+    def hypervisor_ns(self) -> int:
+        ...
+
     @property
-    def idle_ns(self) -> int: ...
+    def idle_ns(self) -> int:
+        ...
+
     @property
-    def unbilled_ns(self) -> int: ...
+    def unbilled_ns(self) -> int:
+        ...
 
 
 class DomainAccount(Protocol):
     """One domain's account (as `bulkhead.run.DomainLedger`)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        ...
+
     @property
-    def weight(self) -> int: ...
+    def weight(self) -> int:
+        ...
+
     @property
-    def guest_ns(self) -> int: ...
+    def guest_ns(self) -> int:
+        ...
+
     @property
-    def hypervisor_ns(self) -> int: ...
+    def hypervisor_ns(self) -> int:
+        ...
+
     @property
-    def waiting_ns(self) -> int: ...
+    def waiting_ns(self) -> int:
+        ...
+
     @property
-    def blocked_ns(self) -> int: ...
+    def blocked_ns(self) -> int:
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,9 +94,7 @@ def wall(pcpus: Iterable[PcpuAccount]) -> int:
 
 def accounting_skew(pcpus: Iterable[PcpuAccount]) -> int:
     """Sum over pCPUs of |wall - (guest + hypervisor + idle + unbilled)| [ns]; 0 in a correct hypervisor."""
-    return sum(
-        abs(p.end - p.start - p.guest_ns - p.hypervisor_ns - p.idle_ns - p.unbilled_ns) for p in pcpus
-    )
+    return sum(abs(p.end - p.start - p.guest_ns - p.hypervisor_ns - p.idle_ns - p.unbilled_ns) for p in pcpus)
 
 
 def domain_skew(pcpus: Iterable[PcpuAccount], domains: Iterable[DomainAccount]) -> int:
@@ -95,7 +115,8 @@ def ledger_table(pcpus: Iterable[PcpuAccount], domains: Iterable[DomainAccount])
     pcpus = tuple(pcpus)
     whole = wall(pcpus) or 1
     rows = [
-        LedgerRow(d.name, d.guest_ns, d.hypervisor_ns, (d.guest_ns + d.hypervisor_ns) / whole) for d in domains
+        LedgerRow(d.name, d.guest_ns, d.hypervisor_ns, (d.guest_ns + d.hypervisor_ns) / whole)
+        for d in domains
     ]
     idle = sum(pcpu.idle_ns for pcpu in pcpus)
     unbilled = sum(pcpu.unbilled_ns for pcpu in pcpus)

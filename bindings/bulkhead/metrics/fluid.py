@@ -76,7 +76,11 @@ class Fluid:
     def progress_skew(self, domain: int) -> dict[str, int]:
         """Received minus entitled [ns]: its least, its greatest and its last value over the window."""
         skew = -self.lag(domain)
-        return {"min": round(float(skew.min())), "max": round(float(skew.max())), "final": round(float(skew[-1]))}
+        return {
+            "min": round(float(skew.min())),
+            "max": round(float(skew.max())),
+            "final": round(float(skew[-1])),
+        }
 
     def lag_in_windows(self, domain: int, length: int) -> int | None:
         """Largest |entitled - received| [ns] within any sub-window of `length` ns; None if none fits.

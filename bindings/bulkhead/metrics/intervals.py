@@ -93,8 +93,11 @@ def _require_alternation(
 ) -> None:
     same = ~first[1:]
     repeated = same & (opens[1:] == opens[:-1])
-    stranger = same & ~opens[1:] & opens[:-1] & (
-        (records["domain"][1:] != records["domain"][:-1]) | (records["vcpu"][1:] != records["vcpu"][:-1])
+    stranger = (
+        same
+        & ~opens[1:]
+        & opens[:-1]
+        & ((records["domain"][1:] != records["domain"][:-1]) | (records["vcpu"][1:] != records["vcpu"][:-1]))
     )
     wrong = np.flatnonzero(repeated | stranger)
     if len(wrong):
@@ -141,7 +144,9 @@ def runnable_intervals(trace: Trace) -> Intervals:
 
 def _runnable_of(trace: Trace, domain: int, vcpu: int) -> Intervals:
     own = [trace.number(event) for event in ("wake", "run_in", "run_out")]
-    ends = [trace.number(event) for event in ("domain_pause", "domain_shutdown", "domain_destroy", "domain_gone")]
+    ends = [
+        trace.number(event) for event in ("domain_pause", "domain_shutdown", "domain_destroy", "domain_gone")
+    ]
     records = trace.records
     of_vcpu = np.isin(records["event"], own) & (records["vcpu"] == vcpu)
     mine = records[(records["domain"] == domain) & (of_vcpu | np.isin(records["event"], ends))]

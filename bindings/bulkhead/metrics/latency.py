@@ -78,7 +78,9 @@ def wake_to_run(trace: Trace, window: Window, domain: int, vcpu: int | None = No
     runs = np.flatnonzero(~woke)
     following = np.searchsorted(runs, begins)
     found = following < len(runs)
-    target = runs[np.minimum(following, len(runs) - 1)] if len(runs) else np.zeros(len(begins), dtype=np.int64)
+    target = (
+        runs[np.minimum(following, len(runs) - 1)] if len(runs) else np.zeros(len(begins), dtype=np.int64)
+    )
     found &= records["vcpu"][target] == records["vcpu"][begins]
     return Delays(time[target[found]] - time[begins[found]], int((~found).sum()))
 
@@ -108,12 +110,19 @@ def _earliest(marks: Records) -> tuple[IntArray, IntArray]:
     return int64(marks["time"])[index], values
 
 
-def from_schedule(marks: Records, period: int, origin: int, window: Window) -> Delays:
-    """How late the n-th mark came after `origin + n * period` [ns], n being the mark's value: an open loop's own lateness."""
-    at, number = _earliest(marks)
-    due = origin + number * period
-    chosen = window.holds(due)
-    return Delays((at - due)[chosen], 0)
+def open_loop(deadlines: Records, sent: Records, replies: Records, window: Window) -> Delays:
+    """From the instant a request was due (the value of the `deadlines` mark right before its `sent` mark) to its reply.
+
+    A sender that was itself kept from running sends late; counted from the due time that wait is not hidden (coordinated
+    omission). Due times are guest time, so the sender's clock must be in mode `real`.
+    """
+    at, number = int64(sent["time"]), int64(sent["b"])
+    before = np.searchsorted(int64(deadlines["time"]), at, side="right") - 1
+    known = before >= 0
+    due = int64(deadlines["b"])[before[known]] if known.any() else np.zeros(0, dtype=np.int64)
+    began = np.zeros(len(due), dtype=sent.dtype)
+    began["time"], began["b"] = due, number[known]
+    return pair_marks(began, replies, window)
 
 
 def mark_values(marks: Records, window: Window) -> Delays:

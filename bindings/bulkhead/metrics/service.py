@@ -35,7 +35,9 @@ class ServiceCurve:
         slope_change = np.zeros(len(self.times), dtype=np.int64)
         np.add.at(slope_change, index, steps)
         self.slope = np.cumsum(slope_change)
-        self.service = np.concatenate([[0], np.cumsum(self.slope[:-1] * np.diff(self.times))]).astype(np.int64)
+        self.service = np.concatenate([[0], np.cumsum(self.slope[:-1] * np.diff(self.times))]).astype(
+            np.int64
+        )
 
     def at(self, times: IntArray) -> IntArray:
         """S at each of `times` [ns], which must lie inside the window (its end included)."""
@@ -83,7 +85,9 @@ def longest_wait(run: Intervals, runnable: Intervals, window: Window) -> int:
 def _longest_uncovered(run: Intervals, wanted: Intervals) -> int:
     """Longest part of `wanted` outside `run`; both sorted and disjoint in themselves (one vCPU's)."""
     edges = np.concatenate([wanted.start, wanted.end, run.start, run.end])
-    want = np.concatenate([np.ones(len(wanted)), -np.ones(len(wanted)), np.zeros(2 * len(run))]).astype(np.int64)
+    want = np.concatenate([np.ones(len(wanted)), -np.ones(len(wanted)), np.zeros(2 * len(run))]).astype(
+        np.int64
+    )
     have = np.concatenate([np.zeros(2 * len(wanted)), np.ones(len(run)), -np.ones(len(run))]).astype(np.int64)
     times, index = np.unique(edges, return_inverse=True)
     if len(times) < 2:

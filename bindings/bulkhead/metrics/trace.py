@@ -81,7 +81,9 @@ class Trace:
 
     def of(self, *events: str) -> Records:
         """Records of these events, in the order of the trace."""
-        chosen: Records = self.records[np.isin(self.records["event"], [self.number(event) for event in events])]
+        chosen: Records = self.records[
+            np.isin(self.records["event"], [self.number(event) for event in events])
+        ]
         return chosen
 
     def marks(self, domain: int, code: int) -> Records:
