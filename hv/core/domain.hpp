@@ -36,6 +36,7 @@ struct Domain {
     std::uint64_t frames_peak;
     std::uint64_t metadata;
     std::uint64_t max_metadata;
+    Mfn unfinished_table;    // a page table whose release was interrupted: the domain's debt, see settle()
     std::uint64_t vm_assist; // bit n: VMASST_TYPE n is on
 
     shared_info_t* shared; // direct map

@@ -59,6 +59,7 @@ struct alignas(64) Vcpu {
     std::uint64_t fs_base, gs_base_kernel, gs_base_user; // the active gs base is the kernel's while in_kernel
     Mfn gdt_frames[16];
     std::uint32_t gdt_entries; // 0: only the hypervisor's flat segments
+    Mfn ldt_frames[16];
     std::uint64_t ldt_base;
     std::uint32_t ldt_entries;
     std::uint64_t debug[8];
@@ -88,6 +89,8 @@ struct alignas(64) Vcpu {
     RunState state;
     std::uint32_t pause_count; // vCPU-level; the domain has its own
     bool online;               // VCPUOP_up
+    bool waiting;              // its guest asked to block or poll, and no event has come yet
+    bool on_pcpu;              // its registers are (or may be) loaded on `pcpu`
     RealTime runnable_since;
     RealTime run_since;
     Nanos other_work;          // hypervisor work for others done while this vCPU held the pCPU; not billed to it
