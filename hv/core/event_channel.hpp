@@ -1,8 +1,13 @@
-// Event channels (2-level ABI): the only interrupts that a guest has. Ports live in pages of their domain's metadata quota.
+// Event channels (2-level ABI): the only interrupts that a guest has. Ports live in pages of their domain's
+// metadata quota. Bits in the shared page are the guest's to spoil; who is notified follows from EventPort
+// alone.
 #pragma once
 
 #include "abi/types.hpp"
 #include "hv/core/error.hpp"
+#include "hv/core/lock.hpp"
+
+#include <span>
 
 extern "C" {
 #include <xen/event_channel.h>
@@ -15,45 +20,66 @@ struct Domain;
 struct Vcpu;
 
 inline constexpr std::uint32_t max_ports = 4096; // what the 2-level ABI holds for 64-bit guests
+static_assert(max_ports == EVTCHN_2L_NR_CHANNELS);
 
-// A port bound to the hypervisor itself calls this when its guest sends: the back ends of rings.
+// A port bound to the hypervisor itself calls this when its guest sends: the back ends of rings. No lock is
+// held.
 using PortHandler = void (*)(Domain& domain, Port port);
 
 struct EventPort {
     enum class State : std::uint8_t { free, reserved, unbound, interdomain, virq, ipi, hypervisor };
-    State state;
-    std::uint8_t virq;
-    std::uint16_t vcpu;          // to be notified
-    std::uint16_t remote_domain; // unbound: who may bind; interdomain: the peer
-    std::uint32_t remote_port;
-    PortHandler handler; // state hypervisor
+    State state = State::free;
+    std::uint8_t virq = 0;
+    std::uint16_t vcpu = 0;          // to be notified
+    std::uint16_t remote_domain = 0; // unbound: who may bind; interdomain: the peer
+    std::uint32_t remote_port = 0;
+    PortHandler handler = nullptr; // state hypervisor
 };
 
 struct EventChannels {
-    static constexpr std::uint32_t ports_per_page = 4096 / sizeof(EventPort);
-    EventPort* pages[max_ports / ports_per_page + 1];
-    std::uint16_t virq_port[32][NR_VIRQS]; // [vCPU][virq], 0 for none
+    static constexpr std::uint32_t ports_per_page = page_bytes / sizeof(EventPort);
+    static constexpr std::uint32_t page_count = (max_ports + ports_per_page - 1) / ports_per_page;
+    static constexpr std::uint32_t max_event_vcpus = 32;
+
+    Lock lock;                    // the ports' contents; taken last, never two domains' at once
+    EventPort* pages[page_count]; // filled from the first on
+    std::uint32_t lowest_free;    // no port below is free
+    std::uint32_t close_cursor;   // where an unfinished reset_ports goes on
+    std::uint16_t virq_port[max_event_vcpus][NR_VIRQS]; // 0 for none
 
     // Port 0 is reserved for ever. Answers no_memory when the domain's quota is used up.
     [[nodiscard]] Result<> start(Domain& domain);
     [[nodiscard]] EventPort* find(Port port); // nullptr if never allocated
 };
 
-// Makes `port` of `domain` pending and wakes or kicks its vCPU as the ABI says (selector, masks, upcall_pending, pollers).
+// Makes `port` of `domain` pending and wakes or kicks its vCPU as the ABI says (selector, masks,
+// upcall_pending, pollers). No-op for a port that is not bound. Takes domain.events.lock; may be called with
+// any other lock held.
 void raise_port(Domain& domain, Port port);
-// The virtual interrupt of one vCPU (VIRQ_TIMER) or of the domain (VIRQ_DOM_EXC, …, delivered to vCPU 0). No-op if unbound.
+// The virtual interrupt of one vCPU (VIRQ_TIMER) or of the domain (VIRQ_DOM_EXC, …, delivered to vCPU 0).
+// No-op if unbound.
 void raise_virq(Vcpu& vcpu, std::uint32_t virq);
 void raise_global_virq(Domain& domain, std::uint32_t virq);
 // A new port of `domain` whose other end is the hypervisor.
 [[nodiscard]] Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler);
+// raise_port, but only while `port` still is a hypervisor port with this handler: the guest may have closed
+// it.
+void raise_hypervisor_port(Domain& domain, Port port, PortHandler handler);
 // A connected pair for the control plane: `guest` gets the first port, `peer` the second.
 struct PortPair {
     Port guest, peer;
 };
 [[nodiscard]] Result<PortPair> connect_ports(Domain& guest, Domain& peer);
-// Closes every port; peers see theirs unbound. Answers restart until done.
+// Closes every port but 0; peers see theirs unbound. Answers restart until done.
+[[nodiscard]] Result<> reset_ports(Domain& domain);
+// reset_ports, then gives the ports' pages back. For a domain that will never run again. Answers restart
+// until done.
 [[nodiscard]] Result<> close_all_ports(Domain& domain);
-// True if `vcpu` has a pending, unmasked upcall or (while polling) a polled pending port.
+// True if `vcpu` has a pending, unmasked upcall or (while polling) a polled pending port. With several polled
+// ports (polled_port 0) it is raise_port that ends the poll, by clearing Vcpu::polling.
 [[nodiscard]] bool has_work(const Vcpu& vcpu);
+// SCHEDOP_poll's test, to be made after Vcpu::polling was set so that no event falls in between. Fails with
+// `invalid` for a port number outside the ABI.
+[[nodiscard]] Result<bool> any_port_pending(Domain& domain, std::span<const evtchn_port_t> ports);
 
 } // namespace bulkhead::hv
