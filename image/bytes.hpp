@@ -36,10 +36,15 @@ inline std::string_view text(Bytes bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The characters before the first zero byte, or all if there is none.
-inline std::string_view text_before_zero(Bytes bytes) {
-    const auto all = text(bytes);
-    return all.substr(0, all.find('\0'));
+// The part before the first `separator`, or all if there is none. A loop, because memchr is not everywhere
+// this runs.
+constexpr std::string_view before(std::string_view all, char separator) {
+    std::size_t length = 0;
+    while (length < all.size() && all[length] != separator)
+        ++length;
+    return all.substr(0, length);
 }
+
+inline std::string_view text_before_zero(Bytes bytes) { return before(text(bytes), '\0'); }
 
 } // namespace bulkhead::image

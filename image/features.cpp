@@ -1,6 +1,8 @@
 // See features.hpp.
 #include "image/features.hpp"
 
+#include "image/bytes.hpp"
+
 #include <optional>
 #include <xen/features.h>
 
@@ -34,7 +36,7 @@ std::optional<std::uint64_t> bit_of(std::string_view name) {
 std::expected<Features, Error> parse_features(std::string_view list) {
     Features features;
     while (!list.empty()) {
-        auto name = list.substr(0, list.find('|'));
+        auto name = before(list, '|');
         list.remove_prefix(name.size() < list.size() ? name.size() + 1 : name.size());
         const bool required = name.starts_with('!');
         if (required)

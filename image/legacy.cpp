@@ -83,9 +83,9 @@ std::expected<Notes, Error> parse(std::string_view pairs) {
     Notes notes;
     notes.found = notes.legacy = true;
     while (!pairs.empty()) {
-        const auto pair = pairs.substr(0, pairs.find(','));
+        const auto pair = before(pairs, ',');
         pairs.remove_prefix(pair.size() < pairs.size() ? pair.size() + 1 : pair.size());
-        const auto name = pair.substr(0, pair.find('='));
+        const auto name = before(pair, '=');
         auto value = pair;
         value.remove_prefix(std::min(name.size() + 1, pair.size()));
         if (const auto done = apply(notes, name, value); !done)
