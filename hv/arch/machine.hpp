@@ -13,6 +13,8 @@ namespace bulkhead::hv::machine {
 
 // Raw time-stamp counter, and the conversion that guests are given in vcpu_time_info: ns = (tsc << shift) * mul >> 32.
 [[nodiscard]] std::uint64_t tsc();
+// Real time at which the counter showed `tsc`.
+[[nodiscard]] RealTime time_of(std::uint64_t tsc);
 struct TscScale {
     std::uint64_t hz;
     std::uint32_t mul;

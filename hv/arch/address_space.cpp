@@ -1,0 +1,194 @@
+#include "hv/arch/address_space.hpp"
+
+#include "hv/arch/cpu.hpp"
+#include "hv/arch/layout.hpp"
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/mm/frame.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+extern "C" {
+extern char image_start[], text_end[], rodata_end[], image_end[];
+}
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint64_t present = 1, writable = 2, user = 4, large = 0x80, global = 0x100, no_execute = 1ULL << 63,
+                        address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
+
+alignas(page_bytes) std::uint64_t null_descriptors[512];
+EarlyMemory* early_memory = nullptr; // while the frame table is not there
+std::uint64_t root = 0;              // physical
+
+std::uint64_t* table(std::uint64_t physical) {
+    return reinterpret_cast<std::uint64_t*>(layout::direct_map + (physical & address_bits));
+}
+
+std::uint64_t new_table() {
+    if (early_memory != nullptr)
+        return early_memory->take(page_bytes);
+    const auto frame = frame_table().allocate_for_hypervisor();
+    if (!frame)
+        machine::panic("no memory left for the hypervisor's own page tables");
+    return frame->value() << page_shift;
+}
+
+std::uint64_t leaf_flags(Access access) {
+    switch (access) {
+    case Access::read: return present | global | no_execute;
+    case Access::read_write: return present | writable | global | no_execute;
+    case Access::execute: return present | global;
+    case Access::guest_read: return present | user | no_execute;
+    }
+    return 0;
+}
+
+// The entry for `address` at `level` (1: 4 KiB leaf, 2: 2 MiB leaf), creating the tables above it. Upper entries allow
+// everything; the leaf decides.
+std::uint64_t& entry(std::uint64_t address, unsigned level) {
+    auto* entries = table(root);
+    for (unsigned l = 4; l > level; --l) {
+        auto& e = entries[(address >> (3 + 9 * l)) & 511];
+        if ((e & present) == 0)
+            e = new_table() | present | writable | user;
+        entries = table(e);
+    }
+    return entries[(address >> (3 + 9 * level)) & 511];
+}
+
+void map_direct(MemoryRange range) {
+    for (auto at = range.start & ~(large_bytes - 1); at < range.end; at += large_bytes)
+        entry(layout::direct_map + at, 2) = at | leaf_flags(Access::read_write) | large;
+}
+
+void map_image() {
+    const auto at = [](const char* p) { return reinterpret_cast<std::uint64_t>(p); };
+    const auto map = [](std::uint64_t from, std::uint64_t to, Access access) {
+        map_hypervisor(from, from - layout::image, to - from, access);
+    };
+    map(at(image_start), at(text_end), Access::execute);
+    map(at(text_end), at(rodata_end), Access::read);
+    map(at(rodata_end), (at(image_end) + page_bytes - 1) & ~(page_bytes - 1), Access::read_write);
+}
+
+void start_frames(EarlyMemory& early, std::span<const MemoryRange> ram) {
+    std::uint64_t top = 0;
+    for (const auto& range : ram)
+        top = std::max(top, range.end);
+    const auto frames = top >> page_shift;
+    const auto frame_bytes = frames * sizeof(Frame);
+    map_hypervisor(layout::frames, early.take(frame_bytes), frame_bytes, Access::read_write);
+    const auto m2p_bytes = frames * sizeof(std::uint64_t);
+    const auto m2p = early.take(m2p_bytes);
+    std::memset(table(m2p), 0xff, m2p_bytes);
+    map_hypervisor(layout::m2p, m2p, m2p_bytes, Access::guest_read);
+    // Tables of the plug-in and descriptor regions come later from the frame table; their upper levels now, so that every
+    // domain's root, a copy of the slots, sees them.
+    for (unsigned slot = layout::first_slot; slot <= layout::last_slot; ++slot)
+        if (auto& e = table(root)[slot]; (e & present) == 0)
+            e = early.take(page_bytes) | present | writable | user;
+    frame_table().start(reinterpret_cast<Frame*>(layout::frames), frames);
+}
+
+} // namespace
+
+std::uint64_t EarlyMemory::take(std::uint64_t bytes) {
+    bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
+    if (end_ - next_ < bytes)
+        machine::panic("the machine has too little memory: give it more (--mem)");
+    const auto at = next_;
+    next_ += bytes;
+    std::memset(table(at), 0, bytes);
+    return at;
+}
+
+void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access) {
+    for (std::uint64_t done = 0; done < bytes; done += page_bytes) {
+        entry(address + done, 1) = ((physical + done) & address_bits) | leaf_flags(access);
+        cpu::invlpg(address + done);
+    }
+}
+
+void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes) {
+    for (std::uint64_t done = 0; done < bytes; done += page_bytes) {
+        entry(address + done, 1) = 0;
+        cpu::invlpg(address + done);
+    }
+}
+
+void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram) {
+    early_memory = &early;
+    root = early.take(page_bytes);
+    map_direct({0, 4ULL << 30}); // RAM and the devices below 4 GiB
+    for (const auto& range : ram)
+        if (range.end > 4ULL << 30)
+            map_direct({std::max<std::uint64_t>(range.start, 4ULL << 30), range.end});
+    map_image();
+    cpu::write_cr3(root);
+    pcpu().root = root;
+    start_frames(early, ram);
+    early_memory = nullptr;
+    for (const auto& range : ram) {
+        const auto taken = early.rest();
+        // The range that `early` works in is free from where it stopped; whole ranges above it are free altogether.
+        const auto from = range.start <= taken.start && taken.start < range.end ? taken.start : range.start;
+        if (from < range.end && from >= taken.start)
+            frame_table().add_free(Mfn{from >> page_shift}, (range.end - from) >> page_shift);
+    }
+}
+
+Mfn idle_root() { return Mfn{root >> page_shift}; }
+
+namespace machine {
+
+void* frame_data(Mfn mfn) { return reinterpret_cast<void*>(layout::direct_map + (mfn.value() << page_shift)); }
+Mfn frame_of(const void* address) {
+    return Mfn{(reinterpret_cast<std::uint64_t>(address) - layout::direct_map) >> page_shift};
+}
+
+bool compare_exchange_entry(std::uint64_t* e, std::uint64_t expected, std::uint64_t desired) {
+    return std::atomic_ref{*e}.compare_exchange_strong(expected, desired);
+}
+
+void flush_tlb() { cpu::write_cr3(cpu::read_cr3()); }
+void flush_tlb_page(GuestAddress address) { cpu::invlpg(address.value()); }
+
+void load_root(Mfn l4) {
+    const auto value = l4.value() << page_shift;
+    pcpu().root = value;
+    cpu::write_cr3(value);
+}
+
+void install_hypervisor_slots(std::uint64_t* l4) {
+    std::memcpy(l4 + layout::first_slot, table(root) + layout::first_slot,
+                (layout::last_slot - layout::first_slot + 1) * sizeof(std::uint64_t));
+}
+
+namespace {
+std::uint64_t* m2p_table() {
+    static std::uint64_t* const direct = table(entry(layout::m2p, 1)); // contiguous, written through the direct map
+    return direct;
+}
+} // namespace
+
+void set_m2p(Mfn mfn, std::uint64_t pfn) { m2p_table()[mfn.value()] = pfn; }
+std::uint64_t get_m2p(Mfn mfn) { return m2p_table()[mfn.value()]; }
+
+void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count) {
+    const auto area = layout::descriptors + slot * layout::descriptor_area_bytes + (ldt ? 16 * page_bytes : 0);
+    const std::uint32_t pages = ldt ? 16 : layout::reserved_gdt_page;
+    // Where the guest has no frame a page of null descriptors stands, so that a bad selector raises #GP, not a fault of ours.
+    for (std::uint32_t i = 0; i < pages; ++i) {
+        const auto physical = i < count ? frames[i].value() << page_shift
+                                        : reinterpret_cast<std::uint64_t>(null_descriptors) - layout::image;
+        map_hypervisor(area + i * page_bytes, physical, page_bytes, Access::read);
+    }
+}
+
+} // namespace machine
+} // namespace bulkhead::hv

@@ -1,0 +1,41 @@
+// The hypervisor's own half of every address space: built once at boot, the same tables for all domains.
+#pragma once
+
+#include "abi/types.hpp"
+#include "hv/core/error.hpp"
+
+#include <cstddef>
+#include <span>
+
+namespace bulkhead::hv {
+
+struct MemoryRange {
+    std::uint64_t start, end; // physical, bytes
+};
+
+// Takes frames from the front of one range before the frame table exists.
+class EarlyMemory {
+  public:
+    explicit EarlyMemory(MemoryRange range) : next_{range.start}, end_{range.end} {}
+    // Physical address of `bytes` zeroed bytes, page-aligned. Panics if the machine is too small.
+    [[nodiscard]] std::uint64_t take(std::uint64_t bytes);
+    [[nodiscard]] MemoryRange rest() const { return {next_, end_}; }
+
+  private:
+    std::uint64_t next_, end_;
+};
+
+enum class Access : std::uint8_t { read, read_write, execute, guest_read };
+
+// Builds the tables for all RAM in `ram`, switches to them, and starts the frame table and the machine-to-physical table.
+// Memory that `early` has not handed out and no other range overlaps becomes free.
+void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram);
+
+// Maps `bytes` of contiguous memory at a hypervisor address.
+void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access);
+void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes);
+
+// The hypervisor's own root, in force while a pCPU is idle.
+[[nodiscard]] Mfn idle_root();
+
+} // namespace bulkhead::hv

@@ -1,0 +1,127 @@
+#include "hv/arch/context.hpp"
+
+#include "hv/arch/address_space.hpp"
+#include "hv/arch/cpu.hpp"
+#include "hv/arch/descriptors.hpp"
+#include "hv/arch/features.hpp"
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/core/dispatch.hpp"
+
+extern "C" {
+bool load_selector_ds(std::uint16_t selector);
+bool load_selector_es(std::uint16_t selector);
+bool load_selector_fs(std::uint16_t selector);
+bool load_selector_gs(std::uint16_t selector);
+}
+
+namespace bulkhead::hv {
+
+namespace {
+
+void save_fpu(Vcpu& vcpu) {
+    const auto mask = features().xcr0;
+    if (features().xsave)
+        asm volatile("xsave64 (%0)" ::"r"(vcpu.fpu_state), "a"(static_cast<std::uint32_t>(mask)),
+                     "d"(static_cast<std::uint32_t>(mask >> 32))
+                     : "memory");
+    else
+        asm volatile("fxsave64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
+}
+
+void restore_fpu(Vcpu& vcpu) {
+    const auto mask = features().xcr0;
+    if (features().xsave)
+        asm volatile("xrstor64 (%0)" ::"r"(vcpu.fpu_state), "a"(static_cast<std::uint32_t>(mask)),
+                     "d"(static_cast<std::uint32_t>(mask >> 32))
+                     : "memory");
+    else
+        asm volatile("fxrstor64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
+}
+
+void set_task_switched() { cpu::write_cr0(cpu::read_cr0() | cpu::cr0::ts); }
+
+// A register that held a null selector keeps nothing but its base, which is loaded separately.
+void load_selectors(Vcpu& vcpu) {
+    if ((vcpu.ds | cpu::read_ds()) != 0)
+        static_cast<void>(load_selector_ds(vcpu.ds));
+    if ((vcpu.es | cpu::read_es()) != 0)
+        static_cast<void>(load_selector_es(vcpu.es));
+    if ((vcpu.fs | cpu::read_fs()) != 0)
+        static_cast<void>(load_selector_fs(vcpu.fs));
+    if ((vcpu.gs | cpu::read_gs()) != 0)
+        static_cast<void>(load_selector_gs(vcpu.gs));
+}
+
+} // namespace
+
+void save_segment_bases(Vcpu& vcpu) {
+    vcpu.fs_base = cpu::read_fs_base();
+    (vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user) = cpu::read_gs_base();
+}
+
+void load_segment_bases(const Vcpu& vcpu) {
+    cpu::wrmsr(cpu::msr::fs_base, vcpu.fs_base);
+    cpu::wrmsr(cpu::msr::gs_base, vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user);
+}
+
+void save_context(Vcpu& vcpu) {
+    vcpu.ds = cpu::read_ds();
+    vcpu.es = cpu::read_es();
+    vcpu.fs = cpu::read_fs();
+    vcpu.gs = cpu::read_gs();
+    save_segment_bases(vcpu);
+    if (vcpu.fpu_used) {
+        save_fpu(vcpu);
+        vcpu.fpu_used = false;
+        set_task_switched();
+    }
+}
+
+void load_context(Vcpu& vcpu) {
+    vcpu.hypervisor_stack = stack_top();
+    const auto root = (vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root).value() << page_shift;
+    if (pcpu().root != root)
+        machine::load_root(Mfn{root >> page_shift});
+    load_gdt_of(vcpu);
+    load_ldt_of(vcpu);
+    load_selectors(vcpu);
+    load_segment_bases(vcpu);
+    select_vcpu_entry(vcpu);
+}
+
+void load_idle_root() {
+    if (pcpu().root != idle_root().value() << page_shift)
+        machine::load_root(idle_root());
+}
+
+void load_fpu(Vcpu& vcpu) {
+    cpu::clts();
+    restore_fpu(vcpu);
+    vcpu.fpu_used = true;
+}
+
+bool handle_device_not_available(Vcpu& vcpu) {
+    if (!vcpu.fpu_used)
+        load_fpu(vcpu);
+    if (vcpu.task_switched) {
+        vcpu.task_switched = false; // the ABI clears TS before it delivers #NM
+        return false;
+    }
+    return true;
+}
+
+void forget_fpu(Vcpu& vcpu) {
+    if (vcpu.fpu_used)
+        set_task_switched();
+    vcpu.fpu_used = false;
+}
+
+void toggle_guest_mode(Vcpu& vcpu) {
+    (vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user) = cpu::read_gs_base();
+    vcpu.in_kernel = !vcpu.in_kernel;
+    cpu::wrmsr(cpu::msr::gs_base, vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user);
+    machine::load_root(vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root);
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,23 @@
+// The parts of a vCPU that live in the processor while it runs and are not in Registers: segments, bases, descriptor
+// tables, address space, floating point.
+#pragma once
+
+#include "hv/core/vcpu.hpp"
+
+namespace bulkhead::hv {
+
+// Saves what the guest may have changed; the address space stays loaded.
+void save_context(Vcpu& vcpu);
+void load_context(Vcpu& vcpu);
+// Leaves a guest's address space, e.g. before it is torn down or the pCPU idles.
+void load_idle_root();
+// The guest (or the hypervisor for it) needs the floating-point registers: loads this vCPU's. From #NM.
+void load_fpu(Vcpu& vcpu);
+// #NM of a guest. True: handled here, the instruction can be retried. False: the guest's own TS was set, deliver it.
+[[nodiscard]] bool handle_device_not_available(Vcpu& vcpu);
+void forget_fpu(Vcpu& vcpu); // of a vCPU that is going away
+void load_segment_bases(const Vcpu& vcpu);
+// Writes the fs and gs bases that the processor holds back into the current vCPU.
+void save_segment_bases(Vcpu& vcpu);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,172 @@
+# Ways into and out of the hypervisor.
+#
+#  path               from            stack on arrival        registers saved        goes to
+#  vector_N           guest, ring 3   vCPU's regs (TSS.rsp0)  all, in Vcpu::regs     guest_entry, resume_guest
+#  vector_N           hypervisor      the pCPU's own          all, on that stack     hypervisor_trap
+#  vector 2, 8, 18    either          an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
+#  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     guest_entry, resume_guest
+#                                     syscall_slots[N].regs
+#
+# The guest's gs base is never touched: the pCPU is found from the stack pointer, the vCPU from where regs were saved.
+    .set hypervisor_stack_offset, 176
+    .set guest_ss, 0xe02b
+    .set guest_cs32, 0xe023
+    .set guest_cs64, 0xe033
+
+    .macro push_registers
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    .endm
+
+    .text
+    .align 16
+    .globl vector_stubs
+vector_stubs:
+    .set vector, 0
+    .rept 256
+    .align 16
+    # Vectors for which the processor pushes an error code: 8, 10 to 14, 17, 21, 29, 30.
+    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+    pushq $0
+    .endif
+    pushq $vector
+    jmp vector_common
+    .set vector, vector + 1
+    .endr
+
+    .align 16
+vector_common:
+    push_registers
+    cld
+    testb $3, 144(%rsp)
+    jz from_hypervisor
+from_guest:
+    mov %rsp, %rdi
+    mov hypervisor_stack_offset(%rsp), %rsp
+    xor %ebp, %ebp
+    call guest_entry
+    # fall through: rax is the vCPU to resume
+
+# The frame for iretq is built on the pCPU's stack, so that a fault of the iretq itself leaves Vcpu::regs intact.
+    .globl resume_guest
+resume_guest:
+    pushq 168(%rax)
+    pushq 160(%rax)
+    pushq 152(%rax)
+    pushq 144(%rax)
+    pushq 136(%rax)
+    mov 0(%rax), %r15
+    mov 8(%rax), %r14
+    mov 16(%rax), %r13
+    mov 24(%rax), %r12
+    mov 32(%rax), %rbp
+    mov 40(%rax), %rbx
+    mov 48(%rax), %r11
+    mov 56(%rax), %r10
+    mov 64(%rax), %r9
+    mov 72(%rax), %r8
+    mov 88(%rax), %rcx
+    mov 96(%rax), %rdx
+    mov 104(%rax), %rsi
+    mov 112(%rax), %rdi
+    mov 80(%rax), %rax
+    .globl guest_iret
+guest_iret:
+    iretq
+
+# The first vCPU of a pCPU: rdi is the Vcpu.
+    .globl enter_first_guest
+enter_first_guest:
+    mov %rdi, %rax
+    mov hypervisor_stack_offset(%rax), %rsp
+    jmp resume_guest
+
+from_hypervisor:
+    mov %rsp, %rdi
+    mov %rsp, %rbx
+    and $-16, %rsp
+    call hypervisor_trap
+    test %rax, %rax
+    jnz abandon                        # the guest's iret frame was bad: resume the vCPU in rax instead
+    mov %rbx, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rax
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    add $16, %rsp
+    iretq
+abandon:
+    mov hypervisor_stack_offset(%rax), %rsp
+    jmp resume_guest
+
+# One stub per pCPU, because SYSCALL changes no stack and leaves no register free. LSTAR and CSTAR point here.
+    .macro syscall_stub_table name, common
+    .align 32
+    .globl \name
+\name:
+    .set pcpu, 0
+    .rept 64
+    .align 32
+    mov %rsp, syscall_slots + pcpu*64(%rip)
+    mov syscall_slots + pcpu*64 + 8(%rip), %rsp
+    pushq $guest_ss
+    pushq syscall_slots + pcpu*64(%rip)
+    jmp \common
+    .set pcpu, pcpu + 1
+    .endr
+    .endm
+
+    syscall_stub_table syscall_stubs, syscall_common
+    syscall_stub_table syscall_compat_stubs, syscall_compat_common
+
+    .align 16
+syscall_common:
+    push %r11
+    pushq $guest_cs64
+    push %rcx
+    pushq $0
+    pushq $0x100
+    push_registers
+    jmp from_guest
+
+# SYSCALL from 32-bit code: presented as an invalid opcode, since no such entry is offered.
+syscall_compat_common:
+    push %r11
+    pushq $guest_cs32
+    push %rcx
+    pushq $0
+    pushq $6
+    push_registers
+    jmp from_guest
+
+    .bss
+    .align 64
+    .globl syscall_slots               # per pCPU: saved rsp, end of the current vCPU's regs, padding to 64 bytes
+syscall_slots:
+    .skip 64*64
+
+    .section .note.GNU-stack, "", @progbits

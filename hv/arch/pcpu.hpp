@@ -1,0 +1,69 @@
+// A physical processor: its stack area, what it runs, its timers, its ledger and its trace ring. Found from the stack
+// pointer alone, so that the guest's segment bases are never touched.
+#pragma once
+
+#include "abi/landmark.hpp"
+#include "abi/trace.hpp"
+#include "hv/core/timer.hpp"
+#include "hv/core/vcpu.hpp"
+
+namespace bulkhead::hv {
+
+inline constexpr std::size_t stack_area_bytes = 32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
+inline constexpr std::size_t ist_stack_bytes = 4096;   // three of them at the bottom of the area, above an unused page
+
+// What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
+struct Guard {
+    std::uint64_t rip = 0; // 0: no plug-in call is in progress
+    std::uint64_t rsp = 0;
+    std::uint64_t rbx = 0, rbp = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
+    RealTime deadline{};
+    std::uint32_t fault = 0; // plugin::Fault, set by the trap handler
+    std::uint64_t fault_rip = 0;
+    std::uint64_t fault_vector = 0;
+};
+
+struct alignas(64) Pcpu {
+    PcpuId id{};
+    bool need_dispatch = false;
+    bool timer_pending = false; // the timer interrupt came while the hypervisor itself ran
+    bool idle = false;
+    Vcpu* current = nullptr; // whose registers are loaded; null while idle
+    sched::Stop stop_reason = sched::Stop::preempted;
+    sched::Pcpu* policy = nullptr;
+
+    TimerQueue timers;
+    Timer slice;                                // end of the current slice, or of a policy's idle period
+    RealTime programmed = RealTime::never();    // what the local timer is set to
+
+    // Ledger: since `posted`, time belongs to *account.
+    std::int64_t* account = nullptr;
+    std::int64_t* total = nullptr; // the pCPU's own column for the same time
+    RealTime posted{};
+    landmark::PcpuLedger* ledger = nullptr;
+
+    // The present stretch without a preemption point.
+    RealTime stretch_start{};
+    std::uint32_t stretch_kind = 0;
+    std::uint32_t stretch_number = 0;
+
+    trace::Record* trace = nullptr;
+    landmark::TraceRing* trace_ring = nullptr;
+    Guard guard;
+
+    std::uint64_t loaded_gdt = 0; // base in force, to spare an lgdt
+    std::uint64_t root = 0;       // CR3 in force
+    Vcpu* fpu_owner = nullptr;
+};
+
+// Where this pCPU's stack begins; the pointer to its Pcpu lies there.
+[[nodiscard]] inline std::uint64_t stack_top() {
+    std::uint64_t sp;
+    asm("mov %%rsp, %0" : "=r"(sp));
+    return (sp | (stack_area_bytes - 1)) - 63;
+}
+[[nodiscard]] inline Pcpu& pcpu() { return **reinterpret_cast<Pcpu**>(stack_top()); }
+[[nodiscard]] Pcpu& pcpu(PcpuId id);
+[[nodiscard]] std::uint32_t pcpu_count();
+
+} // namespace bulkhead::hv

@@ -1,0 +1,89 @@
+#include "hv/trace/landmark.hpp"
+
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/core/domain.hpp"
+#include "hv/core/guest_time.hpp"
+#include "hv/mm/frame.hpp"
+#include "hv/trace/ledger.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+landmark::LedgerEntry* entries = nullptr;
+constexpr std::uint16_t free_entry = 0, alive = 1, gone = 2;
+
+void refresh(Domain& domain) {
+    auto& entry = *domain.ledger;
+    Nanos waiting{}, blocked{};
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (const Vcpu* vcpu = domain.vcpus[i]) {
+            waiting += runstate_total(*vcpu, RUNSTATE_runnable);
+            blocked += runstate_total(*vcpu, RUNSTATE_blocked);
+        }
+    entry.waiting_ns = waiting.count();
+    entry.blocked_ns = blocked.count();
+    entry.weight = domain.weight;
+    entry.frames_owned = static_cast<std::uint32_t>(domain.frames.count);
+    entry.frames_peak = static_cast<std::uint32_t>(domain.frames_peak);
+    entry.shutdown_reason = domain.life == control::Life::shut_down || domain.life == control::Life::dying
+                                ? domain.shutdown_reason
+                                : 0xff;
+}
+
+} // namespace
+
+landmark::Page& landmark_page() { return *machine::frame_as<landmark::Page>(Mfn{landmark::physical_address >> page_shift}); }
+
+void start_landmark() {
+    auto& page = landmark_page();
+    std::memset(&page, 0, sizeof page);
+    page.version = landmark::version;
+    page.pcpus = 1;
+    page.magic = landmark::magic;
+}
+
+void start_landmark_tables(landmark::LedgerEntry* table, std::uint32_t capacity) {
+    entries = table;
+    landmark_page().ledger_physical = machine::frame_of(table).value() << page_shift;
+    landmark_page().ledger_capacity = capacity;
+}
+
+Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain) {
+    auto& page = landmark_page();
+    landmark::LedgerEntry* entry = nullptr;
+    if (page.ledger_used < page.ledger_capacity) {
+        entry = &entries[page.ledger_used++];
+    } else {
+        entry = std::find_if(entries, entries + page.ledger_capacity, [](const auto& e) { return e.state == gone; });
+        if (entry == entries + page.ledger_capacity)
+            return fail(Error::no_space);
+    }
+    *entry = {};
+    entry->domain = domain.id.value();
+    entry->state = alive;
+    entry->weight = domain.weight;
+    entry->shutdown_reason = 0xff;
+    std::memcpy(entry->name, domain.name, sizeof entry->name);
+    static_assert(free_entry == 0);
+    return entry;
+}
+
+void close_ledger_entry(Domain& domain) {
+    refresh(domain);
+    domain.ledger->state = gone;
+}
+
+void refresh_landmark() {
+    post_ledger();
+    for_each_domain(refresh);
+    auto& page = landmark_page();
+    page.now = machine::now().since_start().count();
+    page.free_frames = frame_table().free_frames();
+}
+
+} // namespace bulkhead::hv

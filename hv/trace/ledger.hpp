@@ -1,0 +1,39 @@
+// The billing ledger: each nanosecond of a pCPU goes to exactly one account. Every change of account posts the time since
+// the last change, so the columns add up by construction; abi/landmark.hpp shows them to the outside.
+#pragma once
+
+#include "abi/types.hpp"
+
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+struct Domain;
+struct Vcpu;
+
+// What kind of stretch the hypervisor is in; see landmark::Stretch::kind.
+enum class StretchKind : std::uint32_t { hypercall = 0, trap = 1, interrupt = 2, dispatch = 3, hook = 4 };
+
+// Opens this pCPU's ledger: time is unbilled until somebody is named.
+void start_ledger();
+
+// From the guest into the hypervisor: the guest's time ends, work on its behalf and a new stretch begin.
+void enter_hypervisor(Vcpu& vcpu);
+// Back to the guest: the stretch ends.
+void leave_for_guest(Vcpu& vcpu);
+// Names what the present stretch is doing, for R_max.
+void name_stretch(StretchKind kind, std::uint32_t number);
+
+// The hypervisor works for `domain` from now on; nullptr: for nobody. Returns the time posted to the previous account.
+Nanos bill_to(Domain* domain);
+// Nothing to run: the stretch ends, idle time begins; and the way back.
+void begin_idle();
+void end_idle();
+
+// How long the present stretch has lasted.
+[[nodiscard]] Nanos stretch_length();
+
+// Brings this pCPU's columns up to the present, for a reader.
+void post_ledger();
+
+} // namespace bulkhead::hv

@@ -1,0 +1,49 @@
+#include "hv/trace/trace.hpp"
+
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/core/domain.hpp"
+#include "hv/trace/ring.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::hv {
+
+namespace {
+std::uint32_t enabled_groups = 0;
+}
+
+void start_trace(Pcpu& cpu, trace::Record* records, std::uint64_t capacity, std::uint32_t groups) {
+    auto& ring = landmark_page().rings[cpu.id.value()];
+    ring = {machine::frame_of(records).value() << page_shift, capacity, 0, 0};
+    cpu.trace = records;
+    cpu.trace_ring = &ring;
+    enabled_groups = groups;
+}
+
+void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a, std::uint64_t b) {
+    const auto& what = trace::descriptions[static_cast<std::size_t>(event)];
+    if ((enabled_groups & static_cast<std::uint32_t>(what.group)) == 0)
+        return;
+    auto& self = pcpu();
+    auto& ring = *self.trace_ring;
+    if (ring.written == ring.capacity) {
+        ++ring.lost;
+        return;
+    }
+    self.trace[ring.written] = {machine::now().since_start().count(), static_cast<std::uint16_t>(event),
+                                domain != nullptr ? domain->id.value() : trace::no_domain,
+                                vcpu != nullptr ? vcpu->id.value() : std::uint16_t{0}, self.id.value(), a, b};
+    ++ring.written;
+}
+
+std::size_t trace_tail(trace::Record* out, std::size_t n) {
+    const auto& self = pcpu();
+    if (self.trace_ring == nullptr)
+        return 0;
+    const auto count = std::min<std::size_t>(n, self.trace_ring->written);
+    std::copy_n(self.trace + (self.trace_ring->written - count), count, out);
+    return count;
+}
+
+} // namespace bulkhead::hv
