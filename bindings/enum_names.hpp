@@ -1,5 +1,5 @@
-// Names of an enum's values, taken from the compiler, so that Python never has a second list of them. For small enums
-// with values below 64; never for flags beyond that.
+// Names of an enum's values, taken from the compiler, so that Python never has a second list of them. For
+// enums whose values are below 256.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,8 @@ constexpr std::string_view enumerator() {
 
 using EnumTable = std::vector<std::pair<std::string, std::uint64_t>>;
 
-// Every declared value of E in ascending order. A trailing underscore, which only avoids a C++ keyword, is dropped.
+// Every declared value of E in ascending order. A trailing underscore, which only avoids a C++ keyword, is
+// dropped.
 template<class E>
 EnumTable enum_table() {
     EnumTable table;
@@ -45,11 +46,7 @@ EnumTable enum_table() {
     };
     [&]<std::uint64_t... values>(std::integer_sequence<std::uint64_t, values...>) {
         (add.template operator()<values>(), ...);
-    }(std::make_integer_sequence<std::uint64_t, 64>{});
-    // Groups are single bits, some of them above 63.
-    [&]<std::uint64_t... bits>(std::integer_sequence<std::uint64_t, bits...>) {
-        (add.template operator()<(std::uint64_t{1} << (bits + 6))>(), ...);
-    }(std::make_integer_sequence<std::uint64_t, 25>{});
+    }(std::make_integer_sequence<std::uint64_t, 256>{});
     return table;
 }
 

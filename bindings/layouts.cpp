@@ -1,5 +1,5 @@
-// The structures of abi/ as numpy types: offsets and sizes are the compiler's. A test checks that no byte of a structure
-// is left without a field, so a field added to a header cannot be forgotten here.
+// The structures of abi/ as numpy types: offsets and sizes are the compiler's. A test checks that no byte of
+// a structure is left without a field, so a field added to a header cannot be forgotten here.
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
 #include "abi/trace.hpp"
@@ -13,29 +13,29 @@ namespace {
 void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
-    PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, vcpus, weight, cap, time_mode, dilation,
-                         on_crash, start_paused, reserved);
+    PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, vcpus, weight, cap, time_mode,
+                         dilation, on_crash, start_paused, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters);
-    PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock, clock_hz,
-                         trace_bytes, trace_mask, guest_count, timeline_count, policy_count, console_rate,
-                         end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes, dom0_weight, reserved, guests,
-                         timeline, policies);
+    PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
+                         clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
+                         console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
+                         dom0_weight, reserved, guests, timeline, policies);
 }
 
 void register_landmark() {
     using namespace landmark;
     PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost);
-    PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns, blocked_ns,
-                         hypercalls, traps, events_sent, wakes, run_ins, frames_owned, frames_peak, shutdown_reason,
-                         reserved);
+    PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
+                         blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
+                         frames_peak, shutdown_reason, reserved);
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(Stretch, ns, kind, number, domain, pcpu, reserved);
-    PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters, hook_calls,
-                         hook_ns, hook_max_ns);
-    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, now, ram_frames, free_frames,
-                         free_frames_at_boot, audit_runs, audit_failures, ledger_physical, ledger_capacity, ledger_used,
-                         seed, message, r_max, policies, rings, pcpu_ledgers);
+    PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
+                         hook_calls, hook_ns, hook_max_ns);
+    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, now, ram_frames,
+                         free_frames, free_frames_at_boot, audit_runs, audit_failures, ledger_physical,
+                         ledger_capacity, ledger_used, seed, message, r_max, policies, rings, pcpu_ledgers);
 }
 
 } // namespace

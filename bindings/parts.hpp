@@ -1,5 +1,5 @@
-// The parts of the Python module; each adds its functions and constants. The module never describes a structure of abi/
-// a second time: layouts, enum names and tables come from the headers.
+// The parts of the Python module; each adds its functions and constants. The module never describes a
+// structure of abi/ a second time: layouts, enum names and tables come from the headers.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkhead import qemu
+from bulkhead.accel import choose_accel
+from bulkhead.collect import landmark, merge, read_page, read_rings
+from bulkhead.console import Consoles
+from bulkhead.policies import Policy, built_policies
+from bulkhead.prepare import prepare
+from bulkhead.ram import Ram
 from bulkhead.run import Run
-from bulkhead.spec import Machine
+from bulkhead.spec import SECOND, BulkheadError, Machine
+from bulkhead.storage import save
+from bulkhead.versions import versions
+
+POLL_SECONDS = 0.02
+PANICKED = 4
+TIME_OVER = 5
+BASE_TIMEOUT = 60.0  # seconds of this computer for start-up
+TIMEOUT_PER_SECOND = 120.0  # per second of the machine
 
 
 @dataclass(frozen=True)
@@ -21,6 +38,92 @@ class RunOptions:
     host_timeout: float | None = None  # seconds; None: a generous bound from the duration
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """How QEMU ended: the hypervisor's exit value, or why there is none."""
+
+    value: int | None
+    lost_to: str | None
+
+
+def _fraction(ram: Ram, machine: Machine) -> float:
+    try:
+        return min(1.0, int(read_page(ram)["now"]) / machine.duration)
+    except BulkheadError:
+        return 0.0
+
+
+def _watch(process: qemu.Process, ram: Ram, consoles: Consoles, machine: Machine, options: RunOptions) -> _Ended:
+    """Follow the console until QEMU ends or the host's patience does."""
+    limit = options.host_timeout or BASE_TIMEOUT + TIMEOUT_PER_SECOND * machine.duration / SECOND
+    start = time.monotonic()
+    while (status := process.poll()) is None:
+        consoles.poll()
+        if options.progress is not None:
+            options.progress(_fraction(ram, machine))
+        if time.monotonic() - start > limit:
+            process.stop()
+            return _Ended(None, f"stopped after {limit:.0f} s of this computer's time; the machine did not end by itself")
+        process.wait(POLL_SECONDS)
+    value = qemu.exit_value(status)
+    if value is not None:
+        return _Ended(value, None)
+    return _Ended(None, "the machine was reset (triple fault)" if status == 0 else f"QEMU ended with status {status}")
+
+
+def _known_policies(machine: Machine) -> dict[str, Policy]:
+    kinds = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
+    return {name: policy for kind, spec in kinds.items() if spec for name, policy in built_policies(kind).items()}
+
+
+def _exit_status(ended: _Ended) -> int:
+    """The run's exit status: the hypervisor's word, else what can be told from how QEMU ended."""
+    if ended.value is not None:
+        return ended.value
+    return TIME_OVER if ended.lost_to is not None and "computer's time" in ended.lost_to else PANICKED
+
+
 def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
     """Boot, wait for the end, collect. Raises `BulkheadError` for bad input; leaves no process behind."""
-    raise NotImplementedError
+    options = options or RunOptions()
+    accel = choose_accel(machine)
+    image, manifest = prepare(machine, accel)
+    with tempfile.TemporaryDirectory(prefix="bulkhead-") as scratch, Ram(machine.memory, options.out) as ram:
+        folder = Path(scratch)
+        (folder / "manifest").write_bytes(manifest)
+        consoles = Consoles(folder / "serial", options.console)
+        words = qemu.command(machine, accel, ram, (image, folder / "manifest"), folder / "serial")
+        start = time.monotonic()
+        with qemu.Process(words, ram, folder / "qemu.log") as process:
+            ended = _watch(process, ram, consoles, machine, options)
+        seconds = time.monotonic() - start
+        texts = consoles.finish()
+        try:
+            page = read_page(ram)
+        except BulkheadError as error:
+            raise BulkheadError(_no_landmark(error, ended, texts, folder / "qemu.log")) from None
+        trace, digest = merge(read_rings(page, ram))
+        run = Run(
+            machine=machine,
+            exit_status=_exit_status(ended),
+            trace=trace,
+            trace_sha256=digest,
+            landmark=landmark(page, ram, _known_policies(machine)),
+            consoles=texts,
+            versions=versions(),
+            reproducible=accel == "tcg" and machine.icount is not None,
+            host_seconds=seconds,
+            lost_to=ended.lost_to,
+        )
+        if options.out is not None:
+            save(run, options.out)
+            (options.out / "serial.txt").write_bytes((folder / "serial").read_bytes())
+            if options.keep_ram:
+                ram.copy_to(options.out / "ram")
+        return run
+
+
+def _no_landmark(error: BulkheadError, ended: _Ended, consoles: dict[str, str], log: Path) -> str:
+    """One message from what QEMU and the console last said."""
+    said = log.read_text("utf-8", "replace").splitlines() + [line for text in consoles.values() for line in text.splitlines()]
+    return "; ".join([str(error), *([ended.lost_to] if ended.lost_to else []), *said[-3:]])

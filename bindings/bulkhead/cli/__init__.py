@@ -1,0 +1,54 @@
+"""The command line after set-up: typer's application and what turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+import typer
+
+from bulkhead.cli import boot, listing, run, tests
+from bulkhead.spec import BulkheadError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Bulkhead: a paravirtual hypervisor as a testbed for performance isolation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("doctor", help="What this machine has and lacks.")(lambda: None)  # answered before set-up
+app.command("build", help="Set up and build.")(lambda: None)  # done before we get here
+app.command("demo")(run.demo)
+app.command("test")(tests.test)
+app.command("list")(listing.list_things)
+app.command("run")(run.run)
+app.command("boot")(boot.boot)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    """A polite kill unwinds like any exit, so that QEMU is ended too."""
+    sys.exit(128 + signum)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = app(arguments, prog_name="./bulkhead", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except BulkheadError as error:
+        print(f"bulkhead: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except click.ClickException as error:
+        print(f"bulkhead: {error.format_message()}", file=sys.stderr)
+        return BAD_INPUT
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED

@@ -1,0 +1,70 @@
+"""`bulkhead boot`: any Xen PV kernels, their consoles, and what became of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bulkhead.cli.progress import Progress
+from bulkhead.cli.summary import print_summary
+from bulkhead.console import HYPERVISOR
+from bulkhead.machine import RunOptions
+from bulkhead.parse import parse_guests, parse_icount
+from bulkhead.policies import parse_policy
+from bulkhead.spec import Machine, PolicySpec, SpecError
+from bulkhead.text import parse_duration, parse_size, suggest
+
+
+def _policy(kind: str, text: str | None) -> PolicySpec | None:
+    return parse_policy(kind, text) if text is not None else None
+
+
+
+
+def boot(
+    guest: List[str] = typer.Option([], help="kernel=PATH|workload:NAME[,initrd=PATH][,cmdline=TEXT][,mem=64M]..."),
+    pcpus: int = typer.Option(1, help="Physical CPUs of the machine."),
+    sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),
+    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]."),
+    ringctl: Optional[str] = typer.Option(None, help="Ring policy, NAME[:p=v,...]."),
+    for_: str = typer.Option("2s", "--for", help="How long, in the machine's time."),
+    mem: str = typer.Option("512M", help="Memory of the machine."),
+    accel: str = typer.Option("tcg", help="tcg, kvm or auto; only tcg is reproducible."),
+    icount: str = typer.Option("2", help="2**SHIFT ns per instruction, or off."),
+    seed: int = typer.Option(1, help="Seed of everything random."),
+    console: Optional[str] = typer.Option(None, help="Show only this guest's console, without its name."),
+    out: Optional[Path] = typer.Option(None, help="Keep trace, ledger and consoles in this folder."),
+) -> int:
+    """Boot Xen PV kernels. Ends when all guests are off or the time is over.
+
+    Exit status: 0 all guests powered off, 2 bad arguments, 3 a guest crashed, 4 the hypervisor panicked, 5 time over.
+    """
+    machine = Machine(
+        guests=parse_guests(guest),
+        sched=_policy("scheduler", sched),
+        memctl=_policy("memory", memctl),
+        ringctl=_policy("ring", ringctl),
+        pcpus=pcpus,
+        memory=parse_size(mem, "--mem"),
+        duration=parse_duration(for_, "--for"),
+        accel=accel,
+        icount=parse_icount(icount),
+        seed=seed,
+    )
+    names = [spec.name for spec in machine.guests]
+    if console is not None and console not in (*names, HYPERVISOR, "dom0"):
+        raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
+
+    def show(name: str, line: str) -> None:
+        if console is None:
+            print(f"{name}| {line}", flush=True)
+        elif name == console:
+            print(line, flush=True)
+
+    with Progress("running") as progress:
+        result = machine.run(RunOptions(out=out, console=progress.above(show), progress=progress.fraction))
+    print_summary(result, sys.stderr)
+    return result.exit_status

@@ -1,0 +1,47 @@
+"""What a person wants to know after a run: why it ended, who got the time, what the hypervisor cost."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from bulkhead.run import EXIT_TEXT, DomainLedger, Run
+from bulkhead.text import format_ns
+
+SHUTDOWN_TEXT = {0: "powered off", 1: "rebooted", 2: "suspended", 3: "crashed", 4: "watchdog"}
+
+
+def _fate(entry: DomainLedger) -> str:
+    if entry.shutdown_reason is None:
+        return "running" if entry.state == "alive" else "destroyed"
+    return SHUTDOWN_TEXT.get(entry.shutdown_reason, f"shut down ({entry.shutdown_reason})")
+
+
+def print_summary(run: Run, out: TextIO) -> None:
+    """One line for the end, one per domain, one for the machine."""
+    mark = run.landmark
+    reason = run.lost_to or EXIT_TEXT.get(run.exit_status, f"exit status {run.exit_status}")
+    print(f"-- {reason} after {format_ns(mark.now)}{'; ' + mark.message if mark.message else ''}", file=out)
+    wall = sum(pcpu.wall_ns for pcpu in mark.pcpus) or 1
+    for entry in mark.ledger.values():
+        share, cost = 100 * entry.guest_ns / wall, 100 * entry.hypervisor_ns / wall
+        print(
+            f"   {entry.name:15} {_fate(entry):12} cpu {share:6.2f} %  hypervisor for it {cost:6.3f} %"
+            f"  waited {format_ns(entry.waiting_ns)}",
+            file=out,
+        )
+    idle = sum(pcpu.idle_ns for pcpu in mark.pcpus)
+    unbilled = sum(pcpu.unbilled_ns for pcpu in mark.pcpus)
+    error = sum(pcpu.error_ns for pcpu in mark.pcpus)
+    longest = f"{mark.r_max.kind} {mark.r_max.number}"
+    print(
+        f"   idle {100 * idle / wall:.2f} %, unbilled {100 * unbilled / wall:.3f} %, ledger off by {error} ns, "
+        f"R_max {format_ns(mark.r_max.ns)} ({longest})",
+        file=out,
+    )
+    for policy in mark.policies:
+        if policy.ejected is not None:
+            print(f"   {policy.kind} {policy.name} was ejected after {format_ns(policy.ejected_at)}: {policy.ejected}", file=out)
+    lost = sum(mark.trace_lost)
+    if lost:
+        print(f"   {lost} trace records did not fit and are lost", file=out)
+    print(f"   trace {run.trace_sha256}{'' if run.reproducible else ' (not reproducible)'}", file=out)

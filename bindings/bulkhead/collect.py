@@ -1,0 +1,142 @@
+"""Reads the landmark, the ledger and the trace out of the machine's RAM. Trusts no pointer or count it finds there."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bulkhead.policies import Policy
+from bulkhead.ram import Ram
+from bulkhead.run import DomainLedger, Landmark, PcpuLedger, PolicyReport, Stretch
+from bulkhead.schema import RECORD, constant, enum_name, layout
+from bulkhead.spec import BulkheadError
+
+STRETCH_KINDS = ("hypercall", "trap", "interrupt", "dispatch", "policy hook")
+LEDGER_STATES = ("free", "alive", "gone")
+NOT_SHUT_DOWN = 0xFF
+LARGEST_LEDGER = 65536
+Row = Any  # a numpy record; its fields are those of the header's structure
+
+
+def read_page(ram: Ram) -> Row:
+    """The landmark page as a numpy record. BulkheadError if the hypervisor has not written one (yet)."""
+    page = layout("landmark.Page")
+    row = np.frombuffer(ram.read(constant("landmark.physical_address"), page.itemsize), dtype=page)[0]
+    if row["magic"] != constant("landmark.magic"):
+        raise BulkheadError("the hypervisor left no landmark: it did not get as far as its own start-up")
+    if row["version"] != constant("landmark.version"):
+        raise BulkheadError(
+            f"the hypervisor's landmark has version {row['version']}, Python's has "
+            f"{constant('landmark.version')}; run ./bulkhead build"
+        )
+    return row
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _ledger(page: Row, ram: Ram) -> dict[str, DomainLedger]:
+    entry = layout("landmark.LedgerEntry")
+    used = min(int(page["ledger_used"]), int(page["ledger_capacity"]), LARGEST_LEDGER)
+    rows = np.frombuffer(ram.read(int(page["ledger_physical"]), used * entry.itemsize), dtype=entry)
+    ledger: dict[str, DomainLedger] = {}
+    for row in rows:
+        if row["state"] == LEDGER_STATES.index("free"):
+            continue
+        name = _text(row["name"]) or f"domain{row['domain']}"
+        if name in ledger:
+            name = f"{name}#{row['domain']}"
+        ledger[name] = _domain(name, row)
+    return ledger
+
+
+def _domain(name: str, row: Row) -> DomainLedger:
+    reason, state = int(row["shutdown_reason"]), int(row["state"])
+    counted = ("guest_ns", "hypervisor_ns", "waiting_ns", "blocked_ns", "hypercalls", "traps", "events_sent", "wakes")
+    counts = {field: int(row[field]) for field in (*counted, "run_ins", "frames_owned", "frames_peak", "weight", "domain")}
+    return DomainLedger(
+        name=name,
+        state=LEDGER_STATES[state] if state < len(LEDGER_STATES) else str(state),
+        shutdown_reason=None if reason == NOT_SHUT_DOWN else reason,
+        **counts,
+    )
+
+
+def _policy(row: Row, known: dict[str, Policy]) -> PolicyReport:
+    name, count = _text(row["name"]), min(int(row["parameter_count"]), constant("plugin.max_parameters"))
+    names = [parameter.name for parameter in known[name].parameters] if name in known else []
+    names += [f"parameter{i}" for i in range(len(names), count)]
+    ejected = int(row["ejected"])
+    return PolicyReport(
+        kind=enum_name("plugin.Kind", int(row["kind"])),
+        name=name,
+        parameters={names[i]: int(row["parameters"][i]) for i in range(count)},
+        ejected=enum_name("plugin.Fault", ejected) if ejected else None,
+        ejected_hook=int(row["hook"]),
+        ejected_at=int(row["ejected_at"]),
+        hook_calls=int(row["hook_calls"]),
+        hook_ns=int(row["hook_ns"]),
+        hook_max_ns=int(row["hook_max_ns"]),
+    )
+
+
+def _stretch(row: Row) -> Stretch:
+    kind = int(row["kind"])
+    return Stretch(
+        ns=int(row["ns"]),
+        kind=STRETCH_KINDS[kind] if kind < len(STRETCH_KINDS) else str(kind),
+        number=int(row["number"]),
+        domain=int(row["domain"]),
+        pcpu=int(row["pcpu"]),
+    )
+
+
+def _pcpu(row: Row) -> PcpuLedger:
+    return PcpuLedger(**{field: int(row[field]) for field in layout("landmark.Page")["pcpu_ledgers"].base.names or ()})
+
+
+def pcpu_count(page: Row) -> int:
+    """Number of pCPUs, within the page's bounds whatever the page says."""
+    return min(int(page["pcpus"]), constant("landmark.max_pcpus"))
+
+
+def landmark(page: Row, ram: Ram, policies: dict[str, Policy]) -> Landmark:
+    """The page as typed values; `policies` by name give the parameters their names."""
+    rings = page["rings"][: pcpu_count(page)]
+    plain = ("clock_hz", "now", "seed", "ram_frames", "free_frames", "free_frames_at_boot", "audit_runs", "audit_failures")
+    numbers = {field: int(page[field]) for field in plain}
+    return Landmark(
+        state=enum_name("landmark.State", int(page["state"])),
+        exit_status=int(page["exit_status"]),
+        message=_text(page["message"]),
+        ledger=_ledger(page, ram),
+        pcpus=tuple(_pcpu(row) for row in page["pcpu_ledgers"][: pcpu_count(page)]),
+        r_max=_stretch(page["r_max"]),
+        policies=tuple(_policy(row, policies) for row in page["policies"] if row["kind"]),
+        trace_written=tuple(int(ring["written"]) for ring in rings),
+        trace_lost=tuple(int(ring["lost"]) for ring in rings),
+        **numbers,
+    )
+
+
+def read_rings(page: Row, ram: Ram) -> list[npt.NDArray[Any]]:
+    """The written records of each pCPU's ring, in the order in which they were written."""
+    rings = []
+    for ring in page["rings"][: pcpu_count(page)]:
+        count = min(int(ring["written"]), int(ring["capacity"]))
+        data = ram.read(int(ring["physical"]), count * RECORD.itemsize)
+        rings.append(np.frombuffer(data, dtype=RECORD))
+    return rings
+
+
+def merge(rings: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], str]:
+    """All records by time (ties: by pCPU, then as written), and the SHA-256 over the rings one after another."""
+    digest = hashlib.sha256()
+    for ring in rings:
+        digest.update(ring.tobytes())
+    records = np.concatenate(rings) if rings else np.zeros(0, dtype=RECORD)
+    return records[np.argsort(records["time"], kind="stable")], digest.hexdigest()

@@ -1,0 +1,32 @@
+"""Experiments: declared in `experiments/`, carried out here. `run_experiment(Request(name))` does everything."""
+
+from bulkhead.experiment.declare import (
+    Choice,
+    Comparison,
+    Experiment,
+    Factor,
+    Metric,
+    Point,
+    Policies,
+    Setting,
+    Whole,
+    duration,
+    warm_up,
+)
+from bulkhead.experiment.observe import Observed, summary
+
+__all__ = [
+    "Choice",
+    "Comparison",
+    "Experiment",
+    "Factor",
+    "Metric",
+    "Observed",
+    "Point",
+    "Policies",
+    "Setting",
+    "Whole",
+    "duration",
+    "summary",
+    "warm_up",
+]

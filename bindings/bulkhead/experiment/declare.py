@@ -1,0 +1,172 @@
+"""The words in which an experiment is declared. A declaration says what to vary and measure; it never runs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bulkhead.result.model import Level
+from bulkhead.spec import Machine, PolicySpec
+
+if TYPE_CHECKING:
+    from bulkhead.experiment.observe import Observed
+    from bulkhead.figures.spec import FigureSpec
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Whole numbers from `least` to `most`."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these names."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Any built policy of a kind (scheduler, memory, ring); `all` stands for every one of them."""
+
+    kind: str
+
+
+Allowed = Whole | Choice | Policies
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Something that is varied. `--set NAME=V,V,...` replaces its levels by others that `allowed` permits."""
+
+    name: str
+    help: str
+    full: tuple[Level, ...]
+    quick: tuple[Level, ...]
+    allowed: Allowed
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A number held fixed over all points. `--set NAME=V` replaces it within `least` to `most`."""
+
+    name: str
+    help: str
+    unit: str
+    full: int
+    quick: int
+    least: int
+    most: int
+
+
+SEED = Setting("seed", "seed of the machine and of every policy", "1", 1, 1, 0, (1 << 63) - 1)
+DURATION = "duration_ms"
+WARM_UP = "warm_up_ms"
+
+
+def duration(full: int, quick: int) -> Setting:
+    """How long each run lasts; every experiment has it."""
+    return Setting(DURATION, "virtual time of each run", "ms", full, quick, 20, 600_000)
+
+
+def warm_up(full: int, quick: int) -> Setting:
+    """How much of each run's beginning is not measured; every experiment has it."""
+    return Setting(WARM_UP, "beginning of each run that is not measured", "ms", full, quick, 0, 60_000)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of levels, with the settings of the whole experiment."""
+
+    levels: Mapping[str, Level]
+    settings: Mapping[str, int]
+    policy_settings: Mapping[str, int] = field(default_factory=dict)  # "POLICY.PARAMETER"
+
+    def text(self, name: str) -> str:
+        """Level of a factor whose levels are names."""
+        value = self.levels[name]
+        if not isinstance(value, str):
+            raise TypeError(f"factor {name} has numbers")
+        return value
+
+    def number(self, name: str) -> int:
+        """Level of a factor whose levels are numbers, or a setting."""
+        value = self.settings[name] if name in self.settings else self.levels[name]
+        if not isinstance(value, int):
+            raise TypeError(f"factor {name} has names")
+        return value
+
+    def policy(self, name: str) -> PolicySpec:
+        """Level of a policy factor, with what `--set POLICY.PARAMETER=V` said of it."""
+        policy = self.text(name)
+        prefix = f"{policy}."
+        given = {k.removeprefix(prefix): v for k, v in self.policy_settings.items() if k.startswith(prefix)}
+        return PolicySpec(policy, given)
+
+    @property
+    def duration_ns(self) -> int:
+        """How long the run lasts."""
+        return self.number(DURATION) * 1_000_000
+
+    @property
+    def label(self) -> str:
+        """For people and file names: "sched=credit,hogs=2"."""
+        return ",".join(f"{name}={value}" for name, value in self.levels.items())
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Something measured at a point: a number, None if the run has no answer, or an object of these.
+
+    `when` limits it to the points where it has a meaning; elsewhere the result does not have it.
+    """
+
+    name: str
+    unit: str
+    help: str
+    compute: Callable[[Observed], Any]
+    when: Callable[[Point], bool] = lambda point: True
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A number made of a metric at a point and at its base line: the point that differs only in the `baseline` levels.
+
+    `combine(here, there)` is not called where either has no answer; the result is then null. Without such a point the
+    result does not have the comparison.
+    """
+
+    name: str
+    unit: str
+    help: str
+    metric: str  # path, e.g. "throughput" or "latency.p99"
+    baseline: Mapping[str, Level]
+    combine: Callable[[float, float], float | None]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, what is varied to answer it, what is measured, and how it is drawn."""
+
+    name: str
+    title: str
+    question: str
+    factors: tuple[Factor, ...]
+    settings: tuple[Setting, ...]
+    machine: Callable[[Point], Machine]
+    metrics: tuple[Metric, ...]
+    comparisons: tuple[Comparison, ...]
+    figures: tuple[FigureSpec, ...]
+
+    def setting(self, name: str) -> Setting | None:
+        """A setting by name, also those that every experiment has."""
+        return next((s for s in (*self.settings, SEED) if s.name == name), None)
+
+    def factor(self, name: str) -> Factor | None:
+        """A factor by name."""
+        return next((f for f in self.factors if f.name == name), None)

@@ -1,0 +1,91 @@
+"""From one captured run to its numbers. The metrics are the experiment's; ledger and R_max are taken from every run."""
+
+from __future__ import annotations
+
+from bulkhead import metrics
+from bulkhead.experiment.archive import Captured
+from bulkhead.experiment.declare import Experiment
+from bulkhead.experiment.observe import Observed
+from bulkhead.metrics.accounting import domain_skew, wall
+from bulkhead.result import DomainRow, Ledger, PointResult, PolicyRow, Rmax, to_plain
+from bulkhead.run import EXIT_TEXT, Run
+from bulkhead.spec import BulkheadError
+
+GOOD_ENDS = (0, 5)  # all guests off, time over
+
+
+def normalise(experiment: Experiment, captured: Captured) -> PointResult:
+    """All numbers of one run. BulkheadError if it did not end as it should or its trace is not whole."""
+    run, point = captured.run, captured.point
+    _require_whole(run, point.label)
+    observed = Observed(run, point)
+    window = observed.window
+    return PointResult(
+        levels=dict(point.levels),
+        exit_status=run.exit_status,
+        window_start_ns=window.start,
+        window_end_ns=window.end,
+        trace_sha256=run.trace_sha256,
+        trace_records=len(run.trace),
+        policies=[
+            PolicyRow(
+                kind=p.kind,
+                name=p.name,
+                parameters=dict(p.parameters),
+                ejected=p.ejected,
+                ejected_at=p.ejected_at,
+                hook_calls=p.hook_calls,
+                hook_ns=p.hook_ns,
+                hook_max_ns=p.hook_max_ns,
+            )
+            for p in run.landmark.policies
+        ],
+        metrics={m.name: to_plain(m.compute(observed)) for m in experiment.metrics if m.when(point)},
+        ledger=_ledger(observed),
+        r_max=Rmax(**to_plain(run.landmark.r_max)),
+    )
+
+
+def _require_whole(run: Run, label: str) -> None:
+    if run.exit_status not in GOOD_ENDS:
+        why = run.lost_to or run.landmark.message or EXIT_TEXT.get(run.exit_status, "unknown end")
+        raise BulkheadError(f"{label}: the run failed with status {run.exit_status}: {why}")
+    if lost := sum(run.landmark.trace_lost):
+        raise BulkheadError(f"{label}: {lost} trace records did not fit; give the machine more trace_bytes")
+
+
+def _ledger(observed: Observed) -> Ledger:
+    pcpus, accounts = observed.run.landmark.pcpus, list(observed.run.landmark.ledger.values())
+    shares = {row.name: row.share for row in metrics.ledger_table(pcpus, accounts)}
+    idle_lost = metrics.idle_while_runnable(
+        observed.idle, observed.running, observed.runnable, observed.trace.whole
+    )
+    return Ledger(
+        wall_ns=wall(pcpus),
+        guest_ns=sum(p.guest_ns for p in pcpus),
+        hypervisor_ns=sum(p.hypervisor_ns for p in pcpus),
+        idle_ns=sum(p.idle_ns for p in pcpus),
+        unbilled_ns=sum(p.unbilled_ns for p in pcpus),
+        unbilled_share=metrics.ledger_unbilled_share(pcpus),
+        skew_ns=metrics.accounting_skew(pcpus),
+        domain_skew_ns=domain_skew(pcpus, accounts),
+        idle_while_runnable_ns=idle_lost,
+        capacity_lost_share=metrics.capacity_lost(idle_lost, pcpus).share,
+        domains=[
+            DomainRow(
+                name=a.name,
+                weight=a.weight,
+                guest_ns=a.guest_ns,
+                hypervisor_ns=a.hypervisor_ns,
+                waiting_ns=a.waiting_ns,
+                blocked_ns=a.blocked_ns,
+                share=shares[a.name],
+                hypercalls=a.hypercalls,
+                traps=a.traps,
+                events_sent=a.events_sent,
+                wakes=a.wakes,
+                run_ins=a.run_ins,
+            )
+            for a in accounts
+        ],
+    )

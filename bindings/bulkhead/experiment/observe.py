@@ -1,0 +1,156 @@
+"""A finished run as metrics want to see it: guests by name, a measured window, intervals worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from bulkhead import metrics
+from bulkhead.experiment.declare import WARM_UP, Point
+from bulkhead.metrics import Delays, Fluid, Intervals, Progress, Schema, Trace, Window
+from bulkhead.metrics.fluid import limit
+from bulkhead.metrics.schema import mark_codes
+from bulkhead.metrics.trace import Records
+from bulkhead.run import Run
+from bulkhead.spec import WORKLOAD_PREFIX, BulkheadError
+
+
+class Observed:
+    """One run of one point.
+
+    The measured window ends with the run and is as long as the run's duration less the warm-up. So all points of an
+    experiment are measured over windows of one length, whatever building their guests took.
+    """
+
+    def __init__(self, run: Run, point: Point, schema: Schema | None = None) -> None:
+        self.run = run
+        self.point = point
+        self.trace = Trace(run.trace, schema or Schema.built())
+
+    @cached_property
+    def window(self) -> Window:
+        """The measured window. BulkheadError if a workload became ready only inside it, or the run was cut short."""
+        end = self._end()
+        window = Window(end - self.point.duration_ns + self.point.number(WARM_UP) * 1_000_000, end)
+        if window.start < self.trace.whole.start:
+            raise BulkheadError(f"{self.point.label}: the run ended before its duration was over")
+        for guest in self.run.machine.guests:
+            if guest.kernel.startswith(WORKLOAD_PREFIX):
+                self._require_ready(guest.name, window)
+        return window
+
+    def _end(self) -> int:
+        ends = self.trace.of("run_end")
+        if not len(ends):
+            raise BulkheadError(f"{self.point.label}: the trace has no end ({self.run.lost_to or 'run cut short'})")
+        return int(ends["time"][-1])
+
+    def _require_ready(self, guest: str, window: Window) -> None:
+        ready = self.marks(guest, "ready")
+        if not len(ready) or int(ready["time"][0]) > window.start:
+            raise BulkheadError(
+                f"{self.point.label}: guest {guest} was not at work when the measured window began; raise {WARM_UP}"
+            )
+
+    @cached_property
+    def guests(self) -> tuple[str, ...]:
+        """Names of the guests, without domain 0, as declared."""
+        return tuple(guest.name for guest in self.run.machine.guests)
+
+    @cached_property
+    def domains(self) -> dict[str, int]:
+        """Domain numbers by name, with domain 0."""
+        return {name: row.domain for name, row in self.run.landmark.ledger.items()}
+
+    @cached_property
+    def running(self) -> Intervals:
+        """When vCPUs ran."""
+        return metrics.run_intervals(self.trace)
+
+    @cached_property
+    def runnable(self) -> Intervals:
+        """When vCPUs wanted to run."""
+        return metrics.runnable_intervals(self.trace)
+
+    @cached_property
+    def idle(self) -> Intervals:
+        """When pCPUs halted."""
+        return metrics.idle_intervals(self.trace)
+
+    @cached_property
+    def fluid(self) -> Fluid:
+        """The ideal schedule of all domains, domain 0 among them."""
+        caps = {self.domains[g.name]: g.cap for g in self.run.machine.guests}
+        weights = {row.domain: row.weight for row in self.run.landmark.ledger.values()}
+        return metrics.fluid_schedule(
+            self.running, self.runnable, self.window, weights, caps, self.run.machine.pcpus
+        )
+
+    def marks(self, guest: str, code: str) -> Records:
+        """A guest's marks of one code, by the name in the guest runtime."""
+        return self.trace.marks(self.domains[guest], mark_codes()[code])
+
+    def share(self, guests: Iterable[str]) -> dict[str, float]:
+        """Part of all pCPU time that each guest ran (0..1)."""
+        names = {self.domains[guest]: guest for guest in guests}
+        by_domain = metrics.shares(self.running, self.window, names, self.run.machine.pcpus)
+        return {names[domain]: share for domain, share in by_domain.items()}
+
+    def entitlement(self, guests: Iterable[str]) -> dict[str, float]:
+        """Part of all pCPU time that each guest is due if all guests always want to run: by weight, caps and vCPUs."""
+        machine = self.run.machine
+        weights = {i: guest.weight for i, guest in enumerate(machine.guests)}
+        limits = {i: limit(guest.vcpus, guest.cap) for i, guest in enumerate(machine.guests)}
+        rates = metrics.entitled_shares(weights, limits, machine.pcpus)
+        by_name = {guest.name: rates[i] / Fraction(machine.pcpus) for i, guest in enumerate(machine.guests)}
+        return {guest: float(by_name[guest]) for guest in guests}
+
+    def progress(self, guest: str) -> Progress:
+        """Operations that a guest marked in the window."""
+        return metrics.throughput(self.marks(guest, "operations"), self.window)
+
+    def wake_to_run(self, guest: str) -> Delays:
+        """What the guest's vCPUs waited after each wake."""
+        return metrics.wake_to_run(self.trace, self.window, self.domains[guest])
+
+    def between(self, first: tuple[str, str], second: tuple[str, str]) -> Delays:
+        """From marks of one (guest, code) to those of another with the same sequence number."""
+        return metrics.pair_marks(self.marks(*first), self.marks(*second), self.window)
+
+    def open_loop(self, sender: str) -> Delays:
+        """From the instant each request was due at its sender to its reply."""
+        codes = ("deadline", "request_sent", "reply_received")
+        return metrics.open_loop(*(self.marks(sender, code) for code in codes), self.window)
+
+    def timer_lateness(self, guest: str) -> Delays:
+        """How late the guest's timers expired."""
+        return metrics.timer_lateness(self.trace, self.window, self.domains[guest])
+
+    def skew(self, guest: str) -> dict[str, Any]:
+        """Progress skew, largest lag, longest gap and longest wait of a guest [ns]."""
+        domain = self.domains[guest]
+        own, wanted = self.running.of_domain(domain), self.runnable.of_domain(domain)
+        return {
+            "progress": self.fluid.progress_skew(domain),
+            "largest_lag": self.fluid.largest_lag(domain),
+            "longest_gap": metrics.longest_gap(own, self.window),
+            "longest_wait": metrics.longest_wait(own, wanted, self.window),
+        }
+
+    def lag_by_window(self, guest: str, lengths_ms: Iterable[int]) -> dict[str, int | None]:
+        """Largest |lag| [ns] within any window of each length, under the length in ms."""
+        domain = self.domains[guest]
+        return {str(ms): self.fluid.lag_in_windows(domain, ms * 1_000_000) for ms in lengths_ms}
+
+    def fairness(self, guests: Iterable[str]) -> dict[str, Any]:
+        """Jain's index and the least of received / entitled over the guests."""
+        ratios = metrics.service_ratios(self.fluid, [self.domains[guest] for guest in guests])
+        return {"jain": metrics.jain(ratios), "least": min(ratios.values(), default=None)}
+
+
+def summary(delays: Delays) -> dict[str, int | None]:
+    """Percentiles as a metric's value."""
+    return asdict(metrics.summarise(delays))

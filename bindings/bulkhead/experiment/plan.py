@@ -1,0 +1,103 @@
+"""From a declaration and the user's choices to the points that will be run. Everything is checked before anything runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bulkhead.experiment.declare import SEED, Allowed, Choice, Experiment, Factor, Point, Policies, Setting, Whole
+from bulkhead.result.model import Level
+from bulkhead.spec import SpecError
+from bulkhead.text import parse_integer, suggest
+
+PolicyNames = Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The points of an experiment, and the choices behind them."""
+
+    experiment: Experiment
+    quick: bool
+    levels: Mapping[str, tuple[Level, ...]]
+    settings: Mapping[str, int]
+    policy_settings: Mapping[str, int]
+
+    @property
+    def points(self) -> list[Point]:
+        """Every combination, the last factor varying fastest."""
+        combinations = itertools.product(*self.levels.values())
+        return [
+            Point(dict(zip(self.levels, values)), self.settings, self.policy_settings) for values in combinations
+        ]
+
+
+def built_policy_names(kind: str) -> Sequence[str]:
+    """Names of the policies that are built."""
+    from bulkhead.policies import built_policies
+
+    return sorted(built_policies(kind))
+
+
+def make_plan(
+    experiment: Experiment, quick: bool, sets: Sequence[str] = (), policy_names: PolicyNames = built_policy_names
+) -> Plan:
+    """Apply `--set NAME=VALUE` texts. SpecError, in one line, for an unknown name or a value that is not allowed."""
+    levels = {factor.name: factor.quick if quick else factor.full for factor in experiment.factors}
+    settings = {s.name: s.quick if quick else s.full for s in (*experiment.settings, SEED)}
+    policy_settings: dict[str, int] = {}
+    for text in sets:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise SpecError(f"--set {text}: write NAME=VALUE, for example --set {_example(experiment)}")
+        factor, setting = experiment.factor(name), experiment.setting(name)
+        if factor is not None:
+            levels[name] = _levels(factor, value, policy_names)
+        elif setting is not None:
+            settings[name] = parse_integer(value, f"--set {name}", setting.least, setting.most)
+        elif "." in name:
+            policy_settings[name] = parse_integer(value, f"--set {name}", -(1 << 62), 1 << 62)
+        else:
+            known = [*levels, *settings]
+            raise SpecError(f"--set {name}: {experiment.name} has no such factor or setting{suggest(name, known)}")
+    plan = Plan(experiment, quick, levels, settings, policy_settings)
+    _check_policy_settings(plan)
+    return plan
+
+
+def _example(experiment: Experiment) -> str:
+    factor = experiment.factors[0]
+    return f"{factor.name}={factor.full[0]}"
+
+
+def _levels(factor: Factor, text: str, policy_names: PolicyNames) -> tuple[Level, ...]:
+    if isinstance(factor.allowed, Policies) and text == "all":
+        return tuple(policy_names(factor.allowed.kind))
+    values = tuple(_level(factor.name, factor.allowed, part, policy_names) for part in text.split(","))
+    if len(set(values)) < len(values):
+        raise SpecError(f"--set {factor.name}: {text} names a level twice")
+    return values
+
+
+def _level(name: str, allowed: Allowed, text: str, policy_names: PolicyNames) -> Level:
+    if isinstance(allowed, Whole):
+        return parse_integer(text, f"--set {name}", allowed.least, allowed.most)
+    names = allowed.names if isinstance(allowed, Choice) else policy_names(allowed.kind)
+    if text not in names:
+        raise SpecError(f"--set {name}: there is no '{text}'{suggest(text, names)}")
+    return text
+
+
+def _check_policy_settings(plan: Plan) -> None:
+    """A parameter of a policy that no point uses would be silently without effect, so it is refused."""
+    used = {str(v) for f in plan.experiment.factors if isinstance(f.allowed, Policies) for v in plan.levels[f.name]}
+    for name in plan.policy_settings:
+        policy = name.partition(".")[0]
+        if policy not in used:
+            raise SpecError(f"--set {name}: no point of this experiment uses a policy '{policy}'{suggest(policy, used)}")
+
+
+def describe(setting: Setting) -> str:
+    """A setting's range for people."""
+    return f"{setting.least} to {setting.most} {setting.unit}".removesuffix(" 1")

@@ -1,0 +1,107 @@
+"""Runs an experiment from its name to its figures. What the command line calls."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from bulkhead.experiment.capture import Backend
+from bulkhead.experiment.find import find
+from bulkhead.experiment.plan import make_plan
+from bulkhead.experiment.progress import Bar, Lines, Progress
+from bulkhead.experiment.stages import Analysis, analyse_stage, capture_stage, load_stage
+from bulkhead.figures import draw_figures
+from bulkhead.machine import run_machine
+from bulkhead.result import Result
+from bulkhead.spec import SpecError
+
+STAGES = ("capture", "analyse", "draw")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do. `first` is the stage to begin with; the earlier ones are taken from what is in `out`."""
+
+    name: str
+    quick: bool = False
+    sets: tuple[str, ...] = ()
+    repeat: int = 1
+    jobs: int = 2
+    backend: str = "qemu"
+    out: Path = Path("out")
+    first: str = "capture"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was made. `identical` is None if nothing was repeated."""
+
+    result: Result
+    path: Path
+    figures: tuple[Path, ...]
+    identical: bool | None
+    lines: tuple[str, ...]  # for people
+
+
+def backends() -> dict[str, Backend]:
+    """What can carry out a run."""
+    return {"qemu": run_machine}
+
+
+def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
+    """Do it. BulkheadError, in one line, for whatever the user can put right."""
+    _check(request)
+    plan = make_plan(find(request.name), request.quick, request.sets)
+    if request.first == "capture":
+        with ExitStack() as stack:
+            progress = _progress(request.name, len(plan.points) * request.repeat, out, stack)
+            backend = (request.backend, backends()[request.backend])
+            captures = capture_stage(plan, request.out, request.repeat, request.jobs, backend, progress)
+    else:
+        captures = load_stage(plan, request.out)
+    analysis = analyse_stage(plan, request.out, captures)
+    figures = tuple(draw_figures(analysis.path, request.out))
+    repeats = analysis.result.repeats
+    return Outcome(
+        result=analysis.result,
+        path=analysis.path,
+        figures=figures,
+        identical=None if repeats == 1 else not analysis.differences,
+        lines=tuple(_lines(analysis, figures)),
+    )
+
+
+def _check(request: Request) -> None:
+    if request.backend not in backends():
+        raise SpecError(f"there is no back end '{request.backend}' in this build; there is {', '.join(backends())}")
+    if request.repeat < 1 or request.jobs < 1:
+        raise SpecError("--repeat and --jobs must be at least 1")
+    if request.first not in STAGES:
+        raise SpecError(f"there is no stage '{request.first}'; there is {', '.join(STAGES)}")
+
+
+def _progress(title: str, total: int, out: TextIO, stack: ExitStack) -> Progress:
+    if out.isatty():
+        return stack.enter_context(Bar(title, total))
+    return Lines(total, out)
+
+
+def _lines(analysis: Analysis, figures: Sequence[Path]) -> list[str]:
+    result = analysis.result
+    worst = max(result.points, key=lambda point: point.r_max.ns).r_max
+    skew = sum(point.ledger.skew_ns for point in result.points)
+    unbilled = max(point.ledger.unbilled_share for point in result.points)
+    lines = [
+        f"ledger: {skew} ns unexplained over {len(result.points)} runs; unbilled at most {unbilled:.2%}",
+        f"R_max: {worst.ns / 1000:.1f} us ({worst.kind} {worst.number})",
+    ]
+    if result.repeats > 1:
+        same = "identical trace hashes" if not analysis.differences else "NOT identical"
+        lines.append(f"determinism: {result.repeats} repetitions of {len(result.points)} points: {same}")
+    lines += [f"warning: {warning}" for warning in result.warnings]
+    lines += [f"wrote {path}" for path in (analysis.path, *figures)]
+    return lines

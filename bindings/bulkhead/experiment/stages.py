@@ -1,0 +1,83 @@
+"""The stages of an experiment, each of which can be done again by itself: capture, analyse (normalise and conclude), draw."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead.experiment.archive import Captured, load_run
+from bulkhead.experiment.capture import Backend, capture, run_path
+from bulkhead.experiment.conclude import conclude
+from bulkhead.experiment.declare import Experiment
+from bulkhead.experiment.determinism import Difference, differences
+from bulkhead.experiment.normalise import normalise
+from bulkhead.experiment.plan import Plan
+from bulkhead.experiment.progress import Progress
+from bulkhead.metrics.schema import built_schema
+from bulkhead.result import Result, write_result
+from bulkhead.spec import BulkheadError
+
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the captured runs say, and where repetitions that should be identical were not."""
+
+    result: Result
+    path: Path
+    differences: tuple[Difference, ...]
+
+
+def result_path(out: Path, experiment: Experiment) -> Path:
+    """Where an experiment's result is written."""
+    return out / f"{experiment.name}.json"
+
+
+def capture_stage(
+    plan: Plan, out: Path, repeats: int, jobs: int, backend: tuple[str, Backend], progress: Progress
+) -> list[Captured]:
+    """Run everything anew; older runs of the experiment in `out` are removed first."""
+    folder = out / plan.experiment.name / RUNS
+    shutil.rmtree(folder, ignore_errors=True)
+    return capture(plan.experiment, plan.points, repeats, jobs, folder, backend, progress)
+
+
+def load_stage(plan: Plan, out: Path) -> list[Captured]:
+    """The runs that an earlier capture left in `out`. BulkheadError if a point of the plan is not there."""
+    folder = out / plan.experiment.name / RUNS
+    captures: list[Captured] = []
+    for point in plan.points:
+        found = [load_run(path, plan.experiment) for path in _repeats(folder, point.label)]
+        if not found or dict(found[0].point.settings) != dict(point.settings):
+            raise BulkheadError(f"{run_path(folder, point, 0)} is not there or has other settings; run the capture")
+        captures += found
+    return captures
+
+
+def _repeats(folder: Path, label: str) -> list[Path]:
+    """Files of one point, by repetition. The label is compared as text: it may hold what a pattern would take as special."""
+    prefix = f"{label}.r"
+    paths = [path for path in folder.glob("*.npz") if path.name.startswith(prefix)]
+    return sorted(paths, key=lambda path: int(path.name.removeprefix(prefix).removesuffix(".npz")))
+
+
+def analyse_stage(plan: Plan, out: Path, captures: Sequence[Captured]) -> Analysis:
+    """Work out every number and write the result file."""
+    found = _disagreements(captures)
+    firsts = [captured for captured in captures if captured.repeat == 0]
+    points = [normalise(plan.experiment, captured) for captured in firsts]
+    result = conclude(plan, captures, points, [str(difference) for difference in found])
+    path = result_path(out, plan.experiment)
+    write_result(path, result)
+    return Analysis(result, path, found)
+
+
+def _disagreements(captures: Sequence[Captured]) -> tuple[Difference, ...]:
+    by_label: dict[str, list[Captured]] = {}
+    for captured in captures:
+        by_label.setdefault(captured.point.label, []).append(captured)
+    schema = built_schema()
+    return tuple(d for repeats in by_label.values() for d in differences(repeats, schema.events))

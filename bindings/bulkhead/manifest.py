@@ -1,0 +1,147 @@
+"""Writes the boot manifest: the bytes that carry a whole run into the machine. Layouts come from abi/manifest.hpp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bulkhead.policies import ChosenPolicy, kind_number
+from bulkhead.schema import constant, enum_value, group_mask, layout
+from bulkhead.spec import GuestSpec, Machine, SpecError
+
+WALL_CLOCK = 1_704_067_200_000_000_000  # 2024-01-01 00:00 UTC in ns: every run starts at the same instant
+DILATION_UNIT = 1000
+
+
+class _Writer:
+    """Bytes that grow; every piece is told where it landed."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def add(self, piece: bytes, alignment: int = 8) -> int:
+        self.data += bytes(-len(self.data) % alignment)
+        offset = len(self.data)
+        self.data += piece
+        return offset
+
+    def span(self, piece: bytes, alignment: int = 8) -> tuple[int, int]:
+        return (self.add(piece, alignment), len(piece)) if piece else (0, 0)
+
+
+@dataclass
+class _Blobs:
+    """Files as page-aligned spans; the same file is stored once."""
+
+    writer: _Writer
+    known: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def span(self, path: Path) -> tuple[int, int]:
+        if path not in self.known:
+            self.known[path] = self.writer.span(path.read_bytes(), constant("page_bytes"))
+        return self.known[path]
+
+
+@dataclass(frozen=True)
+class GuestFiles:
+    """A guest whose files are found."""
+
+    spec: GuestSpec
+    kernel: Path
+    initrd: Path | None
+    cmdline: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a manifest is made from, already checked."""
+
+    machine: Machine
+    guests: tuple[GuestFiles, ...]
+    policies: tuple[ChosenPolicy, ...]
+    dom0: Path
+    clock_hz: int  # 0: the hypervisor calibrates
+
+
+def time_mode(text: str) -> tuple[int, int]:
+    """TimeMode and dilation (in 1/1000) of "real", "virtual" or "dilated:K". SpecError for anything else."""
+    name, colon, factor = text.partition(":")
+    if (name == "dilated") != bool(colon):
+        raise SpecError(f"time mode '{text}': write real, virtual or dilated:K, for example dilated:10")
+    mode = enum_value("manifest.TimeMode", name, "time mode")
+    try:
+        dilation = round(float(factor) * DILATION_UNIT) if colon else DILATION_UNIT
+    except (ValueError, OverflowError):
+        raise SpecError(f"time mode '{text}': '{factor}' is no number") from None
+    if not DILATION_UNIT <= dilation <= 1_000_000 * DILATION_UNIT:
+        raise SpecError(f"time mode '{text}': the factor must be between 1 and 1000000")
+    return mode, dilation
+
+
+def _table(name: str, rows: int) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.zeros(rows, dtype=layout(name))
+
+
+def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
+    table = _table("manifest.Guest", len(parts.guests))
+    for row, guest in zip(table, parts.guests):
+        spec = guest.spec
+        row["name"] = spec.name.encode()
+        row["kernel"] = blobs.span(guest.kernel)
+        row["initrd"] = blobs.span(guest.initrd) if guest.initrd else (0, 0)
+        row["cmdline"] = writer.span(guest.cmdline.encode())
+        row["memory_bytes"], row["vcpus"] = spec.memory, spec.vcpus
+        row["weight"], row["cap"] = spec.weight, spec.cap
+        row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
+        row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
+        row["start_paused"] = spec.start_paused
+    return table.tobytes()
+
+
+def _timeline_table(machine: Machine) -> bytes:
+    names = [guest.name for guest in machine.guests]
+    table = _table("manifest.TimelineEntry", len(machine.timeline))
+    for row, entry in zip(table, sorted(machine.timeline, key=lambda entry: entry.at)):
+        row["at"], row["argument"] = entry.at, entry.argument
+        row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
+        row["target"] = names.index(entry.guest) if entry.guest is not None else 0
+    return table.tobytes()
+
+
+def _policy_table(parts: Parts, blobs: _Blobs) -> bytes:
+    table = _table("manifest.Policy", len(parts.policies))
+    for row, chosen in zip(table, parts.policies):
+        row["kind"] = kind_number(chosen.policy.kind)
+        row["parameter_count"] = len(chosen.values)
+        row["parameters"][: len(chosen.values)] = chosen.values
+        row["object"] = blobs.span(chosen.policy.path)
+    return table.tobytes()
+
+
+def build_manifest(parts: Parts) -> bytes:
+    """The manifest's bytes. OSError if a file vanished since it was checked."""
+    machine, writer = parts.machine, _Writer()
+    blobs = _Blobs(writer)
+    header = _table("manifest.Header", 1)
+    writer.add(header.tobytes())
+    row = header[0]
+    row["guests"] = writer.add(_guest_table(parts, writer, blobs))
+    row["timeline"] = writer.add(_timeline_table(machine))
+    row["policies"] = writer.add(_policy_table(parts, blobs))
+    row["guest_count"], row["timeline_count"] = len(parts.guests), len(machine.timeline)
+    row["policy_count"] = len(parts.policies)
+    row["magic"], row["version"] = constant("manifest.magic"), constant("manifest.version")
+    row["header_bytes"] = header.itemsize
+    row["seed"], row["duration"], row["wall_clock"] = machine.seed, machine.duration, WALL_CLOCK
+    row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
+    row["trace_mask"] = group_mask(machine.trace_groups)
+    row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
+    row["dom0_kernel"] = blobs.span(parts.dom0)
+    row["dom0_memory_bytes"], row["dom0_weight"] = machine.dom0_memory, machine.dom0_weight
+    writer.data += bytes(-len(writer.data) % constant("page_bytes"))
+    row["total_bytes"] = len(writer.data)
+    writer.data[: header.itemsize] = header.tobytes()
+    return bytes(writer.data)

@@ -1,0 +1,83 @@
+"""The texts of `bulkhead boot`'s options as values. Every mistake is a SpecError of one line that says what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, SpecError
+from bulkhead.text import parse_integer, parse_size, split_pairs, suggest
+
+EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
+NAME_LENGTH = 15
+
+
+def _number(least: int, most: int) -> Callable[[str, str], int]:
+    return lambda text, what: parse_integer(text, what, least, most)
+
+
+def _plain(text: str, what: str) -> str:
+    if not text:
+        raise SpecError(f"{what} is empty")
+    return text
+
+
+def _any(text: str, what: str) -> str:
+    return text
+
+
+# Option of --guest: field of GuestSpec, how to read it.
+GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "kernel": ("kernel", _plain),
+    "initrd": ("initrd", _plain),
+    "cmdline": ("cmdline", _any),
+    "mem": ("memory", parse_size),
+    "vcpus": ("vcpus", _number(1, 32)),
+    "name": ("name", _plain),
+    "weight": ("weight", _number(1, 65535)),
+    "cap": ("cap", _number(0, 3200)),
+    "time": ("time_mode", _plain),
+    "on_crash": ("on_crash", _plain),
+}
+
+
+def _default_name(kernel: str, taken: Iterable[str]) -> str:
+    """Workload or file name, cut to length; a number is appended until nobody else has it."""
+    base = kernel.removeprefix(WORKLOAD_PREFIX) if kernel.startswith(WORKLOAD_PREFIX) else Path(kernel).stem
+    base = "".join(c if c.isalnum() and c.isascii() or c in "_.-" else "_" for c in base)[:NAME_LENGTH] or "guest"
+    names, name, number = set(taken), base, 2
+    while name in names:
+        name = f"{base[: NAME_LENGTH - len(str(number))]}{number}"
+        number += 1
+    return name
+
+
+def parse_guest(text: str, taken: Iterable[str] = ()) -> GuestSpec:
+    """One --guest. `taken` are the names that are already used."""
+    pairs = split_pairs(text, "--guest", EXAMPLE)
+    values: dict[str, Any] = {}
+    for key, value in pairs.items():
+        if key not in GUEST_OPTIONS:
+            raise SpecError(f"--guest: unknown option '{key}'{suggest(key, GUEST_OPTIONS)}")
+        field, read = GUEST_OPTIONS[key]
+        values[field] = read(value, f"--guest {key}")
+    if "kernel" not in values:
+        raise SpecError(f"--guest: kernel=PATH is missing; write for example {EXAMPLE}")
+    values.setdefault("name", _default_name(values["kernel"], taken))
+    return GuestSpec(**values)
+
+
+def parse_guests(texts: list[str]) -> tuple[GuestSpec, ...]:
+    """All --guest options; guests without a name get different ones."""
+    if not texts:
+        raise SpecError(f"boot needs at least one guest; write for example {EXAMPLE}")
+    guests: list[GuestSpec] = []
+    for text in texts:
+        guests.append(parse_guest(text, [guest.name for guest in guests]))
+    return tuple(guests)
+
+
+def parse_icount(text: str) -> int | None:
+    """A shift, or None for "off"."""
+    return None if text == "off" else parse_integer(text, "--icount", 0, 10)

@@ -1,0 +1,35 @@
+"""Where the checkout and the build keep things. The only place that knows file names of build products."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bootstrap.build import ROOT, build_dir
+
+__all__ = ["ROOT", "dom0_image", "hypervisor_image", "plugin_dirs", "test_image", "workload_image"]
+
+
+def hypervisor_image() -> Path:
+    """The hypervisor as a multiboot loader wants it."""
+    return build_dir("release") / "hv" / "bulkhead.bin"
+
+
+def dom0_image() -> Path:
+    """Domain 0's kernel."""
+    return build_dir("release") / "guest" / "dom0.elf"
+
+
+def workload_image() -> Path:
+    """The one guest image with all workloads."""
+    return build_dir("release") / "workloads" / "workloads.elf"
+
+
+def test_image() -> Path:
+    """The guest image with the ABI tests."""
+    return build_dir("release") / "tests" / "guest" / "tests.elf"
+
+
+def plugin_dirs() -> dict[str, Path]:
+    """Folder with the built plug-ins of each kind, by plugin::Kind's names."""
+    folders = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}
+    return {kind: build_dir("release") / folder for kind, folder in folders.items()}

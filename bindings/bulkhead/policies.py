@@ -1,0 +1,141 @@
+"""The policy plug-ins that are built, read from their own descriptors, and the check of a `PolicySpec` against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead import _core
+from bulkhead.paths import plugin_dirs
+from bulkhead.schema import enum_value
+from bulkhead.spec import PolicySpec, SpecError
+from bulkhead.text import TIME_UNITS, parse_duration, split_pairs, suggest
+
+KIND_TEXT = {"scheduler": "scheduler", "memory": "memory policy", "ring": "ring policy"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of a policy's own table; `unit` is "1" for a plain number."""
+
+    name: str
+    unit: str
+    help: str
+    initial: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a plug-in says about itself."""
+
+    kind: str  # scheduler, memory, ring
+    name: str
+    summary: str
+    good_at: str
+    bad_at: str
+    source: str
+    parameters: tuple[Parameter, ...]
+    path: Path
+
+
+@dataclass(frozen=True)
+class ChosenPolicy:
+    """A policy with every effective value, in the order of its table."""
+
+    policy: Policy
+    values: tuple[int, ...]
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a plug-in without running it. SpecError if it is none, or is built for another plug-in ABI."""
+    try:
+        row = _core.read_plugin(str(path))
+    except (ValueError, RuntimeError) as error:
+        raise SpecError(f"{path} is no usable policy plug-in: {error}") from None
+    kinds = {number: name for name, number in _core.enums["plugin.Kind"].items()}
+    if row["kind"] not in kinds:
+        raise SpecError(f"{path} is no usable policy plug-in: its kind {row['kind']} is unknown")
+    parameters = tuple(Parameter(**parameter) for parameter in row["parameters"])
+    return Policy(
+        kind=kinds[row["kind"]],
+        name=row["name"],
+        summary=row["summary"],
+        good_at=row["good_at"],
+        bad_at=row["bad_at"],
+        source=row["source"],
+        parameters=parameters,
+        path=path,
+    )
+
+
+def built_policies(kind: str) -> dict[str, Policy]:
+    """Every built plug-in of a kind, by name."""
+    folder = plugin_dirs()[kind]
+    policies = (read_policy(path) for path in sorted(folder.glob("*.so")))
+    return {policy.name: policy for policy in policies if policy.kind == kind}
+
+
+def _find(kind: str, name: str) -> Policy:
+    if "/" in name or name.endswith(".so"):
+        if not Path(name).is_file():
+            raise SpecError(f"there is no policy file {name}")
+        policy = read_policy(Path(name))
+        if policy.kind != kind:
+            raise SpecError(f"{name} is a {KIND_TEXT[policy.kind]}, not a {KIND_TEXT[kind]}")
+        return policy
+    policies = built_policies(kind)
+    if name not in policies:
+        raise SpecError(f"unknown {KIND_TEXT[kind]} '{name}'{suggest(name, policies)}")
+    return policies[name]
+
+
+def choose(kind: str, spec: PolicySpec) -> ChosenPolicy:
+    """Find the policy and fill in its defaults. SpecError for an unknown name or parameter, or a value out of range."""
+    policy = _find(kind, spec.name)
+    known = {parameter.name: parameter for parameter in policy.parameters}
+    for name, value in spec.parameters.items():
+        if name not in known:
+            raise SpecError(f"policy {policy.name} has no parameter '{name}'{suggest(name, known)}")
+        _check_range(policy, known[name], value)
+    values = tuple(spec.parameters.get(parameter.name, parameter.initial) for parameter in policy.parameters)
+    return ChosenPolicy(policy, values)
+
+
+def _check_range(policy: Policy, parameter: Parameter, value: int) -> None:
+    if not parameter.least <= value <= parameter.most:
+        unit = "" if parameter.unit == "1" else f" {parameter.unit}"
+        raise SpecError(
+            f"policy {policy.name}: {parameter.name}={value} is outside {parameter.least} to {parameter.most}{unit}"
+        )
+
+
+def parse_policy(kind: str, text: str) -> PolicySpec:
+    """NAME or NAME:p=v,p=v. A value is a whole number in the parameter's unit, or for times also like "5ms"."""
+    name, colon, rest = text.partition(":")
+    policy = _find(kind, name)
+    units = {parameter.name: parameter.unit for parameter in policy.parameters}
+    values: dict[str, int] = {}
+    for key, value in (split_pairs(rest, text, f"{name}:slice=5000") if colon else {}).items():
+        if key not in units:
+            raise SpecError(f"policy {name} has no parameter '{key}'{suggest(key, units)}")
+        values[key] = _parse_value(f"policy {name}: {key}", value, units[key])
+    return PolicySpec(name, values)
+
+
+def _parse_value(what: str, text: str, unit: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        if unit not in TIME_UNITS:
+            raise SpecError(f"{what}: '{text}' is no whole number") from None
+    nanoseconds = parse_duration(text, what)
+    if nanoseconds % TIME_UNITS[unit]:
+        raise SpecError(f"{what}: {text} is no whole number of {unit}")
+    return nanoseconds // TIME_UNITS[unit]
+
+
+def kind_number(kind: str) -> int:
+    """plugin::Kind of a kind's name."""
+    return enum_value("plugin.Kind", kind, "kind of policy")

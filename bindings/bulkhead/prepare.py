@@ -1,0 +1,142 @@
+"""From a `Machine` to files and a manifest: finds every file, checks all that can be checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bulkhead import _core
+from bulkhead.manifest import GuestFiles, Parts, build_manifest, time_mode
+from bulkhead.paths import dom0_image, hypervisor_image, workload_image
+from bulkhead.policies import ChosenPolicy, choose
+from bulkhead.schema import constant, enum_value, group_mask
+from bulkhead.spec import MIB, WORKLOAD_PREFIX, BulkheadError, GuestSpec, Machine, SpecError
+from bulkhead.workloads import check_workload
+
+ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own clock
+LEAST_GUEST_MEMORY = 1 * MIB
+HYPERVISOR_BYTES = 16 * MIB
+HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
+RESERVED_NAMES = ("bulkhead", "dom0")
+NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+NEEDS_GUEST = ("unpause", "pause", "destroy", "set_weight", "create")
+
+
+def _readable(path: str, what: str) -> Path:
+    file = Path(path)
+    if not file.exists():
+        raise SpecError(f"{what}: there is no file {path}")
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise SpecError(f"{what}: {path} is no readable file")
+    return file
+
+
+def _built(path: Path, what: str) -> Path:
+    if not path.is_file():
+        raise BulkheadError(f"{what} is not built ({path}); run ./bulkhead build")
+    return path
+
+
+def _guest_files(spec: GuestSpec) -> GuestFiles:
+    what = f"guest {spec.name}"
+    initrd = _readable(spec.initrd, what) if spec.initrd is not None else None
+    if spec.kernel.startswith(WORKLOAD_PREFIX):
+        workload = spec.kernel.removeprefix(WORKLOAD_PREFIX)
+        check_workload(workload)
+        cmdline = f"workload={workload} {spec.cmdline}".rstrip()
+        return GuestFiles(spec, _built(workload_image(), "the workloads' image"), initrd, cmdline)
+    kernel = _readable(spec.kernel, what)
+    try:
+        _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)
+    except (ValueError, RuntimeError) as error:
+        raise SpecError(f"{what}: {spec.kernel}: {error}") from None
+    return GuestFiles(spec, kernel, initrd, spec.cmdline)
+
+
+def _check_guest(spec: GuestSpec, pcpus: int) -> None:
+    what = f"guest {spec.name}"
+    limit = constant("manifest.name_bytes") - 1
+    if not 1 <= len(spec.name) <= limit or not set(spec.name) <= NAME_CHARACTERS:
+        raise SpecError(f"guest name '{spec.name}': write 1 to {limit} letters, digits, '_', '.' or '-'")
+    if spec.name in RESERVED_NAMES:
+        raise SpecError(f"guest name '{spec.name}' is taken by Bulkhead itself; choose another")
+    if spec.memory < LEAST_GUEST_MEMORY:
+        raise SpecError(f"{what}: {spec.memory} bytes of memory are too little; give at least 1M")
+    if not 1 <= spec.vcpus <= 32:
+        raise SpecError(f"{what}: vcpus={spec.vcpus} is outside 1 to 32")
+    if not 1 <= spec.weight <= 65535:
+        raise SpecError(f"{what}: weight={spec.weight} is outside 1 to 65535")
+    if not 0 <= spec.cap <= 100 * spec.vcpus:
+        raise SpecError(f"{what}: cap={spec.cap} is outside 0 to {100 * spec.vcpus} per cent")
+    time_mode(spec.time_mode)
+    enum_value("manifest.OnCrash", spec.on_crash, "crash action")
+
+
+def overhead(machine: Machine) -> int:
+    """Bytes that are not for guests: hypervisor, its tables, trace rings, domain 0."""
+    tables = machine.memory // constant("page_bytes") * HYPERVISOR_BYTES_PER_FRAME
+    return HYPERVISOR_BYTES + tables + machine.pcpus * machine.trace_bytes + machine.dom0_memory
+
+
+def _check_memory(machine: Machine, manifest_bytes: int) -> None:
+    guests = sum(guest.memory for guest in machine.guests)
+    needed = guests + overhead(machine) + manifest_bytes
+    if needed > machine.memory:
+        raise SpecError(
+            f"{machine.memory // MIB} MiB are too little: the guests want {-(-guests // MIB)} MiB and Bulkhead "
+            f"{-(-(needed - guests) // MIB)} MiB; give the machine at least --mem {-(-needed // MIB)}M"
+        )
+
+
+def _check_timeline(machine: Machine) -> None:
+    names = {guest.name for guest in machine.guests}
+    for entry in machine.timeline:
+        enum_value("manifest.Action", entry.action, "timeline action")
+        if entry.at < 0:
+            raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
+        if entry.action in NEEDS_GUEST and entry.guest not in names:
+            raise SpecError(f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine")
+
+
+def _check_machine(machine: Machine) -> None:
+    most = constant("landmark.max_pcpus")
+    if not 1 <= machine.pcpus <= most:
+        raise SpecError(f"pcpus={machine.pcpus} is outside 1 to {most}")
+    if machine.duration <= 0:
+        raise SpecError("the duration must be longer than nothing")
+    if machine.icount is not None and not 0 <= machine.icount <= 10:
+        raise SpecError(f"icount={machine.icount} is outside 0 to 10")
+    if machine.accel not in ("tcg", "kvm", "auto"):
+        raise SpecError(f"accel '{machine.accel}': write tcg, kvm or auto")
+    if not 0 <= machine.seed < 1 << 64:
+        raise SpecError(f"seed={machine.seed} is outside 0 to 2**64-1")
+    if machine.trace_bytes <= 0 or machine.trace_bytes % constant("page_bytes"):
+        raise SpecError(f"trace_bytes={machine.trace_bytes} is no whole number of pages")
+    group_mask(machine.trace_groups)
+    names = [guest.name for guest in machine.guests]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SpecError(f"two guests are named '{min(twice)}'; give them different names")
+
+
+def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
+    specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
+    return tuple(choose(kind, spec) for kind, spec in specs.items() if spec is not None)
+
+
+def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
+    """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
+    _check_machine(machine)
+    for guest in machine.guests:
+        _check_guest(guest, machine.pcpus)
+    _check_timeline(machine)
+    parts = Parts(
+        machine=machine,
+        guests=tuple(_guest_files(guest) for guest in machine.guests),
+        policies=_choose_policies(machine),
+        dom0=_built(dom0_image(), "domain 0"),
+        clock_hz=ICOUNT_HZ if accel == "tcg" and machine.icount is not None else 0,
+    )
+    manifest = build_manifest(parts)
+    _check_memory(machine, len(manifest))
+    return _built(hypervisor_image(), "the hypervisor"), manifest

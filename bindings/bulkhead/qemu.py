@@ -1,0 +1,99 @@
+"""QEMU: its command line and its life. Whatever happens to this process, no QEMU outlives it."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from bulkhead.ram import Ram
+from bulkhead.spec import BulkheadError, Machine
+
+QEMU = "qemu-system-x86_64"
+RTC_BASE = "2024-01-01T00:00:00"  # the manifest's WALL_CLOCK
+EXIT_PORT = 0xF4
+EXIT_BASE = 0x10  # the hypervisor writes Exit + EXIT_BASE, QEMU ends with (value << 1) | 1
+PATIENCE_SECONDS = 2.0
+
+
+@functools.cache
+def version() -> str:
+    """QEMU's version, e.g. "7.2.22". BulkheadError if QEMU is not installed."""
+    if shutil.which(QEMU) is None:
+        raise BulkheadError(f"{QEMU} is not installed; run ./bulkhead doctor")
+    words = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout.split()
+    return words[3]
+
+
+def command(machine: Machine, accel: str, ram: Ram, images: tuple[Path, Path], serial: Path) -> list[str]:
+    """QEMU's command for a machine; `images` are hypervisor and manifest, the console goes to `serial`."""
+    memory = f"{ram.size >> 20}M"
+    words = [QEMU, "-accel", accel]
+    if accel == "tcg" and machine.icount is not None:
+        words += ["-icount", f"shift={machine.icount},sleep=off"]
+    words += ["-rtc", f"clock=vm,base={RTC_BASE}" if accel == "tcg" else f"base={RTC_BASE}"]
+    words += ["-seed", str(machine.seed), "-cpu", "max", "-nodefaults", "-display", "none", "-no-reboot"]
+    words += ["-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram.path},share=on"]
+    words += ["-machine", "pc,memory-backend=ram", "-m", memory, "-smp", str(machine.pcpus)]
+    words += ["-kernel", str(images[0]), "-initrd", str(images[1])]
+    words += ["-chardev", f"file,id=serial,path={_escaped(serial)}", "-serial", "chardev:serial"]
+    words += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"]
+    return words
+
+
+def _escaped(path: Path) -> str:
+    """A path inside a QEMU option: a comma is doubled."""
+    return str(path).replace(",", ",,")
+
+
+def exit_value(status: int) -> int | None:
+    """landmark::Exit from QEMU's exit status; None if the hypervisor did not end the machine by itself."""
+    value = (status >> 1) - EXIT_BASE
+    return value if status > 0 and status & 1 and value >= 0 else None
+
+
+class Process:
+    """A running QEMU. A context manager that ends it; the kernel ends it too should this process die."""
+
+    def __init__(self, words: list[str], ram: Ram, log: Path) -> None:
+        guarded = ["setpriv", "--pdeathsig", "KILL", "--", *words]
+        with open(log, "wb") as errors:
+            self._process = subprocess.Popen(
+                guarded,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                pass_fds=(ram.fd,),
+                start_new_session=True,
+            )
+        atexit.register(self.stop)
+
+    def poll(self) -> int | None:
+        """Exit status, None while it runs."""
+        return self._process.poll()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end, at most so long."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def stop(self) -> None:
+        """End it: politely, then not."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self.wait(PATIENCE_SECONDS)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        atexit.unregister(self.stop)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

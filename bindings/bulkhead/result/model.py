@@ -1,0 +1,184 @@
+"""What a result file holds. It has no date, no host name and no host time: the same code and seed give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bulkhead.result.plain import FormatError
+
+Level = int | str
+Levels = dict[str, Level]
+
+
+@dataclass(frozen=True)
+class FactorRow:
+    """What was varied, and over which values. `unit` is "" for names."""
+
+    help: str
+    unit: str
+    values: list[Level]
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """What was held fixed."""
+
+    help: str
+    unit: str
+    value: int
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """Meaning and unit of a metric; `of` is the metric that a comparison is made of, with its base line's levels."""
+
+    help: str
+    unit: str
+    of: str | None
+    baseline: Levels | None
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """What it was made with."""
+
+    commit: str
+    dirty: bool
+    qemu: str
+    compiler: str
+    trace_schema: int
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    """A policy as it really ran: effective parameters, from the hypervisor's own report."""
+
+    kind: str
+    name: str
+    parameters: dict[str, int]
+    ejected: str | None
+    ejected_at: int
+    hook_calls: int
+    hook_ns: int
+    hook_max_ns: int
+
+
+@dataclass(frozen=True)
+class DomainRow:
+    """One domain's account over the whole run [ns]; `share` is of all pCPU time."""
+
+    name: str
+    weight: int
+    guest_ns: int
+    hypervisor_ns: int
+    waiting_ns: int
+    blocked_ns: int
+    share: float
+    hypercalls: int
+    traps: int
+    events_sent: int
+    wakes: int
+    run_ins: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where all pCPU time of the run went [ns]. `skew_ns` is what the accounts fail to explain: 0 in a correct hypervisor."""
+
+    wall_ns: int
+    guest_ns: int
+    hypervisor_ns: int
+    idle_ns: int
+    unbilled_ns: int
+    unbilled_share: float
+    skew_ns: int
+    domain_skew_ns: int
+    idle_while_runnable_ns: int
+    capacity_lost_share: float
+    domains: list[DomainRow]
+
+
+@dataclass(frozen=True)
+class Rmax:
+    """The longest stretch that the hypervisor ran without a preemption point."""
+
+    ns: int
+    kind: str
+    number: int
+    domain: int
+    pcpu: int
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """One point of the experiment. `metrics` holds numbers (null: no answer), possibly under names (a domain, a percentile)."""
+
+    levels: Levels
+    exit_status: int
+    window_start_ns: int
+    window_end_ns: int
+    trace_sha256: str
+    trace_records: int
+    policies: list[PolicyRow]
+    metrics: dict[str, Any]
+    ledger: Ledger
+    r_max: Rmax
+
+
+@dataclass(frozen=True)
+class Result:
+    """One experiment's result."""
+
+    format_version: int
+    experiment: str
+    title: str
+    question: str
+    backend: str
+    quick: bool
+    seed: int
+    repeats: int
+    reproducible: bool
+    factors: dict[str, FactorRow]
+    settings: dict[str, SettingRow]
+    policy_settings: dict[str, int]
+    metrics: dict[str, MetricRow]
+    versions: VersionRow
+    warnings: list[str]
+    points: list[PointResult]
+
+    def where(self, levels: Mapping[str, Level]) -> list[PointResult]:
+        """The points that have all these levels, in the order in which they were declared."""
+        return [p for p in self.points if all(p.levels.get(name) == value for name, value in levels.items())]
+
+    def value(self, levels: Mapping[str, Level], path: str) -> int | float | None:
+        """A metric at the one point with these levels; LookupError if there is not exactly one."""
+        points = self.where(levels)
+        if len(points) != 1:
+            raise LookupError(f"{len(points)} points of {self.experiment} have {dict(levels)}")
+        return lookup(points[0].metrics, path)
+
+
+def lookup(metrics: Mapping[str, Any], path: str) -> int | float | None:
+    """A number by path, e.g. "latency.p99"; None if the run had no answer. LookupError if there is no such metric."""
+    value: Any = metrics
+    for name in path.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or name not in value:
+            raise LookupError(f"there is no metric {path}")
+        value = value[name]
+    if isinstance(value, Mapping):
+        raise LookupError(f"metric {path} has parts: {', '.join(value)}")
+    number: int | float | None = value
+    return number
+
+
+def check_metrics(metrics: Mapping[str, Any], place: str) -> None:
+    """Numbers, null, or objects of these; FormatError otherwise."""
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            check_metrics(value, f"{place}.{name}")
+        elif isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+            raise FormatError(f"{place}.{name}: {value!r} is not a number")

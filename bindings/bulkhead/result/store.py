@@ -1,0 +1,60 @@
+"""Reads and writes result files. A file is whole or not there: it is written beside its place and then moved into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bulkhead.result.model import Result, check_metrics
+from bulkhead.result.plain import FormatError, from_plain, to_plain
+from bulkhead.spec import BulkheadError
+
+FORMAT_VERSION = 1
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Atomically, with a stable layout; floats in their shortest exact form, no NaN."""
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Check the result against its own schema, then write it."""
+    plain = to_plain(result)
+    checked(plain)
+    write_json(path, plain)
+
+
+def checked(plain: Any) -> Result:
+    """A result from JSON values. FormatError if it is not one, or one of another format version."""
+    if isinstance(plain, dict) and plain.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
+        raise FormatError(f"format version {plain['format_version']}, but this program reads {FORMAT_VERSION}")
+    result = from_plain(Result, plain, "result")
+    for number, point in enumerate(result.points):
+        check_metrics(point.metrics, f"result.points[{number}].metrics")
+        unknown = set(point.metrics) - set(result.metrics)
+        if unknown:
+            raise FormatError(f"result.points[{number}]: metric '{min(unknown)}' has no description")
+    return result
+
+
+def read_result(path: Path) -> Result:
+    """Read and check a result file. BulkheadError with one line if it cannot be used."""
+    try:
+        return checked(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BulkheadError(f"cannot read the result {path}: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, FormatError) as error:
+        raise BulkheadError(f"{path} is no result of this version: {error}") from None

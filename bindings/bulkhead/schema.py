@@ -1,0 +1,56 @@
+"""The C++ headers' tables as Python sees them: layouts, constants, enums, trace events. Reads them; never adds to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bulkhead import _core
+from bulkhead.spec import SpecError
+from bulkhead.text import suggest
+
+EVENTS = {row["name"]: row for row in _core.events}
+RECORD = _core.layouts["trace.Record"]
+NO_DOMAIN = _core.constants["trace.no_domain"]
+
+
+def layout(name: str) -> np.dtype[Any]:
+    """The numpy type of a structure, e.g. "manifest.Guest"."""
+    return _core.layouts[name]
+
+
+def constant(name: str) -> int:
+    """A constant of the headers, e.g. "landmark.magic"."""
+    return _core.constants[name]
+
+
+def event_number(name: str) -> int:
+    """Number of a trace event. KeyError for a name the schema does not have."""
+    return EVENTS[name]["number"]
+
+
+def event_name(number: int) -> str:
+    """Name of a trace event's number."""
+    return _core.events[number]["name"]
+
+
+def enum_value(enum: str, name: str, what: str) -> int:
+    """Value of an enumerator; `what` is how the message calls it. SpecError with a suggestion if there is none."""
+    values = _core.enums[enum]
+    if name not in values:
+        raise SpecError(f"unknown {what} '{name}'{suggest(name, values)}")
+    return values[name]
+
+
+def enum_name(enum: str, value: int) -> str:
+    """Name of a value; the number itself as text if the enum has no such value (a damaged page)."""
+    return next((name for name, number in _core.enums[enum].items() if number == value), str(value))
+
+
+def group_mask(groups: tuple[str, ...]) -> int:
+    """Bits of the trace groups named."""
+    mask = 0
+    for group in groups:
+        mask |= enum_value("trace.Group", group, "trace group")
+    return mask

@@ -1,0 +1,31 @@
+"""What a run is made with: commit, QEMU, compiler, trace schema."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+
+from bulkhead import _core, qemu
+from bulkhead.paths import ROOT
+from bulkhead.run import Versions
+from bulkhead.schema import constant
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        result = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    except OSError:
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+@functools.cache
+def versions() -> Versions:
+    """Looked up once per process."""
+    return Versions(
+        commit=_git("rev-parse", "HEAD") or "unknown",
+        dirty=bool(_git("status", "--porcelain", "--untracked-files=no")),
+        qemu=qemu.version(),
+        compiler=f"g++ {_core.compiler}",
+        trace_schema=constant("trace.schema_version"),
+    )

@@ -1,0 +1,42 @@
+// Plug-in descriptors for Python. A file that is no usable plug-in raises ValueError with the reason.
+#include "bindings/files.hpp"
+#include "bindings/parts.hpp"
+#include "bindings/plugin_file.hpp"
+
+namespace bulkhead::python {
+namespace {
+
+pybind11::dict parameter_row(const ParameterText& parameter) {
+    pybind11::dict row;
+    row["name"] = parameter.name;
+    row["unit"] = parameter.unit;
+    row["help"] = parameter.help;
+    row["initial"] = parameter.initial;
+    row["least"] = parameter.least;
+    row["most"] = parameter.most;
+    return row;
+}
+
+pybind11::dict plugin_row(const std::string& path) {
+    const auto text = read_plugin(read_file(path));
+    if (!text)
+        throw pybind11::value_error{text.error()};
+    pybind11::dict row;
+    row["kind"] = static_cast<unsigned>(text->kind);
+    row["name"] = text->name;
+    row["summary"] = text->summary;
+    row["good_at"] = text->good_at;
+    row["bad_at"] = text->bad_at;
+    row["source"] = text->source;
+    pybind11::list parameters;
+    for (const ParameterText& parameter : text->parameters)
+        parameters.append(parameter_row(parameter));
+    row["parameters"] = parameters;
+    return row;
+}
+
+} // namespace
+
+void add_plugins(pybind11::module_& module) { module.def("read_plugin", plugin_row, pybind11::arg("path")); }
+
+} // namespace bulkhead::python
