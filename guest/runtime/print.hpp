@@ -20,6 +20,7 @@ class Printable {
     enum class Kind { text, natural, integer };
     constexpr Printable(std::string_view text) : kind_{Kind::text}, text_{text} {}
     constexpr Printable(const char* text) : Printable{std::string_view{text}} {}
+    constexpr Printable(char* text) : Printable{std::string_view{text}} {}
     constexpr Printable(bool value) : Printable{value ? "true" : "false"} {}
     template<std::unsigned_integral T>
     constexpr Printable(T value) : kind_{Kind::natural}, number_{value} {}
@@ -31,9 +32,9 @@ class Printable {
     constexpr Printable(Nanos value) : Printable{value.count()} {}
     template<class Clock>
     constexpr Printable(Instant<Clock> value) : Printable{value.since_start()} {}
-    constexpr Printable(Error error) : Printable{name(error)} {}
+    Printable(Error error) : Printable{name(error)} {}
     template<class T>
-    Printable(T* pointer) : Printable{reinterpret_cast<std::uint64_t>(pointer)} {}
+    explicit Printable(T* pointer) : Printable{reinterpret_cast<std::uint64_t>(pointer)} {}
 
     [[nodiscard]] constexpr Kind kind() const { return kind_; }
     [[nodiscard]] constexpr std::string_view text() const { return text_; }

@@ -7,9 +7,9 @@
 
 namespace bulkhead::guest::user {
 
-inline constexpr std::uint64_t code_base = 0x400000; // the page of code, read-only for user mode
-inline constexpr std::uint64_t stack_top = 0x7ff000; // one page of stack below it
-inline constexpr std::uint64_t data_base = 0x600000; // one page shared with the kernel, read-write
+inline constexpr std::uint64_t code_base = 0x600000; // the page of code, read-only for user mode
+inline constexpr std::uint64_t data_base = 0x601000; // one page shared with the kernel, read-write
+inline constexpr std::uint64_t stack_top = 0x603000; // one page of stack below it
 
 // How user code came back to the kernel.
 struct Exit {
