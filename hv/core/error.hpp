@@ -23,6 +23,7 @@ enum class Error : int {
     read_only = XEN_EROFS,
     not_implemented = XEN_ENOSYS,
     not_supported = XEN_EOPNOTSUPP,
+    no_data = XEN_ENODATA,
     out_of_range = XEN_ERANGE,
     overflow = XEN_EOVERFLOW,
     in_use = XEN_EADDRINUSE,

@@ -1,9 +1,11 @@
-// A guest's console: output from console_io and from the console ring, prefixed with the guest's name, limited in rate, and
-// put on the machine's serial line. Never blocks and never waits for a guest.
+// A guest's console: output from console_io and from the console ring, prefixed with the guest's name,
+// limited in rate, and put on the machine's serial line. Never blocks and never waits for a guest.
 #pragma once
 
 #include "abi/types.hpp"
 #include "hv/core/error.hpp"
+#include "hv/core/lock.hpp"
+#include "hv/io/console_filter.hpp"
 
 extern "C" {
 #include <xen/io/console.h>
@@ -13,31 +15,46 @@ namespace bulkhead::hv {
 
 struct Domain;
 
+// How many bytes a guest may still print; refilled with time.
+struct ConsoleBudget {
+    std::int64_t tokens;
+    RealTime refilled;
+    std::uint64_t dropped; // bytes lost since the last notice
+    bool started;          // false: full
+};
+
+// All zero is a console that nobody used yet.
 struct Console {
     static constexpr std::size_t line_bytes = 240;
+    Lock lock; // taken before nothing but the output's own
     char line[line_bytes];
     std::uint32_t used;
-    std::uint64_t dropped;    // bytes lost to the rate limit since the last notice
-    std::int64_t tokens;      // bytes it may print now
-    RealTime refilled;
-    RealTime partial_since;   // a line without its end is shown after a while (a prompt)
-    xencons_interface* ring;  // direct map, nullptr while there is none
+    TextFilter filter;
+    ConsoleBudget budget;
+    RealTime partial_since;    // a line without its end is shown after a while (a prompt)
+    xencons_interface* ring;   // direct map, nullptr while there is none
+    XENCONS_RING_IDX consumed; // out_cons as it should be; the ring's own is the guest's to spoil
     Mfn ring_frame;
     Port port;
 };
 
-// Hostile bytes from a guest; control characters other than \n, \r, \t and \b and escape are shown as '?'.
+// Hostile bytes from a guest. Terminal escapes are taken out, control characters other than \n, \r, \t and \b
+// shown as '?'.
 void console_write(Domain& domain, const char* bytes, std::size_t count);
 // Takes what is in the ring's output half, at most one ring full per call; called on the ring's event.
 void console_drain(Domain& domain);
-// Shows unfinished lines older than 50 ms; called by the housekeeping timer. Returns whether any is left waiting.
+// Shows unfinished lines older than 50 ms and overdue drop notices, or with `all` whatever is held back;
+// called by the housekeeping timer and at the end of a run. Returns whether anything is left waiting.
 bool console_flush(Domain& domain, bool all);
-// Connects the guest's ring page. Fails if the frame is not the guest's.
+// Connects the guest's ring page, whose reference is held until console_disconnect; a ring connected before
+// is let go. Fails if the frame is not the guest's to write.
 [[nodiscard]] Result<Port> console_connect(Domain& domain, Mfn ring);
+// Also before the domain's memory is relinquished. Takes what is left in the ring first.
 void console_disconnect(Domain& domain);
-void console_set_rate(std::uint32_t bytes_per_second); // 0: no limit
+// Bytes per second and guest, its prefix included; a second's worth may come at once. 0: no limit.
+void console_set_rate(std::uint32_t bytes_per_second);
 
-// The hypervisor's own line: "(bulkhead) ..." with a tiny printf: %s %d %u %x %lx %llu %c %p and widths.
+// The hypervisor's own line: "(bulkhead) ..." with the printf of hv/io/format.hpp. Any context.
 [[gnu::format(printf, 1, 2)]] void log(const char* format, ...);
 
 } // namespace bulkhead::hv
