@@ -18,7 +18,7 @@ Backend = Callable[[Machine, RunOptions], Run]
 
 def run_path(folder: Path, point: Point, repeat: int) -> Path:
     """Where a run is kept."""
-    return folder / f"{point.label}.r{repeat}.npz"
+    return folder / f"{point.label}.r{repeat}"
 
 
 def capture(

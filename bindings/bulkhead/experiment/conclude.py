@@ -9,11 +9,22 @@ from typing import Any
 from bulkhead.experiment.archive import Captured
 from bulkhead.experiment.declare import SEED, Comparison, Experiment
 from bulkhead.experiment.plan import Plan
-from bulkhead.result import FORMAT_VERSION, FactorRow, MetricRow, PointResult, Result, SettingRow, VersionRow, lookup
+from bulkhead.result import (
+    FORMAT_VERSION,
+    FactorRow,
+    MetricRow,
+    PointResult,
+    Result,
+    SettingRow,
+    VersionRow,
+    lookup,
+)
 from bulkhead.spec import BulkheadError
 
 
-def conclude(plan: Plan, captures: Sequence[Captured], points: Sequence[PointResult], warnings: Sequence[str]) -> Result:
+def conclude(
+    plan: Plan, captures: Sequence[Captured], points: Sequence[PointResult], warnings: Sequence[str]
+) -> Result:
     """The result of one repetition of every point, in the order of the plan. `captures` are the runs behind `points`."""
     experiment = plan.experiment
     repeats = 1 + max(captured.repeat for captured in captures)
@@ -47,7 +58,9 @@ def _metric_rows(experiment: Experiment) -> dict[str, MetricRow]:
 
 def _versions(captures: Sequence[Captured]) -> VersionRow:
     versions = _only({c.run.versions for c in captures}, "version")
-    return VersionRow(versions.commit, versions.dirty, versions.qemu, versions.compiler, versions.trace_schema)
+    return VersionRow(
+        versions.commit, versions.dirty, versions.qemu, versions.compiler, versions.trace_schema
+    )
 
 
 def _only(values: set[Any], what: str) -> Any:

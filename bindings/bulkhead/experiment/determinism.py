@@ -28,7 +28,9 @@ def differences(repeats: Sequence[Captured], events: Mapping[str, int]) -> list[
     """Those of one point's repetitions whose trace hash is not that of the first one."""
     first = repeats[0]
     return [
-        Difference(other.point.label, other.repeat, first_difference(first.run.trace, other.run.trace, events))
+        Difference(
+            other.point.label, other.repeat, first_difference(first.run.trace, other.run.trace, events)
+        )
         for other in repeats[1:]
         if other.run.trace_sha256 != first.run.trace_sha256
     ]

@@ -32,7 +32,9 @@ def find(name: str, folder: Path = FOLDER) -> Experiment:
     if not isinstance(experiment, Experiment):
         raise BulkheadError(f"{path.name} declares no EXPERIMENT; see docs/experiments.md")
     if experiment.name != name:
-        raise BulkheadError(f"{path.name} declares experiment '{experiment.name}'; give it the name of its file")
+        raise BulkheadError(
+            f"{path.name} declares experiment '{experiment.name}'; give it the name of its file"
+        )
     return experiment
 
 

@@ -45,7 +45,9 @@ class Observed:
     def _end(self) -> int:
         ends = self.trace.of("run_end")
         if not len(ends):
-            raise BulkheadError(f"{self.point.label}: the trace has no end ({self.run.lost_to or 'run cut short'})")
+            raise BulkheadError(
+                f"{self.point.label}: the trace has no end ({self.run.lost_to or 'run cut short'})"
+            )
         return int(ends["time"][-1])
 
     def _require_ready(self, guest: str, window: Window) -> None:
@@ -122,8 +124,10 @@ class Observed:
 
     def open_loop(self, sender: str) -> Delays:
         """From the instant each request was due at its sender to its reply."""
-        codes = ("deadline", "request_sent", "reply_received")
-        return metrics.open_loop(*(self.marks(sender, code) for code in codes), self.window)
+        deadlines, sent, replies = (
+            self.marks(sender, code) for code in ("deadline", "request_sent", "reply_received")
+        )
+        return metrics.open_loop(deadlines, sent, replies, self.window)
 
     def timer_lateness(self, guest: str) -> Delays:
         """How late the guest's timers expired."""

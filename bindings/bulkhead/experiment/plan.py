@@ -6,7 +6,17 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bulkhead.experiment.declare import SEED, Allowed, Choice, Experiment, Factor, Point, Policies, Setting, Whole
+from bulkhead.experiment.declare import (
+    SEED,
+    Allowed,
+    Choice,
+    Experiment,
+    Factor,
+    Point,
+    Policies,
+    Setting,
+    Whole,
+)
 from bulkhead.result.model import Level
 from bulkhead.spec import SpecError
 from bulkhead.text import parse_integer, suggest
@@ -29,7 +39,8 @@ class Plan:
         """Every combination, the last factor varying fastest."""
         combinations = itertools.product(*self.levels.values())
         return [
-            Point(dict(zip(self.levels, values)), self.settings, self.policy_settings) for values in combinations
+            Point(dict(zip(self.levels, values)), self.settings, self.policy_settings)
+            for values in combinations
         ]
 
 
@@ -41,7 +52,10 @@ def built_policy_names(kind: str) -> Sequence[str]:
 
 
 def make_plan(
-    experiment: Experiment, quick: bool, sets: Sequence[str] = (), policy_names: PolicyNames = built_policy_names
+    experiment: Experiment,
+    quick: bool,
+    sets: Sequence[str] = (),
+    policy_names: PolicyNames = built_policy_names,
 ) -> Plan:
     """Apply `--set NAME=VALUE` texts. SpecError, in one line, for an unknown name or a value that is not allowed."""
     levels = {factor.name: factor.quick if quick else factor.full for factor in experiment.factors}
@@ -60,7 +74,9 @@ def make_plan(
             policy_settings[name] = parse_integer(value, f"--set {name}", -(1 << 62), 1 << 62)
         else:
             known = [*levels, *settings]
-            raise SpecError(f"--set {name}: {experiment.name} has no such factor or setting{suggest(name, known)}")
+            raise SpecError(
+                f"--set {name}: {experiment.name} has no such factor or setting{suggest(name, known)}"
+            )
     plan = Plan(experiment, quick, levels, settings, policy_settings)
     _check_policy_settings(plan)
     return plan
@@ -91,11 +107,18 @@ def _level(name: str, allowed: Allowed, text: str, policy_names: PolicyNames) ->
 
 def _check_policy_settings(plan: Plan) -> None:
     """A parameter of a policy that no point uses would be silently without effect, so it is refused."""
-    used = {str(v) for f in plan.experiment.factors if isinstance(f.allowed, Policies) for v in plan.levels[f.name]}
+    used = {
+        str(v)
+        for f in plan.experiment.factors
+        if isinstance(f.allowed, Policies)
+        for v in plan.levels[f.name]
+    }
     for name in plan.policy_settings:
         policy = name.partition(".")[0]
         if policy not in used:
-            raise SpecError(f"--set {name}: no point of this experiment uses a policy '{policy}'{suggest(policy, used)}")
+            raise SpecError(
+                f"--set {name}: no point of this experiment uses a policy '{policy}'{suggest(policy, used)}"
+            )
 
 
 def describe(setting: Setting) -> str:

@@ -10,17 +10,27 @@ from typing import Protocol, TextIO
 class Progress(Protocol):
     """Called from several threads."""
 
-    def started(self, label: str) -> None: ...
-    def fraction(self, label: str, done: float) -> None: ...
-    def finished(self, label: str, host_seconds: float) -> None: ...
+    def started(self, label: str) -> None:
+        ...
+
+    def fraction(self, label: str, done: float) -> None:
+        ...
+
+    def finished(self, label: str, host_seconds: float) -> None:
+        ...
 
 
 class Silent:
     """Says nothing."""
 
-    def started(self, label: str) -> None: ...
-    def fraction(self, label: str, done: float) -> None: ...
-    def finished(self, label: str, host_seconds: float) -> None: ...
+    def started(self, label: str) -> None:
+        ...
+
+    def fraction(self, label: str, done: float) -> None:
+        ...
+
+    def finished(self, label: str, host_seconds: float) -> None:
+        ...
 
 
 class Lines:
@@ -29,14 +39,21 @@ class Lines:
     def __init__(self, total: int, out: TextIO) -> None:
         self._total, self._out, self._done, self._lock = total, out, 0, threading.Lock()
 
-    def started(self, label: str) -> None: ...
-    def fraction(self, label: str, done: float) -> None: ...
+    def started(self, label: str) -> None:
+        ...
+
+    def fraction(self, label: str, done: float) -> None:
+        ...
 
     def finished(self, label: str, host_seconds: float) -> None:
         with self._lock:
             self._done += 1
             width = len(str(self._total))
-            print(f"[{self._done:{width}}/{self._total}] {label}  {host_seconds:.1f} s", file=self._out, flush=True)
+            print(
+                f"[{self._done:{width}}/{self._total}] {label}  {host_seconds:.1f} s",
+                file=self._out,
+                flush=True,
+            )
 
 
 class Bar:

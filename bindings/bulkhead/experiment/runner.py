@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ from bulkhead.experiment.capture import Backend
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
-from bulkhead.experiment.stages import Analysis, analyse_stage, capture_stage, load_stage
+from bulkhead.experiment.stages import analyse_stage, capture_stage, load_stage
 from bulkhead.figures import draw_figures
 from bulkhead.machine import run_machine
-from bulkhead.result import Result
+from bulkhead.result import Result, read_result
 from bulkhead.spec import SpecError
 
 STAGES = ("capture", "analyse", "draw")
@@ -55,6 +54,8 @@ def backends() -> dict[str, Backend]:
 def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
     """Do it. BulkheadError, in one line, for whatever the user can put right."""
     _check(request)
+    if request.first == "draw":
+        return _drawn(request)
     plan = make_plan(find(request.name), request.quick, request.sets)
     if request.first == "capture":
         with ExitStack() as stack:
@@ -65,19 +66,23 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
         captures = load_stage(plan, request.out)
     analysis = analyse_stage(plan, request.out, captures)
     figures = tuple(draw_figures(analysis.path, request.out))
-    repeats = analysis.result.repeats
-    return Outcome(
-        result=analysis.result,
-        path=analysis.path,
-        figures=figures,
-        identical=None if repeats == 1 else not analysis.differences,
-        lines=tuple(_lines(analysis, figures)),
-    )
+    identical = None if analysis.result.repeats == 1 else not analysis.differences
+    lines = [*_lines(analysis.result, identical), *_written(analysis.path, *figures)]
+    return Outcome(analysis.result, analysis.path, figures, identical, tuple(lines))
+
+
+def _drawn(request: Request) -> Outcome:
+    """Only the figures, from a result that is there."""
+    path = request.out / f"{request.name}.json"
+    figures = tuple(draw_figures(path, request.out))
+    return Outcome(read_result(path), path, figures, None, tuple(_written(*figures)))
 
 
 def _check(request: Request) -> None:
     if request.backend not in backends():
-        raise SpecError(f"there is no back end '{request.backend}' in this build; there is {', '.join(backends())}")
+        raise SpecError(
+            f"there is no back end '{request.backend}' in this build; there is {', '.join(backends())}"
+        )
     if request.repeat < 1 or request.jobs < 1:
         raise SpecError("--repeat and --jobs must be at least 1")
     if request.first not in STAGES:
@@ -90,8 +95,7 @@ def _progress(title: str, total: int, out: TextIO, stack: ExitStack) -> Progress
     return Lines(total, out)
 
 
-def _lines(analysis: Analysis, figures: Sequence[Path]) -> list[str]:
-    result = analysis.result
+def _lines(result: Result, identical: bool | None) -> list[str]:
     worst = max(result.points, key=lambda point: point.r_max.ns).r_max
     skew = sum(point.ledger.skew_ns for point in result.points)
     unbilled = max(point.ledger.unbilled_share for point in result.points)
@@ -99,9 +103,11 @@ def _lines(analysis: Analysis, figures: Sequence[Path]) -> list[str]:
         f"ledger: {skew} ns unexplained over {len(result.points)} runs; unbilled at most {unbilled:.2%}",
         f"R_max: {worst.ns / 1000:.1f} us ({worst.kind} {worst.number})",
     ]
-    if result.repeats > 1:
-        same = "identical trace hashes" if not analysis.differences else "NOT identical"
+    if identical is not None:
+        same = "identical trace hashes" if identical else "NOT identical"
         lines.append(f"determinism: {result.repeats} repetitions of {len(result.points)} points: {same}")
-    lines += [f"warning: {warning}" for warning in result.warnings]
-    lines += [f"wrote {path}" for path in (analysis.path, *figures)]
-    return lines
+    return lines + [f"warning: {warning}" for warning in result.warnings]
+
+
+def _written(*paths: Path) -> list[str]:
+    return [f"wrote {path}" for path in paths]

@@ -52,16 +52,18 @@ def load_stage(plan: Plan, out: Path) -> list[Captured]:
     for point in plan.points:
         found = [load_run(path, plan.experiment) for path in _repeats(folder, point.label)]
         if not found or dict(found[0].point.settings) != dict(point.settings):
-            raise BulkheadError(f"{run_path(folder, point, 0)} is not there or has other settings; run the capture")
+            raise BulkheadError(
+                f"{run_path(folder, point, 0)} is not there or has other settings; run the capture"
+            )
         captures += found
     return captures
 
 
 def _repeats(folder: Path, label: str) -> list[Path]:
-    """Files of one point, by repetition. The label is compared as text: it may hold what a pattern would take as special."""
+    """Folders of one point, by repetition."""
     prefix = f"{label}.r"
-    paths = [path for path in folder.glob("*.npz") if path.name.startswith(prefix)]
-    return sorted(paths, key=lambda path: int(path.name.removeprefix(prefix).removesuffix(".npz")))
+    paths = [path for path in folder.iterdir() if path.name.startswith(prefix)] if folder.is_dir() else []
+    return sorted(paths, key=lambda path: int(path.name.removeprefix(prefix)))
 
 
 def analyse_stage(plan: Plan, out: Path, captures: Sequence[Captured]) -> Analysis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import types
 import typing
@@ -18,7 +19,7 @@ def to_plain(value: Any) -> Any:
     """Nested dataclasses, mappings and sequences as dicts and lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, collections.abc.Mapping):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
@@ -39,7 +40,7 @@ def _convert(kind: Any, data: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return _union(arguments, data, place)
-    if origin is dict:
+    if origin in (dict, collections.abc.Mapping):
         _require(isinstance(data, dict), "an object", data, place)
         return {key: _convert(arguments[1], item, f"{place}.{key}") for key, item in data.items()}
     if origin in (tuple, list):
@@ -65,7 +66,9 @@ def _union(kinds: tuple[Any, ...], data: Any, place: str) -> Any:
             return _convert(kind, data, place)
         except FormatError:
             continue
-    raise FormatError(f"{place}: {data!r} is none of {', '.join(getattr(k, '__name__', str(k)) for k in kinds)}")
+    raise FormatError(
+        f"{place}: {data!r} is none of {', '.join(getattr(k, '__name__', str(k)) for k in kinds)}"
+    )
 
 
 def _scalar(kind: Any, data: Any, place: str) -> Any:
@@ -73,7 +76,12 @@ def _scalar(kind: Any, data: Any, place: str) -> Any:
         _require(isinstance(data, (int, float)) and not isinstance(data, bool), "a number", data, place)
         return float(data)
     exact = type(data) is kind  # a bool is no int here
-    _require(exact, {int: "a whole number", str: "text", bool: "true or false"}.get(kind, kind.__name__), data, place)
+    _require(
+        exact,
+        {int: "a whole number", str: "text", bool: "true or false"}.get(kind, kind.__name__),
+        data,
+        place,
+    )
     return data
 
 

@@ -40,7 +40,9 @@ def write_result(path: Path, result: Result) -> None:
 def checked(plain: Any) -> Result:
     """A result from JSON values. FormatError if it is not one, or one of another format version."""
     if isinstance(plain, dict) and plain.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
-        raise FormatError(f"format version {plain['format_version']}, but this program reads {FORMAT_VERSION}")
+        raise FormatError(
+            f"format version {plain['format_version']}, but this program reads {FORMAT_VERSION}"
+        )
     result = from_plain(Result, plain, "result")
     for number, point in enumerate(result.points):
         check_metrics(point.metrics, f"result.points[{number}].metrics")

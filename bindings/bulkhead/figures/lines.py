@@ -1,0 +1,138 @@
+"""Draws `Lines`: panels over one factor, a line for each level of another, whiskers, and the ideal bound."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from bulkhead.figures import style
+from bulkhead.figures.spec import Lines, Panel, Quantity
+from bulkhead.result import PointResult, Result, lookup
+from bulkhead.result.model import Level
+
+PANEL_INCHES = 1.45
+LEGEND_INCHES = 0.36
+SPREAD = (
+    0.09  # of the distance between two levels: series are set apart so that whiskers do not hide each other
+)
+COLUMNS = 3
+
+
+def draw_lines(spec: Lines, result: Result) -> Figure:
+    """The figure."""
+    levels = result.factors[spec.x].values
+    series = result.factors[spec.series].values
+    rows = math.ceil((len(series) + 1) / COLUMNS)
+    caption = style.caption_lines(spec.caption, result)
+    foot = style.caption_inches(caption) + 0.34
+    head = LEGEND_INCHES - 0.13 + 0.13 * rows
+    height = head + foot + len(spec.panels) * PANEL_INCHES + 0.2 * (len(spec.panels) - 1)
+    figure = Figure(figsize=(style.COLUMN_INCHES, height))
+    grid = figure.subplots(len(spec.panels), 1, sharex=True, squeeze=False)
+    figure.subplots_adjust(left=0.165, right=0.985, bottom=foot / height, top=1 - head / height, hspace=0.26)
+    for panel, axes in zip(spec.panels, grid[:, 0]):
+        for index, level in enumerate(series):
+            offset = (index - (len(series) - 1) / 2) * SPREAD if panel.low and panel.high else 0.0
+            _series(axes, panel, result, spec, level, style.look(index), offset)
+        _ideal(axes, panel, result, spec)
+        _axes(axes, panel)
+    bottom = grid[-1, 0]
+    bottom.set_xticks(range(len(levels)), [str(level) for level in levels])
+    bottom.set_xlim(-0.3, len(levels) - 0.7)
+    bottom.set_xlabel(spec.x_label, labelpad=2)
+    _legend(figure, spec, series)
+    style.write_caption(figure, caption)
+    return figure
+
+
+def _points(result: Result, panel: Panel, spec: Lines, level: Level) -> list[tuple[int, PointResult]]:
+    """Points of one series with their places on the axis."""
+    places = {value: place for place, value in enumerate(result.factors[spec.x].values)}
+    chosen = result.where({**panel.where, spec.series: level})
+    return sorted(((places[p.levels[spec.x]], p) for p in chosen), key=lambda pair: pair[0])
+
+
+def _values(points: list[tuple[int, PointResult]], path: str, quantity: Quantity) -> list[float]:
+    """Numbers for an axis; NaN, which is not drawn, where the run had no answer."""
+    found = [_number(point, path) for _, point in points]
+    return [math.nan if value is None else value * quantity.factor for value in found]
+
+
+def _number(point: PointResult, path: str) -> int | float | None:
+    return lookup(point.metrics, path) if path.partition(".")[0] in point.metrics else None
+
+
+def _series(
+    axes: Axes, panel: Panel, result: Result, spec: Lines, level: Level, look: style.Look, offset: float
+) -> None:
+    points = _points(result, panel, spec, level)
+    x = [place + offset for place, _ in points]
+    if panel.low and panel.high:
+        low, high = _values(points, panel.low, panel.quantity), _values(points, panel.high, panel.quantity)
+        axes.vlines(x, low, high, color=look.color, linewidth=0.7, zorder=2)
+        axes.plot(x, high, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
+        axes.plot(x, low, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
+    axes.plot(x, _values(points, panel.path, panel.quantity), zorder=3, **_line_look(look))
+
+
+def _line_look(look: style.Look) -> dict[str, object]:
+    return {
+        "color": look.color,
+        "marker": look.marker,
+        "linestyle": look.dash,
+        "markerfacecolor": look.color if look.filled else "white",
+        "markeredgewidth": 0.9,
+    }
+
+
+def _ideal(axes: Axes, panel: Panel, result: Result, spec: Lines) -> None:
+    """A thin line through the least value at each place, behind everything."""
+    if panel.ideal is None:
+        return
+    least: dict[int, float] = {}
+    for level in result.factors[spec.series].values:
+        points = _points(result, panel, spec, level)
+        for (place, _), value in zip(points, _values(points, panel.ideal.path, panel.quantity)):
+            if not math.isnan(value):
+                least[place] = min(value, least.get(place, math.inf))
+    places = sorted(least)
+    axes.plot(
+        places, [least[p] for p in places], color="black", linewidth=0.7, linestyle=(0, (1, 1)), zorder=1
+    )
+
+
+def _axes(axes: Axes, panel: Panel) -> None:
+    axes.set_ylabel(panel.quantity.label, labelpad=2)
+    style.title(axes, panel.title)
+    axes.grid(visible=False, axis="x")
+    if panel.quantity.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.15g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.margins(y=0.08)
+
+
+def _legend(figure: Figure, spec: Lines, series: list[Level]) -> None:
+    handles = [
+        Line2D([], [], label=str(level), **_line_look(style.look(i))) for i, level in enumerate(series)
+    ]
+    labels = {panel.ideal.label for panel in spec.panels if panel.ideal}
+    handles += [
+        Line2D([], [], color="black", linewidth=0.7, linestyle=(0, (1, 1)), label=label)
+        for label in sorted(labels)
+    ]
+    columns = len(handles) if len(handles) <= COLUMNS + 1 else COLUMNS
+    figure.legend(
+        handles=handles,
+        loc="upper center",
+        ncol=columns,
+        handlelength=2.2,
+        columnspacing=1.0,
+        handletextpad=0.5,
+        borderaxespad=0.2,
+    )

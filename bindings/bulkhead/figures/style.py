@@ -1,0 +1,126 @@
+"""The one house style of all figures: a paper's column wide, readable in black and white, no dates in the files."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from bulkhead.result import Result  # noqa: E402
+
+COLUMN_INCHES = 3.4
+DOTS_PER_INCH = 300
+GREY = "#555555"
+CAPTION_POINTS = 6.0
+CAPTION_LETTERS = 84  # that fit on a line of the column at this size
+
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.4,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4.2,
+    "hatch.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "ytick.minor.width": 0.4,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "bulkhead",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one series looks. Marker, dash and hatch tell it apart without colour; lightness differs too."""
+
+    color: str
+    marker: str
+    dash: str | tuple[int, tuple[float, ...]]
+    hatch: str
+    filled: bool
+
+
+LOOKS = (
+    Look("#1f4e79", "o", "-", "", True),
+    Look("#d1781f", "s", (0, (4, 1.5)), "////", False),
+    Look("#2a8f6d", "^", (0, (1.2, 1.2)), "....", True),
+    Look("#8c2d5a", "D", (0, (5, 1.5, 1, 1.5)), "\\\\\\\\", False),
+    Look("#6f6f6f", "v", "-", "xxxx", False),
+    Look("#4c7bd9", "P", (0, (4, 1.5)), "++++", True),
+    Look("#a08415", "X", (0, (1.2, 1.2)), "oo", False),
+    Look("#111111", "<", (0, (5, 1.5, 1, 1.5)), "--", True),
+    Look("#b0413e", ">", "-", "||", False),
+    Look("#5b3fa0", "h", (0, (4, 1.5)), "**", True),
+    Look("#3d7f8c", "p", (0, (1.2, 1.2)), "OO", False),
+)
+
+
+def look(index: int) -> Look:
+    """Look of the n-th series; they repeat after all are used."""
+    return LOOKS[index % len(LOOKS)]
+
+
+def certainty(result: Result) -> str:
+    """What the caption says about error bars: there are none because the runs are exact, or why they are not."""
+    if not result.reproducible:
+        return "not reproducible: one measurement, without instruction counting"
+    size = "quick, " if result.quick else ""
+    duration = result.settings["duration_ms"].value
+    return f"exact (deterministic): {size}{duration} ms of virtual time at each point, seed {result.seed}"
+
+
+def caption_lines(text: str, result: Result) -> list[str]:
+    """The caption, wrapped to the column."""
+    return textwrap.wrap(f"{text} Values are {certainty(result)}.", CAPTION_LETTERS)
+
+
+def caption_inches(lines: list[str]) -> float:
+    """Height that a caption needs."""
+    return 0.1 * len(lines) + 0.06
+
+
+def write_caption(figure: Figure, lines: list[str]) -> None:
+    """At the foot of the figure."""
+    figure.text(
+        0.015,
+        0.035 / figure.get_figheight(),
+        "\n".join(lines),
+        fontsize=CAPTION_POINTS,
+        color=GREY,
+        va="bottom",
+        linespacing=1.15,
+    )
+
+
+def title(axes: Axes, text: str) -> None:
+    """A panel's title, flush with the axis."""
+    axes.set_title(text, loc="left", pad=3.5)
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """As PNG and PDF, with nothing in the files that depends on when or where they were made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
+    figure.savefig(pdf, metadata={"Creator": "Bulkhead", "Producer": None, "CreationDate": None})
+    return [png, pdf]

@@ -1,0 +1,104 @@
+"""Theft of service: an attacker that sleeps through every tick, and a victim of the same weight that never sleeps.
+
+After Zhou et al., "Scheduler vulnerabilities and coordinated attacks in cloud computing", 2011.
+"""
+
+from __future__ import annotations
+
+from bulkhead.experiment import (
+    Experiment,
+    Factor,
+    Metric,
+    Point,
+    Policies,
+    duration,
+    summary,
+    warm_up,
+)
+from bulkhead.figures import Bars, Quantity
+from bulkhead.metrics import mark_values
+from bulkhead.spec import MIB, GuestSpec, Machine
+
+GUESTS = ("attacker", "victim")
+
+
+def machine(point: Point) -> Machine:
+    """Two guests of one weight on one pCPU."""
+    return Machine(
+        guests=(
+            GuestSpec("attacker", "workload:tick_dodger", memory=16 * MIB),
+            GuestSpec("victim", "workload:compute", memory=16 * MIB),
+        ),
+        sched=point.policy("sched"),
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+METRICS = (
+    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(GUESTS)),
+    Metric(
+        "entitlement",
+        "1",
+        "part of the pCPU time that each guest is due",
+        lambda run: run.entitlement(GUESTS),
+    ),
+    Metric(
+        "throughput",
+        "op/s",
+        "operations per second of each guest",
+        lambda run: {name: run.progress(name).per_second for name in GUESTS},
+    ),
+    Metric(
+        "nap",
+        "ns",
+        "how long the attacker slept each time, by its own clock",
+        lambda run: summary(mark_values(run.marks("attacker", "slept"), run.window)),
+    ),
+    Metric("wake_to_run", "ns", "attacker: wake to run_in", lambda run: summary(run.wake_to_run("attacker"))),
+    Metric(
+        "skew",
+        "ns",
+        "victim: progress skew, largest |lag|, longest gap and wait",
+        lambda run: run.skew("victim"),
+    ),
+    Metric(
+        "fairness",
+        "1",
+        "received / entitled in the fluid schedule: Jain's index and the least",
+        lambda run: run.fairness(GUESTS),
+    ),
+)
+
+FIGURE = Bars(
+    name="theft_of_service",
+    caption=(
+        "An attacker that runs until just before each 10 ms tick and then sleeps, against a victim of the same weight "
+        "that always computes, on one pCPU. Dashed: what each is entitled to."
+    ),
+    groups="sched",
+    bars=(("share.attacker", "attacker"), ("share.victim", "victim")),
+    quantity=Quantity("share of the CPU"),
+    line=("entitlement.attacker", "entitlement"),
+)
+
+EXPERIMENT = Experiment(
+    name="theft_of_service",
+    title="Theft of service",
+    question="How much more CPU time than its share can a guest take that is never there when the tick looks?",
+    factors=(
+        Factor(
+            "sched",
+            "scheduler",
+            ("round_robin", "credit", "credit_sampled"),
+            ("round_robin", "credit", "credit_sampled"),
+            Policies("scheduler"),
+        ),
+    ),
+    settings=(duration(full=4000, quick=1000), warm_up(full=500, quick=200)),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=(),
+    figures=(FIGURE,),
+)
