@@ -20,7 +20,7 @@ constexpr unsigned most_symbols = 65536;
 
 Result<Elf64_Ehdr> open(Bytes file) {
     const auto header = image::read<Elf64_Ehdr>(file, 0);
-    if (!header || !std::equal(ELFMAG, ELFMAG + SELFMAG, header->e_ident))
+    if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
         return Failure{"it is not an ELF file"};
     if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != EM_X86_64)
         return Failure{"it is not made for 64-bit x86"};

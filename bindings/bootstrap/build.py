@@ -1,4 +1,4 @@
-"""The CMake build of a preset: configured once, quiet, with progress; a failure shows the compiler's errors and nothing else."""
+"""The CMake build of a preset: configured once, quiet, with progress; a failure shows the errors and nothing else."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class _Progress:
                 print(f"building {self.preset}: {total} steps", file=sys.stderr, flush=True)
         else:
             left = spent / done * (total - done) if done else 0.0
-            print(f"\r\033[Kbuilding {self.preset}: {done}/{total}, {left:.0f} s left", end="", file=sys.stderr)
+            print(
+                f"\r\033[Kbuilding {self.preset}: {done}/{total}, {left:.0f} s left", end="", file=sys.stderr
+            )
             sys.stderr.flush()
         self.shown = True
 

@@ -53,7 +53,10 @@ def doctor() -> int:
         ("g++", _version(["g++", "--version"])),
         ("clang++", _version(["clang++-19", "--version"])),
         ("CMake", _version(["cmake", "--version"])),
-        ("build", "there" if (build_dir("release") / "build.ninja").exists() else "not yet: ./bulkhead build"),
+        (
+            "build",
+            "there" if (build_dir("release") / "build.ninja").exists() else "not yet: ./bulkhead build",
+        ),
         ("checkout", str(ROOT)),
     ]
     for name, value in rows:

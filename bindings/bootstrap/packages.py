@@ -112,7 +112,9 @@ def _install(prefix: list[str], names: list[str]) -> None:
         _apt(prefix, "update")
         result = _apt(prefix, "install", "--no-install-recommends", *names)
     if result.returncode != 0:
-        errors = [line for line in (result.stderr + result.stdout).splitlines() if line.startswith(("E:", "W:"))]
+        errors = [
+            line for line in (result.stderr + result.stdout).splitlines() if line.startswith(("E:", "W:"))
+        ]
         raise SetupError("\n".join([*errors[-5:], f"apt-get failed; try: {install_line(names)}"]))
 
 

@@ -1,12 +1,27 @@
-"""Bulkhead: a paravirtual hypervisor as a testbed for performance isolation. Describe a `Machine`, run it, study the `Run`."""
+"""Bulkhead, a testbed for performance isolation: describe a `Machine`, run it, study the `Run`."""
 
 from bootstrap.build import build_dir
 
 __path__.append(str(build_dir("release") / "bindings"))  # the compiled module lives where it was built
 
-from bulkhead.machine import RunOptions  # noqa: E402
-from bulkhead.run import DomainLedger, Landmark, PcpuLedger, PolicyReport, Run, Stretch, Versions  # noqa: E402
-from bulkhead.spec import BulkheadError, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry  # noqa: E402
+from bulkhead.machine import RunOptions
+from bulkhead.run import (
+    DomainLedger,
+    Landmark,
+    PcpuLedger,
+    PolicyReport,
+    Run,
+    Stretch,
+    Versions,
+)
+from bulkhead.spec import (
+    BulkheadError,
+    GuestSpec,
+    Machine,
+    PolicySpec,
+    SpecError,
+    TimelineEntry,
+)
 
 __all__ = [
     "BulkheadError",

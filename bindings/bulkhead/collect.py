@@ -56,8 +56,20 @@ def _ledger(page: Row, ram: Ram) -> dict[str, DomainLedger]:
 
 def _domain(name: str, row: Row) -> DomainLedger:
     reason, state = int(row["shutdown_reason"]), int(row["state"])
-    counted = ("guest_ns", "hypervisor_ns", "waiting_ns", "blocked_ns", "hypercalls", "traps", "events_sent", "wakes")
-    counts = {field: int(row[field]) for field in (*counted, "run_ins", "frames_owned", "frames_peak", "weight", "domain")}
+    counted = (
+        "guest_ns",
+        "hypervisor_ns",
+        "waiting_ns",
+        "blocked_ns",
+        "hypercalls",
+        "traps",
+        "events_sent",
+        "wakes",
+    )
+    counts = {
+        field: int(row[field])
+        for field in (*counted, "run_ins", "frames_owned", "frames_peak", "weight", "domain")
+    }
     return DomainLedger(
         name=name,
         state=LEDGER_STATES[state] if state < len(LEDGER_STATES) else str(state),
@@ -96,7 +108,9 @@ def _stretch(row: Row) -> Stretch:
 
 
 def _pcpu(row: Row) -> PcpuLedger:
-    return PcpuLedger(**{field: int(row[field]) for field in layout("landmark.Page")["pcpu_ledgers"].base.names or ()})
+    return PcpuLedger(
+        **{field: int(row[field]) for field in layout("landmark.Page")["pcpu_ledgers"].base.names or ()}
+    )
 
 
 def pcpu_count(page: Row) -> int:
@@ -107,7 +121,16 @@ def pcpu_count(page: Row) -> int:
 def landmark(page: Row, ram: Ram, policies: dict[str, Policy]) -> Landmark:
     """The page as typed values; `policies` by name give the parameters their names."""
     rings = page["rings"][: pcpu_count(page)]
-    plain = ("clock_hz", "now", "seed", "ram_frames", "free_frames", "free_frames_at_boot", "audit_runs", "audit_failures")
+    plain = (
+        "clock_hz",
+        "now",
+        "seed",
+        "ram_frames",
+        "free_frames",
+        "free_frames_at_boot",
+        "audit_runs",
+        "audit_failures",
+    )
     numbers = {field: int(page[field]) for field in plain}
     return Landmark(
         state=enum_name("landmark.State", int(page["state"])),

@@ -53,7 +53,9 @@ def _fraction(ram: Ram, machine: Machine) -> float:
         return 0.0
 
 
-def _watch(process: qemu.Process, ram: Ram, consoles: Consoles, machine: Machine, options: RunOptions) -> _Ended:
+def _watch(
+    process: qemu.Process, ram: Ram, consoles: Consoles, machine: Machine, options: RunOptions
+) -> _Ended:
     """Follow the console until QEMU ends or the host's patience does."""
     limit = options.host_timeout or BASE_TIMEOUT + TIMEOUT_PER_SECOND * machine.duration / SECOND
     start = time.monotonic()
@@ -63,17 +65,24 @@ def _watch(process: qemu.Process, ram: Ram, consoles: Consoles, machine: Machine
             options.progress(_fraction(ram, machine))
         if time.monotonic() - start > limit:
             process.stop()
-            return _Ended(None, f"stopped after {limit:.0f} s of this computer's time; the machine did not end by itself")
+            return _Ended(
+                None,
+                f"stopped after {limit:.0f} s of this computer's time; the machine did not end by itself",
+            )
         process.wait(POLL_SECONDS)
     value = qemu.exit_value(status)
     if value is not None:
         return _Ended(value, None)
-    return _Ended(None, "the machine was reset (triple fault)" if status == 0 else f"QEMU ended with status {status}")
+    return _Ended(
+        None, "the machine was reset (triple fault)" if status == 0 else f"QEMU ended with status {status}"
+    )
 
 
 def _known_policies(machine: Machine) -> dict[str, Policy]:
     kinds = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
-    return {name: policy for kind, spec in kinds.items() if spec for name, policy in built_policies(kind).items()}
+    return {
+        name: policy for kind, spec in kinds.items() if spec for name, policy in built_policies(kind).items()
+    }
 
 
 def _exit_status(ended: _Ended) -> int:
@@ -125,5 +134,7 @@ def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
 
 def _no_landmark(error: BulkheadError, ended: _Ended, consoles: dict[str, str], log: Path) -> str:
     """One message from what QEMU and the console last said."""
-    said = log.read_text("utf-8", "replace").splitlines() + [line for text in consoles.values() for line in text.splitlines()]
+    said = log.read_text("utf-8", "replace").splitlines() + [
+        line for text in consoles.values() for line in text.splitlines()
+    ]
     return "; ".join([str(error), *([ended.lost_to] if ended.lost_to else []), *said[-3:]])

@@ -45,7 +45,10 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
 def _default_name(kernel: str, taken: Iterable[str]) -> str:
     """Workload or file name, cut to length; a number is appended until nobody else has it."""
     base = kernel.removeprefix(WORKLOAD_PREFIX) if kernel.startswith(WORKLOAD_PREFIX) else Path(kernel).stem
-    base = "".join(c if c.isalnum() and c.isascii() or c in "_.-" else "_" for c in base)[:NAME_LENGTH] or "guest"
+    base = (
+        "".join(c if c.isalnum() and c.isascii() or c in "_.-" else "_" for c in base)[:NAME_LENGTH]
+        or "guest"
+    )
     names, name, number = set(taken), base, 2
     while name in names:
         name = f"{base[: NAME_LENGTH - len(str(number))]}{number}"

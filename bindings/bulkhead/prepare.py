@@ -25,7 +25,7 @@ NEEDS_GUEST = ("unpause", "pause", "destroy", "set_weight", "create")
 def _readable(path: str, what: str) -> Path:
     file = Path(path)
     if not file.exists():
-        raise SpecError(f"{what}: there is no file {path}")
+        raise SpecError(f"{what}: there is no file {path}; give the path of an existing one")
     if not file.is_file() or not os.access(file, os.R_OK):
         raise SpecError(f"{what}: {path} is no readable file")
     return file

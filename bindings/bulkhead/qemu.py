@@ -55,6 +55,18 @@ def exit_value(status: int) -> int | None:
     return value if status > 0 and status & 1 and value >= 0 else None
 
 
+_running: set[Process] = set()
+
+
+def stop_all() -> None:
+    """End every QEMU of this process, for an interrupt while other threads wait for theirs."""
+    for process in list(_running):
+        process.stop()
+
+
+atexit.register(stop_all)
+
+
 class Process:
     """A running QEMU. A context manager that ends it; the kernel ends it too should this process die."""
 
@@ -69,7 +81,7 @@ class Process:
                 pass_fds=(ram.fd,),
                 start_new_session=True,
             )
-        atexit.register(self.stop)
+        _running.add(self)
 
     def poll(self) -> int | None:
         """Exit status, None while it runs."""
@@ -90,10 +102,12 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        atexit.unregister(self.stop)
+        _running.discard(self)
 
     def __enter__(self) -> Process:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

@@ -12,7 +12,9 @@ from types import TracebackType
 from bulkhead.spec import BulkheadError
 
 GIB = 1 << 30
-LOW_END_LIMIT = 0xE000_0000  # QEMU's pc machine: RAM that reaches here is split, and 3 GiB stay below the hole
+LOW_END_LIMIT = (
+    0xE000_0000  # QEMU's pc machine: RAM that reaches here is split, and 3 GiB stay below the hole
+)
 LOW_RAM_WHEN_SPLIT = 3 * GIB
 HIGH_START = 4 * GIB
 
@@ -69,6 +71,8 @@ class Ram:
     def __enter__(self) -> Ram:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._map.close()
         os.close(self.fd)

@@ -6,7 +6,6 @@ files or on the policies' own tables is checked when the run is prepared (`bulkh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ class PolicySpec:
     """A policy by name (or by the path of its shared object) and the parameters that differ from their defaults."""
 
     name: str
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

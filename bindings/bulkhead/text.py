@@ -13,7 +13,7 @@ TIME_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """"; did you mean 'x'?" or the list of what there is."""
+    """ "; did you mean 'x'?" or the list of what there is."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:

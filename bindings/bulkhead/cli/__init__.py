@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 import typer
 
+from bulkhead import qemu
 from bulkhead.cli import boot, listing, run, tests
 from bulkhead.spec import BulkheadError
 
@@ -32,13 +33,17 @@ app.command("boot")(boot.boot)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """A polite kill unwinds like any exit, so that QEMU is ended too."""
+    """An interrupt or a polite kill ends every machine first: threads that wait for one then end too."""
+    qemu.stop_all()
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + signum)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit status."""
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _terminate)
     try:
         result = app(arguments, prog_name="./bulkhead", standalone_mode=False)
         return result if isinstance(result, int) else 0

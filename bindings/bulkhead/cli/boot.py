@@ -22,10 +22,10 @@ def _policy(kind: str, text: str | None) -> PolicySpec | None:
     return parse_policy(kind, text) if text is not None else None
 
 
-
-
 def boot(
-    guest: List[str] = typer.Option([], help="kernel=PATH|workload:NAME[,initrd=PATH][,cmdline=TEXT][,mem=64M]..."),
+    guest: List[str] = typer.Option(
+        [], help="kernel=PATH|workload:NAME[,initrd=PATH][,cmdline=TEXT][,mem=64M]..."
+    ),
     pcpus: int = typer.Option(1, help="Physical CPUs of the machine."),
     sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),
     memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]."),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from bulkhead.experiment.find import find_all
 from bulkhead.policies import KIND_TEXT, Policy, built_policies
 from bulkhead.spec import SpecError
 from bulkhead.text import suggest
@@ -15,12 +17,11 @@ console = Console(soft_wrap=True, highlight=False)
 
 
 def _parameters(policy: Policy) -> None:
-    table = Table("parameter", "default", "least", "most", "unit", "meaning", box=None, padding=(0, 1, 0, 5))
     for row in policy.parameters:
-        unit = "" if row.unit == "1" else row.unit
-        table.add_row(row.name, str(row.initial), str(row.least), str(row.most), unit, row.help)
-    if policy.parameters:
-        console.print(table)
+        unit = "" if row.unit == "1" else f" {row.unit}"
+        console.print(
+            f"     {row.name}={row.initial}{unit} ({row.least} to {row.most}): {row.help}", markup=False
+        )
 
 
 def _policies() -> None:
@@ -34,10 +35,12 @@ def _policies() -> None:
 
 
 def _experiments() -> None:
-    from bulkhead.experiment import experiments
-
-    for experiment in experiments().values():
-        console.print(f"[bold]{experiment.name}[/bold]: {experiment.summary}")
+    for experiment in find_all():
+        console.print(f"[bold]{experiment.name}[/bold]: {experiment.title}")
+        console.print(f"     {experiment.question}")
+        for factor in experiment.factors:
+            levels = ", ".join(map(str, factor.full))
+            console.print(f"     {factor.name}: {factor.help} ({levels})")
 
 
 def _workloads(sort: str) -> None:
@@ -46,11 +49,19 @@ def _workloads(sort: str) -> None:
             console.print(f"[bold]{workload.name}[/bold] ({workload.sort}): {workload.summary}")
 
 
-LISTS = {
+def _victims() -> None:
+    _workloads("victim")
+
+
+def _attacks() -> None:
+    _workloads("attack")
+
+
+LISTS: dict[str, Callable[[], None]] = {
     "policies": _policies,
     "experiments": _experiments,
-    "workloads": lambda: _workloads("victim"),
-    "attacks": lambda: _workloads("attack"),
+    "workloads": _victims,
+    "attacks": _attacks,
 }
 
 

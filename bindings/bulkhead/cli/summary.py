@@ -40,7 +40,10 @@ def print_summary(run: Run, out: TextIO) -> None:
     )
     for policy in mark.policies:
         if policy.ejected is not None:
-            print(f"   {policy.kind} {policy.name} was ejected after {format_ns(policy.ejected_at)}: {policy.ejected}", file=out)
+            print(
+                f"   {policy.kind} {policy.name} was ejected after {format_ns(policy.ejected_at)}: {policy.ejected}",
+                file=out,
+            )
     lost = sum(mark.trace_lost)
     if lost:
         print(f"   {lost} trace records did not fit and are lost", file=out)

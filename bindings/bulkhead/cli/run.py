@@ -1,0 +1,60 @@
+"""`bulkhead run` and `bulkhead demo`: an experiment from its name to its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bulkhead.cli.table import print_table
+from bulkhead.experiment.runner import Request, run_experiment
+from bulkhead.paths import ROOT
+from bulkhead.spec import SpecError
+
+DEMO = "noisy_neighbour"
+OUT = ROOT / "out"
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be written from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _carry_out(request: Request) -> int:
+    outcome = run_experiment(request)
+    print_table(outcome.result)
+    for line in outcome.lines:
+        print(line)
+    return 1 if outcome.identical is False else 0
+
+
+def run(
+    experiment: str = typer.Argument(..., help="Name of an experiment; see `list experiments`."),
+    backend: str = typer.Option("qemu", help="qemu or sim."),
+    quick: bool = typer.Option(False, "--quick", help="Fewer and shorter runs."),
+    set_: List[str] = typer.Option(
+        [], "--set", metavar="NAME=VALUE", help="Replace a factor's levels or a setting."
+    ),
+    repeat: int = typer.Option(1, help="Run every point so often and compare the traces."),
+    jobs: int = typer.Option(2, help="Machines at a time."),
+    cluster: Optional[str] = typer.Option(
+        None, metavar="ADDRESS", help="Address of a scheduler for many computers."
+    ),
+    out: Optional[Path] = typer.Option(
+        None, help="Folder for raw data, result and figures; default out/EXPERIMENT."
+    ),
+) -> int:
+    """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
+    if cluster is not None:
+        raise SpecError("--cluster: this build runs on one computer only; leave it out and use --jobs")
+    folder = Path(_shown(out or OUT / experiment))
+    return _carry_out(Request(experiment, quick, tuple(set_), repeat, jobs, backend, folder))
+
+
+def demo() -> int:
+    """Run the main experiment quickly under all schedulers and draw its figure."""
+    return _carry_out(Request(DEMO, quick=True, out=Path(_shown(OUT / "demo"))))

@@ -1,0 +1,109 @@
+"""Format, static checks, types, and rules of the house, over the files that git knows. Changes no file."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootstrap.build import BuildError, build, build_dir
+
+from bulkhead.paths import ROOT
+from bulkhead.testing.case import FAILED, PASSED, Case, command_case
+
+CPP = (".cpp", ".hpp")
+POLICY_FOLDERS = ("sched", "memctl", "ringctl")
+BLIND_FOLDERS = ("hv/", "sim/", "bindings/")
+LINE = "110"
+
+
+def _tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout.split(
+        "\0"
+    )
+    return [name for name in listed if name and (ROOT / name).is_file()]
+
+
+def _shell_scripts(files: Sequence[str]) -> list[str]:
+    def is_shell(name: str) -> bool:
+        with open(ROOT / name, "rb") as file:
+            return name.endswith(".sh") or re.match(rb"#!.*\b(ba|da)?sh\b", file.readline()) is not None
+
+    return [name for name in files if is_shell(name)]
+
+
+def _python(files: Sequence[str]) -> list[str]:
+    return [name for name in files if name.endswith(".py") or name == "bulkhead"]
+
+
+def blind_core(files: Sequence[str]) -> Case:
+    """No policy's name appears in the folders that must not know any."""
+    names = [Path(f).stem for f in files if f.endswith(".cpp") and f.split("/")[0] in POLICY_FOLDERS]
+    if not names:
+        return Case("the core is blind to policy", FAILED, "there is no policy to look for")
+    pattern = re.compile(r"\b(" + "|".join(map(re.escape, sorted(names))) + r")\b")
+    found = []
+    for name in files:
+        if not name.startswith(BLIND_FOLDERS):
+            continue
+        for number, line in enumerate((ROOT / name).read_text("utf-8", "replace").splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{name}:{number}: {line.strip()}")
+    return Case("the core is blind to policy", FAILED if found else PASSED, "\n".join(found))
+
+
+def _clang_build() -> Case:
+    try:
+        build("clang")
+    except BuildError as error:
+        return Case("clang builds without a warning", FAILED, str(error))
+    return Case("clang builds without a warning", PASSED)
+
+
+def _tidy() -> Case:
+    command = ["run-clang-tidy-19", "-quiet", "-p", str(build_dir("clang")), f"-j{os.cpu_count() or 1}"]
+    return command_case("clang-tidy", [*command, f"^{re.escape(str(ROOT))}/"])
+
+
+def lint() -> list[Case]:
+    """All checks; each is one case."""
+    files = _tracked()
+    cpp = [name for name in files if name.endswith(CPP)]
+    python = _python(files)
+    cppcheck = [
+        "cppcheck",
+        "--quiet",
+        "--std=c++20",
+        "--language=c++",
+        "--enable=warning,portability",
+        f"-j{os.cpu_count() or 1}",
+    ]
+    cppcheck += [
+        "--inline-suppr",
+        "--error-exitcode=1",
+        "--suppress=missingInclude",
+        "--suppress=internalAstError",
+    ]
+    return [
+        command_case("clang-format", ["clang-format-19", "--dry-run", "-Werror", *cpp]),
+        command_case("black", ["black", "-q", "--check", "--diff", "-l", LINE, *python]),
+        command_case("flake8", ["flake8", *python]),
+        command_case(
+            "mypy",
+            [
+                "mypy",
+                "--strict",
+                "--no-incremental",
+                "bindings/bulkhead",
+                "bindings/bootstrap",
+                "experiments",
+            ],
+        ),
+        command_case("shellcheck", ["shellcheck", *_shell_scripts(files)]),
+        command_case("cppcheck", [*cppcheck, "-I", ".", *[name for name in cpp if name.endswith(".cpp")]]),
+        blind_core(files),
+        _clang_build(),
+        _tidy(),
+    ]
