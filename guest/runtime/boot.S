@@ -3,7 +3,7 @@
 //   from                to           stack              registers kept
 //   domain builder      _start       ours, fresh        rsi = start_info, handed on in rdi
 
-#include <xen/elfnote.h>
+#include "guest/runtime/note.h"
 
     .section .text.boot, "ax", @progbits
     .globl _start
@@ -27,17 +27,6 @@ boot_stack:
     .skip 32768
     .globl boot_stack_end
 boot_stack_end:
-
-    .macro note type:req, directive:req, value:vararg
-    .balign 4
-    .long 2f - 1f
-    .long 4f - 3f
-    .long \type
-1:  .asciz "Xen"
-2:  .balign 4
-3:  \directive \value
-4:  .balign 4
-    .endm
 
     .section .note.Xen, "a", @note
     note XEN_ELFNOTE_GUEST_OS,       .asciz, "bulkhead-guest"
