@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from bulkhead.policies import Policy, built_policies
 from bulkhead.prepare import prepare
 from bulkhead.ram import Ram
 from bulkhead.run import Run
-from bulkhead.spec import SECOND, BulkheadError, Machine
+from bulkhead.scratch import Scratch
+from bulkhead.spec import SECOND, BulkheadError, Machine, MachineError
 from bulkhead.storage import save
 from bulkhead.versions import versions
 
@@ -93,31 +93,34 @@ def _exit_status(ended: _Ended) -> int:
 
 
 def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
-    """Boot, wait for the end, collect. Raises `BulkheadError` for bad input; leaves no process behind."""
+    """Boot, wait for the end, collect. Leaves no process and no file behind.
+
+    Raises `BulkheadError` for bad input, `MachineError` if the hypervisor left nothing that can be read.
+    """
     options = options or RunOptions()
     accel = choose_accel(machine)
     image, manifest = prepare(machine, accel)
-    with tempfile.TemporaryDirectory(prefix="bulkhead-") as scratch, Ram(machine.memory, options.out) as ram:
-        folder = Path(scratch)
-        (folder / "manifest").write_bytes(manifest)
-        consoles = Consoles(folder / "serial", options.console)
-        words = qemu.command(machine, accel, ram, (image, folder / "manifest"), folder / "serial")
+    with Scratch() as scratch, Ram(machine.memory, options.out) as ram:
+        serial, log = scratch.file("serial"), scratch.file("log")
+        consoles = Consoles(serial, options.console)
+        words = qemu.command(machine, accel, ram, (image, scratch.file("manifest", manifest)), serial)
         start = time.monotonic()
-        with qemu.Process(words, ram, folder / "qemu.log") as process:
+        with qemu.Process(words, (ram.fd, *scratch.fds), log) as process:
             ended = _watch(process, ram, consoles, machine, options)
         seconds = time.monotonic() - start
         texts = consoles.finish()
         try:
             page = read_page(ram)
-        except BulkheadError as error:
-            raise BulkheadError(_no_landmark(error, ended, texts, folder / "qemu.log")) from None
-        trace, digest = merge(read_rings(page, ram))
+            trace, digest = merge(read_rings(page, ram))
+            summary = landmark(page, ram, _known_policies(machine))
+        except (BulkheadError, ValueError) as error:
+            raise MachineError(_last_words(error, ended, texts, log)) from None
         run = Run(
             machine=machine,
             exit_status=_exit_status(ended),
             trace=trace,
             trace_sha256=digest,
-            landmark=landmark(page, ram, _known_policies(machine)),
+            landmark=summary,
             consoles=texts,
             versions=versions(),
             reproducible=accel == "tcg" and machine.icount is not None,
@@ -126,13 +129,13 @@ def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
         )
         if options.out is not None:
             save(run, options.out)
-            (options.out / "serial.txt").write_bytes((folder / "serial").read_bytes())
+            (options.out / "serial.txt").write_bytes(serial.read_bytes())
             if options.keep_ram:
                 ram.copy_to(options.out / "ram")
         return run
 
 
-def _no_landmark(error: BulkheadError, ended: _Ended, consoles: dict[str, str], log: Path) -> str:
+def _last_words(error: Exception, ended: _Ended, consoles: dict[str, str], log: Path) -> str:
     """One message from what QEMU and the console last said."""
     said = log.read_text("utf-8", "replace").splitlines() + [
         line for text in consoles.values() for line in text.splitlines()

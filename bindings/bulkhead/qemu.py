@@ -70,7 +70,7 @@ atexit.register(stop_all)
 class Process:
     """A running QEMU. A context manager that ends it; the kernel ends it too should this process die."""
 
-    def __init__(self, words: list[str], ram: Ram, log: Path) -> None:
+    def __init__(self, words: list[str], files: tuple[int, ...], log: Path) -> None:
         guarded = ["setpriv", "--pdeathsig", "KILL", "--", *words]
         with open(log, "wb") as errors:
             self._process = subprocess.Popen(
@@ -78,7 +78,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                pass_fds=(ram.fd,),
+                pass_fds=files,
                 start_new_session=True,
             )
         _running.add(self)

@@ -21,9 +21,17 @@ WORKLOAD_PREFIX = "workload:"
 class BulkheadError(Exception):
     """Something the user can put right; `str(error)` is one clear line that says what to do."""
 
+    exit_status = 2
+
 
 class SpecError(BulkheadError):
     """A guest, policy or machine that can never work as written."""
+
+
+class MachineError(BulkheadError):
+    """The machine died without leaving anything that can be read."""
+
+    exit_status = 4
 
 
 @dataclass(frozen=True)

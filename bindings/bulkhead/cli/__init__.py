@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except BulkheadError as error:
         print(f"bulkhead: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return error.exit_status
     except click.ClickException as error:
         print(f"bulkhead: {error.format_message()}", file=sys.stderr)
         return BAD_INPUT
