@@ -61,7 +61,8 @@ void FrameTable::move_to_end(Frame& frame, FrameList& list) {
     append(list, frame);
 }
 
-// Contents are wiped when a frame gets its new owner, not when it was freed: once per use, and billed to who asks.
+// Contents are wiped when a frame gets its new owner, not when it was freed: once per use, and billed to who
+// asks.
 void FrameTable::take_from_free(Frame& frame) {
     remove(free_, frame);
     tlb::before_reuse(frame.last_use);
@@ -145,7 +146,8 @@ Result<Frame*> FrameTable::get(Mfn mfn, const Domain& owner) {
     return frame;
 }
 
-// A frame with no reference has no type reference and no unfinished table work, for each of those is a reference.
+// A frame with no reference has no type reference and no unfinished table work, for each of those is a
+// reference.
 void FrameTable::free(Frame& frame) {
     if (frame.shared || frame.type_references != 0 || frame.partial || frame.active)
         machine::panic("a frame lost its last reference while in use");

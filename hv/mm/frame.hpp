@@ -1,6 +1,6 @@
-// Frames of machine memory: who owns each, how often it is referenced, what type it has. The one invariant behind memory
-// isolation is stated here and checked by audit(): a frame is never writable by a guest and a page table (or descriptor
-// table) at the same time.
+// Frames of machine memory: who owns each, how often it is referenced, what type it has. The one invariant
+// behind memory isolation is stated here and checked by audit(): a frame is never writable by a guest and a
+// page table (or descriptor table) at the same time.
 #pragma once
 
 #include "abi/types.hpp"
@@ -13,37 +13,42 @@ namespace bulkhead::hv {
 
 struct Domain;
 
-// Exclusive uses of a frame. `none` and `writable` data; l1..l4 page tables whose entries were validated; descriptors.
+// Exclusive uses of a frame. `none` and `writable` data; l1..l4 page tables whose entries were validated;
+// descriptors.
 enum class FrameType : std::uint8_t { none, writable, l1, l2, l3, l4, descriptors };
 
 // Serialised by its callers: one pCPU at a time runs hypervisor code that touches frames.
 //
-// A frame has its type while `type_references` or `partial` is non-zero; otherwise `type` only tells the last one. A table
-// is `validated` exactly while it has type references. A `partial` table has none: its first `progress` entries hold their
-// references, it keeps itself alive by one reference of its own, and whoever wants it next finishes or undoes the work.
-struct Frame {
-    std::uint32_t references;      // every holder: the owner's allocation, each mapping, each typed use, each grant
+// A frame has its type while `type_references` or `partial` is non-zero; otherwise `type` only tells the last
+// one. A table is `validated` exactly while it has type references. A `partial` table has none: its first
+// `progress` entries hold their references, it keeps itself alive by one reference of its own, and whoever
+// wants it next finishes or undoes the work.
+struct alignas(8) Frame {
+    std::uint32_t
+        references; // every holder: the owner's allocation, each mapping, each typed use, each grant
     std::uint32_t type_references; // holders of the current type
     FrameType type;
     std::uint8_t usable : 1;    // RAM handed to the frame table; never changes after boot
     std::uint8_t held : 1;      // the allocation's own reference was not given up yet
-    std::uint8_t shared : 1;    // a page of the hypervisor lent to `owner` (shared_info, grant table); not counted as its memory
+    std::uint8_t shared : 1;    // a page of the hypervisor lent to `owner` (shared_info, grant table); not
+                                // counted as its memory
     std::uint8_t pinned : 1;    // one type reference and one reference are held by a pin
     std::uint8_t validated : 1; // the entries of the table were all checked and hold their references
     std::uint8_t partial : 1;   // validation or release was interrupted after `progress` entries
     std::uint8_t active : 1;    // its validation or release is on the stack right now
     std::uint8_t lingering : 1; // a dead owner's frame that others still refer to
     std::uint16_t progress;
-    std::uint16_t owner;   // DomainId value, hypervisor_owner or nobody
-    std::uint8_t failure;  // with `partial`: the Error that validation ended in; only undoing is left
+    std::uint16_t owner;  // DomainId value, hypervisor_owner or nobody
+    std::uint8_t failure; // with `partial`: the Error that validation ended in; only undoing is left
     std::uint8_t reserved;
-    std::uint32_t next;    // frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used)
+    std::uint32_t
+        next; // frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used)
     std::uint32_t previous;
     std::uint32_t last_use; // TLB epoch in which the last holder of the type, or the owner, let it go
 };
 static_assert(sizeof(Frame) == 32);
 inline constexpr std::uint16_t hypervisor_owner = 0xfffe;
-inline constexpr std::uint16_t nobody = 0xffff; // a free frame, or no RAM
+inline constexpr std::uint16_t nobody = 0xffff;             // a free frame, or no RAM
 inline constexpr std::uint32_t max_references = 0xfffffff0; // one more is refused
 
 // A doubly linked list of frames threaded through the frame table.
@@ -69,25 +74,31 @@ class FrameTable {
             return nullptr;
         return &frames_[mfn.value()];
     }
-    [[nodiscard]] Mfn number(const Frame& frame) const { return Mfn{static_cast<std::uint64_t>(&frame - frames_)}; }
+    // A frame known to be RAM, because something refers to it.
+    [[nodiscard]] Frame& at(Mfn mfn) { return frames_[mfn.value()]; }
+    [[nodiscard]] Mfn number(const Frame& frame) const {
+        return Mfn{static_cast<std::uint64_t>(&frame - frames_)};
+    }
 
-    // A zeroed frame for the domain, within its quota (Domain::max_frames); one reference is held by the allocation.
+    // A zeroed frame for the domain, within its quota (Domain::max_frames); one reference is held by the
+    // allocation.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner);
-    // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of memory, so that
-    // it may answer no_memory although a run exists elsewhere; order 0 always finds one.
+    // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
+    // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.
     [[nodiscard]] Result<Mfn> allocate_run(Domain& owner, unsigned order);
-    // Gives the allocation's reference up; the frame is freed when no other reference remains. Fails with `invalid` if the
-    // frame is not `owner`'s or was given up before.
+    // Gives the allocation's reference up; the frame is freed when no other reference remains. Fails with
+    // `invalid` if the frame is not `owner`'s or was given up before.
     [[nodiscard]] Result<> release(Mfn mfn, const Domain& owner);
 
-    // A zeroed frame for the hypervisor itself, and back. No domain's quota; callers charge one (see Domain::allocate_metadata).
+    // A zeroed frame for the hypervisor itself, and back. No domain's quota; callers charge one (see
+    // Domain::allocate_metadata).
     [[nodiscard]] Result<Mfn> allocate_for_hypervisor();
     void free_for_hypervisor(Mfn mfn);
-    // `frames` contiguous ones, zeroed, aligned to their number rounded up to a power of two. For boot-time tables: the
-    // search is as long as memory is large.
+    // `frames` contiguous ones, zeroed, aligned to their number rounded up to a power of two. For boot-time
+    // tables: the search is as long as memory is large.
     [[nodiscard]] Result<Mfn> allocate_contiguous(std::uint64_t frames);
-    // Lends a hypervisor frame to a domain, which may map it writable but never use it as a table; take_back fails with
-    // `busy` while it is mapped.
+    // Lends a hypervisor frame to a domain, which may map it writable but never use it as a table; take_back
+    // fails with `busy` while it is mapped.
     void share(Mfn mfn, const Domain& with);
     [[nodiscard]] Result<> take_back(Mfn mfn);
 
@@ -108,8 +119,9 @@ class FrameTable {
     void give_to(Frame& frame, Domain& owner);
     void append(FrameList& list, Frame& frame);
     void remove(FrameList& list, Frame& frame);
+    [[nodiscard]] static bool is_free(const Frame& frame) { return frame.usable && frame.owner == nobody; }
     [[nodiscard]] std::uint64_t find_run(std::uint64_t frames, std::uint64_t alignment, std::uint64_t from,
-                                         std::uint64_t most_starts);
+                                         std::uint64_t budget) const;
 
     Frame* frames_ = nullptr;
     std::uint64_t count_ = 0;

@@ -1,5 +1,6 @@
-// Direct paging: types of frames are taken and dropped here, and with them every entry of every guest page table is
-// validated. Long work is preemptible and answers Error::restart; making the same call again continues it.
+// Direct paging: types of frames are taken and dropped here, and with them every entry of every guest page
+// table is validated. Long work is preemptible and answers Error::restart; making the same call again
+// continues it.
 #pragma once
 
 #include "hv/mm/frame.hpp"
@@ -8,21 +9,26 @@ namespace bulkhead::hv {
 
 struct Vcpu;
 
-// Takes a typed reference (and a reference) on `mfn`, owned by `owner`, validating its contents if the type is new.
-// Fails with `invalid` for a frame that isn't the owner's or has bad contents, `busy` while it has another type.
+// Takes a typed reference (and a reference) on `mfn`, owned by `owner`, validating its contents if the type
+// is new. Fails with `invalid` for a frame that isn't the owner's or has bad contents, `busy` while it has
+// another type.
 [[nodiscard]] Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner);
 
-// Drops what get_typed took; the caller holds nothing afterwards. If the last reference of a table goes and releasing its
-// entries takes too long, the rest becomes a debt of `payer`, which must be settled before the guest's call is over.
+// Drops what get_typed took; the caller holds nothing afterwards. If the last reference of a table goes and
+// releasing its entries takes too long, the rest becomes a debt of `payer`, which must be settled before the
+// guest's call is over.
 void drop_typed(Mfn mfn, Domain& payer);
-// Works on the debt of `payer`. Answers restart until it is paid. Every paging hypercall starts and ends with it.
+// Works on the debt of `payer`. Answers restart until it is paid. Every paging hypercall starts and ends with
+// it.
 [[nodiscard]] Result<> settle(Domain& payer);
 
-// The same in one step where a debt has no payer. With `preemptible` it may answer restart: call again with the same frame.
+// The same in one step where a debt has no payer. With `preemptible` it may answer restart: call again with
+// the same frame.
 [[nodiscard]] Result<> put_typed(Mfn mfn, bool preemptible);
 
-// A writable (or read-only) data reference for mappings made on behalf of grants and rings. Taking a writable one may
-// answer restart (the frame's former life as a table is being undone). put_data never fails and is short.
+// A writable (or read-only) data reference for mappings made on behalf of grants and rings. Taking a writable
+// one may answer restart (the frame's former life as a table is being undone). put_data never fails and is
+// short.
 [[nodiscard]] Result<> get_data(Mfn mfn, const Domain& owner, bool writable);
 void put_data(Mfn mfn, bool writable);
 
@@ -30,35 +36,41 @@ void put_data(Mfn mfn, bool writable);
 [[nodiscard]] Result<> pin(Mfn mfn, FrameType type, const Domain& owner);
 [[nodiscard]] Result<> unpin(Mfn mfn, const Domain& owner, Domain& payer);
 
-// The L1 entry that maps `at` under `root`; 0 if it is not present. Fails with `invalid` where no L1 covers `at`.
+// The L1 entry that maps `at` under `root`; 0 if it is not present. Fails with `invalid` where no L1 covers
+// `at`.
 [[nodiscard]] Result<std::uint64_t> read_leaf(Mfn root, GuestAddress at);
-// Installs a leaf mapping of any frame into the L1 entry that maps `at` under `root`, for grant mapping. The data reference
-// that the caller holds for `entry` (none if it is not present) passes to the entry on success. The reference that the old
-// entry owned is dropped here; the old entry is returned for information. Flushes what was mapped before.
+// Installs a leaf mapping of any frame into the L1 entry that maps `at` under `root`, for grant mapping. The
+// data reference that the caller holds for `entry` (none if it is not present) passes to the entry on
+// success. The reference that the old entry owned is dropped here; the old entry is returned for information.
+// Flushes what was mapped before.
 [[nodiscard]] Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entry);
 
-// Changes a vCPU's address-space roots, taking and dropping typed references (L4). Mfn{} gives up the root. When the vCPU
-// runs on this pCPU and the root is the one in force, it is loaded. May answer restart before anything has changed; the old
-// root's release may leave a debt to the vCPU's domain.
+// Changes a vCPU's address-space roots, taking and dropping typed references (L4). Mfn{} gives up the root.
+// When the vCPU runs on this pCPU and the root is the one in force, it is loaded. May answer restart before
+// anything has changed; the old root's release may leave a debt to the vCPU's domain.
 [[nodiscard]] Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool in_force);
 [[nodiscard]] Result<> set_user_root(Vcpu& vcpu, Mfn root, bool in_force);
 
-// Makes `count` frames the vCPU's descriptor tables, or none with count 0. All or nothing. May answer restart.
+// Makes `count` frames the vCPU's descriptor tables, or none with count 0. All or nothing. May answer
+// restart.
 [[nodiscard]] Result<> set_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries);
 [[nodiscard]] Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries);
 
-// A fault handler's question: the guest's kernel wrote `bytes` (1, 2, 4 or 8) of `value` to `at`, where a page table of its
-// own is mapped read-only. True: the write was done as a validated update and the instruction may be skipped. False: not
-// such an address, the fault is the guest's. An error: the new entry is not allowed; restart: run the instruction again.
-[[nodiscard]] Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes);
+// A fault handler's question: the guest's kernel wrote `bytes` (1, 2, 4 or 8) of `value` to `at`, where a
+// page table of its own is mapped read-only. True: the write was done as a validated update and the
+// instruction may be skipped. False: not such an address, the fault is the guest's. An error: the new entry
+// is not allowed; restart: run the instruction again.
+[[nodiscard]] Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value,
+                                             unsigned bytes);
 
-// Everything a dead domain still holds: roots and descriptor tables of its vCPUs, registered vcpu_info pages, pins, frames.
-// No pCPU may run on its page tables any more, and its grants and rings are closed. Answers restart until done, or busy
-// when only frames remain that other domains still map: call again when they have let go.
+// Everything a dead domain still holds: roots and descriptor tables of its vCPUs, registered vcpu_info pages,
+// pins, frames. No pCPU may run on its page tables any more, and its grants and rings are closed. Answers
+// restart until done, or busy when only frames remain that other domains still map: call again when they have
+// let go.
 [[nodiscard]] Result<> relinquish_memory(Domain& domain);
 
-// Checks every invariant of the frame table against the page tables of all domains (see audit.cpp for the list).
-// Returns the number of violations and prints the first few.
+// Checks every invariant of the frame table against the page tables of all domains (see audit.cpp for the
+// list). Returns the number of violations and prints the first few.
 [[nodiscard]] std::uint64_t audit();
 
 } // namespace bulkhead::hv

@@ -1,5 +1,5 @@
-// Stale translations. A frame may change its type or owner only when no processor can still reach it through an old entry;
-// flushes are put off until then, because guests mostly flush by themselves first.
+// Stale translations. A frame may change its type or owner only when no processor can still reach it through
+// an old entry; flushes are put off until then, because guests mostly flush by themselves first.
 #pragma once
 
 #include "hv/arch/machine.hpp"
@@ -11,8 +11,9 @@ namespace bulkhead::hv::tlb {
 // Grows with every full flush. A frame let go in an earlier epoch has no stale translations left.
 extern std::uint32_t epoch;
 
-// The processors whose vCPUs may hold translations of some address space. The one place where others would be asked: each
-// processor of the mask flushes before this returns. One runs now, so the mask is always this one.
+// The processors whose vCPUs may hold translations of some address space. The one place where others would be
+// asked: each processor of the mask flushes before this returns. One runs now, so the mask is always this
+// one.
 using Mask = std::uint64_t;
 [[nodiscard]] inline Mask everyone() { return 1; }
 
@@ -28,9 +29,9 @@ inline void load_root(Mfn root) {
     machine::load_root(root);
 }
 
-// To be called before a frame whose last use ended in epoch `last_use` serves another purpose. The epoch after a wrap of
-// 2^32 flushes may cause a needless flush, never a missing one: equality is all that is asked of frames let go just now,
-// and older ones are long flushed.
+// To be called before a frame whose last use ended in epoch `last_use` serves another purpose. The epoch
+// after a wrap of 2^32 flushes may cause a needless flush, never a missing one: equality is all that is asked
+// of frames let go just now, and older ones are long flushed.
 inline void before_reuse(std::uint32_t last_use) {
     if (last_use == epoch)
         flush_mask(everyone());

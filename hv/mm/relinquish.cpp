@@ -1,0 +1,69 @@
+// The end of a domain's memory. Each step leaves the domain in a state from which the next call goes on.
+#include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+Result<> drop_one(Mfn& held, Domain& domain) {
+    if (held == Mfn{})
+        return {};
+    drop_typed(held, domain);
+    held = {};
+    return settle(domain);
+}
+
+Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
+    BULKHEAD_TRY(drop_one(vcpu.kernel_root, domain));
+    BULKHEAD_TRY(drop_one(vcpu.user_root, domain));
+    for (auto& mfn : vcpu.gdt_frames)
+        BULKHEAD_TRY(drop_one(mfn, domain));
+    for (auto& mfn : vcpu.ldt_frames)
+        BULKHEAD_TRY(drop_one(mfn, domain));
+    if (vcpu.gdt_entries != 0)
+        machine::map_descriptors(vcpu.slot, false, vcpu.gdt_frames, 0);
+    if (vcpu.ldt_entries != 0)
+        machine::map_descriptors(vcpu.slot, true, vcpu.ldt_frames, 0);
+    vcpu.gdt_entries = vcpu.ldt_entries = 0;
+    if (vcpu.info_frame != Mfn{}) {
+        vcpu.info = domain.shared == nullptr ? nullptr : vcpu.info; // the registered page is gone
+        put_data(vcpu.info_frame, true);
+        vcpu.info_frame = {};
+    }
+    return {};
+}
+
+// Afterwards only others hold the frame, or nobody and it is free.
+Result<> drop_frame(Frame& frame, Domain& domain) {
+    const auto mfn = frame_table().number(frame);
+    if (frame.pinned) {
+        BULKHEAD_TRY(unpin(mfn, domain, domain));
+        return settle(domain);
+    }
+    if (frame.partial)
+        return unwind(frame, Pace::preemptible);
+    frame.lingering = 1;
+    frame_table().move_to_end(frame, domain.frames);
+    return frame.held ? frame_table().release(mfn, domain) : Result<>{};
+}
+
+} // namespace
+
+Result<> relinquish_memory(Domain& domain) {
+    BULKHEAD_TRY(settle(domain));
+    for (auto* vcpu : domain.vcpus)
+        if (vcpu != nullptr)
+            BULKHEAD_TRY(drop_vcpu(*vcpu, domain));
+    while (domain.frames.first != 0) {
+        auto& frame = frame_table().at(Mfn{domain.frames.first});
+        if (frame.lingering) // all the rest of the list is
+            return fail(Error::busy);
+        BULKHEAD_TRY(drop_frame(frame, domain));
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+} // namespace bulkhead::hv

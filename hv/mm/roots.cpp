@@ -1,0 +1,106 @@
+// What a vCPU holds of the typed frames: the roots of its address spaces and the pages of its descriptor
+// tables.
+#include "hv/mm/paging.hpp"
+#include "hv/mm/tlb.hpp"
+#include "hv/mm/types.hpp"
+#include "hv/mm/walk.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint32_t descriptors_per_page = page_bytes / 8;
+constexpr std::uint32_t max_gdt_entries = FIRST_RESERVED_GDT_ENTRY;
+constexpr std::uint32_t max_ldt_entries = 8192;
+
+std::uint32_t pages_of(std::uint32_t entries) {
+    return (entries + descriptors_per_page - 1) / descriptors_per_page;
+}
+
+Result<> set_root(Vcpu& vcpu, Mfn& place, Mfn root, bool in_force) {
+    auto& domain = *vcpu.domain;
+    if (root != Mfn{})
+        BULKHEAD_TRY(get_typed(root, FrameType::l4, domain));
+    const auto old = place;
+    place = root;
+    if (in_force && root != Mfn{})
+        tlb::load_root(root);
+    if (old != Mfn{})
+        drop_typed(old, domain);
+    return {};
+}
+
+void drop_descriptors(std::span<Mfn> frames, Domain& payer) {
+    for (auto& mfn : frames) {
+        if (mfn != Mfn{})
+            drop_typed(mfn, payer);
+        mfn = {};
+    }
+}
+
+// Takes all of `wanted` or none, then lets go of what `held` had.
+Result<> replace_descriptors(Domain& domain, std::span<Mfn, 16> held, std::span<const Mfn> wanted) {
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const auto taken = get_typed(wanted[i], FrameType::descriptors, domain);
+        if (taken)
+            continue;
+        for (std::size_t j = 0; j < i; ++j)
+            drop_typed(wanted[j], domain);
+        return taken;
+    }
+    std::array<Mfn, 16> old;
+    std::ranges::copy(held, old.begin());
+    std::ranges::fill(held, Mfn{});
+    std::ranges::copy(wanted, held.begin());
+    drop_descriptors(old, domain);
+    return {};
+}
+
+} // namespace
+
+Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool in_force) {
+    if (in_force && root == Mfn{})
+        return fail(Error::invalid);
+    return set_root(vcpu, vcpu.kernel_root, root, in_force);
+}
+
+Result<> set_user_root(Vcpu& vcpu, Mfn root, bool in_force) {
+    if (in_force && root == Mfn{})
+        return fail(Error::invalid);
+    return set_root(vcpu, vcpu.user_root, root, in_force);
+}
+
+Result<> set_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries) {
+    if (entries > max_gdt_entries)
+        return fail(Error::invalid);
+    BULKHEAD_TRY(
+        replace_descriptors(*vcpu.domain, std::span<Mfn, 16>{vcpu.gdt_frames}, {frames, pages_of(entries)}));
+    vcpu.gdt_entries = entries;
+    machine::map_descriptors(vcpu.slot, false, vcpu.gdt_frames, pages_of(entries));
+    return {};
+}
+
+Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries) {
+    if (entries > max_ldt_entries || base % page_bytes != 0)
+        return fail(Error::invalid);
+    const auto pages = pages_of(entries);
+    std::array<Mfn, 16> wanted{};
+    for (std::uint32_t i = 0; i < pages; ++i) {
+        const auto found = walk(vcpu.kernel_root, GuestAddress{base + i * page_bytes});
+        if (!found.ok)
+            return fail(Error::invalid);
+        wanted[i] = entry::frame(found.leaf);
+    }
+    BULKHEAD_TRY(replace_descriptors(*vcpu.domain, std::span<Mfn, 16>{vcpu.ldt_frames},
+                                     std::span{wanted}.first(pages)));
+    vcpu.ldt_base = base;
+    vcpu.ldt_entries = entries;
+    machine::map_descriptors(vcpu.slot, true, vcpu.ldt_frames, pages);
+    return {};
+}
+
+} // namespace bulkhead::hv

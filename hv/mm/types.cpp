@@ -1,0 +1,224 @@
+// Validation and release of tables. A table's references are taken entry by entry upward and given back
+// downward; `progress` says how many are held, so that both directions can stop anywhere and either can go on
+// from there.
+#include "hv/mm/types.hpp"
+
+#include "hv/mm/descriptors.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/mm/tlb.hpp"
+
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr unsigned entries_between_checks = 16;
+
+bool stop_here(std::uint16_t progress, Pace pace) {
+    return pace == Pace::preemptible && progress % entries_between_checks == 0 && machine::should_preempt();
+}
+
+std::uint64_t* contents(const Frame& frame) {
+    return machine::frame_as<std::uint64_t>(frame_table().number(frame));
+}
+
+// Linear ("self-mapping") tables are not offered: no supported guest uses them, and without them a table's
+// references form a tree of at most four levels, so that recursion is bounded and releasing needs no search
+// for cycles.
+Result<> take_child(const Frame& table, std::uint64_t e) {
+    auto* child = frame_table().find(entry::frame(e));
+    if (child == nullptr || child->owner != table.owner)
+        return fail(Error::invalid);
+    return get_type(*child, entry::below(table.type));
+}
+
+Result<> take_entry(const Frame& table, unsigned index, std::uint64_t& slot, const Domain& owner) {
+    if (table.type == FrameType::descriptors) {
+        const auto checked = checked_descriptor(slot);
+        BULKHEAD_TRY(checked);
+        slot = *checked;
+        return {};
+    }
+    if (!entry::is_present(slot) || entry::is_hypervisor_slot(table.type, index))
+        return {};
+    if (!entry::is_allowed(table.type, slot))
+        return fail(Error::invalid);
+    const auto e = entry::sanitised(table.type, slot);
+    BULKHEAD_TRY(table.type == FrameType::l1 ? take_leaf(e, owner) : take_child(table, e));
+    if (e != slot)
+        slot = e;
+    return {};
+}
+
+// Where validation of an upper table was interrupted, the entry next in turn may have left its child
+// half-validated.
+Result<> unwind_next_child(const Frame& table, Pace pace) {
+    if (table.type < FrameType::l2 || table.type > FrameType::l4 || table.progress >= entry::per_table ||
+        entry::is_hypervisor_slot(table.type, table.progress))
+        return {};
+    const auto e = contents(table)[table.progress];
+    auto* child = entry::is_present(e) ? frame_table().find(entry::frame(e)) : nullptr;
+    if (child == nullptr || child->owner != table.owner || child->type != entry::below(table.type) ||
+        !is_orphan(*child))
+        return {};
+    return unwind(*child, pace);
+}
+
+// Gives back what entry `progress - 1` holds. A child that loses its last holder becomes an orphan, to be
+// unwound next.
+void drop_entry(Frame& table) {
+    const auto index = static_cast<unsigned>(--table.progress);
+    const auto e = contents(table)[index];
+    if (!entry::is_present(e) || entry::is_hypervisor_slot(table.type, index))
+        return;
+    if (table.type == FrameType::l1)
+        return drop_leaf(e);
+    static_cast<void>(
+        put_type(frame_table().at(entry::frame(e)))); // unwind_next_child sees it if it is an orphan now
+}
+
+Result<> drop_entries(Frame& table, Pace pace) {
+    if (table.type == FrameType::descriptors)
+        table.progress = 0;
+    BULKHEAD_TRY(unwind_next_child(table, pace));
+    while (table.progress > 0) {
+        drop_entry(table);
+        BULKHEAD_TRY(unwind_next_child(table, pace));
+        if (table.progress > 0 && stop_here(table.progress, pace))
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+void finish_validation(Frame& table) {
+    if (table.type == FrameType::l4)
+        machine::install_hypervisor_slots(contents(table));
+    table.partial = 0;
+    table.validated = 1;
+    table.type_references = 1; // the partial state's own reference becomes the holder's
+}
+
+Result<> take_entries(Frame& table, const Domain& owner) {
+    auto* entries = contents(table);
+    while (table.progress < entry::per_table) {
+        BULKHEAD_TRY(take_entry(table, table.progress, entries[table.progress], owner));
+        ++table.progress;
+        if (table.progress < entry::per_table && stop_here(table.progress, Pace::preemptible))
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+Result<> validate(Frame& table) {
+    const auto* owner = find_domain(DomainId{table.owner});
+    if (owner == nullptr)
+        return fail(Error::invalid);
+    table.active = 1;
+    const auto taken = take_entries(table, *owner);
+    table.active = 0;
+    if (taken) {
+        finish_validation(table);
+        return {};
+    }
+    if (taken.error() == Error::restart)
+        return taken;
+    table.failure = static_cast<std::uint8_t>(taken.error());
+    BULKHEAD_TRY(unwind(table, Pace::preemptible));
+    return taken;
+}
+
+// A frame in the middle of becoming or having been something else is first brought back to nothing.
+Result<> clear_past(Frame& frame, FrameType wanted) {
+    const bool same = frame.type == wanted;
+    const auto failure = frame.failure;
+    if (same && failure == 0)
+        return {}; // go on where it stopped
+    BULKHEAD_TRY(unwind(frame, Pace::preemptible));
+    if (same)
+        return fail(static_cast<Error>(failure));
+    return {};
+}
+
+} // namespace
+
+Result<> get_new_type(Frame& frame, FrameType type) {
+    if (frame.active || (frame.shared && type != FrameType::writable))
+        return fail(Error::invalid);
+    if (frame.partial) {
+        ++frame.references; // unwinding may drop the last one
+        const auto cleared = clear_past(frame, type);
+        --frame.references;
+        if (frame.references == 0) {
+            ++frame.references;
+            frame_table().put(frame);
+            return fail(Error::invalid);
+        }
+        BULKHEAD_TRY(cleared);
+    }
+    if (!frame.partial) {
+        if (frame.type != type)
+            tlb::before_reuse(frame.last_use);
+        frame.type = type;
+        ++frame.references;
+        if (type == FrameType::writable) {
+            frame.type_references = 1;
+            return {};
+        }
+        frame.partial = 1;
+        frame.progress = 0;
+    }
+    return validate(frame);
+}
+
+void put_plain_type(Frame& frame) {
+    if (--frame.type_references == 0)
+        frame.last_use = tlb::epoch;
+    frame_table().put(frame);
+}
+
+bool put_type(Frame& frame) {
+    if (frame.type_references > 1 || frame.type == FrameType::writable) {
+        put_plain_type(frame);
+        return false;
+    }
+    if (frame.type ==
+        FrameType::l4) // no processor uses it any more, and the guest has no use for the hypervisor's entries
+        std::memset(contents(frame) + entry::hypervisor_first, 0,
+                    (entry::hypervisor_last - entry::hypervisor_first + 1) * sizeof(std::uint64_t));
+    frame.type_references = 0; // its reference becomes the partial state's own
+    frame.validated = 0;
+    frame.partial = 1;
+    frame.progress = entry::per_table;
+    frame.last_use = tlb::epoch;
+    return true;
+}
+
+Result<> unwind(Frame& frame, Pace pace) {
+    frame.active = 1;
+    const auto dropped = drop_entries(frame, pace);
+    frame.active = 0;
+    BULKHEAD_TRY(dropped);
+    frame.partial = 0;
+    frame.failure = 0;
+    frame.last_use = tlb::epoch;
+    frame_table().put(frame);
+    return {};
+}
+
+void drop_leaf(std::uint64_t e) {
+    auto& frame = frame_table().at(entry::frame(e));
+    if (entry::is_writable(e))
+        put_plain_type(frame);
+    else
+        frame_table().put(frame);
+}
+
+Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner) {
+    auto* frame = frame_table().find(mfn);
+    if (frame == nullptr || frame->owner != owner.id.value() || type == FrameType::none)
+        return fail(Error::invalid);
+    return get_type(*frame, type);
+}
+
+} // namespace bulkhead::hv

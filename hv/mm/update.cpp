@@ -1,0 +1,92 @@
+#include "hv/mm/update.hpp"
+
+#include "hv/mm/paging.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+std::uint64_t read_entry(std::uint64_t* slot) { return __atomic_load_n(slot, __ATOMIC_RELAXED); }
+
+} // namespace
+
+Result<> exchange_entry(std::uint64_t* slot, std::uint64_t from, std::uint64_t to, AccessBits bits) {
+    constexpr auto processors = entry::accessed | entry::dirty;
+    constexpr int most_changes = 3; // each of the two bits can be set once meanwhile
+    for (int i = 0; i < most_changes; ++i) {
+        const auto kept = bits == AccessBits::preserve ? from & processors : 0;
+        if (machine::compare_exchange_entry(slot, from, to | kept)) [[likely]]
+            return {};
+        const auto now = read_entry(slot);
+        if (((now ^ from) & ~processors) != 0)
+            break;
+        from = now;
+    }
+    return fail(Error::busy);
+}
+
+Result<> update_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& frames_of, AccessBits bits) {
+    const auto from = read_entry(slot);
+    const auto to = entry::sanitised(FrameType::l1, wanted);
+    if (entry::same_reference(from, to))
+        return exchange_entry(slot, from, to, bits);
+    if (entry::is_present(to))
+        BULKHEAD_TRY(take_leaf(to, frames_of));
+    if (const auto written = exchange_entry(slot, from, to, bits); !written) [[unlikely]] {
+        if (entry::is_present(to))
+            drop_leaf(to);
+        return written;
+    }
+    if (entry::is_present(from))
+        drop_leaf(from);
+    return {};
+}
+
+Result<> update_table(Frame& table, unsigned index, std::uint64_t wanted, AccessBits bits, Domain& payer) {
+    if (entry::is_hypervisor_slot(table.type, index) || !entry::is_allowed(table.type, wanted))
+        return fail(Error::invalid);
+    auto* slot = machine::frame_as<std::uint64_t>(frame_table().number(table)) + index;
+    const auto from = read_entry(slot);
+    const auto to = entry::sanitised(table.type, wanted);
+    if (entry::same_reference(from, to))
+        return exchange_entry(slot, from, to, bits);
+    if (entry::is_present(to)) {
+        auto* child = frame_table().find(entry::frame(to));
+        if (child == nullptr || child->owner != table.owner)
+            return fail(Error::invalid);
+        BULKHEAD_TRY(get_type(*child, entry::below(table.type)));
+    }
+    if (const auto written = exchange_entry(slot, from, to, bits); !written) [[unlikely]] {
+        if (entry::is_present(to))
+            drop_typed(entry::frame(to), payer);
+        return written;
+    }
+    if (entry::is_present(from))
+        drop_typed(entry::frame(from), payer);
+    return {};
+}
+
+Result<> update_frame(Frame& frame, unsigned index, std::uint64_t wanted, const Domain& frames_of,
+                      AccessBits bits, Domain& payer) {
+    if (!frame.validated || !entry::is_table(frame.type)) {
+        BULKHEAD_TRY(get_type(frame, FrameType::writable));
+        machine::frame_as<std::uint64_t>(frame_table().number(frame))[index] = wanted;
+        put_plain_type(frame);
+        return {};
+    }
+    // The table must stay one while it is changed: taking the new reference may undo an orphan that is its
+    // only holder.
+    BULKHEAD_TRY(get_type(frame, frame.type));
+    const auto mfn = frame_table().number(frame);
+    const auto updated =
+        frame.type == FrameType::l1
+            ? update_leaf(machine::frame_as<std::uint64_t>(mfn) + index, wanted, frames_of, bits)
+            : update_table(frame, index, wanted, bits, payer);
+    if (frame.type_references > 1) [[likely]]
+        put_plain_type(frame);
+    else
+        drop_typed(mfn, payer);
+    return updated;
+}
+
+} // namespace bulkhead::hv
