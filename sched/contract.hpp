@@ -1,14 +1,15 @@
-// The contract of a scheduler: which vCPU runs on a pCPU, and for how long. A policy is a class with the hooks below; it
-// is written against this header alone and never sees the hypervisor or the simulator behind it.
+// The contract of a scheduler: which vCPU runs on a pCPU, and for how long. A policy is a class with the
+// hooks below; it is written against this header alone and never sees the hypervisor or the simulator behind
+// it.
 //
 //   class MyPolicy : public sched::Policy {
 //     public:
 //       struct Vcpu : sched::Vcpu { ... };      // what the policy keeps of each vCPU
-//       struct Pcpu : sched::Pcpu { ... };      // of each pCPU
+//       struct Pcpu : sched::Pcpu { ... };      // of each pCPU (optional: sched::Pcpu serves)
 //       struct Domain : sched::Domain { ... };  // of each domain (optional: sched::Domain serves)
-//       static constexpr plugin::Parameter parameters[] = {{"slice", "us", "time before another's turn", 5000, 100, 100000}};
-//       static constexpr sched::Text text{.name = "my_policy", .summary = "...", .good_at = "...", .bad_at = "...", .source = "..."};
-//       explicit MyPolicy(const sched::Setup<MyPolicy>& setup);
+//       static constexpr plugin::Parameter parameters[] = {{"slice", "us", "how long ...", 5000, 100,
+//       100000}}; static constexpr sched::Text text{.name = "my_policy", .summary = "...", ...}; explicit
+//       MyPolicy(const sched::Setup<MyPolicy>& setup);
 //       ... hooks ...
 //   };
 //   BULKHEAD_SCHEDULER(MyPolicy)
@@ -18,25 +19,33 @@
 //      attach           wake                pick
 //   o ------> blocked ------> queued <---------------> running
 //                ^               | deschedule:         |
-//                |               |  paused             | deschedule: blocked, paused, gone -> blocked
+//                |               |  paused, gone       | deschedule: blocked, paused, gone -> blocked
 //                +---------------+---------------------+ deschedule: slice_end, yielded, preempted -> queued
 //
-// All hooks run with interrupts held off from the guest's point of view, one at a time per machine (the host holds the
-// scheduler lock), and must return within `hook_budget`. A wrong answer, a fault, or an overrun ejects the policy.
+// All hooks run with interrupts held off from the guest's point of view, one at a time per machine (the
+// host holds the scheduler lock), and must return within `hook_budget`. A wrong answer, a fault, or an
+// overrun ejects the policy. A policy keeps no state outside its own objects: a plug-in with writable
+// globals does not link.
 //
 // What a policy may rely on:
-// - The order is create_pcpu for each pCPU, create, then create_domain, create_vcpu and attach as guests come. A Domain
-//   outlives the detach of its last vCPU; all these objects stay at their address.
-// - pick follows deschedule on the same pCPU, but hooks of other pCPUs may come in between: a vCPU that was just
-//   descheduled may be picked elsewhere. An idle pCPU has had a pick that answered idle, and no deschedule.
-// - While a vCPU is queued and a pCPU that its affinity allows is idle, the host calls pick on that pCPU; it does so after
-//   wake, and after a deschedule that leaves a queued vCPU behind. A policy kicks only to take a pCPU from a vCPU.
-// - A kick takes effect after the hook that asked for it has returned. Kicks of one pCPU before its next pick are one
-//   kick. The vCPU that ran there may block before the kick arrives; it then gets one deschedule, with `blocked`.
-// - affinity changes only while the vCPU is blocked (the host pauses it first) and always allows some pCPU.
-// - A slice may end a little later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the slice.
-//   `now` never goes backwards from one hook to the next.
-// - When policies are swapped, the new one gets attach for every vCPU, then wake for every runnable one; none runs then.
+// - The order is create_pcpu for each pCPU, create, then create_domain, create_vcpu and attach as guests
+//   come. The memory is zeroed, the host fills the base part after create_domain and the like, and objects
+//   stay at their address. A Domain outlives the detach of its last vCPU.
+// - pick follows deschedule on the same pCPU, but hooks of other pCPUs may come in between: a vCPU that
+//   was just descheduled may be picked elsewhere. An idle pCPU has had a pick that answered idle, and no
+//   deschedule.
+// - While a vCPU is queued and a pCPU that its affinity allows is idle, the host calls pick on that pCPU;
+//   it does so after wake, and after a deschedule that leaves a queued vCPU behind. A policy kicks to take
+//   a pCPU from a vCPU, and it kicks idle pCPUs when it lets run what it held back (after tune).
+// - A kick takes effect after the hook that asked for it has returned; an idle pCPU is then asked to pick.
+//   Kicks of one pCPU before its next pick are one kick. The vCPU that ran there may block before the kick
+//   arrives; it then gets one deschedule, with `blocked`, and the pick after that absorbs the kick.
+// - affinity changes only while the vCPU is blocked (the host pauses it first) and always allows some
+//   pCPU.
+// - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
+//   slice. `now` never goes backwards from one hook to the next.
+// - When policies are swapped, the new one gets attach for every vCPU, then wake for every runnable one;
+//   none runs then. Weights and caps are already in the domains.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -48,7 +57,7 @@
 namespace bulkhead::sched {
 
 inline constexpr Nanos hook_budget = microseconds(100);
-inline constexpr Nanos least_slice = microseconds(50);   // a shorter slice is a wrong answer
+inline constexpr Nanos least_slice = microseconds(50); // a shorter slice is a wrong answer
 inline constexpr Nanos longest_slice = milliseconds(1'000);
 inline constexpr std::uint32_t default_weight = 256;
 
@@ -78,13 +87,14 @@ struct Domain {
 struct Vcpu {
     Domain* domain;
     VcpuId id;
-    PcpuId last_pcpu;         // where it runs or ran last, or where it should start; set before pick's answer takes effect
-    std::uint64_t affinity;   // bit n: may run on pCPU n
+    PcpuId last_pcpu;       // where it runs or ran last, or where it should start; set by the host after pick
+    std::uint64_t affinity; // bit n: may run on pCPU n
     [[nodiscard]] bool may_run_on(PcpuId pcpu) const { return (affinity >> pcpu.value() & 1) != 0; }
 };
 
-// pick's answer. No vCPU means idle: pick is called again when a vCPU that may run here is queued, on a kick, and after
-// `slice` if that is not `until_kicked` (at least least_slice, for instance until a capped vCPU may run again).
+// pick's answer. No vCPU means idle: pick is called again when a vCPU that may run here is queued, on a kick,
+// and after `slice` if that is not `until_kicked` (at least least_slice, for instance until a capped vCPU may
+// run again).
 struct Decision {
     Vcpu* vcpu;
     Nanos slice;
@@ -137,10 +147,12 @@ struct Setup {
     const std::int64_t* values;
 };
 
-// The binary hook table behind the descriptor. `create` and `destroy` bracket the policy's life; the rest are the hooks.
+// The binary hook table behind the descriptor. `create` and `destroy` bracket the policy's life; the rest are
+// the hooks.
 struct Hooks {
     void (*create)(void* policy, const plugin::Host& host, Pcpu* pcpus, const std::int64_t* values);
-    void (*create_domain)(void* memory); // constructs the policy's per-domain part; the host then fills the base
+    void (*create_domain)(
+        void* memory); // constructs the policy's per-domain part; the host then fills the base
     void (*create_vcpu)(void* memory);
     void (*create_pcpu)(void* memory);
 
@@ -148,21 +160,23 @@ struct Hooks {
     void (*attach)(void* policy, Vcpu& vcpu);
     // A vCPU disappears. It is neither queued nor running. The policy must keep no pointer to it.
     void (*detach)(void* policy, Vcpu& vcpu);
-    // blocked -> queued, at `now`. The policy may kick a busy pCPU if this vCPU should run there at once; idle ones that
-    // the vCPU may use are the host's business.
+    // blocked -> queued, at `now`. The policy may kick a busy pCPU if this vCPU should run there at once;
+    // idle ones that the vCPU may use are the host's business.
     void (*wake)(void* policy, Vcpu& vcpu, RealTime now);
-    // running -> queued or blocked (or queued -> blocked when paused or gone). `ran` is real time on the pCPU since pick,
-    // including the hypervisor's work on its behalf, excluding work for others. So `ran` may be less than now minus the
-    // time of pick, and the `ran` of all vCPUs add up to no more than real time times pCPUs.
+    // running -> queued or blocked (or queued -> blocked when paused or gone). `ran` is real time on the pCPU
+    // since pick, including the hypervisor's work on its behalf, excluding work for others. So `ran` may be
+    // less than now minus the time of pick, and the `ran` of all vCPUs add up to no more than real time times
+    // pCPUs.
     void (*deschedule)(void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now);
-    // queued -> running: who runs on `pcpu` next. Must be queued, allowed there by its affinity, with a slice between
-    // least_slice and longest_slice; otherwise the policy is ejected. The vCPU is no longer queued when pick returns.
-    // pick may kick other pCPUs, not its own.
+    // queued -> running: who runs on `pcpu` next. Must be queued, allowed there by its affinity, with a slice
+    // between least_slice and longest_slice; otherwise the policy is ejected. The vCPU is no longer queued
+    // when pick returns. pick may kick other pCPUs, not its own.
     Decision (*pick)(void* policy, Pcpu& pcpu, RealTime now);
-    // Optional. Called before wake: which of several idle pCPUs should have this vCPU. A hint: the host ignores an answer
-    // that is busy or not allowed. Default: its last one.
+    // Optional. Called before wake: which of several idle pCPUs should have this vCPU. A hint: the host
+    // ignores an answer that is busy or not allowed. Default: its last one.
     PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
-    // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its ring was served).
+    // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its
+    // ring was served).
     void (*charge)(void* policy, Vcpu& vcpu, Nanos amount);
     // Optional. The weight or cap of the domain changed, at any time; the new values are already in it.
     void (*tune)(void* policy, Domain& domain);
@@ -170,17 +184,18 @@ struct Hooks {
 
 // What a class must offer to be a scheduler; checked where it is registered.
 template<class P>
-concept Scheduler = std::derived_from<P, Policy> && std::derived_from<typename P::Vcpu, Vcpu> &&
-                    std::derived_from<typename P::Pcpu, Pcpu> && std::derived_from<typename P::Domain, Domain> &&
-                    std::constructible_from<P, const Setup<P>&> &&
-                    requires(P p, typename P::Vcpu& vcpu, typename P::Pcpu& pcpu, RealTime now, Nanos ran, Stop why) {
-                        { p.attach(vcpu) } -> std::same_as<void>;
-                        { p.detach(vcpu) } -> std::same_as<void>;
-                        { p.wake(vcpu, now) } -> std::same_as<void>;
-                        { p.deschedule(vcpu, why, ran, now) } -> std::same_as<void>;
-                        { p.pick(pcpu, now) } -> std::same_as<Decision>;
-                        { P::text } -> std::convertible_to<const Text&>;
-                    };
+concept Scheduler =
+    std::derived_from<P, Policy> && std::derived_from<typename P::Vcpu, Vcpu> &&
+    std::derived_from<typename P::Pcpu, Pcpu> && std::derived_from<typename P::Domain, Domain> &&
+    std::constructible_from<P, const Setup<P>&> &&
+    requires(P p, typename P::Vcpu& vcpu, typename P::Pcpu& pcpu, RealTime now, Nanos ran, Stop why) {
+        { p.attach(vcpu) } -> std::same_as<void>;
+        { p.detach(vcpu) } -> std::same_as<void>;
+        { p.wake(vcpu, now) } -> std::same_as<void>;
+        { p.deschedule(vcpu, why, ran, now) } -> std::same_as<void>;
+        { p.pick(pcpu, now) } -> std::same_as<Decision>;
+        { P::text } -> std::convertible_to<const Text&>;
+    };
 
 // Turns the typed class into the binary table: every cast between the two worlds is here.
 template<Scheduler P>
@@ -191,37 +206,42 @@ struct Registration {
     static auto& own(Domain& domain) { return static_cast<typename P::Domain&>(domain); }
 
     static constexpr Hooks hooks{
-        .create = [](void* policy, const plugin::Host& host, Pcpu* pcpus, const std::int64_t* values) {
-            ::new (policy) P{Setup<P>{Services{host}, static_cast<typename P::Pcpu*>(pcpus), values}};
-        },
+        .create =
+            [](void* policy, const plugin::Host& host, Pcpu* pcpus, const std::int64_t* values) {
+                ::new (policy) P{Setup<P>{Services{host}, static_cast<typename P::Pcpu*>(pcpus), values}};
+            },
         .create_domain = [](void* memory) { ::new (memory) typename P::Domain{}; },
         .create_vcpu = [](void* memory) { ::new (memory) typename P::Vcpu{}; },
         .create_pcpu = [](void* memory) { ::new (memory) typename P::Pcpu{}; },
         .attach = [](void* policy, Vcpu& vcpu) { self(policy).attach(own(vcpu)); },
         .detach = [](void* policy, Vcpu& vcpu) { self(policy).detach(own(vcpu)); },
         .wake = [](void* policy, Vcpu& vcpu, RealTime now) { self(policy).wake(own(vcpu), now); },
-        .deschedule = [](void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now) {
-            self(policy).deschedule(own(vcpu), why, ran, now);
-        },
+        .deschedule = [](void* policy, Vcpu& vcpu, Stop why, Nanos ran,
+                         RealTime now) { self(policy).deschedule(own(vcpu), why, ran, now); },
         .pick = [](void* policy, Pcpu& pcpu, RealTime now) { return self(policy).pick(own(pcpu), now); },
-        .place = [](void* policy, Vcpu& vcpu, RealTime now) {
-            if constexpr (requires(P p) { { p.place(own(vcpu), now) } -> std::same_as<PcpuId>; })
-                return self(policy).place(own(vcpu), now);
-            else
-                return static_cast<void>(policy), static_cast<void>(now), vcpu.last_pcpu;
-        },
-        .charge = [](void* policy, Vcpu& vcpu, Nanos amount) {
-            if constexpr (requires(P p) { p.charge(own(vcpu), amount); })
-                self(policy).charge(own(vcpu), amount);
-            else
-                static_cast<void>(policy), static_cast<void>(vcpu), static_cast<void>(amount);
-        },
-        .tune = [](void* policy, Domain& domain) {
-            if constexpr (requires(P p) { p.tune(own(domain)); })
-                self(policy).tune(own(domain));
-            else
-                static_cast<void>(policy), static_cast<void>(domain);
-        },
+        .place =
+            [](void* policy, Vcpu& vcpu, RealTime now) {
+                if constexpr (requires(P p) {
+                                  { p.place(own(vcpu), now) } -> std::same_as<PcpuId>;
+                              })
+                    return self(policy).place(own(vcpu), now);
+                else
+                    return static_cast<void>(policy), static_cast<void>(now), vcpu.last_pcpu;
+            },
+        .charge =
+            [](void* policy, Vcpu& vcpu, Nanos amount) {
+                if constexpr (requires(P p) { p.charge(own(vcpu), amount); })
+                    self(policy).charge(own(vcpu), amount);
+                else
+                    static_cast<void>(policy), static_cast<void>(vcpu), static_cast<void>(amount);
+            },
+        .tune =
+            [](void* policy, Domain& domain) {
+                if constexpr (requires(P p) { p.tune(own(domain)); })
+                    self(policy).tune(own(domain));
+                else
+                    static_cast<void>(policy), static_cast<void>(domain);
+            },
     };
 
     static constexpr std::uint32_t parameter_count() {
@@ -254,8 +274,9 @@ struct Registration {
 
 } // namespace bulkhead::sched
 
-#define BULKHEAD_SCHEDULER(Class)                                                                                      \
-    extern "C" {                                                                                                       \
-    extern const bulkhead::plugin::Descriptor bulkhead_policy __attribute__((visibility("default")));                  \
-    constinit const bulkhead::plugin::Descriptor bulkhead_policy = bulkhead::sched::Registration<Class>::descriptor;   \
+#define BULKHEAD_SCHEDULER(Class)                                                                            \
+    extern "C" {                                                                                             \
+    extern const bulkhead::plugin::Descriptor bulkhead_policy __attribute__((visibility("default")));        \
+    constinit const bulkhead::plugin::Descriptor bulkhead_policy =                                           \
+        bulkhead::sched::Registration<Class>::descriptor;                                                    \
     }

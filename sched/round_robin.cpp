@@ -1,13 +1,14 @@
-// Round robin: every runnable vCPU waits in one queue, the first one that may use the pCPU runs for a fixed
-// slice, and whoever is still runnable afterwards goes to the back. It keeps no accounts, so it knows neither
-// weights nor caps. It is the example to copy: a whole scheduler in one file.
+// Every runnable vCPU waits in one queue, the first one that may use the pCPU runs for a fixed slice, and
+// whoever is still runnable afterwards goes to the back. It keeps no accounts, so it knows neither weights
+// nor caps. It is the example to copy: a whole scheduler in one file.
 //
 // Paper:    L. Kleinrock, "Analysis of a time-shared processor", Naval Research Logistics Quarterly 11(1),
-// 1964. Good at:  equal shares of vCPUs that never sleep; few decisions; behaviour that fits in the head. Bad
-// at:   latency (a woken vCPU waits for everybody in front of it), weights (ignored), domains with many vCPUs
-// (each
-//           one is a turn), vCPUs that give up early (the rest of their slice is not made good later).
-// Bounds:   with n vCPUs allowed on a pCPU, a runnable one waits at most (n - 1) slices there.
+//           1964.
+// Good at:  equal shares of vCPUs that never sleep; few decisions; behaviour that fits in the head.
+// Bad at:   latency (a woken vCPU waits for everybody in front of it), weights and caps (ignored), domains
+//           with many vCPUs (each is a turn), vCPUs that give up early (the rest of their slice is not made
+//           good).
+// Bounds:   with n vCPUs that may use a pCPU, a runnable one waits at most n - 1 slices there.
 #include "sched/contract.hpp"
 
 #include <boost/intrusive/list.hpp>
