@@ -40,14 +40,14 @@ def capture_stage(
     plan: Plan, out: Path, repeats: int, jobs: int, backend: tuple[str, Backend], progress: Progress
 ) -> list[Captured]:
     """Run everything anew; older runs of the experiment in `out` are removed first."""
-    folder = out / plan.experiment.name / RUNS
+    folder = out / RUNS / plan.experiment.name
     shutil.rmtree(folder, ignore_errors=True)
     return capture(plan.experiment, plan.points, repeats, jobs, folder, backend, progress)
 
 
 def load_stage(plan: Plan, out: Path) -> list[Captured]:
     """The runs that an earlier capture left in `out`. BulkheadError if a point of the plan is not there."""
-    folder = out / plan.experiment.name / RUNS
+    folder = out / RUNS / plan.experiment.name
     captures: list[Captured] = []
     for point in plan.points:
         found = [load_run(path, plan.experiment) for path in _repeats(folder, point.label)]

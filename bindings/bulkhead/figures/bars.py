@@ -10,29 +10,38 @@ from bulkhead.figures.spec import Bars
 from bulkhead.result import PointResult, Result, lookup
 
 PANEL_INCHES = 1.75
-HEAD_INCHES = 0.28
+HEAD_INCHES = 0.24
 GROUP_WIDTH = 0.72
+MOST_LEVEL_GROUPS = 3  # with more, their names are slanted
+MOST_LEVEL_BARS = 8  # with more, their values stand upright
 
 
 def draw_bars(spec: Bars, result: Result) -> Figure:
     """The figure."""
     caption = style.caption_lines(spec.caption, result)
-    foot = style.caption_inches(caption) + 0.24
+    groups = result.factors[spec.groups].values
+    slanted = len(groups) > MOST_LEVEL_GROUPS
+    foot = style.caption_inches(caption) + (
+        0.22 if not slanted else 0.14 + 0.035 * max(len(str(g)) for g in groups)
+    )
     height = HEAD_INCHES + PANEL_INCHES + foot
     figure = Figure(figsize=(style.COLUMN_INCHES, height))
     axes = figure.add_axes((0.14, foot / height, 0.845, PANEL_INCHES / height))
-    groups = result.factors[spec.groups].values
     points = [result.where({**spec.where, spec.groups: level}) for level in groups]
     for index, (path, label) in enumerate(spec.bars):
         _bar(axes, spec, points, index, path, label)
     _line(axes, spec, points)
     axes.set_xticks(range(len(groups)), [str(level) for level in groups])
     axes.tick_params(axis="x", length=0)
+    if slanted:
+        axes.tick_params(axis="x", rotation=35, pad=1)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     axes.set_ylabel(spec.quantity.label, labelpad=3)
     axes.grid(visible=False, axis="x")
     axes.margins(x=0.04)
     top = axes.get_ylim()[1]
-    axes.set_ylim(0, top * 1.06)
+    axes.set_ylim(0, top * 1.1)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncol=len(labels), columnspacing=1.4, borderaxespad=0.2)
     style.write_caption(figure, caption)
@@ -60,7 +69,10 @@ def _bar(axes: Axes, spec: Bars, points: list[list[PointResult]], index: int, pa
         hatch=look.hatch,
         label=label,
     )
-    axes.bar_label(bars, fmt="%.3f", fontsize=6.2, padding=1.5)
+    upright = len(points) * len(spec.bars) > MOST_LEVEL_BARS
+    for text in axes.bar_label(bars, fmt="%.3f", fontsize=6.2, padding=1.8, rotation=90 if upright else 0):
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+        text.set_zorder(5)
 
 
 def _line(axes: Axes, spec: Bars, points: list[list[PointResult]]) -> None:

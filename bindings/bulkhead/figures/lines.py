@@ -15,28 +15,33 @@ from bulkhead.result import PointResult, Result, lookup
 from bulkhead.result.model import Level
 
 PANEL_INCHES = 1.45
-LEGEND_INCHES = 0.36
+LEGEND_INCHES = 0.34
 SPREAD = (
     0.09  # of the distance between two levels: series are set apart so that whiskers do not hide each other
 )
 COLUMNS = 3
+IDEAL_LOOK = {
+    "color": "#c9c9c9",
+    "linewidth": 4.5,
+    "solid_capstyle": "round",
+}  # a band: lines on top stay visible
 
 
 def draw_lines(spec: Lines, result: Result) -> Figure:
     """The figure."""
     levels = result.factors[spec.x].values
     series = result.factors[spec.series].values
-    rows = math.ceil((len(series) + 1) / COLUMNS)
+    rows = _legend_shape(spec, series)[0]
     caption = style.caption_lines(spec.caption, result)
     foot = style.caption_inches(caption) + 0.34
-    head = LEGEND_INCHES - 0.13 + 0.13 * rows
+    head = LEGEND_INCHES + 0.14 * (rows - 1)
     height = head + foot + len(spec.panels) * PANEL_INCHES + 0.2 * (len(spec.panels) - 1)
     figure = Figure(figsize=(style.COLUMN_INCHES, height))
     grid = figure.subplots(len(spec.panels), 1, sharex=True, squeeze=False)
     figure.subplots_adjust(left=0.165, right=0.985, bottom=foot / height, top=1 - head / height, hspace=0.26)
     for panel, axes in zip(spec.panels, grid[:, 0]):
         for index, level in enumerate(series):
-            offset = (index - (len(series) - 1) / 2) * SPREAD if panel.low and panel.high else 0.0
+            offset = (index - (len(series) - 1) / 2) * SPREAD
             _series(axes, panel, result, spec, level, style.look(index), offset)
         _ideal(axes, panel, result, spec)
         _axes(axes, panel)
@@ -44,6 +49,7 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
     bottom.set_xticks(range(len(levels)), [str(level) for level in levels])
     bottom.set_xlim(-0.3, len(levels) - 0.7)
     bottom.set_xlabel(spec.x_label, labelpad=2)
+    figure.align_ylabels()
     _legend(figure, spec, series)
     style.write_caption(figure, caption)
     return figure
@@ -100,9 +106,7 @@ def _ideal(axes: Axes, panel: Panel, result: Result, spec: Lines) -> None:
             if not math.isnan(value):
                 least[place] = min(value, least.get(place, math.inf))
     places = sorted(least)
-    axes.plot(
-        places, [least[p] for p in places], color="black", linewidth=0.7, linestyle=(0, (1, 1)), zorder=1
-    )
+    axes.plot(places, [least[p] for p in places], zorder=1, **IDEAL_LOOK)
 
 
 def _axes(axes: Axes, panel: Panel) -> None:
@@ -122,17 +126,20 @@ def _legend(figure: Figure, spec: Lines, series: list[Level]) -> None:
         Line2D([], [], label=str(level), **_line_look(style.look(i))) for i, level in enumerate(series)
     ]
     labels = {panel.ideal.label for panel in spec.panels if panel.ideal}
-    handles += [
-        Line2D([], [], color="black", linewidth=0.7, linestyle=(0, (1, 1)), label=label)
-        for label in sorted(labels)
-    ]
-    columns = len(handles) if len(handles) <= COLUMNS + 1 else COLUMNS
+    handles += [Line2D([], [], label=label, **IDEAL_LOOK) for label in sorted(labels)]
     figure.legend(
         handles=handles,
         loc="upper center",
-        ncol=columns,
+        ncol=_legend_shape(spec, series)[1],
         handlelength=2.2,
         columnspacing=1.0,
         handletextpad=0.5,
-        borderaxespad=0.2,
+        borderaxespad=0.1,
     )
+
+
+def _legend_shape(spec: Lines, series: list[Level]) -> tuple[int, int]:
+    """Rows and columns of the legend."""
+    entries = len(series) + len({panel.ideal.label for panel in spec.panels if panel.ideal})
+    columns = entries if entries <= COLUMNS + 1 else COLUMNS
+    return math.ceil(entries / columns), columns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ matplotlib.use("Agg")
 
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.font_manager import FontProperties  # noqa: E402
+from matplotlib.textpath import text_to_path  # noqa: E402
 
 from bulkhead.result import Result  # noqa: E402
 
@@ -19,7 +20,7 @@ COLUMN_INCHES = 3.4
 DOTS_PER_INCH = 300
 GREY = "#555555"
 CAPTION_POINTS = 6.0
-CAPTION_LETTERS = 84  # that fit on a line of the column at this size
+MARGIN_INCHES = 0.05
 
 RC = {
     "font.family": "sans-serif",
@@ -90,8 +91,20 @@ def certainty(result: Result) -> str:
 
 
 def caption_lines(text: str, result: Result) -> list[str]:
-    """The caption, wrapped to the column."""
-    return textwrap.wrap(f"{text} Values are {certainty(result)}.", CAPTION_LETTERS)
+    """The caption, broken where the column ends."""
+    lines = [""]
+    for word in f"{text} Values are {certainty(result)}.".split():
+        longer = f"{lines[-1]} {word}".strip()
+        if _inches(longer) <= COLUMN_INCHES - 2 * MARGIN_INCHES:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _inches(text: str) -> float:
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=CAPTION_POINTS), False)
+    return float(width) / 72
 
 
 def caption_inches(lines: list[str]) -> float:
@@ -102,7 +115,7 @@ def caption_inches(lines: list[str]) -> float:
 def write_caption(figure: Figure, lines: list[str]) -> None:
     """At the foot of the figure."""
     figure.text(
-        0.015,
+        MARGIN_INCHES / COLUMN_INCHES,
         0.035 / figure.get_figheight(),
         "\n".join(lines),
         fontsize=CAPTION_POINTS,

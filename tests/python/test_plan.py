@@ -1,0 +1,103 @@
+"""What `--set` may do, and what it refuses in one line."""
+
+import pytest
+from bulkhead.experiment.find import find, find_all, names
+from bulkhead.experiment.plan import make_plan
+from bulkhead.spec import BulkheadError, SpecError
+
+BUILT = ("credit", "credit_sampled", "round_robin", "stride")
+
+
+def policies(kind):
+    return BUILT if kind == "scheduler" else ()
+
+
+def plan(*sets, quick=True, name="noisy_neighbour"):
+    return make_plan(find(name), quick, sets, policies)
+
+
+def test_every_experiment_is_declared_under_its_own_name():
+    assert {"noisy_neighbour", "theft_of_service"} <= set(names())
+    assert [experiment.name for experiment in find_all()] == names()
+
+
+@pytest.mark.parametrize("experiment", find_all(), ids=names())
+def test_every_level_of_a_declaration_is_one_that_set_would_allow(experiment):
+    for quick in (True, False):
+        for factor in experiment.factors:
+            text = ",".join(str(level) for level in (factor.quick if quick else factor.full))
+            got = make_plan(experiment, quick, [f"{factor.name}={text}"], policies).levels[factor.name]
+            assert got == (factor.quick if quick else factor.full)
+        for setting in experiment.settings:
+            assert setting.least <= (setting.quick if quick else setting.full) <= setting.most
+
+
+@pytest.mark.parametrize("experiment", find_all(), ids=names())
+def test_every_quick_point_describes_a_machine_and_lasts_at_most_a_second(experiment):
+    points = make_plan(experiment, True, (), policies).points
+    assert len(points) <= 24
+    for point in points:
+        machine = experiment.machine(point)
+        assert machine.duration == point.duration_ns <= 1_000_000_000
+        assert len({guest.name for guest in machine.guests}) == len(machine.guests)
+
+
+def test_points_are_all_combinations_in_order():
+    points = plan("sched=credit,stride", "victim=compute", "hogs=0,3").points
+    assert [point.label for point in points] == [
+        "sched=credit,victim=compute,hogs=0",
+        "sched=credit,victim=compute,hogs=3",
+        "sched=stride,victim=compute,hogs=0",
+        "sched=stride,victim=compute,hogs=3",
+    ]
+
+
+def test_all_stands_for_every_built_policy():
+    assert plan("sched=all").levels["sched"] == BUILT
+
+
+def test_settings_and_parameters_reach_the_machine():
+    chosen = plan("seed=7", "duration_ms=50", "warm_up_ms=10", "credit.tslice=5", "sched=credit")
+    machine = chosen.experiment.machine(chosen.points[0])
+    assert (machine.seed, machine.duration) == (7, 50_000_000)
+    assert dict(machine.sched.parameters) == {"tslice": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hogs", "write NAME=VALUE, for example --set sched=round_robin"),
+        ("hogs=", "write NAME=VALUE"),
+        ("hogz=1", "no such factor or setting; did you mean 'hogs'"),
+        ("hogs=17", "17 is outside 0 to 16"),
+        ("hogs=-1", "outside 0 to 16"),
+        ("hogs=two", "'two' is no whole number"),
+        ("hogs=1,1", "names a level twice"),
+        ("victim=responde", "there is no 'responde'; did you mean 'responder'"),
+        ("sched=credits", "there is no 'credits'; did you mean 'credit'"),
+        ("seed=-1", "outside 0"),
+        ("duration_ms=1", "1 is outside 20"),
+        ("stride.slice=1", "no point of this experiment uses a policy 'stride'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(text, message):
+    with pytest.raises(SpecError) as error:
+        plan(text)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_experiment_is_named_with_what_there_is():
+    with pytest.raises(BulkheadError, match="did you mean 'noisy_neighbour'"):
+        find("noisy_neighbor")
+
+
+def test_a_file_that_declares_nothing_or_another_name_is_refused(tmp_path):
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "other.py").write_text(
+        "from bulkhead.experiment.find import find\nEXPERIMENT = find('theft_of_service')\n"
+    )
+    with pytest.raises(BulkheadError, match="declares no EXPERIMENT"):
+        find("empty", tmp_path)
+    with pytest.raises(BulkheadError, match="give it the name of its file"):
+        find("other", tmp_path)
