@@ -132,6 +132,9 @@ void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram) {
     cpu::write_cr3(root);
     pcpu().root = root;
     start_frames(early, ram);
+}
+
+void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange> ram) {
     early_memory = nullptr;
     for (const auto& range : ram) {
         const auto taken = early.rest();

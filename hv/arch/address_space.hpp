@@ -28,8 +28,9 @@ class EarlyMemory {
 enum class Access : std::uint8_t { read, read_write, execute, guest_read };
 
 // Builds the tables for all RAM in `ram`, switches to them, and starts the frame table and the machine-to-physical table.
-// Memory that `early` has not handed out and no other range overlaps becomes free.
 void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram);
+// Memory above what `early` has handed out becomes the frame table's; nothing more may be taken from `early`.
+void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange> ram);
 
 // Maps `bytes` of contiguous memory at a hypervisor address.
 void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access);

@@ -7,6 +7,8 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/core/dispatch.hpp"
+#include "hv/core/traps_seams.hpp"
+#include "hv/mm/paging.hpp"
 
 extern "C" {
 bool load_selector_ds(std::uint16_t selector);
@@ -110,6 +112,38 @@ bool handle_device_not_available(Vcpu& vcpu) {
     }
     return true;
 }
+
+void apply_task_switched(const Vcpu& vcpu) {
+    if (vcpu.task_switched || !vcpu.fpu_used)
+        set_task_switched();
+    else
+        cpu::clts();
+}
+
+bool load_user_gs(Vcpu& vcpu, std::uint16_t selector) {
+    const auto kernel_base = cpu::read_gs_base();
+    const bool loaded = load_selector_gs(selector);
+    vcpu.gs_base_user = loaded && selector > 3 ? cpu::read_gs_base() : 0;
+    cpu::wrmsr(cpu::msr::gs_base, kernel_base);
+    return loaded;
+}
+
+void load_debug_registers(const Vcpu& vcpu) {
+    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(vcpu.debug[0]),
+                 "r"(vcpu.debug[1]), "r"(vcpu.debug[2]), "r"(vcpu.debug[3]), "r"(vcpu.debug[7]));
+}
+
+std::uint64_t take_debug_status() {
+    std::uint64_t status;
+    asm volatile("mov %%dr6, %0; mov %1, %%dr6" : "=&r"(status) : "r"(0xffff0ff0UL));
+    return status;
+}
+
+Result<> change_kernel_root(Vcpu& vcpu, Mfn root) { return set_kernel_root(vcpu, root, vcpu.in_kernel); }
+
+std::uint64_t guest_tsc(const Vcpu&) { return machine::tsc(); } // RDTSC is not trapped: pvclock carries the time mode
+
+std::uint64_t host_page_attributes() { return cpu::rdmsr(cpu::msr::page_attributes); }
 
 void forget_fpu(Vcpu& vcpu) {
     if (vcpu.fpu_used)

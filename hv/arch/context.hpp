@@ -13,10 +13,7 @@ void load_context(Vcpu& vcpu);
 void load_idle_root();
 // The guest (or the hypervisor for it) needs the floating-point registers: loads this vCPU's. From #NM.
 void load_fpu(Vcpu& vcpu);
-// #NM of a guest. True: handled here, the instruction can be retried. False: the guest's own TS was set, deliver it.
-[[nodiscard]] bool handle_device_not_available(Vcpu& vcpu);
 void forget_fpu(Vcpu& vcpu); // of a vCPU that is going away
-void load_segment_bases(const Vcpu& vcpu);
 // Writes the fs and gs bases that the processor holds back into the current vCPU.
 void save_segment_bases(Vcpu& vcpu);
 

@@ -14,10 +14,13 @@ inline constexpr std::size_t ist_stack_bytes = 4096;   // three of them at the b
 
 // What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
 struct Guard {
-    std::uint64_t rip = 0; // 0: no plug-in call is in progress
-    std::uint64_t rsp = 0;
-    std::uint64_t rbx = 0, rbp = 0, r12 = 0, r13 = 0, r14 = 0, r15 = 0;
+    std::uint64_t rsp = 0; // 0: no plug-in call is in progress; first, guard.S writes it
+    std::uint64_t text_start = 0, text_end = 0;
     RealTime deadline{};
+    std::uint32_t fault = 0; // plugin::Fault, set by the trap handler
+    std::uint64_t fault_rip = 0;
+    std::uint64_t fault_vector = 0;
+};
     std::uint32_t fault = 0; // plugin::Fault, set by the trap handler
     std::uint64_t fault_rip = 0;
     std::uint64_t fault_vector = 0;
@@ -28,7 +31,8 @@ struct alignas(64) Pcpu {
     bool need_dispatch = false;
     bool timer_pending = false; // the timer interrupt came while the hypervisor itself ran
     bool idle = false;
-    Vcpu* current = nullptr; // whose registers are loaded; null while idle
+    Vcpu* current = nullptr; // who holds the pCPU; null while it is idle or being decided
+    Vcpu* loaded = nullptr;  // whose context the processor holds: current, or the last one until another is loaded
     sched::Stop stop_reason = sched::Stop::preempted;
     sched::Pcpu* policy = nullptr;
 
@@ -53,7 +57,6 @@ struct alignas(64) Pcpu {
 
     std::uint64_t loaded_gdt = 0; // base in force, to spare an lgdt
     std::uint64_t root = 0;       // CR3 in force
-    Vcpu* fpu_owner = nullptr;
 };
 
 // Where this pCPU's stack begins; the pointer to its Pcpu lies there.

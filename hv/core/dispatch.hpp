@@ -25,6 +25,9 @@ void yield_current();
 // its guest (this pCPU) or is kicked off it (another).
 void pause_vcpu(Vcpu& vcpu);
 void unpause_vcpu(Vcpu& vcpu);
+// Something else that decides whether the vCPU may run has changed (context, online, the domain's life).
+void reconsider(Vcpu& vcpu);
+void reconsider_all(Domain& domain);
 void pause_all(Domain& domain);
 void unpause_all(Domain& domain);
 

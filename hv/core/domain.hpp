@@ -63,10 +63,12 @@ struct Domain {
 [[nodiscard]] Domain* find_domain(DomainId id);
 // For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs privilege.
 [[nodiscard]] Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id);
+// One more than the highest id in use.
+[[nodiscard]] std::uint32_t domain_id_limit();
 // Calls `visit(Domain&)` for every domain that exists (dying ones included), in order of id.
 template<class Visit>
 void for_each_domain(Visit visit) {
-    for (std::uint32_t id = 0; id < max_domains; ++id)
+    for (std::uint32_t id = 0; id < domain_id_limit(); ++id)
         if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(id)}))
             visit(*domain);
 }

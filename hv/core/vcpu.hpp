@@ -77,11 +77,9 @@ struct alignas(64) Vcpu {
     std::uint64_t runstate_area;      // guest virtual address, 0 for none
     std::uint64_t time_area;          // guest virtual address of a vcpu_time_info copy, 0 for none
 
-    // One-shot timer in the guest's own time, and its real deadline.
-    RealTime timer_deadline;
+    // The one-shot timer's deadline in the guest's own time; its real one is in `oneshot`.
+    GuestTime oneshot_deadline;
     Nanos periodic_period; // 0: off
-    RealTime periodic_next;
-    RealTime poll_deadline; // SCHEDOP_poll timeout
     bool polling;
     std::uint32_t polled_port; // single polled port, or 0 if several: any event wakes it
 

@@ -1,0 +1,45 @@
+#include "hv/arch/panic.hpp"
+
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/arch/power.hpp"
+#include "hv/core/dump.hpp"
+#include "hv/io/console.hpp"
+#include "hv/trace/landmark.hpp"
+
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+bool panicking = false;
+
+[[noreturn]] void die(const char* message) {
+    auto& page = landmark_page();
+    std::strncpy(page.message, message, sizeof page.message - 1);
+    page.exit_status = landmark::Exit::panicked;
+    page.state = landmark::State::panicked;
+    stop_machine(static_cast<std::uint32_t>(landmark::Exit::panicked));
+}
+
+} // namespace
+
+void panic_at(const Registers& regs, std::uint64_t fault_address) {
+    if (!panicking) {
+        panicking = true;
+        log("panic: exception %lu (error %lx) at %lx, address %lx\n", regs.vector, regs.error, regs.rip, fault_address);
+        dump_hypervisor(regs, fault_address);
+    }
+    die("an exception in the hypervisor");
+}
+
+void machine::panic(const char* message) {
+    if (!panicking) {
+        panicking = true;
+        log("panic: %s\n", message);
+    }
+    die(message);
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,10 @@
+// When the hypervisor itself cannot go on.
+#pragma once
+
+#include "hv/core/registers.hpp"
+
+namespace bulkhead::hv {
+
+[[noreturn]] void panic_at(const Registers& regs, std::uint64_t fault_address);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,260 @@
+#include "hv/core/dispatch.hpp"
+
+#include "hv/arch/apic.hpp"
+#include "hv/arch/context.hpp"
+#include "hv/arch/cpu.hpp"
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/core/guest_time.hpp"
+#include "hv/core/timers.hpp"
+#include "hv/core/traps.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+bool may_run(const Vcpu& vcpu) {
+    return vcpu.initialised && vcpu.online && !vcpu.waiting && vcpu.pause_count == 0 && vcpu.domain->pause_count == 0 &&
+           vcpu.domain->life == control::Life::running;
+}
+
+std::uint32_t idle_runstate(const Vcpu& vcpu) {
+    const bool held = !vcpu.online || vcpu.pause_count != 0 || vcpu.domain->pause_count != 0 ||
+                      vcpu.domain->life != control::Life::running;
+    return held ? RUNSTATE_offline : RUNSTATE_blocked;
+}
+
+void become_queued(Vcpu& vcpu, WakeCause cause) {
+    const auto now = machine::now();
+    vcpu.state = RunState::queued;
+    vcpu.runnable_since = now;
+    change_runstate(vcpu, RUNSTATE_runnable, now);
+    ++vcpu.domain->ledger->wakes;
+    trace_event(trace::Event::wake, vcpu.domain, &vcpu, static_cast<std::uint64_t>(cause), 0);
+    scheduler::wake(vcpu, now);
+    if (pcpu(vcpu.pcpu).idle)
+        request_dispatch(vcpu.pcpu);
+}
+
+void leave_queue(Vcpu& vcpu) {
+    const auto now = machine::now();
+    vcpu.state = RunState::blocked;
+    change_runstate(vcpu, idle_runstate(vcpu), now);
+    scheduler::deschedule(vcpu, sched::Stop::paused, Nanos{0}, now);
+}
+
+// Brings the scheduler's view in line with the reasons for and against running.
+void update(Vcpu& vcpu, WakeCause cause) {
+    const bool runnable = may_run(vcpu);
+    switch (vcpu.state) {
+    case RunState::offline: return;
+    case RunState::blocked:
+        if (runnable)
+            become_queued(vcpu, cause);
+        return;
+    case RunState::queued:
+        if (!runnable)
+            leave_queue(vcpu);
+        return;
+    case RunState::running:
+        if (!runnable)
+            request_dispatch(vcpu.pcpu);
+        return;
+    }
+}
+
+sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
+    if (may_run(vcpu))
+        return self.stop_reason;
+    return vcpu.waiting ? sched::Stop::blocked : sched::Stop::paused;
+}
+
+void stop_current(Pcpu& self) {
+    Vcpu& vcpu = *self.current;
+    const auto now = machine::now();
+    const auto why = why_stopped(self, vcpu);
+    const auto ran = now - vcpu.run_since - vcpu.other_work;
+    self.timers.cancel(self.slice);
+    self.current = nullptr;
+    const bool runnable = sched::still_runnable(why);
+    vcpu.state = runnable ? RunState::queued : RunState::blocked;
+    vcpu.runnable_since = now;
+    change_runstate(vcpu, runnable ? std::uint32_t{RUNSTATE_runnable} : idle_runstate(vcpu), now);
+    trace_event(trace::Event::run_out, vcpu.domain, &vcpu, static_cast<std::uint64_t>(why),
+                static_cast<std::uint64_t>(ran.count()));
+    scheduler::deschedule(vcpu, why, ran, now);
+}
+
+// Takes the registers of the vCPU that ran last off this pCPU.
+void unload(Pcpu& self) {
+    if (self.loaded == nullptr)
+        return;
+    save_context(*self.loaded);
+    self.loaded->on_pcpu = false;
+    self.loaded = nullptr;
+}
+
+void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
+    if (self.loaded != &vcpu) {
+        unload(self);
+        load_context(vcpu);
+        vcpu.on_pcpu = true;
+        self.loaded = &vcpu;
+    }
+    const auto now = machine::now();
+    vcpu.pcpu = self.id;
+    vcpu.state = RunState::running;
+    vcpu.run_since = now;
+    vcpu.other_work = Nanos{0};
+    self.current = &vcpu;
+    self.stop_reason = sched::Stop::preempted;
+    ++vcpu.domain->ledger->run_ins;
+    trace_event(trace::Event::run_in, vcpu.domain, &vcpu, static_cast<std::uint64_t>(slice.count()),
+                static_cast<std::uint64_t>((now - vcpu.runnable_since).count()));
+    change_runstate(vcpu, RUNSTATE_running, now);
+    publish_time(vcpu);
+    publish_runstate(vcpu);
+    self.timers.arm(self.slice, now + slice);
+}
+
+// Nothing can run: halts until an interrupt asks for another decision.
+void idle(Pcpu& self, Nanos longest) {
+    const auto start = machine::now();
+    unload(self);
+    load_idle_root();
+    if (longest != sched::Decision::until_kicked)
+        self.timers.arm(self.slice, start + longest);
+    trace_event(trace::Event::idle_in, nullptr, nullptr, static_cast<std::uint64_t>(self.timers.first().since_start().count()), 0);
+    self.idle = true;
+    while (!self.need_dispatch) {
+        program_timer(self.timers.first());
+        begin_idle();
+        cpu::wait_for_interrupt();
+        end_idle();
+        run_timers();
+    }
+    self.idle = false;
+    self.timers.cancel(self.slice);
+    trace_event(trace::Event::idle_out, nullptr, nullptr, 0, static_cast<std::uint64_t>((machine::now() - start).count()));
+}
+
+// Billed to whoever gave the pCPU up, and once somebody is chosen who did not cause it, to nobody else.
+void dispatch(Pcpu& self) {
+    if (self.current != nullptr)
+        stop_current(self);
+    while (self.current == nullptr) {
+        self.need_dispatch = false;
+        const auto choice = scheduler::pick(self.id, machine::now());
+        if (choice.vcpu != nullptr) {
+            bill_to(choice.vcpu->domain);
+            start_vcpu(self, *choice.vcpu, choice.slice);
+        } else {
+            idle(self, choice.slice);
+        }
+    }
+}
+
+bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending != 0 && !events_masked(vcpu); }
+
+} // namespace
+
+Vcpu* current_vcpu() { return pcpu().current; }
+
+void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
+    if (!vcpu.waiting)
+        return;
+    vcpu.waiting = false;
+    if (vcpu.polling) {
+        vcpu.polling = false;
+        clear_poll_timeout(vcpu);
+    }
+    update(vcpu, cause);
+}
+
+void block_current() {
+    Vcpu& vcpu = *current_vcpu();
+    vcpu.waiting = true;
+    request_dispatch(vcpu.pcpu);
+}
+
+void yield_current() {
+    auto& self = pcpu();
+    self.stop_reason = sched::Stop::yielded;
+    self.need_dispatch = true;
+}
+
+void pause_vcpu(Vcpu& vcpu) {
+    ++vcpu.pause_count;
+    update(vcpu, WakeCause::unpause);
+}
+
+void unpause_vcpu(Vcpu& vcpu) {
+    --vcpu.pause_count;
+    update(vcpu, WakeCause::unpause);
+}
+
+void reconsider(Vcpu& vcpu) { update(vcpu, WakeCause::unpause); }
+
+void reconsider_all(Domain& domain) {
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (domain.vcpus[i] != nullptr)
+            reconsider(*domain.vcpus[i]);
+}
+
+void pause_all(Domain& domain) {
+    ++domain.pause_count;
+    reconsider_all(domain);
+}
+
+void unpause_all(Domain& domain) {
+    --domain.pause_count;
+    reconsider_all(domain);
+}
+
+Result<> attach_vcpu(Vcpu& vcpu) {
+    vcpu.state = RunState::blocked;
+    if (const auto done = scheduler::attach(vcpu); !done) {
+        vcpu.state = RunState::offline;
+        return done;
+    }
+    reconsider(vcpu);
+    return {};
+}
+
+void detach_vcpu(Vcpu& vcpu) {
+    auto& self = pcpu(vcpu.pcpu);
+    if (self.loaded == &vcpu) {
+        unload(self);
+        load_idle_root();
+    }
+    scheduler::detach(vcpu);
+    vcpu.state = RunState::offline;
+}
+
+void request_dispatch(PcpuId id) { pcpu(id).need_dispatch = true; }
+
+Vcpu& leave_hypervisor() {
+    auto& self = pcpu();
+    for (;;) {
+        if (self.timer_pending) {
+            self.timer_pending = false;
+            run_timers();
+        }
+        if (self.need_dispatch || self.current == nullptr) {
+            name_stretch(StretchKind::dispatch, 0);
+            dispatch(self);
+        }
+        if (wants_upcall(*self.current))
+            deliver_event_callback(*self.current);
+        if (!self.need_dispatch && !self.timer_pending)
+            break;
+    }
+    program_timer(self.timers.first());
+    leave_for_guest(*self.current);
+    return *self.current;
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,84 @@
+// The table of domains and the services that every part of the hypervisor asks of a domain.
+#include "hv/core/domain.hpp"
+
+#include "hv/arch/machine.hpp"
+#include "hv/core/dispatch.hpp"
+#include "hv/core/domain_table.hpp"
+#include "hv/core/dump.hpp"
+#include "hv/core/run.hpp"
+#include "hv/trace/trace.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+Domain* domains[max_domains];
+std::uint32_t highest = 0; // no domain has a greater id
+} // namespace
+
+Domain* find_domain(DomainId id) { return id.value() < max_domains ? domains[id.value()] : nullptr; }
+
+std::uint32_t domain_id_limit() { return highest + 1; }
+
+Result<DomainId> enter_domain(Domain& domain) {
+    for (std::uint16_t id = 0; id < max_domains; ++id)
+        if (domains[id] == nullptr) {
+            domains[id] = &domain;
+            highest = id > highest ? id : highest;
+            return DomainId{id};
+        }
+    return fail(Error::no_space);
+}
+
+void remove_domain(Domain& domain) { domains[domain.id.value()] = nullptr; }
+
+Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
+    if (id == DOMID_SELF || id == caller.id.value())
+        return &caller;
+    if (!caller.privileged)
+        return fail(Error::permission);
+    Domain* domain = find_domain(DomainId{id});
+    if (domain == nullptr)
+        return fail(Error::no_domain);
+    return domain;
+}
+
+Result<void*> Domain::allocate_metadata() {
+    if (metadata >= max_metadata)
+        return fail(Error::no_memory);
+    const auto frame = frame_table().allocate_for_hypervisor();
+    if (!frame)
+        return fail(frame.error());
+    ++metadata;
+    return machine::frame_data(*frame);
+}
+
+void Domain::free_metadata(void* page) {
+    frame_table().free_for_hypervisor(machine::frame_of(page));
+    --metadata;
+}
+
+void shut_down_domain(Domain& domain, std::uint32_t reason) {
+    if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
+        return;
+    domain.life = control::Life::shut_down;
+    domain.shutdown_reason = reason;
+    domain.ledger->shutdown_reason = reason;
+    trace_event(trace::Event::domain_shutdown, &domain, nullptr, reason, 0);
+    reconsider_all(domain);
+    if (domain.privileged)
+        end_run(reason == SHUTDOWN_crash ? landmark::Exit::panicked : landmark::Exit::all_off,
+                "domain 0 ended before the run was over");
+    if (Domain* control_plane = find_domain(DomainId{0}))
+        raise_global_virq(*control_plane, VIRQ_DOM_EXC);
+}
+
+void crash_domain(Domain& domain, const char* why) {
+    if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
+        return;
+    log("domain %u (%s) crashed: %s\n", domain.id.value(), domain.name, why);
+    if (const Vcpu* vcpu = current_vcpu(); vcpu != nullptr && vcpu->domain == &domain)
+        dump_vcpu(*vcpu);
+    shut_down_domain(domain, SHUTDOWN_crash);
+}
+
+} // namespace bulkhead::hv

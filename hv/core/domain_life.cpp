@@ -1,0 +1,177 @@
+#include "hv/core/domain_life.hpp"
+
+#include "hv/arch/context.hpp"
+#include "hv/arch/descriptors.hpp"
+#include "hv/arch/machine.hpp"
+#include "hv/core/dispatch.hpp"
+#include "hv/core/domain_table.hpp"
+#include "hv/core/guest_time.hpp"
+#include "hv/core/timers.hpp"
+#include "hv/core/traps.hpp"
+#include "hv/core/vcpu_slots.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/trace/landmark.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <cstring>
+#include <new>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint64_t domain_frames = (sizeof(Domain) + page_bytes - 1) / page_bytes;
+static_assert(sizeof(Vcpu) <= page_bytes);
+
+// What the hypervisor may allocate for a domain: ports, grants, map records, vCPU state.
+constexpr std::uint64_t metadata_limit(std::uint32_t vcpus) { return 256 + 8ULL * vcpus; }
+
+void start_fpu_state(std::byte* area) {
+    const std::uint16_t control_word = 0x37f;
+    const std::uint32_t mxcsr = 0x1f80;
+    std::memcpy(area, &control_word, sizeof control_word);
+    std::memcpy(area + 24, &mxcsr, sizeof mxcsr);
+}
+
+Result<> create_vcpu(Domain& domain, std::uint32_t index) {
+    const auto page = domain.allocate_metadata();
+    if (!page)
+        return fail(page.error());
+    auto& vcpu = *::new (*page) Vcpu{};
+    domain.vcpus[index] = &vcpu;
+    vcpu.domain = &domain;
+    vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
+    vcpu.in_kernel = true;
+    vcpu.runstate = RUNSTATE_offline;
+    vcpu.runstate_since = machine::now();
+    vcpu.info = &domain.shared->vcpu_info[index];
+    const auto fpu = domain.allocate_metadata();
+    if (!fpu)
+        return fail(fpu.error());
+    vcpu.fpu_state = static_cast<std::byte*>(*fpu);
+    start_fpu_state(vcpu.fpu_state);
+    const auto slot = take_vcpu_slot(vcpu);
+    if (!slot)
+        return fail(slot.error());
+    vcpu.slot = *slot;
+    prepare_descriptor_area(vcpu.slot);
+    start_timers(vcpu);
+    return attach_vcpu(vcpu);
+}
+
+Result<> share_info_page(Domain& domain) {
+    const auto frame = frame_table().allocate_for_hypervisor();
+    if (!frame)
+        return fail(frame.error());
+    domain.shared_frame = *frame;
+    domain.shared = machine::frame_as<shared_info_t>(*frame);
+    for (auto& info : domain.shared->vcpu_info)
+        info.evtchn_upcall_mask = 1;
+    frame_table().share(*frame, domain);
+    publish_wall_clock(domain);
+    return {};
+}
+
+Result<> furnish(Domain& domain, const DomainSpec& spec) {
+    const auto id = enter_domain(domain);
+    if (!id)
+        return fail(id.error());
+    domain.id = *id;
+    const auto entry = open_ledger_entry(domain);
+    if (!entry)
+        return fail(entry.error());
+    domain.ledger = *entry;
+    BULKHEAD_TRY(share_info_page(domain));
+    BULKHEAD_TRY(domain.events.start(domain));
+    domain.vcpu_count = spec.vcpus;
+    for (std::uint32_t i = 0; i < spec.vcpus; ++i)
+        BULKHEAD_TRY(create_vcpu(domain, i));
+    return {};
+}
+
+void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
+    stop_timers(vcpu);
+    if (vcpu.policy != nullptr)
+        detach_vcpu(vcpu);
+    forget_fpu(vcpu);
+    clear_trap_handlers(vcpu);
+    if (vcpu.slot != 0) {
+        machine::map_descriptors(vcpu.slot, false, nullptr, 0);
+        machine::map_descriptors(vcpu.slot, true, nullptr, 0);
+        free_vcpu_slot(vcpu.slot);
+    }
+    if (vcpu.fpu_state != nullptr)
+        domain.free_metadata(vcpu.fpu_state);
+    domain.free_metadata(&vcpu);
+}
+
+void stop_all(Domain& domain) {
+    if (domain.life != control::Life::dying) {
+        trace_event(trace::Event::domain_destroy, &domain, nullptr, domain.frames.count, 0);
+        if (domain.life != control::Life::shut_down)
+            domain.shutdown_reason = SHUTDOWN_poweroff;
+        domain.life = control::Life::dying;
+    }
+    reconsider_all(domain);
+    // Nobody's page tables may be in force while they are taken apart.
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->policy != nullptr) {
+            stop_timers(*vcpu);
+            detach_vcpu(*vcpu);
+        }
+}
+
+} // namespace
+
+Result<Domain*> create_domain(const DomainSpec& spec) {
+    if (spec.vcpus == 0 || spec.vcpus > max_vcpus)
+        return fail(Error::invalid);
+    const auto frame = frame_table().allocate_contiguous(domain_frames);
+    if (!frame)
+        return fail(frame.error());
+    auto& domain = *::new (machine::frame_data(*frame)) Domain{};
+    std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
+    domain.privileged = spec.privileged;
+    domain.life = control::Life::paused;
+    domain.pause_count = 1;
+    domain.max_frames = spec.max_frames;
+    domain.max_metadata = metadata_limit(spec.vcpus);
+    domain.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
+    domain.cap = spec.cap;
+    domain.time = spec.time;
+    if (const auto done = furnish(domain, spec); !done) {
+        while (destroy_domain(domain) == fail(Error::restart)) // nothing has run yet: short
+            ;
+        return fail(done.error());
+    }
+    trace_event(trace::Event::domain_create, &domain, nullptr, domain.max_frames, domain.weight);
+    return &domain;
+}
+
+Result<> destroy_domain(Domain& domain) {
+    stop_all(domain);
+    const auto owned = domain.frames.count;
+    console_disconnect(domain);
+    BULKHEAD_TRY(relinquish_grants(domain));
+    if (domain.events.pages[0] != nullptr)
+        BULKHEAD_TRY(close_all_ports(domain));
+    BULKHEAD_TRY(relinquish_memory(domain));
+    if (domain.shared != nullptr)
+        BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
+    if (domain.ledger != nullptr)
+        close_ledger_entry(domain);
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (domain.vcpus[i] != nullptr)
+            take_vcpu_away(domain, *domain.vcpus[i]);
+    if (domain.shared != nullptr)
+        frame_table().free_for_hypervisor(domain.shared_frame);
+    trace_event(trace::Event::domain_gone, &domain, nullptr, owned, 0);
+    remove_domain(domain);
+    const auto first = machine::frame_of(&domain);
+    domain.~Domain();
+    for (std::uint64_t i = 0; i < domain_frames; ++i)
+        frame_table().free_for_hypervisor(Mfn{first.value() + i});
+    return {};
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,23 @@
+// Birth and death of domains.
+#pragma once
+
+#include "hv/core/domain.hpp"
+
+namespace bulkhead::hv {
+
+struct DomainSpec {
+    char name[manifest::name_bytes];
+    bool privileged;
+    std::uint64_t max_frames;
+    std::uint32_t vcpus;
+    std::uint32_t weight; // 0: the default
+    std::uint32_t cap;
+    TimeRule time;
+};
+
+// A new domain, paused, without memory of its own; its vCPUs exist and wait for a context.
+[[nodiscard]] Result<Domain*> create_domain(const DomainSpec& spec);
+// Takes everything from it. Answers restart until done, busy while other domains still hold its frames.
+[[nodiscard]] Result<> destroy_domain(Domain& domain);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,74 @@
+// Every hypercall there is. A number that is not listed answers ENOSYS.
+#include "hv/core/calls_console.hpp"
+#include "hv/core/calls_control.hpp"
+#include "hv/core/calls_event.hpp"
+#include "hv/core/calls_grant.hpp"
+#include "hv/core/calls_multicall.hpp"
+#include "hv/core/calls_sched.hpp"
+#include "hv/core/calls_trap.hpp"
+#include "hv/core/calls_vcpu.hpp"
+#include "hv/core/calls_vcpu_state.hpp"
+#include "hv/core/calls_version.hpp"
+#include "hv/core/domain.hpp"
+#include "hv/core/hypercall_entry.hpp"
+#include "hv/mm/calls_descriptors.hpp"
+#include "hv/mm/calls_memory.hpp"
+#include "hv/mm/calls_mmu.hpp"
+#include "hv/mm/calls_mmuext.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr unsigned hypercall_count = 64;
+using Handler = HypercallResult (*)(HypercallContext&);
+
+template<Hypercall... H>
+struct Table {
+    std::array<Handler, hypercall_count> handlers{};
+    constexpr Table() {
+        static_assert(((H::number < hypercall_count) && ...));
+        ((handlers[H::number] = [](HypercallContext& c) { return H::decode(c.arguments).run(c); }), ...);
+    }
+};
+
+constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuTaskswitch, SetDebugreg, GetDebugreg,
+                UpdateDescriptor, MemoryOp, Multicall, UpdateVaMapping, SetTimerOp, XenVersion, ConsoleIo, GrantTableOp,
+                VmAssist, UpdateVaMappingOtherdomain, Iret, VcpuOp, SetSegmentBase, MmuextOp, SchedOp, CallbackOp,
+                EventChannelOp, PhysdevOp, Control>
+    table;
+
+} // namespace
+
+HypercallResult invoke_hypercall(std::uint64_t number, HypercallContext& context) {
+    if (number >= hypercall_count || table.handlers[number] == nullptr)
+        return fail(Error::not_implemented);
+    return table.handlers[number](context);
+}
+
+void handle_hypercall(Vcpu& vcpu) {
+    auto& regs = vcpu.regs;
+    const auto number = regs.rax;
+    name_stretch(StretchKind::hypercall, static_cast<std::uint32_t>(number));
+    ++vcpu.domain->ledger->hypercalls;
+    HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
+    trace_event(trace::Event::hypercall_in, vcpu.domain, &vcpu, number, arguments[0]);
+    HypercallContext context{vcpu, *vcpu.domain, arguments};
+    const auto result = invoke_hypercall(number, context);
+    if (!result && result.error() == Error::restart) {
+        regs.rdi = arguments[0];
+        regs.rsi = arguments[1];
+        regs.rdx = arguments[2];
+        regs.r10 = arguments[3];
+        regs.r8 = arguments[4];
+        regs.r9 = arguments[5];
+        regs.rip -= 2; // the SYSCALL instruction, which the guest executes again with rax unchanged
+        return;
+    }
+    regs.rax = static_cast<std::uint64_t>(result ? *result : -static_cast<std::int64_t>(result.error()));
+    trace_event(trace::Event::hypercall_out, vcpu.domain, &vcpu, number, regs.rax);
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,87 @@
+#include "hv/core/run.hpp"
+
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/arch/power.hpp"
+#include "hv/core/domain.hpp"
+#include "hv/core/timers.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/landmark.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+// Building the guests takes time too, and must not last for ever.
+constexpr Nanos longest_building = milliseconds(60'000);
+constexpr Nanos refresh_period = milliseconds(100);
+
+Nanos run_duration{};
+RealTime run_end = RealTime::never();
+RealTime next_refresh{};
+
+bool all_guests_are_off() {
+    bool off = true;
+    for_each_domain([&](Domain& domain) {
+        off &= domain.privileged || domain.life == control::Life::shut_down || domain.life == control::Life::dying;
+    });
+    return off;
+}
+
+void keep_house(RealTime now) {
+    for_each_domain([](Domain& domain) { static_cast<void>(console_flush(domain, false)); });
+    scheduler::check_starvation(now);
+    if (now >= run_end)
+        end_run(all_guests_are_off() ? landmark::Exit::all_off : landmark::Exit::time_over, "");
+    if (now >= next_refresh) {
+        refresh_landmark();
+        next_refresh = now + refresh_period;
+    }
+}
+
+void print_pcpu(const landmark::PcpuLedger& l) {
+    const auto wall = l.end - l.start;
+    log("ledger: wall %lld ns = guests %lld + hypervisor %lld + idle %lld + unbilled %lld (difference %lld)\n",
+        static_cast<long long>(wall), static_cast<long long>(l.guest_ns), static_cast<long long>(l.hypervisor_ns),
+        static_cast<long long>(l.idle_ns), static_cast<long long>(l.unbilled_ns),
+        static_cast<long long>(wall - l.guest_ns - l.hypervisor_ns - l.idle_ns - l.unbilled_ns));
+}
+
+void print_summary() {
+    const auto& page = landmark_page();
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        print_pcpu(page.pcpu_ledgers[i]);
+    static constexpr const char* kinds[] = {"hypercall", "trap", "interrupt", "dispatch", "hook"};
+    log("R_max: %lld ns (%s %u, domain %u)\n", static_cast<long long>(page.r_max.ns), kinds[page.r_max.kind % 5],
+        page.r_max.number, page.r_max.domain);
+}
+
+} // namespace
+
+void prepare_run(Nanos duration) {
+    run_duration = duration;
+    run_end = machine::now() + longest_building + duration;
+    start_housekeeping(keep_house);
+}
+
+void begin_run() { run_end = machine::now() + run_duration; }
+
+void end_run(landmark::Exit status, const char* message) {
+    for_each_domain([](Domain& domain) { static_cast<void>(console_flush(domain, true)); });
+    trace_event(trace::Event::run_end, nullptr, nullptr, static_cast<std::uint64_t>(status), 0);
+    refresh_landmark();
+    print_summary();
+    auto& page = landmark_page();
+    if (message[0] != '\0') {
+        log("%s\n", message);
+        std::strncpy(page.message, message, sizeof page.message - 1);
+    }
+    page.exit_status = status;
+    page.state = status == landmark::Exit::panicked ? landmark::State::panicked : landmark::State::finished;
+    stop_machine(static_cast<std::uint32_t>(status));
+}
+
+} // namespace bulkhead::hv

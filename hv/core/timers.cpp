@@ -1,0 +1,132 @@
+#include "hv/core/timers.hpp"
+
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/core/dispatch.hpp"
+#include "hv/core/guest_time.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr Nanos housekeeping_period = milliseconds(10);
+Timer housekeeping;
+void (*housekeeping_visit)(RealTime now) = nullptr;
+
+Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
+
+void record_fire(const Vcpu& vcpu, const Timer& timer, RealTime now) {
+    trace_event(trace::Event::timer_fire, vcpu.domain, &vcpu, static_cast<std::uint64_t>(timer.deadline.since_start().count()),
+                static_cast<std::uint64_t>((now - timer.deadline).count()));
+}
+
+void fire_oneshot(Timer& timer, RealTime now) {
+    auto& vcpu = owner(timer);
+    // In mode virtual the clock stood still while the vCPU waited: not yet due by the guest's own time.
+    if (const auto due = real_deadline(vcpu, vcpu.oneshot_deadline, now); due > now) {
+        pcpu(vcpu.pcpu).timers.arm(timer, due);
+        return;
+    }
+    record_fire(vcpu, timer, now);
+    raise_virq(vcpu, VIRQ_TIMER);
+}
+
+void fire_periodic(Timer& timer, RealTime now) {
+    auto& vcpu = owner(timer);
+    record_fire(vcpu, timer, now);
+    raise_virq(vcpu, VIRQ_TIMER);
+    pcpu(vcpu.pcpu).timers.arm(timer, std::max(timer.deadline + vcpu.periodic_period, now));
+}
+
+void fire_poll(Timer& timer, RealTime) {
+    auto& vcpu = owner(timer);
+    vcpu.polling = false;
+    wake_vcpu(vcpu, WakeCause::timer);
+}
+
+void fire_housekeeping(Timer& timer, RealTime now) {
+    pcpu().timers.arm(timer, std::max(timer.deadline + housekeeping_period, now));
+    housekeeping_visit(now);
+}
+
+void prepare(Timer& timer, Vcpu& vcpu, void (*fire)(Timer&, RealTime)) {
+    timer.owner = &vcpu;
+    timer.fire = fire;
+}
+
+// Work for `vcpu` while another holds the pCPU is not that one's.
+void settle_bill(Pcpu& self, Vcpu& vcpu, Nanos amount) {
+    if (self.current == nullptr || self.current == &vcpu)
+        return;
+    self.current->other_work += amount;
+    scheduler::charge(vcpu, amount);
+}
+
+} // namespace
+
+void start_timers(Vcpu& vcpu) {
+    prepare(vcpu.oneshot, vcpu, fire_oneshot);
+    prepare(vcpu.periodic, vcpu, fire_periodic);
+    prepare(vcpu.poll, vcpu, fire_poll);
+}
+
+void stop_timers(Vcpu& vcpu) {
+    for (Timer* timer : {&vcpu.oneshot, &vcpu.periodic, &vcpu.poll})
+        pcpu(vcpu.pcpu).timers.cancel(*timer);
+}
+
+void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
+    vcpu.oneshot_deadline = deadline;
+    pcpu(vcpu.pcpu).timers.arm(vcpu.oneshot, real_deadline(vcpu, deadline, machine::now()));
+}
+
+void clear_oneshot(Vcpu& vcpu) { pcpu(vcpu.pcpu).timers.cancel(vcpu.oneshot); }
+
+void set_periodic(Vcpu& vcpu, Nanos period) {
+    vcpu.periodic_period = period;
+    auto& timers = pcpu(vcpu.pcpu).timers;
+    if (period > Nanos{0})
+        timers.arm(vcpu.periodic, machine::now() + period);
+    else
+        timers.cancel(vcpu.periodic);
+}
+
+void set_poll_timeout(Vcpu& vcpu, GuestTime deadline) {
+    pcpu(vcpu.pcpu).timers.arm(vcpu.poll, real_deadline(vcpu, deadline, machine::now()));
+}
+
+void clear_poll_timeout(Vcpu& vcpu) { pcpu(vcpu.pcpu).timers.cancel(vcpu.poll); }
+
+void run_timers() {
+    auto& self = pcpu();
+    auto now = machine::now();
+    while (Timer* timer = self.timers.take_due(now)) {
+        if (timer == &self.slice) {
+            self.stop_reason = sched::Stop::slice_end;
+            self.need_dispatch = true;
+            continue;
+        }
+        auto* vcpu = static_cast<Vcpu*>(timer->owner);
+        bill_to(vcpu != nullptr ? vcpu->domain : nullptr);
+        timer->fire(*timer, now);
+        const auto took = bill_to(self.current != nullptr ? self.current->domain : nullptr);
+        if (vcpu != nullptr)
+            settle_bill(self, *vcpu, took);
+        else if (self.current != nullptr)
+            self.current->other_work += took;
+        now = machine::now();
+    }
+}
+
+void start_housekeeping(void (*visit)(RealTime now)) {
+    housekeeping_visit = visit;
+    housekeeping.fire = fire_housekeeping;
+    pcpu().timers.arm(housekeeping, machine::now() + housekeeping_period);
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,23 @@
+// The timers of vCPUs on the pCPU's queue: one-shot (set_timer_op), periodic, poll timeout; and carrying out what is due.
+#pragma once
+
+#include "hv/core/vcpu.hpp"
+
+namespace bulkhead::hv {
+
+void start_timers(Vcpu& vcpu);
+void stop_timers(Vcpu& vcpu);
+// Deadline in the vCPU's own time; nullopt stops it.
+void set_oneshot(Vcpu& vcpu, GuestTime deadline);
+void clear_oneshot(Vcpu& vcpu);
+void set_periodic(Vcpu& vcpu, Nanos period); // 0: off
+void set_poll_timeout(Vcpu& vcpu, GuestTime deadline);
+void clear_poll_timeout(Vcpu& vcpu);
+
+// Fires everything due on this pCPU, each billed to whom it belongs.
+void run_timers();
+
+// Calls `visit` every 10 ms of real time, billed to nobody: console flushes, the end of the run, starvation.
+void start_housekeeping(void (*visit)(RealTime now));
+
+} // namespace bulkhead::hv

@@ -1,0 +1,63 @@
+#include "hv/plugin/guard.hpp"
+
+#include "hv/arch/apic.hpp"
+#include "hv/arch/machine.hpp"
+
+extern "C" bool call_with_way_back(bulkhead::hv::Guard* guard, void (*body)(void*), void* context);
+extern "C" char guard_way_back[];
+
+namespace bulkhead::hv {
+
+namespace {
+
+// A hook that never returns is noticed at the next timer interrupt; one is always this close.
+constexpr Nanos longest_wait = milliseconds(5);
+
+void return_to_caller(Registers& regs, Guard& guard, plugin::Fault fault) {
+    guard.fault = static_cast<std::uint32_t>(fault);
+    guard.fault_rip = regs.rip;
+    guard.fault_vector = regs.vector;
+    regs.rip = reinterpret_cast<std::uint64_t>(guard_way_back);
+    regs.rdi = reinterpret_cast<std::uint64_t>(&guard);
+    regs.rsp = guard.rsp;
+    regs.rflags = rflags::fixed;
+}
+
+bool in_text(const Guard& guard, std::uint64_t rip) { return rip >= guard.text_start && rip < guard.text_end; }
+
+} // namespace
+
+Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* context) {
+    auto& self = pcpu();
+    auto& guard = self.guard;
+    const auto start = machine::now();
+    if (self.programmed > start + longest_wait)
+        program_timer(start + longest_wait);
+    guard.text_start = text.start;
+    guard.text_end = text.end;
+    guard.deadline = start + budget;
+    guard.fault = 0;
+    const bool returned = call_with_way_back(&guard, body, context);
+    const auto took = machine::now() - start;
+    if (!returned)
+        return {static_cast<plugin::Fault>(guard.fault), took};
+    return {took > budget ? plugin::Fault::over_budget : plugin::Fault::none, took};
+}
+
+bool recover_from_trap(Registers& regs) {
+    auto& guard = pcpu().guard;
+    if (guard.rsp == 0 || !in_text(guard, regs.rip))
+        return false;
+    return_to_caller(regs, guard, plugin::Fault::trapped);
+    return true;
+}
+
+bool recover_from_overrun(Registers& regs) {
+    auto& guard = pcpu().guard;
+    if (guard.rsp == 0 || !in_text(guard, regs.rip) || machine::now() <= guard.deadline)
+        return false;
+    return_to_caller(regs, guard, plugin::Fault::over_budget);
+    return true;
+}
+
+} // namespace bulkhead::hv

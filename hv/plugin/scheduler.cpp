@@ -1,0 +1,250 @@
+#include "hv/plugin/scheduler.hpp"
+
+#include "hv/arch/layout.hpp"
+#include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/core/dispatch.hpp"
+#include "hv/core/vcpu_slots.hpp"
+#include "hv/plugin/fallback.hpp"
+#include "hv/plugin/host.hpp"
+#include "hv/plugin/object_region.hpp"
+#include "hv/trace/landmark.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <cstring>
+
+namespace bulkhead::hv::scheduler {
+
+namespace {
+
+// Numbers of the hooks in reports, in the order of sched::Hooks.
+enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
+
+constexpr Nanos starvation_bound = milliseconds(10'000);
+constexpr std::uint64_t region_bytes = 1ULL << 30, set_bytes = 4 * region_bytes;
+
+// A policy and everything it keeps. Two sets, so that a successor can be built while the old one still stands.
+struct Incumbent {
+    const plugin::Descriptor* descriptor = nullptr;
+    const sched::Hooks* hooks = nullptr;
+    TextRange text{};
+    bool built_in = false;
+    void* object = nullptr;
+    PolicyHost host;
+    ObjectRegion vcpus, domains, pcpus;
+};
+
+constinit Incumbent sets[2];
+constinit Incumbent* policy = nullptr;
+
+landmark::PolicyReport& report() { return landmark_page().policies[0]; }
+
+void eject(Hook hook, plugin::Fault fault);
+
+// Calls a hook; on misconduct the fallback is in charge when this returns false.
+template<class Call>
+bool call(Hook hook, Call&& body) {
+    Incumbent& subject = *policy;
+    auto& stats = report();
+    const auto outcome = guarded(subject.text, sched::hook_budget, body);
+    ++stats.hook_calls;
+    stats.hook_ns += outcome.took.count();
+    if (outcome.took.count() > stats.hook_max_ns)
+        stats.hook_max_ns = outcome.took.count();
+    if (outcome.fault == plugin::Fault::none) [[likely]]
+        return true;
+    if (policy == &subject)
+        eject(hook, outcome.fault);
+    return false;
+}
+
+void build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text, const std::int64_t* values) {
+    const auto base = layout::plugins + 0x40000000 + static_cast<std::uint64_t>(&set - sets) * set_bytes;
+    set.descriptor = &descriptor;
+    set.hooks = static_cast<const sched::Hooks*>(descriptor.hooks);
+    set.text = text;
+    set.built_in = text.end == 0;
+    set.vcpus.start(base, descriptor.vcpu_bytes, max_vcpu_slots, false);
+    set.domains.start(base + region_bytes, descriptor.domain_bytes, max_domains, false);
+    set.pcpus.start(base + 2 * region_bytes, descriptor.pcpu_bytes, landmark::max_pcpus, true);
+    set.host.start(base + 3 * region_bytes);
+    set.object = set.host.allocate(descriptor.policy_bytes, 64);
+    sched::Pcpu* first = nullptr;
+    policy = &set;
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
+        auto* cpu = static_cast<sched::Pcpu*>(set.pcpus.create(i));
+        if (cpu == nullptr || set.object == nullptr)
+            machine::panic("no memory for the scheduler: give the machine more (--mem)");
+        set.hooks->create_pcpu(cpu);
+        cpu->id = PcpuId{static_cast<std::uint16_t>(i)};
+        pcpu(cpu->id).policy = cpu;
+        first = i == 0 ? cpu : first;
+    }
+    set.hooks->create(set.object, set.host.table(), first, values);
+}
+
+void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {
+    auto& out = report();
+    std::strncpy(out.name, descriptor.name, sizeof out.name - 1);
+    out.kind = static_cast<std::uint32_t>(descriptor.kind);
+    out.parameter_count = descriptor.parameter_count;
+    for (std::uint32_t i = 0; i < descriptor.parameter_count && i < plugin::max_parameters; ++i)
+        out.parameters[i] = values[i];
+}
+
+sched::Domain* enter_domain(Domain& domain) {
+    if (domain.policy != nullptr)
+        return domain.policy;
+    auto* memory = static_cast<sched::Domain*>(policy->domains.create(domain.id.value()));
+    if (memory == nullptr)
+        return nullptr;
+    policy->hooks->create_domain(memory);
+    memory->id = domain.id;
+    memory->weight = domain.weight;
+    memory->cap = domain.cap;
+    memory->vcpus = 0;
+    return domain.policy = memory;
+}
+
+Result<> enter_vcpu(Vcpu& vcpu) {
+    auto* domain = enter_domain(*vcpu.domain);
+    auto* memory = domain != nullptr ? static_cast<sched::Vcpu*>(policy->vcpus.create(vcpu.slot)) : nullptr;
+    if (memory == nullptr)
+        return fail(Error::no_memory);
+    policy->hooks->create_vcpu(memory);
+    memory->domain = domain;
+    memory->id = vcpu.id;
+    memory->last_pcpu = vcpu.pcpu;
+    memory->affinity = ~std::uint64_t{0};
+    vcpu.policy = memory;
+    ++domain->vcpus;
+    return {};
+}
+
+// Hands every attached vCPU to the policy now in charge, from the core's states.
+void enter_everybody() {
+    for_each_domain([](Domain& domain) {
+        domain.policy = nullptr;
+        for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
+            Vcpu* vcpu = domain.vcpus[i];
+            if (vcpu == nullptr || vcpu->policy == nullptr)
+                continue;
+            if (!enter_vcpu(*vcpu))
+                machine::panic("no memory to replace the scheduler");
+            policy->hooks->attach(policy->object, *vcpu->policy);
+            if (vcpu->state == RunState::queued)
+                policy->hooks->wake(policy->object, *vcpu->policy, machine::now());
+        }
+    });
+}
+
+constexpr const char* fault_name(plugin::Fault fault) {
+    switch (fault) {
+    case plugin::Fault::wrong_answer: return "a wrong answer";
+    case plugin::Fault::trapped: return "a processor exception";
+    case plugin::Fault::over_budget: return "running over its time";
+    case plugin::Fault::starvation: return "starving a vCPU";
+    case plugin::Fault::no_memory: return "using up its memory";
+    case plugin::Fault::none: break;
+    }
+    return "nothing";
+}
+
+void eject(Hook hook, plugin::Fault fault) {
+    if (policy->built_in)
+        machine::panic("the built-in fallback scheduler failed");
+    auto& out = report();
+    out.ejected = static_cast<std::uint32_t>(fault);
+    out.hook = static_cast<std::uint32_t>(hook);
+    out.ejected_at = machine::now().since_start().count();
+    const auto kind = static_cast<std::uint64_t>(plugin::Kind::scheduler) << 32;
+    trace_event(trace::Event::policy_eject, nullptr, nullptr, kind | out.hook, out.ejected);
+    log("policy '%s' removed for %s in hook %u; the built-in fallback takes over\n", out.name, fault_name(fault), out.hook);
+    build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr);
+    enter_everybody();
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        request_dispatch(PcpuId{static_cast<std::uint16_t>(i)});
+}
+
+// The answer must be one of our objects, queued, and given a sane slice.
+Vcpu* check(const sched::Decision& answer) {
+    const auto slot = policy->vcpus.index_of(answer.vcpu);
+    Vcpu* vcpu = slot ? vcpu_in_slot(*slot) : nullptr;
+    if (vcpu == nullptr || vcpu->policy != answer.vcpu || vcpu->state != RunState::queued)
+        return nullptr;
+    return answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice ? vcpu : nullptr;
+}
+
+} // namespace
+
+void start(const LoadedPlugin* plugin, const std::int64_t* values) {
+    const auto& descriptor = plugin != nullptr ? *plugin->descriptor : fallback_scheduler();
+    build(sets[0], descriptor, plugin != nullptr ? plugin->text : TextRange{}, values);
+    describe(descriptor, values);
+    trace_event(trace::Event::policy_load, nullptr, nullptr, static_cast<std::uint64_t>(descriptor.kind),
+                plugin != nullptr ? descriptor.abi_version : 0);
+}
+
+Result<> attach(Vcpu& vcpu) {
+    BULKHEAD_TRY(enter_vcpu(vcpu));
+    static_cast<void>(call(Hook::attach, [&] { policy->hooks->attach(policy->object, *vcpu.policy); }));
+    return {};
+}
+
+void detach(Vcpu& vcpu) {
+    static_cast<void>(call(Hook::detach, [&] { policy->hooks->detach(policy->object, *vcpu.policy); }));
+    --vcpu.domain->policy->vcpus;
+    vcpu.policy = nullptr;
+}
+
+void wake(Vcpu& vcpu, RealTime now) {
+    vcpu.policy->last_pcpu = vcpu.pcpu;
+    static_cast<void>(call(Hook::wake, [&] { policy->hooks->wake(policy->object, *vcpu.policy, now); }));
+}
+
+void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+    static_cast<void>(call(Hook::deschedule, [&] { policy->hooks->deschedule(policy->object, *vcpu.policy, why, ran, now); }));
+}
+
+void charge(Vcpu& vcpu, Nanos amount) {
+    if (vcpu.policy != nullptr)
+        static_cast<void>(call(Hook::charge, [&] { policy->hooks->charge(policy->object, *vcpu.policy, amount); }));
+}
+
+void tune(Domain& domain) {
+    if (domain.policy == nullptr)
+        return;
+    domain.policy->weight = domain.weight;
+    domain.policy->cap = domain.cap;
+    static_cast<void>(call(Hook::tune, [&] { policy->hooks->tune(policy->object, *domain.policy); }));
+}
+
+Choice pick(PcpuId id, RealTime now) {
+    for (;;) {
+        sched::Decision answer{};
+        auto& cpu = *pcpu(id).policy;
+        if (!call(Hook::pick, [&] { answer = policy->hooks->pick(policy->object, cpu, now); }))
+            continue; // the fallback answers
+        if (answer.vcpu == nullptr) {
+            if (answer.slice >= sched::least_slice)
+                return {nullptr, answer.slice};
+        } else if (Vcpu* vcpu = check(answer)) {
+            vcpu->policy->last_pcpu = id;
+            return {vcpu, answer.slice};
+        }
+        eject(Hook::pick, plugin::Fault::wrong_answer);
+    }
+}
+
+void check_starvation(RealTime now) {
+    bool starved = false;
+    for_each_domain([&](Domain& domain) {
+        for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+            if (const Vcpu* vcpu = domain.vcpus[i])
+                starved |= vcpu->state == RunState::queued && now - vcpu->runnable_since > starvation_bound;
+    });
+    if (starved && !policy->built_in)
+        eject(Hook::pick, plugin::Fault::starvation);
+}
+
+} // namespace bulkhead::hv::scheduler

@@ -1,0 +1,34 @@
+// The hypervisor's side of sched/contract.hpp: keeps the policy's objects, calls its hooks under guard, checks its answers,
+// and replaces it with the built-in fallback when it misbehaves. The dispatcher tells; it never sees a policy's type.
+#pragma once
+
+#include "abi/plugin.hpp"
+#include "hv/core/vcpu.hpp"
+#include "hv/plugin/loader.hpp"
+#include "sched/contract.hpp"
+
+namespace bulkhead::hv::scheduler {
+
+// Makes `plugin` the policy (at boot, before any vCPU exists) with these parameter values; nullptr for the fallback alone.
+void start(const LoadedPlugin* plugin, const std::int64_t* values);
+
+// A vCPU enters and leaves the policy's world. `vcpu.state` must be blocked; attach sets vcpu.policy.
+[[nodiscard]] Result<> attach(Vcpu& vcpu);
+void detach(Vcpu& vcpu);
+
+// The core has already changed vcpu.state; the policy is told. If it fails here, the fallback starts from the core's states.
+void wake(Vcpu& vcpu, RealTime now);
+void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
+void charge(Vcpu& vcpu, Nanos amount);
+void tune(Domain& domain);
+
+struct Choice {
+    Vcpu* vcpu; // nullptr: idle
+    Nanos slice;
+};
+[[nodiscard]] Choice pick(PcpuId pcpu, RealTime now);
+
+// A vCPU has waited in the queue since `since`: ejects the policy if that is beyond the starvation bound.
+void check_starvation(RealTime now);
+
+} // namespace bulkhead::hv::scheduler
