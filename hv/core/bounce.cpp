@@ -56,7 +56,8 @@ Frame build(const Vcpu& vcpu, const Bounce& target, bool from_kernel, bool maske
 }
 
 void enter_kernel(Registers& regs, std::uint64_t entry, std::uint64_t stack) {
-    regs.rflags &= ~(rflags::align | rflags::vm86 | rflags::resume | rflags::nested | rflags::trap | rflags::iopl);
+    regs.rflags &=
+        ~(rflags::align | rflags::vm86 | rflags::resume | rflags::nested | rflags::trap | rflags::iopl);
     regs.rflags |= rflags::interrupt | rflags::fixed;
     regs.rip = entry;
     regs.cs = FLAT_KERNEL_CS64;

@@ -1,5 +1,5 @@
-// Deciding what an exception of a guest means. Every branch ends in the guest going on, the guest's handler being entered,
-// or the guest's domain being crashed.
+// Deciding what an exception of a guest means. Every branch ends in the guest going on, the guest's handler
+// being entered, or the guest's domain being crashed.
 #include "hv/core/traps.hpp"
 
 #include "hv/arch/layout.hpp"
@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::uint64_t descriptor_table_bytes = 16 * page_bytes; // of the GDT, and of the LDT behind it
 
-// An implicit access to this vCPU's descriptor area hit a page that the guest gave no frame for: the selector is bad.
+// An implicit access to this vCPU's descriptor area hit a page that the guest gave no frame for: the selector
+// is bad.
 std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
     const auto area = layout::descriptors + std::uint64_t{vcpu.slot} * layout::descriptor_area_bytes;
     if ((error & page_fault::user) || address < area || address >= area + layout::descriptor_area_bytes)
@@ -29,7 +30,8 @@ void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
     const auto error = vcpu.regs.error;
     if (const auto selector = selector_of_fault(vcpu, address, error))
         return deliver_exception(vcpu, vector::protection, *selector);
-    constexpr auto relevant = page_fault::present | page_fault::write | page_fault::reserved | page_fault::fetch;
+    constexpr auto relevant =
+        page_fault::present | page_fault::write | page_fault::reserved | page_fault::fetch;
     const bool write_refused = (error & relevant) == (page_fault::present | page_fault::write);
     if (write_refused && vcpu.in_kernel && !in_hypervisor_range(address) &&
         emulate_page_table_write(vcpu, address))
@@ -37,7 +39,8 @@ void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
     deliver_page_fault(vcpu, address, error);
 }
 
-// The error code of an INT n that is not permitted. The processor's own is not believed: one emulator gets it wrong.
+// The error code of an INT n that is not permitted. The processor's own is not believed: one emulator gets it
+// wrong.
 constexpr std::uint64_t refused_vector(unsigned vector) { return vector * 8 + 2; }
 
 void handle_protection(Vcpu& vcpu) {
@@ -64,12 +67,8 @@ void handle_invalid_opcode(Vcpu& vcpu) {
         deliver_exception(vcpu, vector::invalid_opcode);
 }
 
-// TS is the guest's own: it asked for this exception, and finds TS clear when its handler runs, as the ABI has it.
 void handle_no_device(Vcpu& vcpu) {
-    const bool wanted = vcpu.task_switched;
-    vcpu.task_switched = false;
-    const bool loaded = handle_device_not_available(vcpu);
-    if (wanted || !loaded)
+    if (!handle_device_not_available(vcpu))
         deliver_exception(vcpu, vector::no_device);
 }
 
@@ -78,7 +77,8 @@ void handle_debug(Vcpu& vcpu) {
     deliver_exception(vcpu, vector::debug);
 }
 
-// INT3 and INTO reach their own gates, open to ring 3; the guest's kernel may have closed them to its applications.
+// INT3 and INTO reach their own gates, open to ring 3; the guest's kernel may have closed them to its
+// applications.
 void handle_software_trap(Vcpu& vcpu, unsigned vector) {
     if (vcpu.in_kernel)
         return deliver_exception(vcpu, vector);

@@ -1,5 +1,5 @@
-// Which virtual addresses a guest may hand to the hypervisor as a place in its own code or data. Pure arithmetic; says
-// nothing about whether anything is mapped there.
+// Which virtual addresses a guest may hand to the hypervisor as a place in its own code or data. Pure
+// arithmetic; says nothing about whether anything is mapped there.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,6 @@ namespace bulkhead::hv {
 // The machine-to-physical table is the only part of the range that guests can read.
 [[nodiscard]] constexpr bool in_machine_to_physical(std::uint64_t address) {
     return address >= __MACH2PHYS_VIRT_START && address < __MACH2PHYS_VIRT_END;
-}
-
-// An address that a guest may name as an entry point or a breakpoint.
-[[nodiscard]] constexpr bool is_guest_address(std::uint64_t address) {
-    return is_canonical(address) && !in_hypervisor_range(address);
 }
 
 } // namespace bulkhead::hv

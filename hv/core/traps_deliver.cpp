@@ -2,6 +2,7 @@
 #include "hv/core/domain.hpp"
 #include "hv/core/traps.hpp"
 #include "hv/core/traps_address.hpp"
+#include "hv/mm/walk.hpp"
 
 #include <algorithm>
 
@@ -15,9 +16,7 @@ TrapHandler handler_of(const Vcpu& vcpu, unsigned vector) {
     return vcpu.traps && vector < table_size ? vcpu.traps[vector] : TrapHandler{};
 }
 
-void crash(Vcpu& vcpu, const char* why) {
-    crash_domain(*vcpu.domain, why);
-}
+void crash(Vcpu& vcpu, const char* why) { crash_domain(*vcpu.domain, why); }
 
 void deliver(Vcpu& vcpu, const TrapHandler& handler, std::optional<std::uint64_t> error) {
     if (handler.address == 0)
@@ -79,19 +78,22 @@ void deliver_event_callback(Vcpu& vcpu) {
 }
 
 void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall_callback, vector::invalid_opcode); }
-void deliver_syscall32(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall32_callback, vector::invalid_opcode); }
+void deliver_syscall32(Vcpu& vcpu) {
+    enter_system_call(vcpu, vcpu.syscall32_callback, vector::invalid_opcode);
+}
 void deliver_sysenter(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.sysenter_callback, vector::protection); }
 
 void deliver_failsafe(Vcpu& vcpu) {
     if (vcpu.failsafe_callback.address == 0)
-        return crash(vcpu, "its saved state cannot be resumed, and its kernel registered no failsafe callback");
+        return crash(vcpu,
+                     "its saved state cannot be resumed, and its kernel registered no failsafe callback");
     const Bounce target{vcpu.failsafe_callback.address, vcpu.failsafe_callback.mask_events, {}, true};
     if (!bounce(vcpu, target))
         crash(vcpu, "its saved state cannot be resumed, and its kernel's stack cannot be written");
 }
 
 Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry) {
-    if (entry.address != 0 && !is_guest_address(entry.address))
+    if (entry.address != 0 && !is_guest_address(GuestAddress{entry.address}))
         return fail(Error::invalid);
     if (!vcpu.traps) {
         const auto page = vcpu.domain->allocate_metadata();

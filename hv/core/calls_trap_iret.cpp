@@ -1,0 +1,65 @@
+// Returning from a handler: every field of the frame is the guest's word, and none is believed.
+#include "hv/core/bounce.hpp"
+#include "hv/core/calls_trap.hpp"
+#include "hv/core/dispatch.hpp"
+#include "hv/core/traps.hpp"
+#include "hv/core/traps_address.hpp"
+
+namespace bulkhead::hv {
+namespace {
+
+constexpr std::uint64_t user_level = 3;
+
+// Arithmetic flags, TF, DF, NT, RF, AC and ID are the guest's. IF is always on for real, IOPL always 0; VM,
+// VIF and VIP have no meaning in 64-bit code.
+constexpr std::uint64_t guest_flags = 0x0025'4dd5;
+
+std::uint64_t sanitized(std::uint64_t flags) {
+    return (flags & guest_flags) | rflags::fixed | rflags::interrupt;
+}
+
+void restore(Vcpu& vcpu, const iret_context& saved) {
+    auto& regs = vcpu.regs;
+    regs.rip = saved.rip;
+    regs.rflags = sanitized(saved.rflags);
+    regs.rsp = saved.rsp;
+    if (saved.flags & VGCF_in_syscall) { // as SYSRET leaves them
+        regs.cs = FLAT_RING3_CS64;
+        regs.ss = FLAT_RING3_SS64;
+        regs.rcx = regs.rip;
+        regs.r11 = regs.rflags;
+        return;
+    }
+    regs.cs = (saved.cs & 0xffff) | user_level;
+    regs.ss = (saved.ss & 0xffff) | user_level;
+    regs.rcx = saved.rcx;
+    regs.r11 = saved.r11;
+}
+
+} // namespace
+
+HypercallResult Iret::run(HypercallContext& context) const {
+    auto& vcpu = context.caller;
+    const auto saved = GuestPtr<iret_context>{vcpu.regs.rsp}.read();
+    if (!saved) {
+        crash_domain(context.domain, "iret: its kernel's stack cannot be read");
+        return fail(Error::bad_address);
+    }
+    if ((saved->cs & user_level) == user_level) {
+        if (vcpu.user_root == Mfn{}) {
+            crash_domain(context.domain, "iret to user mode, but there is no user page-table root");
+            return fail(Error::invalid);
+        }
+        toggle_guest_mode(vcpu);
+    }
+    if (context.domain.vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl))
+        vcpu.iopl = static_cast<std::uint8_t>((saved->rflags & rflags::iopl) >> 12);
+    restore(vcpu, *saved);
+    mask_events(vcpu, !(saved->rflags & rflags::interrupt));
+    // A processor would fault on such an address while it resumes.
+    if (!is_canonical(vcpu.regs.rip))
+        deliver_failsafe(vcpu);
+    return static_cast<std::int64_t>(saved->rax); // becomes rax
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,79 @@
+// Port I/O of guests. No port is ever given to a guest: with the privilege to use ports at all, reads give
+// all ones and writes vanish, as from an empty bus (kernels probe ports early and rely on that); without it,
+// the instruction is refused.
+#include "hv/arch/machine.hpp"
+#include "hv/core/emulate_system.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::hv {
+namespace {
+
+constexpr std::uint64_t all_ones = ~std::uint64_t{0};
+constexpr std::uint64_t longest_run = 512; // elements of a repeated INS or OUTS before the guest is resumed
+
+bool is_string(std::uint32_t opcode) { return opcode >= 0x6c && opcode <= 0x6f; }
+bool is_input(std::uint32_t opcode) { return is_string(opcode) ? opcode <= 0x6d : (opcode & 2) == 0; }
+
+// Ports have no operands of 8 bytes.
+unsigned port_bytes(const Instruction& instruction) {
+    return std::min<unsigned>(instruction.operand_bytes, 4);
+}
+
+std::uint64_t low(std::uint64_t value, unsigned bytes) {
+    return bytes == 8 ? value : value & ((1ULL << (8 * bytes)) - 1);
+}
+
+void advance(Registers& regs, unsigned number, unsigned address_bytes, std::int64_t by) {
+    const auto value = read_general(regs, number, address_bytes, true) + static_cast<std::uint64_t>(by);
+    write_general(regs, number, address_bytes, true, low(value, address_bytes));
+}
+
+// One element. False if the destination of an INS can't be written: the guest sees the fault of its own
+// address.
+bool transfer(Vcpu& vcpu, const Instruction& instruction, unsigned bytes) {
+    constexpr unsigned rsi = 6, rdi = 7;
+    auto& regs = vcpu.regs;
+    const auto step = regs.rflags & rflags::direction ? -std::int64_t{bytes} : std::int64_t{bytes};
+    if (!is_input(instruction.opcode)) {
+        advance(regs, rsi, instruction.address_bytes, step);
+        return true;
+    }
+    const auto to = read_general(regs, rdi, instruction.address_bytes, true);
+    if (!machine::copy_to_guest(GuestAddress{to}, &all_ones, bytes))
+        return false;
+    advance(regs, rdi, instruction.address_bytes, step);
+    return true;
+}
+
+Emulation string(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
+    constexpr unsigned rcx = 1;
+    const auto bytes = port_bytes(instruction);
+    const bool repeated = instruction.repeat || instruction.repeat_not;
+    const auto wanted = repeated ? read_general(vcpu.regs, rcx, instruction.address_bytes, true) : 1;
+    const auto now = std::min(wanted, longest_run);
+    for (std::uint64_t i = 0; i < now; ++i) {
+        if (!transfer(vcpu, instruction, bytes))
+            return Emulation::fault;
+        if (repeated)
+            advance(vcpu.regs, rcx, instruction.address_bytes, -1);
+    }
+    if (now == wanted)
+        finish(vcpu, code, instruction.length);
+    return Emulation::done;
+}
+
+} // namespace
+
+Emulation emulate_port(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
+    if (!io_permitted(vcpu))
+        return Emulation::fault;
+    if (is_string(instruction.opcode))
+        return string(vcpu, code, instruction);
+    if (is_input(instruction.opcode))
+        write_general(vcpu.regs, 0, port_bytes(instruction), true, low(all_ones, port_bytes(instruction)));
+    finish(vcpu, code, instruction.length);
+    return Emulation::done;
+}
+
+} // namespace bulkhead::hv
