@@ -1,5 +1,5 @@
-// Would this file start as a guest? The same reading and planning as domain 0's builder does, before anything
-// is booted.
+// Kernels for Python: would this file start as a guest, and what does a section of it hold? The same reading
+// and planning as domain 0's builder does, before anything is booted.
 #include "bindings/files.hpp"
 #include "bindings/parts.hpp"
 #include "image/layout.hpp"
@@ -24,11 +24,27 @@ void check_kernel(const std::string& path, std::uint64_t memory_bytes, std::uint
     throw pybind11::value_error{text};
 }
 
+// Contents of a section of an ELF executable; empty if it has none of that name.
+pybind11::bytes read_section(const std::string& path, const std::string& wanted) {
+    const auto file = read_file(path);
+    const auto elf = image::Elf::open(file);
+    if (!elf)
+        throw pybind11::value_error{std::string{image::message(elf.error())}};
+    for (unsigned i = 0; i < elf->section_headers(); ++i) {
+        const auto section = elf->section_header(i);
+        const auto contents = elf->contents(section);
+        if (elf->name(section) == wanted && contents)
+            return pybind11::bytes{reinterpret_cast<const char*>(contents->data()), contents->size()};
+    }
+    return pybind11::bytes{};
+}
+
 } // namespace
 
 void add_kernels(pybind11::module_& module) {
     module.def("check_kernel", check_kernel, pybind11::arg("path"), pybind11::arg("memory_bytes"),
                pybind11::arg("initrd_bytes"));
+    module.def("read_section", read_section, pybind11::arg("path"), pybind11::arg("name"));
 }
 
 } // namespace bulkhead::python

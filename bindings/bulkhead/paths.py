@@ -6,7 +6,15 @@ from pathlib import Path
 
 from bootstrap.build import ROOT, build_dir
 
-__all__ = ["ROOT", "dom0_image", "hypervisor_image", "plugin_dirs", "test_image", "workload_image"]
+__all__ = [
+    "ROOT",
+    "bare_workload_image",
+    "dom0_image",
+    "hypervisor_image",
+    "plugin_dirs",
+    "test_image",
+    "workload_image",
+]
 
 
 def hypervisor_image() -> Path:
@@ -20,8 +28,13 @@ def dom0_image() -> Path:
 
 
 def workload_image() -> Path:
-    """The one guest image with all workloads."""
-    return build_dir("release") / "workloads" / "workloads.elf"
+    """The one guest image with nearly all workloads."""
+    return build_dir("release") / "workloads" / "guest.elf"
+
+
+def bare_workload_image(name: str) -> Path:
+    """The image of a workload that is a kernel of its own."""
+    return build_dir("release") / "workloads" / f"{name}.elf"
 
 
 def test_image() -> Path:

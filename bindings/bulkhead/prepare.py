@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.manifest import GuestFiles, Parts, build_manifest, time_mode
-from bulkhead.paths import dom0_image, hypervisor_image, workload_image
+from bulkhead.paths import dom0_image, hypervisor_image
 from bulkhead.policies import ChosenPolicy, choose
 from bulkhead.schema import constant, enum_value, group_mask
 from bulkhead.spec import MIB, WORKLOAD_PREFIX, BulkheadError, GuestSpec, Machine, SpecError
@@ -41,10 +41,9 @@ def _guest_files(spec: GuestSpec) -> GuestFiles:
     what = f"guest {spec.name}"
     initrd = _readable(spec.initrd, what) if spec.initrd is not None else None
     if spec.kernel.startswith(WORKLOAD_PREFIX):
-        workload = spec.kernel.removeprefix(WORKLOAD_PREFIX)
-        check_workload(workload)
-        cmdline = f"workload={workload} {spec.cmdline}".rstrip()
-        return GuestFiles(spec, _built(workload_image(), "the workloads' image"), initrd, cmdline)
+        workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
+        cmdline = f"workload={workload.name} {spec.cmdline}".rstrip()
+        return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
     kernel = _readable(spec.kernel, what)
     try:
         _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)

@@ -11,7 +11,7 @@ from bulkhead.experiment.find import find_all
 from bulkhead.policies import KIND_TEXT, Policy, built_policies
 from bulkhead.spec import SpecError
 from bulkhead.text import suggest
-from bulkhead.workloads import workloads
+from bulkhead.workloads import REQUIRED, workloads
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -47,6 +47,10 @@ def _workloads(sort: str) -> None:
     for workload in workloads().values():
         if workload.sort == sort:
             console.print(f"[bold]{workload.name}[/bold] ({workload.sort}): {workload.summary}")
+            for option in workload.options:
+                value = "..." if option.initial == REQUIRED else option.initial
+                unit = "" if option.unit in ("1", "text") else f" {option.unit}"
+                console.print(f"     {option.name}={value}{unit}: {option.help}", markup=False)
 
 
 def _victims() -> None:
