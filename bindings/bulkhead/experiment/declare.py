@@ -115,7 +115,7 @@ class Point:
 
     @property
     def label(self) -> str:
-        """For people and file names: "sched=credit,hogs=2"."""
+        """For people and file names: "victim=compute,hogs=2"."""
         return ",".join(f"{name}={value}" for name, value in self.levels.items())
 
 

@@ -35,8 +35,8 @@ def draw_bars(spec: Bars, result: Result) -> Figure:
     axes.tick_params(axis="x", length=0)
     if slanted:
         axes.tick_params(axis="x", rotation=35, pad=1)
-        for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+        for name in axes.get_xticklabels():
+            name.set(ha="right", rotation_mode="anchor")
     axes.set_ylabel(spec.quantity.label, labelpad=3)
     axes.grid(visible=False, axis="x")
     axes.margins(x=0.04)
