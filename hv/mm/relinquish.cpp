@@ -27,7 +27,8 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
         machine::map_descriptors(vcpu.slot, true, vcpu.ldt_frames, 0);
     vcpu.gdt_entries = vcpu.ldt_entries = 0;
     if (vcpu.info_frame != Mfn{}) {
-        vcpu.info = domain.shared == nullptr ? nullptr : vcpu.info; // the registered page is gone
+        const bool in_shared = domain.shared != nullptr && vcpu.id.value() < XEN_LEGACY_MAX_VCPUS;
+        vcpu.info = in_shared ? &domain.shared->vcpu_info[vcpu.id.value()] : nullptr;
         put_data(vcpu.info_frame, true);
         vcpu.info_frame = {};
     }
