@@ -11,11 +11,11 @@ namespace bulkhead::image {
 struct StartFacts {
     std::uint64_t shared_info_mfn = 0;
     std::uint32_t flags = 0; // SIF_*; SIF_MOD_START_PFN is added where the layout needs it
-    Mfn store_mfn;           // rings: see Layout::store and Layout::console
-    Port store_port;
-    Mfn console_mfn;
-    Port console_port;
-    std::string_view command_line;
+    Mfn store_mfn{};         // rings: see Layout::store and Layout::console
+    Port store_port{};
+    Mfn console_mfn{};
+    Port console_port{};
+    std::string_view command_line{};
 };
 
 // Error::long_command_line if it does not fit.

@@ -5,8 +5,10 @@
 #include "guest/dom0/xenstore/transport.hpp"
 
 #include <cstring>
+#include <gtest/gtest.h>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bulkhead::test {

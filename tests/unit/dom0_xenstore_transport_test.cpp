@@ -84,11 +84,13 @@ TEST_F(XenstoreRing, OneTurnIsBounded) {
 
 TEST_F(XenstoreRing, AGuestThatDoesNotReadStopsOnlyItself) {
     EXPECT_EQ(guest.write("data/big", std::string(2000, 'v')), "OK|");
+    const auto request = message(XS_READ, "data/big\0"s);
     for (int turn = 0; turn < 100; ++turn) {
-        put(message(XS_READ, "data/big\0"s));
+        if (XENSTORE_RING_SIZE - (ring.req_prod - ring.req_cons) >= request.size())
+            put(request);
         static_cast<void>(serve());
     }
-    EXPECT_EQ(ring.req_prod - ring.req_cons, XENSTORE_RING_SIZE / 25 * 25U)
+    EXPECT_GT(ring.req_prod - ring.req_cons, XENSTORE_RING_SIZE - request.size())
         << "requests wait in the guest's own ring";
     EXPECT_FALSE(guest.connection().broken);
     std::string replies;
