@@ -1,0 +1,130 @@
+"""Sizes, durations, quoted lists and suggestions: what people type."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkhead.parse import parse_guest, parse_guests, parse_icount
+from bulkhead.spec import SpecError
+from bulkhead.text import (
+    format_ns,
+    parse_duration,
+    parse_integer,
+    parse_size,
+    split_list,
+    split_pairs,
+    suggest,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64M", 64 << 20), ("1G", 1 << 30), ("512k", 512 << 10), ("3MiB", 3 << 20)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text, "mem") == size
+
+
+@pytest.mark.parametrize("text", ["", "64", "M", "0M", "-1M", "1.5G", "64X"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(SpecError, match="write for example 64M"):
+        parse_size(text, "mem")
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [("2s", 2_000_000_000), ("500ms", 500_000_000), ("1.5s", 1_500_000_000), ("7us", 7000), ("9ns", 9)],
+)
+def test_durations(text: str, ns: int) -> None:
+    assert parse_duration(text, "for") == ns
+
+
+@pytest.mark.parametrize("text", ["", "2", "s", "0s", "-1s", "1 s", "2h"])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(SpecError, match="write for example 2s"):
+        parse_duration(text, "for")
+
+
+def test_integers_name_their_bounds() -> None:
+    assert parse_integer("0x10", "weight", 1, 16) == 16
+    with pytest.raises(SpecError, match="weight: 17 is outside 1 to 16"):
+        parse_integer("17", "weight", 1, 16)
+    with pytest.raises(SpecError, match="no whole number"):
+        parse_integer("many", "weight", 1, 16)
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def escaped(text: str) -> str:
+    return "".join("\\" + c if c in '\\",' else c for c in text)
+
+
+@given(st.lists(st.text(), min_size=1), st.booleans())
+def test_any_text_survives_quoting(parts: list[str], by_quotes: bool) -> None:
+    write = quoted if by_quotes else escaped
+    assert split_list(",".join(map(write, parts)), "list") == parts
+
+
+def test_open_quote_is_refused() -> None:
+    with pytest.raises(SpecError, match="not closed"):
+        split_list('a,"b', "list")
+
+
+@pytest.mark.parametrize("text", ["a", "=b", "a=1,b", "a=1,a=2"])
+def test_bad_pairs(text: str) -> None:
+    with pytest.raises(SpecError):
+        split_pairs(text, "list", "a=1")
+
+
+def test_suggestions() -> None:
+    assert suggest("vcpu", ["vcpus", "kernel"]) == "; did you mean 'vcpus'?"
+    assert suggest("zzz", ["b", "a"]) == "; there is a, b"
+
+
+def test_guest_with_everything() -> None:
+    guest = parse_guest(
+        'kernel=/k,initrd=/i,cmdline="a=1,b=\\"2\\"",mem=32M,vcpus=2,name=v,weight=512,cap=50,time=dilated:10'
+    )
+    assert (guest.kernel, guest.initrd, guest.cmdline) == ("/k", "/i", 'a=1,b="2"')
+    assert (guest.memory, guest.vcpus, guest.name, guest.weight) == (32 << 20, 2, "v", 512)
+    assert (guest.cap, guest.time_mode) == (50, "dilated:10")
+
+
+def test_guests_get_different_names() -> None:
+    guests = parse_guests(
+        ["kernel=workload:cpu_hog", "kernel=workload:cpu_hog", "kernel=/x/a_very_long_kernel_name.bin"]
+    )
+    assert [guest.name for guest in guests] == ["cpu_hog", "cpu_hog2", "a_very_long_ker"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not NAME=VALUE"),
+        ("/boot/vmlinuz", "not NAME=VALUE"),
+        ("mem=64M", "kernel=PATH is missing"),
+        ("kernel=", "kernel is empty"),
+        ("kernel=/k,vcpu=2", "did you mean 'vcpus'"),
+        ("kernel=/k,vcpus=0", "outside 1 to 32"),
+        ("kernel=/k,weight=65536", "outside 1 to 65535"),
+        ("kernel=/k,mem=64", "write for example 64M"),
+    ],
+)
+def test_bad_guests(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_guest(text)
+
+
+def test_icount() -> None:
+    assert parse_icount("off") is None
+    assert parse_icount("3") == 3
+    with pytest.raises(SpecError):
+        parse_icount("11")
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"), [(5, "5 ns"), (1500, "1.5 us"), (2_000_000_000, "2 s"), (-3_000_000, "-3 ms")]
+)
+def test_format(ns: int, text: str) -> None:
+    assert format_ns(ns) == text
