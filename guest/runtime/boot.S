@@ -23,7 +23,9 @@ hypercall_page:
 
     .section .bss
     .balign 4096
-boot_stack:
+    .globl stack_guard
+stack_guard:                    // unmapped at boot: a stack that overflows ends the domain instead of its data
+    .skip 4096
     .skip 32768
     .globl boot_stack_end
 boot_stack_end:

@@ -126,6 +126,8 @@ bool take(Port port) {
 std::uint64_t upcalls() { return upcall_count; }
 
 void wait_any(GuestTime deadline) {
+    // Masked, so that a deadline already past still ends the block instead of being handled before it.
+    __atomic_store_n(&vcpu().evtchn_upcall_mask, std::uint8_t{1}, __ATOMIC_SEQ_CST);
     if (deadline != GuestTime::never())
         static_cast<void>(hypercall::set_timer(deadline));
     block();

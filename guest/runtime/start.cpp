@@ -60,6 +60,13 @@ void map_shared_info() {
         panic("cannot map the shared info page");
 }
 
+extern "C" std::byte stack_guard[page_bytes];
+
+void remove_stack_guard() {
+    if (!hypercall::update_va_mapping(reinterpret_cast<std::uint64_t>(stack_guard), 0, UVMF_INVLPG))
+        panic("cannot unmap the page below the stack");
+}
+
 alignas(page_bytes) constinit std::byte shared_page[page_bytes]{};
 
 } // namespace
@@ -98,6 +105,7 @@ extern "C" [[noreturn]] void guest_boot(const start_info* info) {
     move_to_direct_map();
     internal::start_allocator();
     map_shared_info();
+    remove_stack_guard();
     state.console_ring = ring_page(state.start->console.domU.mfn);
     state.xenstore_ring = ring_page(state.start->store_mfn);
     own_options = Options{command_line()};
