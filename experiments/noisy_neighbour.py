@@ -34,7 +34,8 @@ def victims(point: Point) -> tuple[GuestSpec, ...]:
     """The victim, and whoever it needs to have something to do."""
     if point.text("victim") == "compute":
         return (guest("victim", "compute"),)
-    return (guest("victim", "responder"), guest("pinger", "pinger", f"period={point.number('period_us')}"))
+    period = f"period_us={point.number('period_us')}"
+    return (guest("victim", "responder", "peer=pinger"), guest("pinger", "pinger", f"peer=victim {period}"))
 
 
 def machine(point: Point) -> Machine:
@@ -69,15 +70,22 @@ METRICS = (
     Metric(
         "latency",
         "ns",
-        "response time: request_sent to reply_received, both at the pinger",
+        "round trip: request_sent to reply_received, both at the pinger",
         lambda run: summary(run.between(("pinger", "request_sent"), ("pinger", "reply_received"))),
         is_responder,
     ),
     Metric(
         "due_latency",
         "ns",
-        "response time from the instant at which the request was due (open loop)",
+        "round trip from the instant at which the request was due (open loop)",
         lambda run: summary(run.open_loop("pinger")),
+        is_responder,
+    ),
+    Metric(
+        "response",
+        "ns",
+        "the victim's own part: request_sent at the pinger to response_sent at the victim",
+        lambda run: summary(run.between(("pinger", "request_sent"), ("victim", "response_sent"))),
         is_responder,
     ),
     Metric(

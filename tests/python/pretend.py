@@ -86,6 +86,7 @@ def _serve(script: Script, numbers: dict[str, int], due: int, now: int, sequence
     script.add(due, "timer_fire", pinger, a=due, b=1)
     script.ran(now, now + SERVICE, victim, "blocked")
     script.marks(victim, "request_seen", [(now + 500, sequence)])
+    script.marks(victim, "response_sent", [(now + SERVICE - 1, sequence)])
     script.marks(pinger, "reply_received", [(now + SERVICE, sequence)])
     return now + SERVICE
 

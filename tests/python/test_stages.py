@@ -172,7 +172,7 @@ def test_a_guest_that_starts_late_is_noticed(tmp_path):
     plan = small_plan("hogs=0", "victim=compute", "sched=credit")
     one = captured(plan, tmp_path)[0]
     trace = one.run.trace[one.run.trace["event"] != Schema.built().events["mark"]]
-    with pytest.raises(BulkheadError, match="guest victim was not at work"):
+    with pytest.raises(BulkheadError, match="guest victim left no mark 'ready' before"):
         normalise(plan.experiment, replace(one, run=replace(one.run, trace=trace)))
 
 

@@ -39,7 +39,7 @@ class Observed:
             raise BulkheadError(f"{self.point.label}: the run ended before its duration was over")
         for guest in self.run.machine.guests:
             if guest.kernel.startswith(WORKLOAD_PREFIX):
-                self._require_ready(guest.name, window)
+                self._require_begun(guest.name, "ready", window)
         return window
 
     def _end(self) -> int:
@@ -50,11 +50,13 @@ class Observed:
             )
         return int(ends["time"][-1])
 
-    def _require_ready(self, guest: str, window: Window) -> None:
-        ready = self.marks(guest, "ready")
-        if not len(ready) or int(ready["time"][0]) > window.start:
+    def _require_begun(self, guest: str, code: str, window: Window) -> None:
+        """What begins only inside the window would be measured over less than the window."""
+        marks = self.marks(guest, code)
+        if not len(marks) or int(marks["time"][0]) > window.start:
             raise BulkheadError(
-                f"{self.point.label}: guest {guest} was not at work when the measured window began; raise {WARM_UP}"
+                f"{self.point.label}: guest {guest} left no mark '{code}' before the measured window began; "
+                f"raise {WARM_UP}"
             )
 
     @cached_property
@@ -119,11 +121,16 @@ class Observed:
         return metrics.wake_to_run(self.trace, self.window, self.domains[guest])
 
     def between(self, first: tuple[str, str], second: tuple[str, str]) -> Delays:
-        """From marks of one (guest, code) to those of another with the same sequence number."""
+        """From marks of one (guest, code) to those of another with the same sequence number.
+
+        BulkheadError if the first such mark came only inside the window.
+        """
+        self._require_begun(*first, self.window)
         return metrics.pair_marks(self.marks(*first), self.marks(*second), self.window)
 
     def open_loop(self, sender: str) -> Delays:
-        """From the instant each request was due at its sender to its reply."""
+        """From the instant each request was due at its sender to its reply. BulkheadError as `between`."""
+        self._require_begun(sender, "request_sent", self.window)
         deadlines, sent, replies = (
             self.marks(sender, code) for code in ("deadline", "request_sent", "reply_received")
         )
