@@ -36,9 +36,11 @@ std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment
 }
 
 Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
-    const auto start = find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), 0, UINT64_MAX);
+    const auto start =
+        find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), run_cursor_, UINT64_MAX);
     if (start == 0)
         return fail(Error::no_memory);
+    run_cursor_ = start + frames;
     for (auto i = start; i < start + frames; ++i) {
         take_from_free(frames_[i]);
         frames_[i].owner = hypervisor_owner;

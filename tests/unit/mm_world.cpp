@@ -1,0 +1,83 @@
+#include "tests/unit/mm_world.hpp"
+
+#include "hv/io/console.hpp"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+
+namespace bulkhead::hv {
+
+namespace host {
+
+namespace {
+std::vector<Domain*> domains;
+} // namespace
+
+struct World::Member {
+    Domain domain{};
+    Vcpu vcpu{};
+};
+
+World::World(std::uint64_t frames) : machine{frames} { domains.clear(); }
+World::~World() { domains.clear(); }
+
+Domain& World::add_domain(std::uint64_t max_frames) {
+    auto& member = *members_.emplace_back(std::make_unique<Member>());
+    auto& domain = member.domain;
+    const auto place = std::ranges::find(domains, nullptr);
+    domain.id = DomainId{static_cast<std::uint16_t>(place - domains.begin())};
+    if (place == domains.end())
+        domains.push_back(&domain);
+    else
+        *place = &domain;
+    domain.privileged = domain.id == DomainId{0};
+    domain.max_frames = max_frames;
+    domain.vcpus[0] = &member.vcpu;
+    domain.vcpu_count = 1;
+    member.vcpu.domain = &domain;
+    member.vcpu.in_kernel = true;
+    member.vcpu.slot = domain.id.value();
+    return domain;
+}
+
+bool World::remove_domain(Domain& domain) {
+    auto outcome = relinquish_memory(domain);
+    while (!outcome && outcome.error() == Error::restart)
+        outcome = relinquish_memory(domain);
+    if (!outcome)
+        return false;
+    domains[domain.id.value()] = nullptr;
+    std::erase_if(members_, [&](const auto& member) { return &member->domain == &domain; });
+    return true;
+}
+
+} // namespace host
+
+Domain* find_domain(DomainId id) {
+    return id.value() < host::domains.size() ? host::domains[id.value()] : nullptr;
+}
+std::uint32_t domain_id_limit() { return static_cast<std::uint32_t>(host::domains.size()); }
+
+Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
+    if (id == DOMID_SELF || id == caller.id.value())
+        return &caller;
+    if (!caller.privileged)
+        return fail(Error::permission);
+    auto* domain = find_domain(DomainId{id});
+    if (domain == nullptr)
+        return fail(Error::no_domain);
+    return domain;
+}
+
+void log(const char* format, ...) {
+    std::array<char, 256> line{};
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    va_end(arguments);
+    for (const char* c = line.data(); *c != '\0'; ++c)
+        machine::put_console(*c);
+}
+
+} // namespace bulkhead::hv
