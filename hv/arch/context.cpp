@@ -67,11 +67,15 @@ void load_segment_bases(const Vcpu& vcpu) {
     cpu::wrmsr(cpu::msr::gs_base, vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user);
 }
 
-void save_context(Vcpu& vcpu) {
+void save_selectors(Vcpu& vcpu) {
     vcpu.ds = cpu::read_ds();
     vcpu.es = cpu::read_es();
     vcpu.fs = cpu::read_fs();
     vcpu.gs = cpu::read_gs();
+}
+
+void save_context(Vcpu& vcpu) {
+    save_selectors(vcpu);
     save_segment_bases(vcpu);
     if (vcpu.fpu_used) {
         save_fpu(vcpu);
@@ -138,8 +142,6 @@ std::uint64_t take_debug_status() {
     asm volatile("mov %%dr6, %0; mov %1, %%dr6" : "=&r"(status) : "r"(0xffff0ff0UL));
     return status;
 }
-
-Result<> change_kernel_root(Vcpu& vcpu, Mfn root) { return set_kernel_root(vcpu, root, vcpu.in_kernel); }
 
 std::uint64_t guest_tsc(const Vcpu&) { return machine::tsc(); } // RDTSC is not trapped: pvclock carries the time mode
 

@@ -153,13 +153,13 @@ syscall_common:
     push_registers
     jmp from_guest
 
-# SYSCALL from 32-bit code: presented as an invalid opcode, since no such entry is offered.
+# SYSCALL from 32-bit code.
 syscall_compat_common:
     push %r11
     pushq $guest_cs32
     push %rcx
     pushq $0
-    pushq $6
+    pushq $0x101
     push_registers
     jmp from_guest
 

@@ -60,6 +60,8 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
             handle_hypercall(vcpu);
         else
             deliver_syscall(vcpu);
+    } else if (regs->vector == entry_syscall32) {
+        deliver_syscall32(vcpu);
     } else if (regs->vector < 32) {
         name_stretch(StretchKind::trap, static_cast<std::uint32_t>(regs->vector));
         ++vcpu.domain->ledger->traps;

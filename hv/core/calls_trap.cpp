@@ -3,7 +3,7 @@
 
 #include "hv/core/domain.hpp"
 #include "hv/core/traps.hpp"
-#include "hv/mm/walk.hpp"
+#include "hv/core/traps_address.hpp"
 
 namespace bulkhead::hv {
 namespace {
@@ -21,8 +21,6 @@ Callback* callback_of(Vcpu& vcpu, std::uint16_t type) {
         return &vcpu.syscall_callback;
     case CALLBACKTYPE_syscall32:
         return &vcpu.syscall32_callback;
-    case CALLBACKTYPE_sysenter:
-        return &vcpu.sysenter_callback;
     case CALLBACKTYPE_nmi:
         return &vcpu.nmi_callback;
     default:
@@ -34,7 +32,7 @@ HypercallResult register_callback(Vcpu& vcpu, const callback_register& request) 
     auto* callback = callback_of(vcpu, request.type);
     if (!callback)
         return fail(Error::not_implemented);
-    if (!is_guest_address(GuestAddress{request.address}))
+    if (!is_guest_address(request.address))
         return fail(Error::invalid);
     *callback = {request.address, (request.flags & CALLBACKF_mask_events) != 0};
     return 0;
@@ -74,8 +72,7 @@ HypercallResult SetTrapTable::run(HypercallContext& context) const {
 }
 
 HypercallResult SetCallbacks::run(HypercallContext& context) const {
-    if (!is_guest_address(GuestAddress{event}) || !is_guest_address(GuestAddress{failsafe}) ||
-        !is_guest_address(GuestAddress{syscall}))
+    if (!is_guest_address(event) || !is_guest_address(failsafe) || !is_guest_address(syscall))
         return fail(Error::invalid);
     auto& vcpu = context.caller;
     vcpu.event_callback = {event, true};

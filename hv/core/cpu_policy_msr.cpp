@@ -1,6 +1,5 @@
 // The MSRs that a guest's kernel may name. Values are the guest's own or constants; the processor's are never
 // written here, and never read except the time-stamp counter.
-#include "hv/arch/machine.hpp"
 #include "hv/core/cpu_policy.hpp"
 #include "hv/core/traps_address.hpp"
 #include "hv/core/traps_seams.hpp"
@@ -50,7 +49,7 @@ constexpr MsrRow rows[] = {
     {sysenter_eip, "IA32_SYSENTER_EIP", "0", ignored},
     {machine_check_capability, "IA32_MCG_CAP", "0: no banks", ""},
     {misc_enable, "IA32_MISC_ENABLE", "fast strings; no branch trace or PEBS", "the same value only"},
-    {page_attributes, "IA32_PAT", "the processor's value after reset, which stays", "the same value only"},
+    {page_attributes, "IA32_PAT", "the processor's", "the same value only"},
     {efer, "IA32_EFER", "SCE, LME, LMA and NXE", "the same value only"},
     {star, "IA32_STAR", "0", ignored},
     {lstar, "IA32_LSTAR", "0", ignored},
@@ -66,7 +65,7 @@ constexpr MsrRow rows[] = {
 };
 
 // What a read gives where it is the same for every guest; the value that "the same value only" compares with.
-constexpr std::optional<std::uint64_t> constant(std::uint32_t index) {
+std::optional<std::uint64_t> constant(std::uint32_t index) {
     switch (index) {
     case feature_control:
         return 1;
@@ -87,7 +86,7 @@ constexpr std::optional<std::uint64_t> constant(std::uint32_t index) {
     case misc_enable:
         return 1 << 0 | 1 << 11 | 1 << 12;
     case page_attributes:
-        return 0x0007040600070406;
+        return host_page_attributes();
     case efer:
         return 0xd01;
     case hardware_configuration:
@@ -136,7 +135,7 @@ std::optional<std::uint64_t> read_msr(Vcpu& vcpu, std::uint32_t index) {
     }
     switch (index) {
     case time_stamp_counter:
-        return machine::tsc();
+        return guest_tsc(vcpu);
     case apic_base:
         return 0xfee00800 | (vcpu.id.value() == 0 ? 1U << 8 : 0U);
     default:

@@ -1,8 +1,8 @@
 // Validating debug registers: reserved bits take the values that the processor gives them.
 #include "hv/core/emulate_debug_registers.hpp"
 
+#include "hv/core/traps_address.hpp"
 #include "hv/core/traps_seams.hpp"
-#include "hv/mm/walk.hpp"
 
 namespace bulkhead::hv {
 namespace {
@@ -12,16 +12,14 @@ constexpr std::uint64_t control_ones = 0x400, control_settable = 0xffff03ff, gen
 
 unsigned alias(unsigned number) { return number == 4 || number == 5 ? number + 2 : number; }
 
-// A breakpoint on port I/O can't fire for a guest, and one of length 8 must be aligned by its address, not by
-// us.
+// Only breakpoints on execution. One on data would also fire while the hypervisor copies from or to the
+// guest, and, after MOV SS, at the first instruction of a hypercall, on the guest's stack.
 Result<> set_control(Vcpu& vcpu, std::uint64_t value) {
     if (value & general_detect)
         return fail(Error::permission);
-    for (unsigned i = 0; i < 4; ++i) {
-        constexpr std::uint64_t port_io = 2;
-        if (((value >> (16 + 4 * i)) & 3) == port_io)
+    for (unsigned i = 0; i < 4; ++i)
+        if ((value >> (2 * i) & 3) && (value >> (16 + 4 * i) & 15))
             return fail(Error::permission);
-    }
     vcpu.debug[7] = (value & control_settable) | control_ones;
     return {};
 }
@@ -34,7 +32,7 @@ Result<> set_debug_register(Vcpu& vcpu, unsigned number, std::uint64_t value) {
     case 1:
     case 2:
     case 3:
-        if (!is_guest_address(GuestAddress{value}))
+        if (!is_guest_address(value))
             return fail(Error::permission);
         vcpu.debug[number] = value;
         break;

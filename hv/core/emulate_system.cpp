@@ -176,7 +176,7 @@ Emulation emulate_model_register(Vcpu& vcpu, const Code& code, const Instruction
     case 0x0f30:
         return write_model(vcpu, code, instruction);
     case 0x0f31: // rdtsc
-        answer(vcpu.regs, machine::tsc());
+        answer(vcpu.regs, guest_tsc(vcpu));
         return finished(vcpu, code, instruction);
     case 0x0f32:
         return read_model(vcpu, code, instruction);

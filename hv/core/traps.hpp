@@ -37,12 +37,11 @@ void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error);
 
 // The event upcall; the caller found something pending and events not masked.
 void deliver_event_callback(Vcpu& vcpu);
-// SYSCALL by an application (64-bit, 32-bit): rcx holds its rip and r11 its rflags. SYSENTER likewise,
-// without rcx and r11. A call for which the kernel registered nothing becomes what a processor without it
-// raises: #UD for SYSCALL, #GP for SYSENTER, both at the instruction.
+// SYSCALL by an application in 64-bit or 32-bit code: rcx holds its rip and r11 its rflags. Without a
+// registered callback it becomes #UD at the instruction, as on a processor that lacks it. (SYSENTER is not
+// set up: it raises #GP by itself.)
 void deliver_syscall(Vcpu& vcpu);
 void deliver_syscall32(Vcpu& vcpu);
-void deliver_sysenter(Vcpu& vcpu);
 // The processor refused the state in vcpu.regs when the hypervisor tried to resume it (a bad selector).
 void deliver_failsafe(Vcpu& vcpu);
 

@@ -1,6 +1,8 @@
-// Which virtual addresses a guest may hand to the hypervisor as a place in its own code or data. Pure
-// arithmetic; says nothing about whether anything is mapped there.
+// Kinds of virtual addresses that fault handling tells apart. Pure arithmetic; says nothing about whether
+// anything is mapped there.
 #pragma once
+
+#include "hv/mm/walk.hpp"
 
 #include <cstdint>
 
@@ -23,6 +25,11 @@ namespace bulkhead::hv {
 // The machine-to-physical table is the only part of the range that guests can read.
 [[nodiscard]] constexpr bool in_machine_to_physical(std::uint64_t address) {
     return address >= __MACH2PHYS_VIRT_START && address < __MACH2PHYS_VIRT_END;
+}
+
+// An address that a guest may name as an entry point or a breakpoint.
+[[nodiscard]] constexpr bool is_guest_address(std::uint64_t address) {
+    return is_guest_address(GuestAddress{address});
 }
 
 } // namespace bulkhead::hv

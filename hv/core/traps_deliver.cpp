@@ -2,7 +2,7 @@
 #include "hv/core/domain.hpp"
 #include "hv/core/traps.hpp"
 #include "hv/core/traps_address.hpp"
-#include "hv/mm/walk.hpp"
+#include "hv/core/traps_seams.hpp"
 
 #include <algorithm>
 
@@ -25,16 +25,11 @@ void deliver(Vcpu& vcpu, const TrapHandler& handler, std::optional<std::uint64_t
         crash(vcpu, "an exception, and its kernel's stack cannot be written");
 }
 
-// What SYSCALL and SYSENTER do on a processor that lacks them.
-void refuse(Vcpu& vcpu, unsigned vector) {
-    vcpu.regs.rip -= 2;
-    deliver_exception(vcpu, vector,
-                      vector == vector::protection ? std::optional<std::uint64_t>{0} : std::nullopt);
-}
-
-void enter_system_call(Vcpu& vcpu, const Callback& callback, unsigned otherwise) {
-    if (callback.address == 0)
-        return refuse(vcpu, otherwise);
+void enter_system_call(Vcpu& vcpu, const Callback& callback) {
+    if (callback.address == 0) { // as on a processor without SYSCALL
+        vcpu.regs.rip -= 2;
+        return deliver_exception(vcpu, vector::invalid_opcode);
+    }
     if (!bounce(vcpu, {callback.address, callback.mask_events}))
         return crash(vcpu, "a system call, and its kernel's stack cannot be written");
     vcpu.regs.rflags &= ~rflags::direction;
@@ -77,23 +72,21 @@ void deliver_event_callback(Vcpu& vcpu) {
         crash(vcpu, "an event, and its kernel's stack cannot be written");
 }
 
-void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall_callback, vector::invalid_opcode); }
-void deliver_syscall32(Vcpu& vcpu) {
-    enter_system_call(vcpu, vcpu.syscall32_callback, vector::invalid_opcode);
-}
-void deliver_sysenter(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.sysenter_callback, vector::protection); }
+void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall_callback); }
+void deliver_syscall32(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall32_callback); }
 
 void deliver_failsafe(Vcpu& vcpu) {
     if (vcpu.failsafe_callback.address == 0)
         return crash(vcpu,
                      "its saved state cannot be resumed, and its kernel registered no failsafe callback");
+    save_selectors(vcpu);
     const Bounce target{vcpu.failsafe_callback.address, vcpu.failsafe_callback.mask_events, {}, true};
     if (!bounce(vcpu, target))
         crash(vcpu, "its saved state cannot be resumed, and its kernel's stack cannot be written");
 }
 
 Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry) {
-    if (entry.address != 0 && !is_guest_address(GuestAddress{entry.address}))
+    if (entry.address != 0 && !is_guest_address(entry.address))
         return fail(Error::invalid);
     if (!vcpu.traps) {
         const auto page = vcpu.domain->allocate_metadata();

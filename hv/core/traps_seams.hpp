@@ -26,4 +26,9 @@ void apply_task_switched(const Vcpu& vcpu);
 // set (and is clear now): deliver it.
 [[nodiscard]] bool handle_device_not_available(Vcpu& vcpu);
 
+// The time-stamp counter as the guest may read it.
+[[nodiscard]] std::uint64_t guest_tsc(const Vcpu& vcpu);
+// The processor's page attribute table (IA32_PAT), which nobody changes.
+[[nodiscard]] std::uint64_t host_page_attributes();
+
 } // namespace bulkhead::hv
