@@ -152,6 +152,16 @@ class Result:
         """The points that have all these levels, in the order in which they were declared."""
         return [p for p in self.points if all(p.levels.get(name) == value for name, value in levels.items())]
 
+    @property
+    def policies_ran(self) -> list[tuple[str, str]]:
+        """Each policy that ran with its effective parameters, as text; one entry for each different set of them."""
+        found = {
+            (policy.name, ", ".join(f"{name} {value}" for name, value in policy.parameters.items()))
+            for point in self.points
+            for policy in point.policies
+        }
+        return sorted((name, text or "no parameters") for name, text in found)
+
     def value(self, levels: Mapping[str, Level], path: str) -> int | float | None:
         """A metric at the one point with these levels; LookupError if there is not exactly one."""
         points = self.where(levels)

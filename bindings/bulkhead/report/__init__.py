@@ -1,0 +1,98 @@
+"""A self-contained HTML page from the result files and figures of a folder. It adds no number of its own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bulkhead.figures.draw import declared
+from bulkhead.figures.style import certainty
+from bulkhead.result import PointResult, Result, read_result
+from bulkhead.spec import BulkheadError
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page holds it."""
+
+    caption: str
+    data: str  # base64 of the PNG
+
+
+@dataclass(frozen=True)
+class Section:
+    """One experiment's part of the page."""
+
+    result: Result
+    certainty: str
+    pictures: list[Picture]
+    tables: list[Table]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One metric at every point: a column for each of its parts."""
+
+    name: str
+    unit: str
+    help: str
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` into the folder, from the results in it. BulkheadError if there is none."""
+    results = [path for path in sorted(folder.glob("*.json")) if path.is_file()]
+    if not results:
+        raise BulkheadError(f"{folder} holds no result; run an experiment with --out {folder}")
+    sections = [_section(read_result(path), folder) for path in results]
+    environment = Environment(
+        loader=PackageLoader("bulkhead.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    page = folder / PAGE
+    page.write_text(environment.get_template("page.html").render(sections=sections), encoding="utf-8")
+    return page
+
+
+def _section(result: Result, folder: Path) -> Section:
+    pictures = [
+        Picture(spec.caption, base64.b64encode((folder / f"{spec.name}.png").read_bytes()).decode())
+        for spec in declared(result)
+        if (folder / f"{spec.name}.png").is_file()
+    ]
+    return Section(result, certainty(result), pictures, [_table(result, name) for name in result.metrics])
+
+
+def _table(result: Result, name: str) -> Table:
+    points = [point for point in result.points if name in point.metrics]
+    cells = [_flat(point.metrics[name]) for point in points]
+    columns = list(dict.fromkeys(column for row in cells for column in row))
+    row = result.metrics[name]
+    rows = [(label(point), [_text(cell.get(c)) for c in columns]) for point, cell in zip(points, cells)]
+    return Table(name, row.unit, row.help, columns, rows)
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """A metric's numbers by path; a single number under ""."""
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    parts = {f"{prefix}.{key}" if prefix else key: item for key, item in value.items()}
+    return {path: number for key, item in parts.items() for path, number in _flat(item, key).items()}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def label(point: PointResult) -> str:
+    """A point for people."""
+    return ", ".join(f"{name} {value}" for name, value in point.levels.items())
