@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bulkhead.manifest import GuestFiles, Parts, build_manifest, time_mode
-from bulkhead.policies import choose, plugin_dirs
+from bulkhead.paths import plugin_dirs
+from bulkhead.policies import choose
 from bulkhead.prepare import overhead, prepare
 from bulkhead.schema import constant, layout
 from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bulkhead import _core
-from bulkhead.policies import choose, parse_policy, plugin_dirs, read_policy
+from bulkhead.paths import plugin_dirs
+from bulkhead.policies import choose, parse_policy, read_policy
 from bulkhead.spec import PolicySpec, SpecError
 
 MAGIC = (0x4E4947554C504B42).to_bytes(8, "little")

@@ -1,0 +1,30 @@
+"""The two experiments, quickly, from the command line to figures; and what must come out of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Result
+
+
+def points(path: Path) -> list[dict[str, Any]]:
+    """The result's points."""
+    loaded: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["points"]
+    return loaded
+
+
+@pytest.mark.parametrize("name", ["noisy_neighbour", "theft_of_service"])
+def test_quick_and_repeated(name: str, command: Callable[..., Result], tmp_path: Path) -> None:
+    result = command("run", name, "--quick", "--repeat", "2", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert "identical trace hashes" in result.stdout
+    assert list(tmp_path.glob("*.json")) and list(tmp_path.glob("*.png")) and list(tmp_path.glob("*.pdf"))
+    for point in points(tmp_path / f"{name}.json"):
+        assert point["ledger"]["skew_ns"] == 0
+        assert point["ledger"]["unbilled_share"] < 0.02
+        assert point["r_max"]["ns"] > 0
+        assert all(policy["ejected"] is None for policy in point["policies"])

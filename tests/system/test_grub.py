@@ -1,0 +1,67 @@
+"""GRUB, a PV kernel that nobody here wrote: alone, and side by side with hogs while guests are destroyed."""
+
+from __future__ import annotations
+
+import pytest
+from machines import MILLISECOND, assert_sound, boot, grub, said, share, workload
+
+from bulkhead import GuestSpec, TimelineEntry
+from bulkhead.spec import SECOND
+
+PROMPT = "grub>"
+GUESTS = ("grub_a", "grub_b", "hog_a", "hog_b")
+
+
+def crowd() -> tuple[GuestSpec, ...]:
+    """Two GRUBs and two hogs."""
+    hogs = tuple(workload("cpu_hog", name=name) for name in GUESTS[2:])
+    return (grub(GUESTS[0]), grub(GUESTS[1]), *hogs)
+
+
+def test_grub_reaches_its_prompt() -> None:
+    run = boot(grub(), duration=3 * SECOND)
+    assert PROMPT in run.consoles["grub"], said(run)
+    assert run.exit_status == 5
+    assert_sound(run)
+
+
+def test_two_grubs_and_two_hogs_side_by_side() -> None:
+    run = boot(*crowd(), duration=3 * SECOND)
+    for name in GUESTS[:2]:
+        assert PROMPT in run.consoles[name], said(run)
+    shares = [share(run, name) for name in GUESTS[2:]]
+    assert abs(shares[0] - shares[1]) < 0.02 and sum(shares) > 0.4
+    assert_sound(run)
+
+
+@pytest.mark.parametrize("victim", GUESTS)
+def test_destroying_one_returns_all_its_frames(victim: str) -> None:
+    at = 1 * SECOND
+    timeline = (
+        TimelineEntry(at - 100 * MILLISECOND, "audit"),
+        TimelineEntry(at, "destroy", victim),
+        TimelineEntry(at + 300 * MILLISECOND, "audit"),
+    )
+    run = boot(*crowd(), duration=1500 * MILLISECOND, timeline=timeline)
+    entry = run.landmark.ledger[victim]
+    owned = run.select("domain_destroy", victim)["a"]
+    returned = run.select("domain_gone", victim)["a"]
+    assert entry.state == "gone" and entry.frames_owned == 0
+    assert len(owned) == 1 and owned[0] > 0 and list(returned) == list(owned), said(run)
+    assert run.landmark.audit_runs >= 2
+    for other in set(GUESTS) - {victim}:
+        assert run.landmark.ledger[other].state == "alive"
+    ran_after = run.trace[(run.trace["time"] > run.select("domain_gone", victim)["time"][0])]
+    assert not len(ran_after[ran_after["domain"] == run.domain_id(victim)])
+    assert_sound(run)
+
+
+def test_destroying_all_returns_everything() -> None:
+    names = ("a", "b")
+    guests = tuple(workload("cpu_hog", name=name) for name in names)
+    ends = tuple(TimelineEntry(100 * MILLISECOND + i, "destroy", name) for i, name in enumerate(names))
+    audit = TimelineEntry(200 * MILLISECOND, "audit")
+    with_guests = boot(*guests, timeline=(*ends, audit), end_when_idle=False)
+    without = boot(timeline=(audit,), end_when_idle=False)
+    assert with_guests.landmark.free_frames == without.landmark.free_frames
+    assert_sound(with_guests)

@@ -1,0 +1,34 @@
+"""Hostile guests harm nobody: the victim next to one gets its share, and the machine ends soundly."""
+
+from __future__ import annotations
+
+import pytest
+from machines import MILLISECOND, assert_sound, boot, said, scheduler, share, workload
+
+from bulkhead.workloads import workloads
+
+FAIR = 0.5
+TOLERANCE = 0.03
+OPTIONS = {"garbage": ("",), "loop_fault": ("", "nested=1")}
+CASES = [
+    (name, options)
+    for name, one in workloads().items()
+    if one.sort == "attack"
+    for options in OPTIONS.get(name, ("",))
+]
+
+
+@pytest.mark.parametrize(("attack", "options"), CASES)
+def test_victim_keeps_its_share(attack: str, options: str) -> None:
+    victim = workload("compute", name="victim")
+    run = boot(victim, workload(attack, options), sched=scheduler(), duration=600 * MILLISECOND)
+    assert_sound(run)
+    assert run.landmark.ledger["victim"].shutdown_reason is None, said(run)
+    assert share(run, "victim") > FAIR - TOLERANCE, said(run)
+
+
+def test_a_guest_that_dies_at_once_is_named() -> None:
+    run = boot(workload("die_first"), workload("compute", "for_ms=50", name="victim"))
+    assert "RESULT name=compute" in run.consoles["victim"], said(run)
+    assert any("die_first" in line for line in run.consoles["bulkhead"].splitlines()), said(run)
+    assert_sound(run)

@@ -1,0 +1,53 @@
+"""Every nanosecond is billed: ledger, trace and clock agree."""
+
+from __future__ import annotations
+
+import pytest
+from machines import assert_sound, boot, scheduler, share, workload
+
+from bulkhead import Run
+from bulkhead.policies import built_policies
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """Guests that compute, sleep, yield and fault."""
+    return boot(
+        workload("compute"),
+        workload("yield_storm"),
+        workload("timer_storm"),
+        workload("event_storm"),
+        workload("loop_fault"),
+    )
+
+
+def test_it_adds_up_to_the_nanosecond(run: Run) -> None:
+    assert_sound(run)
+    assert all(pcpu.wall_ns >= run.machine.duration for pcpu in run.landmark.pcpus)
+
+
+def test_the_trace_tells_the_same_as_the_ledger(run: Run) -> None:
+    for name, entry in run.landmark.ledger.items():
+        ran = int(run.select("run_out", name)["b"].sum())
+        assert ran <= entry.guest_ns + entry.hypervisor_ns
+        assert len(run.select("run_in", name)) == entry.run_ins
+
+
+def test_the_longest_stretch_is_known(run: Run) -> None:
+    assert 0 < run.landmark.r_max.ns < 10_000_000
+
+
+def test_storms_are_billed_to_who_makes_them(run: Run) -> None:
+    ledger = run.landmark.ledger
+    for name in ("yield_storm", "timer_storm", "event_storm", "loop_fault"):
+        assert ledger[name].hypervisor_ns > ledger["compute"].hypervisor_ns
+    assert ledger["loop_fault"].traps > 1000 and ledger["event_storm"].events_sent > 1000
+
+
+@pytest.mark.parametrize("policy", sorted(built_policies("scheduler")))
+def test_two_equal_hogs_get_equal_shares(policy: str) -> None:
+    run = boot(workload("cpu_hog", name="a"), workload("cpu_hog", name="b"), sched=scheduler(policy))
+    assert_sound(run)
+    assert run.landmark.policies[0].name == policy and run.landmark.policies[0].ejected is None
+    assert share(run, "a") == pytest.approx(share(run, "b"), abs=0.06)
+    assert share(run, "a") + share(run, "b") > 0.9

@@ -1,0 +1,73 @@
+"""However the command ends, no QEMU and no file is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+LONG_RUN = ("boot", "--guest", "kernel=workload:cpu_hog", "--for", "1000s")
+PATIENCE_SECONDS = 20.0
+
+
+def children(pid: int) -> set[int]:
+    """Live processes started by a process, and by those."""
+    found: set[int] = set()
+    listed = Path(f"/proc/{pid}/task").glob("*/children")
+    for child in (int(word) for path in listed for word in path.read_text(encoding="ascii").split()):
+        found |= {child} | children(child)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Running, not merely waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(condition: object) -> bool:
+    """Whether a condition comes true in time."""
+    assert callable(condition)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def qemus(pid: int) -> set[int]:
+    """QEMUs below a process."""
+    names = {child: Path(f"/proc/{child}/comm") for child in children(pid)}
+    return {
+        child for child, path in names.items() if path.exists() and path.read_text("ascii").startswith("qemu")
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    environment = {**os.environ, "BULKHEAD_NO_BUILD": "1", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [str(ROOT / "bulkhead"), *LONG_RUN],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            assert wait_for(lambda: qemus(process.pid)), "QEMU never started"
+            machines = qemus(process.pid)
+            process.send_signal(number)
+            process.wait(PATIENCE_SECONDS)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    assert wait_for(lambda: not any(map(alive, machines))), "QEMU outlived the command"
+    assert not list(tmp_path.iterdir())
