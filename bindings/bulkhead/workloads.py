@@ -48,6 +48,16 @@ def _records(section: bytes) -> list[list[str]]:
     return [record for record in records if record]
 
 
+def section_records(image: Path) -> list[list[str]]:
+    """The records that an image of ours lists about itself. BulkheadError if it is not built or not readable."""
+    if not image.is_file():
+        raise BulkheadError(f"{image} is not built; run ./bulkhead build")
+    try:
+        return _records(_core.read_section(str(image), SECTION))
+    except ValueError as error:
+        raise BulkheadError(f"{image}: {error}; run ./bulkhead build") from None
+
+
 def _opening_comment(path: Path) -> str:
     words = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -70,14 +80,8 @@ def _bare_workloads() -> dict[str, Workload]:
 
 def workloads() -> dict[str, Workload]:
     """Every workload by name. BulkheadError if the guest image is not built."""
-    if not workload_image().is_file():
-        raise BulkheadError(f"the workloads are not built ({workload_image()}); run ./bulkhead build")
-    try:
-        records = _records(_core.read_section(str(workload_image()), SECTION))
-    except ValueError as error:
-        raise BulkheadError(f"{workload_image()}: {error}; run ./bulkhead build") from None
     tables = {}
-    for sort, name, summary, *options in records:
+    for sort, name, summary, *options in section_records(workload_image()):
         rows = tuple(Option(*options[i : i + 4]) for i in range(0, len(options) - 3, 4))
         tables[name] = Workload(name, sort, summary, rows, workload_image())
     common = [option for table in tables.values() if table.sort == COMMON for option in table.options]

@@ -1,4 +1,4 @@
-"""Guest tests: small PV kernels that use the ABI rightly and wrongly in a real machine and print a verdict."""
+"""Guest tests: a PV kernel that uses the ABI rightly and wrongly in a real machine and prints a verdict for each test."""
 
 from __future__ import annotations
 
@@ -7,49 +7,65 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 from bulkhead.machine import RunOptions
-from bulkhead.paths import ROOT, test_image
-from bulkhead.spec import SECOND, BulkheadError, GuestSpec, Machine
+from bulkhead.paths import test_image
+from bulkhead.run import Run
+from bulkhead.spec import MIB, SECOND, BulkheadError, GuestSpec, Machine
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, shorten
+from bulkhead.workloads import section_records
 
-VERDICT = re.compile(r"^verdict: (success|skip|error|failure|crash)\b:?\s*(.*)$", re.MULTILINE)
+VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.MULTILINE)
 VERDICT_OF = {"success": PASSED, "skip": SKIPPED}
+GUEST = "test"
+ALL_TOGETHER = "all"
 
 
-def names() -> list[str]:
-    """Every guest test: one file each in tests/guest."""
-    return sorted(path.stem for path in (ROOT / "tests" / "guest").glob("*.cpp") if path.stem != "main")
+def machine(test: str) -> Machine:
+    """The machine of one boot of the test image."""
+    guest = GuestSpec(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB)
+    return Machine(guests=(guest,), duration=20 * SECOND, memory=256 * MIB, console_rate=0)
 
 
-def machine(name: str) -> Machine:
-    """The machine of one test."""
-    return Machine(
-        guests=(GuestSpec(name="test", kernel=str(test_image()), cmdline=f"test={name}", memory=32 << 20),),
-        duration=10 * SECOND,
-        memory=256 << 20,
-    )
+def _verdicts(run: Run) -> dict[str, Case]:
+    console = run.consoles.get(GUEST, "")
+    cases = {}
+    for name, word, text in VERDICT.findall(console):
+        verdict = VERDICT_OF.get(word, FAILED)
+        cases[name] = Case(name, verdict, f"{word}: {text}" if verdict == FAILED else text)
+    return cases
 
 
-def run_test(name: str) -> Case:
-    """Boot one test and read its verdict; silence is a failure."""
+def _alone(name: str) -> Case:
+    """A test in a machine of its own; silence is a failure, and so is a frame table that no longer adds up."""
     try:
         run = machine(name).run(RunOptions())
     except BulkheadError as error:
         return Case(name, FAILED, str(error))
-    console = run.consoles.get("test", "")
-    verdicts = VERDICT.findall(console)
-    if not verdicts:
-        said = shorten(console + run.consoles.get("bulkhead", ""))
-        return Case(name, FAILED, f"no verdict; exit status {run.exit_status}; {run.lost_to or ''}\n{said}")
-    word, detail = verdicts[-1]
-    verdict = VERDICT_OF.get(word, FAILED)
+    said = shorten(run.consoles.get(GUEST, "") + run.consoles.get("bulkhead", ""))
+    case = _verdicts(run).get(name, Case(name, FAILED, f"no verdict; exit status {run.exit_status}\n{said}"))
     if run.landmark.audit_failures:
-        return Case(name, FAILED, f"the audit found {run.landmark.audit_failures} violations after the test")
-    return Case(name, verdict, detail if verdict != FAILED else f"{word}: {detail}\n{shorten(console)}")
+        return Case(name, FAILED, f"the audit found {run.landmark.audit_failures} violations\n{said}")
+    return case
+
+
+def _together(names: list[str]) -> dict[str, Case]:
+    """Verdicts of one boot with many tests; empty if that boot went wrong in any way, so that each is tried alone."""
+    try:
+        run = machine(ALL_TOGETHER).run(RunOptions())
+    except BulkheadError:
+        return {}
+    if run.exit_status != 0 or run.landmark.audit_failures:
+        return {}
+    return {name: case for name, case in _verdicts(run).items() if name in names and case.verdict != FAILED}
 
 
 def guest() -> list[Case]:
-    """All guest tests, several machines at a time."""
-    if not test_image().is_file():
-        return [Case("the guest tests' image is not built", FAILED, str(test_image()))]
+    """All guest tests: those that can share a boot in one, the rest and every failure in machines of their own."""
+    tests = {name: sort for sort, name, *_ in section_records(test_image())}
+    if not tests:
+        return [Case("the image lists no test", FAILED, str(test_image()))]
+    cases = _together([name for name, sort in tests.items() if sort == "test"])
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(run_test, names())) or [Case("there is no guest test", FAILED)]
+        cases.update(
+            {case.name: case for case in pool.map(_alone, [name for name in tests if name not in cases])}
+        )
+    return [cases[name] for name in sorted(cases)]
