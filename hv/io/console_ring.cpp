@@ -44,6 +44,7 @@ void drop_ring(Console& console) {
     if (console.ring != nullptr)
         put_data(console.ring_frame, true);
     console.ring = nullptr;
+    console.ring_frame = {};
 }
 
 } // namespace

@@ -58,8 +58,10 @@ void log(const char* format, ...) {
     char text[256];
     std::va_list arguments;
     va_start(arguments, format);
-    const std::size_t length = format_arguments(text, sizeof text, format, arguments);
+    std::size_t length = format_arguments(text, sizeof text, format, arguments);
     va_end(arguments);
+    if (length > 0 && text[length - 1] == '\n')
+        --length; // callers may end the line or not
     put_line("(bulkhead)", " ", text, length);
 }
 
