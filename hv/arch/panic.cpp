@@ -7,8 +7,6 @@
 #include "hv/io/console.hpp"
 #include "hv/trace/landmark.hpp"
 
-#include <cstring>
-
 namespace bulkhead::hv {
 
 namespace {
@@ -17,7 +15,7 @@ bool panicking = false;
 
 [[noreturn]] void die(const char* message) {
     auto& page = landmark_page();
-    std::strncpy(page.message, message, sizeof page.message - 1);
+    copy_text(page.message, message);
     page.exit_status = landmark::Exit::panicked;
     page.state = landmark::State::panicked;
     stop_machine(static_cast<std::uint32_t>(landmark::Exit::panicked));

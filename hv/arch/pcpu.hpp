@@ -21,10 +21,6 @@ struct Guard {
     std::uint64_t fault_rip = 0;
     std::uint64_t fault_vector = 0;
 };
-    std::uint32_t fault = 0; // plugin::Fault, set by the trap handler
-    std::uint64_t fault_rip = 0;
-    std::uint64_t fault_vector = 0;
-};
 
 struct alignas(64) Pcpu {
     PcpuId id{};

@@ -4,12 +4,17 @@
     .globl user_copy
 user_copy:
     mov %rdx, %rcx
+    shr $3, %rcx
     mov $1, %eax
+0:  rep movsq
+    mov %edx, %ecx
+    and $7, %ecx
 1:  rep movsb
     ret
 2:  xor %eax, %eax
     ret
     .pushsection .fixups, "a"
+    .quad 0b, 2b
     .quad 1b, 2b
     .popsection
 

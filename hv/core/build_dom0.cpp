@@ -51,7 +51,9 @@ class FrameOrder {
   public:
     FrameOrder(const Domain& domain, Mfn* numbers) : numbers_{numbers} {
         std::uint64_t pfn = 0;
-        for (Mfn mfn{domain.frames.first}; mfn != Mfn{}; mfn = Mfn{frame_table().find(mfn)->next}) {
+        for (const Frame* frame = frame_table().find(Mfn{domain.frames.first}); frame != nullptr;
+             frame = frame_table().find(Mfn{frame->next})) {
+            const auto mfn = frame_table().number(*frame);
             machine::set_m2p(mfn, pfn);
             numbers_[pfn++] = mfn;
         }

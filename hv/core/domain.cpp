@@ -8,6 +8,10 @@
 #include "hv/core/run.hpp"
 #include "hv/trace/trace.hpp"
 
+extern "C" {
+#include <xen/sched.h>
+}
+
 namespace bulkhead::hv {
 
 namespace {

@@ -16,6 +16,10 @@
 #include <cstring>
 #include <new>
 
+extern "C" {
+#include <xen/sched.h>
+}
+
 namespace bulkhead::hv {
 
 namespace {

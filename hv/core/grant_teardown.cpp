@@ -52,7 +52,7 @@ constexpr std::uint32_t idle_records = 256;
 
 [[nodiscard]] Result<> cut_off_borrowers(Domain& lender) {
     std::uint16_t& next = lender.grants.teardown.domain;
-    for (; lender.grants.uses > 0 && next < max_domains; ++next)
+    for (; lender.grants.uses > 0 && next < domain_id_limit(); ++next)
         if (Domain* borrower = find_domain(DomainId{next}))
             BULKHEAD_TRY(cut_off_in(*borrower, lender));
     return {};

@@ -41,16 +41,19 @@ GuestTime guest_time(const Vcpu& vcpu, RealTime now) {
     case manifest::TimeMode::virtual_: return GuestTime{(real - stolen(vcpu, now)).count()};
     case manifest::TimeMode::dilated: break;
     }
-    return GuestTime{static_cast<std::int64_t>(static_cast<__int128>(real.count()) * 1000 / dilation_of(*vcpu.domain))};
+    const auto dilation = dilation_of(*vcpu.domain);
+    return GuestTime{real.count() / dilation * 1000 + real.count() % dilation * 1000 / dilation};
 }
 
 RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now) {
     const auto wait = deadline - guest_time(vcpu, now);
     if (wait <= Nanos{0})
         return now;
-    const auto scaled = static_cast<__int128>(wait.count()) * dilation_of(*vcpu.domain) / 1000;
-    constexpr __int128 far = INT64_MAX / 4;
-    return now + Nanos{static_cast<std::int64_t>(scaled > far ? far : scaled)};
+    const auto dilation = dilation_of(*vcpu.domain);
+    constexpr std::int64_t far = INT64_MAX / 4;
+    if (wait.count() / 1000 >= far / dilation)
+        return now + Nanos{far};
+    return now + Nanos{wait.count() / 1000 * dilation + wait.count() % 1000 * dilation / 1000};
 }
 
 void publish_time(Vcpu& vcpu) {

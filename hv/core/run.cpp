@@ -9,8 +9,6 @@
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
-#include <cstring>
-
 namespace bulkhead::hv {
 
 namespace {
@@ -77,7 +75,7 @@ void end_run(landmark::Exit status, const char* message) {
     auto& page = landmark_page();
     if (message[0] != '\0') {
         log("%s\n", message);
-        std::strncpy(page.message, message, sizeof page.message - 1);
+        copy_text(page.message, message);
     }
     page.exit_status = status;
     page.state = status == landmark::Exit::panicked ? landmark::State::panicked : landmark::State::finished;

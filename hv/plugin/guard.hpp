@@ -5,6 +5,8 @@
 #include "abi/plugin.hpp"
 #include "hv/arch/pcpu.hpp"
 
+#include <type_traits>
+
 namespace bulkhead::hv {
 
 struct TextRange {
@@ -22,7 +24,8 @@ struct Outcome {
 
 template<class Body>
 [[nodiscard]] Outcome guarded(TextRange text, Nanos budget, Body&& body) {
-    return guarded_call(text, budget, [](void* context) { (*static_cast<Body*>(context))(); }, &body);
+    using Plain = std::remove_reference_t<Body>;
+    return guarded_call(text, budget, [](void* context) { (*static_cast<Plain*>(context))(); }, &body);
 }
 
 // For the trap and interrupt handlers: if a plug-in is being called and this is its fault (or its time is over), points the

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t most_bytes = 1 << 20;
 std::uint64_t next_base = layout::plugins;
 
-using Error = const char*;
+using Sentence = const char*;
 
 // The object's pages: filled through the direct map, then mapped where they will run.
 class Placement {
@@ -52,7 +52,7 @@ struct Dynamic {
     std::uint64_t symbols = 0, strings = 0, strings_bytes = 0, hash = 0, relocations = 0, relocations_bytes = 0;
 };
 
-std::expected<std::span<const Elf64_Phdr>, Error> program_headers(std::span<const std::byte> file) {
+std::expected<std::span<const Elf64_Phdr>, Sentence> program_headers(std::span<const std::byte> file) {
     if (file.size() < sizeof(Elf64_Ehdr))
         return std::unexpected{"it is not an ELF file"};
     const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(file.data());
@@ -64,7 +64,7 @@ std::expected<std::span<const Elf64_Phdr>, Error> program_headers(std::span<cons
     return std::span{reinterpret_cast<const Elf64_Phdr*>(file.data() + header.e_phoff), header.e_phnum};
 }
 
-std::expected<std::uint64_t, Error> copy_segments(std::span<const std::byte> file, std::span<const Elf64_Phdr> segments,
+std::expected<std::uint64_t, Sentence> copy_segments(std::span<const std::byte> file, std::span<const Elf64_Phdr> segments,
                                                   Placement& placement) {
     std::uint64_t top = 0;
     for (const auto& s : segments)
@@ -82,7 +82,7 @@ std::expected<std::uint64_t, Error> copy_segments(std::span<const std::byte> fil
     return top;
 }
 
-std::expected<Dynamic, Error> read_dynamic(std::span<const Elf64_Phdr> segments, const Placement& placement) {
+std::expected<Dynamic, Sentence> read_dynamic(std::span<const Elf64_Phdr> segments, const Placement& placement) {
     Dynamic found;
     for (const auto& s : segments) {
         if (s.p_type != PT_DYNAMIC)
@@ -109,7 +109,7 @@ std::expected<Dynamic, Error> read_dynamic(std::span<const Elf64_Phdr> segments,
     return found;
 }
 
-std::expected<void, Error> relocate(const Dynamic& dynamic, const Placement& placement, std::uint64_t base) {
+std::expected<void, Sentence> relocate(const Dynamic& dynamic, const Placement& placement, std::uint64_t base) {
     const auto count = dynamic.relocations_bytes / sizeof(Elf64_Rela);
     const auto* entries = placement.as<const Elf64_Rela>(dynamic.relocations, count);
     if (entries == nullptr)
@@ -123,7 +123,7 @@ std::expected<void, Error> relocate(const Dynamic& dynamic, const Placement& pla
     return {};
 }
 
-std::expected<std::uint64_t, Error> find_descriptor(const Dynamic& dynamic, const Placement& placement) {
+std::expected<std::uint64_t, Sentence> find_descriptor(const Dynamic& dynamic, const Placement& placement) {
     const auto* hash = placement.as<const std::uint32_t>(dynamic.hash, 2);
     const std::uint64_t count = hash != nullptr ? hash[1] : 0; // number of chains = number of symbols
     const auto* symbols = placement.as<const Elf64_Sym>(dynamic.symbols, count);
@@ -138,7 +138,7 @@ std::expected<std::uint64_t, Error> find_descriptor(const Dynamic& dynamic, cons
 
 } // namespace
 
-std::expected<LoadedPlugin, Error> load_plugin(std::span<const std::byte> file, plugin::Kind kind) {
+std::expected<LoadedPlugin, Sentence> load_plugin(std::span<const std::byte> file, plugin::Kind kind) {
     const auto base = next_base;
     Placement placement;
     const auto segments = program_headers(file);

@@ -11,8 +11,6 @@
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
-#include <cstring>
-
 namespace bulkhead::hv::scheduler {
 
 namespace {
@@ -85,7 +83,7 @@ void build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text,
 
 void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {
     auto& out = report();
-    std::strncpy(out.name, descriptor.name, sizeof out.name - 1);
+    copy_text(out.name, descriptor.name);
     out.kind = static_cast<std::uint32_t>(descriptor.kind);
     out.parameter_count = descriptor.parameter_count;
     for (std::uint32_t i = 0; i < descriptor.parameter_count && i < plugin::max_parameters; ++i)

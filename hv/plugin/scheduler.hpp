@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/plugin.hpp"
+#include "hv/core/error.hpp"
 #include "hv/core/vcpu.hpp"
 #include "hv/plugin/loader.hpp"
 #include "sched/contract.hpp"
