@@ -1,0 +1,36 @@
+// The control calls of abi/control.hpp as functions, and memory for other domains. No state.
+#pragma once
+
+#include "abi/control.hpp"
+#include "abi/landmark.hpp"
+#include "guest/runtime/result.hpp"
+
+#include <span>
+
+struct vcpu_guest_context;
+
+namespace bulkhead::dom0 {
+
+using guest::Result;
+using guest::Status;
+
+// Fills `id` and `shared_info_mfn`.
+[[nodiscard]] Status create_domain(control::CreateDomain& request);
+[[nodiscard]] Status set_vcpu(DomainId domain, VcpuId vcpu, const vcpu_guest_context& context);
+// Fills the ports.
+[[nodiscard]] Status set_rings(control::SetRings& request);
+[[nodiscard]] Status unpause_domain(DomainId domain);
+[[nodiscard]] Status pause_domain(DomainId domain);
+[[nodiscard]] Status destroy_domain(DomainId domain);
+[[nodiscard]] Result<control::DomainInfo> domain_info(DomainId domain);
+[[nodiscard]] Status set_weight(DomainId domain, std::int64_t weight);
+[[nodiscard]] Result<long> audit(); // number of violations
+void note_started();
+void note_timeline(manifest::Action action, std::uint32_t target);
+[[noreturn]] void end_run(landmark::Exit status);
+
+// Gives the domain one frame for each pseudo-physical frame 0 .. frames.size() - 1 and writes their machine
+// frames. Error::no_memory if the machine has not enough.
+[[nodiscard]] Status populate(DomainId domain, std::span<std::uint64_t> frames);
+
+} // namespace bulkhead::dom0

@@ -1,0 +1,221 @@
+// See machine.hpp.
+#include "guest/dom0/machine.hpp"
+
+#include "guest/dom0/control.hpp"
+#include "guest/runtime/clock.hpp"
+#include "guest/runtime/events.hpp"
+#include "guest/runtime/memory.hpp"
+#include "guest/runtime/print.hpp"
+#include "image/addresses.hpp"
+
+#include <new>
+
+namespace bulkhead::dom0 {
+namespace {
+
+using guest::print;
+using manifest::Action;
+
+[[noreturn]] void refuse(const manifest::Guest& guest, const BuildFault& fault) {
+    if (fault.needed_bytes != 0)
+        print("dom0: guest '{}': {}: it needs at least {} MiB, not {} MiB\n", name_of(guest), fault.message,
+              (fault.needed_bytes + (1 << 20) - 1) >> 20, guest.memory_bytes >> 20);
+    else if (fault.cause)
+        print("dom0: guest '{}': {} ({})\n", name_of(guest), fault.message, *fault.cause);
+    else
+        print("dom0: guest '{}': {}\n", name_of(guest), fault.message);
+    end_run(landmark::Exit::bad_input);
+}
+
+void complain(const Slot& slot, std::string_view what, guest::Error error) {
+    print("dom0: guest '{}': cannot {}: {}\n", name_of(*slot.guest), what, error);
+}
+
+} // namespace
+
+void Machine::start(const Manifest& manifest) {
+    manifest_ = &manifest;
+    const auto guests = manifest.guests();
+    auto* const first =
+        reinterpret_cast<Slot*>(guest::allocate_pages(image::pages_for(guests.size() * sizeof(Slot)) + 1));
+    for (std::size_t i = 0; i < guests.size(); ++i)
+        (new (first + i) Slot{})->guest = &guests[i];
+    slots_ = {first, guests.size()};
+    store_.start(guests.size());
+    const auto port = guest::events::bind_virq(VIRQ_DOM_EXC);
+    if (!port)
+        guest::panic("dom0: cannot hear of guests that shut down: {}", port.error());
+    exceptions_ = *port;
+    guest::events::listen(exceptions_);
+
+    timeline_ = Timeline{manifest.timeline()};
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+        if (!timeline_.creates(i))
+            raise(slots_[i]);
+    note_started();
+    started_ = guest::now();
+    for (auto& slot : slots_)
+        if (slot.state == Slot::State::alive && slot.guest->start_paused == 0)
+            let_run(slot);
+}
+
+void Machine::run() {
+    for (;;) {
+        serve_stores();
+        if (exception_)
+            look_after_all();
+        while (const auto entry = timeline_.take_due(guest::now() - started_))
+            play(*entry);
+        restart_rested();
+        end_if_idle();
+        // Masked, so that an event between the look and the wait ends the wait.
+        const guest::events::Masked guard;
+        if (!anything_to_do())
+            guest::events::wait_any(next_deadline());
+    }
+}
+
+void Machine::raise(Slot& slot) {
+    const auto built = build(*manifest_, *slot.guest);
+    if (!built)
+        refuse(*slot.guest, built.error());
+    auto line = store_.open(*built, *slot.guest);
+    if (!line)
+        refuse(
+            *slot.guest,
+            {.message = "its xenstore ring could not be mapped", .needed_bytes = 0, .cause = line.error()});
+    slot.id = built->id;
+    slot.store = *line;
+    slot.state = Slot::State::alive;
+    slot.born = guest::now();
+}
+
+void Machine::let_run(const Slot& slot) {
+    if (const auto done = unpause_domain(slot.id); !done)
+        complain(slot, "let it run", done.error());
+}
+
+void Machine::put_away(Slot& slot) {
+    store_.close(slot.store);
+    if (const auto done = destroy_domain(slot.id); !done)
+        complain(slot, "destroy it", done.error());
+    slot.state = Slot::State::absent;
+}
+
+void Machine::look_after_all() {
+    exception_ = false;
+    for (auto& slot : slots_)
+        if (slot.state == Slot::State::alive)
+            look_after(slot);
+}
+
+void Machine::look_after(Slot& slot) {
+    const auto info = domain_info(slot.id);
+    if (!info)
+        complain(slot, "ask about it", info.error());
+    else if (info->life == control::Life::shut_down)
+        shut_down(slot, info->shutdown_reason);
+}
+
+void Machine::shut_down(Slot& slot, std::uint32_t reason) {
+    if (is_crash(reason)) {
+        crashed_ = true;
+        print("dom0: guest '{}' crashed (shutdown reason {})\n", name_of(*slot.guest), reason);
+    }
+    const auto fate = fate_of(reason, slot.guest->on_crash);
+    if (fate == Fate::preserve) {
+        slot.state = Slot::State::preserved;
+        return;
+    }
+    put_away(slot);
+    if (fate == Fate::restart) {
+        slot.state = Slot::State::resting;
+        slot.restart = guest::now() + slot.backoff.next(guest::now() - slot.born);
+    }
+}
+
+void Machine::restart_rested() {
+    for (auto& slot : slots_)
+        if (slot.state == Slot::State::resting && slot.restart <= guest::now()) {
+            raise(slot);
+            let_run(slot);
+        }
+}
+
+void Machine::play(const manifest::TimelineEntry& entry) {
+    note_timeline(entry.action, entry.target);
+    if (entry.action == Action::end_run)
+        end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
+    if (entry.action != Action::audit)
+        return act(entry, slots_[entry.target]);
+    if (const auto violations = audit(); !violations || *violations != 0)
+        print("dom0: the audit found {} violations\n", violations.value_or(-1));
+}
+
+void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
+    if (entry.action == Action::create) {
+        if (slot.state != Slot::State::absent)
+            return complain(slot, "create it", guest::Error::exists);
+        raise(slot);
+        if (slot.guest->start_paused == 0)
+            let_run(slot);
+        return;
+    }
+    if (entry.action == Action::destroy && slot.state == Slot::State::resting) {
+        slot.state = Slot::State::absent;
+        return;
+    }
+    if (slot.state != Slot::State::alive && slot.state != Slot::State::preserved)
+        return; // it has ended before its time: not an error of the timeline
+    guest::Status done;
+    switch (entry.action) {
+    case Action::unpause:
+        done = unpause_domain(slot.id);
+        break;
+    case Action::pause:
+        done = pause_domain(slot.id);
+        break;
+    case Action::set_weight:
+        done = set_weight(slot.id, entry.argument);
+        break;
+    default:
+        put_away(slot);
+        break;
+    }
+    if (!done)
+        complain(slot, "follow the timeline", done.error());
+}
+
+void Machine::end_if_idle() const {
+    if (manifest_->header().end_when_idle == 0 || timeline_.will_create())
+        return;
+    for (const auto& slot : slots_)
+        if (slot.state == Slot::State::alive || slot.state == Slot::State::resting)
+            return;
+    end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
+}
+
+void Machine::serve_stores() {
+    for (auto& slot : slots_)
+        if (slot.store.waiting)
+            store_.serve(slot.store);
+}
+
+bool Machine::anything_to_do() {
+    bool found = exception_ = guest::events::take(exceptions_) || exception_;
+    for (auto& slot : slots_)
+        found = StoreService::look(slot.store) || found;
+    return found;
+}
+
+GuestTime Machine::next_deadline() const {
+    auto deadline = GuestTime::never();
+    if (const auto next = timeline_.next())
+        deadline = started_ + *next;
+    for (const auto& slot : slots_)
+        if (slot.state == Slot::State::resting)
+            deadline = std::min(deadline, slot.restart);
+    return deadline;
+}
+
+} // namespace bulkhead::dom0

@@ -1,0 +1,43 @@
+// xenstore for the guests of this machine: the pure server of xenstore/, fed by the rings of the guests and
+// their events.
+#pragma once
+
+#include "guest/dom0/builder.hpp"
+#include "guest/dom0/xenstore/transport.hpp"
+#include "guest/runtime/paging.hpp"
+
+namespace bulkhead::dom0 {
+
+// One guest's line to xenstore.
+struct StoreLine {
+    xenstore::Connection* connection = nullptr; // nullptr: none
+    xenstore_domain_interface* ring = nullptr;
+    Port port;
+    bool waiting = false; // an event came, or work was left over
+};
+
+class StoreService {
+  public:
+    // Sets storage aside for `guests` guests and makes domain 0's own entries.
+    void start(std::size_t guests);
+
+    // Makes the guest's part of the tree and connects its ring.
+    [[nodiscard]] guest::Result<StoreLine> open(const Built& built, const manifest::Guest& guest);
+    // Forgets the guest. Its frame is no longer mapped afterwards.
+    void close(StoreLine& line);
+    // Notices an event; true if there is something to serve.
+    [[nodiscard]] static bool look(StoreLine& line);
+    // One turn for one guest.
+    void serve(StoreLine& line);
+
+  private:
+    void describe(const Built& built, const manifest::Guest& guest);
+    // `below` is a relative path.
+    void put(DomainId domain, std::string_view below, std::string_view value);
+    void put(DomainId domain, std::string_view below, std::uint64_t value);
+    void make(DomainId domain, std::string_view below, const xenstore::Permissions& permissions);
+
+    xenstore::Server server_;
+};
+
+} // namespace bulkhead::dom0
