@@ -32,3 +32,9 @@ function(bulkhead_plugins kind)
         set_tests_properties(plugin_file.${kind}.${name} PROPERTIES LABELS policy)
     endforeach()
 endfunction()
+
+# The check itself is checked: an ordinary library has nearly everything that a plug-in may not have.
+add_test(NAME plugin_file.ordinary_library_is_refused
+    COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/plugin/check.py /lib/x86_64-linux-gnu/libm.so.6)
+set_tests_properties(plugin_file.ordinary_library_is_refused PROPERTIES LABELS policy
+    PASS_REGULAR_EXPRESSION "undefined symbol.*exports.*guests' registers")

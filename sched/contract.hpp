@@ -7,9 +7,9 @@
 //       struct Vcpu : sched::Vcpu { ... };      // what the policy keeps of each vCPU
 //       struct Pcpu : sched::Pcpu { ... };      // of each pCPU (optional: sched::Pcpu serves)
 //       struct Domain : sched::Domain { ... };  // of each domain (optional: sched::Domain serves)
-//       static constexpr plugin::Parameter parameters[] = {{"slice", "us", "how long ...", 5000, 100,
-//       100000}}; static constexpr sched::Text text{.name = "my_policy", .summary = "...", ...}; explicit
-//       MyPolicy(const sched::Setup<MyPolicy>& setup);
+//       static constexpr plugin::Parameter parameters[] = {{"slice", "us", "...", 5000, 100, 100000}};
+//       static constexpr sched::Text text{.name = "my_policy", .summary = "...", ...};
+//       explicit MyPolicy(const sched::Setup<MyPolicy>& setup);
 //       ... hooks ...
 //   };
 //   BULKHEAD_SCHEDULER(MyPolicy)

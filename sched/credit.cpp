@@ -30,20 +30,18 @@ namespace intrusive = boost::intrusive;
 // Unlinks itself from whichever list it is in; is_linked() means queued.
 using Hook = intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>>;
 
-constexpr Nanos grace = sched::least_slice; // of one light vCPU before another may take its pCPU
-constexpr Nanos patience =
-    milliseconds(1'000); // whoever waits longer gets one rate limit, whatever its weight
+constexpr Nanos grace = sched::least_slice;     // of one light vCPU before another may take its pCPU
+constexpr Nanos patience = milliseconds(1'000); // whoever waits longer gets a turn whatever its weight
 
 class Credit : public sched::Policy {
   public:
     struct Pcpu;
     struct Domain : sched::Domain, Hook {
-        Nanos credit;        // what its vCPUs may still run; negative: they ran ahead
-        Nanos share;         // what a round gives it
-        Nanos allowance;     // under a cap: what is left of this period
-        std::int64_t period; // of the allowance
-        RealTime
-            boosts_paid_to; // one rate limit further with each boost; the burst limits how far ahead of now
+        Nanos credit;           // what its vCPUs may still run; negative: they ran ahead
+        Nanos share;            // what a round gives it
+        Nanos allowance;        // under a cap: what is left of this period
+        std::int64_t period;    // of the allowance
+        RealTime boosted_to;    // moves on one rate limit with each boost, ahead of now at most by the burst
         std::uint32_t runnable; // vCPUs queued or running
         std::uint32_t attached;
         bool used; // ran since the last round began
@@ -64,8 +62,7 @@ class Credit : public sched::Policy {
 
     static constexpr plugin::Parameter parameters[] = {
         {"round", "us", "CPU time that a round shares out, and the period of caps", 10'000, 1'000, 100'000},
-        {"rate_limit", "us", "a domain preempts once per this time; the others run at least as long", 1'000,
-         100, 20'000},
+        {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},
         {"burst", "1", "preemptions that a domain may save up", 8, 1, 64},
     };
     static constexpr sched::Text text{
@@ -103,8 +100,10 @@ class Credit : public sched::Policy {
         if (victim == nullptr || standing_of(domain) < standing_of(*victim, now))
             return;
         vcpu.boosted = pay_boost(domain, now);
-        if (vcpu.boosted || victim->until > victim->began + rate_limit_)
-            interrupt(*victim);
+        if (!victim->claimed && (vcpu.boosted || victim->until > victim->began + rate_limit_)) {
+            victim->claimed = true;
+            services_.kick(victim->id);
+        }
     }
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
@@ -114,12 +113,10 @@ class Credit : public sched::Policy {
             leave_queue(vcpu);
         else
             vcpu.on->running = nullptr;
-        if (sched::still_runnable(why)) {
-            requeue(vcpu, why, now);
-        } else {
-            --domain.runnable;
-            vcpu.on = nullptr;
-        }
+        if (sched::still_runnable(why))
+            return requeue(vcpu, why, now);
+        --domain.runnable;
+        vcpu.on = nullptr;
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
@@ -131,9 +128,7 @@ class Credit : public sched::Policy {
         Vcpu* vcpu = choose(pcpu, now);
         if (vcpu == nullptr && start_round(pcpu, now))
             vcpu = choose(pcpu, now);
-        if (vcpu == nullptr)
-            return idle(now);
-        return run(*vcpu, pcpu, now);
+        return vcpu == nullptr ? idle(now) : run(*vcpu, pcpu, now);
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount, services_.now()); }
@@ -152,20 +147,21 @@ class Credit : public sched::Policy {
 
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
 
-    void bill(Domain& domain, Nanos amount, RealTime now) {
-        domain.credit -= amount;
-        domain.used = true;
-        static_cast<void>(within_cap(domain, now));
-        domain.allowance -= amount;
-    }
-
-    [[nodiscard]] Nanos quota(const Domain& domain) const { return round_ * domain.cap / 100; }
     [[nodiscard]] std::int64_t period_at(RealTime now) const {
         return now.since_start().count() / round_.count();
     }
 
+    void bill(Domain& domain, Nanos amount, RealTime now) {
+        domain.credit -= amount;
+        domain.used = true;
+        within_cap(domain, now);
+        domain.allowance -= amount;
+    }
+
+    [[nodiscard]] Nanos quota(const Domain& domain) const { return round_ * domain.cap / 100; }
+
     // Brings the allowance up to the present period; an unused rest is lost, an overdraft is carried over.
-    [[nodiscard]] bool within_cap(Domain& domain, RealTime now) const {
+    bool within_cap(Domain& domain, RealTime now) const {
         if (domain.cap == 0)
             return true;
         const std::int64_t period = period_at(now);
@@ -199,8 +195,7 @@ class Credit : public sched::Policy {
         return domain.credit > Nanos{} ? 1 : 1 + -domain.credit.count() / domain.share.count();
     }
 
-    // Shares out the round among those that take part in it. What is left of the present round shrinks or
-    // grows with the shares, for every domain alike; debts stay what they are.
+    // Shares out the round among those that take part. Credit left shrinks or grows alike; debts stay.
     void set_shares() {
         std::int64_t active = 1; // so that nothing is divided by zero
         for (const Domain& domain : domains_)
@@ -208,7 +203,7 @@ class Credit : public sched::Policy {
         for (Domain& domain : domains_) {
             const Nanos share = std::clamp(round_ * domain.weight / active, Nanos{1}, round_);
             if (domain.share == Nanos{})
-                domain.credit += share; // its first round
+                domain.credit = share * 2; // as one that saved all it may
             else if (domain.credit > Nanos{})
                 domain.credit = domain.credit * share.count() / domain.share.count();
             domain.share = share;
@@ -226,15 +221,14 @@ class Credit : public sched::Policy {
     }
 
     bool pay_boost(Domain& domain, RealTime now) const {
-        const RealTime paid_to = std::max(domain.boosts_paid_to, now);
-        if (paid_to - now > rate_limit_ * (burst_ - 1))
+        const RealTime paid = std::max(domain.boosted_to, now);
+        if (paid - now > rate_limit_ * (burst_ - 1))
             return false;
-        domain.boosts_paid_to = paid_to + rate_limit_;
+        domain.boosted_to = paid + rate_limit_;
         return true;
     }
 
-    // How much of its share a domain has left, counted up to one share, so that saving more gives no further
-    // rank.
+    // How much of its share a domain has left, up to one share: saving more gives no higher rank.
     struct Standing {
         std::int64_t left, share;
         friend bool operator<(Standing a, Standing b) { return a.left * b.share < b.left * a.share; }
@@ -246,24 +240,20 @@ class Credit : public sched::Policy {
         return standing_of(domain_of(*busy.running), now - busy.since);
     }
 
-    // The pCPU whose vCPU has the least claim to it; nullptr if one is idle, for that is the host's business.
+    // The pCPU whose vCPU has the least claim to it, unclaimed ones first; nullptr if one is idle.
     Pcpu* weakest_for(const Vcpu& vcpu, RealTime now) const {
         Pcpu* weakest = nullptr;
         for (std::uint32_t i = 0; i < services_.pcpus(); ++i) {
             Pcpu& pcpu = pcpus_[i];
-            if (!vcpu.may_run_on(pcpu.id) || pcpu.claimed)
+            if (!vcpu.may_run_on(pcpu.id))
                 continue;
             if (pcpu.running == nullptr)
                 return nullptr;
-            if (weakest == nullptr || standing_of(pcpu, now) < standing_of(*weakest, now))
+            if (weakest == nullptr || (weakest->claimed && !pcpu.claimed) ||
+                (weakest->claimed == pcpu.claimed && standing_of(pcpu, now) < standing_of(*weakest, now)))
                 weakest = &pcpu;
         }
         return weakest;
-    }
-
-    void interrupt(Pcpu& pcpu) const {
-        pcpu.claimed = true;
-        services_.kick(pcpu.id);
     }
 
     void requeue(Vcpu& vcpu, sched::Stop why, RealTime now) {
@@ -284,8 +274,7 @@ class Credit : public sched::Policy {
             vcpu.on->held = nullptr;
     }
 
-    // In this order: the one just preempted while it is protected, those that woke, those in turn with credit
-    // left.
+    // In this order: the one just preempted while it is protected, those that woke, those with credit.
     Vcpu* choose(Pcpu& pcpu, RealTime now) {
         Vcpu* waker = first_woken(pcpu);
         if (pcpu.held != nullptr && waker != nullptr && now - pcpu.began < protection(*pcpu.held, *waker))
@@ -307,11 +296,8 @@ class Credit : public sched::Policy {
     Vcpu* first_woken(const Pcpu& pcpu) {
         Vcpu* first = nullptr;
         for (Vcpu& vcpu : woken_)
-            if (vcpu.may_run_on(pcpu.id) && (first == nullptr || vcpu.boosted)) {
+            if (vcpu.may_run_on(pcpu.id) && (first == nullptr || (vcpu.boosted && !first->boosted)))
                 first = &vcpu;
-                if (vcpu.boosted)
-                    break;
-            }
         return first;
     }
 
