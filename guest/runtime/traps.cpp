@@ -26,6 +26,8 @@ extern char boot_stack_end[];
 }
 
 constexpr std::uint64_t event_vector = 256, failsafe_vector = 257;
+constexpr std::uint64_t trap_flag = 1 << 8, direction_flag = 1 << 10, nested_task_flag = 1 << 14,
+                        alignment_flag = 1 << 18;
 constexpr std::size_t max_entries = 32;
 
 alignas(16) constinit std::array<std::byte, 16384> kernel_stack{};
@@ -53,6 +55,7 @@ bool caught_by_guard(Frame& frame) {
                        .rip = frame.rip};
     frame.rip = reinterpret_cast<std::uint64_t>(&guarded_resume);
     frame.rsp = innermost->rsp;
+    frame.rflags &= ~(trap_flag | direction_flag | alignment_flag | nested_task_flag);
     return true;
 }
 
