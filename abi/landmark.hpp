@@ -6,7 +6,7 @@
 
 namespace bulkhead::landmark {
 
-inline constexpr std::uint64_t physical_address = 0x8000;
+inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
 inline constexpr std::uint32_t version = 1;
 inline constexpr std::size_t max_pcpus = 64;

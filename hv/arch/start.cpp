@@ -81,7 +81,6 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
                 header.trace_bytes / sizeof(trace::Record), header.trace_mask);
     landmark_page().seed = header.seed;
     landmark_page().clock_hz = machine::tsc_scale().hz;
-    start_ledger();
     trace_event(trace::Event::run_start, nullptr, nullptr, trace::schema_version, machine::tsc_scale().hz);
 }
 
@@ -123,11 +122,11 @@ bool machine::should_preempt() {
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {
     start_boot_pcpu();
-    start_landmark();
+    const auto facts = magic == multiboot_magic ? read_multiboot(information) : BootFacts{};
+    start_landmark(); // may overwrite what the loader left in low memory
     start_processor();
     if (magic != multiboot_magic)
         machine::panic("not started by a multiboot loader");
-    const auto facts = read_multiboot(information);
     const auto manifest = manifest_bytes(facts);
     const auto& header = check_manifest(manifest);
     start_clock(header.clock_hz);
@@ -149,6 +148,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     prepare_run(Nanos{header.duration});
     build_dom0(manifest, header);
     landmark_page().state = landmark::State::running;
+    start_ledger(); // opens when the first guest may run; start-up is nobody's
     enter_first_guest(&leave_hypervisor());
 }
 
