@@ -115,9 +115,17 @@ bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected, std::u
     return std::atomic_ref{*entry}.compare_exchange_strong(expected, desired);
 }
 
-void flush_tlb() { ++the_machine().flushes; }
+void flush_tlb() {
+    ++the_machine().flushes;
+    if (the_machine().on_flush)
+        the_machine().on_flush();
+}
 void flush_tlb_page(GuestAddress) { ++the_machine().page_flushes; }
-void load_root(Mfn l4) { the_machine().root = l4; }
+void load_root(Mfn l4) {
+    the_machine().root = l4;
+    if (the_machine().on_flush)
+        the_machine().on_flush();
+}
 
 void install_hypervisor_slots(std::uint64_t* l4) {
     for (unsigned i = entry::hypervisor_first; i <= entry::hypervisor_last; ++i)

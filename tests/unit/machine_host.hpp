@@ -7,6 +7,7 @@
 #include "hv/mm/frame.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -42,6 +43,7 @@ class Machine {
     std::int64_t time = 0;                // ns
     Mfn root{};                           // loaded last
     std::uint64_t flushes = 0, page_flushes = 0, preempt_questions = 0;
+    std::function<void()> on_flush; // after each full flush and each load of a root
     std::string console;
     std::map<std::pair<std::uint32_t, bool>, std::vector<Mfn>>
         descriptors; // by slot and whether it's the LDT

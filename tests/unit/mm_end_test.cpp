@@ -1,0 +1,112 @@
+// The end of a domain, and the audit itself: that it sees what is wrong.
+#include "tests/unit/mm_fixture.hpp"
+
+namespace bulkhead::hv::host {
+
+TEST_F(MemoryTest, EveryFrameOfADeadDomainReturns) {
+    for (const std::uint64_t every : {0, 1, 3, 50}) {
+        const auto free = frame_table().free_frames();
+        auto& mortal = world.add_domain(400);
+        const auto s = make_space(mortal);
+        const auto user = make_space(mortal);
+        for (unsigned i = 0; i < 100; ++i)
+            words(s.l1)[i] = i % 3 != 0 ? writable_entry(page(mortal)) : readonly_entry(s.l1);
+        run_on(mortal, s);
+        ASSERT_TRUE(extended(mortal, MMUEXT_NEW_USER_BASEPTR, user.l4.value()));
+        ASSERT_TRUE(extended(mortal, MMUEXT_PIN_L1_TABLE, page(mortal).value()));
+        const auto gdt = page(mortal);
+        ASSERT_TRUE(set_gdt(*mortal.vcpus[0], &gdt, 512));
+        const auto info = page(mortal);
+        ASSERT_TRUE(get_data(info, mortal, true));
+        mortal.vcpus[0]->info_frame = info;
+        world.machine.preempt_every = 1;
+        expect_error(pin(make_space(mortal).l4, FrameType::l4, mortal), Error::restart); // abandoned
+        world.machine.preempt_every = every;
+        EXPECT_EQ(audit(), 0U) << world.machine.console;
+        int parts = 1;
+        Result<> outcome = relinquish_memory(mortal);
+        for (; !outcome && outcome.error() == Error::restart; ++parts) {
+            ASSERT_EQ(audit(), 0U) << world.machine.console;
+            outcome = relinquish_memory(mortal);
+        }
+        EXPECT_TRUE(outcome);
+        EXPECT_EQ(frame_table().free_frames(), free);
+        EXPECT_EQ(parts > 1, every != 0);
+        ASSERT_TRUE(world.remove_domain(mortal));
+        world.machine.preempt_every = 0;
+    }
+}
+
+TEST_F(MemoryTest, FramesThatOthersMapOutliveTheirDomain) {
+    auto& mortal = world.add_domain(10);
+    const auto data = page(mortal);
+    page(mortal);
+    const auto s = make_space(dom0);
+    run_on(dom0, s);
+    ASSERT_TRUE(update(dom0, s.l1, 0, writable_entry(data), 0, mortal.id.value()));
+    expect_error(relinquish_memory(mortal), Error::busy);
+    EXPECT_EQ(mortal.frames.count, 1U);
+    expect_error(relinquish_memory(mortal), Error::busy);
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    ASSERT_TRUE(update(dom0, s.l1, 0, 0));
+    EXPECT_TRUE(relinquish_memory(mortal));
+    EXPECT_TRUE(world.remove_domain(mortal));
+}
+
+// Each damage is one that a bug could do; the audit must count at least one violation and change nothing
+// itself.
+TEST_F(MemoryTest, TheAuditSeesDamage) {
+    const auto s = make_space(guest);
+    const auto data = page(guest);
+    words(s.l1)[0] = writable_entry(data);
+    run_on(guest, s);
+    ASSERT_EQ(audit(), 0U);
+    const auto damaged = [&](auto& place, auto value) {
+        const auto before = std::exchange(place, value);
+        const auto found = audit();
+        place = before;
+        EXPECT_EQ(audit(), 0U);
+        return found > 0;
+    };
+    auto& table = frame_table().at(s.l1);
+    auto& page_frame = frame_table().at(data);
+    auto& free = frame_table().at(Mfn{1000});
+    ASSERT_EQ(free.owner, nobody);
+    EXPECT_TRUE(damaged(page_frame.references, 1U));
+    EXPECT_TRUE(damaged(page_frame.references, 3U));
+    EXPECT_TRUE(damaged(page_frame.type_references, 0U));
+    EXPECT_TRUE(damaged(page_frame.type, FrameType::l1));
+    EXPECT_TRUE(damaged(page_frame.owner, std::uint16_t{77}));
+    EXPECT_TRUE(damaged(page_frame.owner, dom0.id.value()));
+    EXPECT_TRUE(damaged(table.type, FrameType::writable));
+    EXPECT_TRUE(damaged(words(s.l1)[1], writable_entry(s.l1))); // the one that matters most
+    EXPECT_TRUE(damaged(words(s.l1)[1], readonly_entry(data)));
+    EXPECT_TRUE(damaged(words(s.l1)[1], readonly_entry(Mfn{1000})));
+    EXPECT_TRUE(damaged(words(s.l1)[0], std::uint64_t{0}));
+    EXPECT_TRUE(damaged(words(s.l1)[0], writable_entry(data) | entry::global));
+    EXPECT_TRUE(damaged(words(s.l2)[0], table_entry(s.l1) | entry::large));
+    EXPECT_TRUE(damaged(words(s.l4)[260], std::uint64_t{0}));
+    EXPECT_TRUE(damaged(guest.vcpus[0]->kernel_root, Mfn{}));
+    EXPECT_TRUE(damaged(guest.vcpus[0]->user_root, s.l4));
+    EXPECT_TRUE(damaged(guest.frames.count, std::uint64_t{3}));
+    EXPECT_TRUE(damaged(guest.max_frames, std::uint64_t{3}));
+    EXPECT_TRUE(damaged(free.references, 1U));
+    EXPECT_TRUE(damaged(free.type, FrameType::writable));
+    EXPECT_TRUE(damaged(free.next, 0U));
+    EXPECT_TRUE(damaged(table.next, 0U));
+    const auto flag = [&](auto set) {
+        set(1);
+        const auto found = audit();
+        set(0);
+        return found > 0;
+    };
+    EXPECT_TRUE(flag([&](unsigned on) { page_frame.pinned = on & 1; }));
+    EXPECT_TRUE(flag([&](unsigned on) { page_frame.partial = on & 1; }));
+    EXPECT_TRUE(flag([&](unsigned on) { page_frame.validated = on & 1; }));
+    EXPECT_TRUE(flag([&](unsigned on) { page_frame.active = on & 1; }));
+    EXPECT_TRUE(flag([&](unsigned on) { page_frame.shared = on & 1; }));
+    EXPECT_TRUE(flag([&](unsigned on) { page_frame.held = ~on & 1; }));
+    EXPECT_NE(world.machine.console.find("audit: frame"), std::string::npos);
+}
+
+} // namespace bulkhead::hv::host
