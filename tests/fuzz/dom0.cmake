@@ -19,6 +19,6 @@ function(bulkhead_input_fuzzer kind library runs)
     add_dependencies(fuzz_${kind} fuzz_seeds)
 endfunction()
 
-bulkhead_input_fuzzer(image bulkhead_image 20000)
+bulkhead_input_fuzzer(image bulkhead_image 4000)
 bulkhead_input_fuzzer(manifest bulkhead_dom0_logic 200000)
 bulkhead_input_fuzzer(xenstore bulkhead_xenstore 3000)
