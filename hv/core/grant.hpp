@@ -37,7 +37,8 @@ struct GrantTable {
 
     // Where an unfinished relinquish_grants goes on.
     struct {
-        std::uint32_t handle;
+        std::uint32_t own_handle;
+        std::uint32_t their_handle; // of `domain`
         std::uint16_t domain;
     } teardown;
 };

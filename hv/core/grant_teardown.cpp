@@ -14,7 +14,7 @@ constexpr std::uint32_t idle_records = 256;
 // Its own mappings: their entries go with its page tables, so only the lenders' counts are left to settle.
 [[nodiscard]] Result<> drop_records(Domain& domain) {
     GrantTable& grants = domain.grants;
-    for (grant_handle_t& handle = grants.teardown.handle;
+    for (grant_handle_t& handle = grants.teardown.own_handle;
          grants.mappings > 0 && handle < handle_count(grants);) {
         MapRecord* record = find_record(grants, handle++);
         if (record == nullptr || record->state == MapRecord::State::free)
@@ -27,12 +27,11 @@ constexpr std::uint32_t idle_records = 256;
         if (machine::should_preempt())
             return fail(Error::restart);
     }
-    grants.teardown.handle = 0;
     return {};
 }
 
 [[nodiscard]] Result<> cut_off_in(Domain& borrower, Domain& lender) {
-    grant_handle_t& handle = lender.grants.teardown.handle;
+    grant_handle_t& handle = lender.grants.teardown.their_handle;
     for (; lender.grants.uses > 0 && handle < handle_count(borrower.grants); ++handle) {
         MapRecord* record = find_record(borrower.grants, handle);
         const bool concerned = record != nullptr && record->state == MapRecord::State::mapped &&
