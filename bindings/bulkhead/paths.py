@@ -24,7 +24,7 @@ def hypervisor_image() -> Path:
 
 def dom0_image() -> Path:
     """Domain 0's kernel."""
-    return build_dir("release") / "guest" / "dom0.elf"
+    return build_dir("release") / "guest" / "dom0" / "dom0.elf"
 
 
 def workload_image() -> Path:
