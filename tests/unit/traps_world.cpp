@@ -1,5 +1,5 @@
 // The double of everything that traps and emulation call.
-#include "traps_world.hpp"
+#include "tests/unit/traps_world.hpp"
 
 #include "hv/arch/machine.hpp"
 #include "hv/core/dispatch.hpp"
