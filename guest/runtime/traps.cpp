@@ -28,6 +28,7 @@ extern char boot_stack_end[];
 constexpr std::uint64_t event_vector = 256, failsafe_vector = 257;
 constexpr std::uint64_t trap_flag = 1 << 8, direction_flag = 1 << 10, nested_task_flag = 1 << 14,
                         alignment_flag = 1 << 18;
+constexpr std::uint64_t kernel_code = FLAT_KERNEL_CS & ~3; // ring 0 in a frame means kernel mode
 constexpr std::size_t max_entries = 32;
 
 alignas(16) constinit std::array<std::byte, 16384> kernel_stack{};
@@ -49,12 +50,16 @@ bool from_user(const Frame& frame) { return (frame.cs & 3) == 3; }
 bool caught_by_guard(Frame& frame) {
     if (innermost == nullptr || from_user(frame))
         return false;
-    innermost->trap = {.vector = static_cast<Vector>(frame.vector),
+    // A failed return to the guest counts as the protection fault that it was.
+    const bool failsafe = frame.vector == failsafe_vector;
+    innermost->trap = {.vector = failsafe ? Vector::protection : static_cast<Vector>(frame.vector),
                        .error = frame.error,
                        .address = fault_address(frame),
                        .rip = frame.rip};
     frame.rip = reinterpret_cast<std::uint64_t>(&guarded_resume);
     frame.rsp = innermost->rsp;
+    frame.cs = kernel_code;
+    frame.ss = FLAT_KERNEL_SS;
     frame.rflags &= ~(trap_flag | direction_flag | alignment_flag | nested_task_flag);
     return true;
 }
@@ -77,7 +82,7 @@ extern "C" void guest_trap(Frame* frame) {
     if (frame->vector < handlers.size() && handlers[frame->vector] != nullptr &&
         handlers[frame->vector](*frame))
         return;
-    if (frame->vector == failsafe_vector || !caught_by_guard(*frame))
+    if (!caught_by_guard(*frame))
         die(*frame);
 }
 

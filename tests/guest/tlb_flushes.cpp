@@ -27,12 +27,12 @@ GUEST_TEST(tlb_flushes, "every flush operation makes changed entries visible") {
     const volatile std::uint64_t& value = *reinterpret_cast<const volatile std::uint64_t*>(window);
     std::uint64_t this_vcpu = 1;
     std::uint64_t expected = 0;
-    for (const unsigned command : {MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_INVLPG_LOCAL, MMUEXT_TLB_FLUSH_MULTI,
-                                   MMUEXT_INVLPG_MULTI, MMUEXT_TLB_FLUSH_ALL, MMUEXT_INVLPG_ALL}) {
+    for (const int command : {MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_INVLPG_LOCAL, MMUEXT_TLB_FLUSH_MULTI,
+                              MMUEXT_INVLPG_MULTI, MMUEXT_TLB_FLUSH_ALL, MMUEXT_INVLPG_ALL}) {
         works(hypercall::update_va_mapping(address, pte::make(mfn_of(pages + expected), pte::read_only), 0),
               "mapping");
         const bool multi = command == MMUEXT_TLB_FLUSH_MULTI || command == MMUEXT_INVLPG_MULTI;
-        works(flush(command, address, multi ? &this_vcpu : nullptr), "flushing");
+        works(flush(static_cast<unsigned>(command), address, multi ? &this_vcpu : nullptr), "flushing");
         check(value == expected, "a stale translation was used after operation {}", command);
         expected ^= 1;
     }
