@@ -52,6 +52,7 @@ Result<> drop_frame(Frame& frame, Domain& domain) {
 } // namespace
 
 Result<> relinquish_memory(Domain& domain) {
+    domain.max_frames = 0; // no more memory, no more tables, whoever asks
     BULKHEAD_TRY(settle(domain));
     for (auto* vcpu : domain.vcpus)
         if (vcpu != nullptr)

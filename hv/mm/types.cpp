@@ -110,12 +110,9 @@ Result<> take_entries(Frame& table, const Domain& owner) {
     return {};
 }
 
-Result<> validate(Frame& table) {
-    const auto* owner = find_domain(DomainId{table.owner});
-    if (owner == nullptr)
-        return fail(Error::invalid);
+Result<> validate(Frame& table, const Domain& owner) {
     table.active = 1;
-    const auto taken = take_entries(table, *owner);
+    const auto taken = take_entries(table, owner);
     table.active = 0;
     if (taken) {
         finish_validation(table);
@@ -156,19 +153,24 @@ Result<> get_new_type(Frame& frame, FrameType type) {
         }
         BULKHEAD_TRY(cleared);
     }
-    if (!frame.partial) {
-        if (frame.type != type)
-            tlb::before_reuse(frame.last_use);
+    if (!frame.partial && frame.type != type)
+        tlb::before_reuse(frame.last_use);
+    if (type == FrameType::writable) {
         frame.type = type;
+        frame.type_references = 1;
         ++frame.references;
-        if (type == FrameType::writable) {
-            frame.type_references = 1;
-            return {};
-        }
+        return {};
+    }
+    const auto* owner = find_domain(DomainId{frame.owner});
+    if (owner == nullptr || is_ending(*owner))
+        return fail(Error::invalid);
+    if (!frame.partial) {
+        frame.type = type;
         frame.partial = 1;
         frame.progress = 0;
+        ++frame.references;
     }
-    return validate(frame);
+    return validate(frame, *owner);
 }
 
 void put_plain_type(Frame& frame) {
@@ -182,8 +184,8 @@ bool put_type(Frame& frame) {
         put_plain_type(frame);
         return false;
     }
-    if (frame.type ==
-        FrameType::l4) // no processor uses it any more, and the guest has no use for the hypervisor's entries
+    // No processor uses the table any more, and the guest has no use for the hypervisor's entries.
+    if (frame.type == FrameType::l4)
         std::memset(contents(frame) + entry::hypervisor_first, 0,
                     (entry::hypervisor_last - entry::hypervisor_first + 1) * sizeof(std::uint64_t));
     frame.type_references = 0; // its reference becomes the partial state's own

@@ -36,6 +36,9 @@ void put_plain_type(Frame& frame);
 // Releases what a partial table's entries hold, then the table itself. The frame may be free afterwards.
 [[nodiscard]] Result<> unwind(Frame& frame, Pace pace);
 
+// The domain is being taken apart by relinquish_memory.
+[[nodiscard]] inline bool is_ending(const Domain& domain) { return domain.max_frames == 0; }
+
 // A partial table that nobody is working on.
 [[nodiscard]] inline bool is_orphan(const Frame& frame) { return frame.partial && !frame.active; }
 

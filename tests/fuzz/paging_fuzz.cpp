@@ -1,0 +1,316 @@
+// Random guests against direct paging: sequences of hypercalls, memory writes, preemptions, abandoned
+// continuations and deaths, judged after every part of every call by audit() and by what a processor could
+// reach.
+#include "hv/mm/calls_descriptors.hpp"
+#include "hv/mm/calls_memory.hpp"
+#include "hv/mm/calls_mmu.hpp"
+#include "hv/mm/calls_mmuext.hpp"
+#include "tests/fuzz/paging_oracle.hpp"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+
+using namespace bulkhead;
+using namespace bulkhead::hv;
+using namespace bulkhead::hv::host;
+
+namespace {
+
+constexpr std::uint64_t ram = 96;
+constexpr std::uint64_t quota = 28;
+
+class Input {
+  public:
+    explicit Input(std::span<const std::uint8_t> bytes) : bytes_{bytes} {}
+    [[nodiscard]] bool empty() const { return bytes_.empty(); }
+    std::uint8_t byte() {
+        if (bytes_.empty())
+            return 0;
+        const auto first = bytes_.front();
+        bytes_ = bytes_.subspan(1);
+        return first;
+    }
+    std::uint64_t below(std::uint64_t limit) { return byte() % limit; }
+
+  private:
+    std::span<const std::uint8_t> bytes_;
+};
+
+class Run {
+  public:
+    explicit Run(std::span<const std::uint8_t> bytes) : input_{bytes} {
+        for (int i = 0; i < 3; ++i)
+            furnish(world_.add_domain(quota));
+        switch_to(1);
+    }
+    ~Run() {
+        switch_to(0);
+        world_.machine.root = {};
+        world_.machine.preempt_every = 0;
+    }
+
+    void go() {
+        while (!input_.empty()) {
+            step();
+            judge();
+        }
+    }
+
+  private:
+    // A domain starts with a running address space and some untyped frames, as a builder would leave it.
+    void furnish(Domain& domain) {
+        std::array<Mfn, 12> frames;
+        for (auto& mfn : frames)
+            mfn = frame_table().allocate(domain).value_or(Mfn{});
+        words(frames[0])[0] = table_entry(frames[1]);
+        words(frames[1])[0] = table_entry(frames[2]);
+        words(frames[2])[0] = table_entry(frames[3]);
+        for (unsigned i = 0; i < 12; ++i)
+            words(frames[3])[i] = i < 4 ? readonly_entry(frames[i]) : writable_entry(frames[i]);
+        auto started = set_kernel_root(*domain.vcpus[0], frames[0], false);
+        while (!started && started.error() == Error::restart)
+            started = set_kernel_root(*domain.vcpus[0], frames[0], false);
+        if (!started)
+            std::abort();
+    }
+
+    std::uint64_t* words(Mfn mfn) { return world_.machine.words(mfn); }
+    Domain& self() { return *find_domain(DomainId{current_}); }
+    Vcpu& vcpu() { return *self().vcpus[0]; }
+    std::uint16_t any_domain() { return static_cast<std::uint16_t>(input_.below(4)); }
+    // Mostly RAM, sometimes frame 0 or beyond the end.
+    Mfn any_frame() { return Mfn{input_.below(ram + 2)}; }
+    unsigned any_index() {
+        constexpr std::array<unsigned, 12> places{0, 1, 2, 3, 4, 5, 6, 7, 256, 271, 300, 511};
+        return places[input_.below(places.size())];
+    }
+    std::uint64_t any_entry() {
+        constexpr std::array<std::uint64_t, 8> flags{0, 5, 7, 7, 5, 0x187, 1ULL << 63 | 0x67, 0x1b};
+        const auto mfn = any_frame();
+        return mfn.value() << page_shift | flags[input_.below(flags.size())];
+    }
+    std::uint32_t any_owners() {
+        const auto choice = input_.byte();
+        if (choice < 160)
+            return DOMID_SELF;
+        return (choice & 3U) | ((choice & 8) != 0 ? ((choice >> 4 & 3U) + 1) << 16 : 0);
+    }
+
+    void switch_to(std::uint16_t id) {
+        current_ = id;
+        machine::load_root(vcpu().kernel_root);
+    }
+
+    void judge() {
+        auto problem = oracle_.check();
+        if (problem.empty() && audit() != 0)
+            problem = "the audit found violations";
+        if (problem.empty())
+            return;
+        std::fprintf(stderr, "%s\n%s", problem.c_str(), world_.machine.console.c_str());
+        std::abort();
+    }
+
+    // Some calls are dropped in the middle: a guest need not continue what it began.
+    template<class H>
+    void hypercall(std::array<std::uint64_t, 6> values) {
+        HypercallArguments arguments{values};
+        const auto patience = input_.byte();
+        const int parts = patience < 32 ? patience % 4 + 1 : 100'000;
+        for (int i = 0; i < parts; ++i) {
+            HypercallContext context{vcpu(), self(), arguments};
+            const auto result = H::decode(arguments).run(context);
+            if (result || result.error() != Error::restart)
+                return;
+            judge();
+        }
+        if (parts == 100'000) {
+            std::fprintf(stderr, "%s never ends\n", H::name);
+            std::abort();
+        }
+    }
+
+    void update_entries() {
+        std::array<mmu_update_t, 4> requests{};
+        const auto count = input_.below(4) + 1;
+        for (auto& r : std::span{requests}.first(count)) {
+            const auto table = any_frame().value() << page_shift;
+            const auto index = any_index();
+            const auto command = input_.byte();
+            r = {.ptr = table | index * 8 | (command < 200 ? 0 : command & 3U), .val = any_entry()};
+        }
+        hypercall<MmuUpdate>({address(requests.data()), count, 0, any_owners()});
+    }
+
+    GuestAddress any_address() {
+        const std::uint64_t l4 = any_index(), l3 = input_.below(4), l2 = input_.below(4), l1 = any_index();
+        const auto at = l4 << 39 | l3 << 30 | l2 << 21 | l1 << 12;
+        return GuestAddress{l4 >= 256 ? at | 0xffff000000000000 : at};
+    }
+
+    void update_mapping() {
+        const auto at = any_address();
+        const auto entry = any_entry();
+        hypercall<UpdateVaMappingOtherdomain>(
+            {at.value(), entry, input_.below(3) | UVMF_ALL, input_.byte() < 200 ? DOMID_SELF : any_domain()});
+    }
+
+    void extended() {
+        mmuext_op_t op{};
+        op.cmd = static_cast<unsigned>(input_.below(22));
+        op.arg1.mfn = op.cmd == MMUEXT_SET_LDT ? any_address().value() & ~0xfffULL : any_frame().value();
+        op.arg2.src_mfn = op.cmd == MMUEXT_SET_LDT ? input_.below(2) * 513 : any_frame().value();
+        if (op.cmd == MMUEXT_TLB_FLUSH_MULTI || op.cmd == MMUEXT_INVLPG_MULTI)
+            op.arg2.vcpumask.p = nullptr;
+        const auto owner = input_.byte() < 200 ? std::uint16_t{DOMID_SELF} : any_domain();
+        hypercall<MmuextOp>({address(&op), 1, 0, owner});
+    }
+
+    void reserve() {
+        std::array<std::uint64_t, 4> list{};
+        for (auto& extent : list)
+            extent = any_frame().value();
+        constexpr std::array<unsigned, 3> commands{XENMEM_populate_physmap, XENMEM_decrease_reservation,
+                                                   XENMEM_increase_reservation};
+        const auto command = commands[input_.below(3)];
+        xen_memory_reservation_t request{};
+        request.extent_start.p = list.data();
+        request.nr_extents = input_.below(4) + 1;
+        request.extent_order = static_cast<unsigned>(input_.below(4) / 3 * input_.below(3));
+        request.domid = input_.byte() < 200 ? std::uint16_t{DOMID_SELF} : any_domain();
+        hypercall<MemoryOp>({command, address(&request)});
+    }
+
+    void exchange() {
+        std::array<std::uint64_t, 2> in{any_frame().value(), any_frame().value()}, out{1, 2};
+        xen_memory_exchange_t request{};
+        request.in.extent_start.p = in.data();
+        request.out.extent_start.p = out.data();
+        request.in.nr_extents = request.out.nr_extents = 2;
+        request.in.domid = request.out.domid = DOMID_SELF;
+        hypercall<MemoryOp>({XENMEM_exchange, address(&request)});
+    }
+
+    void descriptors() {
+        std::array<std::uint64_t, 3> frames{};
+        for (auto& frame : frames)
+            frame = any_frame().value();
+        const auto entries = input_.below(4) * 512;
+        if (input_.byte() < 128)
+            hypercall<SetGdt>({address(frames.data()), entries});
+        else
+            hypercall<UpdateDescriptor>(
+                {frames[0] << page_shift | input_.below(32) * 8, 0x00cf92000000ffff | any_entry()});
+    }
+
+    // The guest writes to its memory; only what no table is can be writable to it.
+    void write() {
+        const auto mfn = any_frame();
+        const auto* frame = frame_table().find(mfn);
+        if (frame == nullptr || frame->owner != current_ || frame->partial ||
+            (frame->type_references != 0 && frame->type != FrameType::writable))
+            return;
+        const auto value = any_entry();
+        const auto index = any_index();
+        const auto how = input_.byte();
+        words(mfn)[index] = value;
+        if (how >= 200) // many alike, so that validation is long enough to be interrupted
+            for (unsigned i = 8; i < 8U + how; ++i)
+                words(mfn)[i] = value;
+    }
+
+    void emulated_write() {
+        const auto at = any_address();
+        const auto offset = any_index() * 8;
+        const auto result = emulate_pte_write(vcpu(), GuestAddress{at.value() + offset}, any_entry(), 8);
+        static_cast<void>(result);
+    }
+
+    // What grant mapping does: a frame of one domain appears in another, and goes.
+    void lend() {
+        auto* lender = find_domain(DomainId{any_domain()});
+        const auto mfn = any_frame();
+        const auto at = any_address();
+        const bool writable = input_.byte() < 128;
+        if (lender == nullptr || !get_data(mfn, *lender, writable))
+            return;
+        if (!replace_leaf(vcpu().kernel_root, at, writable ? writable_entry(mfn) : readonly_entry(mfn)))
+            put_data(mfn, writable);
+    }
+
+    void processor_marks() {
+        const auto found = any_address();
+        const auto leaf = read_leaf(vcpu().kernel_root, found);
+        if (!leaf || *leaf == 0)
+            return;
+        // By way of the public interface: the same frame with the bits set.
+        const auto bits = entry::accessed | (entry::is_writable(*leaf) ? entry::dirty : 0);
+        hypercall<UpdateVaMapping>({found.value(), *leaf | bits, 0});
+    }
+
+    void die() {
+        switch_to(0);
+        auto* domain = find_domain(DomainId{2});
+        Result<> outcome = relinquish_memory(*domain);
+        while (!outcome && outcome.error() == Error::restart) {
+            judge();
+            outcome = relinquish_memory(*domain);
+        }
+        judge();
+        half_dead_ = !outcome;
+        if (outcome && world_.remove_domain(*domain))
+            furnish(world_.add_domain(quota));
+    }
+
+    void step() {
+        switch (input_.below(16)) {
+        case 0:
+        case 1:
+        case 2:
+            return update_entries();
+        case 3:
+        case 4:
+            return update_mapping();
+        case 5:
+        case 6:
+            return extended();
+        case 7:
+            return reserve();
+        case 8:
+            return descriptors();
+        case 9:
+        case 10:
+            return write();
+        case 11:
+            return emulated_write();
+        case 12:
+            return lend();
+        case 13:
+            world_.machine.preempt_every = input_.below(6);
+            return;
+        case 14: {
+            const auto choice = input_.byte();
+            if (choice < 180)
+                return switch_to(static_cast<std::uint16_t>(half_dead_ ? choice % 2 : choice % 3));
+            return choice < 200 ? exchange() : choice < 220 ? processor_marks() : die();
+        }
+        default:
+            return processor_marks();
+        }
+    }
+
+    World world_{ram};
+    Oracle oracle_{world_.machine};
+    Input input_;
+    std::uint16_t current_ = 0;
+    bool half_dead_ = false; // domain 2 waits for others to let go of its frames
+};
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    Run{{data, size}}.go();
+    return 0;
+}

@@ -1,0 +1,66 @@
+#include "tests/fuzz/paging_oracle.hpp"
+
+namespace bulkhead::hv::host {
+
+void Oracle::visit(Reach& reach, Mfn table, unsigned level) const {
+    if (!reach.tables.emplace(table.value(), level).second)
+        return;
+    const auto* entries = machine_.words(table);
+    for (unsigned i = 0; i < entry::per_table; ++i) {
+        const auto e = entries[i];
+        if (!entry::is_present(e) ||
+            (level == 4 && i >= entry::hypervisor_first && i <= entry::hypervisor_last))
+            continue;
+        const auto target = entry::frame(e);
+        const auto* frame = frame_table().find(target);
+        if (frame == nullptr || (e & entry::user) == 0 || (level > 1 && (e & entry::large) != 0)) {
+            reach.problem = "a reachable entry that no guest may have";
+            continue;
+        }
+        if (level > 1) {
+            visit(reach, target, level - 1);
+            continue;
+        }
+        reach.readable[target.value()] = frame->owner;
+        if (entry::is_writable(e))
+            reach.writable[target.value()] = frame->owner;
+    }
+}
+
+Oracle::Reach Oracle::reach() const {
+    Reach result;
+    if (machine_.root != Mfn{})
+        visit(result, machine_.root, 4);
+    return result;
+}
+
+std::string Oracle::check() {
+    auto now = reach();
+    if (!now.problem.empty())
+        return now.problem;
+    for (const auto& [frame, owner] : now.readable)
+        if (owner >= hypervisor_owner)
+            return "a guest reaches a frame of the hypervisor or of nobody";
+    remembered_.readable.insert(now.readable.begin(), now.readable.end());
+    remembered_.writable.insert(now.writable.begin(), now.writable.end());
+    remembered_.tables.insert(now.tables.begin(), now.tables.end());
+    const auto at = [](std::uint64_t mfn) -> const Frame& { return frame_table().at(Mfn{mfn}); };
+    for (const auto& [mfn, owner] : remembered_.readable)
+        if (at(mfn).owner != owner && at(mfn).owner != nobody)
+            return "a frame changed its owner while an old translation may read it";
+    for (const auto& [mfn, owner] : remembered_.writable) {
+        const auto& frame = at(mfn);
+        if (frame.partial || (frame.type_references != 0 && frame.type != FrameType::writable))
+            return "a frame is a table while an old translation may write it";
+    }
+    for (const auto& [mfn, level] : remembered_.tables) {
+        const auto& frame = at(mfn);
+        if (frame.type_references != 0 && frame.type == FrameType::writable)
+            return "a frame is writable while a processor may still walk it as a table";
+        if (frame.owner == hypervisor_owner)
+            return "the hypervisor uses a frame that a processor may still walk as a guest's table";
+    }
+    return {};
+}
+
+} // namespace bulkhead::hv::host
