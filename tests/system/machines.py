@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from bulkhead import GuestSpec, Machine, PolicySpec, Run
+from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
 from bulkhead.policies import built_policies
 from bulkhead.spec import MIB, SECOND
 
 GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
 MILLISECOND = SECOND // 1000
 CRASHED = 3  # SHUTDOWN_crash
+SETTLE = 50 * MILLISECOND  # start-up of the guests
 POWERED_OFF = 0  # SHUTDOWN_poweroff
 
 
 def workload(kind: str, options: str = "", /, **changes: Any) -> GuestSpec:
     """A guest that runs a workload."""
-    return GuestSpec(
-        **{"name": kind, "kernel": f"workload:{kind}", "cmdline": options, "memory": 16 * MIB, **changes}
-    )
+    values: dict[str, Any] = {"name": kind, "memory": 16 * MIB, **changes}
+    return GuestSpec(kernel=f"workload:{kind}", cmdline=options, **values)
 
 
 def grub(name: str = "grub", **changes: Any) -> GuestSpec:
     """Debian's GRUB as a PV kernel."""
-    return GuestSpec(**{"name": name, "kernel": GRUB, "memory": 64 * MIB, **changes})
+    return GuestSpec(name=name, kernel=GRUB, **changes)
 
 
 def scheduler(preferred: str = "credit") -> PolicySpec:
@@ -35,13 +36,21 @@ def scheduler(preferred: str = "credit") -> PolicySpec:
 
 def boot(*guests: GuestSpec, **changes: Any) -> Run:
     """Boot these guests."""
-    return Machine(**{"guests": guests, "sched": scheduler(), "duration": 300 * MILLISECOND, **changes}).run()
+    values: dict[str, Any] = {"sched": scheduler(), "duration": 300 * MILLISECOND, **changes}
+    return Machine(guests=guests, **values).run()
+
+
+def window(run: Run) -> Window:
+    """From a little after the last guest began to run until the end."""
+    began = int(run.select("domain_unpause")["time"].max())
+    return Window(began + SETTLE, int(run.trace["time"][-1]))
 
 
 def share(run: Run, name: str) -> float:
-    """A guest's part of all pCPU time."""
-    wall = sum(pcpu.wall_ns for pcpu in run.landmark.pcpus)
-    return run.landmark.ledger[name].guest_ns / wall
+    """A guest's part of all pCPU time while all guests could run."""
+    domain = run.domain_id(name)
+    intervals = run_intervals(Trace(run.trace, Schema.built()))
+    return shares(intervals, window(run), [domain], run.machine.pcpus)[domain]
 
 
 def said(run: Run) -> str:

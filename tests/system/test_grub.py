@@ -60,8 +60,10 @@ def test_destroying_all_returns_everything() -> None:
     names = ("a", "b")
     guests = tuple(workload("cpu_hog", name=name) for name in names)
     ends = tuple(TimelineEntry(100 * MILLISECOND + i, "destroy", name) for i, name in enumerate(names))
+    never = tuple(TimelineEntry(1000 * SECOND, "create", name) for name in names)
     audit = TimelineEntry(200 * MILLISECOND, "audit")
-    with_guests = boot(*guests, timeline=(*ends, audit), end_when_idle=False)
-    without = boot(timeline=(audit,), end_when_idle=False)
-    assert with_guests.landmark.free_frames == without.landmark.free_frames
-    assert_sound(with_guests)
+    destroyed = boot(*guests, timeline=(*ends, audit), end_when_idle=False)
+    never_built = boot(*guests, timeline=(*never, audit), end_when_idle=False)
+    assert destroyed.landmark.ledger["a"].frames_peak > 0 and "a" not in never_built.landmark.ledger
+    assert destroyed.landmark.free_frames == never_built.landmark.free_frames
+    assert_sound(destroyed)

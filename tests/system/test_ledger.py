@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from machines import assert_sound, boot, scheduler, share, workload
+from machines import assert_sound, boot, said, scheduler, share, workload
 
 from bulkhead import Run
 from bulkhead.policies import built_policies
@@ -39,9 +39,10 @@ def test_the_longest_stretch_is_known(run: Run) -> None:
 
 def test_storms_are_billed_to_who_makes_them(run: Run) -> None:
     ledger = run.landmark.ledger
-    for name in ("yield_storm", "timer_storm", "event_storm", "loop_fault"):
-        assert ledger[name].hypervisor_ns > ledger["compute"].hypervisor_ns
-    assert ledger["loop_fault"].traps > 1000 and ledger["event_storm"].events_sent > 1000
+    for name in ("timer_storm", "event_storm", "loop_fault"):
+        assert ledger[name].hypervisor_ns > 2 * ledger["compute"].hypervisor_ns, said(run)
+    assert ledger["loop_fault"].traps > 100 and ledger["event_storm"].events_sent > 100
+    assert ledger["yield_storm"].run_ins >= ledger["compute"].run_ins
 
 
 @pytest.mark.parametrize("policy", sorted(built_policies("scheduler")))
