@@ -24,7 +24,23 @@ def run(image: Path, guest_arguments: str, xen: Path, memory: str, seconds: floa
         kernel.write(gzip.decompress(xen.read_bytes()))
         kernel.flush()
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,-smap", "-icount", "shift=2,sleep=off"]
-        command += ["-seed", "1", "-m", "512", "-nographic", "-no-reboot", "-kernel", kernel.name]
+        command += [
+            "-seed",
+            "1",
+            "-m",
+            "512",
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-monitor",
+            "none",
+            "-net",
+            "none",
+            "-no-reboot",
+            "-kernel",
+            kernel.name,
+        ]
         command += ["-initrd", f"{image} {guest_arguments}"]
         command += ["-append", f"com1=115200 console=com1 dom0_mem={memory} loglvl=warning"]
         machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
