@@ -1,5 +1,3 @@
+include(${CMAKE_CURRENT_LIST_DIR}/events.cmake)
 bulkhead_unit_test(test_console unit/console_test.cpp)
 target_link_libraries(test_console PRIVATE hv_world)
-foreach(source core/calls_console core/calls_version io/console io/console_filter io/console_ring io/format io/line)
-    target_sources(test_console PRIVATE ${CMAKE_SOURCE_DIR}/hv/${source}.cpp)
-endforeach()

@@ -1,13 +1,13 @@
 // What a guest prints, as it appears on the serial line: prefixes, escapes, unfinished lines, the rate limit,
 // the ring.
 
-#include "event_world.hpp"
 #include "hv/core/calls_console.hpp"
 #include "hv/core/calls_version.hpp"
 #include "hv/core/event_channel_bind.hpp"
 #include "hv/core/version.hpp"
 #include "hv/io/format.hpp"
 #include "hv/mm/paging.hpp"
+#include "tests/unit/event_world.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -26,13 +26,13 @@ class ConsoleTest : public testing::Test {
     ~ConsoleTest() override { console_set_rate(0); }
 
     void write(std::string_view text) { console_write(guest, text.data(), text.size()); }
-    std::string shown() { return std::exchange(world.serial, {}); }
+    std::string shown() { return std::exchange(world.machine.console, {}); }
     std::string shown_for(std::string_view text) {
         write(text);
         write("\n");
         return shown();
     }
-    void pass(Nanos time) { world.now += time.count(); }
+    void pass(Nanos time) { world.machine.time += time.count(); }
 };
 
 TEST_F(ConsoleTest, LinesCarryTheGuestsName) {
@@ -174,8 +174,9 @@ TEST_F(ConsoleTest, HypervisorsLinesAreNeverLimited) {
     for (int i = 0; i < 100; ++i)
         log("line %d of %s\n", i, "many");
     log("without its end");
-    EXPECT_EQ(world.serial.substr(0, 29), "(bulkhead) line 0 of many\n(bu");
-    EXPECT_EQ(world.serial.substr(world.serial.size() - 27), "(bulkhead) without its end\n");
+    EXPECT_EQ(world.machine.console.substr(0, 29), "(bulkhead) line 0 of many\n(bu");
+    EXPECT_EQ(world.machine.console.substr(world.machine.console.size() - 27),
+              "(bulkhead) without its end\n");
 }
 
 class ConsoleRing : public ConsoleTest {
@@ -265,8 +266,8 @@ TEST_F(ConsoleRing, NoPortNoReference) {
 TEST_F(ConsoleTest, ConsoleIoWritesInPreemptibleChunks) {
     const std::string text = std::string(199, 'a') + "\n" + std::string(199, 'b') + "\n";
     std::memcpy(world.guest.data(), text.data(), text.size());
-    world.preempt_every = 1;
-    EXPECT_EQ(world.call<ConsoleIo>(*guest.vcpus[0], CONSOLEIO_write, text.size(), World::guest_base), 0);
+    world.machine.preempt_every = 1;
+    EXPECT_EQ(world.call<ConsoleIo>(*guest.vcpus[0], CONSOLEIO_write, text.size(), world.guest_base), 0);
     EXPECT_EQ(world.restarts, 3U); // four chunks of at most 128
     EXPECT_EQ(shown(), "guest| " + std::string(199, 'a') + "\nguest| " + std::string(199, 'b') + "\n");
 }
@@ -274,10 +275,10 @@ TEST_F(ConsoleTest, ConsoleIoWritesInPreemptibleChunks) {
 TEST_F(ConsoleTest, ConsoleIoWrongUse) {
     Vcpu& vcpu = *guest.vcpus[0];
     EXPECT_EQ(world.call<ConsoleIo>(vcpu, CONSOLEIO_write, 4, 0), fail(Error::bad_address));
-    EXPECT_EQ(world.call<ConsoleIo>(vcpu, CONSOLEIO_write, 0x8000'0000, World::guest_base),
+    EXPECT_EQ(world.call<ConsoleIo>(vcpu, CONSOLEIO_write, 0x8000'0000, world.guest_base),
               fail(Error::invalid));
-    EXPECT_EQ(world.call<ConsoleIo>(vcpu, 7, 4, World::guest_base), fail(Error::not_implemented));
-    EXPECT_EQ(world.call<ConsoleIo>(vcpu, CONSOLEIO_read, 4, World::guest_base), 0);
+    EXPECT_EQ(world.call<ConsoleIo>(vcpu, 7, 4, world.guest_base), fail(Error::not_implemented));
+    EXPECT_EQ(world.call<ConsoleIo>(vcpu, CONSOLEIO_read, 4, world.guest_base), 0);
     EXPECT_EQ(world.call<ConsoleIo>(vcpu, CONSOLEIO_write, 0, 0), 0);
 }
 
@@ -305,7 +306,8 @@ TEST(Format, CutsWhatDoesNotFit) {
 
 class VersionTest : public ConsoleTest {
   protected:
-    HypercallResult call(std::uint32_t command, std::uint64_t argument = World::guest_base) {
+    HypercallResult call(std::uint32_t command) { return call(command, world.guest_base); }
+    HypercallResult call(std::uint32_t command, std::uint64_t argument) {
         return world.call<XenVersion>(*guest.vcpus[0], command, argument);
     }
     const char* text() { return reinterpret_cast<const char*>(world.guest.data()); }

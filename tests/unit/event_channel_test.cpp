@@ -1,11 +1,12 @@
 // Event channels from binding to waking: the 2-level ABI's rules, the quota, and guests that spoil their
 // shared page.
 
-#include "event_world.hpp"
 #include "hv/core/calls_event.hpp"
 #include "hv/core/event_channel_bind.hpp"
+#include "tests/unit/event_world.hpp"
 
 #include <gtest/gtest.h>
+#include <vector>
 
 namespace bulkhead::hv::test {
 namespace {
@@ -282,7 +283,7 @@ TEST_F(Events, ResetIsPreemptibleAndClosesEverything) {
     for (int i = 0; i < 100; ++i)
         ASSERT_TRUE(connect_ports(guest, control));
     const auto before = frame_table().free_frames();
-    world.preempt_every = 7;
+    world.machine.preempt_every = 7;
     EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), EVTCHNOP_reset, world.put(evtchn_reset_t{DOMID_SELF})),
               0);
     EXPECT_EQ(world.restarts, 100U / 7);
@@ -298,7 +299,7 @@ TEST_F(Events, DeathGivesThePagesBack) {
     for (std::uint32_t i = 1; i < 1000; ++i)
         ASSERT_TRUE(bind_ipi(guest, 0));
     EXPECT_EQ(guest.metadata, 1000 / EventChannels::ports_per_page + 1);
-    world.preempt_every = 50;
+    world.machine.preempt_every = 50;
     int steps = 1;
     while (close_all_ports(guest) == fail(Error::restart))
         ++steps;
@@ -362,7 +363,7 @@ TEST_F(EventCalls, ForeignDomainsNeedPrivilege) {
 
 TEST_F(EventCalls, WrongUse) {
     EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), EVTCHNOP_send, 0), fail(Error::bad_address));
-    EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), EVTCHNOP_bind_ipi, ~0ULL - 3),
+    EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), EVTCHNOP_bind_ipi, 0xffff'8000'0000'0000),
               fail(Error::bad_address));
     EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), 99, world.put(0)), fail(Error::not_implemented));
     EXPECT_EQ(call(guest, EVTCHNOP_init_control, evtchn_init_control_t{}), fail(Error::not_implemented));

@@ -6,11 +6,10 @@
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/core/hypercall.hpp"
+#include "tests/unit/machine_host.hpp"
 
 #include <cstring>
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace bulkhead::hv::test {
@@ -18,9 +17,6 @@ namespace bulkhead::hv::test {
 // One at a time exists; the doubles work on it.
 class World {
   public:
-    static constexpr std::uint64_t guest_base =
-        0x10000; // where the current guest's memory starts, for its pointers
-
     explicit World(std::uint64_t frames = 1024);
     ~World();
     World(const World&) = delete;
@@ -57,21 +53,15 @@ class World {
         }
     }
 
-    std::vector<std::byte> guest;
+    host::Machine machine;
+    std::vector<std::byte> guest;   // the current guest's memory, for its pointers
+    const std::uint64_t guest_base; // where it starts
     std::vector<const Vcpu*> woken;
-    std::string serial;
-    std::int64_t now = 0;
     std::uint64_t trace_records = 0;
-    std::uint32_t preempt_every = 0; // each n-th question is answered with yes; 0: never
-    std::uint32_t preempt_asked = 0;
     std::uint32_t restarts = 0;
-
-    std::byte* memory = nullptr; // frame 0's first byte
     std::vector<std::unique_ptr<Domain>> domains;
 
   private:
-    std::vector<Frame> frames_;
-    std::unique_ptr<std::byte[]> storage_;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
 };
 

@@ -1,11 +1,11 @@
 // Grants over the real frame table and paging: who may map what, what keeps a frame alive, and what remains
 // afterwards.
 
-#include "event_world.hpp"
 #include "hv/core/calls_grant.hpp"
 #include "hv/core/grant_map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
+#include "tests/unit/event_world.hpp"
 
 #include <gtest/gtest.h>
 #include <vector>
@@ -284,7 +284,7 @@ TEST_F(Grants, LenderDiesFirst) {
     machine::frame_as<char>(page)[0] = 'x';
     ASSERT_EQ(borrower.map(lender, 9, page_at(5)), GNTST_okay);
     lender.domain.life = control::Life::dying;
-    world.preempt_every = 1;
+    world.machine.preempt_every = 1;
     while (relinquish_grants(lender.domain) == fail(Error::restart))
         ;
     EXPECT_EQ(audit_grants(), 0U);
@@ -306,7 +306,7 @@ TEST_F(Grants, BorrowerDiesFirst) {
     }
     EXPECT_EQ(references(page), 21U);
     borrower.domain.life = control::Life::dying;
-    world.preempt_every = 3;
+    world.machine.preempt_every = 3;
     int steps = 1;
     while (relinquish_grants(borrower.domain) == fail(Error::restart))
         ++steps;
@@ -316,7 +316,7 @@ TEST_F(Grants, BorrowerDiesFirst) {
     EXPECT_EQ(audit_grants(), 0U);
     ASSERT_TRUE(put_typed(borrower.vcpu.kernel_root, false)); // its page tables go
     EXPECT_EQ(references(page), 1U);
-    world.preempt_every = 0;
+    world.machine.preempt_every = 0;
     ASSERT_TRUE(free_grants(borrower.domain));
     EXPECT_EQ(borrower.domain.metadata, 1U); // its ports
 }
@@ -352,8 +352,8 @@ TEST_F(Grants, BatchStopsAtPreemptionPointsAndGoesOn) {
     for (unsigned i = 0; i < count; ++i)
         world.put(borrower.mapping(lender, i == 7 ? 8 : 9, page_at(i), 0),
                   i * sizeof(gnttab_map_grant_ref_t));
-    world.preempt_every = 4;
-    ASSERT_EQ(world.call<GrantTableOp>(borrower.vcpu, GNTTABOP_map_grant_ref, World::guest_base, count), 0);
+    world.machine.preempt_every = 4;
+    ASSERT_EQ(world.call<GrantTableOp>(borrower.vcpu, GNTTABOP_map_grant_ref, world.guest_base, count), 0);
     EXPECT_GE(world.restarts, 7U);
     for (unsigned i = 0; i < count; ++i) {
         const auto done = world.get<gnttab_map_grant_ref_t>(i * sizeof(gnttab_map_grant_ref_t));
@@ -365,12 +365,13 @@ TEST_F(Grants, BatchStopsAtPreemptionPointsAndGoesOn) {
 
 TEST_F(Grants, BatchEndsAtABadPointer) {
     lender.lend(9, borrower, page);
-    const auto last = world.guest.size() - sizeof(gnttab_map_grant_ref_t);
-    world.put(borrower.mapping(lender, 9, page_at(5), 0), last);
-    EXPECT_EQ(world.call<GrantTableOp>(borrower.vcpu, GNTTABOP_map_grant_ref, World::guest_base + last, 2),
+    world.put(borrower.mapping(lender, 9, page_at(5), 0));
+    world.machine.copies_allowed = 2; // one operation in and out
+    EXPECT_EQ(world.call<GrantTableOp>(borrower.vcpu, GNTTABOP_map_grant_ref, world.guest_base, 2),
               fail(Error::bad_address));
+    world.machine.copies_allowed = ~0ULL;
     EXPECT_EQ(references(page), 2U);
-    EXPECT_EQ(world.call<GrantTableOp>(borrower.vcpu, GNTTABOP_map_grant_ref, World::guest_base, 0x8000'0000),
+    EXPECT_EQ(world.call<GrantTableOp>(borrower.vcpu, GNTTABOP_map_grant_ref, world.guest_base, 0x8000'0000),
               fail(Error::invalid));
 }
 
@@ -468,8 +469,8 @@ class GrantTables : public Grants {
 };
 
 TEST_F(GrantTables, GrowsAndListsItsFrames) {
-    const std::uint64_t list = World::guest_base + 4096;
-    world.preempt_every = 1;
+    const std::uint64_t list = world.guest_base + 4096;
+    world.machine.preempt_every = 1;
     ASSERT_EQ(lender.status(GNTTABOP_setup_table, setup(5, list)), GNTST_okay);
     EXPECT_EQ(world.restarts, 3U); // between its four new frames
     for (unsigned i = 0; i < 5; ++i) {
@@ -490,23 +491,23 @@ TEST_F(GrantTables, GrowsAndListsItsFrames) {
 }
 
 TEST_F(GrantTables, Limits) {
-    EXPECT_EQ(lender.status(GNTTABOP_setup_table, setup(max_grant_frames + 1, World::guest_base)),
+    EXPECT_EQ(lender.status(GNTTABOP_setup_table, setup(max_grant_frames + 1, world.guest_base)),
               GNTST_general_error);
     EXPECT_EQ(world.call<GrantTableOp>(lender.vcpu, GNTTABOP_setup_table, world.put(setup(1, 0)), 1),
               fail(Error::bad_address));
-    auto foreign = setup(1, World::guest_base + 4096);
+    auto foreign = setup(1, world.guest_base + 4096);
     foreign.dom = lender.domain.id.value();
     EXPECT_EQ(borrower.status(GNTTABOP_setup_table, foreign), GNTST_permission_denied);
     EXPECT_EQ(control.status(GNTTABOP_setup_table, foreign), GNTST_okay);
     lender.domain.max_metadata = lender.domain.metadata + 5; // not enough for two more
-    EXPECT_EQ(lender.status(GNTTABOP_setup_table, setup(3, World::guest_base + 4096)), GNTST_no_space);
+    EXPECT_EQ(lender.status(GNTTABOP_setup_table, setup(3, world.guest_base + 4096)), GNTST_no_space);
     EXPECT_EQ(lender.domain.grants.frame_count, 2U);
     EXPECT_EQ(lender.domain.metadata, lender.domain.max_metadata - 2); // the half made frame was undone
 }
 
 TEST_F(GrantTables, Versions) {
     const auto call = [&](std::uint32_t command) {
-        return world.call<GrantTableOp>(lender.vcpu, command, World::guest_base, 1);
+        return world.call<GrantTableOp>(lender.vcpu, command, world.guest_base, 1);
     };
     world.put(gnttab_set_version_t{1});
     EXPECT_EQ(call(GNTTABOP_set_version), 0);
@@ -522,7 +523,7 @@ TEST_F(GrantTables, Versions) {
     EXPECT_EQ(call(GNTTABOP_get_status_frames), fail(Error::not_implemented));
     EXPECT_EQ(call(GNTTABOP_dump_table), fail(Error::not_implemented));
     EXPECT_EQ(call(77), fail(Error::not_implemented));
-    EXPECT_EQ(world.call<GrantTableOp>(lender.vcpu, GNTTABOP_query_size, World::guest_base, 2),
+    EXPECT_EQ(world.call<GrantTableOp>(lender.vcpu, GNTTABOP_query_size, world.guest_base, 2),
               fail(Error::invalid));
 }
 

@@ -1,2 +1,3 @@
-bulkhead_unit_test(test_grant unit/grant_test.cpp ${CMAKE_SOURCE_DIR}/hv/core/calls_grant.cpp)
+include(${CMAKE_CURRENT_LIST_DIR}/events.cmake)
+bulkhead_unit_test(test_grant unit/grant_test.cpp)
 target_link_libraries(test_grant PRIVATE hv_world)
