@@ -143,6 +143,17 @@ void hook_l3() {
         panic("cannot hook the direct map: {}", done.error());
 }
 
+} // namespace
+
+namespace internal {
+
+void map_all_memory() {
+    make_plan();
+    fill_tables();
+    hook_l3();
+    state.direct_map_ready = true;
+}
+
 // Only the image itself stays mapped at kernel_base.
 void remove_builder_mapping() {
     std::array<::mmu_update, 64> batch{};
@@ -164,18 +175,6 @@ void remove_builder_mapping() {
     }
     flush();
     static_cast<void>(hypercall::mmuext(MMUEXT_TLB_FLUSH_LOCAL));
-}
-
-} // namespace
-
-namespace internal {
-
-void map_all_memory() {
-    make_plan();
-    fill_tables();
-    hook_l3();
-    state.direct_map_ready = true;
-    remove_builder_mapping();
 }
 
 Pfn first_free_frame() { return Pfn{plan.end()}; }

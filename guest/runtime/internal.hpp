@@ -17,7 +17,9 @@ struct State {
 extern constinit State state;
 
 // The steps of boot, in order.
-void map_all_memory();  // builds the direct map and removes the builder's mapping beyond the image
+void map_all_memory(); // builds the direct map
+// Unmaps what the builder mapped beyond the image; nothing may be read through that mapping any more.
+void remove_builder_mapping();
 void start_allocator(); // hands the free frames to the page allocator
 void install_traps();
 void start_events(); // binds the timer and opens upcalls

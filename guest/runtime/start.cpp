@@ -46,11 +46,13 @@ void* ring_page(std::uint64_t mfn) {
     return direct(*pfn);
 }
 
-// The builder's mapping of its own data goes away; the same data is in the direct map.
+// The builder's mapping of its own data goes away; the same data is in the direct map. It is read there
+// before the first entry goes: a stale TLB entry would serve only until this guest is preempted.
 void move_to_direct_map() {
     internal::map_all_memory();
     state.start = in_direct_map(state.start);
     state.frame_list = in_direct_map(state.frame_list);
+    internal::remove_builder_mapping();
 }
 
 void map_shared_info() {
