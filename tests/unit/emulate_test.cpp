@@ -267,10 +267,27 @@ TEST(Emulate, LmswAndCr4AndXsetbv) {
     guest.regs().rcx = guest.regs().rdx = 0, guest.regs().rax = 7;
     protection_fault(guest);
     EXPECT_TRUE(finished(guest, 3));
-    guest.regs().rip = Guest::kernel_code;
-    guest.regs().rax = 0xe7;
+    Guest wider;
+    wider.code({0x0f, 0x01, 0xd1});
+    wider.regs().rax = 0xe7;
+    protection_fault(wider);
+    EXPECT_TRUE(refused(wider));
+    Guest other;
+    other.code({0x0f, 0x01, 0xd1});
+    other.regs().rax = 7, other.regs().rcx = 1;
+    protection_fault(other);
+    EXPECT_TRUE(refused(other));
+}
+
+TEST(Emulate, CodeAcrossTwoPages) {
+    Guest guest;
+    guest.map(Guest::kernel_code + page_bytes);
+    guest.regs().rip = Guest::kernel_code + page_bytes - 1;
+    guest.code({0x0f, 0x06}); // clts
+    guest.vcpu().task_switched = true;
     protection_fault(guest);
-    EXPECT_TRUE(refused(guest));
+    EXPECT_FALSE(guest.vcpu().task_switched);
+    EXPECT_TRUE(finished(guest, page_bytes + 1));
 }
 
 TEST(Emulate, InvalidationOfOnePage) {

@@ -9,3 +9,7 @@ endforeach()
 
 bulkhead_unit_test(traps_test unit/traps_test.cpp unit/traps_calls_test.cpp)
 target_link_libraries(traps_test PRIVATE traps_world)
+
+file(GLOB dump_mm_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/mm/*.cpp)
+bulkhead_unit_test(dump_test unit/traps_dump_test.cpp unit/machine_host.cpp unit/mm_world.cpp
+    ${CMAKE_SOURCE_DIR}/hv/core/dump.cpp ${CMAKE_SOURCE_DIR}/hv/io/format.cpp ${dump_mm_sources})

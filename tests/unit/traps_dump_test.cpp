@@ -1,0 +1,130 @@
+// The dump of a guest says what it died of, in any state that the guest may have left.
+#include "hv/core/dispatch.hpp"
+#include "hv/core/dump.hpp"
+#include "hv/core/traps.hpp"
+#include "hv/mm/entry.hpp"
+#include "hv/trace/trace.hpp"
+#include "tests/unit/mm_world.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace bulkhead::hv {
+namespace {
+
+Vcpu* current = nullptr;
+
+} // namespace
+
+Vcpu* current_vcpu() { return current; }
+bool events_masked(const Vcpu&) { return true; }
+std::size_t trace_tail(trace::Record* out, std::size_t n) {
+    if (n < 2)
+        return 0;
+    out[0] = {1000, static_cast<std::uint16_t>(trace::Event::hypercall_in), 1, 0, 0, 29, 0xabc};
+    out[1] = {2000, 0xffff, 1, 0, 0, 0, 0}; // no such event
+    return 2;
+}
+
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct DumpTest : testing::Test {
+    host::World world{64};
+    Domain& domain = world.add_domain(32);
+    Vcpu& vcpu = *domain.vcpus[0];
+    static constexpr std::uint64_t address = 0x401000;
+
+    DumpTest() {
+        current = nullptr;
+        vcpu.in_kernel = true;
+        vcpu.regs.rip = address;
+        vcpu.regs.rsp = address + 0x800;
+    }
+    // Maps `address` to a frame through tables that are written here directly.
+    Mfn map() {
+        Mfn tables[5];
+        for (auto& table : tables)
+            table = frame_table().allocate(domain).value();
+        constexpr unsigned index[] = {0, 0, 2, 1};
+        for (unsigned level = 0; level < 4; ++level)
+            world.machine.words(tables[level])[index[level]] = tables[level + 1].value() << page_shift |
+                                                               entry::present | entry::user |
+                                                               (level < 3 ? entry::writable : 0);
+        vcpu.kernel_root = tables[0];
+        return tables[4];
+    }
+    std::string dump() {
+        world.machine.console.clear();
+        dump_vcpu(vcpu);
+        return world.machine.console;
+    }
+};
+
+TEST_F(DumpTest, PageFaultIsNamedWithItsWalk) {
+    const auto frame = map();
+    remember_exception(vcpu, vector::page_fault, page_fault::write | page_fault::present, address + 8);
+    const auto text = dump();
+    EXPECT_THAT(text,
+                HasSubstr("#PF page fault at rip 0000000000401000 in kernel mode, error 3 (write of address "
+                          "0000000000401008, page present)"));
+    EXPECT_THAT(text, HasSubstr("page tables for the fault 0000000000401008"));
+    char leaf[64];
+    std::snprintf(leaf, sizeof leaf, "ur  frame %lx of domain %u", frame.value(),
+                  unsigned{domain.id.value()});
+    EXPECT_THAT(text, HasSubstr(leaf));
+}
+
+TEST_F(DumpTest, AnotherVcpusExceptionIsNotShown) {
+    Domain& other = world.add_domain(8);
+    remember_exception(*other.vcpus[0], vector::divide, 0, 0);
+    EXPECT_THAT(dump(), Not(HasSubstr("last exception")));
+}
+
+TEST_F(DumpTest, StrayRootsAndAddressesAreNotFollowed) {
+    vcpu.kernel_root = Mfn{0x123456789};
+    vcpu.regs.rip = 0xffff820000000000;
+    vcpu.regs.rsp = 0x0000900000000000;
+    vcpu.info = nullptr;
+    current = &vcpu;
+    const auto text = dump();
+    EXPECT_THAT(text, HasSubstr("rip ffff820000000000: no address of a guest"));
+    EXPECT_THAT(text, HasSubstr("rsp 0000900000000000: no address of a guest"));
+    EXPECT_THAT(text, HasSubstr("code ffff820000000000: (unreadable)"));
+    EXPECT_THAT(text, HasSubstr("events not set up"));
+}
+
+TEST_F(DumpTest, MemoryOfTheCurrentGuestOnly) {
+    const auto frame = map();
+    world.machine.guest_memory = host::GuestMemory::tables;
+    world.machine.root = vcpu.kernel_root;
+    world.machine.words(frame)[0] = 0xd1000f;
+    EXPECT_THAT(dump(), Not(HasSubstr("code 0000")));
+    current = &vcpu;
+    const auto text = dump();
+    EXPECT_THAT(text, HasSubstr("code 0000000000401000: 0f 00 d1 00"));
+    EXPECT_THAT(text, HasSubstr("stack 0000000000401800: 0000000000000000"));
+}
+
+TEST_F(DumpTest, TraceRecordsByName) {
+    const auto text = dump();
+    EXPECT_THAT(text, HasSubstr("1000 ns  domain 1 vcpu 0  hypercall_in  1d abc"));
+    EXPECT_THAT(text, HasSubstr("2000 ns  domain 1 vcpu 0  ?"));
+}
+
+TEST_F(DumpTest, HypervisorsOwnRegisters) {
+    Registers regs{};
+    regs.vector = 13;
+    regs.rip = 0xffff828000123456;
+    regs.rbp = 0x10; // no frame pointer of the hypervisor's
+    current = &vcpu;
+    dump_hypervisor(regs, 0x77);
+    EXPECT_THAT(world.machine.console, HasSubstr("#GP protection, error 0, fault address 0000000000000077"));
+    EXPECT_THAT(world.machine.console, HasSubstr("rip ffff828000123456"));
+    EXPECT_THAT(world.machine.console, Not(HasSubstr("called from")));
+}
+
+} // namespace
+} // namespace bulkhead::hv
