@@ -13,38 +13,42 @@ from bulkhead.experiment import (
     Policies,
     Setting,
     Whole,
+    drain,
     duration,
     summary,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
 from bulkhead.metrics import degradation, slowdown
-from bulkhead.spec import MIB, GuestSpec, Machine
+from bulkhead.spec import MIB, GuestSpec, Machine, TimelineEntry
 
-GUEST_MEMORY = 16 * MIB
+MILLISECOND = 1_000_000
+GUEST_MEMORY = 4 * MIB
 LAG_WINDOWS_MS = (1, 10, 100)
 
 
-def guest(name: str, workload: str, cmdline: str = "") -> GuestSpec:
+def guest(name: str, workload: str, cmdline: str = "", start_paused: bool = False) -> GuestSpec:
     """A guest of the weight that all guests here have."""
-    return GuestSpec(name, f"workload:{workload}", cmdline=cmdline, memory=GUEST_MEMORY)
+    return GuestSpec(name, f"workload:{workload}", cmdline, memory=GUEST_MEMORY, start_paused=start_paused)
 
 
 def victims(point: Point) -> tuple[GuestSpec, ...]:
     """The victim, and whoever it needs to have something to do."""
     if point.text("victim") == "compute":
-        return (guest("victim", "compute"),)
+        return (guest("victim", "compute", "mark_ops=50"),)
     period = f"period_us={point.number('period_us')}"
     return (guest("victim", "responder", "peer=pinger"), guest("pinger", "pinger", f"peer=victim {period}"))
 
 
 def machine(point: Point) -> Machine:
-    """The victim, its company, and nothing else on one pCPU."""
-    hogs = tuple(guest(f"hog{i + 1}", "cpu_hog") for i in range(point.number("hogs")))
+    """The victim, its company, and nothing else on one pCPU. The hogs start once the victim is at work."""
+    hogs = tuple(guest(f"hog{i + 1}", "cpu_hog", start_paused=True) for i in range(point.number("hogs")))
+    noise = point.number("noise_at_ms") * MILLISECOND
     return Machine(
         guests=victims(point) + hogs,
         sched=point.policy("sched"),
         duration=point.duration_ns,
+        timeline=tuple(TimelineEntry(noise, "unpause", hog.name) for hog in hogs),
         seed=point.number("seed"),
         end_when_idle=False,
     )
@@ -70,15 +74,15 @@ METRICS = (
     Metric(
         "latency",
         "ns",
-        "round trip: request_sent to reply_received, both at the pinger",
-        lambda run: summary(run.between(("pinger", "request_sent"), ("pinger", "reply_received"))),
+        "response time: from the instant at which a request was due to its reply at the pinger (open loop)",
+        lambda run: summary(run.open_loop("pinger")),
         is_responder,
     ),
     Metric(
-        "due_latency",
+        "round_trip",
         "ns",
-        "round trip from the instant at which the request was due (open loop)",
-        lambda run: summary(run.open_loop("pinger")),
+        "round trip: request_sent to reply_received, both at the pinger",
+        lambda run: summary(run.between(("pinger", "request_sent"), ("pinger", "reply_received"))),
         is_responder,
     ),
     Metric(
@@ -167,7 +171,7 @@ FIGURE = Lines(
             path="latency.p99",
             low="latency.p50",
             high="latency.max",
-            quantity=Quantity("response time [µs]", factor=1e-3, log=True),
+            quantity=Quantity("response time [ms]", factor=1e-6, log=True),
             title="(a) responder",
             where={"victim": "responder"},
             ideal=Ideal("ideal_latency"),
@@ -204,9 +208,12 @@ EXPERIMENT = Experiment(
         Factor("hogs", "CPU hogs beside the victim", (0, 1, 2, 3, 4), (0, 1, 2, 4), Whole(0, 16)),
     ),
     settings=(
-        duration(full=2000, quick=300),
-        warm_up(full=200, quick=50),
-        Setting("period_us", "time between two requests of the pinger", "us", 2000, 2000, 100, 1_000_000),
+        duration(full=2000, quick=400),
+        warm_up(full=200, quick=100),
+        drain(full=300, quick=100),
+        Setting("noise_at_ms", "when the hogs start", "ms", 30, 30, 1, 60_000),
+        # No multiple of it falls together with a scheduler's tick for long.
+        Setting("period_us", "time between two requests of the pinger", "us", 1130, 1130, 100, 1_000_000),
     ),
     machine=machine,
     metrics=METRICS,

@@ -26,8 +26,8 @@ def machine(point: Point) -> Machine:
     """Two guests of one weight on one pCPU."""
     return Machine(
         guests=(
-            GuestSpec("attacker", "workload:tick_dodger", memory=16 * MIB),
-            GuestSpec("victim", "workload:compute", memory=16 * MIB),
+            GuestSpec("attacker", "workload:tick_dodger", memory=4 * MIB),
+            GuestSpec("victim", "workload:compute", memory=4 * MIB),
         ),
         sched=point.policy("sched"),
         duration=point.duration_ns,

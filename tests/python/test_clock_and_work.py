@@ -80,18 +80,26 @@ def progress(marks, window):
     return throughput(trace.marks(1, mark_codes()["operations"]), window)
 
 
-def test_throughput_between_the_marks_inside_the_window():
-    got = progress([(0, 0), (100, 10), (200, 20), (400, 40)], Window(100, 300))
-    assert (got.operations, got.elapsed_ns) == (10, 100)
-    assert got.per_second == 1e8
+def test_throughput_counts_what_was_reported_up_to_each_end():
+    got = progress([(0, 0), (100, 10), (200, 20), (400, 40)], Window(150, 350))
+    assert (got.operations, got.elapsed_ns) == (10, 200)
+    assert got.per_second == 5e7
+
+
+def test_throughput_counts_the_time_after_the_last_mark():
+    assert progress([(100, 10), (200, 20)], Window(0, 1000)).per_second == 2e7
+
+
+def test_marks_at_the_ends_of_the_window_count():
+    assert progress([(100, 10), (200, 25)], Window(100, 200)).operations == 15
 
 
 def test_throughput_of_a_guest_that_marked_nothing_is_zero():
     assert progress([], Window(0, 1000)).per_second == 0.0
 
 
-def test_throughput_of_a_single_mark_is_unknown():
-    assert progress([(50, 7)], Window(0, 100)).per_second is None
+def test_throughput_of_no_time_is_unknown():
+    assert progress([(50, 7)], Window(10, 10)).per_second is None
 
 
 def test_degradation_and_slowdown():

@@ -19,7 +19,12 @@ POLICIES = ("round_robin", "credit", "credit_sampled", "stride", "eevdf")
 
 
 def result_file(name, out, *sets):
-    plan = make_plan(find(name), True, ("duration_ms=100", "warm_up_ms=20", *sets), lambda kind: POLICIES)
+    short = (
+        "duration_ms=100",
+        "warm_up_ms=20",
+        *(("drain_ms=20",) if find(name).setting("drain_ms") else ()),
+    )
+    plan = make_plan(find(name), True, (*short, *sets), lambda kind: POLICIES)
     return analyse_stage(plan, out, capture_stage(plan, out, 1, 2, ("qemu", pretend), Silent())).path
 
 
@@ -87,7 +92,7 @@ def test_no_text_overlaps_another_or_leaves_the_column(tmp_path, name, draw, set
 
 def test_the_caption_says_that_values_are_exact_or_not(files):
     result = read_result(files["noisy_neighbour"])
-    assert "exact (deterministic): quick, 100 ms" in " ".join(style.caption_lines("A.", result))
+    assert "exact (deterministic): quick, 100\u00a0ms" in " ".join(style.caption_lines("A.", result))
     assert "not reproducible" in " ".join(style.caption_lines("A.", replace(result, reproducible=False)))
 
 

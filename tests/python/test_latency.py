@@ -48,6 +48,14 @@ def test_percentiles_of_none():
     assert summary.p50 is summary.p99 is summary.p999 is summary.max is summary.min is None
 
 
+def test_what_never_ended_took_longer_than_everything_that_did():
+    samples = np.arange(1, 91, dtype=np.int64)
+    summary = summarise(Delays(samples, 10))
+    assert (summary.p50, summary.p99, summary.max) == (50, None, None)
+    assert summarise(Delays(samples, 1)).p99 is None
+    assert summarise(Delays(np.arange(1, 1000, dtype=np.int64), 1)).p999 == 999
+
+
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=300))
 def test_a_percentile_is_the_smallest_sample_with_enough_below(samples):
     summary = summarise(of(*samples))

@@ -18,7 +18,7 @@ from bulkhead.spec import BulkheadError
 from pretend import cut_short, pretend
 from synthetic import Script
 
-SETS = ("sched=round_robin,credit", "hogs=0,1,4", "duration_ms=100", "warm_up_ms=20")
+SETS = ("sched=round_robin,credit", "hogs=0,1,4", "duration_ms=100", "warm_up_ms=20", "drain_ms=20")
 
 
 def small_plan(*more):

@@ -10,6 +10,7 @@ from bulkhead.experiment.declare import (
     Policies,
     Setting,
     Whole,
+    drain,
     duration,
     warm_up,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Policies",
     "Setting",
     "Whole",
+    "drain",
     "duration",
     "summary",
     "warm_up",

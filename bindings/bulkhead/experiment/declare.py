@@ -67,6 +67,7 @@ class Setting:
 SEED = Setting("seed", "seed of the machine and of every policy", "1", 1, 1, 0, (1 << 63) - 1)
 DURATION = "duration_ms"
 WARM_UP = "warm_up_ms"
+DRAIN = "drain_ms"
 
 
 def duration(full: int, quick: int) -> Setting:
@@ -77,6 +78,11 @@ def duration(full: int, quick: int) -> Setting:
 def warm_up(full: int, quick: int) -> Setting:
     """How much of each run's beginning is not measured; every experiment has it."""
     return Setting(WARM_UP, "beginning of each run that is not measured", "ms", full, quick, 0, 60_000)
+
+
+def drain(full: int, quick: int) -> Setting:
+    """How long before the end the last delay may begin that is measured, so that slow ones can still end."""
+    return Setting(DRAIN, "end of each run in which no new delay is measured", "ms", full, quick, 0, 60_000)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from bulkhead import metrics
-from bulkhead.experiment.declare import WARM_UP, Point
+from bulkhead.experiment.declare import DRAIN, WARM_UP, Point
 from bulkhead.metrics import Delays, Fluid, Intervals, Progress, Schema, Trace, Window
 from bulkhead.metrics.fluid import limit
 from bulkhead.metrics.schema import mark_codes
@@ -41,6 +41,12 @@ class Observed:
             if guest.kernel.startswith(WORKLOAD_PREFIX):
                 self._require_begun(guest.name, "ready", window)
         return window
+
+    @cached_property
+    def beginnings(self) -> Window:
+        """When delays may begin that are measured: the measured window without the drain at its end."""
+        drain = self.point.settings.get(DRAIN, 0) * 1_000_000
+        return Window(self.window.start, max(self.window.start, self.window.end - drain))
 
     def _end(self) -> int:
         ends = self.trace.of("run_end")
@@ -118,7 +124,7 @@ class Observed:
 
     def wake_to_run(self, guest: str) -> Delays:
         """What the guest's vCPUs waited after each wake."""
-        return metrics.wake_to_run(self.trace, self.window, self.domains[guest])
+        return metrics.wake_to_run(self.trace, self.beginnings, self.domains[guest])
 
     def between(self, first: tuple[str, str], second: tuple[str, str]) -> Delays:
         """From marks of one (guest, code) to those of another with the same sequence number.
@@ -126,7 +132,7 @@ class Observed:
         BulkheadError if the first such mark came only inside the window.
         """
         self._require_begun(*first, self.window)
-        return metrics.pair_marks(self.marks(*first), self.marks(*second), self.window)
+        return metrics.pair_marks(self.marks(*first), self.marks(*second), self.beginnings)
 
     def open_loop(self, sender: str) -> Delays:
         """From the instant each request was due at its sender to its reply. BulkheadError as `between`."""
@@ -134,7 +140,7 @@ class Observed:
         deadlines, sent, replies = (
             self.marks(sender, code) for code in ("deadline", "request_sent", "reply_received")
         )
-        return metrics.open_loop(deadlines, sent, replies, self.window)
+        return metrics.open_loop(deadlines, sent, replies, self.beginnings)
 
     def timer_lateness(self, guest: str) -> Delays:
         """How late the guest's timers expired."""

@@ -42,6 +42,8 @@ def draw_bars(spec: Bars, result: Result) -> Figure:
     axes.margins(x=0.04)
     top = axes.get_ylim()[1]
     axes.set_ylim(0, top * 1.1)
+    left = style.left_inches([axes]) / style.COLUMN_INCHES
+    axes.set_position((left, foot / height, 0.985 - left, PANEL_INCHES / height))
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncol=len(labels), columnspacing=1.4, borderaxespad=0.2)
     style.write_caption(figure, caption)

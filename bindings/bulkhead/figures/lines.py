@@ -38,13 +38,14 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
     height = head + foot + len(spec.panels) * PANEL_INCHES + 0.2 * (len(spec.panels) - 1)
     figure = Figure(figsize=(style.COLUMN_INCHES, height))
     grid = figure.subplots(len(spec.panels), 1, sharex=True, squeeze=False)
-    figure.subplots_adjust(left=0.165, right=0.985, bottom=foot / height, top=1 - head / height, hspace=0.26)
+    figure.subplots_adjust(right=0.985, bottom=foot / height, top=1 - head / height, hspace=0.26)
     for panel, axes in zip(spec.panels, grid[:, 0]):
         for index, level in enumerate(series):
             offset = (index - (len(series) - 1) / 2) * SPREAD
             _series(axes, panel, result, spec, level, style.look(index), offset)
         _ideal(axes, panel, result, spec)
         _axes(axes, panel)
+    figure.subplots_adjust(left=style.left_inches(list(grid[:, 0])) / style.COLUMN_INCHES)
     bottom = grid[-1, 0]
     bottom.set_xticks(range(len(levels)), [str(level) for level in levels])
     bottom.set_xlim(-0.3, len(levels) - 0.7)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -22,7 +24,7 @@ GREY = "#555555"
 CAPTION_POINTS = 6.0
 MARGIN_INCHES = 0.05
 
-RC = {
+RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 7.5,
@@ -87,13 +89,15 @@ def certainty(result: Result) -> str:
         return "not reproducible: one measurement, without instruction counting"
     size = "quick, " if result.quick else ""
     duration = result.settings["duration_ms"].value
-    return f"exact (deterministic): {size}{duration} ms of virtual time at each point, seed {result.seed}"
+    return (
+        f"exact (deterministic): {size}{duration}\u00a0ms of virtual time at each point, seed {result.seed}"
+    )
 
 
 def caption_lines(text: str, result: Result) -> list[str]:
     """The caption, broken where the column ends."""
     lines = [""]
-    for word in f"{text} Values are {certainty(result)}.".split():
+    for word in f"{text} Values are {certainty(result)}.".split(" "):
         longer = f"{lines[-1]} {word}".strip()
         if _inches(longer) <= COLUMN_INCHES - 2 * MARGIN_INCHES:
             lines[-1] = longer
@@ -102,9 +106,20 @@ def caption_lines(text: str, result: Result) -> list[str]:
     return lines
 
 
-def _inches(text: str) -> float:
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=CAPTION_POINTS), False)
+def _inches(text: str, points: float = CAPTION_POINTS) -> float:
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=points), False)
     return float(width) / 72
+
+
+def left_inches(panels: Sequence[Axes]) -> float:
+    """What the widest number on the panels' vertical axes, and their label, need at the left."""
+    widest = 0.0
+    for axes in panels:
+        low, high = axes.get_ylim()
+        ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+        labels = axes.yaxis.get_major_formatter().format_ticks(ticks)
+        widest = max([widest, *(_inches(label, RC["ytick.labelsize"]) for label in labels)])
+    return widest + 0.29
 
 
 def caption_inches(lines: list[str]) -> float:

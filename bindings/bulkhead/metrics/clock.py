@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bulkhead.metrics.latency import nearest_rank
 from bulkhead.metrics.trace import IntArray
 
 
@@ -36,11 +35,12 @@ def clock_skew(real: IntArray, guest: IntArray) -> ClockSkew | None:
     elapsed = real - real[0]
     offset = (guest - guest[0]) - elapsed
     ordered = np.sort(offset)
+    q1, median, q3 = (int(ordered[-(-len(ordered) * part // 4) - 1]) for part in (1, 2, 3))
     return ClockSkew(
         count=len(real),
-        offset_q1=nearest_rank(ordered, 250),
-        offset_median=nearest_rank(ordered, 500),
-        offset_q3=nearest_rank(ordered, 750),
+        offset_q1=q1,
+        offset_median=median,
+        offset_q3=q3,
         slope_ppm=_slope(elapsed.tolist(), offset.tolist()) * 1e6,
         largest_step=int(np.abs(np.diff(offset)).max()),
         backward_steps=int((np.diff(guest) < 0).sum()),

@@ -22,7 +22,11 @@ class Delays:
 
 @dataclass(frozen=True)
 class Summary:
-    """Exact percentiles in ns (None if there is no sample). Never compare the maxima of two different counts."""
+    """Exact percentiles in ns. Never compare the maxima of two different counts.
+
+    What never ended took longer than everything that did. So a percentile that falls among the unfinished is None, as is the
+    maximum if anything is unfinished: leaving them out would flatter whoever answers least.
+    """
 
     count: int
     unfinished: int
@@ -33,25 +37,23 @@ class Summary:
     max: int | None
 
 
-def nearest_rank(ordered: IntArray, permille: int) -> int:
-    """The smallest sample that at least `permille`/1000 of all samples do not exceed; `ordered` ascends, not empty."""
-    rank = max(1, -(-len(ordered) * permille // 1000))
-    return int(ordered[rank - 1])
+def nearest_rank(ordered: IntArray, permille: int, unfinished: int = 0) -> int | None:
+    """The smallest sample that at least `permille`/1000 of all do not exceed; `ordered` ascends. None if that one never ended."""
+    rank = max(1, -(-(len(ordered) + unfinished) * permille // 1000))
+    return int(ordered[rank - 1]) if rank <= len(ordered) else None
 
 
 def summarise(delays: Delays) -> Summary:
     """Count, extremes and nearest-rank percentiles."""
-    ordered = np.sort(delays.samples)
-    if not len(ordered):
-        return Summary(0, delays.unfinished, None, None, None, None, None)
+    ordered, unfinished = np.sort(delays.samples), delays.unfinished
     return Summary(
         count=len(ordered),
-        unfinished=delays.unfinished,
-        min=int(ordered[0]),
-        p50=nearest_rank(ordered, 500),
-        p99=nearest_rank(ordered, 990),
-        p999=nearest_rank(ordered, 999),
-        max=int(ordered[-1]),
+        unfinished=unfinished,
+        min=int(ordered[0]) if len(ordered) else None,
+        p50=nearest_rank(ordered, 500, unfinished),
+        p99=nearest_rank(ordered, 990, unfinished),
+        p999=nearest_rank(ordered, 999, unfinished),
+        max=nearest_rank(ordered, 1000, unfinished),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from bulkhead.metrics.trace import Records, Window, int64
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Operations done between the first and the last mark inside a window, and the time between the two [ns]."""
+    """Operations done in a stretch of real time [ns]."""
 
     operations: int
     elapsed_ns: int
@@ -21,17 +23,14 @@ class Progress:
 
 
 def throughput(marks: Records, window: Window) -> Progress:
-    """Progress from marks whose value is a running total of operations.
+    """Progress over the whole window from marks whose value is a running total of operations.
 
-    Operations that no mark has reported yet are not counted: with marks every m operations the error is below m.
-    A guest that marked nothing at all in the window did nothing in it that anybody saw.
+    The total at an instant is that of the last mark at or before it, 0 before the first mark. So with marks every m operations
+    the error is below m, and time at the window's ends in which the guest did not run counts like any other.
     """
-    times = int64(marks["time"])
-    inside = window.holds(times)
-    totals, times = int64(marks["b"])[inside], times[inside]
-    if not len(totals):
-        return Progress(0, window.length)
-    return Progress(int(totals[-1] - totals[0]), int(times[-1] - times[0]))
+    times, totals = int64(marks["time"]), np.concatenate([[0], int64(marks["b"])])
+    begin, end = np.searchsorted(times, [window.start, window.end], side="right")
+    return Progress(int(totals[end] - totals[begin]), window.length)
 
 
 def degradation(together: float, alone: float) -> float | None:
