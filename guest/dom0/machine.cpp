@@ -31,6 +31,12 @@ void complain(const Slot& slot, std::string_view what, guest::Error error) {
     print("dom0: guest '{}': cannot {}: {}\n", name_of(*slot.guest), what, error);
 }
 
+constexpr Nanos destroy_again = milliseconds(10);
+
+bool is_waiting(const Slot& slot) {
+    return slot.state == Slot::State::dying || slot.state == Slot::State::resting;
+}
+
 } // namespace
 
 void Machine::start(const Manifest& manifest) {
@@ -66,7 +72,9 @@ void Machine::run() {
             look_after_all();
         while (const auto entry = timeline_.take_due(guest::now() - started_))
             play(*entry);
-        restart_rested();
+        for (auto& slot : slots_)
+            if (is_waiting(slot) && slot.due <= guest::now())
+                go_on(slot);
         end_if_idle();
         // Masked, so that an event between the look and the wait ends the wait.
         const guest::events::Masked guard;
@@ -87,6 +95,7 @@ void Machine::raise(Slot& slot) {
     slot.id = built->id;
     slot.store = *line;
     slot.state = Slot::State::alive;
+    slot.restart.reset();
     slot.born = guest::now();
 }
 
@@ -95,11 +104,38 @@ void Machine::let_run(const Slot& slot) {
         complain(slot, "let it run", done.error());
 }
 
-void Machine::put_away(Slot& slot) {
+void Machine::put_away(Slot& slot, std::optional<Nanos> rest) {
     store_.close(slot.store);
-    if (const auto done = destroy_domain(slot.id); !done)
+    slot.restart = rest;
+    destroy(slot);
+}
+
+// Another guest may hold frames of this one for as long as it likes, so the attempt is repeated.
+void Machine::destroy(Slot& slot) {
+    const auto done = destroy_domain(slot.id);
+    if (!done && done.error() == guest::Error::busy) {
+        slot.state = Slot::State::dying;
+        slot.due = guest::now() + destroy_again;
+        return;
+    }
+    if (!done)
         complain(slot, "destroy it", done.error());
-    slot.state = Slot::State::absent;
+    slot.state = slot.restart ? Slot::State::resting : Slot::State::absent;
+    slot.due = guest::now() + slot.restart.value_or(Nanos{});
+}
+
+void Machine::destroy_the_dying() {
+    for (auto& slot : slots_)
+        if (slot.state == Slot::State::dying)
+            destroy(slot);
+}
+
+// A waiting guest's time has come.
+void Machine::go_on(Slot& slot) {
+    if (slot.state == Slot::State::dying)
+        return destroy(slot);
+    raise(slot);
+    let_run(slot);
 }
 
 void Machine::look_after_all() {
@@ -127,19 +163,9 @@ void Machine::shut_down(Slot& slot, std::uint32_t reason) {
         slot.state = Slot::State::preserved;
         return;
     }
-    put_away(slot);
-    if (fate == Fate::restart) {
-        slot.state = Slot::State::resting;
-        slot.restart = guest::now() + slot.backoff.next(guest::now() - slot.born);
-    }
-}
-
-void Machine::restart_rested() {
-    for (auto& slot : slots_)
-        if (slot.state == Slot::State::resting && slot.restart <= guest::now()) {
-            raise(slot);
-            let_run(slot);
-        }
+    const auto lived = guest::now() - slot.born;
+    put_away(slot, fate == Fate::restart ? std::optional{slot.backoff.next(lived)} : std::nullopt);
+    destroy_the_dying(); // this one may have been what held them
 }
 
 void Machine::play(const manifest::TimelineEntry& entry) {
@@ -161,8 +187,9 @@ void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
             let_run(slot);
         return;
     }
-    if (entry.action == Action::destroy && slot.state == Slot::State::resting) {
-        slot.state = Slot::State::absent;
+    if (entry.action == Action::destroy && is_waiting(slot)) {
+        slot.restart.reset();
+        slot.state = slot.state == Slot::State::resting ? Slot::State::absent : slot.state;
         return;
     }
     if (slot.state != Slot::State::alive && slot.state != Slot::State::preserved)
@@ -186,12 +213,13 @@ void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
         complain(slot, "follow the timeline", done.error());
 }
 
-void Machine::end_if_idle() const {
+void Machine::end_if_idle() {
     if (manifest_->header().end_when_idle == 0 || timeline_.will_create())
         return;
     for (const auto& slot : slots_)
-        if (slot.state == Slot::State::alive || slot.state == Slot::State::resting)
+        if (slot.state == Slot::State::alive || slot.state == Slot::State::resting || slot.restart)
             return;
+    destroy_the_dying();
     end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
 }
 
@@ -213,8 +241,8 @@ GuestTime Machine::next_deadline() const {
     if (const auto next = timeline_.next())
         deadline = started_ + *next;
     for (const auto& slot : slots_)
-        if (slot.state == Slot::State::resting)
-            deadline = std::min(deadline, slot.restart);
+        if (is_waiting(slot))
+            deadline = std::min(deadline, slot.due);
     return deadline;
 }
 

@@ -9,7 +9,13 @@
 namespace bulkhead::dom0 {
 
 struct Slot {
-    enum class State : std::uint8_t { absent, alive, preserved, resting }; // resting: waits for its restart
+    enum class State : std::uint8_t {
+        absent,
+        alive,
+        preserved,
+        dying,   // cannot be destroyed while another guest still holds its frames
+        resting, // waits for its restart
+    };
 
     const manifest::Guest* guest = nullptr;
     State state = State::absent;
@@ -17,7 +23,8 @@ struct Slot {
     StoreLine store;
     Backoff backoff;
     GuestTime born;
-    GuestTime restart;
+    GuestTime due;                // dying: the next attempt; resting: the restart
+    std::optional<Nanos> restart; // dying: how long to rest afterwards, if it is to start again
 };
 
 class Machine {
@@ -31,14 +38,17 @@ class Machine {
   private:
     void raise(Slot& slot);
     void let_run(const Slot& slot);
-    void put_away(Slot& slot);
+    // Takes the guest off the machine, and has it restarted after `rest` if that is given.
+    void put_away(Slot& slot, std::optional<Nanos> rest = {});
+    void destroy(Slot& slot);
     void look_after_all();
     void look_after(Slot& slot);
     void shut_down(Slot& slot, std::uint32_t reason);
     void play(const manifest::TimelineEntry& entry);
     void act(const manifest::TimelineEntry& entry, Slot& slot);
-    void restart_rested();
-    void end_if_idle() const;
+    void go_on(Slot& slot);
+    void destroy_the_dying();
+    void end_if_idle();
     void serve_stores();
     [[nodiscard]] bool anything_to_do();
     [[nodiscard]] GuestTime next_deadline() const;
