@@ -208,9 +208,9 @@ EXPERIMENT = Experiment(
         Factor("hogs", "CPU hogs beside the victim", (0, 1, 2, 3, 4), (0, 1, 2, 4), Whole(0, 16)),
     ),
     settings=(
-        duration(full=2000, quick=400),
+        duration(full=2000, quick=500),
         warm_up(full=200, quick=100),
-        drain(full=300, quick=100),
+        drain(full=300, quick=150),
         Setting("noise_at_ms", "when the hogs start", "ms", 30, 30, 1, 60_000),
         # No multiple of it falls together with a scheduler's tick for long.
         Setting("period_us", "time between two requests of the pinger", "us", 1130, 1130, 100, 1_000_000),

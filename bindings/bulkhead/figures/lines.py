@@ -23,7 +23,7 @@ COLUMNS = 3
 IDEAL_LOOK = {
     "color": "#c9c9c9",
     "linewidth": 4.5,
-    "solid_capstyle": "round",
+    "solid_capstyle": "butt",
 }  # a band: lines on top stay visible
 
 
