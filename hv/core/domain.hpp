@@ -34,6 +34,7 @@ struct Domain {
     FrameList frames;
     std::uint64_t max_frames;
     std::uint64_t frames_peak;
+    std::uint64_t frames_to_return; // owned when its destruction began
     std::uint64_t metadata;
     std::uint64_t max_metadata;
     Mfn unfinished_table;    // a page table whose release was interrupted: the domain's debt, see settle()

@@ -87,6 +87,7 @@ Result<> furnish(Domain& domain, const DomainSpec& spec) {
     domain.ledger = *entry;
     BULKHEAD_TRY(share_info_page(domain));
     BULKHEAD_TRY(domain.events.start(domain));
+    BULKHEAD_TRY(start_grants(domain));
     domain.vcpu_count = spec.vcpus;
     for (std::uint32_t i = 0; i < spec.vcpus; ++i)
         BULKHEAD_TRY(create_vcpu(domain, i));
@@ -111,7 +112,8 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
 
 void stop_all(Domain& domain) {
     if (domain.life != control::Life::dying) {
-        trace_event(trace::Event::domain_destroy, &domain, nullptr, domain.frames.count, 0);
+        domain.frames_to_return = domain.frames.count;
+        trace_event(trace::Event::domain_destroy, &domain, nullptr, domain.frames_to_return, 0);
         if (domain.life != control::Life::shut_down)
             domain.shutdown_reason = SHUTDOWN_poweroff;
         domain.life = control::Life::dying;
@@ -154,12 +156,12 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
 
 Result<> destroy_domain(Domain& domain) {
     stop_all(domain);
-    const auto owned = domain.frames.count;
     console_disconnect(domain);
     BULKHEAD_TRY(relinquish_grants(domain));
     if (domain.events.pages[0] != nullptr)
         BULKHEAD_TRY(close_all_ports(domain));
     BULKHEAD_TRY(relinquish_memory(domain));
+    BULKHEAD_TRY(free_grants(domain));
     if (domain.shared != nullptr)
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
     if (domain.ledger != nullptr)
@@ -169,7 +171,7 @@ Result<> destroy_domain(Domain& domain) {
             take_vcpu_away(domain, *domain.vcpus[i]);
     if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
-    trace_event(trace::Event::domain_gone, &domain, nullptr, owned, 0);
+    trace_event(trace::Event::domain_gone, &domain, nullptr, domain.frames_to_return - domain.frames.count, 0);
     remove_domain(domain);
     const auto first = machine::frame_of(&domain);
     domain.~Domain();
