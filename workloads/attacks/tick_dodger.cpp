@@ -14,7 +14,7 @@ namespace {
 constexpr Option tick_us{"tick_us", "us", "10000", "period of the tick to dodge"};
 constexpr Option phase_us{"phase_us", "us", "0",
                           "ticks are at multiples of the period of system time, plus this"};
-constexpr Option guard_us{"guard_us", "us", "500", "stop this long before the tick"};
+constexpr Option guard_us{"guard_us", "us", "200", "stop this long before the tick"};
 constexpr Option after_us{"after_us", "us", "50", "wake this long after the tick"};
 constexpr Option learn_ms{"learn_ms", "ms", "0",
                           "first watch for this long when the CPU is taken away, and use that phase"};

@@ -98,10 +98,9 @@ void run() {
         pinger.wait(ends());
     }
     const GuestTime patience = guest::now() + bulkhead::milliseconds(1000);
-    while (pinger.received() < pinger.sent() && guest::now() < patience) {
-        pinger.take_replies();
+    for (pinger.take_replies(); pinger.received() < pinger.sent() && guest::now() < patience;
+         pinger.take_replies())
         static_cast<void>(guest::events::wait(connection.port, patience));
-    }
     pinger.close();
     guest::mark(guest::Mark::finished, pinger.received());
     guest::print("RESULT name=pinger sent={} received={} p50_ns={} p99_ns={} max_ns={} ns={}\n",
