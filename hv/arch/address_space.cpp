@@ -121,6 +121,8 @@ void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes) {
     }
 }
 
+Mfn frame_behind(std::uint64_t address) { return Mfn{(entry(address, 1) & address_bits) >> page_shift}; }
+
 void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram) {
     early_memory = &early;
     root = early.take(page_bytes);

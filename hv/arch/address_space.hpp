@@ -35,6 +35,8 @@ void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange
 // Maps `bytes` of contiguous memory at a hypervisor address.
 void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access);
 void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes);
+// The frame behind a mapped hypervisor address.
+[[nodiscard]] Mfn frame_behind(std::uint64_t address);
 
 // The hypervisor's own root, in force while a pCPU is idle.
 [[nodiscard]] Mfn idle_root();

@@ -23,14 +23,17 @@ Domain* find_domain(DomainId id) { return id.value() < max_domains ? domains[id.
 
 std::uint32_t domain_id_limit() { return highest + 1; }
 
-Result<DomainId> enter_domain(Domain& domain) {
+Result<DomainId> lowest_free_id() {
     for (std::uint16_t id = 0; id < max_domains; ++id)
-        if (domains[id] == nullptr) {
-            domains[id] = &domain;
-            highest = id > highest ? id : highest;
+        if (domains[id] == nullptr)
             return DomainId{id};
-        }
     return fail(Error::no_space);
+}
+
+void enter_domain(Domain& domain) {
+    const auto id = domain.id.value();
+    domains[id] = &domain;
+    highest = id > highest ? id : highest;
 }
 
 void remove_domain(Domain& domain) { domains[domain.id.value()] = nullptr; }

@@ -4,6 +4,7 @@
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/core/dispatch.hpp"
+#include "hv/core/domain_memory.hpp"
 #include "hv/core/domain_table.hpp"
 #include "hv/core/guest_time.hpp"
 #include "hv/core/timers.hpp"
@@ -24,7 +25,6 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint64_t domain_frames = (sizeof(Domain) + page_bytes - 1) / page_bytes;
 static_assert(sizeof(Vcpu) <= page_bytes);
 
 // What the hypervisor may allocate for a domain: ports, grants, map records, vCPU state.
@@ -77,10 +77,6 @@ Result<> share_info_page(Domain& domain) {
 }
 
 Result<> furnish(Domain& domain, const DomainSpec& spec) {
-    const auto id = enter_domain(domain);
-    if (!id)
-        return fail(id.error());
-    domain.id = *id;
     const auto entry = open_ledger_entry(domain);
     if (!entry)
         return fail(entry.error());
@@ -99,7 +95,8 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
     if (vcpu.policy != nullptr)
         detach_vcpu(vcpu);
     forget_fpu(vcpu);
-    clear_trap_handlers(vcpu);
+    if (vcpu.traps != nullptr)
+        domain.free_metadata(vcpu.traps);
     if (vcpu.slot != 0) {
         machine::map_descriptors(vcpu.slot, false, nullptr, 0);
         machine::map_descriptors(vcpu.slot, true, nullptr, 0);
@@ -132,10 +129,15 @@ void stop_all(Domain& domain) {
 Result<Domain*> create_domain(const DomainSpec& spec) {
     if (spec.vcpus == 0 || spec.vcpus > max_vcpus)
         return fail(Error::invalid);
-    const auto frame = frame_table().allocate_contiguous(domain_frames);
-    if (!frame)
-        return fail(frame.error());
-    auto& domain = *::new (machine::frame_data(*frame)) Domain{};
+    const auto id = lowest_free_id();
+    if (!id)
+        return fail(id.error());
+    const auto memory = take_domain_memory(*id);
+    if (!memory)
+        return fail(memory.error());
+    auto& domain = *::new (*memory) Domain{};
+    domain.id = *id;
+    enter_domain(domain);
     std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
     domain.privileged = spec.privileged;
     domain.life = control::Life::paused;
@@ -173,10 +175,9 @@ Result<> destroy_domain(Domain& domain) {
         frame_table().free_for_hypervisor(domain.shared_frame);
     trace_event(trace::Event::domain_gone, &domain, nullptr, domain.frames_to_return - domain.frames.count, 0);
     remove_domain(domain);
-    const auto first = machine::frame_of(&domain);
+    const auto id = domain.id;
     domain.~Domain();
-    for (std::uint64_t i = 0; i < domain_frames; ++i)
-        frame_table().free_for_hypervisor(Mfn{first.value() + i});
+    return_domain_memory(id);
     return {};
 }
 

@@ -5,7 +5,8 @@
 
 namespace bulkhead::hv {
 
-[[nodiscard]] Result<DomainId> enter_domain(Domain& domain); // the lowest free id
+[[nodiscard]] Result<DomainId> lowest_free_id();
+void enter_domain(Domain& domain); // under domain.id
 void remove_domain(Domain& domain);
 
 } // namespace bulkhead::hv

@@ -7,6 +7,7 @@
 #include "hv/core/timers.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
+#include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
 namespace bulkhead::hv {
@@ -29,8 +30,18 @@ bool all_guests_are_off() {
     return off;
 }
 
+// What a guest printed and nobody has shown yet, at its own expense.
+void serve_console(Domain& domain) {
+    if (domain.console.ring == nullptr && domain.console.used == 0)
+        return;
+    bill_to(&domain);
+    console_drain(domain);
+    static_cast<void>(console_flush(domain, false));
+    bill_to(nullptr);
+}
+
 void keep_house(RealTime now) {
-    for_each_domain([](Domain& domain) { static_cast<void>(console_flush(domain, false)); });
+    for_each_domain(serve_console);
     scheduler::check_starvation(now);
     if (now >= run_end)
         end_run(all_guests_are_off() ? landmark::Exit::all_off : landmark::Exit::time_over, "");

@@ -14,7 +14,7 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint32_t ring_bytes = sizeof(xencons_interface::out);
-constexpr std::uint32_t chunk_bytes = 256; // copied at a time, to spare the hypervisor's stack
+constexpr std::uint32_t chunk_bytes = 64; // shown at a time: about 25 us, what a stretch may last
 static_assert((ring_bytes & (ring_bytes - 1)) == 0 && sizeof(xencons_interface) <= page_bytes);
 
 void on_ring_event(Domain& domain, Port) { console_drain(domain); }
@@ -58,6 +58,8 @@ void console_drain(Domain& domain) {
             break;
         console_write(domain, bytes, count);
         total += count;
+        if (machine::should_preempt())
+            break; // the rest with the guest's next event or the next housekeeping
     }
     if (total > 0)
         raise_hypervisor_port(domain, domain.console.port, on_ring_event); // there is room again
