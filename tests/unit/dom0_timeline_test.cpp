@@ -60,8 +60,8 @@ TEST(Life, APoweroffIsNoCrashAndARebootStartsAgain) {
 }
 
 TEST(Life, EveryOtherEndIsACrashAndFollowsTheRule) {
-    for (const std::uint32_t reason :
-         {SHUTDOWN_crash, SHUTDOWN_watchdog, SHUTDOWN_suspend, SHUTDOWN_soft_reset, 200}) {
+    for (const unsigned reason : {0U + SHUTDOWN_crash, 0U + SHUTDOWN_watchdog, 0U + SHUTDOWN_suspend,
+                                  0U + SHUTDOWN_soft_reset, 200U}) {
         EXPECT_TRUE(dom0::is_crash(reason));
         EXPECT_EQ(fate_of(reason, OnCrash::destroy), Fate::destroy);
         EXPECT_EQ(fate_of(reason, OnCrash::preserve), Fate::preserve);
