@@ -17,6 +17,17 @@ CPP = (".cpp", ".hpp")
 POLICY_FOLDERS = ("sched", "memctl", "ringctl")
 BLIND_FOLDERS = ("hv/", "sim/", "bindings/")
 LINE = "110"
+# Where cppcheck 2.10 is wrong: it misses initialisation through a span, distrusts bounds given by the linker, does not
+# parse templated lambdas, and takes a range-for's initialiser for part of its loop.
+CPPCHECK_MISTAKES = (
+    "legacyUninitvar",
+    "comparePointers",
+    "missingInclude",
+    "internalAstError",
+    "syntaxError:bindings/enum_names.hpp",
+    "invalidLifetime:tests/unit/dom0_xenstore_guest.hpp",
+    "accessMoved:tests/unit/dom0_xenstore_guest.hpp",
+)
 
 
 def _tracked() -> list[str]:
@@ -67,25 +78,23 @@ def _tidy() -> Case:
     return command_case("clang-tidy", [*command, f"^{re.escape(str(ROOT))}/"])
 
 
+def _cppcheck(files: Sequence[str]) -> Case:
+    command = ["cppcheck", "--quiet", "--std=c++20", "--language=c++", "--library=googletest", "-I", "."]
+    command += [
+        "--enable=warning,portability",
+        "--inline-suppr",
+        "--error-exitcode=1",
+        f"-j{os.cpu_count() or 1}",
+    ]
+    command += [f"--suppress={name}" for name in CPPCHECK_MISTAKES]
+    return command_case("cppcheck", [*command, *[name for name in files if name.endswith(".cpp")]])
+
+
 def lint() -> list[Case]:
     """All checks; each is one case."""
     files = _tracked()
     cpp = [name for name in files if name.endswith(CPP)]
     python = _python(files)
-    cppcheck = [
-        "cppcheck",
-        "--quiet",
-        "--std=c++20",
-        "--language=c++",
-        "--enable=warning,portability",
-        f"-j{os.cpu_count() or 1}",
-    ]
-    cppcheck += [
-        "--inline-suppr",
-        "--error-exitcode=1",
-        "--suppress=missingInclude",
-        "--suppress=internalAstError",
-    ]
     return [
         command_case("clang-format", ["clang-format-19", "--dry-run", "-Werror", *cpp]),
         command_case("black", ["black", "-q", "--check", "--diff", "-l", LINE, *python]),
@@ -102,7 +111,7 @@ def lint() -> list[Case]:
             ],
         ),
         command_case("shellcheck", ["shellcheck", *_shell_scripts(files)]),
-        command_case("cppcheck", [*cppcheck, "-I", ".", *[name for name in cpp if name.endswith(".cpp")]]),
+        _cppcheck(cpp),
         blind_core(files),
         _clang_build(),
         _tidy(),
