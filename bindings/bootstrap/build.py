@@ -63,7 +63,7 @@ class _Progress:
         spent = time.monotonic() - self.start
         if not self.terminal:
             if not self.shown:
-                print(f"building {self.preset}: {total} steps", file=sys.stderr, flush=True)
+                print(f"building {self.preset}", file=sys.stderr, flush=True)
         else:
             left = spent / done * (total - done) if done else 0.0
             print(
