@@ -10,7 +10,7 @@ import numpy as np
 
 from bulkhead.policies import ChosenPolicy, kind_number
 from bulkhead.schema import constant, enum_value, group_mask, layout
-from bulkhead.spec import GuestSpec, Machine, SpecError
+from bulkhead.spec import MIB, GuestSpec, Machine, SpecError
 
 WALL_CLOCK = 1_704_067_200_000_000_000  # 2024-01-01 00:00 UTC in ns: every run starts at the same instant
 DILATION_UNIT = 1000
@@ -121,6 +121,11 @@ def _policy_table(parts: Parts, blobs: _Blobs) -> bytes:
     return table.tobytes()
 
 
+def dom0_bytes(machine: Machine, manifest_bytes: int) -> int:
+    """Domain 0's memory in bytes: it holds a copy of the whole manifest, and needs room beside it."""
+    return max(machine.dom0_memory, manifest_bytes + 16 * MIB)
+
+
 def build_manifest(parts: Parts) -> bytes:
     """The manifest's bytes. OSError if a file vanished since it was checked."""
     machine, writer = parts.machine, _Writer()
@@ -140,8 +145,9 @@ def build_manifest(parts: Parts) -> bytes:
     row["trace_mask"] = group_mask(machine.trace_groups)
     row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
     row["dom0_kernel"] = blobs.span(parts.dom0)
-    row["dom0_memory_bytes"], row["dom0_weight"] = machine.dom0_memory, machine.dom0_weight
     writer.data += bytes(-len(writer.data) % constant("page_bytes"))
     row["total_bytes"] = len(writer.data)
+    row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
+    row["dom0_weight"] = machine.dom0_weight
     writer.data[: header.itemsize] = header.tobytes()
     return bytes(writer.data)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bulkhead import _core
-from bulkhead.manifest import GuestFiles, Parts, build_manifest, time_mode
+from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, time_mode
 from bulkhead.paths import dom0_image, hypervisor_image
 from bulkhead.policies import ChosenPolicy, choose
 from bulkhead.schema import constant, enum_value, group_mask
@@ -79,7 +79,8 @@ def overhead(machine: Machine) -> int:
 
 def _check_memory(machine: Machine, manifest_bytes: int) -> None:
     guests = sum(guest.memory for guest in machine.guests)
-    needed = guests + overhead(machine) + manifest_bytes
+    more_for_dom0 = dom0_bytes(machine, manifest_bytes) - machine.dom0_memory
+    needed = guests + overhead(machine) + manifest_bytes + more_for_dom0
     if needed > machine.memory:
         raise SpecError(
             f"{machine.memory // MIB} MiB are too little: the guests want {-(-guests // MIB)} MiB and Bulkhead "

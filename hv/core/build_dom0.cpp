@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::uint64_t spare_bytes = 16 << 20; // beside the manifest, if the manifest does not say how much
 
+// `why` is a literal, so it ends in a zero byte.
 [[noreturn]] void refuse(std::string_view why) {
-    log("domain 0 cannot be built: %.*s\n", static_cast<int>(why.size()), why.data());
+    log("domain 0 cannot be built: %s\n", why.data());
     end_run(landmark::Exit::bad_input, "domain 0 cannot be built");
 }
 
