@@ -26,14 +26,13 @@ using State = EventPort::State;
 
 [[nodiscard]] std::uint16_t narrow(std::uint32_t value) { return static_cast<std::uint16_t>(value); }
 
-// The other end of a closed connection waits for its peer again.
-void part_from_peer(Domain& domain, const EventPort& closing) {
+// The other end of a closed connection waits for its peer again. It names this domain: connections are made
+// and parted at both ends under one lock, and a domain closes its ports before it goes.
+void part_from_peer(const EventPort& closing) {
     Domain* peer = find_domain(DomainId{closing.remote_domain});
     if (peer == nullptr)
         return;
     EventPort other = events::snapshot(*peer, Port{closing.remote_port});
-    if (other.state != State::interdomain || other.remote_domain != domain.id.value())
-        return;
     other.state = State::unbound;
     other.remote_port = 0;
     events::store(*peer, Port{closing.remote_port}, other);
@@ -47,7 +46,7 @@ void close_bound(Domain& domain, Port port, const EventPort& closing) {
                 of_vcpu[closing.virq] = 0;
     events::release_port(domain, port);
     if (closing.state == State::interdomain)
-        part_from_peer(domain, closing);
+        part_from_peer(closing);
 }
 
 [[nodiscard]] bool is_open(const EventPort& port) {

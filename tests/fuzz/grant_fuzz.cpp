@@ -91,12 +91,16 @@ class Run {
             return frames_[of][tables + input_.below(pages)];
         }
     }
+    // The machine address of a page-table entry.
+    std::uint64_t any_entry(unsigned of) {
+        return (frames_[of][tables - 1].value() << page_shift) + input_.below(leaves) * 8;
+    }
     std::uint64_t any_place(unsigned of) {
         switch (input_.below(8)) {
         case 0:
             return input_.byte() * 0x0101'0101'0101'0101ULL;
         case 1:
-            return (frames_[of][tables - 1].value() << page_shift) + input_.below(leaves) * 8;
+            return any_entry(of);
         default:
             return std::uint64_t{input_.below(leaves)} << page_shift;
         }
@@ -123,8 +127,9 @@ class Run {
         constexpr unsigned flags[] = {GNTMAP_host_map, GNTMAP_host_map | GNTMAP_readonly,
                                       GNTMAP_host_map | GNTMAP_contains_pte, GNTMAP_device_map};
         gnttab_map_grant_ref_t operation{};
-        operation.host_addr = any_place(caller);
         operation.flags = flags[input_.below(4)] | std::uint32_t{input_.byte()} << 16;
+        const bool by_entry = (operation.flags & GNTMAP_contains_pte) != 0 && input_.below(4) != 0;
+        operation.host_addr = by_entry ? any_entry(caller) : any_place(caller);
         operation.ref = any_ref();
         operation.dom = any_domain();
         call(caller, GNTTABOP_map_grant_ref, operation);
