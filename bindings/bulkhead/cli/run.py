@@ -7,7 +7,7 @@ from typing import List, Optional
 
 import typer
 
-from bulkhead.cli.table import print_table
+from bulkhead.cli.table import table_lines
 from bulkhead.experiment.runner import Request, run_experiment
 from bulkhead.paths import ROOT
 from bulkhead.spec import SpecError
@@ -26,8 +26,7 @@ def _shown(path: Path) -> str:
 
 def _carry_out(request: Request) -> int:
     outcome = run_experiment(request)
-    print_table(outcome.result)
-    for line in outcome.lines:
+    for line in (*table_lines(outcome.result), *outcome.lines):
         print(line)
     return 1 if outcome.identical is False else 0
 

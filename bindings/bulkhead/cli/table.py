@@ -1,45 +1,82 @@
-"""A result as a short table: one row per point, one column per metric that is a single number or has percentiles."""
+"""A result as short tables: one for each set of points that measure the same, one row per point, few columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from bulkhead.result import Result
+from bulkhead.result.model import PointResult
 
-COLUMNS = 8
-PARTS = ("p50", "p99", "max")
-
-
-def _columns(result: Result) -> list[str]:
-    """Paths of the numbers to show, in the order of the declaration."""
-    paths: dict[str, None] = {}
-    for point in result.points:
-        for name, value in point.metrics.items():
-            if isinstance(value, Mapping):
-                paths.update({f"{name}.{part}": None for part in PARTS if part in value})
-            else:
-                paths[name] = None
-    return list(paths)[:COLUMNS]
+MOST_COLUMNS = 5
+PERCENTILES = ("p50", "p99", "max")
+SHOWN_UNITS = {"ns": ("us", 1e-3), "1": ("", 1.0)}
 
 
-def _text(metrics: Mapping[str, Any], path: str) -> str:
+def _parts(name: str, value: Any) -> list[str]:
+    """Paths of the numbers of one metric that are worth a column."""
+    if not isinstance(value, Mapping):
+        return [name]
+    percentiles = [part for part in PERCENTILES if part in value]
+    return [
+        f"{name}.{part}"
+        for part in (percentiles or [k for k, v in value.items() if not isinstance(v, Mapping)])
+    ]
+
+
+def _columns(result: Result, point: PointResult) -> list[str]:
+    """What was measured and then compared, the comparisons, the shares, the rest: as far as they fit."""
+    comparisons = [name for name, row in result.metrics.items() if row.of is not None]
+    measured = [name for name, row in result.metrics.items() if row.of is None]
+    compared = [
+        name for name in measured if any(result.metrics[c].of in _parts_of(point, name) for c in comparisons)
+    ]
+    order = dict.fromkeys([*compared[:1], *comparisons, "share", *measured])
+    paths = [path for name in order if name in point.metrics for path in _parts(name, point.metrics[name])]
+    return paths[:MOST_COLUMNS]
+
+
+def _parts_of(point: PointResult, name: str) -> list[str]:
+    return _parts(name, point.metrics[name]) if name in point.metrics else []
+
+
+def _unit(result: Result, path: str) -> tuple[str, float]:
+    row = result.metrics.get(path.split(".")[0])
+    unit = row.unit if row is not None else ""
+    return SHOWN_UNITS.get(unit, (unit, 1.0))
+
+
+def _text(metrics: Mapping[str, Any], path: str, scale: float) -> str:
     value: Any = metrics
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return (
+        "-"
+        if value is None
+        else f"{value * scale:,.4g}"
+        if abs(value * scale) < 1000
+        else f"{value * scale:,.0f}"
+    )
 
 
-def print_table(result: Result) -> None:
-    """Print it. Numbers are exact values of the result, shortened to four digits."""
-    columns = _columns(result)
-    units = {name: row.unit for name, row in result.metrics.items()}
-    heads = [f"{path}\n[{units.get(path.split('.')[0], '')}]".replace("[", "\\[") for path in columns]
-    table = Table(*result.factors, *heads, title=result.title)
+def _lines(result: Result, points: list[PointResult]) -> list[str]:
+    columns = _columns(result, points[0])
+    units = [_unit(result, path) for path in columns]
+    factors = list(result.factors)
+    rows = [[*factors, *columns], [*[""] * len(factors), *[f"[{unit}]" if unit else "" for unit, _ in units]]]
+    for point in points:
+        numbers = [_text(point.metrics, path, scale) for path, (_, scale) in zip(columns, units)]
+        rows.append([*(str(point.levels[name]) for name in factors), *numbers])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    edges = [str.ljust] * len(factors) + [str.rjust] * len(columns)
+    return [
+        "  ".join(edge(cell, width) for edge, cell, width in zip(edges, row, widths)).rstrip() for row in rows
+    ]
+
+
+def table_lines(result: Result) -> list[str]:
+    """Lines for people. Numbers are the result's, shortened to four digits; "-" where the run has no answer."""
+    groups: dict[tuple[str, ...], list[PointResult]] = {}
     for point in result.points:
-        levels = [str(point.levels[name]) for name in result.factors]
-        table.add_row(*levels, *(_text(point.metrics, path) for path in columns))
-    Console(highlight=False).print(table)
+        groups.setdefault(tuple(sorted(point.metrics)), []).append(point)
+    return [result.title, *[line for points in groups.values() for line in ("", *_lines(result, points))], ""]
