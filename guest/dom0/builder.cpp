@@ -3,6 +3,7 @@
 
 #include "guest/dom0/control.hpp"
 #include "guest/dom0/window.hpp"
+#include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/memory.hpp"
 #include "image/fill.hpp"
 
@@ -137,6 +138,15 @@ Step fill(const image::Contents& contents, DomainId id, const FrameList& frames)
     return {};
 }
 
+// A PV kernel finds its first root pinned: Linux unpins it when it moves to its own.
+Step pin_root(const Blueprint& blueprint, DomainId id, const FrameList& frames) {
+    const auto done =
+        guest::hypercall::mmuext(MMUEXT_PIN_L4_TABLE, frames(blueprint.layout.root()).value(), id);
+    if (!done)
+        return fail("its page tables were refused", done.error());
+    return {};
+}
+
 Step start_vcpu(const Blueprint& blueprint, DomainId id, const FrameList& frames) {
     static constinit vcpu_guest_context_t context{}; // over 5 kB
     context = {};
@@ -169,6 +179,8 @@ std::expected<Built, BuildFault> raise(const Blueprint& blueprint, DomainId id, 
         return fail(image::message(start_info.error()));
     const image::Contents contents{blueprint.kernel, blueprint.layout, blueprint.initrd, *start_info};
     if (const auto done = fill(contents, id, frames); !done)
+        return std::unexpected{done.error()};
+    if (const auto done = pin_root(blueprint, id, frames); !done)
         return std::unexpected{done.error()};
     if (const auto done = start_vcpu(blueprint, id, frames); !done)
         return std::unexpected{done.error()};
