@@ -1,6 +1,7 @@
 #include "hv/arch/address_space.hpp"
 
 #include "hv/arch/cpu.hpp"
+#include "hv/arch/descriptors.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
@@ -192,6 +193,12 @@ void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint3
         const auto physical = i < count ? frames[i].value() << page_shift
                                         : reinterpret_cast<std::uint64_t>(null_descriptors) - layout::image;
         map_hypervisor(area + i * page_bytes, physical, page_bytes, Access::read);
+    }
+    if (const Vcpu* running = pcpu().loaded; running != nullptr && running->slot == slot) {
+        if (ldt)
+            load_ldt_of(*running);
+        else
+            load_gdt_of(*running);
     }
 }
 

@@ -54,8 +54,8 @@ void set_m2p(Mfn mfn, std::uint64_t pfn);
 [[nodiscard]] std::uint64_t get_m2p(Mfn mfn);
 inline constexpr std::uint64_t m2p_invalid = ~std::uint64_t{0};
 
-// Maps up to 16 frames as a vCPU's guest descriptor table area (read-only, supervisor), or unmaps with count 0.
-// `slot` is the global vCPU slot (Vcpu::slot). Used for set_gdt; the LDT has its own 16 pages in the same slot.
+// Maps up to 16 frames as a vCPU's guest descriptor table area (read-only, supervisor), or unmaps with count 0. In force at
+// once if that vCPU runs here. `slot` is the global vCPU slot (Vcpu::slot); the LDT has its own 16 pages in it.
 void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count);
 
 // One byte to the machine's console.
