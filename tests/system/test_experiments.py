@@ -28,3 +28,27 @@ def test_quick_and_repeated(name: str, command: Callable[..., Result], tmp_path:
         assert point["ledger"]["unbilled_share"] < 0.02
         assert point["r_max"]["ns"] > 0
         assert all(policy["ejected"] is None for policy in point["policies"])
+
+
+def attacker_shares(path: Path) -> dict[str, float]:
+    """The attacker's part of the CPU under each scheduler."""
+    return {point["levels"]["sched"]: point["metrics"]["share"]["attacker"] for point in points(path)}
+
+
+def test_theft_works_only_where_billing_samples(command: Callable[..., Result], tmp_path: Path) -> None:
+    result = command("run", "theft_of_service", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    shares = attacker_shares(tmp_path / "theft_of_service.json")
+    assert shares["credit_sampled"] >= 0.85
+    assert shares["credit"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_noise_is_felt_least_where_wakers_come_first(command: Callable[..., Result], tmp_path: Path) -> None:
+    settings = ("--set", "victim=responder", "--set", "hogs=0,4", "--set", "sched=round_robin,credit")
+    result = command("run", "noisy_neighbour", "--quick", *settings, "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    slowdown = {
+        (point["levels"]["sched"], point["levels"]["hogs"]): point["metrics"]["slowdown"]
+        for point in points(tmp_path / "noisy_neighbour.json")
+    }
+    assert slowdown["round_robin", 4] > 50 and slowdown["credit", 4] < 2
