@@ -8,5 +8,5 @@ list(APPEND hv_world_sources unit/event_world.cpp unit/machine_host.cpp)
 add_library(hv_world STATIC ${hv_world_sources})
 target_link_libraries(hv_world PUBLIC bulkhead_host)
 
-bulkhead_unit_test(test_event_channel unit/event_channel_test.cpp)
+bulkhead_unit_test(test_event_channel unit/event_channel_test.cpp unit/event_calls_test.cpp)
 target_link_libraries(test_event_channel PRIVATE hv_world)
