@@ -43,6 +43,9 @@ void restore_fpu(Vcpu& vcpu) {
 
 void set_task_switched() { cpu::write_cr0(cpu::read_cr0() | cpu::cr0::ts); }
 
+bool has_breakpoints(const Vcpu& vcpu) { return (vcpu.debug[7] & 0xff) != 0; }
+void disable_breakpoints() { asm volatile("mov %0, %%dr7" ::"r"(0x400UL)); }
+
 // A register that held a null selector keeps nothing but its base, which is loaded separately.
 void load_selectors(Vcpu& vcpu) {
     if ((vcpu.ds | cpu::read_ds()) != 0)
@@ -77,6 +80,8 @@ void save_selectors(Vcpu& vcpu) {
 void save_context(Vcpu& vcpu) {
     save_selectors(vcpu);
     save_segment_bases(vcpu);
+    if (has_breakpoints(vcpu))
+        disable_breakpoints();
     if (vcpu.fpu_used) {
         save_fpu(vcpu);
         vcpu.fpu_used = false;
@@ -93,6 +98,8 @@ void load_context(Vcpu& vcpu) {
     load_ldt_of(vcpu);
     load_selectors(vcpu);
     load_segment_bases(vcpu);
+    if (has_breakpoints(vcpu))
+        load_debug_registers(vcpu);
     select_vcpu_entry(vcpu);
 }
 

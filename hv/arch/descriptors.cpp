@@ -79,6 +79,7 @@ void start_descriptors() {
     prepare_descriptor_area(0);
     for (unsigned vector = 0; vector < 256; ++vector)
         set_gate(vector, vector == 3 || vector == 4 ? 3 : 0, 0);
+    set_gate(1, 0, 4);  // debug
     set_gate(2, 0, 1);  // NMI
     set_gate(8, 0, 2);  // double fault
     set_gate(18, 0, 3); // machine check
@@ -96,7 +97,7 @@ void load_descriptors() {
     tss = {};
     tss.io_map = sizeof(TaskState);
     std::uint64_t sp = reinterpret_cast<std::uint64_t>(&sp) & ~(stack_area_bytes - 1);
-    for (unsigned i = 0; i < 3; ++i)
+    for (unsigned i = 0; i < 4; ++i)
         tss.ist[i] = sp + (i + 2) * ist_stack_bytes;
     set_system(per_pcpu(layout::first_tss, self.id), reinterpret_cast<std::uint64_t>(&tss), sizeof tss - 1, 9);
     self.loaded_gdt = layout::descriptors;
@@ -121,6 +122,13 @@ void select_vcpu_entry(Vcpu& vcpu) {
     const auto regs_end = reinterpret_cast<std::uint64_t>(&vcpu.hypervisor_stack);
     task_states[id].rsp[0] = regs_end;
     syscall_slots[id].regs_end = regs_end;
+}
+
+// The registers that an exception of a guest left on an IST stack, moved to where other entries put them.
+extern "C" Registers* move_to_vcpu(const Registers* on_ist) {
+    auto* regs = reinterpret_cast<Registers*>(task_states[pcpu().id.value()].rsp[0]) - 1;
+    *regs = *on_ist;
+    return regs;
 }
 
 void load_gdt_of(const Vcpu& vcpu) {

@@ -3,7 +3,8 @@
 #  path               from            stack on arrival        registers saved        goes to
 #  vector_N           guest, ring 3   vCPU's regs (TSS.rsp0)  all, in Vcpu::regs     guest_entry, resume_guest
 #  vector_N           hypervisor      the pCPU's own          all, on that stack     hypervisor_trap
-#  vector 2, 8, 18    either          an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
+#  vector 1, 2, 8, 18 guest, ring 3   an IST stack            all, moved to Vcpu     guest_entry, resume_guest
+#  vector 1, 2, 8, 18 hypervisor      an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
 #  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     guest_entry, resume_guest
 #                                     syscall_slots[N].regs
 #
@@ -43,9 +44,26 @@ vector_stubs:
     pushq $0
     .endif
     pushq $vector
+    .if vector == 1 || vector == 2 || vector == 8 || vector == 18
+    jmp vector_on_ist
+    .else
     jmp vector_common
+    .endif
     .set vector, vector + 1
     .endr
+
+# #DB has an IST stack because a guest's data breakpoint that MOV SS hits strikes at the first instruction of a system-call
+# stub, where rsp is still the guest's.
+    .align 16
+vector_on_ist:
+    push_registers
+    cld
+    testb $3, 144(%rsp)
+    jz from_hypervisor
+    mov %rsp, %rdi
+    call move_to_vcpu
+    mov %rax, %rsp
+    jmp from_guest
 
     .align 16
 vector_common:

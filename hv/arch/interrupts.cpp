@@ -10,6 +10,7 @@
 #include "hv/core/hypercall_entry.hpp"
 #include "hv/core/timers.hpp"
 #include "hv/core/traps.hpp"
+#include "hv/core/traps_seams.hpp"
 #include "hv/plugin/guard.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
@@ -86,6 +87,10 @@ extern "C" Vcpu* hypervisor_trap(Registers* regs) {
     }
     if (vector == vector::nmi)
         return nullptr;
+    if (vector == vector::debug) { // a guest's breakpoint on data that the hypervisor copied for it
+        static_cast<void>(take_debug_status());
+        return nullptr;
+    }
     if (apply_fixup(*regs) || recover_from_trap(*regs))
         return nullptr;
     if (regs->rip == reinterpret_cast<std::uint64_t>(guest_iret)) {

@@ -10,7 +10,7 @@
 namespace bulkhead::hv {
 
 inline constexpr std::size_t stack_area_bytes = 32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
-inline constexpr std::size_t ist_stack_bytes = 4096;   // three of them at the bottom of the area, above an unused page
+inline constexpr std::size_t ist_stack_bytes = 4096;   // four of them at the bottom of the area, above an unused page
 
 // What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
 struct Guard {

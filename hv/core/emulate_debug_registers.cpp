@@ -12,13 +12,14 @@ constexpr std::uint64_t control_ones = 0x400, control_settable = 0xffff03ff, gen
 
 unsigned alias(unsigned number) { return number == 4 || number == 5 ? number + 2 : number; }
 
-// Only breakpoints on execution. One on data would also fire while the hypervisor copies from or to the
-// guest, and, after MOV SS, at the first instruction of a hypercall, on the guest's stack.
+// Breakpoints on ports mean nothing to a guest. Those on data also strike while the hypervisor copies from or
+// to the guest; the entry path ignores them there.
 Result<> set_control(Vcpu& vcpu, std::uint64_t value) {
+    constexpr std::uint64_t on_ports = 2;
     if (value & general_detect)
         return fail(Error::permission);
     for (unsigned i = 0; i < 4; ++i)
-        if ((value >> (2 * i) & 3) && (value >> (16 + 4 * i) & 15))
+        if ((value >> (16 + 4 * i) & 3) == on_ports)
             return fail(Error::permission);
     vcpu.debug[7] = (value & control_settable) | control_ones;
     return {};

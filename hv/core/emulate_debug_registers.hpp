@@ -7,9 +7,9 @@
 
 namespace bulkhead::hv {
 
-// Fails with permission on an address of the hypervisor's, on DR7's general-detect bit, and on a
-// breakpoint other than on execution; with invalid on a
-// number that has no register. 4 and 5 are other names of 6 and 7. Takes effect at once.
+// Fails with permission on an address of the hypervisor's, on DR7's general-detect bit, and on a breakpoint
+// on ports; with invalid on a number that has no register. 4 and 5 are other names of 6 and 7. Takes effect
+// at once.
 [[nodiscard]] Result<> set_debug_register(Vcpu& vcpu, unsigned number, std::uint64_t value);
 [[nodiscard]] Result<std::uint64_t> get_debug_register(const Vcpu& vcpu, unsigned number);
 

@@ -14,16 +14,26 @@ namespace {
 
 constexpr std::uint64_t descriptor_table_bytes = 16 * page_bytes; // of the GDT, and of the LDT behind it
 
-// An implicit access to this vCPU's descriptor area hit a page that the guest gave no frame for: the selector
-// is bad.
-std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
-    const auto area = layout::descriptors + std::uint64_t{vcpu.slot} * layout::descriptor_area_bytes;
-    if ((error & page_fault::user) || address < area || address >= area + layout::descriptor_area_bytes)
+std::optional<std::uint64_t> offset_in_area(std::uint32_t slot, std::uint64_t address) {
+    const auto area = layout::descriptors + std::uint64_t{slot} * layout::descriptor_area_bytes;
+    if (address < area || address - area >= layout::descriptor_area_bytes)
         return {};
-    const auto offset = address - area;
-    if (offset < descriptor_table_bytes)
-        return offset & ~std::uint64_t{7};
-    return ((offset - descriptor_table_bytes) & ~std::uint64_t{7}) | 4;
+    return address - area;
+}
+
+// An implicit access to the descriptor tables in force hit a page that holds no descriptors: the selector is
+// bad. A vCPU without a GDT of its own uses area 0.
+std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
+    if (error & page_fault::user)
+        return {};
+    auto offset = offset_in_area(vcpu.slot, address);
+    if (!offset)
+        offset = offset_in_area(0, address);
+    if (!offset)
+        return {};
+    if (*offset < descriptor_table_bytes)
+        return *offset & ~std::uint64_t{7};
+    return ((*offset - descriptor_table_bytes) & ~std::uint64_t{7}) | 4;
 }
 
 void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {

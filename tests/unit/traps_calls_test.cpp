@@ -239,10 +239,12 @@ TEST(DebugRegisters, NeverWatchTheHypervisor) {
     EXPECT_TRUE(fails_with(world.call<SetDebugreg>({1, 0x0000800000000000}), Error::permission));
     EXPECT_TRUE(world.call<SetDebugreg>({7, 0x1}));
     EXPECT_TRUE(fails_with(world.call<SetDebugreg>({7, 0x1 | 1 << 13}), Error::permission));
-    EXPECT_TRUE(fails_with(world.call<SetDebugreg>({7, 0x1 | 3 << 16}), Error::permission))
-        << "data breakpoint";
+    EXPECT_TRUE(fails_with(world.call<SetDebugreg>({7, 0x1 | 2 << 16}), Error::permission)) << "ports";
+    ASSERT_TRUE(world.call<SetDebugreg>({7, 0x000d0001}));
+    EXPECT_EQ(world.call<GetDebugreg>({7}), 0x000d0401);
+    ASSERT_TRUE(world.call<SetDebugreg>({7, 0x1}));
     EXPECT_TRUE(fails_with(world.call<SetDebugreg>({8, 0}), Error::invalid));
-    EXPECT_EQ(world.debug_loads, 2U);
+    EXPECT_EQ(world.debug_loads, 4U);
     EXPECT_EQ(world.call<GetDebugreg>({0}), 0x401000);
     EXPECT_EQ(world.call<GetDebugreg>({7}), 0x401);
     EXPECT_EQ(world.call<GetDebugreg>({5}), 0x401);

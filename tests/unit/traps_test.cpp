@@ -150,6 +150,14 @@ TEST(PageFault, HoleInDescriptorTableIsABadSelector) {
     local.vcpu().slot = 3;
     raise(local, vector::page_fault, 0, area + 16 * page_bytes + 0x10);
     EXPECT_EQ(local.word(2), 0x14U);
+    Guest without; // no table of its own
+    without.vcpu().slot = 3;
+    raise(without, vector::page_fault, 0, 0xffff818000000050);
+    EXPECT_EQ(without.word(2), 0x50U);
+    Guest direct; // an ordinary access, not an implicit one
+    direct.vcpu().slot = 3;
+    raise(direct, vector::page_fault, page_fault::user, area + 8);
+    EXPECT_TRUE(direct.took(vector::page_fault));
 }
 
 TEST(DeviceNotAvailable, LazyRestoreIsSilentAndTheGuestsOwnIsDelivered) {
