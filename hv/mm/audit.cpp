@@ -122,7 +122,8 @@ void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn)
     const auto* entries = machine::frame_as<const std::uint64_t>(mfn);
     bool same = true;
     for (unsigned i = entry::hypervisor_first; i <= entry::hypervisor_last; ++i)
-        same = same && ((entries[i] ^ expected[i]) & ~entry::accessed) == 0; // the processor marks what it walks
+        same =
+            same && ((entries[i] ^ expected[i]) & ~entry::accessed) == 0; // the processor marks what it walks
     violations.expect(same, mfn, "an L4 without the hypervisor's own entries");
 }
 

@@ -51,6 +51,10 @@ inline constexpr std::uint16_t hypervisor_owner = 0xfffe;
 inline constexpr std::uint16_t nobody = 0xffff;             // a free frame, or no RAM
 inline constexpr std::uint32_t max_references = 0xfffffff0; // one more is refused
 
+// The longest run that a guest may ask for, 2^3 frames. Wiping a run can't be interrupted, and takes about 2
+// us a frame.
+inline constexpr unsigned max_run_order = 3;
+
 // A doubly linked list of frames threaded through the frame table.
 struct FrameList {
     std::uint32_t first = 0;

@@ -9,8 +9,7 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr unsigned max_order = 9;
-constexpr std::uint64_t frames_looked_at = 2048; // by one guest's request: some tens of microseconds
+constexpr std::uint64_t frames_looked_at = 1024; // by one guest's request: some microseconds
 
 } // namespace
 
@@ -51,8 +50,8 @@ Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
 Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     if (order == 0)
         return allocate(owner);
-    const auto frames = std::uint64_t{1} << std::min(order, max_order);
-    if (order > max_order || owner.max_frames < frames || owner.frames.count > owner.max_frames - frames)
+    const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
+    if (order > max_run_order || owner.max_frames < frames || owner.frames.count > owner.max_frames - frames)
         return fail(Error::no_memory);
     const auto start = find_run(frames, frames, run_cursor_, frames_looked_at);
     if (start == 0) {

@@ -4,21 +4,14 @@
 
 namespace bulkhead::hv {
 
-namespace {
-
-constexpr unsigned max_order = 9;
-
-} // namespace
-
 Reservation::Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start)
     : owner_{owner}, list_{reinterpret_cast<std::uint64_t>(request.extent_start.p)},
       extents_{request.nr_extents}, order_{request.extent_order}, done_{start} {}
 
 Result<> Reservation::run(Step step) {
-    if (order_ > max_order)
+    if (order_ > max_run_order)
         return fail(Error::invalid);
     for (const auto first = done_; done_ < extents_; ++done_) {
-        // One extent is at most 512 frames to wipe, a few of order 0 are as long as the check itself.
         if (done_ != first && machine::should_preempt())
             return fail(Error::restart);
         BULKHEAD_TRY((this->*step)(list_ + done_));

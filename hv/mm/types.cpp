@@ -192,7 +192,6 @@ bool put_type(Frame& frame) {
     frame.validated = 0;
     frame.partial = 1;
     frame.progress = entry::per_table;
-    frame.last_use = tlb::epoch;
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "hv/mm/calls_memory.hpp"
 #include "hv/mm/calls_mmu.hpp"
 #include "hv/mm/calls_mmuext.hpp"
+#include "hv/mm/walk.hpp"
 #include "tests/fuzz/paging_oracle.hpp"
 
 #include <array>
@@ -18,7 +19,7 @@ using namespace bulkhead::hv::host;
 
 namespace {
 
-constexpr std::uint64_t ram = 96;
+constexpr std::uint64_t ram = 46; // little enough that freed frames are soon used again
 constexpr std::uint64_t quota = 28;
 
 class Input {
@@ -62,8 +63,12 @@ class Run {
     // A domain starts with a running address space and some untyped frames, as a builder would leave it.
     void furnish(Domain& domain) {
         std::array<Mfn, 12> frames;
-        for (auto& mfn : frames)
-            mfn = frame_table().allocate(domain).value_or(Mfn{});
+        for (auto& mfn : frames) {
+            const auto allocated = frame_table().allocate(domain);
+            if (!allocated)
+                return; // the others have it all: the domain stays without an address space
+            mfn = *allocated;
+        }
         words(frames[0])[0] = table_entry(frames[1]);
         words(frames[1])[0] = table_entry(frames[2]);
         words(frames[2])[0] = table_entry(frames[3]);
@@ -80,10 +85,28 @@ class Run {
     Domain& self() { return *find_domain(DomainId{current_}); }
     Vcpu& vcpu() { return *self().vcpus[0]; }
     std::uint16_t any_domain() { return static_cast<std::uint16_t>(input_.below(4)); }
-    // Mostly RAM, sometimes frame 0 or beyond the end.
-    Mfn any_frame() { return Mfn{input_.below(ram + 2)}; }
+    // Mostly one of the first frames of the caller, otherwise any number up to a little beyond the end of
+    // RAM.
+    Mfn any_frame() {
+        const auto choice = input_.byte();
+        if (choice >= 208)
+            return Mfn{input_.below(ram + 2)};
+        Mfn mfn{self().frames.first};
+        for (auto i = choice % 13; i > 0 && mfn != Mfn{}; --i)
+            mfn = Mfn{frame_table().at(mfn).next};
+        return mfn;
+    }
+    // An L1 in use, if any_frame() finds none.
+    Mfn any_table() {
+        const auto mfn = any_frame();
+        const auto* frame = frame_table().find(mfn);
+        if (frame != nullptr && frame->validated)
+            return mfn;
+        const auto found = walk(vcpu().kernel_root, GuestAddress{0});
+        return found.l1 != Mfn{} ? found.l1 : mfn;
+    }
     unsigned any_index() {
-        constexpr std::array<unsigned, 12> places{0, 1, 2, 3, 4, 5, 6, 7, 256, 271, 300, 511};
+        constexpr std::array<unsigned, 16> places{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 256, 271, 300, 511};
         return places[input_.below(places.size())];
     }
     std::uint64_t any_entry() {
@@ -136,7 +159,7 @@ class Run {
         std::array<mmu_update_t, 4> requests{};
         const auto count = input_.below(4) + 1;
         for (auto& r : std::span{requests}.first(count)) {
-            const auto table = any_frame().value() << page_shift;
+            const auto table = any_table().value() << page_shift;
             const auto index = any_index();
             const auto command = input_.byte();
             r = {.ptr = table | index * 8 | (command < 200 ? 0 : command & 3U), .val = any_entry()};
@@ -145,7 +168,10 @@ class Run {
     }
 
     GuestAddress any_address() {
-        const std::uint64_t l4 = any_index(), l3 = input_.below(4), l2 = input_.below(4), l1 = any_index();
+        const auto choice = input_.byte();
+        const bool common = choice < 200; // below the first entry of each table, where address spaces begin
+        const std::uint64_t l4 = common ? 0 : any_index(), l3 = common ? 0 : choice % 4,
+                            l2 = common ? 0 : choice / 4 % 4, l1 = any_index();
         const auto at = l4 << 39 | l3 << 30 | l2 << 21 | l1 << 12;
         return GuestAddress{l4 >= 256 ? at | 0xffff000000000000 : at};
     }
@@ -159,7 +185,8 @@ class Run {
 
     void extended() {
         mmuext_op_t op{};
-        op.cmd = static_cast<unsigned>(input_.below(22));
+        const auto choice = input_.byte();
+        op.cmd = choice < 128 ? choice % (MMUEXT_NEW_BASEPTR + 1) : choice % 22;
         op.arg1.mfn = op.cmd == MMUEXT_SET_LDT ? any_address().value() & ~0xfffULL : any_frame().value();
         op.arg2.src_mfn = op.cmd == MMUEXT_SET_LDT ? input_.below(2) * 513 : any_frame().value();
         if (op.cmd == MMUEXT_TLB_FLUSH_MULTI || op.cmd == MMUEXT_INVLPG_MULTI)
@@ -240,14 +267,20 @@ class Run {
             put_data(mfn, writable);
     }
 
+    // The processor marks the entries that it walks, whenever it likes.
     void processor_marks() {
-        const auto found = any_address();
-        const auto leaf = read_leaf(vcpu().kernel_root, found);
-        if (!leaf || *leaf == 0)
+        const auto at = any_address();
+        const auto found = walk(vcpu().kernel_root, at);
+        if (!found.ok)
             return;
-        // By way of the public interface: the same frame with the bits set.
-        const auto bits = entry::accessed | (entry::is_writable(*leaf) ? entry::dirty : 0);
-        hypercall<UpdateVaMapping>({found.value(), *leaf | bits, 0});
+        auto table = vcpu().kernel_root;
+        for (unsigned level = 4; level > 0; --level) {
+            auto& e = words(table)[table_index(level, at)];
+            e |= entry::accessed;
+            table = entry::frame(e);
+        }
+        if (entry::is_writable(found.leaf))
+            words(found.l1)[found.l1_index] |= entry::dirty;
     }
 
     void die() {

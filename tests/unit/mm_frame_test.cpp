@@ -59,13 +59,13 @@ TEST_F(MemoryTest, AFreedFramesOldTranslationsAreFlushedBeforeItIsReused) {
 TEST_F(MemoryTest, RunsAreAlignedAndContiguous) {
     const auto hole = page(guest); // makes the first run impossible
     EXPECT_EQ(hole, Mfn{1});
-    const auto run = frame_table().allocate_run(guest, 4);
+    const auto run = frame_table().allocate_run(guest, 3);
     ASSERT_TRUE(run);
-    EXPECT_EQ(run->value() % 16, 0U);
-    for (std::uint64_t i = 0; i < 16; ++i)
+    EXPECT_EQ(run->value() % 8, 0U);
+    for (std::uint64_t i = 0; i < 8; ++i)
         EXPECT_EQ(frame(Mfn{run->value() + i}).owner, guest.id.value());
-    EXPECT_EQ(guest.frames.count, 17U);
-    expect_error(frame_table().allocate_run(guest, 10), Error::no_memory);
+    EXPECT_EQ(guest.frames.count, 9U);
+    expect_error(frame_table().allocate_run(guest, 4), Error::no_memory);
     expect_error(frame_table().allocate_run(guest, 200), Error::no_memory);
 }
 

@@ -56,11 +56,11 @@ TEST_F(ReservationTest, StopsAtTheQuotaAndAtBadAddresses) {
 TEST_F(ReservationTest, HigherOrders) {
     list.resize(2);
     list = {512, 1024};
-    EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list, 4), HypercallResult{2});
-    EXPECT_EQ(list[0] % 16, 0U);
-    EXPECT_EQ(machine::get_m2p(Mfn{list[1] + 15}), 1024U + 15);
-    EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list, 4), HypercallResult{2});
-    EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list, 10), HypercallResult{0});
+    EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list, 3), HypercallResult{2});
+    EXPECT_EQ(list[0] % 8, 0U);
+    EXPECT_EQ(machine::get_m2p(Mfn{list[1] + 7}), 1024U + 7);
+    EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list, 3), HypercallResult{2});
+    EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list, 4), HypercallResult{0});
     EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list, ~0U), HypercallResult{0});
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list, 63), HypercallResult{0});
 }
