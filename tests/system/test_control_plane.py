@@ -1,0 +1,93 @@
+"""Domain 0 in a whole machine: the timeline, restarts, and what it does with the frames of guests that are gone."""
+
+from __future__ import annotations
+
+from machines import MILLISECOND, boot, said, workload
+
+from bulkhead import GuestSpec, Run, TimelineEntry
+
+PAGES = 16 * 256  # of a workload with 16 MiB
+
+
+def times(run: Run, event: str, name: str) -> list[int]:
+    """When an event of a guest's first domain happened."""
+    domain = run.domain_id(name)
+    return [int(record["time"]) for record in run.select(event) if int(record["domain"]) == domain]
+
+
+def test_the_timeline_is_played_in_order_and_on_time() -> None:
+    plan = [
+        TimelineEntry(20 * MILLISECOND, "unpause", "late"),
+        TimelineEntry(40 * MILLISECOND, "pause", "late"),
+        TimelineEntry(60 * MILLISECOND, "set_weight", "late", 512),
+        TimelineEntry(60 * MILLISECOND, "unpause", "late"),
+        TimelineEntry(80 * MILLISECOND, "destroy", "late"),
+        TimelineEntry(100 * MILLISECOND, "audit"),
+    ]
+    run = boot(
+        workload("cpu_hog", name="late", start_paused=True),
+        workload("compute", "for_ms=150"),
+        timeline=tuple(plan),
+        duration=1000 * MILLISECOND,
+    )
+    played = run.select("timeline")
+    began = times(run, "domain_unpause", "compute")[0]
+    assert len(played) == len(plan), said(run)
+    for record, entry in zip(played, plan):
+        late = int(record["time"]) - began - entry.at
+        assert -MILLISECOND < late < 45 * MILLISECOND, (entry, late)
+    assert len(times(run, "domain_unpause", "late")) == 2
+    assert len(times(run, "domain_pause", "late")) == 1
+    gone = run.select("domain_gone")
+    assert int(gone["a"][0]) == PAGES, "every frame came back"
+    assert "audit" not in run.consoles["bulkhead"], said(run)
+    assert run.exit_status == 0, said(run)
+
+
+def test_a_guest_on_the_timeline_is_built_when_its_time_comes() -> None:
+    run = boot(
+        workload("cpu_hog", "for_ms=100"),
+        workload("compute", "for_ms=20"),
+        timeline=(TimelineEntry(30 * MILLISECOND, "create", "compute"),),
+        duration=1000 * MILLISECOND,
+    )
+    began = times(run, "domain_unpause", "cpu_hog")[0]
+    assert times(run, "domain_create", "compute")[0] - began >= 30 * MILLISECOND
+    assert "RESULT name=compute" in run.consoles["compute"], said(run)
+    assert run.exit_status == 0, said(run)
+
+
+def test_a_guest_that_dies_in_a_loop_is_put_off_longer_each_time() -> None:
+    run = boot(
+        GuestSpec("die", "workload:die_first", on_crash="restart"),
+        workload("compute", "for_ms=900"),
+        duration=1000 * MILLISECOND,
+    )
+    born = [int(record["time"]) for record in run.select("domain_create") if int(record["a"]) == 64 * 256]
+    ended = [int(record["time"]) for record in run.select("domain_shutdown") if int(record["a"]) == 3]
+    waits = [after - before for before, after in zip(ended, born[1:])]
+    assert len(waits) >= 3, said(run)
+    assert waits[-1] >= 2 * waits[0], waits
+    assert "RESULT name=compute" in run.consoles["compute"], said(run)
+
+
+def test_a_preserved_guest_keeps_its_frames_and_the_run_ends_as_crashed() -> None:
+    run = boot(
+        GuestSpec("die", "workload:die_first", on_crash="preserve"),
+        workload("compute", "for_ms=20"),
+        duration=1000 * MILLISECOND,
+    )
+    assert run.exit_status == 3, said(run)
+    assert not times(run, "domain_destroy", "die")
+
+
+def test_a_guest_whose_page_another_one_maps_goes_when_it_is_let_go() -> None:
+    run = boot(
+        workload("pinger", "peer=responder for_ms=50"),
+        workload("responder", "peer=pinger for_ms=120"),
+        duration=1000 * MILLISECOND,
+    )
+    pinger, responder = times(run, "domain_gone", "pinger"), times(run, "domain_gone", "responder")
+    assert len(pinger) == len(responder) == 1, said(run)
+    assert sorted(int(record["a"]) for record in run.select("domain_gone")) == [PAGES, PAGES]
+    assert run.exit_status == 0, said(run)
