@@ -1,11 +1,11 @@
-"""Tests of the whole machine, and of the command itself: pytest in tests/system."""
+"""Tests of the whole machine, and of the command itself: pytest in tests/system, a process for each file."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bulkhead.paths import ROOT
@@ -14,34 +14,28 @@ from bulkhead.testing.case import FAILED, Case, junit_cases, shorten
 PYTHON = "/usr/bin/python3"
 
 
-def pytest_cases(folder: Path) -> list[Case]:
-    """Run pytest on a folder, showing its dots in a terminal."""
+def _file_cases(file: Path) -> list[Case]:
     with tempfile.TemporaryDirectory(prefix="bulkhead-") as scratch:
         report = Path(scratch) / "report.xml"
-        command = [
-            PYTHON,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            f"--junitxml={report}",
-            str(folder),
-        ]
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'bindings'}:{ROOT}"}
-        if sys.stderr.isatty():
-            result = subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr, text=True)
-        else:
-            result = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+        result = subprocess.run(
+            [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", str(file)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'bindings'}:{ROOT}", "BULKHEAD_NO_BUILD": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         cases = junit_cases(report) if report.exists() else []
-    return cases or [Case(f"no test in {folder.name}", FAILED, shorten(result.stdout or ""))]
+    return cases or [Case(f"no test in {file.name}", FAILED, shorten(result.stdout))]
+
+
+def pytest_cases(folder: Path) -> list[Case]:
+    """Run pytest on a folder's files, as many at a time as there are processors."""
+    files = sorted(folder.glob("test_*.py"))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        cases = [case for found in pool.map(_file_cases, files) for case in found]
+    return cases or [Case(f"no test in {folder.name}", FAILED)]
 
 
 def system() -> list[Case]:
