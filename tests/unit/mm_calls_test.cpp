@@ -196,8 +196,9 @@ TEST_F(CallTest, PageOperations) {
 
 TEST_F(CallTest, OtherOperations) {
     alignas(8) const std::uint64_t mask = 1;
-    for (const auto command : {MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_ALL, MMUEXT_INVLPG_LOCAL,
-                               MMUEXT_INVLPG_ALL, MMUEXT_FLUSH_CACHE, MMUEXT_FLUSH_CACHE_GLOBAL})
+    for (const unsigned command :
+         std::initializer_list<unsigned>{MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_TLB_FLUSH_ALL, MMUEXT_INVLPG_LOCAL,
+                                         MMUEXT_INVLPG_ALL, MMUEXT_FLUSH_CACHE, MMUEXT_FLUSH_CACHE_GLOBAL})
         EXPECT_TRUE(extended(guest, command, Space::base));
     EXPECT_TRUE(extended(guest, MMUEXT_TLB_FLUSH_MULTI, 0, address(&mask)));
     EXPECT_TRUE(extended(guest, MMUEXT_INVLPG_MULTI, 0, address(&mask)));

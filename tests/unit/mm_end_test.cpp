@@ -4,7 +4,7 @@
 namespace bulkhead::hv::host {
 
 TEST_F(MemoryTest, EveryFrameOfADeadDomainReturns) {
-    for (const std::uint64_t every : {0, 1, 3, 50}) {
+    for (const std::uint64_t every : {0U, 1U, 3U, 50U}) {
         const auto free = frame_table().free_frames();
         auto& mortal = world.add_domain(400);
         const auto s = make_space(mortal);

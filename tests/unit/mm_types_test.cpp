@@ -55,8 +55,8 @@ TEST_F(MemoryTest, AWritablePageIsNoTable) {
     const auto data = page(guest);
     words(s.l1)[0] = writable_entry(data);
     run_on(guest, s);
-    for (const auto command :
-         {MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE, MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE})
+    for (const unsigned command : std::initializer_list<unsigned>{MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
+                                                                  MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE})
         expect_error(extended(guest, command, data.value()), Error::busy);
     expect_error(update(guest, s.l2, 7, table_entry(data)), Error::busy);
     EXPECT_TRUE(update(guest, s.l1, 0, readonly_entry(data)));
