@@ -2,7 +2,7 @@
 
 import pytest
 from bulkhead.experiment.find import find, find_all, names
-from bulkhead.experiment.plan import make_plan
+from bulkhead.experiment.plan import check_policies, make_plan
 from bulkhead.spec import BulkheadError, SpecError
 
 BUILT = ("credit", "credit_sampled", "round_robin", "stride")
@@ -85,6 +85,15 @@ def test_what_cannot_be_is_refused_in_one_line(text, message):
         plan(text)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_every_policy_and_its_parameters_are_checked_before_anything_runs():
+    asked = []
+    check_policies(
+        plan("sched=credit,stride", "stride.slice=3"),
+        lambda kind, spec: asked.append((kind, spec.name, dict(spec.parameters))),
+    )
+    assert asked == [("scheduler", "credit", {}), ("scheduler", "stride", {"slice": 3})]
 
 
 def test_an_unknown_experiment_is_named_with_what_there_is():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bulkhead.experiment.declare import (
     SEED,
@@ -18,7 +18,7 @@ from bulkhead.experiment.declare import (
     Whole,
 )
 from bulkhead.result.model import Level
-from bulkhead.spec import SpecError
+from bulkhead.spec import PolicySpec, SpecError
 from bulkhead.text import parse_integer, suggest
 
 PolicyNames = Callable[[str], Sequence[str]]
@@ -121,6 +121,12 @@ def _check_policy_settings(plan: Plan) -> None:
             )
 
 
-def describe(setting: Setting) -> str:
-    """A setting's range for people."""
-    return f"{setting.least} to {setting.most} {setting.unit}".removesuffix(" 1")
+def check_policies(plan: Plan, choose: Callable[[str, PolicySpec], object] | None = None) -> None:
+    """Every policy of the plan exists and takes the parameters given. SpecError, before any machine runs."""
+    if choose is None:
+        from bulkhead.policies import choose
+    first = plan.points[0]
+    for factor in plan.experiment.factors:
+        if isinstance(factor.allowed, Policies):
+            for level in plan.levels[factor.name]:
+                choose(factor.allowed.kind, replace(first, levels={factor.name: level}).policy(factor.name))

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from bulkhead.experiment.capture import Backend
 from bulkhead.experiment.find import find
-from bulkhead.experiment.plan import make_plan
+from bulkhead.experiment.plan import check_policies, make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
 from bulkhead.experiment.stages import analyse_stage, capture_stage, load_stage
 from bulkhead.figures import draw_figures
@@ -58,6 +58,7 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
         return _drawn(request)
     plan = make_plan(find(request.name), request.quick, request.sets)
     if request.first == "capture":
+        check_policies(plan)
         with ExitStack() as stack:
             progress = _progress(request.name, len(plan.points) * request.repeat, out, stack)
             backend = (request.backend, backends()[request.backend])
