@@ -121,10 +121,15 @@ def _check_policy_settings(plan: Plan) -> None:
             )
 
 
-def check_policies(plan: Plan, choose: Callable[[str, PolicySpec], object] | None = None) -> None:
+def built_choice(kind: str, spec: PolicySpec) -> object:
+    """The built policy with every effective value."""
+    from bulkhead.policies import choose
+
+    return choose(kind, spec)
+
+
+def check_policies(plan: Plan, choose: Callable[[str, PolicySpec], object] = built_choice) -> None:
     """Every policy of the plan exists and takes the parameters given. SpecError, before any machine runs."""
-    if choose is None:
-        from bulkhead.policies import choose
     first = plan.points[0]
     for factor in plan.experiment.factors:
         if isinstance(factor.allowed, Policies):
