@@ -14,7 +14,6 @@ from bulkhead.experiment.declare import (
     Factor,
     Point,
     Policies,
-    Setting,
     Whole,
 )
 from bulkhead.result.model import Level
