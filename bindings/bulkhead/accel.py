@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 
-from bulkhead.spec import BulkheadError, Machine
+from bulkhead.spec import BulkheadError, Machine, MachineError
 
 KVM = "/dev/kvm"
 PROBE_SECONDS = 15.0
@@ -26,7 +26,9 @@ def kvm_problem() -> str | None:
         run = run_machine(probe, RunOptions(host_timeout=PROBE_SECONDS))
     except BulkheadError as error:
         return f"a trial run on KVM failed: {error}"
-    return f"a trial run on KVM failed: {run.lost_to}" if run.lost_to else None
+    if run.lost_to is None and run.exit_status != MachineError.exit_status:
+        return None
+    return f"a trial run on KVM failed: {run.lost_to or run.landmark.message}"
 
 
 def choose_accel(machine: Machine) -> str:
