@@ -18,6 +18,7 @@ namespace {
 // Numbers of the hooks in reports, in the order of sched::Hooks.
 enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
 
+constexpr Nanos construction_budget = milliseconds(10);
 constexpr Nanos starvation_bound = milliseconds(10'000);
 constexpr std::uint64_t region_bytes = 1ULL << 30, set_bytes = 4 * region_bytes;
 
@@ -56,7 +57,8 @@ bool call(Hook hook, Call&& body) {
     return false;
 }
 
-void build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text, const std::int64_t* values) {
+// Makes `set` the incumbent. What its own constructors did is the answer: the caller ejects it if they failed.
+plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text, const std::int64_t* values) {
     const auto base = layout::plugins + 0x40000000 + static_cast<std::uint64_t>(&set - sets) * set_bytes;
     set.descriptor = &descriptor;
     set.hooks = static_cast<const sched::Hooks*>(descriptor.hooks);
@@ -67,18 +69,23 @@ void build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text,
     set.pcpus.start(base + 2 * region_bytes, descriptor.pcpu_bytes, landmark::max_pcpus, true);
     set.host.start(base + 3 * region_bytes);
     set.object = set.host.allocate(descriptor.policy_bytes, 64);
-    sched::Pcpu* first = nullptr;
     policy = &set;
     for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
         auto* cpu = static_cast<sched::Pcpu*>(set.pcpus.create(i));
         if (cpu == nullptr || set.object == nullptr)
             machine::panic("no memory for the scheduler: give the machine more (--mem)");
-        set.hooks->create_pcpu(cpu);
-        cpu->id = PcpuId{static_cast<std::uint16_t>(i)};
-        pcpu(cpu->id).policy = cpu;
-        first = i == 0 ? cpu : first;
+        pcpu(PcpuId{static_cast<std::uint16_t>(i)}).policy = cpu;
     }
-    set.hooks->create(set.object, set.host.table(), first, values);
+    sched::Pcpu* const first = pcpu(PcpuId{0}).policy;
+    auto construct = [&] {
+        for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
+            auto* cpu = pcpu(PcpuId{static_cast<std::uint16_t>(i)}).policy;
+            set.hooks->create_pcpu(cpu);
+            cpu->id = PcpuId{static_cast<std::uint16_t>(i)};
+        }
+        set.hooks->create(set.object, set.host.table(), first, values);
+    };
+    return guarded(text, construction_budget, construct).fault;
 }
 
 void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {
@@ -90,13 +97,13 @@ void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) 
         out.parameters[i] = values[i];
 }
 
+// nullptr: the policy's constructor failed and the fallback is in charge, or memory is short.
 sched::Domain* enter_domain(Domain& domain) {
     if (domain.policy != nullptr)
         return domain.policy;
     auto* memory = static_cast<sched::Domain*>(policy->domains.create(domain.id.value()));
-    if (memory == nullptr)
+    if (memory == nullptr || !call(Hook::attach, [&] { policy->hooks->create_domain(memory); }))
         return nullptr;
-    policy->hooks->create_domain(memory);
     memory->id = domain.id;
     memory->weight = domain.weight;
     memory->cap = domain.cap;
@@ -104,19 +111,26 @@ sched::Domain* enter_domain(Domain& domain) {
     return domain.policy = memory;
 }
 
-Result<> enter_vcpu(Vcpu& vcpu) {
+bool enter_vcpu_once(Vcpu& vcpu) {
     auto* domain = enter_domain(*vcpu.domain);
     auto* memory = domain != nullptr ? static_cast<sched::Vcpu*>(policy->vcpus.create(vcpu.slot)) : nullptr;
-    if (memory == nullptr)
-        return fail(Error::no_memory);
-    policy->hooks->create_vcpu(memory);
+    if (memory == nullptr || !call(Hook::attach, [&] { policy->hooks->create_vcpu(memory); }))
+        return false;
     memory->domain = domain;
     memory->id = vcpu.id;
     memory->last_pcpu = vcpu.pcpu;
     memory->affinity = ~std::uint64_t{0};
     vcpu.policy = memory;
     ++domain->vcpus;
-    return {};
+    return true;
+}
+
+// Once more if the policy was replaced meanwhile.
+Result<> enter_vcpu(Vcpu& vcpu) {
+    const Incumbent* before = policy;
+    if (enter_vcpu_once(vcpu) || (policy != before && enter_vcpu_once(vcpu)))
+        return {};
+    return fail(Error::no_memory);
 }
 
 // Hands every attached vCPU to the policy now in charge, from the core's states.
@@ -158,7 +172,8 @@ void eject(Hook hook, plugin::Fault fault) {
     const auto kind = static_cast<std::uint64_t>(plugin::Kind::scheduler) << 32;
     trace_event(trace::Event::policy_eject, nullptr, nullptr, kind | out.hook, out.ejected);
     log("policy '%s' removed for %s in hook %u; the built-in fallback takes over\n", out.name, fault_name(fault), out.hook);
-    build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr);
+    if (build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr) != plugin::Fault::none)
+        machine::panic("the built-in fallback scheduler cannot start");
     enter_everybody();
     for (std::uint32_t i = 0; i < pcpu_count(); ++i)
         request_dispatch(PcpuId{static_cast<std::uint16_t>(i)});
@@ -177,10 +192,12 @@ Vcpu* check(const sched::Decision& answer) {
 
 void start(const LoadedPlugin* plugin, const std::int64_t* values) {
     const auto& descriptor = plugin != nullptr ? *plugin->descriptor : fallback_scheduler();
-    build(sets[0], descriptor, plugin != nullptr ? plugin->text : TextRange{}, values);
+    const auto fault = build(sets[0], descriptor, plugin != nullptr ? plugin->text : TextRange{}, values);
     describe(descriptor, values);
     trace_event(trace::Event::policy_load, nullptr, nullptr, static_cast<std::uint64_t>(descriptor.kind),
                 plugin != nullptr ? descriptor.abi_version : 0);
+    if (fault != plugin::Fault::none)
+        eject(Hook::create, fault);
 }
 
 Result<> attach(Vcpu& vcpu) {
