@@ -53,23 +53,25 @@ def _tail(text: str) -> str:
 
 
 class _Progress:
-    """A line that rewrites itself in a terminal; a start and an end line elsewhere."""
+    """A line that rewrites itself in a terminal; elsewhere a plain line now and then."""
+
+    PAUSE = 30.0  # seconds between plain lines
 
     def __init__(self, preset: str) -> None:
         self.preset, self.start, self.shown = preset, time.monotonic(), False
         self.terminal = sys.stderr.isatty()
+        self.next_line = self.start
 
     def step(self, done: int, total: int) -> None:
-        spent = time.monotonic() - self.start
-        if not self.terminal:
-            if not self.shown:
-                print(f"building {self.preset}", file=sys.stderr, flush=True)
-        else:
+        now = time.monotonic()
+        spent = now - self.start
+        if self.terminal:
             left = spent / done * (total - done) if done else 0.0
-            print(
-                f"\r\033[Kbuilding {self.preset}: {done}/{total}, {left:.0f} s left", end="", file=sys.stderr
-            )
-            sys.stderr.flush()
+            text = f"\r\033[Kbuilding {self.preset}: {done}/{total}, {left:.0f} s left"
+            print(text, end="", file=sys.stderr, flush=True)
+        elif now >= self.next_line:
+            print(f"building {self.preset}: step {done} of {total}", file=sys.stderr, flush=True)
+            self.next_line = now + self.PAUSE
         self.shown = True
 
     def end(self) -> None:
