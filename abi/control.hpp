@@ -1,5 +1,5 @@
-// Bulkhead's own hypercall: marks for any guest, control calls for domain 0. Everything else of the guest interface is the
-// Xen ABI of <xen/xen.h>. A guest that runs elsewhere gets -ENOSYS and carries on.
+// Bulkhead's own hypercall: marks for any guest, control calls for domain 0. Everything else of the guest
+// interface is the Xen ABI of <xen/xen.h>. A guest that runs elsewhere gets -ENOSYS and carries on.
 #pragma once
 
 #include "abi/manifest.hpp"
@@ -10,19 +10,21 @@ namespace bulkhead::control {
 inline constexpr unsigned hypercall_number = 55; // __HYPERVISOR_arch_7: rdi = Call, rsi, rdx: see each call
 
 enum class Call : std::uint64_t {
-    mark = 0,            // any guest: rsi = code, rdx = value. Leaves a `mark` trace record. Returns 0.
-    create_domain = 1,   // rsi = CreateDomain*. Returns 0 and fills `id`.
-    set_vcpu = 2,        // rsi = SetVcpu*. Loads a vCPU's first context; its page-table root must be pinned or validate.
-    set_rings = 3,       // rsi = SetRings*. Tells the hypervisor where the console ring is; returns 0 and fills the ports.
-    unpause_domain = 4,  // rsi = domain id
-    pause_domain = 5,    // rsi = domain id
-    destroy_domain = 6,  // rsi = domain id. Preemptible: returns when every frame is back.
-    domain_info = 7,     // rsi = DomainInfo*, with `id` set
-    set_weight = 8,      // rsi = domain id, rdx = weight
-    audit = 9,           // checks the frame invariants now; returns the number of violations
-    end_run = 10,        // rsi = landmark::Exit
-    started = 11,        // domain 0 has built everything: the run's clock (`duration`) starts here
-    note_timeline = 12,  // rsi = action, rdx = target: a `timeline` trace record
+    mark = 0,          // any guest: rsi = code, rdx = value. Leaves a `mark` trace record. Returns 0.
+    create_domain = 1, // rsi = CreateDomain*. Returns 0 and fills `id`.
+    set_vcpu =
+        2, // rsi = SetVcpu*. Loads a vCPU's first context; its page-table root must be pinned or validate.
+    set_rings =
+        3, // rsi = SetRings*. Tells the hypervisor where the console ring is; returns 0 and fills the ports.
+    unpause_domain = 4, // rsi = domain id
+    pause_domain = 5,   // rsi = domain id
+    destroy_domain = 6, // rsi = domain id. Preemptible: returns when every frame is back.
+    domain_info = 7,    // rsi = DomainInfo*, with `id` set
+    set_weight = 8,     // rsi = domain id, rdx = weight
+    audit = 9,          // checks the frame invariants now; returns the number of violations
+    end_run = 10,       // rsi = landmark::Exit
+    started = 11,       // domain 0 has built everything: the run's clock (`duration`) starts here
+    note_timeline = 12, // rsi = action, rdx = target: a `timeline` trace record
 };
 
 struct CreateDomain {
@@ -49,8 +51,8 @@ struct SetRings {
     std::uint16_t domain;
     std::uint16_t reserved[3];
     std::uint64_t console_mfn;
-    std::uint32_t console_port; // out: the guest's port, its other end is the hypervisor
-    std::uint32_t store_port;   // out: the guest's port, its other end is in domain 0
+    std::uint32_t console_port;      // out: the guest's port, its other end is the hypervisor
+    std::uint32_t store_port;        // out: the guest's port, its other end is in domain 0
     std::uint32_t store_remote_port; // out: domain 0's end, bound
     std::uint32_t reserved2;
 };

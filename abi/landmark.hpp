@@ -1,5 +1,5 @@
-// The landmark: a page at a fixed physical address through which the world outside reads a run from the machine's RAM,
-// during it and after it. The hypervisor writes; nobody else does.
+// The landmark: a page at a fixed physical address through which the world outside reads a run from the
+// machine's RAM, during it and after it. The hypervisor writes; nobody else does.
 #pragma once
 
 #include "abi/types.hpp"
@@ -15,10 +15,16 @@ inline constexpr std::size_t name_bytes = 16;
 enum class State : std::uint32_t { booting = 0, running = 1, finished = 2, panicked = 3 };
 
 // What the process exit status of `bulkhead boot` will be.
-enum class Exit : std::uint32_t { all_off = 0, bad_input = 2, guest_crashed = 3, panicked = 4, time_over = 5 };
+enum class Exit : std::uint32_t {
+    all_off = 0,
+    bad_input = 2,
+    guest_crashed = 3,
+    panicked = 4,
+    time_over = 5
+};
 
-// Per-pCPU trace ring: `written` counts records ever written; the ring never wraps, records past `capacity` are lost and
-// counted in `lost`.
+// Per-pCPU trace ring: `written` counts records ever written; the ring never wraps, records past `capacity`
+// are lost and counted in `lost`.
 struct TraceRing {
     std::uint64_t physical;
     std::uint64_t capacity; // records
@@ -58,7 +64,7 @@ struct PcpuLedger {
 
 struct Stretch { // the longest the hypervisor ran without a preemption point
     std::int64_t ns;
-    std::uint32_t kind; // 0 hypercall, 1 trap, 2 interrupt, 3 dispatch, 4 policy hook
+    std::uint32_t kind;   // 0 hypercall, 1 trap, 2 interrupt, 3 dispatch, 4 policy hook
     std::uint32_t number; // hypercall number, vector or hook
     std::uint16_t domain;
     std::uint16_t pcpu;
@@ -88,7 +94,7 @@ struct Page {
     std::int64_t now; // RealTime of the last update
     std::uint64_t ram_frames;
     std::uint64_t free_frames;
-    std::uint64_t free_frames_at_boot;  // before domain 0 was built
+    std::uint64_t free_frames_at_boot; // before domain 0 was built
     std::uint64_t audit_runs;
     std::uint64_t audit_failures;
     std::uint64_t ledger_physical; // array of LedgerEntry

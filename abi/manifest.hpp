@@ -1,6 +1,7 @@
-// The boot manifest: one file that carries a whole run, written by Python from these very structures (bindings/) and read
-// by the hypervisor (domain 0's image, policies, machine options) and by domain 0 (guests, timeline). All offsets are
-// bytes from the manifest's start. Integers are little-endian. Text is UTF-8 without a terminating zero.
+// The boot manifest: one file that carries a whole run, written by Python from these very structures
+// (bindings/) and read by the hypervisor (domain 0's image, policies, machine options) and by domain 0
+// (guests, timeline). All offsets are bytes from the manifest's start. Integers are little-endian. Text is
+// UTF-8 without a terminating zero.
 #pragma once
 
 #include "abi/types.hpp"
@@ -16,15 +17,16 @@ struct Span { // a byte range of the manifest; blobs are page-aligned
     std::uint64_t bytes;
 };
 
-// What a guest is told about time. See DESIGN: real, virtual (stops while the vCPU waits for a pCPU), dilated (k times slower).
+// What a guest is told about time. See DESIGN: real, virtual (stops while the vCPU waits for a pCPU), dilated
+// (k times slower).
 enum class TimeMode : std::uint32_t { real = 0, virtual_ = 1, dilated = 2 };
 
 enum class OnCrash : std::uint32_t { destroy = 0, preserve = 1, restart = 2 };
 
 struct Guest {
     char name[name_bytes];
-    Span kernel;  // ELF image of a Xen PV kernel
-    Span initrd;  // empty for none
+    Span kernel; // ELF image of a Xen PV kernel
+    Span initrd; // empty for none
     Span cmdline;
     std::uint64_t memory_bytes;
     std::uint32_t vcpus;
@@ -37,10 +39,18 @@ struct Guest {
     std::uint32_t reserved;
 };
 
-enum class Action : std::uint32_t { unpause = 1, pause = 2, destroy = 3, set_weight = 4, create = 5, audit = 6, end_run = 7 };
+enum class Action : std::uint32_t {
+    unpause = 1,
+    pause = 2,
+    destroy = 3,
+    set_weight = 4,
+    create = 5,
+    audit = 6,
+    end_run = 7
+};
 
-// Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table; a guest whose
-// `create` is on the timeline is not built at the start.
+// Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table;
+// a guest whose `create` is on the timeline is not built at the start.
 struct TimelineEntry {
     std::int64_t at;
     Action action;
@@ -51,8 +61,8 @@ struct TimelineEntry {
 struct Policy {
     std::uint32_t kind; // plugin::Kind
     std::uint32_t parameter_count;
-    Span object;                    // the plug-in, an ELF shared object
-    std::int64_t parameters[16];    // every effective value, in the order of the policy's table
+    Span object;                 // the plug-in, an ELF shared object
+    std::int64_t parameters[16]; // every effective value, in the order of the policy's table
 };
 
 struct Header {
@@ -61,15 +71,15 @@ struct Header {
     std::uint32_t header_bytes;
     std::uint64_t total_bytes;
     std::uint64_t seed;
-    std::int64_t duration;      // ns of real time from the end of building; the hypervisor ends the run then
-    std::int64_t wall_clock;    // Unix time of the machine at start, ns
-    std::uint64_t clock_hz;     // TSC frequency if the maker knows it (icount: exactly 1e9), else 0: calibrate
-    std::uint64_t trace_bytes;  // per pCPU
-    std::uint32_t trace_mask;   // trace::Group bits
+    std::int64_t duration;     // ns of real time from the end of building; the hypervisor ends the run then
+    std::int64_t wall_clock;   // Unix time of the machine at start, ns
+    std::uint64_t clock_hz;    // TSC frequency if the maker knows it (icount: exactly 1e9), else 0: calibrate
+    std::uint64_t trace_bytes; // per pCPU
+    std::uint32_t trace_mask;  // trace::Group bits
     std::uint32_t guest_count;
     std::uint32_t timeline_count;
     std::uint32_t policy_count;
-    std::uint32_t console_rate; // bytes per second that a guest may print, 0 for no limit
+    std::uint32_t console_rate;  // bytes per second that a guest may print, 0 for no limit
     std::uint32_t end_when_idle; // 1: the run ends when every guest has shut down
     Span dom0_kernel;
     Span dom0_cmdline;

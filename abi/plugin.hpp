@@ -1,6 +1,7 @@
-// The border between a host (hypervisor or simulator) and a policy plug-in: one exported descriptor, one host table.
-// A plug-in is a shared object with no undefined symbol and only relative relocations, so that a page-sized loader can
-// place it anywhere. Nothing here knows what kind of policy it carries; the kind's contract does.
+// The border between a host (hypervisor or simulator) and a policy plug-in: one exported descriptor, one host
+// table. A plug-in is a shared object with no undefined symbol and only relative relocations, so that a
+// page-sized loader can place it anywhere. Nothing here knows what kind of policy it carries; the kind's
+// contract does.
 #pragma once
 
 #include "abi/types.hpp"
@@ -13,7 +14,8 @@ inline constexpr std::size_t max_parameters = 16;
 
 enum class Kind : std::uint32_t { scheduler = 1, memory = 2, ring = 3 };
 
-// One row of a policy's parameter table. The command line, Python, the documentation and the results read this row.
+// One row of a policy's parameter table. The command line, Python, the documentation and the results read
+// this row.
 struct Parameter {
     const char* name;
     const char* unit; // "us", "%", "1" for a plain number

@@ -1,5 +1,5 @@
-// The trace: one record format and one table of events. The hypervisor writes it, Python reads it, and the reference
-// page is generated from it; there is no second description.
+// The trace: one record format and one table of events. The hypervisor writes it, Python reads it, and the
+// reference page is generated from it; there is no second description.
 #pragma once
 
 #include "abi/types.hpp"
@@ -10,13 +10,14 @@ namespace bulkhead::trace {
 
 inline constexpr std::uint32_t schema_version = 1;
 
-// Event, domain and vCPU of a record say who and what; `a` and `b` are named for each event by the table below.
+// Event, domain and vCPU of a record say who and what; `a` and `b` are named for each event by the table
+// below.
 struct Record {
-    std::int64_t time;     // RealTime, ns
-    std::uint16_t event;   // enum Event
-    std::uint16_t domain;  // no_domain if the event belongs to no domain
+    std::int64_t time;    // RealTime, ns
+    std::uint16_t event;  // enum Event
+    std::uint16_t domain; // no_domain if the event belongs to no domain
     std::uint16_t vcpu;
-    std::uint16_t pcpu;    // where it was recorded
+    std::uint16_t pcpu; // where it was recorded
     std::uint64_t a;
     std::uint64_t b;
 };
@@ -25,12 +26,42 @@ static_assert(sizeof(Record) == 32);
 inline constexpr std::uint16_t no_domain = 0xffff;
 
 // Groups are switched on and off together by the manifest's trace mask.
-enum class Group : std::uint32_t { run = 1, sched = 2, mark = 4, lifecycle = 8, event = 16, hypercall = 32, trap = 64, policy = 128 };
+enum class Group : std::uint32_t {
+    run = 1,
+    sched = 2,
+    mark = 4,
+    lifecycle = 8,
+    event = 16,
+    hypercall = 32,
+    trap = 64,
+    policy = 128
+};
 
 enum class Event : std::uint16_t {
-    run_start, run_end, run_in, run_out, idle_in, idle_out, wake, timer_fire, mark,
-    domain_create, domain_unpause, domain_pause, domain_shutdown, domain_destroy, domain_gone,
-    event_send, hypercall_in, hypercall_out, trap, policy_load, policy_eject, policy_note, timeline, ring_request,
+    run_start,
+    run_end,
+    run_in,
+    run_out,
+    idle_in,
+    idle_out,
+    wake,
+    timer_fire,
+    mark,
+    domain_create,
+    domain_unpause,
+    domain_pause,
+    domain_shutdown,
+    domain_destroy,
+    domain_gone,
+    event_send,
+    hypercall_in,
+    hypercall_out,
+    trap,
+    policy_load,
+    policy_eject,
+    policy_note,
+    timeline,
+    ring_request,
 };
 
 struct Description {
@@ -43,30 +74,50 @@ struct Description {
 };
 
 inline constexpr std::array descriptions{
-    Description{Event::run_start, Group::run, "run_start", "schema version", "clock frequency [Hz]", "First record of a run."},
+    Description{Event::run_start, Group::run, "run_start", "schema version", "clock frequency [Hz]",
+                "First record of a run."},
     Description{Event::run_end, Group::run, "run_end", "exit status", "", "Last record of a run."},
-    Description{Event::run_in, Group::sched, "run_in", "slice [ns]", "waited since runnable [ns]", "A vCPU starts to run on a pCPU."},
-    Description{Event::run_out, Group::sched, "run_out", "reason (sched::Stop)", "ran [ns]", "A vCPU stops running."},
-    Description{Event::idle_in, Group::sched, "idle_in", "until [ns]", "", "A pCPU has nothing to run and halts."},
+    Description{Event::run_in, Group::sched, "run_in", "slice [ns]", "waited since runnable [ns]",
+                "A vCPU starts to run on a pCPU."},
+    Description{Event::run_out, Group::sched, "run_out", "reason (sched::Stop)", "ran [ns]",
+                "A vCPU stops running."},
+    Description{Event::idle_in, Group::sched, "idle_in", "until [ns]", "",
+                "A pCPU has nothing to run and halts."},
     Description{Event::idle_out, Group::sched, "idle_out", "", "idle for [ns]", "A pCPU leaves its halt."},
-    Description{Event::wake, Group::sched, "wake", "cause (0 unpause, 1 event, 2 timer, 3 kick)", "", "A blocked vCPU becomes runnable."},
-    Description{Event::timer_fire, Group::event, "timer_fire", "deadline, real [ns]", "late by [ns]", "A vCPU's one-shot timer expires."},
-    Description{Event::mark, Group::mark, "mark", "code (see guest/runtime/mark.hpp)", "value", "A guest marks an instant of its own."},
-    Description{Event::domain_create, Group::lifecycle, "domain_create", "frames allowed", "weight", "A domain exists, paused."},
+    Description{Event::wake, Group::sched, "wake", "cause (0 unpause, 1 event, 2 timer, 3 kick)", "",
+                "A blocked vCPU becomes runnable."},
+    Description{Event::timer_fire, Group::event, "timer_fire", "deadline, real [ns]", "late by [ns]",
+                "A vCPU's one-shot timer expires."},
+    Description{Event::mark, Group::mark, "mark", "code (see guest/runtime/mark.hpp)", "value",
+                "A guest marks an instant of its own."},
+    Description{Event::domain_create, Group::lifecycle, "domain_create", "frames allowed", "weight",
+                "A domain exists, paused."},
     Description{Event::domain_unpause, Group::lifecycle, "domain_unpause", "", "", "A domain may run."},
     Description{Event::domain_pause, Group::lifecycle, "domain_pause", "", "", "A domain may no longer run."},
-    Description{Event::domain_shutdown, Group::lifecycle, "domain_shutdown", "reason (SHUTDOWN_*)", "", "A domain asked to stop, or crashed."},
-    Description{Event::domain_destroy, Group::lifecycle, "domain_destroy", "frames owned", "", "Destruction begins."},
-    Description{Event::domain_gone, Group::lifecycle, "domain_gone", "frames returned", "", "Every resource of the domain is free again."},
-    Description{Event::event_send, Group::event, "event_send", "local port", "remote domain << 32 | remote port", "An event channel was signalled."},
-    Description{Event::hypercall_in, Group::hypercall, "hypercall_in", "number", "first argument", "A guest entered a hypercall."},
-    Description{Event::hypercall_out, Group::hypercall, "hypercall_out", "number", "result", "A hypercall returned."},
-    Description{Event::trap, Group::trap, "trap", "vector << 32 | error code", "instruction pointer", "A guest trapped."},
-    Description{Event::policy_load, Group::policy, "policy_load", "kind", "0 built in, else plug-in ABI", "A policy took over."},
-    Description{Event::policy_eject, Group::policy, "policy_eject", "kind << 32 | hook", "reason (plugin::Fault)", "A policy was removed for misconduct."},
-    Description{Event::policy_note, Group::policy, "policy_note", "code", "value", "A policy's own trace record."},
-    Description{Event::timeline, Group::lifecycle, "timeline", "action", "target guest", "The control plane carried out a timeline entry."},
-    Description{Event::ring_request, Group::event, "ring_request", "ring << 32 | request", "bytes", "A request was taken from an I/O ring."},
+    Description{Event::domain_shutdown, Group::lifecycle, "domain_shutdown", "reason (SHUTDOWN_*)", "",
+                "A domain asked to stop, or crashed."},
+    Description{Event::domain_destroy, Group::lifecycle, "domain_destroy", "frames owned", "",
+                "Destruction begins."},
+    Description{Event::domain_gone, Group::lifecycle, "domain_gone", "frames returned", "",
+                "Every resource of the domain is free again."},
+    Description{Event::event_send, Group::event, "event_send", "local port",
+                "remote domain << 32 | remote port", "An event channel was signalled."},
+    Description{Event::hypercall_in, Group::hypercall, "hypercall_in", "number", "first argument",
+                "A guest entered a hypercall."},
+    Description{Event::hypercall_out, Group::hypercall, "hypercall_out", "number", "result",
+                "A hypercall returned."},
+    Description{Event::trap, Group::trap, "trap", "vector << 32 | error code", "instruction pointer",
+                "A guest trapped."},
+    Description{Event::policy_load, Group::policy, "policy_load", "kind", "0 built in, else plug-in ABI",
+                "A policy took over."},
+    Description{Event::policy_eject, Group::policy, "policy_eject", "kind << 32 | hook",
+                "reason (plugin::Fault)", "A policy was removed for misconduct."},
+    Description{Event::policy_note, Group::policy, "policy_note", "code", "value",
+                "A policy's own trace record."},
+    Description{Event::timeline, Group::lifecycle, "timeline", "action", "target guest",
+                "The control plane carried out a timeline entry."},
+    Description{Event::ring_request, Group::event, "ring_request", "ring << 32 | request", "bytes",
+                "A request was taken from an I/O ring."},
 };
 
 consteval bool table_matches_enum() {

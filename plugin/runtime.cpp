@@ -1,6 +1,6 @@
 // The four functions that a compiler may call on its own account, linked hidden into every plug-in so that
-// none has an undefined symbol, and into the hypervisor. They must never compile to calls of themselves, hence the string instructions
-// and the barriers.
+// none has an undefined symbol, and into the hypervisor. They must never compile to calls of themselves,
+// hence the string instructions and the barriers.
 #include <cstddef>
 
 extern "C" {

@@ -28,7 +28,8 @@ void unmask(Port port); // delivers what came while it was masked
 // Waits (blocked) until the port was signalled, or until the deadline; true if it was signalled, and takes
 // it.
 bool wait(Port port, GuestTime deadline = GuestTime::never());
-// Waits until any event was handled or the deadline has passed. May return for no reason. Leaves upcalls open.
+// Waits until any event was handled or the deadline has passed. May return for no reason. Leaves upcalls
+// open.
 void wait_any(GuestTime deadline = GuestTime::never());
 
 // Upcalls off while it lives; what arrived meanwhile is delivered at its end.

@@ -19,8 +19,8 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint64_t present = 1, writable = 2, user = 4, large = 0x80, global = 0x100, no_execute = 1ULL << 63,
-                        address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
+constexpr std::uint64_t present = 1, writable = 2, user = 4, large = 0x80, global = 0x100,
+                        no_execute = 1ULL << 63, address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
 
 alignas(page_bytes) std::uint64_t null_descriptors[512];
 EarlyMemory* early_memory = nullptr; // while the frame table is not there
@@ -41,16 +41,20 @@ std::uint64_t new_table() {
 
 std::uint64_t leaf_flags(Access access) {
     switch (access) {
-    case Access::read: return present | global | no_execute;
-    case Access::read_write: return present | writable | global | no_execute;
-    case Access::execute: return present | global;
-    case Access::guest_read: return present | user | no_execute;
+    case Access::read:
+        return present | global | no_execute;
+    case Access::read_write:
+        return present | writable | global | no_execute;
+    case Access::execute:
+        return present | global;
+    case Access::guest_read:
+        return present | user | no_execute;
     }
     return 0;
 }
 
-// The entry for `address` at `level` (1: 4 KiB leaf, 2: 2 MiB leaf), creating the tables above it. Upper entries allow
-// everything; the leaf decides.
+// The entry for `address` at `level` (1: 4 KiB leaf, 2: 2 MiB leaf), creating the tables above it. Upper
+// entries allow everything; the leaf decides.
 std::uint64_t& entry(std::uint64_t address, unsigned level) {
     auto* entries = table(root);
     for (unsigned l = 4; l > level; --l) {
@@ -88,8 +92,8 @@ void start_frames(EarlyMemory& early, std::span<const MemoryRange> ram) {
     const auto m2p = early.take(m2p_bytes);
     std::memset(table(m2p), 0xff, m2p_bytes);
     map_hypervisor(layout::m2p, m2p, m2p_bytes, Access::guest_read);
-    // Tables of the plug-in and descriptor regions come later from the frame table; their upper levels now, so that every
-    // domain's root, a copy of the slots, sees them.
+    // Tables of the plug-in and descriptor regions come later from the frame table; their upper levels now,
+    // so that every domain's root, a copy of the slots, sees them.
     for (unsigned slot = layout::first_slot; slot <= layout::last_slot; ++slot)
         if (auto& e = table(root)[slot]; (e & present) == 0)
             e = early.take(page_bytes) | present | writable | user;
@@ -141,7 +145,8 @@ void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange
     early_memory = nullptr;
     for (const auto& range : ram) {
         const auto taken = early.rest();
-        // The range that `early` works in is free from where it stopped; whole ranges above it are free altogether.
+        // The range that `early` works in is free from where it stopped; whole ranges above it are free
+        // altogether.
         const auto from = range.start <= taken.start && taken.start < range.end ? taken.start : range.start;
         if (from < range.end && from >= taken.start)
             frame_table().add_free(Mfn{from >> page_shift}, (range.end - from) >> page_shift);
@@ -152,7 +157,9 @@ Mfn idle_root() { return Mfn{root >> page_shift}; }
 
 namespace machine {
 
-void* frame_data(Mfn mfn) { return reinterpret_cast<void*>(layout::direct_map + (mfn.value() << page_shift)); }
+void* frame_data(Mfn mfn) {
+    return reinterpret_cast<void*>(layout::direct_map + (mfn.value() << page_shift));
+}
 Mfn frame_of(const void* address) {
     return Mfn{(reinterpret_cast<std::uint64_t>(address) - layout::direct_map) >> page_shift};
 }
@@ -177,7 +184,8 @@ void install_hypervisor_slots(std::uint64_t* l4) {
 
 namespace {
 std::uint64_t* m2p_table() {
-    static std::uint64_t* const direct = table(entry(layout::m2p, 1)); // contiguous, written through the direct map
+    static std::uint64_t* const direct =
+        table(entry(layout::m2p, 1)); // contiguous, written through the direct map
     return direct;
 }
 } // namespace
@@ -186,9 +194,11 @@ void set_m2p(Mfn mfn, std::uint64_t pfn) { m2p_table()[mfn.value()] = pfn; }
 std::uint64_t get_m2p(Mfn mfn) { return m2p_table()[mfn.value()]; }
 
 void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count) {
-    const auto area = layout::descriptors + slot * layout::descriptor_area_bytes + (ldt ? 16 * page_bytes : 0);
+    const auto area =
+        layout::descriptors + slot * layout::descriptor_area_bytes + (ldt ? 16 * page_bytes : 0);
     const std::uint32_t pages = ldt ? 16 : layout::reserved_gdt_page;
-    // Where the guest has no frame a page of null descriptors stands, so that a bad selector raises #GP, not a fault of ours.
+    // Where the guest has no frame a page of null descriptors stands, so that a bad selector raises #GP, not
+    // a fault of ours.
     for (std::uint32_t i = 0; i < pages; ++i) {
         const auto physical = i < count ? frames[i].value() << page_shift
                                         : reinterpret_cast<std::uint64_t>(null_descriptors) - layout::image;

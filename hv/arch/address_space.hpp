@@ -27,7 +27,8 @@ class EarlyMemory {
 
 enum class Access : std::uint8_t { read, read_write, execute, guest_read };
 
-// Builds the tables for all RAM in `ram`, switches to them, and starts the frame table and the machine-to-physical table.
+// Builds the tables for all RAM in `ram`, switches to them, and starts the frame table and the
+// machine-to-physical table.
 void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram);
 // Memory above what `early` has handed out becomes the frame table's; nothing more may be taken from `early`.
 void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange> ram);

@@ -12,8 +12,8 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint32_t eoi = 0xb0, spurious = 0xf0, lvt_timer = 0x320, initial_count = 0x380, current_count = 0x390,
-                        divide = 0x3e0, masked = 1 << 16;
+constexpr std::uint32_t eoi = 0xb0, spurious = 0xf0, lvt_timer = 0x320, initial_count = 0x380,
+                        current_count = 0x390, divide = 0x3e0, masked = 1 << 16;
 std::uint64_t timer_hz = 0;
 
 volatile std::uint32_t& reg(std::uint32_t offset) {
@@ -60,7 +60,8 @@ void program_timer(RealTime deadline) {
         reg(initial_count) = 0;
         return;
     }
-    const auto wait = std::clamp((deadline - machine::now()).count(), std::int64_t{0}, std::int64_t{1'000'000'000});
+    const auto wait =
+        std::clamp((deadline - machine::now()).count(), std::int64_t{0}, std::int64_t{1'000'000'000});
     const auto ticks = static_cast<std::uint64_t>(wait) * timer_hz / 1'000'000'000 + 1;
     reg(initial_count) = static_cast<std::uint32_t>(std::min<std::uint64_t>(ticks, 0xffffffff));
 }

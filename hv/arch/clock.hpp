@@ -1,5 +1,5 @@
-// Real time: the time-stamp counter, scaled. The frequency comes from the manifest where the maker of the machine knows it
-// (an instruction-counting clock is exact), else from the interval timer.
+// Real time: the time-stamp counter, scaled. The frequency comes from the manifest where the maker of the
+// machine knows it (an instruction-counting clock is exact), else from the interval timer.
 #pragma once
 
 #include "abi/types.hpp"

@@ -140,8 +140,9 @@ bool load_user_gs(Vcpu& vcpu, std::uint16_t selector) {
 }
 
 void load_debug_registers(const Vcpu& vcpu) {
-    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(vcpu.debug[0]),
-                 "r"(vcpu.debug[1]), "r"(vcpu.debug[2]), "r"(vcpu.debug[3]), "r"(vcpu.debug[7]));
+    asm volatile(
+        "mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(vcpu.debug[0]),
+        "r"(vcpu.debug[1]), "r"(vcpu.debug[2]), "r"(vcpu.debug[3]), "r"(vcpu.debug[7]));
 }
 
 std::uint64_t take_debug_status() {
@@ -150,7 +151,9 @@ std::uint64_t take_debug_status() {
     return status;
 }
 
-std::uint64_t guest_tsc(const Vcpu&) { return machine::tsc(); } // RDTSC is not trapped: pvclock carries the time mode
+std::uint64_t guest_tsc(const Vcpu&) {
+    return machine::tsc();
+} // RDTSC is not trapped: pvclock carries the time mode
 
 std::uint64_t host_page_attributes() { return cpu::rdmsr(cpu::msr::page_attributes); }
 

@@ -1,5 +1,5 @@
-// The parts of a vCPU that live in the processor while it runs and are not in Registers: segments, bases, descriptor
-// tables, address space, floating point.
+// The parts of a vCPU that live in the processor while it runs and are not in Registers: segments, bases,
+// descriptor tables, address space, floating point.
 #pragma once
 
 #include "hv/core/vcpu.hpp"

@@ -7,17 +7,18 @@ namespace bulkhead::hv::cpu {
 
 namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1b, efer = 0xc0000080, star = 0xc0000081, lstar = 0xc0000082,
-                               cstar = 0xc0000083, sfmask = 0xc0000084, fs_base = 0xc0000100, gs_base = 0xc0000101,
-                               kernel_gs_base = 0xc0000102, sysenter_cs = 0x174, page_attributes = 0x277;
+                               cstar = 0xc0000083, sfmask = 0xc0000084, fs_base = 0xc0000100,
+                               gs_base = 0xc0000101, kernel_gs_base = 0xc0000102, sysenter_cs = 0x174,
+                               page_attributes = 0x277;
 }
 namespace cr4 {
-inline constexpr std::uint64_t de = 1 << 3, pse = 1 << 4, pae = 1 << 5, mce = 1 << 6, pge = 1 << 7, osfxsr = 1 << 9,
-                               osxmmexcpt = 1 << 10, umip = 1 << 11, fsgsbase = 1 << 16, osxsave = 1 << 18, smep = 1 << 20,
-                               smap = 1 << 21;
+inline constexpr std::uint64_t de = 1 << 3, pse = 1 << 4, pae = 1 << 5, mce = 1 << 6, pge = 1 << 7,
+                               osfxsr = 1 << 9, osxmmexcpt = 1 << 10, umip = 1 << 11, fsgsbase = 1 << 16,
+                               osxsave = 1 << 18, smep = 1 << 20, smap = 1 << 21;
 }
 namespace cr0 {
-inline constexpr std::uint64_t pe = 1 << 0, mp = 1 << 1, em = 1 << 2, ts = 1 << 3, et = 1 << 4, ne = 1 << 5, wp = 1 << 16,
-                               pg = 1ULL << 31;
+inline constexpr std::uint64_t pe = 1 << 0, mp = 1 << 1, em = 1 << 2, ts = 1 << 3, et = 1 << 4, ne = 1 << 5,
+                               wp = 1 << 16, pg = 1ULL << 31;
 }
 
 inline std::uint64_t rdmsr(std::uint32_t index) {
@@ -26,7 +27,8 @@ inline std::uint64_t rdmsr(std::uint32_t index) {
     return (static_cast<std::uint64_t>(high) << 32) | low;
 }
 inline void wrmsr(std::uint32_t index, std::uint64_t value) {
-    asm volatile("wrmsr" ::"c"(index), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32))
+    asm volatile("wrmsr" ::"c"(index), "a"(static_cast<std::uint32_t>(value)),
+                 "d"(static_cast<std::uint32_t>(value >> 32))
                  : "memory");
 }
 inline std::uint64_t rdtsc() {
@@ -47,20 +49,41 @@ inline std::uint8_t inb(std::uint16_t port) {
     asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
-inline void outb(std::uint16_t port, std::uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-inline void outl(std::uint16_t port, std::uint32_t value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+inline void outb(std::uint16_t port, std::uint8_t value) {
+    asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+inline void outl(std::uint16_t port, std::uint32_t value) {
+    asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
+}
 
-inline std::uint64_t read_cr0() { std::uint64_t v; asm volatile("mov %%cr0, %0" : "=r"(v)); return v; }
-inline std::uint64_t read_cr2() { std::uint64_t v; asm volatile("mov %%cr2, %0" : "=r"(v)); return v; }
-inline std::uint64_t read_cr3() { std::uint64_t v; asm volatile("mov %%cr3, %0" : "=r"(v)); return v; }
-inline std::uint64_t read_cr4() { std::uint64_t v; asm volatile("mov %%cr4, %0" : "=r"(v)); return v; }
+inline std::uint64_t read_cr0() {
+    std::uint64_t v;
+    asm volatile("mov %%cr0, %0" : "=r"(v));
+    return v;
+}
+inline std::uint64_t read_cr2() {
+    std::uint64_t v;
+    asm volatile("mov %%cr2, %0" : "=r"(v));
+    return v;
+}
+inline std::uint64_t read_cr3() {
+    std::uint64_t v;
+    asm volatile("mov %%cr3, %0" : "=r"(v));
+    return v;
+}
+inline std::uint64_t read_cr4() {
+    std::uint64_t v;
+    asm volatile("mov %%cr4, %0" : "=r"(v));
+    return v;
+}
 inline void write_cr0(std::uint64_t v) { asm volatile("mov %0, %%cr0" ::"r"(v) : "memory"); }
 inline void write_cr3(std::uint64_t v) { asm volatile("mov %0, %%cr3" ::"r"(v) : "memory"); }
 inline void write_cr4(std::uint64_t v) { asm volatile("mov %0, %%cr4" ::"r"(v) : "memory"); }
 inline void clts() { asm volatile("clts" ::: "memory"); }
 inline void invlpg(std::uint64_t address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
 inline void xsetbv(std::uint64_t value) {
-    asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32)));
+    asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(value)),
+                 "d"(static_cast<std::uint32_t>(value >> 32)));
 }
 inline void stac() { asm volatile("stac" ::: "memory", "cc"); }
 inline void clac() { asm volatile("clac" ::: "memory", "cc"); }
@@ -71,10 +94,26 @@ inline void wait_for_interrupt() { asm volatile("sti; hlt; cli" ::: "memory"); }
 
 inline std::uint64_t read_fs_base() { return rdmsr(msr::fs_base); }
 inline std::uint64_t read_gs_base() { return rdmsr(msr::gs_base); }
-inline std::uint16_t read_ds() { std::uint16_t v; asm volatile("mov %%ds, %0" : "=r"(v)); return v; }
-inline std::uint16_t read_es() { std::uint16_t v; asm volatile("mov %%es, %0" : "=r"(v)); return v; }
-inline std::uint16_t read_fs() { std::uint16_t v; asm volatile("mov %%fs, %0" : "=r"(v)); return v; }
-inline std::uint16_t read_gs() { std::uint16_t v; asm volatile("mov %%gs, %0" : "=r"(v)); return v; }
+inline std::uint16_t read_ds() {
+    std::uint16_t v;
+    asm volatile("mov %%ds, %0" : "=r"(v));
+    return v;
+}
+inline std::uint16_t read_es() {
+    std::uint16_t v;
+    asm volatile("mov %%es, %0" : "=r"(v));
+    return v;
+}
+inline std::uint16_t read_fs() {
+    std::uint16_t v;
+    asm volatile("mov %%fs, %0" : "=r"(v));
+    return v;
+}
+inline std::uint16_t read_gs() {
+    std::uint16_t v;
+    asm volatile("mov %%gs, %0" : "=r"(v));
+    return v;
+}
 
 struct [[gnu::packed]] TablePointer {
     std::uint16_t limit;

@@ -56,7 +56,8 @@ void set_gate(unsigned vector, unsigned privilege, unsigned ist) {
     const auto target = reinterpret_cast<std::uint64_t>(vector_stubs) + vector * vector_stub_bytes;
     gates[vector].low = (target & 0xffff) | (static_cast<std::uint64_t>(layout::hypervisor_cs) << 16) |
                         (static_cast<std::uint64_t>(ist) << 32) | (14ULL << 40) |
-                        (static_cast<std::uint64_t>(privilege) << 45) | (1ULL << 47) | (((target >> 16) & 0xffff) << 48);
+                        (static_cast<std::uint64_t>(privilege) << 45) | (1ULL << 47) |
+                        (((target >> 16) & 0xffff) << 48);
     gates[vector].high = target >> 32;
 }
 
@@ -87,7 +88,8 @@ void start_descriptors() {
 
 void prepare_descriptor_area(std::uint32_t slot) {
     machine::map_descriptors(slot, false, nullptr, 0);
-    map_hypervisor(layout::descriptors + slot * layout::descriptor_area_bytes + layout::reserved_gdt_page * page_bytes,
+    map_hypervisor(layout::descriptors + slot * layout::descriptor_area_bytes +
+                       layout::reserved_gdt_page * page_bytes,
                    machine::frame_of(shared_page).value() << page_shift, page_bytes, Access::read_write);
 }
 
@@ -99,21 +101,23 @@ void load_descriptors() {
     std::uint64_t sp = reinterpret_cast<std::uint64_t>(&sp) & ~(stack_area_bytes - 1);
     for (unsigned i = 0; i < 4; ++i)
         tss.ist[i] = sp + (i + 2) * ist_stack_bytes;
-    set_system(per_pcpu(layout::first_tss, self.id), reinterpret_cast<std::uint64_t>(&tss), sizeof tss - 1, 9);
+    set_system(per_pcpu(layout::first_tss, self.id), reinterpret_cast<std::uint64_t>(&tss), sizeof tss - 1,
+               9);
     self.loaded_gdt = layout::descriptors;
     cpu::lgdt({0xffff, layout::descriptors});
     cpu::lidt({sizeof gates - 1, reinterpret_cast<std::uint64_t>(gates.data())});
-    asm volatile("pushq %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1: mov %1, %%ss" ::"i"(layout::hypervisor_cs),
-                 "r"(static_cast<std::uint32_t>(layout::hypervisor_ss))
-                 : "rax", "memory");
+    asm volatile(
+        "pushq %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1: mov %1, %%ss" ::"i"(layout::hypervisor_cs),
+        "r"(static_cast<std::uint32_t>(layout::hypervisor_ss))
+        : "rax", "memory");
     cpu::ltr(per_pcpu(layout::first_tss, self.id));
     cpu::lldt(0);
     cpu::wrmsr(cpu::msr::star, static_cast<std::uint64_t>(layout::hypervisor_cs) << 32);
     const auto stub = self.id.value() * syscall_stub_bytes;
     cpu::wrmsr(cpu::msr::lstar, reinterpret_cast<std::uint64_t>(syscall_stubs) + stub);
     cpu::wrmsr(cpu::msr::cstar, reinterpret_cast<std::uint64_t>(syscall_compat_stubs) + stub);
-    cpu::wrmsr(cpu::msr::sfmask, rflags::trap | rflags::interrupt | rflags::direction | rflags::iopl | rflags::nested |
-                                     rflags::resume | rflags::align);
+    cpu::wrmsr(cpu::msr::sfmask, rflags::trap | rflags::interrupt | rflags::direction | rflags::iopl |
+                                     rflags::nested | rflags::resume | rflags::align);
     cpu::wrmsr(cpu::msr::sysenter_cs, 0); // SYSENTER raises #GP in the guest
 }
 

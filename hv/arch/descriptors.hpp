@@ -1,5 +1,5 @@
-// Segment and interrupt descriptors of the machine: one page of hypervisor descriptors that appears at the same place in
-// every vCPU's GDT, one task-state segment per pCPU, one interrupt table for all.
+// Segment and interrupt descriptors of the machine: one page of hypervisor descriptors that appears at the
+// same place in every vCPU's GDT, one task-state segment per pCPU, one interrupt table for all.
 #pragma once
 
 #include "abi/types.hpp"
@@ -7,10 +7,10 @@
 
 namespace bulkhead::hv {
 
-void start_descriptors();      // once, on the first pCPU: builds the shared page and the interrupt table
-void load_descriptors();       // on each pCPU: GDT, IDT, TSS, SYSCALL stubs
+void start_descriptors(); // once, on the first pCPU: builds the shared page and the interrupt table
+void load_descriptors();  // on each pCPU: GDT, IDT, TSS, SYSCALL stubs
 void prepare_descriptor_area(std::uint32_t slot); // makes the hypervisor's page appear in a vCPU's area
-void select_vcpu_entry(Vcpu& vcpu);               // entries from the guest now save into this vCPU's registers
+void select_vcpu_entry(Vcpu& vcpu); // entries from the guest now save into this vCPU's registers
 void load_gdt_of(const Vcpu& vcpu);
 void load_ldt_of(const Vcpu& vcpu);
 

@@ -7,8 +7,8 @@ namespace bulkhead::hv {
 
 struct Features {
     bool smep, smap, xsave, umip;
-    std::uint64_t xcr0;        // state components in use
-    std::uint32_t fpu_bytes;   // size of their save area
+    std::uint64_t xcr0;      // state components in use
+    std::uint32_t fpu_bytes; // size of their save area
 };
 [[nodiscard]] const Features& features();
 

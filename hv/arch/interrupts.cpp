@@ -66,7 +66,8 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
     } else if (regs->vector < 32) {
         name_stretch(StretchKind::trap, static_cast<std::uint32_t>(regs->vector));
         ++vcpu.domain->ledger->traps;
-        trace_event(trace::Event::trap, vcpu.domain, &vcpu, regs->vector << 32 | (regs->error & 0xffffffff), regs->rip);
+        trace_event(trace::Event::trap, vcpu.domain, &vcpu, regs->vector << 32 | (regs->error & 0xffffffff),
+                    regs->rip);
         if (regs->vector != vector::nmi)
             handle_guest_trap(vcpu, fault_address);
     } else {
@@ -76,8 +77,8 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
     return &leave_hypervisor();
 }
 
-// From the hypervisor itself: an interrupt while it idles or calls a plug-in, or a fault. Returns nullptr to go on where it
-// was, or a vCPU to resume instead.
+// From the hypervisor itself: an interrupt while it idles or calls a plug-in, or a fault. Returns nullptr to
+// go on where it was, or a vCPU to resume instead.
 extern "C" Vcpu* hypervisor_trap(Registers* regs) {
     const auto vector = regs->vector;
     if (vector >= 32) {

@@ -1,5 +1,6 @@
-// Everything the portable part of the hypervisor asks of the processor. hv/arch implements it for real; the host's unit
-// tests implement it over ordinary memory (tests/unit/machine_host.cpp), so that all logic above runs under sanitizers.
+// Everything the portable part of the hypervisor asks of the processor. hv/arch implements it for real; the
+// host's unit tests implement it over ordinary memory (tests/unit/machine_host.cpp), so that all logic above
+// runs under sanitizers.
 #pragma once
 
 #include "abi/types.hpp"
@@ -11,7 +12,8 @@ namespace bulkhead::hv::machine {
 // Real time since the hypervisor started. Never goes backwards.
 [[nodiscard]] RealTime now();
 
-// Raw time-stamp counter, and the conversion that guests are given in vcpu_time_info: ns = (tsc << shift) * mul >> 32.
+// Raw time-stamp counter, and the conversion that guests are given in vcpu_time_info: ns = (tsc << shift) *
+// mul >> 32.
 [[nodiscard]] std::uint64_t tsc();
 // Real time at which the counter showed `tsc`.
 [[nodiscard]] RealTime time_of(std::uint64_t tsc);
@@ -27,17 +29,22 @@ struct TscScale {
 // The frame's bytes in the hypervisor's own direct map. `mfn` must be RAM.
 [[nodiscard]] void* frame_data(Mfn mfn);
 template<class T>
-[[nodiscard]] T* frame_as(Mfn mfn) { return static_cast<T*>(frame_data(mfn)); }
+[[nodiscard]] T* frame_as(Mfn mfn) {
+    return static_cast<T*>(frame_data(mfn));
+}
 [[nodiscard]] Mfn frame_of(const void* direct_map_address);
 
-// Copies between the hypervisor and the current guest's virtual memory. False if a page is missing or not permitted; some
-// bytes may then have been copied. Addresses in the hypervisor's range are refused. Never faults the hypervisor.
+// Copies between the hypervisor and the current guest's virtual memory. False if a page is missing or not
+// permitted; some bytes may then have been copied. Addresses in the hypervisor's range are refused. Never
+// faults the hypervisor.
 [[nodiscard]] bool copy_from_guest(void* to, GuestAddress from, std::size_t bytes);
 [[nodiscard]] bool copy_to_guest(GuestAddress to, const void* from, std::size_t bytes);
 
-// Writes one page-table entry so that a processor walking the table sees the old or the new value, never a mixture, and
-// atomically with respect to its accessed/dirty updates. compare_exchange returns whether `expected` was still there.
-[[nodiscard]] bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected, std::uint64_t desired);
+// Writes one page-table entry so that a processor walking the table sees the old or the new value, never a
+// mixture, and atomically with respect to its accessed/dirty updates. compare_exchange returns whether
+// `expected` was still there.
+[[nodiscard]] bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected,
+                                          std::uint64_t desired);
 
 // Translations of the current address space on this pCPU.
 void flush_tlb();
@@ -54,8 +61,9 @@ void set_m2p(Mfn mfn, std::uint64_t pfn);
 [[nodiscard]] std::uint64_t get_m2p(Mfn mfn);
 inline constexpr std::uint64_t m2p_invalid = ~std::uint64_t{0};
 
-// Maps up to 16 frames as a vCPU's guest descriptor table area (read-only, supervisor), or unmaps with count 0. In force at
-// once if that vCPU runs here. `slot` is the global vCPU slot (Vcpu::slot); the LDT has its own 16 pages in it.
+// Maps up to 16 frames as a vCPU's guest descriptor table area (read-only, supervisor), or unmaps with count
+// 0. In force at once if that vCPU runs here. `slot` is the global vCPU slot (Vcpu::slot); the LDT has its
+// own 16 pages in it.
 void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count);
 
 // One byte to the machine's console.
@@ -64,8 +72,8 @@ void put_console(char byte);
 // Ends everything with a line of explanation and the dump of the state. Never returns.
 [[noreturn]] void panic(const char* message);
 
-// True when a long operation should stop at its next safe point: the budget of this stretch (about 20 us) is used up or an
-// interrupt waits.
+// True when a long operation should stop at its next safe point: the budget of this stretch (about 20 us) is
+// used up or an interrupt waits.
 [[nodiscard]] bool should_preempt();
 
 } // namespace bulkhead::hv::machine

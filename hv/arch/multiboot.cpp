@@ -9,7 +9,8 @@ namespace bulkhead::hv {
 namespace {
 
 struct Information {
-    std::uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
+    std::uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4],
+        mmap_length, mmap_addr;
 };
 struct Module {
     std::uint32_t start, end, string, reserved;

@@ -1,4 +1,5 @@
-// What the boot loader tells (Multiboot specification, version 0.6.96): the memory map and the manifest module.
+// What the boot loader tells (Multiboot specification, version 0.6.96): the memory map and the manifest
+// module.
 #pragma once
 
 #include "hv/arch/address_space.hpp"

@@ -26,7 +26,8 @@ bool panicking = false;
 void panic_at(const Registers& regs, std::uint64_t fault_address) {
     if (!panicking) {
         panicking = true;
-        log("panic: exception %lu (error %lx) at %lx, address %lx\n", regs.vector, regs.error, regs.rip, fault_address);
+        log("panic: exception %lu (error %lx) at %lx, address %lx\n", regs.vector, regs.error, regs.rip,
+            fault_address);
         dump_hypervisor(regs, fault_address);
     }
     die("an exception in the hypervisor");

@@ -1,5 +1,5 @@
-// A physical processor: its stack area, what it runs, its timers, its ledger and its trace ring. Found from the stack
-// pointer alone, so that the guest's segment bases are never touched.
+// A physical processor: its stack area, what it runs, its timers, its ledger and its trace ring. Found from
+// the stack pointer alone, so that the guest's segment bases are never touched.
 #pragma once
 
 #include "abi/landmark.hpp"
@@ -9,8 +9,10 @@
 
 namespace bulkhead::hv {
 
-inline constexpr std::size_t stack_area_bytes = 32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
-inline constexpr std::size_t ist_stack_bytes = 4096;   // four of them at the bottom of the area, above an unused page
+inline constexpr std::size_t stack_area_bytes =
+    32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
+inline constexpr std::size_t ist_stack_bytes =
+    4096; // four of them at the bottom of the area, above an unused page
 
 // What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
 struct Guard {
@@ -28,13 +30,14 @@ struct alignas(64) Pcpu {
     bool timer_pending = false; // the timer interrupt came while the hypervisor itself ran
     bool idle = false;
     Vcpu* current = nullptr; // who holds the pCPU; null while it is idle or being decided
-    Vcpu* loaded = nullptr;  // whose context the processor holds: current, or the last one until another is loaded
+    Vcpu* loaded =
+        nullptr; // whose context the processor holds: current, or the last one until another is loaded
     sched::Stop stop_reason = sched::Stop::preempted;
     sched::Pcpu* policy = nullptr;
 
     TimerQueue timers;
-    Timer slice;                                // end of the current slice, or of a policy's idle period
-    RealTime programmed = RealTime::never();    // what the local timer is set to
+    Timer slice;                             // end of the current slice, or of a policy's idle period
+    RealTime programmed = RealTime::never(); // what the local timer is set to
 
     // Ledger: since `posted`, time belongs to *account.
     std::int64_t* account = nullptr;

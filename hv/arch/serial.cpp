@@ -22,7 +22,8 @@ void start_serial() {
 void put_console(char byte) {
     if (!ready)
         start_serial();
-    for (int spins = 0; (cpu::inb(port + 5) & 0x20) == 0 && spins < 100'000; ++spins) // no port at all reads as ready
+    for (int spins = 0; (cpu::inb(port + 5) & 0x20) == 0 && spins < 100'000;
+         ++spins) // no port at all reads as ready
         ;
     cpu::outb(port, static_cast<std::uint8_t>(byte));
 }

@@ -1,4 +1,5 @@
-// From the first instruction in C++ to the first guest, step by step. Everything is built here once, in this order.
+// From the first instruction in C++ to the first guest, step by step. Everything is built here once, in this
+// order.
 #include "abi/manifest.hpp"
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/apic.hpp"
@@ -40,9 +41,7 @@ constinit Pcpu pcpus[landmark::max_pcpus];
 
 using Bytes = std::span<const std::byte>;
 
-void start_boot_pcpu() {
-    *reinterpret_cast<Pcpu**>(boot_stack_top) = &pcpus[0];
-}
+void start_boot_pcpu() { *reinterpret_cast<Pcpu**>(boot_stack_top) = &pcpus[0]; }
 
 Bytes manifest_bytes(const BootFacts& facts) {
     const auto size = facts.manifest.end - facts.manifest.start;
@@ -57,7 +56,8 @@ const manifest::Header& check_manifest(Bytes bytes) {
     if (header.magic != manifest::magic)
         machine::panic("the first boot module is not a manifest");
     if (header.version != manifest::version || header.header_bytes != sizeof(manifest::Header))
-        machine::panic("the manifest was made for another version of the hypervisor: rebuild with `bulkhead build`");
+        machine::panic(
+            "the manifest was made for another version of the hypervisor: rebuild with `bulkhead build`");
     if (header.total_bytes > bytes.size())
         machine::panic("the manifest is cut short");
     return header;
@@ -75,7 +75,8 @@ EarlyMemory find_early_memory(const BootFacts& facts) {
 
 void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) {
     const auto ledger = early.take(ledger_entries * sizeof(landmark::LedgerEntry));
-    start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger), ledger_entries);
+    start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger),
+                          ledger_entries);
     const auto records = early.take(header.trace_bytes);
     start_trace(pcpus[0], reinterpret_cast<trace::Record*>(layout::direct_map + records),
                 header.trace_bytes / sizeof(trace::Record), header.trace_mask);
@@ -97,7 +98,8 @@ void start_scheduler(Bytes bytes, const manifest::Header& header) {
             continue;
         if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
             machine::panic("a policy's object leaves the manifest");
-        const auto loaded = load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
+        const auto loaded =
+            load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
         if (!loaded) {
             log("the scheduler plug-in cannot be loaded: %s\n", loaded.error());
             end_run(landmark::Exit::bad_input, loaded.error());
@@ -137,8 +139,9 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     start_descriptors();
     load_descriptors();
     start_apic();
-    log("Bulkhead: %lu MiB, clock %lu Hz, SMEP %s, SMAP %s\n", (frame_table().free_frames() * page_bytes) >> 20,
-        machine::tsc_scale().hz, features().smep ? "on" : "absent", features().smap ? "on" : "absent");
+    log("Bulkhead: %lu MiB, clock %lu Hz, SMEP %s, SMAP %s\n",
+        (frame_table().free_frames() * page_bytes) >> 20, machine::tsc_scale().hz,
+        features().smep ? "on" : "absent", features().smap ? "on" : "absent");
     seed_random(header.seed);
     set_wall_clock(header.wall_clock);
     console_set_rate(header.console_rate);

@@ -24,7 +24,8 @@ bool is_guest_range(std::uint64_t address, std::size_t bytes) {
 bool copy(void* to, const void* from, std::size_t bytes, std::uint64_t aligned) {
     if (features().smap)
         cpu::stac();
-    const bool done = bytes == 8 && (aligned & 7) == 0 ? user_copy_word(to, from) : user_copy(to, from, bytes);
+    const bool done =
+        bytes == 8 && (aligned & 7) == 0 ? user_copy_word(to, from) : user_copy(to, from, bytes);
     if (features().smap)
         cpu::clac();
     return done;

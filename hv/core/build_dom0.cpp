@@ -71,9 +71,10 @@ void build_dom0(std::span<const std::byte> manifest, const manifest::Header& hea
     const auto kernel = image::read_kernel(blob(manifest, header.dom0_kernel));
     if (!kernel)
         refuse(image::message(kernel.error()));
-    const auto bytes = header.dom0_memory_bytes != 0 ? header.dom0_memory_bytes : manifest.size() + spare_bytes;
-    const image::Request request{.pages = bytes / page_bytes, .initrd_bytes = manifest.size(), .rings = false,
-                                 .initrd_mapped = true};
+    const auto bytes =
+        header.dom0_memory_bytes != 0 ? header.dom0_memory_bytes : manifest.size() + spare_bytes;
+    const image::Request request{
+        .pages = bytes / page_bytes, .initrd_bytes = manifest.size(), .rings = false, .initrd_mapped = true};
     const auto layout = image::plan(*kernel, request);
     if (!layout)
         refuse(image::message(layout.error().error));

@@ -8,8 +8,8 @@
 
 namespace bulkhead::hv {
 
-// Creates domain 0 from the manifest's kernel, with a copy of the whole manifest as its module, and lets it run.
-// Ends the run with a clear line if that is impossible.
+// Creates domain 0 from the manifest's kernel, with a copy of the whole manifest as its module, and lets it
+// run. Ends the run with a clear line if that is impossible.
 void build_dom0(std::span<const std::byte> manifest, const manifest::Header& header);
 
 } // namespace bulkhead::hv

@@ -34,8 +34,10 @@ Result<Domain*> other_domain(Domain& caller, std::uint64_t id) {
 bool is_time_rule(const control::CreateDomain& request) {
     switch (request.time_mode) {
     case manifest::TimeMode::real:
-    case manifest::TimeMode::virtual_: return true;
-    case manifest::TimeMode::dilated: return request.dilation >= least_dilation && request.dilation <= most_dilation;
+    case manifest::TimeMode::virtual_:
+        return true;
+    case manifest::TimeMode::dilated:
+        return request.dilation >= least_dilation && request.dilation <= most_dilation;
     }
     return false;
 }
@@ -158,7 +160,8 @@ HypercallResult run_audit() {
 HypercallResult finish(std::uint64_t status) {
     using landmark::Exit;
     const auto exit = static_cast<Exit>(status);
-    if (exit != Exit::all_off && exit != Exit::bad_input && exit != Exit::guest_crashed && exit != Exit::time_over)
+    if (exit != Exit::all_off && exit != Exit::bad_input && exit != Exit::guest_crashed &&
+        exit != Exit::time_over)
         return fail(Error::invalid);
     end_run(exit, "");
 }
@@ -180,23 +183,34 @@ HypercallResult Control::run(HypercallContext& context) const {
     if (!caller.privileged)
         return fail(Error::permission);
     switch (call) {
-    case control::Call::create_domain: return create(first);
-    case control::Call::set_vcpu: return set_vcpu(caller, first);
-    case control::Call::set_rings: return set_rings(caller, first);
-    case control::Call::unpause_domain: return with_domain(caller, first, let_run);
-    case control::Call::pause_domain: return with_domain(caller, first, hold);
+    case control::Call::create_domain:
+        return create(first);
+    case control::Call::set_vcpu:
+        return set_vcpu(caller, first);
+    case control::Call::set_rings:
+        return set_rings(caller, first);
+    case control::Call::unpause_domain:
+        return with_domain(caller, first, let_run);
+    case control::Call::pause_domain:
+        return with_domain(caller, first, hold);
     case control::Call::destroy_domain:
         return with_domain(caller, first, [](Domain& domain) { return from(destroy_domain(domain)); });
-    case control::Call::domain_info: return tell_info(first);
+    case control::Call::domain_info:
+        return tell_info(first);
     case control::Call::set_weight:
         return with_domain(caller, first, [this](Domain& domain) { return hv::set_weight(domain, second); });
-    case control::Call::audit: return run_audit();
-    case control::Call::end_run: return finish(first);
-    case control::Call::started: begin_run(); return 0;
+    case control::Call::audit:
+        return run_audit();
+    case control::Call::end_run:
+        return finish(first);
+    case control::Call::started:
+        begin_run();
+        return 0;
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, nullptr, nullptr, first, second);
         return 0;
-    default: return fail(Error::not_implemented);
+    default:
+        return fail(Error::not_implemented);
     }
 }
 

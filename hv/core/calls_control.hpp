@@ -11,7 +11,9 @@ struct Control {
     static constexpr const char* name = "bulkhead_control";
     control::Call call;
     std::uint64_t first, second;
-    static Control decode(const HypercallArguments& a) { return {static_cast<control::Call>(a[0]), a[1], a[2]}; }
+    static Control decode(const HypercallArguments& a) {
+        return {static_cast<control::Call>(a[0]), a[1], a[2]};
+    }
     HypercallResult run(HypercallContext& context) const;
 };
 

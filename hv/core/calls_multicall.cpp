@@ -6,7 +6,8 @@ namespace bulkhead::hv {
 
 namespace {
 
-HypercallResult continue_from(HypercallContext& context, GuestPtr<multicall_entry_t> calls, std::uint32_t count) {
+HypercallResult continue_from(HypercallContext& context, GuestPtr<multicall_entry_t> calls,
+                              std::uint32_t count) {
     context.arguments[0] = calls.address().value();
     context.arguments[1] = count;
     return fail(Error::restart);
@@ -29,7 +30,8 @@ HypercallResult Multicall::run(HypercallContext& context) const {
         for (std::size_t k = 0; k < arguments.value.size(); ++k)
             arguments[k] = entry->args[k];
         HypercallContext inner{context.caller, context.domain, arguments};
-        const auto result = allowed(entry->op) ? invoke_hypercall(entry->op, inner) : HypercallResult{fail(Error::invalid)};
+        const auto result =
+            allowed(entry->op) ? invoke_hypercall(entry->op, inner) : HypercallResult{fail(Error::invalid)};
         const bool unfinished = !result && result.error() == Error::restart;
         if (unfinished)
             for (std::size_t k = 0; k < arguments.value.size(); ++k)

@@ -17,7 +17,8 @@ struct Multicall {
     static Multicall decode(const HypercallArguments& a) {
         return {GuestPtr<multicall_entry_t>{a[0]}, static_cast<std::uint32_t>(a[1])};
     }
-    // Runs the entries in order and writes each one's result back. Preemptible between entries and within one.
+    // Runs the entries in order and writes each one's result back. Preemptible between entries and within
+    // one.
     HypercallResult run(HypercallContext& context) const;
 };
 

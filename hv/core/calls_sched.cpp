@@ -78,14 +78,22 @@ HypercallResult remote_shutdown(Domain& caller, std::uint64_t argument) {
 
 HypercallResult SchedOp::run(HypercallContext& context) const {
     switch (command) {
-    case SCHEDOP_yield: yield_current(); return 0;
-    case SCHEDOP_block: return block(context.caller);
-    case SCHEDOP_shutdown: return shutdown(context.domain, argument);
-    case SCHEDOP_shutdown_code: // records the reason that a later crash will have; the crash itself carries one
+    case SCHEDOP_yield:
+        yield_current();
+        return 0;
+    case SCHEDOP_block:
+        return block(context.caller);
+    case SCHEDOP_shutdown:
+        return shutdown(context.domain, argument);
+    case SCHEDOP_shutdown_code: // records the reason that a later crash will have; the crash itself carries
+                                // one
         return fail(Error::not_implemented);
-    case SCHEDOP_poll: return poll(context.caller, context.domain, argument);
-    case SCHEDOP_remote_shutdown: return remote_shutdown(context.domain, argument);
-    default: return fail(Error::not_implemented);
+    case SCHEDOP_poll:
+        return poll(context.caller, context.domain, argument);
+    case SCHEDOP_remote_shutdown:
+        return remote_shutdown(context.domain, argument);
+    default:
+        return fail(Error::not_implemented);
     }
 }
 

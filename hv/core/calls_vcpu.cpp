@@ -34,7 +34,8 @@ Result<> move_info(Vcpu& vcpu, const vcpu_register_vcpu_info_t& where) {
         std::memcpy(info, vcpu.info, sizeof *info);
     vcpu.info = info;
     vcpu.info_frame = frame;
-    // Events that came in before are looked for once more, since their bits may have been missed by the guest.
+    // Events that came in before are looked for once more, since their bits may have been missed by the
+    // guest.
     std::atomic_ref{info->evtchn_pending_sel}.store(~xen_ulong_t{0});
     std::atomic_ref{info->evtchn_upcall_pending}.store(1);
     publish_time(vcpu);
@@ -52,7 +53,8 @@ HypercallResult register_area(std::uint64_t argument, std::uint64_t& area) {
 HypercallResult tell_runstate(const Vcpu& vcpu, std::uint64_t argument) {
     vcpu_runstate_info_t info{};
     info.state = static_cast<int>(vcpu.runstate);
-    info.state_entry_time = static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
+    info.state_entry_time =
+        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
     for (std::uint32_t i = 0; i < 4; ++i)
         info.time[i] = static_cast<std::uint64_t>(runstate_total(vcpu, i).count());
     return from(GuestPtr<vcpu_runstate_info_t>{argument}.write(info));
@@ -62,7 +64,8 @@ HypercallResult set_period(Vcpu& vcpu, std::uint64_t argument) {
     const auto request = GuestPtr<vcpu_set_periodic_timer_t>{argument}.read();
     if (!request)
         return fail(request.error());
-    if (request->period_ns < static_cast<std::uint64_t>(least_period.count()) || request->period_ns > INT64_MAX / 4)
+    if (request->period_ns < static_cast<std::uint64_t>(least_period.count()) ||
+        request->period_ns > INT64_MAX / 4)
         return fail(Error::invalid);
     set_periodic(vcpu, Nanos{static_cast<std::int64_t>(request->period_ns)});
     return 0;
@@ -72,7 +75,8 @@ HypercallResult set_single(Vcpu& vcpu, std::uint64_t argument) {
     const auto request = GuestPtr<vcpu_set_singleshot_timer_t>{argument}.read();
     if (!request)
         return fail(request.error());
-    const GuestTime deadline{static_cast<std::int64_t>(std::min<std::uint64_t>(request->timeout_abs_ns, INT64_MAX))};
+    const GuestTime deadline{
+        static_cast<std::int64_t>(std::min<std::uint64_t>(request->timeout_abs_ns, INT64_MAX))};
     if ((request->flags & VCPU_SSHOTTMR_future) != 0 && deadline <= guest_time(vcpu, machine::now()))
         return -62; // ETIME
     set_oneshot(vcpu, deadline);
@@ -99,23 +103,31 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
         return fail(Error::no_entry);
     Vcpu& target = *context.domain.vcpus[vcpu];
     switch (command) {
-    case VCPUOP_initialise: return initialise(target, argument);
+    case VCPUOP_initialise:
+        return initialise(target, argument);
     case VCPUOP_up:
         if (!target.initialised)
             return fail(Error::invalid);
         set_online(target, true);
         return 0;
-    case VCPUOP_down: set_online(target, false); return 0;
-    case VCPUOP_is_up: return target.online ? 1 : 0;
-    case VCPUOP_get_runstate_info: return tell_runstate(target, argument);
+    case VCPUOP_down:
+        set_online(target, false);
+        return 0;
+    case VCPUOP_is_up:
+        return target.online ? 1 : 0;
+    case VCPUOP_get_runstate_info:
+        return tell_runstate(target, argument);
     case VCPUOP_register_runstate_memory_area: {
         const auto done = register_area(argument, target.runstate_area);
         if (done && &target == &context.caller)
             publish_runstate(target);
         return done;
     }
-    case VCPUOP_set_periodic_timer: return set_period(target, argument);
-    case VCPUOP_stop_periodic_timer: set_periodic(target, Nanos{0}); return 0;
+    case VCPUOP_set_periodic_timer:
+        return set_period(target, argument);
+    case VCPUOP_stop_periodic_timer:
+        set_periodic(target, Nanos{0});
+        return 0;
     case VCPUOP_set_singleshot_timer:
         return &target == &context.caller ? set_single(target, argument) : fail(Error::invalid);
     case VCPUOP_stop_singleshot_timer:
@@ -127,7 +139,8 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
         const auto request = GuestPtr<vcpu_register_vcpu_info_t>{argument}.read();
         return request ? from(move_info(target, *request)) : fail(request.error());
     }
-    default: return fail(Error::not_implemented);
+    default:
+        return fail(Error::not_implemented);
     }
 }
 

@@ -1,4 +1,5 @@
-// vcpu_op: bringing vCPUs up and down, their timers, and the areas a kernel registers to be told of its state.
+// vcpu_op: bringing vCPUs up and down, their timers, and the areas a kernel registers to be told of its
+// state.
 #pragma once
 
 #include "hv/core/hypercall.hpp"

@@ -17,8 +17,8 @@ namespace bulkhead::hv {
 namespace {
 
 bool may_run(const Vcpu& vcpu) {
-    return vcpu.initialised && vcpu.online && !vcpu.waiting && vcpu.pause_count == 0 && vcpu.domain->pause_count == 0 &&
-           vcpu.domain->life == control::Life::running;
+    return vcpu.initialised && vcpu.online && !vcpu.waiting && vcpu.pause_count == 0 &&
+           vcpu.domain->pause_count == 0 && vcpu.domain->life == control::Life::running;
 }
 
 std::uint32_t idle_runstate(const Vcpu& vcpu) {
@@ -50,7 +50,8 @@ void leave_queue(Vcpu& vcpu) {
 void update(Vcpu& vcpu, WakeCause cause) {
     const bool runnable = may_run(vcpu);
     switch (vcpu.state) {
-    case RunState::offline: return;
+    case RunState::offline:
+        return;
     case RunState::blocked:
         if (runnable)
             become_queued(vcpu, cause);
@@ -127,7 +128,8 @@ void idle(Pcpu& self, Nanos longest) {
     load_idle_root();
     if (longest != sched::Decision::until_kicked)
         self.timers.arm(self.slice, start + longest);
-    trace_event(trace::Event::idle_in, nullptr, nullptr, static_cast<std::uint64_t>(self.timers.first().since_start().count()), 0);
+    trace_event(trace::Event::idle_in, nullptr, nullptr,
+                static_cast<std::uint64_t>(self.timers.first().since_start().count()), 0);
     self.idle = true;
     while (!self.need_dispatch) {
         program_timer(self.timers.first());
@@ -138,7 +140,8 @@ void idle(Pcpu& self, Nanos longest) {
     }
     self.idle = false;
     self.timers.cancel(self.slice);
-    trace_event(trace::Event::idle_out, nullptr, nullptr, 0, static_cast<std::uint64_t>((machine::now() - start).count()));
+    trace_event(trace::Event::idle_out, nullptr, nullptr, 0,
+                static_cast<std::uint64_t>((machine::now() - start).count()));
 }
 
 // Billed to whoever gave the pCPU up, and once somebody is chosen who did not cause it, to nobody else.

@@ -1,5 +1,5 @@
-// Which vCPU holds a pCPU: the mechanism under the scheduler policies. Keeps the truth about every vCPU's state, asks the
-// policy, checks its answer, switches, and bills the time.
+// Which vCPU holds a pCPU: the mechanism under the scheduler policies. Keeps the truth about every vCPU's
+// state, asks the policy, checks its answer, switches, and bills the time.
 #pragma once
 
 #include "hv/core/domain.hpp"
@@ -21,8 +21,8 @@ void toggle_guest_mode(Vcpu& vcpu);
 void block_current();
 void yield_current();
 
-// Reasons that keep vCPUs from running; counted, so that they nest. A running vCPU leaves its pCPU before it next enters
-// its guest (this pCPU) or is kicked off it (another).
+// Reasons that keep vCPUs from running; counted, so that they nest. A running vCPU leaves its pCPU before it
+// next enters its guest (this pCPU) or is kicked off it (another).
 void pause_vcpu(Vcpu& vcpu);
 void unpause_vcpu(Vcpu& vcpu);
 // Something else that decides whether the vCPU may run has changed (context, online, the domain's life).
@@ -38,7 +38,8 @@ void detach_vcpu(Vcpu& vcpu);
 // The pCPU must ask the policy again: before it next enters a guest.
 void request_dispatch(PcpuId pcpu);
 
-// Called last on every entry: delivers events, dispatches if asked, idles if nobody can run. Returns the vCPU to resume.
+// Called last on every entry: delivers events, dispatches if asked, idles if nobody can run. Returns the vCPU
+// to resume.
 [[nodiscard]] Vcpu& leave_hypervisor();
 
 } // namespace bulkhead::hv

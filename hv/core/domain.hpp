@@ -1,4 +1,5 @@
-// A domain: a guest with its memory, ports, grants and vCPUs. Everything it makes the hypervisor allocate is charged to it.
+// A domain: a guest with its memory, ports, grants and vCPUs. Everything it makes the hypervisor allocate is
+// charged to it.
 #pragma once
 
 #include "abi/control.hpp"
@@ -12,7 +13,7 @@
 
 namespace bulkhead::hv {
 
-inline constexpr std::uint32_t max_vcpus = 32;      // of one domain
+inline constexpr std::uint32_t max_vcpus = 32; // of one domain
 inline constexpr std::uint16_t max_domains = 4096;
 
 // Where a domain's clock comes from; see abi/manifest.hpp.
@@ -29,7 +30,8 @@ struct Domain {
     std::uint32_t shutdown_reason;
     std::uint32_t pause_count;
 
-    // Memory. `frames` are its own; `metadata` is what the hypervisor allocated on its behalf, within `max_metadata`.
+    // Memory. `frames` are its own; `metadata` is what the hypervisor allocated on its behalf, within
+    // `max_metadata`.
     Lock memory_lock;
     FrameList frames;
     std::uint64_t max_frames;
@@ -62,7 +64,8 @@ struct Domain {
 
 // The domain with that id, or nullptr. DOMID_SELF is resolved by resolve_domain.
 [[nodiscard]] Domain* find_domain(DomainId id);
-// For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs privilege.
+// For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs
+// privilege.
 [[nodiscard]] Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id);
 // One more than the highest id in use.
 [[nodiscard]] std::uint32_t domain_id_limit();
@@ -74,8 +77,8 @@ void for_each_domain(Visit visit) {
             visit(*domain);
 }
 
-// Ends a domain that can't go on: prints why with its registers, marks it shut down with SHUTDOWN_crash, takes it off its
-// pCPU. Returns to the caller, which must not resume the vCPU (the dispatcher won't).
+// Ends a domain that can't go on: prints why with its registers, marks it shut down with SHUTDOWN_crash,
+// takes it off its pCPU. Returns to the caller, which must not resume the vCPU (the dispatcher won't).
 void crash_domain(Domain& domain, const char* why);
 void shut_down_domain(Domain& domain, std::uint32_t reason);
 

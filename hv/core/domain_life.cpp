@@ -173,7 +173,8 @@ Result<> destroy_domain(Domain& domain) {
             take_vcpu_away(domain, *domain.vcpus[i]);
     if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
-    trace_event(trace::Event::domain_gone, &domain, nullptr, domain.frames_to_return - domain.frames.count, 0);
+    trace_event(trace::Event::domain_gone, &domain, nullptr, domain.frames_to_return - domain.frames.count,
+                0);
     remove_domain(domain);
     const auto id = domain.id;
     domain.~Domain();

@@ -12,7 +12,9 @@ namespace {
 constexpr std::uint64_t pages = (sizeof(Domain) + page_bytes - 1) / page_bytes;
 static_assert(pages * page_bytes <= layout::domain_stride);
 
-constexpr std::uint64_t address_of(DomainId id) { return layout::domains + id.value() * layout::domain_stride; }
+constexpr std::uint64_t address_of(DomainId id) {
+    return layout::domains + id.value() * layout::domain_stride;
+}
 
 void return_pages(std::uint64_t base, std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i) {

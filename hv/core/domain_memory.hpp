@@ -1,4 +1,5 @@
-// Where Domain structures live: each id has its own range of hypervisor addresses, so that single frames suffice.
+// Where Domain structures live: each id has its own range of hypervisor addresses, so that single frames
+// suffice.
 #pragma once
 
 #include "abi/types.hpp"

@@ -1,4 +1,5 @@
-// What can go wrong in a hypercall. Values are the public ABI's error numbers, negated on the way to the guest.
+// What can go wrong in a hypercall. Values are the public ABI's error numbers, negated on the way to the
+// guest.
 #pragma once
 
 #include <expected>
@@ -38,8 +39,8 @@ using Result = std::expected<T, Error>;
 } // namespace bulkhead::hv
 
 // Returns from the enclosing function if `expression`, a Result, failed.
-#define BULKHEAD_TRY(expression)                                                                                       \
-    do {                                                                                                               \
-        if (auto bulkhead_result_ = (expression); !bulkhead_result_) [[unlikely]]                                      \
-            return std::unexpected{bulkhead_result_.error()};                                                          \
+#define BULKHEAD_TRY(expression)                                                                             \
+    do {                                                                                                     \
+        if (auto bulkhead_result_ = (expression); !bulkhead_result_) [[unlikely]]                            \
+            return std::unexpected{bulkhead_result_.error()};                                                \
     } while (false)

@@ -1,5 +1,5 @@
-// Typed access to the current guest's virtual memory. A GuestPtr is only a number: read() copies once into the hypervisor,
-// and what was copied is what is checked and used.
+// Typed access to the current guest's virtual memory. A GuestPtr is only a number: read() copies once into
+// the hypervisor, and what was copied is what is checked and used.
 #pragma once
 
 #include "abi/types.hpp"
@@ -20,7 +20,9 @@ class GuestPtr {
     [[nodiscard]] constexpr GuestAddress address() const { return GuestAddress{address_}; }
     [[nodiscard]] constexpr bool is_null() const { return address_ == 0; }
     // Element arithmetic wraps; the machine refuses addresses of the hypervisor's range.
-    [[nodiscard]] constexpr GuestPtr operator+(std::uint64_t index) const { return GuestPtr{address_ + index * sizeof(T)}; }
+    [[nodiscard]] constexpr GuestPtr operator+(std::uint64_t index) const {
+        return GuestPtr{address_ + index * sizeof(T)};
+    }
 
     [[nodiscard]] Result<T> read() const {
         std::remove_const_t<T> value;

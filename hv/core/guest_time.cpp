@@ -37,9 +37,12 @@ void write_time(vcpu_time_info_t& info, std::uint64_t tsc, GuestTime time, machi
 GuestTime guest_time(const Vcpu& vcpu, RealTime now) {
     const auto real = now.since_start();
     switch (vcpu.domain->time.mode) {
-    case manifest::TimeMode::real: return GuestTime{real.count()};
-    case manifest::TimeMode::virtual_: return GuestTime{(real - stolen(vcpu, now)).count()};
-    case manifest::TimeMode::dilated: break;
+    case manifest::TimeMode::real:
+        return GuestTime{real.count()};
+    case manifest::TimeMode::virtual_:
+        return GuestTime{(real - stolen(vcpu, now)).count()};
+    case manifest::TimeMode::dilated:
+        break;
     }
     const auto dilation = dilation_of(*vcpu.domain);
     return GuestTime{real.count() / dilation * 1000 + real.count() % dilation * 1000 / dilation};
@@ -62,7 +65,8 @@ void publish_time(Vcpu& vcpu) {
     auto scale = machine::tsc_scale();
     // The scale's factor is divided, so that the clock is right between two publications as well.
     const auto dilation = dilation_of(*vcpu.domain);
-    scale.mul = static_cast<std::uint32_t>(static_cast<std::uint64_t>(scale.mul) * 1000 / static_cast<std::uint64_t>(dilation));
+    scale.mul = static_cast<std::uint32_t>(static_cast<std::uint64_t>(scale.mul) * 1000 /
+                                           static_cast<std::uint64_t>(dilation));
     const auto tsc = machine::tsc();
     write_time(vcpu.info->time, tsc, guest_time(vcpu, machine::time_of(tsc)), scale);
 }
@@ -97,7 +101,8 @@ void publish_runstate(Vcpu& vcpu) {
         return;
     vcpu_runstate_info_t info{};
     info.state = static_cast<int>(vcpu.runstate);
-    info.state_entry_time = static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
+    info.state_entry_time =
+        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
     for (int i = 0; i < 4; ++i)
         info.time[i] = static_cast<std::uint64_t>(vcpu.runstate_time[i].count());
     if (!machine::copy_to_guest(GuestAddress{vcpu.runstate_area}, &info, sizeof info))

@@ -1,5 +1,6 @@
-// The time a guest is told: in mode real the machine's, in mode virtual the machine's less what the vCPU waited for a pCPU,
-// in mode dilated the machine's divided by k. The pvclock fields of vcpu_info say so to the guest, honestly.
+// The time a guest is told: in mode real the machine's, in mode virtual the machine's less what the vCPU
+// waited for a pCPU, in mode dilated the machine's divided by k. The pvclock fields of vcpu_info say so to
+// the guest, honestly.
 #pragma once
 
 #include "hv/core/vcpu.hpp"
@@ -11,7 +12,8 @@ namespace bulkhead::hv {
 // The earliest real time at which the clock can show `deadline`; in mode virtual it may turn out later.
 [[nodiscard]] RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now);
 
-// Writes version, tsc_timestamp, system_time and scale where the guest reads them. Called when a vCPU starts to run.
+// Writes version, tsc_timestamp, system_time and scale where the guest reads them. Called when a vCPU starts
+// to run.
 void publish_time(Vcpu& vcpu);
 // Wall clock at real time 0, in ns since 1970; and its publication in a domain's shared page.
 void set_wall_clock(std::int64_t unix_ns);

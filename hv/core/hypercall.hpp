@@ -1,5 +1,5 @@
-// The shape of a hypercall: a decoder struct with a number, a name, fields that `decode` fills from the registers, and
-// `run`, which does the work. hypercall_table.cpp lists them all; nothing else does.
+// The shape of a hypercall: a decoder struct with a number, a name, fields that `decode` fills from the
+// registers, and `run`, which does the work. hypercall_table.cpp lists them all; nothing else does.
 #pragma once
 
 #include "hv/core/error.hpp"
@@ -13,8 +13,8 @@ namespace bulkhead::hv {
 struct Vcpu;
 struct Domain;
 
-// Registers of the call in ABI order: rdi, rsi, rdx, r10, r8, r9. When `run` answers Error::restart it has first changed
-// these so that the same call, made again with them, finishes the rest of the work.
+// Registers of the call in ABI order: rdi, rsi, rdx, r10, r8, r9. When `run` answers Error::restart it has
+// first changed these so that the same call, made again with them, finishes the rest of the work.
 struct HypercallArguments {
     std::array<std::uint64_t, 6> value;
     std::uint64_t& operator[](std::size_t i) { return value[i]; }

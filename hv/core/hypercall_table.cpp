@@ -34,10 +34,10 @@ struct Table {
     }
 };
 
-constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuTaskswitch, SetDebugreg, GetDebugreg,
-                UpdateDescriptor, MemoryOp, Multicall, UpdateVaMapping, SetTimerOp, XenVersion, ConsoleIo, GrantTableOp,
-                VmAssist, UpdateVaMappingOtherdomain, Iret, VcpuOp, SetSegmentBase, MmuextOp, SchedOp, CallbackOp,
-                EventChannelOp, PhysdevOp, Control>
+constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuTaskswitch, SetDebugreg,
+                GetDebugreg, UpdateDescriptor, MemoryOp, Multicall, UpdateVaMapping, SetTimerOp, XenVersion,
+                ConsoleIo, GrantTableOp, VmAssist, UpdateVaMappingOtherdomain, Iret, VcpuOp, SetSegmentBase,
+                MmuextOp, SchedOp, CallbackOp, EventChannelOp, PhysdevOp, Control>
     table;
 
 } // namespace

@@ -1,4 +1,5 @@
-// A ticket lock: fair among pCPUs. The hypervisor runs with interrupts off, so there is no irq-saving variant.
+// A ticket lock: fair among pCPUs. The hypervisor runs with interrupts off, so there is no irq-saving
+// variant.
 #pragma once
 
 #include <atomic>
@@ -13,7 +14,10 @@ class Lock {
         while (serving_.load(std::memory_order_acquire) != ticket)
             __builtin_ia32_pause();
     }
-    void unlock() { serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1), std::memory_order_release); }
+    void unlock() {
+        serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1),
+                       std::memory_order_release);
+    }
 
   private:
     std::atomic<std::uint16_t> next_{0};

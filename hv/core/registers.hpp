@@ -18,8 +18,9 @@ inline constexpr std::uint64_t entry_syscall = 0x100;   // `vector` of an entry 
 inline constexpr std::uint64_t entry_syscall32 = 0x101; // the same from 32-bit code
 
 namespace rflags {
-inline constexpr std::uint64_t carry = 1 << 0, fixed = 1 << 1, trap = 1 << 8, interrupt = 1 << 9, direction = 1 << 10,
-                               iopl = 3 << 12, nested = 1 << 14, resume = 1 << 16, vm86 = 1 << 17, align = 1 << 18;
+inline constexpr std::uint64_t carry = 1 << 0, fixed = 1 << 1, trap = 1 << 8, interrupt = 1 << 9,
+                               direction = 1 << 10, iopl = 3 << 12, nested = 1 << 14, resume = 1 << 16,
+                               vm86 = 1 << 17, align = 1 << 18;
 }
 
 } // namespace bulkhead::hv

@@ -25,7 +25,8 @@ RealTime next_refresh{};
 bool all_guests_are_off() {
     bool off = true;
     for_each_domain([&](Domain& domain) {
-        off &= domain.privileged || domain.life == control::Life::shut_down || domain.life == control::Life::dying;
+        off &= domain.privileged || domain.life == control::Life::shut_down ||
+               domain.life == control::Life::dying;
     });
     return off;
 }
@@ -53,9 +54,11 @@ void keep_house(RealTime now) {
 
 void print_pcpu(const landmark::PcpuLedger& l) {
     const auto wall = l.end - l.start;
-    log("ledger: wall %lld ns = guests %lld + hypervisor %lld + idle %lld + unbilled %lld (difference %lld)\n",
-        static_cast<long long>(wall), static_cast<long long>(l.guest_ns), static_cast<long long>(l.hypervisor_ns),
-        static_cast<long long>(l.idle_ns), static_cast<long long>(l.unbilled_ns),
+    log("ledger: wall %lld ns = guests %lld + hypervisor %lld + idle %lld + unbilled %lld (difference "
+        "%lld)\n",
+        static_cast<long long>(wall), static_cast<long long>(l.guest_ns),
+        static_cast<long long>(l.hypervisor_ns), static_cast<long long>(l.idle_ns),
+        static_cast<long long>(l.unbilled_ns),
         static_cast<long long>(wall - l.guest_ns - l.hypervisor_ns - l.idle_ns - l.unbilled_ns));
 }
 
@@ -64,8 +67,8 @@ void print_summary() {
     for (std::uint32_t i = 0; i < pcpu_count(); ++i)
         print_pcpu(page.pcpu_ledgers[i]);
     static constexpr const char* kinds[] = {"hypercall", "trap", "interrupt", "dispatch", "hook"};
-    log("R_max: %lld ns (%s %u, domain %u)\n", static_cast<long long>(page.r_max.ns), kinds[page.r_max.kind % 5],
-        page.r_max.number, page.r_max.domain);
+    log("R_max: %lld ns (%s %u, domain %u)\n", static_cast<long long>(page.r_max.ns),
+        kinds[page.r_max.kind % 5], page.r_max.number, page.r_max.domain);
 }
 
 } // namespace

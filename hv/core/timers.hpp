@@ -1,4 +1,5 @@
-// The timers of vCPUs on the pCPU's queue: one-shot (set_timer_op), periodic, poll timeout; and carrying out what is due.
+// The timers of vCPUs on the pCPU's queue: one-shot (set_timer_op), periodic, poll timeout; and carrying out
+// what is due.
 #pragma once
 
 #include "hv/core/vcpu.hpp"

@@ -7,21 +7,23 @@
 #include "sched/contract.hpp"
 
 extern "C" {
-#include <xen/xen.h>
 #include <xen/vcpu.h>
+#include <xen/xen.h>
 }
 
 namespace bulkhead::hv {
 
 struct Domain;
 
-// The scheduler's states (sched/contract.hpp) and, orthogonally, reasons that keep a vCPU from being runnable.
+// The scheduler's states (sched/contract.hpp) and, orthogonally, reasons that keep a vCPU from being
+// runnable.
 enum class RunState : std::uint8_t { offline, blocked, queued, running };
 
 struct TrapHandler {
     std::uint64_t address; // 0: not registered
     std::uint16_t selector;
-    std::uint8_t privilege; // least CPL that may raise it by INT n, as the guest sees levels (0 kernel, 3 user)
+    std::uint8_t
+        privilege; // least CPL that may raise it by INT n, as the guest sees levels (0 kernel, 3 user)
     bool mask_events;
 };
 
@@ -33,19 +35,20 @@ struct Callback {
 // alignas: the processor pushes its frame right below `hypervisor_stack`, which must be 16-byte aligned.
 struct alignas(64) Vcpu {
     Registers regs;
-    std::uint64_t hypervisor_stack; // top of the stack of the pCPU it runs on; read by the entry path right above regs
+    std::uint64_t
+        hypervisor_stack; // top of the stack of the pCPU it runs on; read by the entry path right above regs
 
     Domain* domain;
     VcpuId id;
-    PcpuId pcpu;       // where it runs or ran last
+    PcpuId pcpu;        // where it runs or ran last
     std::uint32_t slot; // global number, selects its descriptor area
 
     // Address spaces: frame numbers of the L4s, 0 for none. The user root is in force when !in_kernel.
     Mfn kernel_root, user_root;
     bool in_kernel;
-    bool initialised; // has a context
-    std::uint8_t iopl; // virtual I/O privilege level
-    bool fpu_used;     // the FPU registers belong to this vCPU now
+    bool initialised;   // has a context
+    std::uint8_t iopl;  // virtual I/O privilege level
+    bool fpu_used;      // the FPU registers belong to this vCPU now
     bool task_switched; // the guest's virtual CR0.TS
 
     std::uint64_t kernel_sp;
@@ -67,15 +70,15 @@ struct alignas(64) Vcpu {
 
     std::byte* fpu_state; // XSAVE area
 
-    vcpu_info_t* info;  // in shared_info or in a page registered by the guest (direct map address)
-    Mfn info_frame;     // the registered page's frame, 0 if in shared_info
+    vcpu_info_t* info; // in shared_info or in a page registered by the guest (direct map address)
+    Mfn info_frame;    // the registered page's frame, 0 if in shared_info
 
     // Runstate as the guest is told, exact to the nanosecond.
-    std::uint32_t runstate;           // RUNSTATE_*
+    std::uint32_t runstate; // RUNSTATE_*
     RealTime runstate_since;
     Nanos runstate_time[4];
-    std::uint64_t runstate_area;      // guest virtual address, 0 for none
-    std::uint64_t time_area;          // guest virtual address of a vcpu_time_info copy, 0 for none
+    std::uint64_t runstate_area; // guest virtual address, 0 for none
+    std::uint64_t time_area;     // guest virtual address of a vcpu_time_info copy, 0 for none
 
     // The one-shot timer's deadline in the guest's own time; its real one is in `oneshot`.
     GuestTime oneshot_deadline;
@@ -91,8 +94,8 @@ struct alignas(64) Vcpu {
     bool on_pcpu;              // its registers are (or may be) loaded on `pcpu`
     RealTime runnable_since;
     RealTime run_since;
-    Nanos other_work;          // hypervisor work for others done while this vCPU held the pCPU; not billed to it
-    sched::Vcpu* policy;       // the policy's part, base first
+    Nanos other_work;    // hypervisor work for others done while this vCPU held the pCPU; not billed to it
+    sched::Vcpu* policy; // the policy's part, base first
     Timer oneshot, periodic, poll; // VCPUOP/set_timer_op, periodic tick, SCHEDOP_poll
 
     std::uint32_t dumped : 1;

@@ -24,7 +24,8 @@ void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     to.rip = from.rip, to.rsp = from.rsp;
     to.cs = from.cs | 3;
     to.ss = from.ss == 0 ? std::uint64_t{FLAT_KERNEL_SS64} : std::uint64_t{from.ss} | 3;
-    to.rflags = (from.rflags & ~(rflags::iopl | rflags::nested | rflags::vm86 | rflags::trap)) | rflags::interrupt | rflags::fixed;
+    to.rflags = (from.rflags & ~(rflags::iopl | rflags::nested | rflags::vm86 | rflags::trap)) |
+                rflags::interrupt | rflags::fixed;
     vcpu.ds = from.ds, vcpu.es = from.es, vcpu.fs = from.fs, vcpu.gs = from.gs;
 }
 
@@ -49,8 +50,9 @@ Result<> take_gdt(Vcpu& vcpu, const vcpu_guest_context_t& context) {
 
 bool addresses_are_sane(const vcpu_guest_context_t& c) {
     return is_guest_address(c.user_regs.rip) && is_guest_address(c.event_callback_eip) &&
-           is_guest_address(c.failsafe_callback_eip) && is_guest_address(c.syscall_callback_eip) && is_canonical(c.fs_base) &&
-           is_canonical(c.gs_base_kernel) && is_canonical(c.gs_base_user) && is_guest_selector(c.user_regs.cs | 3);
+           is_guest_address(c.failsafe_callback_eip) && is_guest_address(c.syscall_callback_eip) &&
+           is_canonical(c.fs_base) && is_canonical(c.gs_base_kernel) && is_canonical(c.gs_base_user) &&
+           is_guest_selector(c.user_regs.cs | 3);
 }
 
 } // namespace
@@ -68,8 +70,10 @@ Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     vcpu.kernel_sp = context.kernel_sp;
     vcpu.kernel_ss = context.kernel_ss;
     vcpu.event_callback = {context.event_callback_eip, true};
-    vcpu.failsafe_callback = {context.failsafe_callback_eip, (context.flags & VGCF_failsafe_disables_events) != 0};
-    vcpu.syscall_callback = {context.syscall_callback_eip, (context.flags & VGCF_syscall_disables_events) != 0};
+    vcpu.failsafe_callback = {context.failsafe_callback_eip,
+                              (context.flags & VGCF_failsafe_disables_events) != 0};
+    vcpu.syscall_callback = {context.syscall_callback_eip,
+                             (context.flags & VGCF_syscall_disables_events) != 0};
     vcpu.fs_base = context.fs_base;
     vcpu.gs_base_kernel = context.gs_base_kernel;
     vcpu.gs_base_user = context.gs_base_user;

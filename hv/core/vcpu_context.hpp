@@ -1,4 +1,5 @@
-// A vCPU's first state, from the ABI's vcpu_guest_context. Everything in it comes from a guest and is checked here.
+// A vCPU's first state, from the ABI's vcpu_guest_context. Everything in it comes from a guest and is checked
+// here.
 #pragma once
 
 #include "hv/core/guest_memory.hpp"
@@ -6,8 +7,8 @@
 
 namespace bulkhead::hv {
 
-// Takes the registers, callbacks, trap table, segment bases and page-table root out of `context`, validates the root, and
-// marks the vCPU initialised. May answer restart; nothing of the vCPU runs before it succeeds.
+// Takes the registers, callbacks, trap table, segment bases and page-table root out of `context`, validates
+// the root, and marks the vCPU initialised. May answer restart; nothing of the vCPU runs before it succeeds.
 [[nodiscard]] Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context);
 [[nodiscard]] Result<> load_context_from_guest(Vcpu& vcpu, GuestPtr<vcpu_guest_context_t> where);
 

@@ -1,4 +1,5 @@
-// Global numbers of vCPUs: each has one while it exists. It selects the descriptor area and the policy's object.
+// Global numbers of vCPUs: each has one while it exists. It selects the descriptor area and the policy's
+// object.
 #pragma once
 
 #include "hv/core/error.hpp"

@@ -1,4 +1,5 @@
-// The built-in policy that takes over when a plug-in was removed: one queue, equal slices, nothing to configure.
+// The built-in policy that takes over when a plug-in was removed: one queue, equal slices, nothing to
+// configure.
 #pragma once
 
 #include "abi/plugin.hpp"

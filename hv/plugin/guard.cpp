@@ -23,7 +23,9 @@ void return_to_caller(Registers& regs, Guard& guard, plugin::Fault fault) {
     regs.rflags = rflags::fixed;
 }
 
-bool in_text(const Guard& guard, std::uint64_t rip) { return rip >= guard.text_start && rip < guard.text_end; }
+bool in_text(const Guard& guard, std::uint64_t rip) {
+    return rip >= guard.text_start && rip < guard.text_end;
+}
 
 } // namespace
 

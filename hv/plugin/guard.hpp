@@ -1,5 +1,6 @@
-// Calling into a plug-in so that nothing it does takes the machine down: a fault in its text, or running beyond its time,
-// brings the processor back here. Interrupts are on during the call, so that a hook that never returns is noticed.
+// Calling into a plug-in so that nothing it does takes the machine down: a fault in its text, or running
+// beyond its time, brings the processor back here. Interrupts are on during the call, so that a hook that
+// never returns is noticed.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -28,8 +29,8 @@ template<class Body>
     return guarded_call(text, budget, [](void* context) { (*static_cast<Plain*>(context))(); }, &body);
 }
 
-// For the trap and interrupt handlers: if a plug-in is being called and this is its fault (or its time is over), points the
-// interrupted registers at the way back and answers true.
+// For the trap and interrupt handlers: if a plug-in is being called and this is its fault (or its time is
+// over), points the interrupted registers at the way back and answers true.
 [[nodiscard]] bool recover_from_trap(Registers& regs);
 [[nodiscard]] bool recover_from_overrun(Registers& regs);
 

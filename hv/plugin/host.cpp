@@ -33,16 +33,19 @@ void PolicyHost::start(std::uint64_t arena) {
         .pcpus = pcpu_count(),
         .now = [](void*) { return machine::now(); },
         .random = [](void*) { return next_random(); },
-        .allocate = [](void* self, std::size_t bytes, std::size_t alignment) {
-            return static_cast<PolicyHost*>(self)->allocate(bytes, alignment);
-        },
-        .note = [](void*, std::uint64_t code, std::uint64_t value) {
-            trace_event(trace::Event::policy_note, nullptr, nullptr, code, value);
-        },
-        .kick = [](void*, PcpuId pcpu) {
-            if (pcpu.value() < pcpu_count())
-                request_dispatch(pcpu);
-        },
+        .allocate =
+            [](void* self, std::size_t bytes, std::size_t alignment) {
+                return static_cast<PolicyHost*>(self)->allocate(bytes, alignment);
+            },
+        .note =
+            [](void*, std::uint64_t code, std::uint64_t value) {
+                trace_event(trace::Event::policy_note, nullptr, nullptr, code, value);
+            },
+        .kick =
+            [](void*, PcpuId pcpu) {
+                if (pcpu.value() < pcpu_count())
+                    request_dispatch(pcpu);
+            },
     };
 }
 

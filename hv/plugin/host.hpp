@@ -1,4 +1,5 @@
-// What a policy may ask of the hypervisor (plugin::Host): time, random numbers, a bounded arena, trace notes, kicks.
+// What a policy may ask of the hypervisor (plugin::Host): time, random numbers, a bounded arena, trace notes,
+// kicks.
 #pragma once
 
 #include "abi/plugin.hpp"

@@ -49,14 +49,16 @@ class Placement {
 };
 
 struct Dynamic {
-    std::uint64_t symbols = 0, strings = 0, strings_bytes = 0, hash = 0, relocations = 0, relocations_bytes = 0;
+    std::uint64_t symbols = 0, strings = 0, strings_bytes = 0, hash = 0, relocations = 0,
+                  relocations_bytes = 0;
 };
 
 std::expected<std::span<const Elf64_Phdr>, Sentence> program_headers(std::span<const std::byte> file) {
     if (file.size() < sizeof(Elf64_Ehdr))
         return std::unexpected{"it is not an ELF file"};
     const auto& header = *reinterpret_cast<const Elf64_Ehdr*>(file.data());
-    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_DYN || header.e_machine != EM_X86_64)
+    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_DYN ||
+        header.e_machine != EM_X86_64)
         return std::unexpected{"it is not a shared object for x86-64"};
     if (header.e_phoff > file.size() || header.e_phentsize != sizeof(Elf64_Phdr) ||
         header.e_phnum * sizeof(Elf64_Phdr) > file.size() - header.e_phoff)
@@ -64,13 +66,13 @@ std::expected<std::span<const Elf64_Phdr>, Sentence> program_headers(std::span<c
     return std::span{reinterpret_cast<const Elf64_Phdr*>(file.data() + header.e_phoff), header.e_phnum};
 }
 
-std::expected<std::uint64_t, Sentence> copy_segments(std::span<const std::byte> file, std::span<const Elf64_Phdr> segments,
-                                                  Placement& placement) {
+std::expected<std::uint64_t, Sentence>
+copy_segments(std::span<const std::byte> file, std::span<const Elf64_Phdr> segments, Placement& placement) {
     std::uint64_t top = 0;
     for (const auto& s : segments)
         if (s.p_type == PT_LOAD) {
-            if (s.p_vaddr % page_bytes != 0 || s.p_memsz > most_bytes || s.p_vaddr > most_bytes || s.p_filesz > s.p_memsz ||
-                s.p_offset > file.size() || s.p_filesz > file.size() - s.p_offset)
+            if (s.p_vaddr % page_bytes != 0 || s.p_memsz > most_bytes || s.p_vaddr > most_bytes ||
+                s.p_filesz > s.p_memsz || s.p_offset > file.size() || s.p_filesz > file.size() - s.p_offset)
                 return std::unexpected{"a segment is not page-aligned, leaves the file or is too large"};
             top = std::max(top, s.p_vaddr + s.p_memsz);
         }
@@ -82,7 +84,8 @@ std::expected<std::uint64_t, Sentence> copy_segments(std::span<const std::byte> 
     return top;
 }
 
-std::expected<Dynamic, Sentence> read_dynamic(std::span<const Elf64_Phdr> segments, const Placement& placement) {
+std::expected<Dynamic, Sentence> read_dynamic(std::span<const Elf64_Phdr> segments,
+                                              const Placement& placement) {
     Dynamic found;
     for (const auto& s : segments) {
         if (s.p_type != PT_DYNAMIC)
@@ -94,13 +97,26 @@ std::expected<Dynamic, Sentence> read_dynamic(std::span<const Elf64_Phdr> segmen
         for (std::uint64_t i = 0; i < count && entries[i].d_tag != DT_NULL; ++i) {
             const auto value = entries[i].d_un.d_val;
             switch (entries[i].d_tag) {
-            case DT_SYMTAB: found.symbols = value; break;
-            case DT_STRTAB: found.strings = value; break;
-            case DT_STRSZ: found.strings_bytes = value; break;
-            case DT_HASH: found.hash = value; break;
-            case DT_RELA: found.relocations = value; break;
-            case DT_RELASZ: found.relocations_bytes = value; break;
-            default: break;
+            case DT_SYMTAB:
+                found.symbols = value;
+                break;
+            case DT_STRTAB:
+                found.strings = value;
+                break;
+            case DT_STRSZ:
+                found.strings_bytes = value;
+                break;
+            case DT_HASH:
+                found.hash = value;
+                break;
+            case DT_RELA:
+                found.relocations = value;
+                break;
+            case DT_RELASZ:
+                found.relocations_bytes = value;
+                break;
+            default:
+                break;
             }
         }
     }
@@ -109,7 +125,8 @@ std::expected<Dynamic, Sentence> read_dynamic(std::span<const Elf64_Phdr> segmen
     return found;
 }
 
-std::expected<void, Sentence> relocate(const Dynamic& dynamic, const Placement& placement, std::uint64_t base) {
+std::expected<void, Sentence> relocate(const Dynamic& dynamic, const Placement& placement,
+                                       std::uint64_t base) {
     const auto count = dynamic.relocations_bytes / sizeof(Elf64_Rela);
     const auto* entries = placement.as<const Elf64_Rela>(dynamic.relocations, count);
     if (entries == nullptr)
@@ -158,7 +175,8 @@ std::expected<LoadedPlugin, Sentence> load_plugin(std::span<const std::byte> fil
     if (descriptor == nullptr || descriptor->magic != plugin::magic)
         return std::unexpected{"its bulkhead_policy is no policy descriptor"};
     if (descriptor->abi_version != plugin::abi_version)
-        return std::unexpected{"it was built for another plug-in ABI: rebuild it against this hypervisor's headers"};
+        return std::unexpected{
+            "it was built for another plug-in ABI: rebuild it against this hypervisor's headers"};
     if (descriptor->kind != kind)
         return std::unexpected{"it is a policy of another kind"};
     LoadedPlugin loaded{reinterpret_cast<const plugin::Descriptor*>(base + *where), {}};

@@ -1,5 +1,5 @@
-// Objects of a policy's own types (per vCPU, domain, pCPU) in a reserved range of addresses, mapped as it fills. Given any
-// number that a policy may answer with, index_of says whether it is one of these objects.
+// Objects of a policy's own types (per vCPU, domain, pCPU) in a reserved range of addresses, mapped as it
+// fills. Given any number that a policy may answer with, index_of says whether it is one of these objects.
 #pragma once
 
 #include "abi/types.hpp"
@@ -15,7 +15,8 @@ namespace bulkhead::hv {
 
 class ObjectRegion {
   public:
-    // `capacity` objects of `bytes` each from address `base` on; `packed` keeps them at their exact size, like an array.
+    // `capacity` objects of `bytes` each from address `base` on; `packed` keeps them at their exact size,
+    // like an array.
     void start(std::uint64_t base, std::uint32_t bytes, std::uint32_t capacity, bool packed) {
         base_ = base;
         bytes_ = bytes;

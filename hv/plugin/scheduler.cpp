@@ -22,7 +22,8 @@ constexpr Nanos construction_budget = milliseconds(10);
 constexpr Nanos starvation_bound = milliseconds(10'000);
 constexpr std::uint64_t region_bytes = 1ULL << 30, set_bytes = 4 * region_bytes;
 
-// A policy and everything it keeps. Two sets, so that a successor can be built while the old one still stands.
+// A policy and everything it keeps. Two sets, so that a successor can be built while the old one still
+// stands.
 struct Incumbent {
     const plugin::Descriptor* descriptor = nullptr;
     const sched::Hooks* hooks = nullptr;
@@ -57,8 +58,10 @@ bool call(Hook hook, Call&& body) {
     return false;
 }
 
-// Makes `set` the incumbent. What its own constructors did is the answer: the caller ejects it if they failed.
-plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text, const std::int64_t* values) {
+// Makes `set` the incumbent. What its own constructors did is the answer: the caller ejects it if they
+// failed.
+plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRange text,
+                    const std::int64_t* values) {
     const auto base = layout::plugins + 0x40000000 + static_cast<std::uint64_t>(&set - sets) * set_bytes;
     set.descriptor = &descriptor;
     set.hooks = static_cast<const sched::Hooks*>(descriptor.hooks);
@@ -152,12 +155,18 @@ void enter_everybody() {
 
 constexpr const char* fault_name(plugin::Fault fault) {
     switch (fault) {
-    case plugin::Fault::wrong_answer: return "a wrong answer";
-    case plugin::Fault::trapped: return "a processor exception";
-    case plugin::Fault::over_budget: return "running over its time";
-    case plugin::Fault::starvation: return "starving a vCPU";
-    case plugin::Fault::no_memory: return "using up its memory";
-    case plugin::Fault::none: break;
+    case plugin::Fault::wrong_answer:
+        return "a wrong answer";
+    case plugin::Fault::trapped:
+        return "a processor exception";
+    case plugin::Fault::over_budget:
+        return "running over its time";
+    case plugin::Fault::starvation:
+        return "starving a vCPU";
+    case plugin::Fault::no_memory:
+        return "using up its memory";
+    case plugin::Fault::none:
+        break;
     }
     return "nothing";
 }
@@ -171,8 +180,10 @@ void eject(Hook hook, plugin::Fault fault) {
     out.ejected_at = machine::now().since_start().count();
     const auto kind = static_cast<std::uint64_t>(plugin::Kind::scheduler) << 32;
     trace_event(trace::Event::policy_eject, nullptr, nullptr, kind | out.hook, out.ejected);
-    log("policy '%s' removed for %s in hook %u; the built-in fallback takes over\n", out.name, fault_name(fault), out.hook);
-    if (build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr) != plugin::Fault::none)
+    log("policy '%s' removed for %s in hook %u; the built-in fallback takes over\n", out.name,
+        fault_name(fault), out.hook);
+    if (build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr) !=
+        plugin::Fault::none)
         machine::panic("the built-in fallback scheduler cannot start");
     enter_everybody();
     for (std::uint32_t i = 0; i < pcpu_count(); ++i)
@@ -218,12 +229,14 @@ void wake(Vcpu& vcpu, RealTime now) {
 }
 
 void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
-    static_cast<void>(call(Hook::deschedule, [&] { policy->hooks->deschedule(policy->object, *vcpu.policy, why, ran, now); }));
+    static_cast<void>(call(Hook::deschedule,
+                           [&] { policy->hooks->deschedule(policy->object, *vcpu.policy, why, ran, now); }));
 }
 
 void charge(Vcpu& vcpu, Nanos amount) {
     if (vcpu.policy != nullptr)
-        static_cast<void>(call(Hook::charge, [&] { policy->hooks->charge(policy->object, *vcpu.policy, amount); }));
+        static_cast<void>(
+            call(Hook::charge, [&] { policy->hooks->charge(policy->object, *vcpu.policy, amount); }));
 }
 
 void tune(Domain& domain) {

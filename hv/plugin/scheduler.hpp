@@ -1,5 +1,6 @@
-// The hypervisor's side of sched/contract.hpp: keeps the policy's objects, calls its hooks under guard, checks its answers,
-// and replaces it with the built-in fallback when it misbehaves. The dispatcher tells; it never sees a policy's type.
+// The hypervisor's side of sched/contract.hpp: keeps the policy's objects, calls its hooks under guard,
+// checks its answers, and replaces it with the built-in fallback when it misbehaves. The dispatcher tells; it
+// never sees a policy's type.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -10,14 +11,16 @@
 
 namespace bulkhead::hv::scheduler {
 
-// Makes `plugin` the policy (at boot, before any vCPU exists) with these parameter values; nullptr for the fallback alone.
+// Makes `plugin` the policy (at boot, before any vCPU exists) with these parameter values; nullptr for the
+// fallback alone.
 void start(const LoadedPlugin* plugin, const std::int64_t* values);
 
 // A vCPU enters and leaves the policy's world. `vcpu.state` must be blocked; attach sets vcpu.policy.
 [[nodiscard]] Result<> attach(Vcpu& vcpu);
 void detach(Vcpu& vcpu);
 
-// The core has already changed vcpu.state; the policy is told. If it fails here, the fallback starts from the core's states.
+// The core has already changed vcpu.state; the policy is told. If it fails here, the fallback starts from the
+// core's states.
 void wake(Vcpu& vcpu, RealTime now);
 void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
 void charge(Vcpu& vcpu, Nanos amount);

@@ -37,7 +37,9 @@ void refresh(Domain& domain) {
 
 } // namespace
 
-landmark::Page& landmark_page() { return *machine::frame_as<landmark::Page>(Mfn{landmark::physical_address >> page_shift}); }
+landmark::Page& landmark_page() {
+    return *machine::frame_as<landmark::Page>(Mfn{landmark::physical_address >> page_shift});
+}
 
 void start_landmark() {
     auto& page = landmark_page();
@@ -59,7 +61,8 @@ Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain) {
     if (page.ledger_used < page.ledger_capacity) {
         entry = &entries[page.ledger_used++];
     } else {
-        entry = std::find_if(entries, entries + page.ledger_capacity, [](const auto& e) { return e.state == gone; });
+        entry = std::find_if(entries, entries + page.ledger_capacity,
+                             [](const auto& e) { return e.state == gone; });
         if (entry == entries + page.ledger_capacity)
             return fail(Error::no_space);
     }

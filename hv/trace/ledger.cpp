@@ -28,8 +28,12 @@ void end_stretch(Pcpu& self, RealTime now, const Vcpu* vcpu) {
     auto& longest = landmark_page().r_max;
     if (length <= longest.ns)
         return;
-    longest = {length, self.stretch_kind, self.stretch_number,
-               vcpu != nullptr ? vcpu->domain->id.value() : trace::no_domain, self.id.value(), 0};
+    longest = {length,
+               self.stretch_kind,
+               self.stretch_number,
+               vcpu != nullptr ? vcpu->domain->id.value() : trace::no_domain,
+               self.id.value(),
+               0};
 }
 
 } // namespace
@@ -63,8 +67,9 @@ void name_stretch(StretchKind kind, std::uint32_t number) {
 Nanos bill_to(Domain* domain) {
     auto& self = pcpu();
     const auto before = self.posted;
-    const auto now = domain == nullptr ? post(self, &discard, &self.ledger->unbilled_ns)
-                                       : post(self, &domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    const auto now = domain == nullptr
+                         ? post(self, &discard, &self.ledger->unbilled_ns)
+                         : post(self, &domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
     return now - before;
 }
 

@@ -1,5 +1,6 @@
-// The billing ledger: each nanosecond of a pCPU goes to exactly one account. Every change of account posts the time since
-// the last change, so the columns add up by construction; abi/landmark.hpp shows them to the outside.
+// The billing ledger: each nanosecond of a pCPU goes to exactly one account. Every change of account posts
+// the time since the last change, so the columns add up by construction; abi/landmark.hpp shows them to the
+// outside.
 #pragma once
 
 #include "abi/types.hpp"
@@ -24,7 +25,8 @@ void leave_for_guest(Vcpu& vcpu);
 // Names what the present stretch is doing, for R_max.
 void name_stretch(StretchKind kind, std::uint32_t number);
 
-// The hypervisor works for `domain` from now on; nullptr: for nobody. Returns the time posted to the previous account.
+// The hypervisor works for `domain` from now on; nullptr: for nobody. Returns the time posted to the previous
+// account.
 Nanos bill_to(Domain* domain);
 // Nothing to run: the stretch ends, idle time begins; and the way back.
 void begin_idle();

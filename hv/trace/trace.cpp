@@ -21,7 +21,8 @@ void start_trace(Pcpu& cpu, trace::Record* records, std::uint64_t capacity, std:
     enabled_groups = groups;
 }
 
-void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a, std::uint64_t b) {
+void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
+                 std::uint64_t b) {
     const auto& what = trace::descriptions[static_cast<std::size_t>(event)];
     if ((enabled_groups & static_cast<std::uint32_t>(what.group)) == 0)
         return;
@@ -31,9 +32,13 @@ void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std
         ++ring.lost;
         return;
     }
-    self.trace[ring.written] = {machine::now().since_start().count(), static_cast<std::uint16_t>(event),
+    self.trace[ring.written] = {machine::now().since_start().count(),
+                                static_cast<std::uint16_t>(event),
                                 domain != nullptr ? domain->id.value() : trace::no_domain,
-                                vcpu != nullptr ? vcpu->id.value() : std::uint16_t{0}, self.id.value(), a, b};
+                                vcpu != nullptr ? vcpu->id.value() : std::uint16_t{0},
+                                self.id.value(),
+                                a,
+                                b};
     ++ring.written;
 }
 
