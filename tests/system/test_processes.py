@@ -60,6 +60,9 @@ def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGHUP, signal.SIG_DFL
+        ),  # whoever runs the tests may ignore it
     ) as process:
         try:
             assert wait_for(lambda: qemus(process.pid)), "QEMU never started"
