@@ -33,7 +33,7 @@ struct Guest {
     std::uint32_t weight;
     std::uint32_t cap;
     TimeMode time_mode;
-    std::uint32_t dilation; // k of dilated:k, in 1/1000
+    std::uint32_t dilation; // k of dilated:k, in 1/1000; k is 1 to 1000
     OnCrash on_crash;
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
     std::uint32_t reserved;

@@ -76,8 +76,8 @@ def time_mode(text: str) -> tuple[int, int]:
         dilation = round(float(factor) * DILATION_UNIT) if colon else DILATION_UNIT
     except (ValueError, OverflowError):
         raise SpecError(f"time mode '{text}': '{factor}' is no number") from None
-    if not DILATION_UNIT <= dilation <= 1_000_000 * DILATION_UNIT:
-        raise SpecError(f"time mode '{text}': the factor must be between 1 and 1000000")
+    if not DILATION_UNIT <= dilation <= 1000 * DILATION_UNIT:
+        raise SpecError(f"time mode '{text}': the factor must be between 1 and 1000")
     return mode, dilation
 
 

@@ -15,7 +15,7 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint32_t heaviest = 65535, least_dilation = 1, most_dilation = 1'000'000;
+constexpr std::uint32_t heaviest = 65535, least_dilation = 1000, most_dilation = 1'000'000; // 1 to 1000
 
 HypercallResult from(Result<> result) {
     if (!result)
