@@ -14,19 +14,13 @@ enum class Emulation : std::uint8_t {
     not_ours, // not an instruction for the hypervisor: the exception is the guest's as it is
 };
 
-// After #GP.
+// After #GP. That includes INT n, which reaches no gate of its own.
 [[nodiscard]] Emulation emulate_privileged(Vcpu& vcpu);
 // After #UD: XEN_EMULATE_PREFIX followed by CPUID.
 [[nodiscard]] bool emulate_forced(Vcpu& vcpu);
 // After #PF on a present page that may not be written: a store into a page table, done through validation.
 [[nodiscard]] bool emulate_page_table_write(Vcpu& vcpu, std::uint64_t fault_address);
 
-struct SoftwareInterrupt {
-    std::uint8_t vector;
-    std::uint8_t length;
-};
-// What INT n at rip asks for, if that is what is there.
-[[nodiscard]] std::optional<SoftwareInterrupt> decode_software_interrupt(const Vcpu& vcpu);
 // Bytes of the INT3, INTO or two-byte form that ended right before rip.
 [[nodiscard]] std::uint64_t software_trap_length(const Vcpu& vcpu);
 

@@ -3,6 +3,7 @@
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/core/emulate_system.hpp"
+#include "hv/core/traps.hpp"
 
 #include <algorithm>
 
@@ -36,6 +37,18 @@ Emulation system_group(Vcpu& vcpu, const Code& code, const Instruction& instruct
     return Emulation::not_ours;
 }
 
+// A trap, so the handler finds rip behind the instruction; a fault at the instruction if it is not permitted.
+Emulation software_interrupt(Vcpu& vcpu, const Instruction& instruction) {
+    const auto vector = static_cast<unsigned>(instruction.immediate) & 0xff;
+    const auto start = vcpu.regs.rip;
+    vcpu.regs.rip += instruction.length;
+    if (!deliver_software_interrupt(vcpu, vector)) {
+        vcpu.regs.rip = start;
+        deliver_exception(vcpu, vector::protection, refused_vector(vector));
+    }
+    return Emulation::done;
+}
+
 // What an application may have done for it, given the permission that io_permitted describes.
 std::optional<Emulation> for_any_mode(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     switch (instruction.opcode) {
@@ -55,6 +68,8 @@ std::optional<Emulation> for_any_mode(Vcpu& vcpu, const Code& code, const Instru
     case 0xee:
     case 0xef:
         return emulate_port(vcpu, code, instruction);
+    case 0xcd:
+        return software_interrupt(vcpu, instruction);
     case 0x0fa2:
         answer_cpuid(vcpu);
         return done(vcpu, code, instruction);
@@ -125,16 +140,6 @@ bool emulate_forced(Vcpu& vcpu) {
     answer_cpuid(vcpu);
     finish(vcpu, *code, sizeof pattern);
     return true;
-}
-
-std::optional<SoftwareInterrupt> decode_software_interrupt(const Vcpu& vcpu) {
-    const auto code = fetch(vcpu);
-    if (!code)
-        return {};
-    const auto instruction = decode(code->view(), code->segment.long_mode);
-    if (!instruction || instruction->opcode != 0xcd)
-        return {};
-    return SoftwareInterrupt{static_cast<std::uint8_t>(instruction->immediate), instruction->length};
 }
 
 std::uint64_t software_trap_length(const Vcpu& vcpu) {

@@ -49,19 +49,7 @@ void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
     deliver_page_fault(vcpu, address, error);
 }
 
-// The error code of an INT n that is not permitted. The processor's own is not believed: one emulator gets it
-// wrong.
-constexpr std::uint64_t refused_vector(unsigned vector) { return vector * 8 + 2; }
-
 void handle_protection(Vcpu& vcpu) {
-    if (const auto call = decode_software_interrupt(vcpu)) {
-        const auto start = vcpu.regs.rip;
-        vcpu.regs.rip += call->length;
-        if (deliver_software_interrupt(vcpu, call->vector))
-            return;
-        vcpu.regs.rip = start;
-        return deliver_exception(vcpu, vector::protection, refused_vector(call->vector));
-    }
     switch (emulate_privileged(vcpu)) {
     case Emulation::done:
         return;

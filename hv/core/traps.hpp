@@ -35,6 +35,10 @@ void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error);
 // false, having changed nothing, if the guest gave the interrupted mode no permission for that vector.
 [[nodiscard]] bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector);
 
+// The #GP error code of a software interrupt that is not permitted. The processor's own is not believed: one
+// emulator gets it wrong.
+[[nodiscard]] constexpr std::uint64_t refused_vector(unsigned vector) { return vector * 8 + 2; }
+
 // The event upcall; the caller found something pending and events not masked.
 void deliver_event_callback(Vcpu& vcpu);
 // SYSCALL by an application in 64-bit or 32-bit code: rcx holds its rip and r11 its rflags. Without a

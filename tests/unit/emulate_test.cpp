@@ -1,4 +1,4 @@
-// Privileged instructions and stores into page tables, carried out for a guest or refused.
+// Privileged instructions, carried out for a guest or refused.
 #include "hv/core/emulate.hpp"
 #include "traps_world.hpp"
 
@@ -11,15 +11,6 @@ void protection_fault(Guest& guest) {
     guest.regs().vector = vector::protection;
     guest.regs().error = 0;
     handle_guest_trap(guest.vcpu(), 0);
-}
-
-// The instruction of `length` bytes was finished and the guest goes on behind it.
-testing::AssertionResult finished(Guest& guest, unsigned length) {
-    const auto expected = (guest.vcpu().in_kernel ? Guest::kernel_code : Guest::user_code) + length;
-    if (guest.crash)
-        return testing::AssertionFailure() << *guest.crash;
-    return guest.regs().rip == expected ? testing::AssertionSuccess()
-                                        : testing::AssertionFailure() << std::hex << guest.regs().rip;
 }
 
 testing::AssertionResult refused(Guest& guest) {
@@ -37,7 +28,7 @@ TEST(Emulate, ForcedCpuidInBothModes) {
         guest.regs().rax = 0x40000000;
         guest.regs().vector = vector::invalid_opcode;
         handle_guest_trap(guest.vcpu(), 0);
-        EXPECT_TRUE(finished(guest, 7));
+        EXPECT_TRUE(guest.finished(7));
         EXPECT_EQ(guest.regs().rbx, 0x566e6558U);
     }
 }
@@ -67,7 +58,7 @@ TEST(Emulate, MsrOfTheGuestsOwn) {
     guest.regs().rax = 0xffffffff'00005000;
     guest.regs().rdx = 0x7f;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 2));
+    EXPECT_TRUE(guest.finished(2));
     EXPECT_EQ(guest.vcpu().fs_base, 0x7f00005000U);
     EXPECT_EQ(guest.base_loads, 1U);
     guest.regs().rip = Guest::kernel_code;
@@ -90,7 +81,7 @@ TEST(Emulate, UnknownMsr) {
     early.code({0x0f, 0x32});
     early.regs().rcx = 0x12345;
     protection_fault(early);
-    EXPECT_TRUE(finished(early, 2));
+    EXPECT_TRUE(early.finished(2));
     EXPECT_EQ(early.regs().rax, 0U);
     Guest base;
     base.code({0x0f, 0x30});
@@ -132,7 +123,7 @@ TEST(Emulate, PortsAreAnEmptyBusForThoseWhoMayAsk) {
     allowed.code({0xec}); // in (%dx),%al
     allowed.regs().rax = 0x1234;
     protection_fault(allowed);
-    EXPECT_TRUE(finished(allowed, 1));
+    EXPECT_TRUE(allowed.finished(1));
     EXPECT_EQ(allowed.regs().rax, 0x12ffU);
     allowed.regs().rip = Guest::kernel_code;
     allowed.code({0xed}); // in (%dx),%eax
@@ -141,13 +132,13 @@ TEST(Emulate, PortsAreAnEmptyBusForThoseWhoMayAsk) {
     allowed.regs().rip = Guest::kernel_code;
     allowed.code({0xe6, 0x80});
     protection_fault(allowed);
-    EXPECT_TRUE(finished(allowed, 2));
+    EXPECT_TRUE(allowed.finished(2));
     Guest application;
     application.in_user_mode();
     application.vcpu().iopl = 3;
     application.code({0xec});
     protection_fault(application);
-    EXPECT_TRUE(finished(application, 1));
+    EXPECT_TRUE(application.finished(1));
 }
 
 TEST(Emulate, ArchitecturalIoplIsForRing0) {
@@ -155,7 +146,7 @@ TEST(Emulate, ArchitecturalIoplIsForRing0) {
     guest.domain().vm_assist = 1ULL << VMASST_TYPE_architectural_iopl;
     guest.code({0xfa});
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 1));
+    EXPECT_TRUE(guest.finished(1));
     EXPECT_FALSE(guest.masked()) << "CLI has no effect";
 }
 
@@ -168,7 +159,7 @@ TEST(Emulate, RepeatedInput) {
     guest.regs().rcx = 3;
     guest.poke(buffer + 6, std::uint16_t{0x1111});
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 3));
+    EXPECT_TRUE(guest.finished(3));
     EXPECT_EQ(guest.regs().rcx, 0U);
     EXPECT_EQ(guest.regs().rdi, buffer + 6);
     EXPECT_EQ(guest.peek(buffer), 0x1111'ffff'ffff'ffffU);
@@ -185,7 +176,7 @@ TEST(Emulate, LongRepeatsAreDoneInPieces) {
     guest.code({0xf3, 0x6e}); // rep outsb
     guest.regs().rcx = ~0ULL;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 0)) << "the guest runs the instruction again";
+    EXPECT_TRUE(guest.finished(0)) << "the guest runs the instruction again";
     EXPECT_LT(guest.regs().rcx, ~0ULL);
 }
 
@@ -193,7 +184,7 @@ TEST(Emulate, HaltBlocks) {
     Guest guest;
     guest.code({0xf4});
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 1));
+    EXPECT_TRUE(guest.finished(1));
     EXPECT_EQ(guest.blocks, 1U);
 }
 
@@ -206,7 +197,7 @@ TEST(Emulate, ControlRegisters) {
     guest.code({0x0f, 0x22, 0xd8}); // mov %rax,%cr3
     guest.regs().rax = 0x7000;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 3));
+    EXPECT_TRUE(guest.finished(3));
     EXPECT_EQ(guest.roots_set, std::vector{Mfn{7}});
     guest.regs().rip = Guest::kernel_code;
     guest.root_error = Error::invalid;
@@ -219,12 +210,12 @@ TEST(Emulate, UnfinishedRootIsTriedAgain) {
     guest.code({0x0f, 0x22, 0xd8});
     guest.debt = Error::restart;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 0));
+    EXPECT_TRUE(guest.finished(0));
     EXPECT_TRUE(guest.roots_set.empty());
     guest.debt.reset();
     guest.root_error = Error::restart;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 0));
+    EXPECT_TRUE(guest.finished(0));
 }
 
 TEST(Emulate, OnlyTaskSwitchedOfCr0) {
@@ -236,7 +227,7 @@ TEST(Emulate, OnlyTaskSwitchedOfCr0) {
     guest.code({0x0f, 0x22, 0xc0});
     guest.regs().rax |= 8;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 3));
+    EXPECT_TRUE(guest.finished(3));
     EXPECT_TRUE(guest.vcpu().task_switched);
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x06}); // clts
@@ -254,19 +245,19 @@ TEST(Emulate, LmswAndCr4AndXsetbv) {
     guest.code({0x0f, 0x01, 0xf0}); // lmsw %ax
     guest.regs().rax = 0xb;         // TS, MP, PE
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 3));
+    EXPECT_TRUE(guest.finished(3));
     EXPECT_TRUE(guest.vcpu().task_switched);
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x22, 0xe0}); // mov %rax,%cr4
     guest.regs().rax = ~0ULL;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 3));
+    EXPECT_TRUE(guest.finished(3));
     EXPECT_EQ(guest.vcpu().cr4, allowed_cr4(guest.vcpu()));
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x01, 0xd1}); // xsetbv
     guest.regs().rcx = guest.regs().rdx = 0, guest.regs().rax = 7;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 3));
+    EXPECT_TRUE(guest.finished(3));
     Guest wider;
     wider.code({0x0f, 0x01, 0xd1});
     wider.regs().rax = 0xe7;
@@ -287,7 +278,7 @@ TEST(Emulate, CodeAcrossTwoPages) {
     guest.vcpu().task_switched = true;
     protection_fault(guest);
     EXPECT_FALSE(guest.vcpu().task_switched);
-    EXPECT_TRUE(finished(guest, page_bytes + 1));
+    EXPECT_TRUE(guest.finished(page_bytes + 1));
 }
 
 TEST(Emulate, InvalidationOfOnePage) {
@@ -295,7 +286,7 @@ TEST(Emulate, InvalidationOfOnePage) {
     guest.code({0x0f, 0x01, 0x7f, 0x08}); // invlpg 8(%rdi)
     guest.regs().rdi = 0x5000;
     protection_fault(guest);
-    EXPECT_TRUE(finished(guest, 4));
+    EXPECT_TRUE(guest.finished(4));
     EXPECT_EQ(guest.flushed, std::vector<std::uint64_t>{0x5008});
 }
 
@@ -327,116 +318,6 @@ TEST(Emulate, CodeSegmentsOfTheGuestsOwnTable) {
     guest.regs().cs = 0x1003; // beyond the table
     protection_fault(guest);
     EXPECT_TRUE(guest.took(vector::protection));
-}
-
-// A store of the kernel into a page table: the frame at `table` is mapped read-only.
-struct PageTable : testing::Test, Guest {
-    static constexpr std::uint64_t table_at = 0xffff888000004000;
-    PageTable() {
-        map(table_at, false);
-        regs().rdi = table_at + 8;
-        regs().rsi = 0x1111222233334444;
-        regs().rax = 0x8000000000000067;
-        poke(table_at + 8, std::uint64_t{0x8000000000000067});
-    }
-    void store(std::initializer_list<int> bytes) {
-        code(bytes);
-        regs().vector = vector::page_fault;
-        regs().error = page_fault::present | page_fault::write | page_fault::user;
-        handle_guest_trap(vcpu(), table_at + 8);
-    }
-};
-
-TEST_F(PageTable, Move) {
-    store({0x48, 0x89, 0x37}); // mov %rsi,(%rdi)
-    EXPECT_TRUE(finished(*this, 3));
-    EXPECT_EQ(page_table_writes, (std::vector{PageTableWrite{table_at + 8, 0x1111222233334444, 8}}));
-    EXPECT_EQ(peek(table_at + 8), 0x8000000000000067U) << "only validation writes";
-}
-
-TEST_F(PageTable, MoveOfAConstantAndOfHalfAnEntry) {
-    store({0x48, 0xc7, 0x07, 0xff, 0xff, 0xff, 0xff}); // movq $-1,(%rdi)
-    EXPECT_EQ(page_table_writes.back(), (PageTableWrite{table_at + 8, ~0ULL, 8}));
-    regs().rip = Guest::kernel_code;
-    store({0x89, 0x37}); // mov %esi,(%rdi)
-    EXPECT_EQ(page_table_writes.back(), (PageTableWrite{table_at + 8, 0x33334444, 4}));
-}
-
-TEST_F(PageTable, Exchange) {
-    store({0x48, 0x87, 0x37}); // xchg %rsi,(%rdi)
-    EXPECT_TRUE(finished(*this, 3));
-    EXPECT_EQ(page_table_writes.back().value, 0x1111222233334444U);
-    EXPECT_EQ(regs().rsi, 0x8000000000000067U);
-}
-
-TEST_F(PageTable, CompareExchangeThatMatches) {
-    store({0xf0, 0x48, 0x0f, 0xb1, 0x37});
-    EXPECT_TRUE(finished(*this, 5));
-    EXPECT_EQ(page_table_writes.back().value, 0x1111222233334444U);
-    EXPECT_NE(regs().rflags & 0x40, 0U);
-    EXPECT_EQ(regs().rax, 0x8000000000000067U);
-}
-
-TEST_F(PageTable, CompareExchangeThatDoesNot) {
-    regs().rax = 5;
-    store({0xf0, 0x48, 0x0f, 0xb1, 0x37});
-    EXPECT_EQ(page_table_writes.back().value, 0x8000000000000067U);
-    EXPECT_EQ(regs().rax, 0x8000000000000067U);
-    EXPECT_EQ(regs().rflags & 0x40, 0U);
-    EXPECT_NE(regs().rflags & 1, 0U) << "5 is below";
-}
-
-TEST_F(PageTable, BitsAndMasks) {
-    store({0xf0, 0x48, 0x0f, 0xba, 0x37, 0x01}); // lock btrq $1
-    EXPECT_EQ(page_table_writes.back().value, 0x8000000000000065U);
-    EXPECT_NE(regs().rflags & 1, 0U);
-    regs().rip = Guest::kernel_code;
-    store({0xf0, 0x80, 0x27, 0xfd}); // lock andb $0xfd
-    EXPECT_EQ(page_table_writes.back(), (PageTableWrite{table_at + 8, 0x65, 1}));
-    regs().rip = Guest::kernel_code;
-    store({0xf0, 0x48, 0x09, 0x37}); // lock or %rsi
-    EXPECT_EQ(page_table_writes.back().value, 0x8000000000000067 | 0x1111222233334444U);
-    EXPECT_EQ(regs().rflags & 0x80, 0x80U);
-    regs().rip = Guest::kernel_code;
-    store({0xf0, 0x48, 0x0f, 0xb3, 0x37}); // lock btr %rsi: bit number beyond the entry
-    EXPECT_TRUE(took(vector::page_fault));
-}
-
-TEST_F(PageTable, StringStoreWithoutRepeat) {
-    store({0x48, 0xab});
-    EXPECT_EQ(page_table_writes.back().value, 0x8000000000000067U);
-    EXPECT_EQ(regs().rdi, table_at + 16);
-    EXPECT_TRUE(finished(*this, 2));
-}
-
-TEST_F(PageTable, WhatIsNoTableIsAPageFault) {
-    page_table_answer = false;
-    store({0x48, 0x87, 0x37});
-    ASSERT_TRUE(took(vector::page_fault));
-    EXPECT_EQ(word(2), page_fault::present | page_fault::write);
-    EXPECT_EQ(regs().rsi, 0x1111222233334444U) << "the instruction did not happen";
-}
-
-TEST_F(PageTable, ForbiddenEntryIsAPageFaultAndAnUnfinishedOneIsRetried) {
-    page_table_answer = std::unexpected{Error::restart};
-    store({0x48, 0x89, 0x37});
-    EXPECT_TRUE(finished(*this, 0));
-    page_table_answer = std::unexpected{Error::invalid};
-    store({0x48, 0x89, 0x37});
-    EXPECT_TRUE(took(vector::page_fault));
-}
-
-TEST_F(PageTable, NotForApplicationsNorOtherAddressesNorOddOnes) {
-    in_user_mode();
-    store({0x48, 0x89, 0x37});
-    EXPECT_TRUE(took(vector::page_fault));
-    vcpu().in_kernel = true;
-    regs().rip = Guest::kernel_code;
-    regs().rsp = Guest::kernel_stack;
-    regs().rdi += 8; // the operand is not what faulted
-    store({0x48, 0x89, 0x37});
-    EXPECT_TRUE(took(vector::page_fault));
-    EXPECT_TRUE(page_table_writes.empty());
 }
 
 } // namespace

@@ -66,6 +66,12 @@ class Guest {
     // Whether the guest is now at the handler of `vector`, in kernel mode.
     [[nodiscard]] bool took(unsigned vector) { return vcpu_->in_kernel && regs().rip == handler(vector); }
 
+    // Whether an instruction of `length` bytes at the start of the code was finished and the guest goes on
+    // behind it.
+    [[nodiscard]] bool finished(std::uint64_t length) {
+        return !crash && regs().rip == (vcpu_->in_kernel ? kernel_code : user_code) + length;
+    }
+
     vcpu_info_t info{};
     std::array<TrapHandler, 256> table{};
     std::optional<std::string> crash; // why the domain was crashed
