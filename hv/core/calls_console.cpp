@@ -5,6 +5,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/io/console.hpp"
+#include "hv/io/output.hpp"
 
 #include <algorithm>
 
@@ -12,25 +13,27 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint64_t chunk_bytes = 128;
-
-// On restart the arguments name the part that is still to be written.
+// On restart the arguments name the part that is still to be written. The call is over only when the serial
+// line has it all, so that the guest that talks is the guest that waits, and pays.
 [[nodiscard]] HypercallResult write(HypercallContext& context, std::uint64_t from, std::uint64_t left) {
-    char chunk[chunk_bytes];
-    while (left > 0) {
-        const std::uint64_t bytes = std::min(left, chunk_bytes);
-        if (!machine::copy_from_guest(chunk, GuestAddress{from}, bytes))
-            return fail(Error::bad_address);
-        console_write(context.domain, chunk, bytes);
-        from += bytes;
-        left -= bytes;
-        if (left > 0 && machine::should_preempt()) {
+    char piece[console_piece];
+    for (;;) {
+        if (left > 0 && output_has_room()) {
+            const std::uint64_t bytes = std::min<std::uint64_t>(left, sizeof piece);
+            if (!machine::copy_from_guest(piece, GuestAddress{from}, bytes))
+                return fail(Error::bad_address);
+            console_write(context.domain, piece, bytes);
+            from += bytes;
+            left -= bytes;
+        }
+        if (pump_output() && left == 0)
+            return 0;
+        if (machine::should_preempt()) {
             context.arguments[1] = left;
             context.arguments[2] = from;
             return fail(Error::restart);
         }
     }
-    return 0;
 }
 
 } // namespace

@@ -158,7 +158,7 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
 
 Result<> destroy_domain(Domain& domain) {
     stop_all(domain);
-    console_disconnect(domain);
+    BULKHEAD_TRY(console_disconnect(domain));
     BULKHEAD_TRY(relinquish_grants(domain));
     if (domain.events.pages[0] != nullptr)
         BULKHEAD_TRY(close_all_ports(domain));

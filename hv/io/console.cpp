@@ -6,7 +6,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/io/format.hpp"
-#include "hv/io/line.hpp"
+#include "hv/io/output.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -35,13 +35,16 @@ struct Console {
     xencons_interface* ring;   // direct map, nullptr while there is none
     XENCONS_RING_IDX consumed; // out_cons as it should be; the ring's own is the guest's to spoil
     Mfn ring_frame;
+    std::uint32_t last_words; // bytes that are still read from the ring when it is disconnected
     Port port;
 };
 
-// Hostile bytes from a guest. Terminal escapes are taken out, control characters other than \n, \r, \t and \b
-// shown as '?'.
+// Hostile bytes from a guest, at most console_piece (hv/io/output.hpp) at a time, once output_has_room.
+// Terminal escapes are taken out, control characters other than \n, \r, \t and \b shown as '?'. Whole lines
+// are queued; pump_output sends them.
 void console_write(Domain& domain, const char* bytes, std::size_t count);
-// Takes what is in the ring's output half, at most one ring full per call; called on the ring's event.
+// Shows what is in the ring's output half, as long as the stretch's time lasts and the serial line keeps up;
+// what is left waits in the ring. Called on the ring's event and by the housekeeping timer.
 void console_drain(Domain& domain);
 // Shows unfinished lines older than 50 ms and overdue drop notices, or with `all` whatever is held back;
 // called by the housekeeping timer and at the end of a run. Returns whether anything is left waiting.
@@ -49,8 +52,9 @@ bool console_flush(Domain& domain, bool all);
 // Connects the guest's ring page, whose reference is held until console_disconnect; a ring connected before
 // is let go. Fails if the frame is not the guest's to write.
 [[nodiscard]] Result<Port> console_connect(Domain& domain, Mfn ring);
-// Also before the domain's memory is relinquished. Takes what is left in the ring first.
-void console_disconnect(Domain& domain);
+// Shows what is left in the ring and lets it go; before the domain's memory is relinquished. Answers restart
+// until done.
+[[nodiscard]] Result<> console_disconnect(Domain& domain);
 // Bytes per second and guest, its prefix included; a second's worth may come at once. 0: no limit.
 void console_set_rate(std::uint32_t bytes_per_second);
 

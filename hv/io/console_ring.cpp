@@ -4,6 +4,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/io/console.hpp"
+#include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"
 
 #include <algorithm>
@@ -14,13 +15,12 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint32_t ring_bytes = sizeof(xencons_interface::out);
-constexpr std::uint32_t chunk_bytes = 64; // shown at a time: about 25 us, what a stretch may last
 static_assert((ring_bytes & (ring_bytes - 1)) == 0 && sizeof(xencons_interface) <= page_bytes);
 
 void on_ring_event(Domain& domain, Port) { console_drain(domain); }
 
 // Copies the oldest of what is new into `out` and returns its length. Acknowledges it to the guest.
-[[nodiscard]] std::uint32_t take(Console& console, char (&out)[chunk_bytes]) {
+[[nodiscard]] std::uint32_t take(Console& console, char (&out)[console_piece]) {
     const LockGuard guard{console.lock};
     if (console.ring == nullptr)
         return 0;
@@ -30,7 +30,7 @@ void on_ring_event(Domain& domain, Port) { console_drain(domain); }
         console.consumed = produced;
         count = 0;
     }
-    count = std::min(count, chunk_bytes);
+    count = std::min<std::uint32_t>(count, console_piece);
     for (std::uint32_t i = 0; i < count; ++i)
         out[i] = std::atomic_ref{console.ring->out[(console.consumed + i) % ring_bytes]}.load(
             std::memory_order_relaxed);
@@ -47,21 +47,31 @@ void drop_ring(Console& console) {
     console.ring_frame = {};
 }
 
-} // namespace
-
-void console_drain(Domain& domain) {
-    char bytes[chunk_bytes];
-    std::uint32_t total = 0;
-    while (total < ring_bytes) {
+// Shows at most `budget` bytes and lowers it by what was shown. False if the time was used up or the serial
+// line is behind: more may be left.
+[[nodiscard]] bool show_ring(Domain& domain, std::uint32_t& budget) {
+    char bytes[console_piece];
+    while (budget > 0) {
+        if (!pump_output() && !output_has_room())
+            return false;
         const std::uint32_t count = take(domain.console, bytes);
         if (count == 0)
             break;
         console_write(domain, bytes, count);
-        total += count;
+        budget -= std::min(budget, count);
         if (machine::should_preempt())
-            break; // the rest with the guest's next event or the next housekeeping
+            return false;
     }
-    if (total > 0)
+    return true;
+}
+
+} // namespace
+
+void console_drain(Domain& domain) {
+    std::uint32_t budget = ring_bytes;
+    if (show_ring(domain, budget))
+        pump_output();
+    if (budget < ring_bytes)
         raise_hypervisor_port(domain, domain.console.port, on_ring_event); // there is room again
 }
 
@@ -72,7 +82,7 @@ Result<Port> console_connect(Domain& domain, Mfn ring) {
         put_data(ring, true);
         return fail(port.error());
     }
-    console_disconnect(domain);
+    drop_ring(domain.console);
     Console& console = domain.console;
     {
         const LockGuard guard{console.lock};
@@ -80,13 +90,17 @@ Result<Port> console_connect(Domain& domain, Mfn ring) {
         console.ring_frame = ring;
         console.consumed = std::atomic_ref{console.ring->out_cons}.load(std::memory_order_relaxed);
         console.port = *port;
+        console.last_words = ring_bytes;
     }
     return port;
 }
 
-void console_disconnect(Domain& domain) {
-    console_drain(domain);
+// Others may write to the ring while it goes, so that it need never be empty: one ring full, and it is over.
+Result<> console_disconnect(Domain& domain) {
+    if (!show_ring(domain, domain.console.last_words) && domain.console.last_words > 0)
+        return fail(Error::restart);
     drop_ring(domain.console);
+    return {};
 }
 
 } // namespace bulkhead::hv
