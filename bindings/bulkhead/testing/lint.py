@@ -8,10 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootstrap.build import BuildError, build, build_dir
+from bootstrap.build import BuildError, build
 
 from bulkhead.paths import ROOT
 from bulkhead.testing.case import FAILED, PASSED, Case, command_case
+from bulkhead.testing.tidy import tidy
 
 CPP = (".cpp", ".hpp")
 POLICY_FOLDERS = ("sched", "memctl", "ringctl")
@@ -73,11 +74,6 @@ def _clang_build() -> Case:
     return Case("clang builds without a warning", PASSED)
 
 
-def _tidy() -> Case:
-    command = ["run-clang-tidy-19", "-quiet", "-p", str(build_dir("clang")), f"-j{os.cpu_count() or 1}"]
-    return command_case("clang-tidy", [*command, f"^{re.escape(str(ROOT))}/"])
-
-
 def _cppcheck(files: Sequence[str]) -> Case:
     command = ["cppcheck", "--quiet", "--std=c++20", "--language=c++", "--library=googletest", "-I", "."]
     command += [
@@ -114,5 +110,5 @@ def lint() -> list[Case]:
         _cppcheck(cpp),
         blind_core(files),
         _clang_build(),
-        _tidy(),
+        tidy(cpp),
     ]
