@@ -70,7 +70,7 @@ std::string_view take_name(std::string_view& rest) {
     std::size_t length = 0;
     while (length < rest.size() && rest[length] != '/')
         ++length;
-    const std::string_view name{rest.data(), length};
+    const auto name = rest.substr(0, length);
     rest.remove_prefix(length);
     return name;
 }

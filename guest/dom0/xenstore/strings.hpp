@@ -9,7 +9,7 @@ namespace bulkhead::xenstore {
 inline Result<std::string_view> take_string(std::string_view& rest) {
     for (std::size_t i = 0; i < rest.size(); ++i)
         if (rest[i] == '\0') {
-            const std::string_view text{rest.data(), i};
+            const auto text = rest.substr(0, i);
             rest.remove_prefix(i + 1);
             return text;
         }
