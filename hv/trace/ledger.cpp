@@ -88,6 +88,8 @@ Nanos stretch_length() { return machine::now() - pcpu().stretch_start; }
 
 void post_ledger() {
     auto& self = pcpu();
+    if (self.account == nullptr) // not open yet
+        return;
     post(self, self.account, self.total);
 }
 
