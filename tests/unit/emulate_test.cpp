@@ -308,7 +308,7 @@ TEST(Emulate, CodeSegmentsOfTheGuestsOwnTable) {
     guest.vcpu().gdt_entries = 512;
     guest.vcpu().gdt_frames[0] = Mfn{1};
     guest.code({0xcd, 0x80});
-    for (const std::uint64_t selector : {0x33, 0x23}) {
+    for (const std::uint64_t selector : {0x33U, 0x23U}) {
         guest.in_user_mode();
         guest.regs().cs = selector;
         protection_fault(guest);
