@@ -30,7 +30,8 @@ class ConsoleTest : public testing::Test {
     void write(std::string_view text) { write(guest, text); }
     void write(Domain& domain, std::string_view text) {
         for (; !text.empty(); text.remove_prefix(std::min(text.size(), console_piece))) {
-            console_write(domain, text.data(), std::min(text.size(), console_piece));
+            const std::string piece{text.substr(0, console_piece)};
+            console_write(domain, piece.data(), piece.size());
             pump_output();
         }
     }
