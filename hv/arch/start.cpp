@@ -24,6 +24,8 @@
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
+#include <array>
+#include <new>
 
 extern "C" {
 extern char image_end[];
@@ -37,11 +39,15 @@ namespace {
 
 constexpr std::uint32_t ledger_entries = 4096;
 
-constinit Pcpu pcpus[landmark::max_pcpus];
+// Raw memory: a Pcpu has intrusive containers, which cannot be made at compile time, and no constructor runs
+// before start().
+alignas(Pcpu) constinit std::array<std::byte, landmark::max_pcpus * sizeof(Pcpu)> pcpu_memory{};
+
+Pcpu* pcpu_slot(std::size_t number) { return reinterpret_cast<Pcpu*>(pcpu_memory.data()) + number; }
 
 using Bytes = std::span<const std::byte>;
 
-void start_boot_pcpu() { *reinterpret_cast<Pcpu**>(boot_stack_top) = &pcpus[0]; }
+void start_boot_pcpu() { *reinterpret_cast<Pcpu**>(boot_stack_top) = ::new (pcpu_slot(0)) Pcpu{}; }
 
 Bytes manifest_bytes(const BootFacts& facts) {
     const auto size = facts.manifest.end - facts.manifest.start;
@@ -78,7 +84,7 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
     start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger),
                           ledger_entries);
     const auto records = early.take(header.trace_bytes);
-    start_trace(pcpus[0], reinterpret_cast<trace::Record*>(layout::direct_map + records),
+    start_trace(pcpu(), reinterpret_cast<trace::Record*>(layout::direct_map + records),
                 header.trace_bytes / sizeof(trace::Record), header.trace_mask);
     landmark_page().seed = header.seed;
     landmark_page().clock_hz = machine::tsc_scale().hz;
@@ -112,7 +118,7 @@ void start_scheduler(Bytes bytes, const manifest::Header& header) {
 
 } // namespace
 
-Pcpu& pcpu(PcpuId id) { return pcpus[id.value()]; }
+Pcpu& pcpu(PcpuId id) { return *std::launder(pcpu_slot(id.value())); }
 std::uint32_t pcpu_count() { return 1; }
 PcpuId machine::this_pcpu() { return pcpu().id; }
 bool machine::should_preempt() {

@@ -10,18 +10,10 @@ namespace {
 
 constexpr std::uint64_t user_level = 3;
 
-// Arithmetic flags, TF, DF, NT, RF, AC and ID are the guest's. IF is always on for real, IOPL always 0; VM,
-// VIF and VIP have no meaning in 64-bit code.
-constexpr std::uint64_t guest_flags = 0x0025'4dd5;
-
-std::uint64_t sanitized(std::uint64_t flags) {
-    return (flags & guest_flags) | rflags::fixed | rflags::interrupt;
-}
-
 void restore(Vcpu& vcpu, const iret_context& saved) {
     auto& regs = vcpu.regs;
     regs.rip = saved.rip;
-    regs.rflags = sanitized(saved.rflags);
+    regs.rflags = guest_flags(saved.rflags);
     regs.rsp = saved.rsp;
     if (saved.flags & VGCF_in_syscall) { // as SYSRET leaves them
         regs.cs = FLAT_RING3_CS64;

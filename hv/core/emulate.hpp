@@ -20,6 +20,9 @@ enum class Emulation : std::uint8_t {
 [[nodiscard]] bool emulate_forced(Vcpu& vcpu);
 // After #PF on a present page that may not be written: a store into a page table, done through validation.
 [[nodiscard]] bool emulate_page_table_write(Vcpu& vcpu, std::uint64_t fault_address);
+// After #PF of an access that the processor made with the hypervisor's rights while the guest ran: IRET or a
+// far return within the guest's ring. (QEMU's emulation reads their stack so, which SMAP then refuses.)
+[[nodiscard]] bool emulate_far_return(Vcpu& vcpu);
 
 // Bytes of the INT3, INTO or two-byte form that ended right before rip.
 [[nodiscard]] std::uint64_t software_trap_length(const Vcpu& vcpu);

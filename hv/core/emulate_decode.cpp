@@ -57,6 +57,8 @@ constexpr std::uint8_t follow_one(std::uint8_t opcode) {
     case 0xf4:
     case 0xfa:
     case 0xfb: // hlt, cli, sti
+    case 0xcb:
+    case 0xcf: // lret, iret
         return nothing;
     default:
         return unknown;

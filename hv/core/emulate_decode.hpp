@@ -1,6 +1,6 @@
 // A decoder for the few instructions that the hypervisor carries out for guests: privileged ones, port I/O,
-// software interrupts, and the stores by which kernels update page-table entries. Knows nothing of a guest's
-// state or memory.
+// software interrupts, far returns, and the stores by which kernels update page-table entries. Knows nothing
+// of a guest's state or memory.
 #pragma once
 
 #include <array>

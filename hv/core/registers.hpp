@@ -23,4 +23,11 @@ inline constexpr std::uint64_t carry = 1 << 0, fixed = 1 << 1, trap = 1 << 8, in
                                vm86 = 1 << 17, align = 1 << 18;
 }
 
+// What a guest may set of `flags`: the arithmetic flags, TF, DF, NT, RF, AC and ID. IF is always on for real,
+// IOPL always 0; VM, VIF and VIP have no meaning in 64-bit code.
+[[nodiscard]] constexpr std::uint64_t guest_flags(std::uint64_t flags) {
+    constexpr std::uint64_t theirs = 0x0025'4dd5;
+    return (flags & theirs) | rflags::fixed | rflags::interrupt;
+}
+
 } // namespace bulkhead::hv

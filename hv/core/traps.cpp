@@ -40,6 +40,11 @@ void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
     const auto error = vcpu.regs.error;
     if (const auto selector = selector_of_fault(vcpu, address, error))
         return deliver_exception(vcpu, vector::protection, *selector);
+    if (!(error & page_fault::user)) {
+        if (!emulate_far_return(vcpu))
+            deliver_page_fault(vcpu, address, error | page_fault::user);
+        return;
+    }
     constexpr auto relevant =
         page_fault::present | page_fault::write | page_fault::reserved | page_fault::fetch;
     const bool write_refused = (error & relevant) == (page_fault::present | page_fault::write);

@@ -3,7 +3,7 @@ add_library(traps_world STATIC unit/traps_world.cpp)
 target_link_libraries(traps_world PUBLIC bulkhead_host)
 target_include_directories(traps_world PUBLIC unit)
 foreach(source traps traps_deliver bounce calls_trap calls_trap_iret calls_vcpu_state emulate_code emulate_debug_registers
-        emulate_decode emulate_memory emulate_port emulate_privileged emulate_system cpu_policy cpu_policy_msr cpu_policy_table)
+        emulate_decode emulate_memory emulate_port emulate_privileged emulate_return emulate_system cpu_policy cpu_policy_msr cpu_policy_table)
     target_sources(traps_world PRIVATE ${CMAKE_SOURCE_DIR}/hv/core/${source}.cpp)
 endforeach()
 
