@@ -11,6 +11,7 @@ __all__ = [
     "bare_workload_image",
     "dom0_image",
     "hypervisor_image",
+    "linux_programs",
     "plugin_dirs",
     "test_image",
     "workload_image",
@@ -35,6 +36,12 @@ def workload_image() -> Path:
 def bare_workload_image(name: str) -> Path:
     """The image of a workload that is a kernel of its own."""
     return build_dir("release") / "workloads" / f"{name}.elf"
+
+
+def linux_programs() -> list[Path]:
+    """The programs that go into every Linux image; they need not be built yet."""
+    folder = build_dir("release") / "workloads" / "linux" / "programs"
+    return [folder / source.stem for source in sorted((ROOT / "workloads/linux/programs").glob("*.c"))]
 
 
 def test_image() -> Path:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from bulkhead import _core
+from bulkhead.linux.image import find_initrd
+from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, time_mode
 from bulkhead.paths import dom0_image, hypervisor_image
 from bulkhead.policies import ChosenPolicy, choose
@@ -39,13 +41,13 @@ def _built(path: Path, what: str) -> Path:
 
 def _guest_files(spec: GuestSpec) -> GuestFiles:
     what = f"guest {spec.name}"
-    initrd = _readable(spec.initrd, what) if spec.initrd is not None else None
+    initrd = _readable(str(find_initrd(spec.initrd)), what) if spec.initrd is not None else None
     if spec.kernel.startswith(WORKLOAD_PREFIX):
         workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
         cmdline = f"workload={workload.name} {spec.cmdline}".rstrip()
         return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
-    kernel = _readable(spec.kernel, what)
     try:
+        kernel = loadable(_readable(str(find_kernel(spec.kernel, what)), what))
         _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)
     except (ValueError, RuntimeError) as error:
         raise SpecError(f"{what}: {spec.kernel}: {error}") from None

@@ -1,0 +1,1 @@
+"""Linux as Debian ships it: kernels, packages, initramfs images. Prepares files on this computer, never boots one."""
