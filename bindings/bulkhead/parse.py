@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, SpecError
 from bulkhead.text import parse_integer, parse_size, split_pairs, suggest
 
@@ -45,6 +46,8 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
 def _default_name(kernel: str, taken: Iterable[str]) -> str:
     """Workload or file name, cut to length; a number is appended until nobody else has it."""
     base = kernel.removeprefix(WORKLOAD_PREFIX) if kernel.startswith(WORKLOAD_PREFIX) else Path(kernel).stem
+    if base.startswith("vmlinuz") or kernel == DEBIAN_KERNEL:
+        base = "linux"
     base = (
         "".join(c if c.isalnum() and c.isascii() or c in "_.-" else "_" for c in base)[:NAME_LENGTH]
         or "guest"
