@@ -3,6 +3,7 @@
 #include "hv/arch/context.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/machine.hpp"
+#include "hv/core/cpu_policy.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain_memory.hpp"
 #include "hv/core/domain_table.hpp"
@@ -46,6 +47,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     vcpu.domain = &domain;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
     vcpu.in_kernel = true;
+    vcpu.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
     vcpu.runstate = RUNSTATE_offline;
     vcpu.runstate_since = machine::now();
     vcpu.info = &domain.shared->vcpu_info[index];

@@ -26,6 +26,7 @@ void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     to.ss = from.ss == 0 ? std::uint64_t{FLAT_KERNEL_SS64} : std::uint64_t{from.ss} | 3;
     to.rflags = (from.rflags & ~(rflags::iopl | rflags::nested | rflags::vm86 | rflags::trap)) |
                 rflags::interrupt | rflags::fixed;
+    vcpu.iopl = static_cast<std::uint8_t>((from.rflags & rflags::iopl) >> 12);
     vcpu.ds = from.ds, vcpu.es = from.es, vcpu.fs = from.fs, vcpu.gs = from.gs;
 }
 

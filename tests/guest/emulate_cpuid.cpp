@@ -31,6 +31,8 @@ GUEST_TEST(emulate_cpuid, "the forced CPUID shows the hypervisor") {
     const Leaf features = forced(1);
     check((features.d & 1 << 0) != 0, "no FPU");
     check((features.c & 1u << 5) == 0, "VMX is offered to a PV guest");
+    const bool xsave = (features.c & 1u << 26) != 0, enabled = (features.c & 1u << 27) != 0;
+    check(xsave == enabled, "XSAVE is there, but not switched on: kernels take CR4.OSXSAVE as found");
     const Leaf hypervisor = forced(0x40000000);
     check(hypervisor.b == 0x566e6558 && hypervisor.c == 0x65584d4d && hypervisor.d == 0x4d4d566e,
           "the hypervisor's signature is {x} {x} {x}", hypervisor.b, hypervisor.c, hypervisor.d);
