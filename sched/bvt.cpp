@@ -1,0 +1,162 @@
+// A domain's actual virtual time advances with the CPU time of its vCPUs over its weight, and the lowest
+// effective virtual time runs. A domain that wakes may warp: for a short while its effective time is its
+// actual one less a warp, so it preempts at once, and what it uses is billed all the same. Without warp,
+// whoever runs is left alone for the context switch allowance.
+//
+// Paper:    K. J. Duda, D. R. Cheriton, "Borrowed-virtual-time (BVT) scheduling: supporting latency-sensitive
+//           threads in a general-purpose scheduler", SOSP 1999; the first scheduler of Xen (Barham et al.,
+//           SOSP 2003).
+// Good at:  low latency for domains that run briefly and seldom, shares by weight at the same time.
+// Bad at:   domains that wake oftener than `unwarp` or run longer than `warp_limit`: they wait as hogs do.
+// Caps
+//           are ignored.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within one
+//           allowance per competing domain plus the warp; others are preempted by a domain at most once per
+//           `unwarp`. Nobody waits longer than one second plus the turns of others who did.
+#include "sched/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = sched::shares;
+
+class Bvt : public sched::Policy {
+  public:
+    using Vcpu = shares::Vcpu;
+    using Pcpu = shares::Pcpu;
+    struct Domain : shares::Domain {
+        VirtualTime effective;
+        RealTime may_warp; // not again before
+        Nanos warped;      // CPU time it may still use warped; not above 0: it is not warped
+    };
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"allowance", "us", "how long a vCPU runs before virtual times are compared again", 2'000, 100,
+         50'000},
+        {"warp", "us", "how far back a warped domain of the default weight is in virtual time", 20'000, 0,
+         1'000'000},
+        {"warp_limit", "us", "CPU time that a domain may use warped, each time", 200, 50, 10'000},
+        {"unwarp", "us", "least time between two warps of a domain", 500, 0, 100'000},
+    };
+    static constexpr sched::Text text{
+        .name = "bvt",
+        .summary = "the lowest virtual time runs; who wakes may borrow against its future share",
+        .good_at = "latency of domains that run briefly and seldom, shares per domain",
+        .bad_at = "domains that wake oftener or run longer than a warp lasts, caps (ignored)",
+        .source = "Duda and Cheriton, Borrowed-virtual-time scheduling, SOSP 1999",
+    };
+
+    explicit Bvt(const sched::Setup<Bvt>& setup)
+        : services_{setup.services}, running_{setup.services, setup.pcpus},
+          allowance_{microseconds(setup.values[0])},
+          warp_{shares::scaled(microseconds(setup.values[1]), sched::default_weight)},
+          warp_limit_{microseconds(setup.values[2])}, unwarp_{microseconds(setup.values[3])},
+          accounts_{setup.services.pcpus(), allowance_} {}
+
+    void attach(Vcpu& vcpu) { accounts_.attach(domain_of(vcpu)); }
+    void detach(Vcpu& vcpu) { accounts_.detach(domain_of(vcpu)); }
+
+    void wake(Vcpu& vcpu, RealTime now) {
+        settle(now);
+        Domain& domain = domain_of(vcpu);
+        accounts_.wakes(domain);
+        const bool warps = now >= domain.may_warp;
+        if (warps) {
+            domain.warped = warp_limit_;
+            domain.may_warp = now + unwarp_;
+        }
+        place(domain);
+        queue_.push_back(vcpu, now);
+        if (!warps)
+            return;
+        Pcpu* victim = running_.weakest_for(vcpu, Later{});
+        if (victim != nullptr && Later{}(*victim->running->domain, domain)) {
+            victim->claimed = true;
+            services_.kick(victim->id);
+        }
+    }
+
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+        Domain& domain = domain_of(vcpu);
+        if (vcpu.queued()) // paused or gone while it waited
+            queue_.remove(vcpu);
+        else
+            bill(domain, running_.stop(vcpu, ran));
+        if (!sched::still_runnable(why))
+            return accounts_.sleeps(domain);
+        if (why == sched::Stop::yielded)
+            give_way(domain);
+        if (why == sched::Stop::preempted)
+            queue_.push_front(vcpu, now); // its turn is not over
+        else
+            queue_.push_back(vcpu, now);
+    }
+
+    sched::Decision pick(Pcpu& pcpu, RealTime now) {
+        settle(now);
+        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
+        const bool impatient = vcpu != nullptr;
+        if (!impatient)
+            vcpu = queue_.first_for(pcpu.id);
+        if (vcpu == nullptr)
+            return running_.idle(pcpu);
+        queue_.remove(*vcpu);
+        const Nanos warped = domain_of(*vcpu).warped;
+        accounts_.serves(domain_of(*vcpu), !impatient && warped <= Nanos{});
+        place(domain_of(*vcpu));
+        running_.start(pcpu, *vcpu, now);
+        const Nanos slice = warped > Nanos{} ? std::min(warped, allowance_) : allowance_;
+        return {vcpu, std::max(slice, sched::least_slice)};
+    }
+
+    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
+
+    void tune(Domain& domain) {
+        accounts_.retune(domain);
+        place(domain);
+    }
+
+  private:
+    struct Earlier {
+        bool operator()(const Domain& a, const Domain& b) const { return a.effective < b.effective; }
+    };
+    struct Later {
+        bool operator()(const sched::Domain& a, const sched::Domain& b) const {
+            return static_cast<const Domain&>(a).effective > static_cast<const Domain&>(b).effective;
+        }
+    };
+    static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
+
+    void place(Domain& domain) {
+        domain.effective = domain.warped > Nanos{} ? domain.position - warp_ : domain.position;
+        queue_.reorder(domain);
+    }
+    void bill(Domain& domain, Nanos time) {
+        accounts_.bill(domain, time);
+        domain.warped = std::max(domain.warped - time, Nanos{});
+        place(domain);
+    }
+    void settle(RealTime now) {
+        running_.settle(
+            now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
+    }
+
+    // A yield ends the warp and gives away what the domain is behind the next one, so that somebody else
+    // runs.
+    void give_way(Domain& domain) {
+        domain.warped = Nanos{};
+        if (const Domain* next = queue_.order().first(); next != nullptr)
+            domain.position = std::max(domain.position, next->position);
+        place(domain);
+    }
+
+    sched::Services services_;
+    shares::Running running_;
+    Nanos allowance_, warp_, warp_limit_, unwarp_;
+    shares::Accounts accounts_;
+    shares::Queue<Domain, shares::Sorted<Domain, Earlier>> queue_;
+};
+
+} // namespace
+
+BULKHEAD_SCHEDULER(Bvt)

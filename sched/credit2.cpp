@@ -1,0 +1,166 @@
+// A domain's credit is the CPU time it is owed for its weight: it burns credit while its vCPUs run, the
+// slower the larger its weight, and is given credit at the machine's pace, but saves no more than the machine
+// hands out in `saving`. The vCPU of the domain with most credit runs. A waking vCPU takes a pCPU at once
+// from a domain with less credit and pays for that from an allowance, so a storm of wakes cannot make others
+// switch oftener than once per rate limit, and a vCPU that wakes seldom need not wait for a rate limit to
+// pass.
+//
+// Source:   Xen Project, "Credit2 Scheduler", wiki.xenproject.org, for credit burnt by weight, run queue
+// sorted
+//           by credit and rate limit; weight is the domain's here, credit is given continuously and not in
+//           resets, and the limit is on preempting instead of on being preempted.
+// Good at:  latency of light domains next to hogs and storms, shares by weight whatever the number of vCPUs.
+// Bad at:   caps (ignored), caches (no memory of where a vCPU was warm), domains with many vCPUs pinned
+// apart. Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
+// one slice
+//           per competing domain plus what sleepers saved. A vCPU of a domain that uses less than its share
+//           preempts at once if its domain wakes less often than the rate limit, and waits for one slice
+//           otherwise. Nobody waits longer than one second plus the turns of others who did.
+#include "sched/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = sched::shares;
+
+class Credit2 : public sched::Policy {
+  public:
+    using Vcpu = shares::Vcpu;
+    using Pcpu = shares::Pcpu;
+    struct Domain : shares::Domain { // its credit is how far its position is behind the machine's
+        bool boosted;                // woke, and paid for preempting
+    };
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"slice", "us", "how long a vCPU runs before credits are compared again", 2'000, 100, 50'000},
+        {"saving", "us", "a sleeper keeps at most the credit that was due to it in this time", 10'000, 0,
+         100'000},
+        {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},
+        {"burst", "1", "preemptions that a domain may save up", 8, 1, 64},
+    };
+    static constexpr sched::Text text{
+        .name = "credit2",
+        .summary = "most credit runs; wakes preempt at once, as often as a domain's allowance lasts",
+        .good_at = "wake-up latency next to hogs and storms, shares per domain",
+        .bad_at = "caps (ignored), cache affinity",
+        .source = "Xen Project wiki, Credit2 Scheduler; Goyal et al., Start-time fair queuing, SIGCOMM 1996",
+    };
+
+    explicit Credit2(const sched::Setup<Credit2>& setup)
+        : services_{setup.services}, running_{setup.services, setup.pcpus},
+          slice_{microseconds(setup.values[0])},
+          accounts_{setup.services.pcpus(), microseconds(setup.values[1])},
+          allowance_{microseconds(setup.values[2]), setup.values[3]} {}
+
+    void attach(Vcpu& vcpu) { accounts_.attach(domain_of(vcpu)); }
+    void detach(Vcpu& vcpu) { accounts_.detach(domain_of(vcpu)); }
+
+    void wake(Vcpu& vcpu, RealTime now) {
+        settle(now);
+        Domain& domain = domain_of(vcpu);
+        accounts_.wakes(domain);
+        queue_.push_back(vcpu, now);
+        Pcpu* victim = running_.weakest_for(vcpu, LessCredit{});
+        if (victim != nullptr && LessCredit{}(*victim->running->domain, domain) &&
+            allowance_.pay(domain, now)) {
+            domain.boosted = true;
+            queue_.reorder(domain);
+            victim->claimed = true;
+            services_.kick(victim->id);
+        }
+    }
+
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+        Domain& domain = domain_of(vcpu);
+        if (vcpu.queued()) // paused or gone while it waited
+            queue_.remove(vcpu);
+        else
+            bill(domain, running_.stop(vcpu, ran));
+        if (!sched::still_runnable(why)) {
+            accounts_.sleeps(domain);
+            if (domain.runnable == 0)
+                domain.boosted = false;
+            return;
+        }
+        if (why == sched::Stop::yielded)
+            give_way(domain);
+        if (why == sched::Stop::preempted)
+            queue_.push_front(vcpu, now); // its turn is not over
+        else
+            queue_.push_back(vcpu, now);
+    }
+
+    sched::Decision pick(Pcpu& pcpu, RealTime now) {
+        settle(now);
+        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
+        const bool impatient = vcpu != nullptr;
+        if (!impatient)
+            vcpu = queue_.first_for(pcpu.id);
+        if (vcpu == nullptr)
+            return running_.idle(pcpu);
+        queue_.remove(*vcpu);
+        Domain& domain = domain_of(*vcpu);
+        accounts_.serves(domain, !impatient && !domain.boosted);
+        domain.boosted = false;
+        queue_.reorder(domain);
+        running_.start(pcpu, *vcpu, now);
+        return {vcpu, slice_of(domain)};
+    }
+
+    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
+
+    void tune(Domain& domain) {
+        accounts_.retune(domain);
+        queue_.reorder(domain);
+    }
+
+  private:
+    struct MoreCredit {
+        bool operator()(const Domain& a, const Domain& b) const {
+            return a.boosted != b.boosted ? a.boosted : a.position < b.position;
+        }
+    };
+    struct LessCredit {
+        bool operator()(const sched::Domain& a, const sched::Domain& b) const {
+            return static_cast<const Domain&>(a).position > static_cast<const Domain&>(b).position;
+        }
+    };
+    static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
+
+    void bill(Domain& domain, Nanos time) {
+        accounts_.bill(domain, time);
+        queue_.reorder(domain);
+    }
+    void settle(RealTime now) {
+        running_.settle(
+            now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
+    }
+
+    // Full slices for those who have had their due. One who is owed more gives way to another of that kind as
+    // soon as it has less credit.
+    [[nodiscard]] Nanos slice_of(const Domain& domain) {
+        const Domain* next = queue_.order().first();
+        if (next == nullptr || !accounts_.behind(domain) || !accounts_.behind(*next))
+            return slice_;
+        const Nanos lead = shares::unscaled(next->position - domain.position, domain.weight);
+        return std::clamp(lead, sched::least_slice, slice_);
+    }
+
+    // A yield gives away what the domain has more than the next one, so that somebody else runs for a slice.
+    void give_way(Domain& domain) {
+        if (const Domain* next = queue_.order().first(); next != nullptr)
+            domain.position = std::max(domain.position, next->position);
+        queue_.reorder(domain);
+    }
+
+    sched::Services services_;
+    shares::Running running_;
+    Nanos slice_;
+    shares::Accounts accounts_;
+    shares::Allowance allowance_;
+    shares::Queue<Domain, shares::Sorted<Domain, MoreCredit>> queue_;
+};
+
+} // namespace
+
+BULKHEAD_SCHEDULER(Credit2)

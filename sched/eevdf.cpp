@@ -1,0 +1,197 @@
+// Each domain asks for its share in requests of `request` CPU time. A request is eligible once the domain has
+// had no more than an ideal processor would have given it by now, and its virtual deadline is when that
+// processor would have served it. Of the eligible domains the one with the earliest deadline runs until its
+// request is served. A domain that leaves keeps what it is owed up to one request, and what it owes until
+// that is paid.
+//
+// Paper:    I. Stoica, H. Abdel-Wahab, "Earliest eligible virtual deadline first: a flexible and accurate
+//           mechanism for proportional share resource allocation", ODU TR-95-22, 1995.
+// Good at:  the smallest possible error of shares; latency can be bought with short requests and nothing
+// else. Bad at:   wake-up latency next to hogs with the same request length: about half a request. Caps are
+// ignored. Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to
+// within one
+//           request in any window; a woken one starts within one request of each competing domain. Nobody
+//           waits longer than one second plus the turns of others who did.
+#include "sched/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = sched::shares;
+
+class Eevdf : public sched::Policy {
+  public:
+    using Vcpu = shares::Vcpu;
+    using Pcpu = shares::Pcpu;
+    struct Domain : shares::Domain {
+        VirtualTime deadline;
+        Nanos owed;    // when its last vCPU stopped: how far it was behind, in virtual time
+        bool eligible; // in which of the two orders it is
+    };
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"request", "us", "CPU time of one request; shorter ones are served sooner", 2'000, 100, 50'000},
+        {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},
+    };
+    static constexpr sched::Text text{
+        .name = "eevdf",
+        .summary = "of the domains that are owed time, the one with the earliest virtual deadline",
+        .good_at = "exact shares by weight per domain in any window",
+        .bad_at = "wake-up latency unless requests are short, caps (ignored)",
+        .source = "Stoica and Abdel-Wahab, Earliest eligible virtual deadline first, ODU TR-95-22, 1995",
+    };
+
+    explicit Eevdf(const sched::Setup<Eevdf>& setup)
+        : services_{setup.services}, running_{setup.services, setup.pcpus},
+          request_{microseconds(setup.values[0])}, allowance_{microseconds(setup.values[1]), burst} {}
+
+    void attach(Vcpu&) {}
+    void detach(Vcpu&) {}
+
+    void wake(Vcpu& vcpu, RealTime now) {
+        settle(now);
+        Domain& domain = domain_of(vcpu);
+        if (domain.runnable++ == 0)
+            join(domain);
+        queue_.push_back(vcpu, now);
+        Pcpu* victim = running_.weakest_for(vcpu, LaterDeadline{});
+        if (victim != nullptr && domain.position <= clock() &&
+            LaterDeadline{}(*victim->running->domain, domain) && allowance_.pay(domain, now)) {
+            victim->claimed = true;
+            services_.kick(victim->id);
+        }
+    }
+
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+        Domain& domain = domain_of(vcpu);
+        if (vcpu.queued()) // paused or gone while it waited
+            queue_.remove(vcpu);
+        else
+            bill(domain, running_.stop(vcpu, ran));
+        if (!sched::still_runnable(why)) {
+            if (--domain.runnable == 0)
+                leave(domain);
+            return;
+        }
+        if (why == sched::Stop::yielded) // the rest of its request is given away
+            advance(domain, domain.deadline - domain.position);
+        if (why == sched::Stop::preempted)
+            queue_.push_front(vcpu, now); // its turn is not over
+        else
+            queue_.push_back(vcpu, now);
+    }
+
+    sched::Decision pick(Pcpu& pcpu, RealTime now) {
+        settle(now);
+        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
+        if (vcpu == nullptr)
+            vcpu = queue_.first_for(pcpu.id);
+        if (vcpu == nullptr)
+            return running_.idle(pcpu);
+        const Domain& domain = domain_of(*vcpu);
+        queue_.remove(*vcpu);
+        running_.start(pcpu, *vcpu, now);
+        const Nanos rest = shares::unscaled(domain.deadline - domain.position, domain.weight);
+        return {vcpu, std::max(rest, sched::least_slice)};
+    }
+
+    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
+
+    void tune(Domain& domain) {
+        if (domain.runnable == 0)
+            return;
+        leave(domain);
+        join(domain);
+        queue_.reorder(domain);
+    }
+
+  private:
+    static constexpr std::int64_t burst = 8; // preemptions that a domain may save up
+
+    struct Lower {
+        bool operator()(const Domain& a, const Domain& b) const { return a.position < b.position; }
+    };
+    struct Sooner {
+        bool operator()(const Domain& a, const Domain& b) const { return a.deadline < b.deadline; }
+    };
+    struct LaterDeadline {
+        bool operator()(const sched::Domain& a, const sched::Domain& b) const {
+            return static_cast<const Domain&>(a).deadline > static_cast<const Domain&>(b).deadline;
+        }
+    };
+
+    // Eligible domains by deadline, then the others by position. A domain becomes eligible when the clock has
+    // come to its position; once for each request, so that costs stay logarithmic.
+    class Eligibles {
+      public:
+        void insert(Domain& domain) {
+            domain.eligible = domain.position <= clock;
+            domain.eligible ? eligible_.insert(domain) : later_.insert(domain);
+        }
+        void erase(Domain& domain) { domain.eligible ? eligible_.erase(domain) : later_.erase(domain); }
+        template<class Visit>
+        [[nodiscard]] Vcpu* find(Visit&& visit) {
+            Domain* next = later_.first();
+            if (next != nullptr && eligible_.first() == nullptr)
+                clock = std::max(clock, next->position); // nobody is owed anything: the clock is behind
+            for (; next != nullptr && next->position <= clock; next = later_.first()) {
+                later_.erase(*next);
+                insert(*next);
+            }
+            Vcpu* found = eligible_.find(visit);
+            return found != nullptr ? found : later_.find(visit);
+        }
+        VirtualTime clock; // what an ideal processor would have given to each, over its weight
+
+      private:
+        shares::Sorted<Domain, Sooner> eligible_;
+        shares::Sorted<Domain, Lower> later_;
+    };
+
+    static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
+    [[nodiscard]] VirtualTime& clock() { return queue_.order().clock; }
+
+    // The clock moves so that what all domains are owed still adds up to nothing.
+    void join(Domain& domain) {
+        const Nanos most = shares::scaled(request_, domain.weight);
+        domain.position = std::max(domain.position, clock() - std::min(domain.owed, most));
+        domain.counted = domain.weight;
+        active_ += domain.counted;
+        clock() = clock() - (clock() - domain.position) / active_ * domain.counted;
+        domain.deadline = domain.position + most;
+    }
+    void leave(Domain& domain) {
+        active_ -= domain.counted;
+        domain.owed = std::max(clock() - domain.position, Nanos{});
+        if (active_ != 0)
+            clock() += (clock() - domain.position) / active_ * domain.counted;
+    }
+
+    void bill(Domain& domain, Nanos time) {
+        if (active_ != 0)
+            clock() += time * 65'536 / active_;
+        advance(domain, shares::scaled(time, domain.weight));
+    }
+    void advance(Domain& domain, Nanos by) {
+        const Nanos request = shares::scaled(request_, domain.weight);
+        domain.position = std::max(domain.position + by, clock() - request * 2);
+        if (domain.position >= domain.deadline)
+            domain.deadline = domain.position + request;
+        queue_.reorder(domain);
+    }
+    void settle(RealTime now) {
+        running_.settle(
+            now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
+    }
+
+    sched::Services services_;
+    shares::Running running_;
+    Nanos request_;
+    shares::Allowance allowance_;
+    std::int64_t active_ = 0; // weights of the domains with runnable vCPUs
+    shares::Queue<Domain, Eligibles> queue_;
+};
+
+} // namespace
+
+BULKHEAD_SCHEDULER(Eevdf)

@@ -1,0 +1,262 @@
+// What policies that share by weight have in common: the accounts of domains in virtual time, and a queue
+// that holds the domains in some order and each domain's vCPUs in turn. Weight belongs to the domain, so the
+// number of its vCPUs changes nothing. It must never decide who preempts whom: that is the policies'
+// difference.
+#pragma once
+
+#include "sched/contract.hpp"
+
+#include <algorithm>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+#include <span>
+
+namespace bulkhead::sched::shares {
+
+namespace intrusive = boost::intrusive;
+
+constexpr Nanos patience = milliseconds(1'000); // whoever waits longer gets a turn whatever its weight
+
+struct ByAge; // tag: all queued vCPUs, longest waiting first
+using TurnHook = intrusive::list_base_hook<>;
+using AgeHook = intrusive::list_base_hook<intrusive::tag<ByAge>>;
+
+struct Vcpu : sched::Vcpu, TurnHook, AgeHook {
+    RealTime queued_at;
+    [[nodiscard]] bool queued() const { return TurnHook::is_linked(); }
+};
+
+struct Domain : sched::Domain, intrusive::set_base_hook<> {
+    using Turn = intrusive::list<Vcpu, intrusive::base_hook<TurnHook>, intrusive::constant_time_size<false>>;
+    VirtualTime position;   // CPU time of its vCPUs over its weight
+    Turn turn;              // its queued vCPUs, next one first
+    std::uint32_t runnable; // queued or running
+    std::uint32_t counted;  // its weight as the accounts last saw it
+    RealTime paid_to;       // see Allowance
+};
+
+struct Pcpu : sched::Pcpu {
+    Vcpu* running;
+    RealTime since; // what it ran until then is billed
+    Nanos billed;   // of this run
+    bool claimed;   // kicked, and has not picked since
+};
+
+inline Domain& domain_of(const sched::Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
+
+// CPU time as virtual time: 65,536 virtual nanoseconds for each at weight 1, so that rounding never matters.
+constexpr Nanos scaled(Nanos time, std::uint32_t weight) { return time * 65'536 / weight; }
+constexpr Nanos unscaled(Nanos virtual_time, std::uint32_t weight) { return virtual_time / 65'536 * weight; }
+
+// Who had how much. The machine's own virtual time is the position of the domain it serves, as in start-time
+// fair queuing (Goyal, Vin, Cheng, SIGCOMM 1996); that stays right when a weight is larger than what the
+// domain's vCPUs can use on several pCPUs. No domain falls behind it by more than what is due to it in
+// `saving` when all want to run: sleeping is no bank.
+class Accounts {
+  public:
+    Accounts(std::uint32_t pcpus, Nanos saving) : pcpus_{pcpus}, saving_{saving} {}
+
+    void attach(Domain& domain) {
+        if (domain.vcpus == 1)
+            weights_ += domain.counted = domain.weight;
+    }
+    void detach(const Domain& domain) {
+        if (domain.vcpus == 1)
+            weights_ -= domain.counted;
+    }
+    // One more of its vCPUs is runnable. `domain` is in no queue when its first one wakes.
+    void wakes(Domain& domain) {
+        if (domain.runnable++ == 0)
+            domain.position = std::max(domain.position, floor());
+    }
+    void sleeps(Domain& domain) { --domain.runnable; }
+
+    void bill(Domain& domain, Nanos time) const {
+        domain.position = std::max(domain.position + scaled(time, domain.weight), floor());
+    }
+    // A vCPU of it is about to run. If it is the one that has had least, the machine's time is its position.
+    void serves(Domain& domain, bool least) {
+        if (least)
+            clock_ = std::max(clock_, domain.position);
+        domain.position = std::max(domain.position, floor());
+    }
+    [[nodiscard]] bool behind(const Domain& domain) const { return domain.position < clock_; }
+
+    // Its weight changed: what it is ahead or behind stays the same CPU time.
+    void retune(Domain& domain) {
+        domain.position = clock_ + scaled(unscaled(domain.position - clock_, domain.counted), domain.weight);
+        weights_ += domain.weight - std::int64_t{domain.counted};
+        domain.counted = domain.weight;
+    }
+
+  private:
+    [[nodiscard]] VirtualTime floor() const {
+        return clock_ - saving_ * 65'536 / std::max(weights_, std::int64_t{1}) * pcpus_;
+    }
+
+    std::uint32_t pcpus_;
+    Nanos saving_;
+    VirtualTime clock_;
+    std::int64_t weights_ = 0; // of all attached domains
+};
+
+// Domains in the order `Before`, which compares two of D; equal ones in the order in which they came.
+template<class D, class Before>
+class Sorted {
+  public:
+    void insert(D& domain) { domains_.insert(domain); }
+    void erase(D& domain) { domains_.erase(domains_.iterator_to(domain)); }
+    // What `visit` makes of the first domain for which it is not nullptr.
+    template<class Visit>
+    [[nodiscard]] Vcpu* find(Visit&& visit) {
+        for (D& domain : domains_)
+            if (Vcpu* found = visit(domain); found != nullptr)
+                return found;
+        return nullptr;
+    }
+    [[nodiscard]] D* first() { return domains_.empty() ? nullptr : &*domains_.begin(); }
+
+  private:
+    intrusive::multiset<D, intrusive::compare<Before>, intrusive::constant_time_size<false>> domains_;
+};
+
+// Queued vCPUs: their domains in an order like Sorted, inside a domain in turn. Costs are those of the order,
+// plus those of passing over domains that may not run on a pCPU.
+template<class D, class Order>
+class Queue {
+  public:
+    void push_back(Vcpu& vcpu, RealTime now) {
+        own(vcpu).turn.push_back(vcpu);
+        enter(vcpu, now);
+    }
+    void push_front(Vcpu& vcpu, RealTime now) {
+        own(vcpu).turn.push_front(vcpu);
+        enter(vcpu, now);
+    }
+    void remove(Vcpu& vcpu) {
+        D& domain = own(vcpu);
+        if (&domain.turn.front() == &domain.turn.back())
+            order_.erase(domain);
+        domain.turn.erase(domain.turn.iterator_to(vcpu));
+        by_age_.erase(by_age_.iterator_to(vcpu));
+    }
+    // What the order compares has changed.
+    void reorder(D& domain) {
+        if (domain.turn.empty())
+            return;
+        order_.erase(domain);
+        order_.insert(domain);
+    }
+    [[nodiscard]] Vcpu* first_for(PcpuId pcpu) {
+        return order_.find([pcpu](D& domain) -> Vcpu* {
+            for (Vcpu& vcpu : domain.turn)
+                if (vcpu.may_run_on(pcpu))
+                    return &vcpu;
+            return nullptr;
+        });
+    }
+    // Has waited longer than anybody should; nullptr if nobody has.
+    [[nodiscard]] Vcpu* impatient_for(PcpuId pcpu, RealTime now) {
+        for (Vcpu& vcpu : by_age_) {
+            if (now - vcpu.queued_at <= patience)
+                break;
+            if (vcpu.may_run_on(pcpu))
+                return &vcpu;
+        }
+        return nullptr;
+    }
+    [[nodiscard]] Order& order() { return order_; }
+
+  private:
+    static D& own(const Vcpu& vcpu) { return static_cast<D&>(*vcpu.domain); }
+    void enter(Vcpu& vcpu, RealTime now) {
+        vcpu.queued_at = now;
+        by_age_.push_back(vcpu);
+        D& domain = own(vcpu);
+        if (&domain.turn.front() == &domain.turn.back())
+            order_.insert(domain);
+    }
+
+    Order order_;
+    intrusive::list<Vcpu, intrusive::base_hook<AgeHook>, intrusive::constant_time_size<false>> by_age_;
+};
+
+// Who runs where, and what of that is not billed yet.
+class Running {
+  public:
+    Running(const Services& services, Pcpu* pcpus) : pcpus_{pcpus}, count_{services.pcpus()} {}
+
+    void start(Pcpu& pcpu, Vcpu& vcpu, RealTime now) {
+        pcpu.running = &vcpu;
+        pcpu.since = now;
+        pcpu.billed = Nanos{};
+        pcpu.claimed = false;
+    }
+    [[nodiscard]] Decision idle(Pcpu& pcpu) {
+        pcpu.running = nullptr;
+        pcpu.claimed = false;
+        return Decision::idle();
+    }
+    // `vcpu` has stopped after `ran`: what remains to be billed (less than nothing if it was billed too
+    // much).
+    [[nodiscard]] Nanos stop(const Vcpu& vcpu, Nanos ran) {
+        for (Pcpu& pcpu : all())
+            if (pcpu.running == &vcpu) {
+                pcpu.running = nullptr;
+                return ran - pcpu.billed;
+            }
+        return ran;
+    }
+    // Bills everybody up to now, so that positions compare.
+    template<class Bill>
+    void settle(RealTime now, Bill&& bill) {
+        for (Pcpu& pcpu : all())
+            if (pcpu.running != nullptr) {
+                const Nanos time = now - pcpu.since;
+                pcpu.billed += time;
+                pcpu.since = now;
+                bill(domain_of(*pcpu.running), time);
+            }
+    }
+    // The pCPU that `vcpu` may take whose domain comes first in the order `weaker`; nullptr if one is idle,
+    // or all are about to pick anyway.
+    template<class Weaker>
+    [[nodiscard]] Pcpu* weakest_for(const Vcpu& vcpu, Weaker&& weaker) {
+        Pcpu* weakest = nullptr;
+        for (Pcpu& pcpu : all()) {
+            if (!vcpu.may_run_on(pcpu.id))
+                continue;
+            if (pcpu.running == nullptr)
+                return nullptr;
+            if (!pcpu.claimed &&
+                (weakest == nullptr || weaker(domain_of(*pcpu.running), domain_of(*weakest->running))))
+                weakest = &pcpu;
+        }
+        return weakest;
+    }
+
+  private:
+    [[nodiscard]] std::span<Pcpu> all() const { return {pcpus_, count_}; }
+    Pcpu* pcpus_;
+    std::uint32_t count_;
+};
+
+// How often a domain may preempt others on wake: once per `period` in the long run, `burst` times in a row.
+// So a storm of wakes costs others no more than that many switches, and a vCPU that wakes seldom never waits.
+class Allowance {
+  public:
+    Allowance(Nanos period, std::int64_t burst) : period_{period}, burst_{burst} {}
+    [[nodiscard]] bool pay(Domain& domain, RealTime now) const {
+        const RealTime paid = std::max(domain.paid_to, now);
+        if (paid - now > period_ * (burst_ - 1))
+            return false;
+        domain.paid_to = paid + period_;
+        return true;
+    }
+
+  private:
+    Nanos period_;
+    std::int64_t burst_;
+};
+
+} // namespace bulkhead::sched::shares

@@ -1,0 +1,98 @@
+// Each domain has a pass, which advances by its stride, the inverse of its weight, for every quantum it runs;
+// the domain with the lowest pass runs next. A domain that stops early has its pass advanced by the part that
+// it used. One that was away continues at the machine's pass, with at most one quantum of what it was owed.
+//
+// Paper:    C. A. Waldspurger, W. E. Weihl, "Stride scheduling: deterministic proportional-share resource
+//           management", MIT/LCS/TM-528, 1995.
+// Good at:  shares by weight that are exact over short windows, whatever number of vCPUs a domain has; cheap.
+// Bad at:   wake-up latency: nobody is preempted, so a woken vCPU waits for the end of a quantum. Caps are
+//           ignored.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within one
+//           quantum per competing domain in any window; a yield gives away the rest of the quantum. Nobody
+//           waits longer than one second plus the turns of others who did.
+#include "sched/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = sched::shares;
+
+class Stride : public sched::Policy {
+  public:
+    using Vcpu = shares::Vcpu;
+    using Pcpu = shares::Pcpu;
+    using Domain = shares::Domain;
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"quantum", "us", "how long a vCPU runs before the lowest pass is looked for again", 2'000, 100,
+         50'000},
+    };
+    static constexpr sched::Text text{
+        .name = "stride",
+        .summary = "the domain that has had least for its weight runs next, for a quantum",
+        .good_at = "exact shares by weight per domain, few and cheap decisions",
+        .bad_at = "wake-up latency, caps (ignored)",
+        .source = "Waldspurger and Weihl, Stride scheduling, MIT/LCS/TM-528, 1995",
+    };
+
+    explicit Stride(const sched::Setup<Stride>& setup)
+        : quantum_{microseconds(setup.values[0])}, accounts_{setup.services.pcpus(), quantum_} {}
+
+    void attach(Vcpu& vcpu) { accounts_.attach(shares::domain_of(vcpu)); }
+    void detach(Vcpu& vcpu) { accounts_.detach(shares::domain_of(vcpu)); }
+
+    void wake(Vcpu& vcpu, RealTime now) {
+        accounts_.wakes(shares::domain_of(vcpu));
+        queue_.push_back(vcpu, now);
+    }
+
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+        Domain& domain = shares::domain_of(vcpu);
+        if (vcpu.queued()) // paused or gone while it waited
+            queue_.remove(vcpu);
+        else if (why != sched::Stop::yielded) // pick has billed the whole quantum
+            bill(domain, ran - quantum_);
+        if (sched::still_runnable(why))
+            queue_.push_back(vcpu, now);
+        else
+            accounts_.sleeps(domain);
+    }
+
+    sched::Decision pick(Pcpu& pcpu, RealTime now) {
+        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
+        const bool impatient = vcpu != nullptr;
+        if (!impatient)
+            vcpu = queue_.first_for(pcpu.id);
+        if (vcpu == nullptr)
+            return sched::Decision::idle();
+        queue_.remove(*vcpu);
+        accounts_.serves(shares::domain_of(*vcpu), !impatient);
+        bill(shares::domain_of(*vcpu), quantum_);
+        return {vcpu, quantum_};
+    }
+
+    void charge(Vcpu& vcpu, Nanos amount) { bill(shares::domain_of(vcpu), amount); }
+
+    void tune(Domain& domain) {
+        accounts_.retune(domain);
+        queue_.reorder(domain);
+    }
+
+  private:
+    struct LowerPass {
+        bool operator()(const Domain& a, const Domain& b) const { return a.position < b.position; }
+    };
+
+    void bill(Domain& domain, Nanos time) {
+        accounts_.bill(domain, time);
+        queue_.reorder(domain);
+    }
+
+    Nanos quantum_;
+    shares::Accounts accounts_;
+    shares::Queue<Domain, shares::Sorted<Domain, LowerPass>> queue_;
+};
+
+} // namespace
+
+BULKHEAD_SCHEDULER(Stride)

@@ -1,0 +1,197 @@
+// Every policy that shares by weight: shares as its file states them, whatever the guests do and however many
+// vCPUs they bring.
+#include "tests/policy/machines.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bulkhead::policy_test {
+namespace {
+
+std::string policy_name(const testing::TestParamInfo<const char*>& info) { return info.param; }
+
+class Shares : public testing::TestWithParam<const char*> {
+  protected:
+    Machine machine_{scheduler(GetParam()), realistic()};
+};
+
+TEST_P(Shares, FollowWeightsWithinFourPerCentOverOneSecond) {
+    std::vector<std::uint16_t> domains;
+    for (std::uint32_t weight : {128U, 256U, 512U, 1024U})
+        domains.push_back(machine_.add_domain(weight, 0, hogs(1)));
+    machine_.run_for(milliseconds(1'000));
+    for (std::size_t i = 0; i < domains.size(); ++i)
+        EXPECT_NEAR(machine_.share(domains[i]) * 15.0 / (1 << i), 1.0, 0.04) << "weight " << (128 << i);
+}
+
+TEST_P(Shares, FollowWeightsOnTwoPcpus) {
+    Machine machine{scheduler(GetParam()), realistic(2)};
+    std::vector<std::uint16_t> domains;
+    for (std::uint32_t weight : {128U, 256U, 512U, 1024U})
+        domains.push_back(machine.add_domain(weight, 0, hogs(3)));
+    machine.run_for(milliseconds(1'000));
+    for (std::size_t i = 0; i < domains.size(); ++i)
+        EXPECT_NEAR(machine.share(domains[i]) * 15.0 / (1 << i), 1.0, 0.04) << "weight " << (128 << i);
+}
+
+TEST_P(Shares, DoNotDependOnTheNumberOfVcpus) {
+    for (int vcpus : {1, 2, 4, 8, 16}) {
+        Machine machine{scheduler(GetParam()), realistic()};
+        const auto many = machine.add_domain(256, 0, hogs(vcpus));
+        const auto one_hog = machine.add_domain(256, 0, hogs(1));
+        machine.run_for(milliseconds(2'000));
+        EXPECT_NEAR(machine.share(many), 0.5, 0.01) << vcpus << " vCPUs";
+        EXPECT_NEAR(machine.share(one_hog), 0.5, 0.01) << vcpus << " vCPUs";
+    }
+}
+
+TEST_P(Shares, OfADomainsVcpusAreEqual) {
+    const auto many = machine_.add_domain(256, 0, hogs(8));
+    machine_.add_domain(256, 0, hogs(1));
+    machine_.run_for(milliseconds(2'000));
+    for (std::uint16_t i = 0; i < 8; ++i)
+        EXPECT_NEAR(static_cast<double>(machine_.of({many, i}).ran.count()), 125e6, 25e6) << "vCPU " << i;
+}
+
+TEST_P(Shares, TickDodgerGetsItsHalfAndNoMore) {
+    const auto attacker = machine_.add_domain(256, 0, dodger());
+    const auto victim = machine_.add_domain(256, 0, hogs(1));
+    machine_.run_for(milliseconds(2'000));
+    EXPECT_LE(machine_.share(attacker), 0.51);
+    EXPECT_GE(machine_.share(victim), 0.49);
+}
+
+TEST_P(Shares, OfAWeightThatOneVcpuCannotUseAreLeftToTheOthers) {
+    Machine machine{scheduler(GetParam()), realistic(2)};
+    const auto huge = machine.add_domain(10'000, 0, hogs(1));
+    const auto first = machine.add_domain(256, 0, hogs(1));
+    const auto second = machine.add_domain(256, 0, hogs(1));
+    machine.run_for(milliseconds(2'000));
+    EXPECT_NEAR(machine.share(huge), 0.5, 0.01);
+    EXPECT_NEAR(machine.share(first), 0.25, 0.02);
+    EXPECT_NEAR(machine.share(second), 0.25, 0.02);
+    const auto late =
+        machine.add_domain(256, 0, hogs(1)); // must not find the others in its debt, nor be in theirs
+    machine.run_for(milliseconds(2'000));
+    EXPECT_NEAR(static_cast<double>(machine.ran(late).count()), 2e9 / 3, 40e6);
+}
+
+TEST_P(Shares, FollowAChangedWeight) {
+    const auto first = machine_.add_domain(256, 0, hogs(1));
+    const auto second = machine_.add_domain(256, 0, hogs(1));
+    machine_.run_for(milliseconds(500));
+    machine_.set_share(first, 768, 0);
+    const Nanos before = machine_.ran(first);
+    machine_.run_for(milliseconds(1'000));
+    EXPECT_NEAR(static_cast<double>((machine_.ran(first) - before).count()), 750e6, 20e6);
+    EXPECT_GT(machine_.ran(second), milliseconds(450));
+}
+
+TEST_P(Shares, SleepIsNoBank) {
+    const auto hog = machine_.add_domain(256, 0, hogs(1));
+    const auto sleeper = machine_.add_domain(256, 0, hogs(1));
+    machine_.run_for(milliseconds(10));
+    machine_.pause({sleeper, 0});
+    machine_.run_for(milliseconds(1'000));
+    const Nanos before = machine_.ran(hog);
+    machine_.unpause({sleeper, 0});
+    machine_.run_for(milliseconds(100));
+    EXPECT_GE(machine_.ran(hog) - before, milliseconds(40)); // its half but for 10 ms
+}
+
+TEST_P(Shares, YieldStormCostsTheVictimNothing) {
+    machine_.add_domain(256, 0, one<YieldStorm>(microseconds(20)));
+    const auto victim = machine_.add_domain(256, 0, hogs(1));
+    machine_.run_for(milliseconds(1'000));
+    EXPECT_GE(machine_.share(victim), 0.5 * 0.99);
+}
+
+TEST_P(Shares, WakeStormCostsTheVictimNothing) {
+    machine_.add_domain(256, 0, one<Periodic>(microseconds(60), microseconds(10)));
+    const auto victim = machine_.add_domain(256, 0, hogs(1));
+    machine_.run_for(milliseconds(1'000));
+    EXPECT_GE(machine_.share(victim), 0.5 * 0.99);
+    EXPECT_LE(machine_.of({victim, 0}).preempted, 2'100U);
+}
+
+TEST_P(Shares, OfTheSmallestWeightComeAtLeastEverySecond) {
+    const auto small = machine_.add_domain(1, 0, hogs(1));
+    machine_.add_domain(65'535, 0, hogs(1));
+    machine_.run_for(milliseconds(10'000));
+    EXPECT_LE(machine_.longest_wait({small, 0}), milliseconds(1'100));
+    EXPECT_LE(machine_.share(small), 0.006);
+}
+
+INSTANTIATE_TEST_SUITE_P(Proportional, Shares, testing::Values("bvt", "credit", "credit2", "eevdf", "stride"),
+                         policy_name);
+
+// Those that promise to start a mostly idle vCPU at once. A switch costs 2 us in this machine; what is above
+// that is the scheduler's doing.
+class Latency : public testing::TestWithParam<const char*> {
+  protected:
+    static constexpr std::size_t settled = 100; // wakes after which start-up is over
+
+    std::uint16_t add_light() {
+        return machine_.add_domain(256, 0,
+                                   one<Periodic>(milliseconds(1), microseconds(50), microseconds(137)));
+    }
+    void expect_prompt(std::uint16_t light, Nanos p99, Nanos most) {
+        const auto& latencies = machine_.of({light, 0}).latencies;
+        ASSERT_GT(latencies.size(), 1'900U);
+        EXPECT_LE(percentile(latencies, 0.99), p99);
+        EXPECT_LE(percentile({latencies.begin() + settled, latencies.end()}, 1.0), most);
+    }
+    Machine machine_{scheduler(GetParam()), realistic()};
+};
+
+TEST_P(Latency, IsShortNextToHogs) {
+    int count = 0;
+    for (int hog_count : {0, 1, 2, 4, 8, 16}) {
+        for (; count < hog_count; ++count)
+            machine_.add_domain(256, 0, hogs(1));
+        const auto light = add_light();
+        machine_.run_for(milliseconds(2'000));
+        expect_prompt(light, microseconds(20), microseconds(60));
+        machine_.destroy_domain(light);
+    }
+}
+
+TEST_P(Latency, IsShortNextToADodger) {
+    machine_.add_domain(256, 0, dodger());
+    const auto light = add_light();
+    machine_.run_for(milliseconds(2'000));
+    expect_prompt(light, microseconds(20), microseconds(60));
+}
+
+TEST_P(Latency, IsShortNextToAYieldStorm) {
+    machine_.add_domain(256, 0, one<YieldStorm>(microseconds(20)));
+    machine_.add_domain(256, 0, hogs(1));
+    const auto light = add_light();
+    machine_.run_for(milliseconds(2'000));
+    expect_prompt(light, microseconds(20), microseconds(60));
+}
+
+TEST_P(Latency, IsShortNextToAWakeStorm) {
+    machine_.add_domain(256, 0, one<Periodic>(microseconds(60), microseconds(10)));
+    machine_.add_domain(256, 0, hogs(1));
+    const auto light = add_light();
+    machine_.run_for(milliseconds(2'000));
+    expect_prompt(light, microseconds(20), microseconds(60));
+}
+
+class LatencyInCompany : public Latency {};
+
+TEST_P(LatencyInCompany, IsShortNextToAllOfThem) {
+    machine_.add_domain(256, 0, dodger());
+    machine_.add_domain(256, 0, one<YieldStorm>(microseconds(20)));
+    machine_.add_domain(256, 0, one<Periodic>(microseconds(60), microseconds(10)));
+    machine_.add_domain(256, 0, one<RandomSleeper>(std::uint64_t{3}, milliseconds(1), milliseconds(2)));
+    const auto light = add_light();
+    machine_.run_for(milliseconds(2'000));
+    expect_prompt(light, microseconds(20), microseconds(60));
+}
+
+INSTANTIATE_TEST_SUITE_P(Prompt, LatencyInCompany, testing::Values("credit2"), policy_name);
+INSTANTIATE_TEST_SUITE_P(Prompt, Latency, testing::Values("bvt", "credit", "credit2"), policy_name);
+
+} // namespace
+} // namespace bulkhead::policy_test
