@@ -18,6 +18,7 @@ from bulkhead.run import Run
 from bulkhead.scratch import Scratch
 from bulkhead.spec import SECOND, BulkheadError, Machine, MachineError
 from bulkhead.storage import save
+from bulkhead.terminal import Terminal
 from bulkhead.versions import versions
 
 POLL_SECONDS = 0.02
@@ -35,6 +36,7 @@ class RunOptions:
     keep_ram: bool = False
     console: Callable[[str, str], None] | None = None  # called with (name, line) as lines appear
     progress: Callable[[float], None] | None = None  # called with the fraction of the run's duration, 0..1
+    terminal: Terminal | None = None  # where the machine's own `terminal` guest is typed to and shown
     host_timeout: float | None = None  # seconds; None: a generous bound from the duration
 
 
@@ -44,6 +46,7 @@ class _Ended:
 
     value: int | None
     lost_to: str | None
+    over: bool = False  # ended from here, and not by a fault
 
 
 def _fraction(ram: Ram, machine: Machine) -> float:
@@ -65,10 +68,11 @@ def _watch(
             options.progress(_fraction(ram, machine))
         if time.monotonic() - start > limit:
             process.stop()
-            return _Ended(
-                None,
-                f"stopped after {limit:.0f} s of this computer's time; the machine did not end by itself",
-            )
+            why = f"stopped after {limit:.0f} s of this computer's time; the machine did not end by itself"
+            return _Ended(None, why, over=True)
+        if options.terminal is not None and options.terminal.hung_up:
+            process.stop()
+            return _Ended(None, "ended at the terminal", over=True)
         process.wait(POLL_SECONDS)
     value = qemu.exit_value(status)
     if value is not None:
@@ -89,7 +93,7 @@ def _exit_status(ended: _Ended) -> int:
     """The run's exit status: the hypervisor's word, else what can be told from how QEMU ended."""
     if ended.value is not None:
         return ended.value
-    return TIME_OVER if ended.lost_to is not None and "computer's time" in ended.lost_to else PANICKED
+    return TIME_OVER if ended.over else PANICKED
 
 
 def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
@@ -102,10 +106,13 @@ def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
     image, manifest = prepare(machine, accel)
     with Scratch() as scratch, Ram(machine.memory, options.out) as ram:
         serial, log = scratch.file("serial"), scratch.file("log")
-        consoles = Consoles(serial, options.console)
-        words = qemu.command(machine, accel, ram, (image, scratch.file("manifest", manifest)), serial)
+        terminal = options.terminal
+        consoles = Consoles(serial, options.console, terminal.show if terminal else None)
+        typed = terminal.line.fd if terminal else None
+        words = qemu.command(machine, accel, ram, (image, scratch.file("manifest", manifest)), serial, typed)
+        inherited = (ram.fd, *scratch.fds, *([typed] if typed is not None else []))
         start = time.monotonic()
-        with qemu.Process(words, (ram.fd, *scratch.fds), log) as process:
+        with qemu.Process(words, inherited, log) as process:
             ended = _watch(process, ram, consoles, machine, options)
         seconds = time.monotonic() - start
         texts = consoles.finish()
@@ -123,7 +130,7 @@ def run_machine(machine: Machine, options: RunOptions | None = None) -> Run:
             landmark=summary,
             consoles=texts,
             versions=versions(),
-            reproducible=accel == "tcg" and machine.icount is not None,
+            reproducible=accel == "tcg" and machine.icount is not None and machine.terminal is None,
             host_seconds=seconds,
             lost_to=ended.lost_to,
         )

@@ -149,5 +149,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["total_bytes"] = len(writer.data)
     row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
     row["dom0_weight"] = machine.dom0_weight
+    names = [guest.name for guest in machine.guests]
+    row["terminal"] = 1 + names.index(machine.terminal) if machine.terminal is not None else 0
     writer.data[: header.itemsize] = header.tobytes()
     return bytes(writer.data)

@@ -116,6 +116,8 @@ def _check_machine(machine: Machine) -> None:
         raise SpecError(f"trace_bytes={machine.trace_bytes} is no whole number of pages")
     group_mask(machine.trace_groups)
     names = [guest.name for guest in machine.guests]
+    if machine.terminal is not None and machine.terminal not in names:
+        raise SpecError(f"terminal: no guest is named '{machine.terminal}'")
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise SpecError(f"two guests are named '{min(twice)}'; give them different names")

@@ -30,18 +30,27 @@ def version() -> str:
     return words[3]
 
 
-def command(machine: Machine, accel: str, ram: Ram, images: tuple[Path, Path], serial: Path) -> list[str]:
-    """QEMU's command for a machine; `images` are hypervisor and manifest, the console goes to `serial`."""
+def command(
+    machine: Machine, accel: str, ram: Ram, images: tuple[Path, Path], serial: Path, typed: int | None = None
+) -> list[str]:
+    """QEMU's command for a machine; `images` are hypervisor and manifest, the console goes to `serial`.
+
+    `typed` is a socket for a console that also reads. Its machine waits in real time, or all of its time would be over
+    before a key is pressed.
+    """
     memory = f"{ram.size >> 20}M"
     words = [QEMU, "-accel", accel]
     if accel == "tcg" and machine.icount is not None:
-        words += ["-icount", f"shift={machine.icount},sleep=off"]
+        words += ["-icount", f"shift={machine.icount},sleep={'off' if typed is None else 'on'}"]
     words += ["-rtc", f"clock=vm,base={RTC_BASE}" if accel == "tcg" else f"base={RTC_BASE}"]
     words += ["-seed", str(machine.seed), "-cpu", CPU[accel], "-nodefaults", "-display", "none", "-no-reboot"]
     words += ["-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram.path},share=on"]
     words += ["-machine", "pc,memory-backend=ram", "-m", memory, "-smp", str(machine.pcpus)]
     words += ["-kernel", str(images[0]), "-initrd", str(images[1])]
-    words += ["-chardev", f"file,id=serial,path={_escaped(serial)}", "-serial", "chardev:serial"]
+    where = (
+        f"file,path={_escaped(serial)}" if typed is None else f"socket,fd={typed},logfile={_escaped(serial)}"
+    )
+    words += ["-chardev", f"{where},id=serial", "-serial", "chardev:serial"]
     words += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"]
     return words
 

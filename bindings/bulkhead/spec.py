@@ -92,6 +92,7 @@ class Machine:
     dom0_memory: int = 32 * MIB
     dom0_weight: int = 256
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
+    terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
 
     def run(self, options: RunOptions | None = None) -> Run:

@@ -6,6 +6,7 @@
 #include "abi/types.hpp"
 
 #include <cstddef>
+#include <optional>
 
 namespace bulkhead::hv::machine {
 
@@ -68,6 +69,8 @@ void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint3
 
 // One byte to the machine's console.
 void put_console(char byte);
+// One byte that came in on it, or nothing. Asked only for a console that is a terminal.
+[[nodiscard]] std::optional<char> get_console();
 
 // Ends everything with a line of explanation and the dump of the state. Never returns.
 [[noreturn]] void panic(const char* message);

@@ -28,4 +28,12 @@ void put_console(char byte) {
     cpu::outb(port, static_cast<std::uint8_t>(byte));
 }
 
+std::optional<char> get_console() {
+    constexpr std::uint8_t none = 0xff; // there is no port
+    const std::uint8_t state = ready ? cpu::inb(port + 5) : none;
+    if (state == none || (state & 1) == 0)
+        return std::nullopt;
+    return static_cast<char>(cpu::inb(port));
+}
+
 } // namespace bulkhead::hv::machine

@@ -116,6 +116,14 @@ void start_scheduler(Bytes bytes, const manifest::Header& header) {
     scheduler::start(nullptr, nullptr);
 }
 
+void set_terminal(Bytes bytes, const manifest::Header& header) {
+    const auto guests = table<manifest::Guest>(bytes, header.guests, header.guest_count);
+    if (header.terminal == 0 || header.terminal > guests.size())
+        return;
+    const auto& name = guests[header.terminal - 1].name;
+    console_set_terminal({name, static_cast<std::size_t>(std::ranges::find(name, '\0') - name)});
+}
+
 } // namespace
 
 Pcpu& pcpu(PcpuId id) { return *std::launder(pcpu_slot(id.value())); }
@@ -151,6 +159,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     seed_random(header.seed);
     set_wall_clock(header.wall_clock);
     console_set_rate(header.console_rate);
+    set_terminal(manifest, header);
     start_scheduler(manifest, header);
     landmark_page().ram_frames = frame_table().size();
     landmark_page().free_frames_at_boot = frame_table().free_frames();

@@ -19,6 +19,7 @@ constexpr std::int64_t second = 1'000'000'000;
 constexpr std::int64_t least_burst = 1024;
 constexpr Nanos patience = milliseconds(50); // for the rest of a line
 constexpr const char* separator = "| ";
+constexpr const char* terminal_separator = "~ ";
 
 constinit std::atomic<std::uint32_t> rate{0};
 
@@ -69,7 +70,7 @@ void end_line(Domain& domain) {
         ++cost;
     if (may_print(console.budget, cost)) {
         tell_dropped(domain);
-        put_line(domain.name, separator, console.line, console.used);
+        put_line(domain.name, console.terminal ? terminal_separator : separator, console.line, console.used);
         console.budget.tokens -= cost;
     } else {
         console.budget.dropped += console.used + 1;
@@ -104,6 +105,26 @@ void show(Domain& domain, char byte) {
     }
 }
 
+void append_escaped(Console& console, char byte) {
+    static constexpr char digits[] = "0123456789abcdef";
+    const auto value = static_cast<unsigned char>(byte);
+    if (value >= 0x20 && value < 0x7f && byte != '\\') {
+        console.line[console.used++] = byte;
+        return;
+    }
+    console.line[console.used++] = '\\';
+    console.line[console.used++] = digits[value >> 4];
+    console.line[console.used++] = digits[value & 15];
+}
+static_assert(3 * console_piece <= Console::line_bytes);
+
+void show_escaped(Domain& domain, const char* bytes, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+        append_escaped(domain.console, bytes[i]);
+    if (count > 0)
+        end_line(domain);
+}
+
 } // namespace
 
 void console_set_rate(std::uint32_t bytes_per_second) {
@@ -115,6 +136,8 @@ void console_write(Domain& domain, const char* bytes, std::size_t count) {
     const LockGuard guard{console.lock};
     const RealTime now = machine::now();
     refill(console.budget, now);
+    if (console.terminal)
+        return show_escaped(domain, bytes, count);
     for (std::size_t i = 0; i < count; ++i)
         show(domain, bytes[i]);
     console.partial_since = now;

@@ -7,6 +7,8 @@
 #include "hv/core/lock.hpp"
 #include "hv/io/console_filter.hpp"
 
+#include <string_view>
+
 extern "C" {
 #include <xen/io/console.h>
 }
@@ -34,9 +36,11 @@ struct Console {
     RealTime partial_since;    // a line without its end is shown after a while (a prompt)
     xencons_interface* ring;   // direct map, nullptr while there is none
     XENCONS_RING_IDX consumed; // out_cons as it should be; the ring's own is the guest's to spoil
+    XENCONS_RING_IDX typed;    // in_prod, likewise
     Mfn ring_frame;
     std::uint32_t last_words; // bytes that are still read from the ring when it is disconnected
     Port port;
+    bool terminal; // see console_set_terminal
 };
 
 // Hostile bytes from a guest, at most console_piece (hv/io/output.hpp) at a time, once output_has_room.
@@ -49,6 +53,9 @@ void console_drain(Domain& domain);
 // Shows unfinished lines older than 50 ms and overdue drop notices, or with `all` whatever is held back;
 // called by the housekeeping timer and at the end of a run. Returns whether anything is left waiting.
 bool console_flush(Domain& domain, bool all);
+// Moves what was typed into the ring of the guest whose console is a terminal, as much as fits. True if the
+// guest is to be told.
+[[nodiscard]] bool console_type(Console& console);
 // Connects the guest's ring page, whose reference is held until console_disconnect; a ring connected before
 // is let go. Fails if the frame is not the guest's to write.
 [[nodiscard]] Result<Port> console_connect(Domain& domain, Mfn ring);
@@ -57,6 +64,11 @@ bool console_flush(Domain& domain, bool all);
 [[nodiscard]] Result<> console_disconnect(Domain& domain);
 // Bytes per second and guest, its prefix included; a second's worth may come at once. 0: no limit.
 void console_set_rate(std::uint32_t bytes_per_second);
+// The guest of this name has a terminal: what it prints is sent at once and unfiltered as "NAME~ text", each
+// byte that is not printable as a backslash and two hexadecimal digits; what comes in on the machine's
+// console goes into its ring. Empty for none. Said once, before there is a guest.
+void console_set_terminal(std::string_view name);
+[[nodiscard]] bool console_is_terminal(const Domain& domain);
 
 // The hypervisor's own line: "(bulkhead) ..." with the printf of hv/io/format.hpp. Any context.
 [[gnu::format(printf, 1, 2)]] void log(const char* format, ...);

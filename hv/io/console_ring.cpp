@@ -71,8 +71,10 @@ void console_drain(Domain& domain) {
     std::uint32_t budget = ring_bytes;
     if (show_ring(domain, budget))
         pump_output();
-    if (budget < ring_bytes)
-        raise_hypervisor_port(domain, domain.console.port, on_ring_event); // there is room again
+    const bool typed = domain.console.terminal && console_type(domain.console);
+    if (budget < ring_bytes || typed)
+        raise_hypervisor_port(domain, domain.console.port,
+                              on_ring_event); // there is room, or something to read
 }
 
 Result<Port> console_connect(Domain& domain, Mfn ring) {
@@ -89,7 +91,9 @@ Result<Port> console_connect(Domain& domain, Mfn ring) {
         console.ring = machine::frame_as<xencons_interface>(ring);
         console.ring_frame = ring;
         console.consumed = std::atomic_ref{console.ring->out_cons}.load(std::memory_order_relaxed);
+        console.typed = std::atomic_ref{console.ring->in_prod}.load(std::memory_order_relaxed);
         console.port = *port;
+        console.terminal = console_is_terminal(domain);
         console.last_words = ring_bytes;
     }
     return port;

@@ -195,7 +195,10 @@ class ConsoleRing : public ConsoleTest {
   protected:
     Mfn page = *frame_table().allocate(guest);
     xencons_interface* ring = machine::frame_as<xencons_interface>(page);
-    std::uint32_t references() { return frame_table().find(page)->references; }
+    std::uint32_t references() {
+        const Frame* const frame = frame_table().find(page);
+        return frame != nullptr ? frame->references : 0;
+    }
 
     void produce(std::string_view text) {
         for (const char c : text)

@@ -140,6 +140,14 @@ void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint3
 }
 
 void put_console(char byte) { the_machine().console += byte; }
+std::optional<char> get_console() {
+    auto& typed = the_machine().typed;
+    if (typed.empty())
+        return std::nullopt;
+    const char byte = typed.front();
+    typed.erase(0, 1);
+    return byte;
+}
 void panic(const char* message) { throw host::Panic{message}; }
 
 bool should_preempt() {

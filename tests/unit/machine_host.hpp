@@ -45,6 +45,7 @@ class Machine {
     std::uint64_t flushes = 0, page_flushes = 0, preempt_questions = 0;
     std::function<void()> on_flush; // after each full flush and each load of a root
     std::string console;
+    std::string typed; // waits to be read from the console
     std::map<std::pair<std::uint32_t, bool>, std::vector<Mfn>>
         descriptors; // by slot and whether it's the LDT
 

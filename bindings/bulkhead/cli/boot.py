@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional
 
@@ -15,7 +16,11 @@ from bulkhead.machine import RunOptions
 from bulkhead.parse import parse_guests, parse_icount
 from bulkhead.policies import parse_policy
 from bulkhead.spec import Machine, PolicySpec, SpecError
+from bulkhead.terminal import Terminal
 from bulkhead.text import parse_duration, parse_size, suggest
+
+LONGEST_SESSION = 24 * 3600.0  # seconds of this computer
+USUAL_TIME, USUAL_SESSION = "2s", "3600s"
 
 
 def _policy(kind: str, text: str | None) -> PolicySpec | None:
@@ -30,18 +35,23 @@ def boot(
     sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),
     memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]."),
     ringctl: Optional[str] = typer.Option(None, help="Ring policy, NAME[:p=v,...]."),
-    for_: str = typer.Option("2s", "--for", help="How long, in the machine's time."),
+    for_: Optional[str] = typer.Option(
+        None, "--for", help="How long, in the machine's time; 2s, or an hour at a terminal."
+    ),
     mem: str = typer.Option("512M", help="Memory of the machine."),
     accel: str = typer.Option("tcg", help="tcg, kvm or auto; only tcg is reproducible."),
     icount: str = typer.Option("2", help="2**SHIFT ns per instruction, or off."),
     seed: int = typer.Option(1, help="Seed of everything random."),
-    console: Optional[str] = typer.Option(None, help="Show only this guest's console, without its name."),
+    console: Optional[str] = typer.Option(
+        None, help="Show only this guest's console; in a terminal it is interactive, and Ctrl-] ends the run."
+    ),
     out: Optional[Path] = typer.Option(None, help="Keep trace, ledger and consoles in this folder."),
 ) -> int:
     """Boot Xen PV kernels. Ends when all guests are off or the time is over.
 
     Exit status: 0 all guests powered off, 2 bad arguments, 3 a guest crashed, 4 the hypervisor panicked, 5 time over.
     """
+    interactive = console not in (None, HYPERVISOR, "dom0") and sys.stdin.isatty() and sys.stdout.isatty()
     machine = Machine(
         guests=parse_guests(guest),
         sched=_policy("scheduler", sched),
@@ -49,7 +59,7 @@ def boot(
         ringctl=_policy("ring", ringctl),
         pcpus=pcpus,
         memory=parse_size(mem, "--mem"),
-        duration=parse_duration(for_, "--for"),
+        duration=parse_duration(for_ or (USUAL_SESSION if interactive else USUAL_TIME), "--for"),
         accel=accel,
         icount=parse_icount(icount),
         seed=seed,
@@ -64,7 +74,13 @@ def boot(
         elif name == console:
             print(line, flush=True)
 
-    with Progress("running") as progress:
-        result = machine.run(RunOptions(out=out, console=progress.above(show), progress=progress.fraction))
+    if interactive:
+        with Terminal() as terminal:
+            options = RunOptions(out=out, terminal=terminal, host_timeout=LONGEST_SESSION)
+            result = replace(machine, terminal=console).run(options)
+    else:
+        with Progress("running") as progress:
+            options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)
+            result = machine.run(options)
     print_summary(result, sys.stderr)
     return result.exit_status

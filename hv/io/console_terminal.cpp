@@ -1,0 +1,60 @@
+// The one console that somebody sits at: whose it is, and the way of what is typed into the guest's ring.
+// Never waits for a guest that does not read.
+
+#include "hv/arch/machine.hpp"
+#include "hv/core/domain.hpp"
+#include "hv/io/console.hpp"
+#include "hv/io/output.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint32_t ring_bytes = sizeof(xencons_interface::in);
+static_assert((ring_bytes & (ring_bytes - 1)) == 0);
+
+constinit char terminal_name[manifest::name_bytes]{};
+
+// What the guest left free, or nothing if its index cannot be.
+[[nodiscard]] std::uint32_t room(const Console& console) {
+    const XENCONS_RING_IDX read = std::atomic_ref{console.ring->in_cons}.load(std::memory_order_acquire);
+    const std::uint32_t unread = console.typed - read;
+    return unread > ring_bytes ? 0 : ring_bytes - unread;
+}
+
+} // namespace
+
+void console_set_terminal(std::string_view name) {
+    const auto length = std::min(name.size(), sizeof terminal_name - 1);
+    std::copy_n(name.data(), length, terminal_name);
+    terminal_name[length] = 0;
+}
+
+bool console_is_terminal(const Domain& domain) {
+    std::size_t i = 0;
+    while (i < sizeof terminal_name - 1 && terminal_name[i] != 0 && terminal_name[i] == domain.name[i])
+        ++i;
+    return i > 0 && terminal_name[i] == 0 && domain.name[i] == 0;
+}
+
+bool console_type(Console& console) {
+    const LockGuard guard{console.lock};
+    if (console.ring == nullptr)
+        return false;
+    auto left = std::min<std::uint32_t>(room(console), console_piece);
+    const auto before = console.typed;
+    for (; left > 0; --left) {
+        const auto byte = machine::get_console();
+        if (!byte)
+            break;
+        std::atomic_ref{console.ring->in[console.typed++ % ring_bytes]}.store(*byte,
+                                                                              std::memory_order_relaxed);
+    }
+    std::atomic_ref{console.ring->in_prod}.store(console.typed, std::memory_order_release);
+    return console.typed != before;
+}
+
+} // namespace bulkhead::hv

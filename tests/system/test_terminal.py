@@ -1,0 +1,90 @@
+"""A guest's console at a terminal: what is typed arrives, what the guest says is shown as it is, and Ctrl-] ends the run."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import ROOT
+from machines import GRUB
+
+PATIENCE = 120.0  # seconds
+HANG_UP = b"\x1d"
+
+
+class Session:
+    """`./bulkhead boot --console` on a terminal of its own."""
+
+    def __init__(self, *words: str) -> None:
+        self.ours, theirs = pty.openpty()
+        self.usual = termios.tcgetattr(self.ours)
+        self.process = subprocess.Popen(
+            [str(ROOT / "bulkhead"), "boot", *words],
+            env={**os.environ, "BULKHEAD_NO_BUILD": "1", "TERM": "vt100"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.seen = b""
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self.ours, keys)
+
+    def wait_for(self, text: bytes) -> None:
+        """Until the terminal shows it; what came before is forgotten."""
+        end = time.monotonic() + PATIENCE
+        while text not in self.seen:
+            assert time.monotonic() < end, self.seen
+            assert self.process.poll() is None, self.seen
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self.seen += os.read(self.ours, 65536)
+        self.seen = self.seen.partition(text)[2]
+
+    def end(self) -> int:
+        """The exit status, once it has ended."""
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture()
+def grub() -> Iterator[Session]:
+    """GRUB's prompt beside a guest that talks."""
+    session = Session(
+        *("--guest", f"kernel={GRUB},name=grub"),
+        *("--guest", "kernel=workload:cpu_hog,name=hog,mem=8M"),
+        *("--console", "grub"),
+    )
+    try:
+        yield session
+    finally:
+        session.process.kill()
+        session.process.wait()
+        os.close(session.ours)
+
+
+def test_what_is_typed_arrives_and_is_answered(grub: Session) -> None:
+    grub.wait_for(b"grub>")
+    grub.type(b"echo one${x}two\r")
+    grub.wait_for(b"onetwo")
+    grub.wait_for(b"grub>")
+    grub.type(HANG_UP)
+    assert grub.end() == 5
+    assert grub.process.stderr is not None and b"grub" in grub.process.stderr.read()
+
+
+def test_a_polite_kill_gives_the_terminal_back_as_it_was(grub: Session) -> None:
+    before = grub.usual
+    grub.wait_for(b"grub>")
+    assert termios.tcgetattr(grub.ours) != before
+    grub.process.terminate()
+    assert grub.end() == 128 + signal.SIGTERM
+    assert termios.tcgetattr(grub.ours) == before
