@@ -59,7 +59,8 @@ bool addresses_are_sane(const vcpu_guest_context_t& c) {
 } // namespace
 
 Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
-    if (!addresses_are_sane(context))
+    // No root is a root to set_kernel_root, but none to a processor.
+    if (!addresses_are_sane(context) || cr3_frame(context.ctrlreg[3]) == 0)
         return fail(Error::invalid);
     BULKHEAD_TRY(set_kernel_root(vcpu, Mfn{cr3_frame(context.ctrlreg[3])}, false));
     if (context.ctrlreg[1] != 0)

@@ -21,7 +21,7 @@ ALL_TOGETHER = "all"
 
 def machine(test: str) -> Machine:
     """The machine of one boot of the test image."""
-    guest = GuestSpec(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB)
+    guest = GuestSpec(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB, vcpus=2)
     return Machine(guests=(guest,), duration=20 * SECOND, memory=256 * MIB, console_rate=0)
 
 

@@ -1,0 +1,39 @@
+// VCPUOP_initialise of a second vCPU: a context without an address space, or with one that is none, is
+// refused, and the vCPU stays what it was. If such a vCPU ever ran, the processor would take frame 0 for its
+// page tables.
+#include "guest/runtime/hypercall.hpp"
+#include "guest/runtime/memory.hpp"
+#include "guest/runtime/paging.hpp"
+#include "tests/guest/test.hpp"
+
+#include <xen/vcpu.h>
+
+using namespace bulkhead;
+using namespace bulkhead::guest_test;
+
+namespace {
+
+vcpu_guest_context_t& context_with_root(std::uint64_t cr3) {
+    static vcpu_guest_context_t context; // over 5 kB
+    context = {};
+    context.user_regs.rip = hypercall::address(&context);
+    context.ctrlreg[3] = cr3;
+    return context;
+}
+
+} // namespace
+
+GUEST_TEST(vcpu_initialise, "a vCPU is not brought up without page tables") {
+    if (hypercall::vcpu_op(VCPUOP_is_up, 1, nullptr) == std::unexpected{Error::no_entry})
+        skip("this domain has one vCPU");
+    auto& nothing = context_with_root(0);
+    refused(hypercall::vcpu_op(VCPUOP_initialise, 500, &nothing), Error::no_entry, "vCPU 500");
+    refused(hypercall::vcpu_op(VCPUOP_initialise, 0, &nothing), Error::exists, "the running vCPU");
+    refused(hypercall::vcpu_op(VCPUOP_initialise, 1, &nothing), Error::invalid, "no root");
+    Page* const page = allocate_pages();
+    refused(hypercall::vcpu_op(VCPUOP_initialise, 1, &context_with_root(mfn_of(page).value() << page_shift)),
+            "a page of data as root");
+    free_pages(page);
+    refused(hypercall::vcpu_op(VCPUOP_up, 1, nullptr), "bringing up what was never initialised");
+    check(works(hypercall::vcpu_op(VCPUOP_is_up, 1, nullptr), "is_up") == 0, "vCPU 1 is up");
+}
