@@ -7,6 +7,9 @@
 #include "hv/core/event_channel_bits.hpp"
 #include "hv/core/event_channel_internal.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace bulkhead::hv {
 
 static_assert(EventChannels::max_event_vcpus == max_vcpus);
@@ -25,6 +28,15 @@ void end_polls(Domain& domain, Port port) {
         vcpu->polling = false;
         wake_vcpu(*vcpu, WakeCause::event);
     }
+}
+
+// max_ports if all are in use.
+std::uint32_t lowest_free(const EventChannels& events) {
+    const auto* const word =
+        std::ranges::find_if(events.used, [](std::uint64_t bits) { return bits != ~std::uint64_t{0}; });
+    if (word == std::end(events.used))
+        return max_ports;
+    return static_cast<std::uint32_t>(64 * (word - events.used) + std::countr_one(*word));
 }
 
 void make_pending(Domain& domain, std::uint16_t vcpu, Port port) {
@@ -58,22 +70,19 @@ void notify_vcpu(Domain& domain, std::uint16_t vcpu_index, Port port) {
 
 Result<Port> take_port(Domain& domain, const EventPort& contents) {
     EventChannels& events = domain.events;
-    for (std::uint32_t number = events.lowest_free; number < max_ports; ++number) {
-        EventPort*& page = events.pages[number / EventChannels::ports_per_page];
-        if (page == nullptr) {
-            const auto fresh = domain.allocate_metadata();
-            if (!fresh)
-                return fail(fresh.error());
-            const LockGuard guard{events.lock};
-            page = static_cast<EventPort*>(*fresh);
-        }
-        if (page[number % EventChannels::ports_per_page].state != State::free)
-            continue;
-        events.lowest_free = number + 1;
-        store(domain, Port{number}, contents);
-        return Port{number};
+    const auto number = lowest_free(events);
+    if (number == max_ports)
+        return fail(Error::no_space);
+    if (EventPort*& page = events.pages[number / EventChannels::ports_per_page]; page == nullptr) {
+        const auto fresh = domain.allocate_metadata();
+        if (!fresh)
+            return fail(fresh.error());
+        const LockGuard guard{events.lock};
+        page = static_cast<EventPort*>(*fresh);
     }
-    return fail(Error::no_space);
+    events.used[number / 64] |= std::uint64_t{1} << number % 64;
+    store(domain, Port{number}, contents);
+    return Port{number};
 }
 
 EventPort snapshot(Domain& domain, Port port) {
@@ -90,8 +99,7 @@ void store(Domain& domain, Port port, const EventPort& contents) {
 
 void release_port(Domain& domain, Port port) {
     store(domain, port, EventPort{});
-    if (port.value() < domain.events.lowest_free)
-        domain.events.lowest_free = port.value();
+    domain.events.used[port.value() / 64] &= ~(std::uint64_t{1} << port.value() % 64);
     shared_bits::test_and_clear(domain.shared->evtchn_pending, port.value());
 }
 
@@ -99,7 +107,6 @@ void release_port(Domain& domain, Port port) {
 
 Result<> EventChannels::start(Domain& domain) {
     const LockGuard guard{events::binding_lock()};
-    lowest_free = 0;
     if (const auto zero = events::take_port(domain, {.state = State::reserved}); !zero)
         return fail(zero.error());
     return {};

@@ -9,6 +9,8 @@
 #include "hv/core/event_channel_internal.hpp"
 #include "hv/trace/trace.hpp"
 
+#include <bit>
+
 namespace bulkhead::hv {
 
 namespace {
@@ -152,16 +154,13 @@ Result<> close_port(Domain& domain, Port port) {
 }
 
 Result<> reset_ports(Domain& domain) {
-    std::uint32_t& cursor = domain.events.close_cursor;
-    for (; cursor < max_ports; ++cursor) {
-        if (domain.events.pages[cursor / EventChannels::ports_per_page] == nullptr)
-            break; // pages are filled in order
-        if (!close_port(domain, Port{cursor}))
-            continue;
-        if (machine::should_preempt())
-            return fail(Error::restart);
-    }
-    cursor = 0;
+    for (std::uint32_t word = 0; word < std::size(domain.events.used); ++word)
+        while (const auto open = domain.events.used[word] & ~std::uint64_t{word == 0}) { // not port 0
+            BULKHEAD_TRY(
+                close_port(domain, Port{64 * word + static_cast<std::uint32_t>(std::countr_zero(open))}));
+            if (machine::should_preempt())
+                return fail(Error::restart);
+        }
     return {};
 }
 
