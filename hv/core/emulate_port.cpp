@@ -20,6 +20,13 @@ unsigned port_bytes(const Instruction& instruction) {
     return std::min<unsigned>(instruction.operand_bytes, 4);
 }
 
+std::uint16_t port(const Vcpu& vcpu, const Instruction& instruction) {
+    const bool immediate = (instruction.opcode & 8) == 0;
+    return static_cast<std::uint16_t>(immediate ? instruction.immediate & 0xff : vcpu.regs.rdx);
+}
+
+bool is_timer_counter(std::uint16_t port) { return port >= 0x40 && port <= 0x42; }
+
 std::uint64_t low(std::uint64_t value, unsigned bytes) {
     return bytes == 8 ? value : value & ((1ULL << (8 * bytes)) - 1);
 }
@@ -70,8 +77,10 @@ Emulation emulate_port(Vcpu& vcpu, const Code& code, const Instruction& instruct
         return Emulation::fault;
     if (is_string(instruction.opcode))
         return string(vcpu, code, instruction);
-    if (is_input(instruction.opcode))
-        write_general(vcpu.regs, 0, port_bytes(instruction), true, low(all_ones, port_bytes(instruction)));
+    if (is_input(instruction.opcode)) {
+        const auto bus = is_timer_counter(port(vcpu, instruction)) ? 0 : all_ones;
+        write_general(vcpu.regs, 0, port_bytes(instruction), true, low(bus, port_bytes(instruction)));
+    }
     finish(vcpu, code, instruction.length);
     return Emulation::done;
 }

@@ -6,39 +6,36 @@
 #include "hv/core/traps.hpp"
 #include "hv/core/traps_address.hpp"
 
+#include <array>
+#include <cstring>
+
 namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint64_t user_level = 3;
 
-// Pops values of one size; a failed read is remembered, and the registers stay as they were until the end.
-class Stack {
-  public:
-    Stack(std::uint64_t pointer, unsigned bytes) : pointer_{pointer}, bytes_{bytes} {}
-    std::uint64_t pop() {
-        std::uint64_t value = 0;
-        readable_ = readable_ && machine::copy_from_guest(&value, GuestAddress{pointer_}, bytes_);
-        pointer_ += bytes_;
-        return value;
-    }
-    [[nodiscard]] bool readable() const { return readable_; }
-    [[nodiscard]] std::uint64_t pointer() const { return pointer_; }
-
-  private:
-    std::uint64_t pointer_;
-    unsigned bytes_;
-    bool readable_ = true;
-};
+// The top `count` values of the guest's stack, each of `bytes`; nullopt if they can't be read.
+template<std::size_t count>
+std::optional<std::array<std::uint64_t, count>> top_of_stack(const Vcpu& vcpu, unsigned bytes) {
+    std::array<std::byte, count * 8> raw;
+    if (!machine::copy_from_guest(raw.data(), GuestAddress{vcpu.regs.rsp}, count * bytes))
+        return {};
+    std::array<std::uint64_t, count> values{};
+    for (std::size_t i = 0; i < count; ++i)
+        std::memcpy(&values[i], raw.data() + i * bytes, bytes);
+    return values;
+}
 
 bool refuse(Vcpu& vcpu, std::uint64_t selector) {
     deliver_exception(vcpu, vector::protection, selector & 0xfffc);
     return true;
 }
 
-bool interrupt_return(Vcpu& vcpu, Stack stack) {
-    const auto rip = stack.pop(), cs = stack.pop(), flags = stack.pop(), rsp = stack.pop(), ss = stack.pop();
-    if (!stack.readable())
+bool interrupt_return(Vcpu& vcpu, unsigned bytes) {
+    const auto frame = top_of_stack<5>(vcpu, bytes);
+    if (!frame)
         return false;
+    const auto [rip, cs, flags, rsp, ss] = *frame;
     if ((cs & user_level) != user_level)
         return refuse(vcpu, cs);
     auto& regs = vcpu.regs;
@@ -50,15 +47,16 @@ bool interrupt_return(Vcpu& vcpu, Stack stack) {
     return true;
 }
 
-bool far_return(Vcpu& vcpu, Stack stack) {
-    const auto rip = stack.pop(), cs = stack.pop();
-    if (!stack.readable())
+bool far_return(Vcpu& vcpu, unsigned bytes) {
+    const auto frame = top_of_stack<2>(vcpu, bytes);
+    if (!frame)
         return false;
+    const auto [rip, cs] = *frame;
     if ((cs & user_level) != user_level)
         return refuse(vcpu, cs);
     vcpu.regs.rip = rip;
     vcpu.regs.cs = cs & 0xffff;
-    vcpu.regs.rsp = stack.pointer();
+    vcpu.regs.rsp += 2 * bytes;
     return true;
 }
 
@@ -71,13 +69,12 @@ bool emulate_far_return(Vcpu& vcpu) {
     const auto instruction = decode(code->view(), true);
     if (!instruction || instruction->lock || instruction->operand_bytes < 4)
         return false;
-    const Stack stack{vcpu.regs.rsp, instruction->operand_bytes};
     constexpr std::uint32_t lret = 0xcb, iret = 0xcf;
     bool done = false;
     if (instruction->opcode == iret)
-        done = interrupt_return(vcpu, stack);
+        done = interrupt_return(vcpu, instruction->operand_bytes);
     else if (instruction->opcode == lret)
-        done = far_return(vcpu, stack);
+        done = far_return(vcpu, instruction->operand_bytes);
     if (done && !is_canonical(vcpu.regs.rip))
         deliver_failsafe(vcpu);
     return done;

@@ -45,6 +45,10 @@ def boot(
     console: Optional[str] = typer.Option(
         None, help="Show only this guest's console; in a terminal it is interactive, and Ctrl-] ends the run."
     ),
+    trace: Optional[str] = typer.Option(None, help="Also record these groups: hypercall,trap."),
+    trace_size: str = typer.Option(
+        "16M", help="Trace ring of each pCPU; what does not fit is counted as lost."
+    ),
     out: Optional[Path] = typer.Option(None, help="Keep trace, ledger and consoles in this folder."),
 ) -> int:
     """Boot Xen PV kernels. Ends when all guests are off or the time is over.
@@ -63,6 +67,8 @@ def boot(
         accel=accel,
         icount=parse_icount(icount),
         seed=seed,
+        trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
+        trace_bytes=parse_size(trace_size, "--trace-size"),
     )
     names = [spec.name for spec in machine.guests]
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
