@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, module) {
     bulkhead::python::add_tables(module);
     bulkhead::python::add_plugins(module);
     bulkhead::python::add_kernels(module);
+    bulkhead::python::add_simulation(module);
 }

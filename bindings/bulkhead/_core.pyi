@@ -37,3 +37,48 @@ compiler: str
 def read_plugin(path: str) -> DescriptorRow: ...
 def check_kernel(path: str, memory_bytes: int, initrd_bytes: int) -> None: ...
 def read_section(path: str, name: str) -> bytes: ...
+
+class SimGuest:
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        options: dict[str, str],
+        weight: int,
+        cap: int,
+        vcpus: int,
+        start_paused: bool,
+    ) -> None: ...
+
+class SimSettings:
+    def __init__(
+        self,
+        *,
+        pcpus: int,
+        seed: int,
+        trace_groups: int,
+        trace_records: int,
+        instruction_ns: int,
+        duration_ns: int,
+        dom0_weight: int,
+        end_when_idle: bool,
+        costs: dict[str, int],
+    ) -> None: ...
+
+class Simulation:
+    progress: float
+    decisions: int
+    def __init__(
+        self,
+        policy: str | None,
+        values: list[int],
+        settings: SimSettings,
+        guests: list[SimGuest],
+        timeline: list[tuple[int, int, int, int]],
+    ) -> None: ...
+    def run(self, events: int) -> bool: ...
+    def summary(self) -> tuple[bytes, bytes]: ...
+    def take_ring(self, pcpu: int) -> np.ndarray[Any, np.dtype[Any]]: ...
+
+sim_costs: list[tuple[str, str]]
+sim_models: list[tuple[str, str, list[tuple[str, str, str, str]]]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ LEDGER_STATES = ("free", "alive", "gone")
 NOT_SHUT_DOWN = 0xFF
 LARGEST_LEDGER = 65536
 Row = Any  # a numpy record; its fields are those of the header's structure
+
+
+class Memory(Protocol):
+    """What the ledger is read from: the machine's RAM, or what stands for it."""
+
+    def read(self, physical: int, size: int, /) -> bytes:
+        """`size` bytes from a physical address."""
 
 
 def read_page(ram: Ram) -> Row:
@@ -39,7 +46,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _ledger(page: Row, ram: Ram) -> dict[str, DomainLedger]:
+def _ledger(page: Row, ram: Memory) -> dict[str, DomainLedger]:
     entry = layout("landmark.LedgerEntry")
     used = min(int(page["ledger_used"]), int(page["ledger_capacity"]), LARGEST_LEDGER)
     rows = np.frombuffer(ram.read(int(page["ledger_physical"]), used * entry.itemsize), dtype=entry)
@@ -118,7 +125,7 @@ def pcpu_count(page: Row) -> int:
     return min(int(page["pcpus"]), constant("landmark.max_pcpus"))
 
 
-def landmark(page: Row, ram: Ram, policies: dict[str, Policy]) -> Landmark:
+def landmark(page: Row, ram: Memory, policies: dict[str, Policy]) -> Landmark:
     """The page as typed values; `policies` by name give the parameters their names."""
     rings = page["rings"][: pcpu_count(page)]
     plain = (
@@ -160,6 +167,8 @@ def merge(rings: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], str]:
     """All records by time (ties: by pCPU, then as written), and the SHA-256 over the rings one after another."""
     digest = hashlib.sha256()
     for ring in rings:
-        digest.update(ring.tobytes())
+        digest.update(np.ascontiguousarray(ring).view(np.uint8))
+    if len(rings) == 1 and not np.any(np.diff(rings[0]["time"]) < 0):
+        return rings[0], digest.hexdigest()
     records = np.concatenate(rings) if rings else np.zeros(0, dtype=RECORD)
     return records[np.argsort(records["time"], kind="stable")], digest.hexdigest()

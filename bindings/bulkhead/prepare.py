@@ -100,7 +100,7 @@ def _check_timeline(machine: Machine) -> None:
             raise SpecError(f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine")
 
 
-def _check_machine(machine: Machine) -> None:
+def _check_options(machine: Machine) -> None:
     most = constant("landmark.max_pcpus")
     if not 1 <= machine.pcpus <= most:
         raise SpecError(f"pcpus={machine.pcpus} is outside 1 to {most}")
@@ -123,6 +123,14 @@ def _check_machine(machine: Machine) -> None:
         raise SpecError(f"two guests are named '{min(twice)}'; give them different names")
 
 
+def check_machine(machine: Machine) -> None:
+    """All that can be checked without files, for every back end. SpecError, one line that names what is wrong."""
+    _check_options(machine)
+    for guest in machine.guests:
+        _check_guest(guest, machine.pcpus)
+    _check_timeline(machine)
+
+
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
     specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
     return tuple(choose(kind, spec) for kind, spec in specs.items() if spec is not None)
@@ -130,10 +138,7 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
 
 def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
-    _check_machine(machine)
-    for guest in machine.guests:
-        _check_guest(guest, machine.pcpus)
-    _check_timeline(machine)
+    check_machine(machine)
     parts = Parts(
         machine=machine,
         guests=tuple(_guest_files(guest) for guest in machine.guests),

@@ -20,12 +20,12 @@ def _git(*arguments: str) -> str | None:
 
 
 @functools.cache
-def versions() -> Versions:
-    """Looked up once per process."""
+def versions(qemu_version: str | None = None) -> Versions:
+    """Looked up once per process. `qemu_version` is said in place of that of the QEMU installed here."""
     return Versions(
         commit=_git("rev-parse", "HEAD") or "unknown",
         dirty=bool(_git("status", "--porcelain", "--untracked-files=no")),
-        qemu=qemu.version(),
+        qemu=qemu_version or qemu.version(),
         compiler=f"g++ {_core.compiler}",
         trace_schema=constant("trace.schema_version"),
     )

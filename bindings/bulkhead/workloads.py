@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +79,24 @@ def _bare_workloads() -> dict[str, Workload]:
     return found
 
 
-def workloads() -> dict[str, Workload]:
-    """Every workload by name. BulkheadError if the guest image is not built."""
+@functools.cache
+def _tables() -> dict[str, Workload]:
     tables = {}
     for sort, name, summary, *options in section_records(workload_image()):
         rows = tuple(Option(*options[i : i + 4]) for i in range(0, len(options) - 3, 4))
         tables[name] = Workload(name, sort, summary, rows, workload_image())
+    return tables
+
+
+def common_options() -> tuple[Option, ...]:
+    """The options that every workload has, without the one that Python itself writes."""
+    common = [option for table in _tables().values() if table.sort == COMMON for option in table.options]
+    return _given_by_user(common)
+
+
+def workloads() -> dict[str, Workload]:
+    """Every workload by name. BulkheadError if the guest image is not built."""
+    tables = _tables()
     common = [option for table in tables.values() if table.sort == COMMON for option in table.options]
     found = {
         name: Workload(name, table.sort, table.summary, table.options + _given_by_user(common), table.image)

@@ -1,34 +1,11 @@
-// A plug-in's file, opened with dlopen as the simulator does. It must refuse what the hypervisor's loader
-// refuses.
+// The plug-ins that the tests of this build drive.
 #pragma once
 
-#include "sched/contract.hpp"
-
-#include <expected>
-#include <filesystem>
-#include <memory>
-#include <string>
-#include <vector>
+#include "sim/plugin_file.hpp"
 
 namespace bulkhead::policy_test {
 
-class PluginFile {
-  public:
-    [[nodiscard]] static std::expected<PluginFile, std::string> open(const std::filesystem::path& path);
-    [[nodiscard]] const plugin::Descriptor& descriptor() const { return *descriptor_; }
-    [[nodiscard]] const sched::Hooks& hooks() const {
-        return *static_cast<const sched::Hooks*>(descriptor_->hooks);
-    }
-    [[nodiscard]] std::string name() const { return descriptor_->name; }
-    // Every parameter's initial value, in the table's order.
-    [[nodiscard]] std::vector<std::int64_t> defaults() const;
-
-  private:
-    PluginFile(std::shared_ptr<void> library, const plugin::Descriptor& descriptor)
-        : library_{std::move(library)}, descriptor_{&descriptor} {}
-    std::shared_ptr<void> library_; // closed with the last copy
-    const plugin::Descriptor* descriptor_;
-};
+using sim::PluginFile;
 
 // The schedulers of this build, sorted by name.
 [[nodiscard]] std::vector<std::filesystem::path> scheduler_files();

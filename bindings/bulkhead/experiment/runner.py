@@ -48,7 +48,9 @@ class Outcome:
 
 def backends() -> dict[str, Backend]:
     """What can carry out a run."""
-    return {"qemu": run_machine}
+    from bulkhead.sim import simulate
+
+    return {"qemu": run_machine, "sim": simulate}
 
 
 def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:

@@ -1,0 +1,117 @@
+"""Carries out a `Machine` in the simulator and returns the same kind of `Run` as QEMU. Never writes but where it is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from bulkhead import _core
+from bulkhead.collect import landmark, merge
+from bulkhead.machine import RunOptions
+from bulkhead.policies import ChosenPolicy, choose, built_policies
+from bulkhead.prepare import check_machine
+from bulkhead.run import Run
+from bulkhead.schema import RECORD, enum_value, group_mask, layout
+from bulkhead.sim.costs import Costs
+from bulkhead.sim.models import guest_model
+from bulkhead.spec import Machine, SpecError
+from bulkhead.storage import save
+from bulkhead.versions import versions
+
+EVENTS_AT_A_TIME = 200_000  # between two looks at Ctrl-C
+NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
+
+
+class _Memory:
+    """The simulated run's ledger as if it lay in RAM, for the readers of a real run."""
+
+    def __init__(self, ledger: bytes) -> None:
+        self._ledger = ledger
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._ledger[address : address + size]
+
+
+def _settings(machine: Machine, costs: Costs) -> _core.SimSettings:
+    return _core.SimSettings(
+        pcpus=machine.pcpus,
+        seed=machine.seed,
+        trace_groups=group_mask(machine.trace_groups),
+        trace_records=machine.trace_bytes // RECORD.itemsize,
+        instruction_ns=NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount,
+        duration_ns=machine.duration,
+        dom0_weight=machine.dom0_weight,
+        end_when_idle=machine.end_when_idle,
+        costs=costs.instructions,
+    )
+
+
+def _timeline(machine: Machine) -> list[tuple[int, int, int, int]]:
+    names = [guest.name for guest in machine.guests]
+    return [
+        (
+            entry.at,
+            enum_value("manifest.Action", entry.action, "timeline action"),
+            names.index(entry.guest) if entry.guest is not None else 0,
+            entry.argument,
+        )
+        for entry in sorted(machine.timeline, key=lambda entry: entry.at)
+    ]
+
+
+def _simulation(machine: Machine, policy: ChosenPolicy | None, costs: Costs) -> _core.Simulation:
+    guests = [guest_model(spec) for spec in machine.guests]
+    try:
+        return _core.Simulation(
+            policy=str(policy.policy.path) if policy is not None else None,
+            values=list(policy.values) if policy is not None else [],
+            settings=_settings(machine, costs),
+            guests=guests,
+            timeline=_timeline(machine),
+        )
+    except ValueError as error:
+        raise SpecError(str(error)) from None
+
+
+def _carry_out(simulation: _core.Simulation, progress: Callable[[float], None] | None) -> None:
+    try:
+        while simulation.run(EVENTS_AT_A_TIME):
+            if progress is not None:
+                progress(simulation.progress)
+    except ValueError as error:  # a model refuses its options
+        raise SpecError(str(error)) from None
+
+
+def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs | None = None) -> Run:
+    """Run the machine in the simulator; deterministic. Raises `BulkheadError` for bad input.
+
+    `costs` are those of the hypervisor's own work; None: the calibrated ones.
+    """
+    options = options or RunOptions()
+    check_machine(machine)
+    if machine.memctl is not None or machine.ringctl is not None:
+        raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
+    policy = choose("scheduler", machine.sched) if machine.sched is not None else None
+    simulation = _simulation(machine, policy, costs or Costs.read())
+    start = time.monotonic()
+    _carry_out(simulation, options.progress)
+    seconds = time.monotonic() - start
+    page_bytes, ledger = simulation.summary()
+    page = np.frombuffer(page_bytes, dtype=layout("landmark.Page"))[0]
+    trace, digest = merge([simulation.take_ring(pcpu) for pcpu in range(machine.pcpus)])
+    run = Run(
+        machine=machine,
+        exit_status=int(page["exit_status"]),
+        trace=trace,
+        trace_sha256=digest,
+        landmark=landmark(page, _Memory(ledger), built_policies("scheduler")),
+        consoles={},
+        versions=versions("none"),
+        reproducible=True,
+        host_seconds=seconds,
+    )
+    if options.out is not None:
+        save(run, options.out)
+    return run

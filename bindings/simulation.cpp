@@ -1,0 +1,176 @@
+// The simulator for Python: one object is one run. Long calls release the interpreter's lock; traces become numpy arrays
+// that own the simulator's memory, without a copy.
+#include "bindings/parts.hpp"
+#include "hv/plugin/fallback.hpp"
+#include "sim/plugin_file.hpp"
+#include "sim/world.hpp"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+namespace bulkhead::python {
+namespace {
+
+namespace py = pybind11;
+
+struct GuestRow {
+    std::string name, model;
+    sim::ModelOptions options;
+    std::uint32_t weight, cap, vcpus;
+    bool start_paused;
+};
+
+using TimelineRow = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, std::int64_t>;
+
+struct Settings {
+    std::uint32_t pcpus;
+    std::uint64_t seed;
+    std::uint32_t trace_groups;
+    std::uint64_t trace_records;
+    std::int64_t instruction_ns;
+    std::int64_t duration_ns;
+    std::uint32_t dom0_weight;
+    bool end_when_idle;
+    std::map<std::string, std::int64_t> costs;
+};
+
+sim::Policy open_policy(const std::optional<std::string>& path, const std::vector<std::int64_t>& values) {
+    if (!path)
+        return {&hv::fallback_scheduler(), nullptr, {}};
+    auto file = sim::PluginFile::open(*path);
+    if (!file)
+        throw py::value_error{file.error()};
+    if (values.size() != file->descriptor().parameter_count)
+        throw py::value_error{*path + " takes " + std::to_string(file->descriptor().parameter_count) +
+                              " parameters"};
+    auto kept = std::make_shared<sim::PluginFile>(*file);
+    return {&kept->descriptor(), kept, values};
+}
+
+sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
+    sim::Costs costs;
+    for (const auto& [name, value] : given) {
+        const auto* row = std::ranges::find(sim::cost_fields, name, &sim::CostField::name);
+        if (row == sim::cost_fields.end())
+            throw py::value_error{"the simulator has no cost '" + name + "'"};
+        if (value < 0)
+            throw py::value_error{"cost " + name + "=" + std::to_string(value) + " is below 0"};
+        costs.*row->field = value;
+    }
+    return costs;
+}
+
+sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guests,
+                    const std::vector<TimelineRow>& timeline) {
+    sim::Plan plan;
+    plan.machine.pcpus = settings.pcpus;
+    plan.machine.seed = settings.seed;
+    plan.machine.trace_groups = settings.trace_groups;
+    plan.machine.trace_records = settings.trace_records;
+    plan.instruction = Nanos{settings.instruction_ns};
+    plan.machine.costs = sim::in_nanoseconds(read_costs(settings.costs), plan.instruction);
+    plan.duration = Nanos{settings.duration_ns};
+    plan.dom0_weight = settings.dom0_weight;
+    plan.end_when_idle = settings.end_when_idle;
+    for (const GuestRow& row : guests)
+        plan.guests.push_back(
+            {row.name, row.model, row.options, row.weight, row.cap, row.vcpus, row.start_paused});
+    for (const auto& [at, action, target, argument] : timeline)
+        plan.timeline.push_back({at, static_cast<manifest::Action>(action), target, argument});
+    return plan;
+}
+
+py::bytes bytes_of(const void* data, std::size_t size) {
+    return py::bytes{static_cast<const char*>(data), size};
+}
+
+class Simulation {
+  public:
+    Simulation(const std::optional<std::string>& policy, const std::vector<std::int64_t>& values,
+               const Settings& settings, const std::vector<GuestRow>& guests,
+               const std::vector<TimelineRow>& timeline)
+        : world_{open_policy(policy, values), make_plan(settings, guests, timeline)} {}
+
+    // True while there is more to do.
+    bool run(std::uint64_t events) {
+        const py::gil_scoped_release unlocked;
+        return world_.machine().run_until(RealTime::never(), events);
+    }
+    [[nodiscard]] double progress() const { return world_.progress(); }
+    std::uint64_t decisions() { return world_.machine().decisions(); }
+
+    // The landmark page and the ledger's rows, as they would lie in RAM.
+    std::pair<py::bytes, py::bytes> summary() {
+        landmark::Page page = world_.machine().summary();
+        std::vector<landmark::LedgerEntry> ledger;
+        for (const sim::Domain& domain : world_.machine().domains())
+            ledger.push_back(domain.ledger);
+        page.ledger_used = page.ledger_capacity = static_cast<std::uint32_t>(ledger.size());
+        auto& rings = world_.machine().recorder().rings();
+        for (std::size_t i = 0; i < rings.size(); ++i)
+            page.rings[i] = {0, rings[i].records.size() + rings[i].lost, rings[i].records.size(), rings[i].lost};
+        return {bytes_of(&page, sizeof page),
+                bytes_of(ledger.data(), ledger.size() * sizeof(landmark::LedgerEntry))};
+    }
+
+    // A ring's records; the array takes them over, so a second call gives an empty one.
+    py::array take_ring(std::size_t pcpu) {
+        auto& rings = world_.machine().recorder().rings();
+        auto owned = std::make_unique<std::vector<trace::Record>>(std::move(rings.at(pcpu).records));
+        auto* records = owned.get();
+        const py::capsule keeper{owned.release(),
+                                 [](void* kept) { delete static_cast<std::vector<trace::Record>*>(kept); }};
+        return py::array{py::dtype::of<trace::Record>(), {records->size()}, {sizeof(trace::Record)},
+                         records->data(), keeper};
+    }
+
+  private:
+    sim::World world_;
+};
+
+py::list cost_rows() {
+    py::list rows;
+    for (const sim::CostField& row : sim::cost_fields)
+        rows.append(py::make_tuple(row.name, row.help));
+    return rows;
+}
+
+py::list model_rows() {
+    py::list rows;
+    for (const sim::Model& model : sim::models()) {
+        py::list options;
+        for (const sim::ModelOption& option : model.options)
+            options.append(py::make_tuple(option.name, option.unit, option.initial, option.help));
+        rows.append(py::make_tuple(model.name, model.help, options));
+    }
+    return rows;
+}
+
+} // namespace
+
+void add_simulation(py::module_& module) {
+    py::class_<GuestRow>(module, "SimGuest")
+        .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t, std::uint32_t,
+                      bool>(),
+             py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
+             py::arg("vcpus"), py::arg("start_paused"));
+    py::class_<Settings>(module, "SimSettings")
+        .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
+                      std::uint32_t, bool, std::map<std::string, std::int64_t>>(),
+             py::kw_only(), py::arg("pcpus"), py::arg("seed"), py::arg("trace_groups"), py::arg("trace_records"),
+             py::arg("instruction_ns"), py::arg("duration_ns"), py::arg("dom0_weight"), py::arg("end_when_idle"),
+             py::arg("costs"));
+    py::class_<Simulation>(module, "Simulation")
+        .def(py::init<std::optional<std::string>, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
+                      std::vector<TimelineRow>>(),
+             py::arg("policy"), py::arg("values"), py::arg("settings"), py::arg("guests"), py::arg("timeline"))
+        .def("run", &Simulation::run, py::arg("events"))
+        .def("summary", &Simulation::summary)
+        .def("take_ring", &Simulation::take_ring, py::arg("pcpu"))
+        .def_property_readonly("progress", &Simulation::progress)
+        .def_property_readonly("decisions", &Simulation::decisions);
+    module.attr("sim_costs") = cost_rows();
+    module.attr("sim_models") = model_rows();
+}
+
+} // namespace bulkhead::python

@@ -1,0 +1,295 @@
+// What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy decides. The
+// order of steps and what each bills to whom are those of hv/core/dispatch.cpp.
+#include "sim/machine.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace bulkhead::sim {
+
+using sched::Stop;
+using trace::Event;
+
+namespace {
+constexpr Nanos housekeeping_period = milliseconds(10);
+constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
+constexpr std::uint64_t bit(std::uint16_t core) { return std::uint64_t{1} << core; }
+
+constexpr std::int64_t Costs::*cost_of(Step::Call call) {
+    constexpr std::array costs{&Costs::mark,  &Costs::mark,    &Costs::notify,  &Costs::wait,
+                               &Costs::yield, &Costs::control, &Costs::shutdown};
+    static_assert(costs.size() == static_cast<std::size_t>(Step::Call::shutdown) + 1);
+    return costs[static_cast<std::size_t>(call)];
+}
+} // namespace
+
+bool Machine::run_until(RealTime end, std::uint64_t events) {
+    for (std::uint64_t done = 0; !ended_; ++done) {
+        Core* next = cores_.data();
+        for (Core& core : cores_)
+            if (core.next < next->next)
+                next = &core;
+        if (next->next > end)
+            break;
+        if (done == events)
+            return true;
+        advance(*next);
+    }
+    if (!ended_)
+        now_ = std::max(now_, end);
+    return false;
+}
+
+void Machine::advance(Core& core) {
+    ++events_;
+    active_ = &core;
+    now_ = core.next;
+    if (core.halted) {
+        wake_from_halt(core);
+    } else if (core.current == nullptr) {
+        core.entered = now_; // its vCPU was taken off from elsewhere
+        run_timers(core);
+        leave_hypervisor(core);
+    } else if (const RealTime irq = std::min({core.ends, core.timers.first(), core.poked}); irq <= now_) {
+        interrupt(core);
+    } else {
+        complete(core);
+    }
+    active_ = nullptr;
+    if (!complaint_.empty()) [[unlikely]]
+        eject(Hook::pick, plugin::Fault::wrong_answer, std::exchange(complaint_, {}));
+}
+
+void Machine::refresh(Core& core) {
+    const RealTime irq = std::min({core.ends, core.timers.first(), core.poked});
+    if (core.current == nullptr) {
+        core.next = std::max(irq, core.posted);
+        return;
+    }
+    const Vcpu& vcpu = *core.current;
+    const RealTime done = vcpu.step_.to_instant ? std::max(core.from, vcpu.step_.until) : core.from + vcpu.left;
+    core.next = std::max(std::min(irq, done), core.from);
+}
+
+void Machine::wake_from_halt(Core& core) {
+    core.ledger.idle_ns += (now_ - core.posted).count();
+    core.posted = core.entered = now_;
+    bill(core, nullptr, options_.costs.idle_exit);
+    run_timers(core);
+    if (!core.need_dispatch)
+        return refresh(core);
+    bill(core, nullptr, 0);
+    trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
+    core.halted = false;
+    halted_ &= ~bit(core.id);
+    core.ends = RealTime::never();
+    leave_hypervisor(core);
+}
+
+void Machine::interrupt(Core& core) {
+    bill_guest(core, *core.current, now_);
+    core.entered = now_;
+    bill(core, core.current->domain, options_.costs.interrupt);
+    run_timers(core);
+    leave_hypervisor(core);
+}
+
+void Machine::run_timers(Core& core) {
+    if (core.poked <= now_)
+        core.poked = RealTime::never();
+    if (core.ends <= now_) {
+        core.ends = RealTime::never();
+        core.reason = Stop::slice_end;
+        core.need_dispatch = true;
+    }
+    while (Deadline* due = core.timers.take_due(now_)) {
+        if (due == &housekeeping_) {
+            bill(core, nullptr, options_.costs.housekeeping);
+            if (core.current != nullptr)
+                core.current->other_work += Nanos{options_.costs.housekeeping};
+            core.timers.arm(housekeeping_, due->at + housekeeping_period);
+            keep_house();
+            continue;
+        }
+        fire(core, vcpus_[due->order], due->at);
+    }
+}
+
+void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
+    trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
+          static_cast<std::uint64_t>((now_ - deadline).count()));
+    const Nanos cost{options_.costs.fire};
+    bill(core, owner.domain, cost.count());
+    if (core.current != nullptr && core.current != &owner) {
+        core.current->other_work += cost;
+        call().charge(incumbent_->object(), *owner.policy, cost);
+    }
+    owner.upcall = true;
+    wake(owner, WakeCause::timer);
+}
+
+// The guest has come to the end of its step's work.
+void Machine::complete(Core& core) {
+    Vcpu& vcpu = *core.current;
+    bill_guest(core, vcpu, now_);
+    vcpu.left = Nanos{};
+    Step& step = vcpu.step_;
+    const bool waits = step.call == Step::Call::wait;
+    const bool over = waits && (vcpu.signalled_ || (step.a == 0 ? step.until <= now_ : vcpu.waited));
+    if (step.call == Step::Call::none || over) {
+        vcpu.fetched = false;
+        fetch(core, vcpu);
+        return refresh(core);
+    }
+    core.entered = now_;
+    carry_out(core, vcpu);
+    leave_hypervisor(core);
+}
+
+void Machine::carry_out(Core& core, Vcpu& vcpu) {
+    const Step step = vcpu.step_;
+    Domain& domain = *vcpu.domain;
+    ++domain.ledger.hypercalls;
+    bill(core, &domain, std::max(options_.costs.*cost_of(step.call), least_call));
+    vcpu.fetched = false;
+    switch (step.call) {
+    case Step::Call::none:
+        break;
+    case Step::Call::mark:
+        trace(core, Event::mark, &vcpu, step.a, step.b);
+        break;
+    case Step::Call::notify:
+        ++domain.ledger.events_sent;
+        trace(core, Event::event_send, &vcpu, 0,
+              std::uint64_t{static_cast<Vcpu*>(step.target)->domain->id.value()} << 32);
+        signal(*static_cast<Vcpu*>(step.target));
+        break;
+    case Step::Call::wait:
+        block(core, vcpu, step.until);
+        break;
+    case Step::Call::yield:
+        core.reason = Stop::yielded;
+        core.need_dispatch = true;
+        break;
+    case Step::Call::control:
+        if (on_control)
+            on_control(*this, static_cast<manifest::Action>(step.a), step.b, step.until.since_start().count());
+        break;
+    case Step::Call::shutdown:
+        shut_down(domain, static_cast<std::uint32_t>(step.a));
+        break;
+    }
+}
+
+void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
+    vcpu.fetched = true; // looked at again once it is woken
+    vcpu.waited = true;
+    vcpu.left = vcpu.check_;
+    if (deadline != RealTime::never()) {
+        ++vcpu.domain->ledger.hypercalls;
+        core.timers.arm(vcpu.timer, deadline);
+    }
+    vcpu.waiting = true;
+    core.need_dispatch = true;
+}
+
+void Machine::leave_hypervisor(Core& core) {
+    if (ended_)
+        return;
+    if (core.need_dispatch || core.current == nullptr)
+        dispatch(core);
+    if (core.current == nullptr)
+        return refresh(core); // halted
+    bill(core, core.current->domain, options_.costs.leave);
+    end_stretch(core);
+    core.from = now_;
+    fetch(core, *core.current);
+    refresh(core);
+}
+
+void Machine::fetch(const Core& core, Vcpu& vcpu) {
+    if (!vcpu.fetched) {
+        vcpu.step_ = {};
+        vcpu.resumed_ = core.from;
+        if (!vcpu.program.resume())
+            vcpu.step_ = {.call = Step::Call::shutdown};
+        vcpu.fetched = true;
+        vcpu.waited = false;
+        vcpu.left = vcpu.step_.work;
+    }
+    if (vcpu.upcall) {
+        vcpu.upcall = false;
+        vcpu.left += Nanos{options_.costs.upcall};
+    }
+}
+
+void Machine::dispatch(Core& core) {
+    if (core.current != nullptr) {
+        bill(core, core.current->domain, options_.costs.stop);
+        stop_current(core, may_run(*core.current)    ? core.reason
+                           : core.current->waiting ? Stop::blocked
+                                                   : Stop::paused);
+    }
+    while (core.current == nullptr) {
+        core.need_dispatch = false;
+        const auto answer = call().pick(incumbent_->object(), incumbent_->pcpu(core.id), for_policy());
+        ++decisions_;
+        if (answer.vcpu == nullptr && answer.slice >= sched::least_slice)
+            return halt(core, answer.slice);
+        if (Vcpu* vcpu = checked(answer, core))
+            start(core, *vcpu, answer.slice);
+    }
+}
+
+void Machine::stop_current(Core& core, Stop why) {
+    Vcpu& vcpu = *core.current;
+    const Nanos ran = std::max(now_ - vcpu.run_since - vcpu.other_work, Nanos{});
+    const bool runnable = sched::still_runnable(why);
+    core.current = nullptr;
+    core.ends = RealTime::never();
+    change(vcpu, runnable ? RunState::queued : RunState::blocked, now_);
+    trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why), static_cast<std::uint64_t>(ran.count()));
+    call().deschedule(incumbent_->object(), *vcpu.policy, why, ran, for_policy());
+    if (runnable)
+        offer(vcpu);
+}
+
+void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
+    const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
+    bill(core, vcpu.domain, options_.costs.pick + load);
+    core.loaded = core.current = &vcpu;
+    if (vcpu.pcpu != core.id) {
+        if (vcpu.timer.armed()) {
+            cores_[vcpu.pcpu].timers.cancel(vcpu.timer);
+            refresh(cores_[vcpu.pcpu]);
+            core.timers.arm(vcpu.timer, vcpu.timer.at);
+        }
+        vcpu.pcpu = core.id;
+    }
+    vcpu.policy->last_pcpu = PcpuId{core.id};
+    const Nanos waited = now_ - vcpu.since;
+    change(vcpu, RunState::running, now_);
+    vcpu.run_since = now_;
+    vcpu.other_work = Nanos{};
+    core.reason = Stop::preempted;
+    ++vcpu.domain->ledger.run_ins;
+    trace(core, Event::run_in, &vcpu, static_cast<std::uint64_t>(slice.count()),
+          static_cast<std::uint64_t>(waited.count()));
+    core.ends = now_ + slice;
+}
+
+void Machine::halt(Core& core, Nanos longest) {
+    bill(core, nullptr, options_.costs.pick);
+    end_stretch(core);
+    core.loaded = nullptr;
+    core.halted = true;
+    core.halted_since = now_;
+    halted_ |= bit(core.id);
+    core.ends = longest == sched::Decision::until_kicked ? RealTime::never() : now_ + longest;
+    trace(core, Event::idle_in, nullptr,
+          static_cast<std::uint64_t>(std::min(core.ends, core.timers.first()).since_start().count()), 0);
+    offer_rest(core);
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,232 @@
+#include "sim/machine.hpp"
+
+#include "hv/plugin/fallback.hpp"
+
+#include <cstring>
+
+namespace bulkhead::sim {
+
+using trace::Event;
+
+namespace {
+
+constexpr Nanos starvation_bound = milliseconds(10'000); // the hypervisor's
+constexpr Nanos starvation_check = milliseconds(1'000);
+
+template<std::size_t size>
+void copy_text(char (&to)[size], const char* from) {
+    std::strncpy(to, from, size - 1);
+    to[size - 1] = '\0';
+}
+
+std::uint64_t splitmix(std::uint64_t& state) { // Vigna, 2015
+    std::uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+} // namespace
+
+Machine::Machine(Policy policy, const Options& options)
+    : options_{options}, recorder_{options.pcpus, options.trace_groups, options.trace_records},
+      random_{options.seed}, cores_(options.pcpus) {
+    host_.context = this;
+    host_.pcpus = options_.pcpus;
+    host_.now = [](void* self) { return static_cast<Machine*>(self)->for_policy(); };
+    host_.random = [](void* self) { return splitmix(static_cast<Machine*>(self)->random_); };
+    host_.allocate = [](void* self, std::size_t bytes, std::size_t alignment) {
+        return static_cast<Machine*>(self)->incumbent_->allocate(bytes, alignment);
+    };
+    host_.note = [](void* self, std::uint64_t code, std::uint64_t value) {
+        auto& machine = *static_cast<Machine*>(self);
+        machine.trace(machine.where(), Event::policy_note, nullptr, code, value);
+    };
+    host_.kick = [](void* self, PcpuId pcpu) {
+        auto& machine = *static_cast<Machine*>(self);
+        if (pcpu.value() < machine.cores_.size())
+            machine.poke(pcpu.value());
+        else // nothing may be thrown through the plug-in's frames
+            machine.complaint_ = "kicked a pCPU that does not exist";
+    };
+    for (std::size_t i = 0; i < cores_.size(); ++i) {
+        cores_[i].id = static_cast<std::uint16_t>(i);
+        halted_ |= std::uint64_t{1} << i;
+        cores_[i].poked = cores_[i].next = RealTime{};
+        cores_[i].need_dispatch = true;
+    }
+    trace(cores_[0], Event::run_start, nullptr, trace::schema_version, 1'000'000'000);
+    const auto& descriptor = *policy.descriptor;
+    install(std::move(policy));
+    trace(cores_[0], Event::policy_load, nullptr, static_cast<std::uint64_t>(descriptor.kind),
+          plugin::abi_version);
+    housekeeping_.order = UINT32_MAX;
+    if (options_.housekeeping)
+        cores_[0].timers.arm(housekeeping_, RealTime{} + milliseconds(10));
+}
+
+Machine::~Machine() = default;
+
+void Machine::install(Policy policy) {
+    const auto& descriptor = *policy.descriptor;
+    if (report_.kind == 0) {
+        copy_text(report_.name, descriptor.name);
+        report_.kind = static_cast<std::uint32_t>(descriptor.kind);
+        report_.parameter_count = descriptor.parameter_count;
+        std::ranges::copy(policy.values, report_.parameters);
+    }
+    former_ = std::move(incumbent_); // a hook of it may still be on the stack
+    incumbent_ = std::make_unique<Incumbent>(std::move(policy), host_);
+    incumbent_->start();
+    by_number_.clear();
+}
+
+void Machine::enter(Vcpu& vcpu) {
+    Domain& domain = *vcpu.domain;
+    if (domain.policy == nullptr)
+        domain.policy = incumbent_->enter_domain(domain.id, domain.weight, domain.cap);
+    vcpu.policy = incumbent_->enter_vcpu(*domain.policy, vcpu.id, domain.affinity, PcpuId{vcpu.pcpu});
+    by_number_.push_back(&vcpu);
+    call().attach(incumbent_->object(), *vcpu.policy);
+}
+
+// The fallback takes over, as in the hypervisor; a strict machine throws instead.
+void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
+    const std::string where = what + " at " + std::to_string(now_.since_start().count()) + " ns";
+    if (!options_.eject)
+        throw Misconduct{where};
+    const auto& fallback = hv::fallback_scheduler();
+    if (incumbent_->policy().descriptor == &fallback)
+        throw std::logic_error{"the built-in fallback scheduler failed: " + where};
+    report_.ejected = static_cast<std::uint32_t>(fault);
+    report_.hook = static_cast<std::uint32_t>(hook);
+    report_.ejected_at = now_.since_start().count();
+    trace(this->where(), Event::policy_eject, nullptr,
+          std::uint64_t{report_.kind} << 32 | report_.hook, report_.ejected);
+    install({&fallback, nullptr, {}});
+    for (Domain& domain : domains_) {
+        domain.policy = nullptr;
+        for (Vcpu* vcpu : domain.vcpus) {
+            if (vcpu->state == RunState::gone)
+                continue;
+            enter(*vcpu);
+            if (vcpu->state == RunState::queued)
+                call().wake(incumbent_->object(), *vcpu->policy, for_policy());
+        }
+    }
+    for (const Core& core : cores_)
+        poke(core.id);
+}
+
+Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
+    Domain& domain = domains_.emplace_back();
+    domain.id = id;
+    domain.weight = spec.weight;
+    domain.cap = spec.cap;
+    domain.affinity = spec.affinity;
+    domain.ledger.domain = id.value();
+    domain.ledger.state = 1;
+    domain.ledger.weight = spec.weight;
+    domain.ledger.shutdown_reason = 0xff;
+    copy_text(domain.ledger.name, spec.name.c_str());
+    for (ProgramMaker& maker : spec.programs) {
+        Vcpu& vcpu = vcpus_.emplace_back();
+        vcpu.timer.order = static_cast<std::uint32_t>(vcpus_.size() - 1);
+        vcpu.domain = &domain;
+        vcpu.id = VcpuId{static_cast<std::uint16_t>(domain.vcpus.size())};
+        vcpu.since = now_;
+        vcpu.glue_ = Nanos{options_.costs.glue};
+        vcpu.check_ = Nanos{options_.costs.wait_check};
+        domain.vcpus.push_back(&vcpu);
+        enter(vcpu);
+        if (maker)
+            vcpu.program = maker(vcpu);
+    }
+    trace(where(), Event::domain_create, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, spec.weight);
+    return domain;
+}
+
+void Machine::change(Vcpu& vcpu, RunState state, RealTime now) {
+    const auto elapsed = (now - vcpu.since).count();
+    if (vcpu.state == RunState::queued)
+        vcpu.domain->ledger.waiting_ns += elapsed;
+    else if (vcpu.state == RunState::blocked)
+        vcpu.domain->ledger.blocked_ns += elapsed;
+    vcpu.state = state;
+    vcpu.since = now;
+}
+
+void Machine::bill(Core& core, Domain* domain, std::int64_t cost) {
+    now_ += Nanos{cost};
+    const auto elapsed = (now_ - core.posted).count();
+    core.posted = now_;
+    if (domain == nullptr) {
+        core.ledger.unbilled_ns += elapsed;
+        return;
+    }
+    core.ledger.hypervisor_ns += elapsed;
+    domain->ledger.hypervisor_ns += elapsed;
+}
+
+void Machine::bill_guest(Core& core, Vcpu& vcpu, RealTime until) {
+    const Nanos elapsed = until - core.posted;
+    core.posted = core.from = until;
+    core.ledger.guest_ns += elapsed.count();
+    vcpu.domain->ledger.guest_ns += elapsed.count();
+    vcpu.worked_ += elapsed;
+    vcpu.left = std::max(vcpu.left - elapsed, Nanos{});
+}
+
+void Machine::end_stretch(const Core& core) {
+    const auto length = (now_ - core.entered).count();
+    if (length <= longest_.ns)
+        return;
+    const std::uint16_t domain = core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
+    longest_ = {length, 3, 0, domain, core.id, 0};
+}
+
+void Machine::keep_house() {
+    if (now_.since_start().count() % starvation_check.count() < milliseconds(10).count())
+        for (const Vcpu& vcpu : vcpus_)
+            if (vcpu.state == RunState::queued && now_ - vcpu.since > starvation_bound)
+                return eject(Hook::pick, plugin::Fault::starvation, "a vCPU was starved");
+    if (now_ >= end_)
+        end_run(landmark::Exit::time_over);
+}
+
+void Machine::end_run(landmark::Exit status) {
+    if (ended_)
+        return;
+    ended_ = true;
+    exit_ = status;
+    trace(where(), Event::run_end, nullptr, static_cast<std::uint64_t>(status), 0);
+}
+
+landmark::Page Machine::summary() {
+    landmark::Page page{};
+    page.magic = landmark::magic;
+    page.version = landmark::version;
+    page.state = landmark::State::finished;
+    page.exit_status = exit_;
+    page.pcpus = options_.pcpus;
+    page.clock_hz = 1'000'000'000;
+    page.now = now_.since_start().count();
+    page.seed = options_.seed;
+    page.r_max = longest_;
+    page.policies[0] = report_;
+    for (Core& core : cores_) {
+        if (core.halted && now_ > core.posted) {
+            core.ledger.idle_ns += (now_ - core.posted).count();
+            core.posted = now_;
+        } else if (core.current != nullptr && now_ > core.posted) {
+            bill_guest(core, *core.current, now_);
+        }
+        core.ledger.end = core.posted.since_start().count();
+        page.pcpu_ledgers[core.id] = core.ledger;
+    }
+    for (Vcpu& vcpu : vcpus_)
+        change(vcpu, vcpu.state, std::max(now_, vcpu.since));
+    return page;
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,223 @@
+// The simulated machine: pCPUs, domains, their vCPUs, timers and events, under one scheduler plug-in. It keeps every
+// promise of sched/contract.hpp to the policy and checks every promise of the policy; it never passes a wrong answer on.
+// Time moves only between events; the same inputs give the same trace.
+#pragma once
+
+#include "abi/landmark.hpp"
+#include "sim/costs.hpp"
+#include "sim/incumbent.hpp"
+#include "sim/program.hpp"
+#include "sim/recorder.hpp"
+#include "sim/timer_queue.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace bulkhead::sim {
+
+// What a policy did wrong; thrown only by a machine that is told not to eject.
+struct Misconduct : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct Options {
+    std::uint32_t pcpus = 1;
+    std::uint64_t seed = 1;
+    Costs costs{};         // in nanoseconds
+    bool eject = true;     // replace a policy that misbehaves by the fallback, as the hypervisor does; else throw
+    bool housekeeping = true;
+    std::uint32_t trace_groups = 0; // bits of trace::Group
+    std::uint64_t trace_records = 0; // most of them on each pCPU
+};
+
+enum class WakeCause : std::uint64_t { unpause = 0, event = 1, timer = 2, kick = 3 };
+enum class RunState : std::uint8_t { blocked, queued, running, gone };
+
+struct Domain;
+
+struct Vcpu final : Guest {
+    sched::Vcpu* policy = nullptr;
+    Domain* domain = nullptr;
+    Program program;
+    Deadline timer;
+    VcpuId id{};
+    std::uint16_t pcpu = 0; // where it ran last and its timer is
+    RunState state = RunState::blocked;
+    bool waiting = false;  // for an event or its timer
+    bool fetched = false;  // step_ is to be carried out; else the program is asked for the next one
+    bool waited = false;   // the step, a wait, has blocked already
+    bool upcall = false;   // an event is to be delivered when it next runs guest code
+    std::uint64_t asked = 0; // halted pCPUs that were offered it since it is queued
+    std::uint32_t pauses = 0;
+    std::uint32_t number = 0;
+    Nanos left{};          // guest work left in the step
+    Nanos other_work{};    // on its pCPU while it ran, not for it
+    RealTime since{};      // of the state
+    RealTime run_since{};
+
+    friend class Machine;
+};
+
+struct Domain {
+    DomainId id;
+    sched::Domain* policy = nullptr;
+    std::uint32_t weight, cap;
+    std::uint32_t pauses = 1;
+    bool alive = true; // false once it has shut down or is destroyed
+    std::uint64_t affinity = ~std::uint64_t{0};
+    std::vector<Vcpu*> vcpus;
+    landmark::LedgerEntry ledger{};
+};
+
+struct DomainSpec {
+    std::string name;
+    std::uint32_t weight = sched::default_weight;
+    std::uint32_t cap = 0; // per cent of one pCPU, 0 for none
+    std::uint64_t affinity = ~std::uint64_t{0};
+    std::vector<ProgramMaker> programs; // of each vCPU; an empty one never runs
+};
+
+class Machine {
+  public:
+    Machine(Policy policy, const Options& options);
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    // Exists, paused, until the first unpause.
+    Domain& create_domain(DomainSpec spec, DomainId id);
+    void unpause(Domain& domain);
+    void pause(Domain& domain);
+    void pause(Vcpu& vcpu);
+    void unpause(Vcpu& vcpu);
+    void destroy(Domain& domain);
+    void set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap);
+    void set_affinity(Vcpu& vcpu, std::uint64_t affinity);
+    void shut_down(Domain& domain, std::uint32_t reason); // as if it had asked for it
+    void end_at(RealTime end) { end_ = end; } // at the first housekeeping after that
+    void end_run(landmark::Exit status);
+
+    // Carries events out until `end`, or the run's end, or so many. True if there is more to do before `end`.
+    bool run_until(RealTime end, std::uint64_t events = UINT64_MAX);
+
+    [[nodiscard]] RealTime now() const { return now_; }
+    [[nodiscard]] bool ended() const { return ended_; }
+    [[nodiscard]] std::deque<Domain>& domains() { return domains_; }
+    [[nodiscard]] std::uint64_t decisions() const { return decisions_; }
+    [[nodiscard]] std::uint64_t events() const { return events_; }
+    [[nodiscard]] const Costs& costs() const { return options_.costs; }
+    Recorder& recorder() { return recorder_; }
+    [[nodiscard]] const Incumbent& incumbent() const { return *incumbent_; }
+    // The machine's summary, settled up to now; pointers in it are left for the caller to fill.
+    [[nodiscard]] landmark::Page summary();
+
+    // What domain 0's program asks for (Step::Call::control).
+    std::function<void(Machine&, manifest::Action, std::uint64_t target, std::int64_t argument)> on_control;
+    // A domain has shut down by itself.
+    std::function<void(Machine&, Domain&)> on_shutdown;
+
+  private:
+    struct Core {
+        std::uint16_t id = 0;
+        bool need_dispatch = false;
+        bool halted = true;
+        Vcpu* current = nullptr;
+        Vcpu* loaded = nullptr;
+        RealTime from{};                        // guest code runs since then, or will
+        RealTime ends = RealTime::never();      // of the slice, or of what idle was granted
+        RealTime poked = RealTime::never();     // an interrupt from another pCPU
+        RealTime next = RealTime::never();      // when something happens here
+        RealTime posted{};                      // the ledger is up to date until then
+        RealTime halted_since{};
+        RealTime entered{};                     // into the hypervisor
+        sched::Stop reason = sched::Stop::preempted;
+        TimerQueue timers;
+        landmark::PcpuLedger ledger{};
+    };
+
+    // What hv/plugin/scheduler.cpp calls the hooks in its reports.
+    enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
+
+    // machine.cpp
+    void install(Policy policy);
+    void enter(Vcpu& vcpu);
+    void eject(Hook hook, plugin::Fault fault, const std::string& what);
+    void keep_house();
+    void change(Vcpu& vcpu, RunState state, RealTime now);
+    void bill(Core& core, Domain* domain, std::int64_t cost);
+    void bill_guest(Core& core, Vcpu& vcpu, RealTime until);
+    void end_stretch(const Core& core);
+    // dispatch.cpp
+    void advance(Core& core);
+    void wake_from_halt(Core& core);
+    void interrupt(Core& core);
+    void complete(Core& core);
+    void carry_out(Core& core, Vcpu& vcpu);
+    void block(Core& core, Vcpu& vcpu, RealTime deadline);
+    void leave_hypervisor(Core& core);
+    void fetch(const Core& core, Vcpu& vcpu);
+    void run_timers(Core& core);
+    void fire(Core& core, Vcpu& owner, RealTime deadline);
+    void dispatch(Core& core);
+    void stop_current(Core& core, sched::Stop why);
+    void start(Core& core, Vcpu& vcpu, Nanos slice);
+    void halt(Core& core, Nanos longest);
+    static void refresh(Core& core);
+    // wakeups.cpp
+    [[nodiscard]] static bool may_run(const Vcpu& vcpu);
+    void signal(Vcpu& vcpu);
+    void wake(Vcpu& vcpu, WakeCause cause);
+    void update(Vcpu& vcpu, WakeCause cause);
+    void enqueue(Vcpu& vcpu, WakeCause cause);
+    void leave_queue(Vcpu& vcpu, sched::Stop why);
+    void take_off(Vcpu& vcpu, sched::Stop why);
+    void remove(Vcpu& vcpu);
+    void poke(std::uint16_t id);
+    void offer(Vcpu& vcpu);
+    void offer_rest(const Core& core);
+    [[nodiscard]] Vcpu* checked(const sched::Decision& answer, const Core& core);
+
+    // The hooks, counted.
+    const sched::Hooks& call() {
+        ++report_.hook_calls;
+        return incumbent_->hooks();
+    }
+    [[nodiscard]] const Core& where() const { return active_ != nullptr ? *active_ : cores_.front(); }
+    // Never goes backwards, whichever pCPU asks.
+    [[nodiscard]] RealTime for_policy() { return policy_now_ = std::max(policy_now_, now_); }
+    void trace(const Core& core, trace::Event event, const Vcpu* vcpu, std::uint64_t a, std::uint64_t b) {
+        if (!recorder_.wants(event))
+            return;
+        const bool of_guest = vcpu != nullptr;
+        recorder_.add(core.id, now_, event, of_guest ? vcpu->domain->id.value() : trace::no_domain,
+                      of_guest ? vcpu->id.value() : std::uint16_t{0}, a, b);
+    }
+
+    Options options_;
+    Recorder recorder_;
+    plugin::Host host_{};
+    std::uint64_t random_;
+    std::unique_ptr<Incumbent> incumbent_, former_;
+    std::vector<Core> cores_;
+    std::deque<Domain> domains_;
+    std::deque<Vcpu> vcpus_;
+    std::vector<Vcpu*> by_number_; // of the incumbent's numbering
+    Deadline housekeeping_;
+    std::vector<Vcpu*> unplaced_;  // queued while some pCPU halts
+    std::uint64_t halted_ = 0;     // bit n: pCPU n halts
+    Core* active_ = nullptr;       // whose event is being carried out
+    RealTime now_{}, policy_now_{};
+    std::uint64_t decisions_ = 0, events_ = 0;
+    RealTime end_ = RealTime::never();
+    bool ended_ = false;
+    landmark::Exit exit_ = landmark::Exit::time_over;
+    landmark::PolicyReport report_{};
+    landmark::Stretch longest_{};
+    std::string complaint_;
+};
+
+} // namespace bulkhead::sim

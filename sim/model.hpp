@@ -1,0 +1,75 @@
+// How a model of a workload is declared: one row and one coroutine, registered by being in the table of models.cpp. A model
+// of a small guest has that guest's name, options and marks; what it costs the guest to get to its work is in Costs.
+#pragma once
+
+#include "guest/runtime/mark.hpp"
+#include "sim/program.hpp"
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bulkhead::sim {
+
+class World;
+
+using ModelOptions = std::map<std::string, std::string, std::less<>>;
+
+// An option of a model that no small guest has; the options of guests are declared in workloads/.
+struct ModelOption {
+    std::string_view name, unit, initial, help;
+};
+
+// What a model gets: its options, the world around it, and the clock's unit.
+class ModelSetup {
+  public:
+    ModelSetup(World& world, const ModelOptions& options, Nanos instruction, std::uint64_t seed)
+        : world_{&world}, options_{&options}, instruction_{instruction}, seed_{seed} {}
+
+    // Throw std::invalid_argument with one line if the option is missing or no number.
+    [[nodiscard]] std::string_view text(std::string_view name) const;
+    [[nodiscard]] std::int64_t number(std::string_view name) const;
+    [[nodiscard]] std::int64_t number_or(std::string_view name, std::int64_t other) const;
+    [[nodiscard]] Nanos microseconds(std::string_view name) const {
+        return bulkhead::microseconds(number(name));
+    }
+    [[nodiscard]] Nanos instructions(std::int64_t count) const { return instruction_ * count; }
+    // The unit of work of workloads/work.hpp.
+    [[nodiscard]] Nanos operations(std::int64_t count) const { return instructions(1'000) * count; }
+    [[nodiscard]] World& world() const { return *world_; }
+    [[nodiscard]] std::uint64_t seed() const { return seed_; }
+    // When the workload stops, if it began at `began`.
+    [[nodiscard]] RealTime ends(RealTime began) const;
+
+  private:
+    World* world_;
+    const ModelOptions* options_; // the world's, which outlives every program
+    Nanos instruction_;
+    std::uint64_t seed_;
+};
+
+struct Model {
+    std::string_view name;
+    std::string_view help; // empty for a model of a small guest: its help is in the guest image
+    std::span<const ModelOption> options;
+    Program (*program)(Guest& me, ModelSetup setup);
+};
+
+[[nodiscard]] std::span<const Model> models();
+[[nodiscard]] const Model* find_model(std::string_view name);
+[[nodiscard]] constexpr std::uint64_t code(guest::Mark mark) { return static_cast<std::uint64_t>(mark); }
+
+Program compute(Guest& me, ModelSetup setup);
+Program pinger(Guest& me, ModelSetup setup);
+Program responder(Guest& me, ModelSetup setup);
+Program tick_dodger(Guest& me, ModelSetup setup);
+Program yield_storm(Guest& me, ModelSetup setup);
+Program timer_storm(Guest& me, ModelSetup setup);
+Program event_storm(Guest& me, ModelSetup setup);
+Program periodic(Guest& me, ModelSetup setup);
+Program sporadic(Guest& me, ModelSetup setup);
+Program on_off(Guest& me, ModelSetup setup);
+Program replay(Guest& me, ModelSetup setup);
+
+} // namespace bulkhead::sim

@@ -1,0 +1,82 @@
+// The table of models, and how a model reads its options.
+#include "sim/model.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <stdexcept>
+
+namespace bulkhead::sim {
+
+namespace {
+
+constexpr ModelOption periodic_options[] = {
+    {"period_us", "us", "1000", "time between two releases"},
+    {"work_us", "us", "50", "CPU time that each release needs"},
+    {"phase_us", "us", "0", "shift of all releases against multiples of the period"},
+};
+constexpr ModelOption sporadic_options[] = {
+    {"gap_us", "us", "1000", "least time between two releases"},
+    {"mean_us", "us", "1000", "mean of the exponential time that is added to it"},
+    {"work_us", "us", "50", "CPU time that each release needs"},
+};
+constexpr ModelOption on_off_options[] = {
+    {"on_us", "us", "5000", "mean CPU time of a burst (exponential)"},
+    {"off_us", "us", "5000", "mean time between two bursts (exponential)"},
+};
+constexpr ModelOption replay_options[] = {
+    {"steps", "text", "-", "what to repeat: pairs WORK:SLEEP in ns, separated by '/'"},
+};
+
+constexpr std::array table{
+    Model{"compute", "", {}, compute},
+    Model{"cpu_hog", "", {}, compute},
+    Model{"pinger", "", {}, pinger},
+    Model{"responder", "", {}, responder},
+    Model{"tick_dodger", "", {}, tick_dodger},
+    Model{"yield_storm", "", {}, yield_storm},
+    Model{"timer_storm", "", {}, timer_storm},
+    Model{"event_storm", "", {}, event_storm},
+    Model{"periodic", "works for a fixed time at each multiple of its period", periodic_options, periodic},
+    Model{"sporadic", "works for a fixed time at random instants with a least distance", sporadic_options,
+          sporadic},
+    Model{"on_off", "bursts of work and pauses of random length", on_off_options, on_off},
+    Model{"replay", "works and sleeps as a recorded guest did", replay_options, replay},
+};
+
+} // namespace
+
+std::span<const Model> models() { return table; }
+
+const Model* find_model(std::string_view name) {
+    const auto* found = std::ranges::find(table, name, &Model::name);
+    return found == table.end() ? nullptr : found;
+}
+
+std::string_view ModelSetup::text(std::string_view name) const {
+    const auto found = options_->find(name);
+    if (found == options_->end())
+        throw std::invalid_argument{"option " + std::string{name} + " is missing"};
+    return found->second;
+}
+
+std::int64_t ModelSetup::number(std::string_view name) const {
+    const std::string_view value = text(name);
+    std::int64_t result = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
+    if (error != std::errc{} || end != value.data() + value.size() || result < 0)
+        throw std::invalid_argument{"option " + std::string{name} + "=" + std::string{value} +
+                                    ": write a whole number from 0 up"};
+    return result;
+}
+
+std::int64_t ModelSetup::number_or(std::string_view name, std::int64_t other) const {
+    return options_->contains(name) ? number(name) : other;
+}
+
+RealTime ModelSetup::ends(RealTime began) const {
+    const std::int64_t length = number_or("for_ms", 0);
+    return length == 0 ? RealTime::never() : began + milliseconds(length);
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,68 @@
+// The attacks that call the hypervisor as often as they can (workloads/attacks).
+#include "sim/model.hpp"
+
+namespace bulkhead::sim {
+
+using guest::Mark;
+
+Program yield_storm(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    const std::int64_t step = setup.number("mark_yields");
+    std::uint64_t done = 0;
+    while (me.now() < ends) {
+        for (std::int64_t i = 0; i < step; ++i)
+            co_await me.yield();
+        co_await me.mark(code(Mark::operations), done += static_cast<std::uint64_t>(step));
+    }
+    co_await me.mark(code(Mark::finished), done);
+}
+
+Program timer_storm(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    const std::int64_t step = setup.number("mark_timers");
+    const std::int64_t ahead_us = setup.number("ahead_us");
+    const Nanos ahead = ahead_us == 0 ? Nanos{-1} : microseconds(ahead_us);
+    std::uint64_t done = 0;
+    while (me.now() < ends) {
+        for (std::int64_t i = 0; i < step; ++i)
+            co_await me.block(me.now() + ahead);
+        co_await me.mark(code(Mark::operations), done += static_cast<std::uint64_t>(step));
+    }
+    co_await me.mark(code(Mark::finished), done);
+}
+
+Program event_storm(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    const std::int64_t step = setup.number("mark_events");
+    std::uint64_t done = 0;
+    while (me.now() < ends) {
+        for (std::int64_t i = 0; i < step; ++i)
+            co_await me.notify(me);
+        co_await me.mark(code(Mark::operations), done += static_cast<std::uint64_t>(step));
+    }
+    co_await me.mark(code(Mark::finished), done);
+}
+
+// Runs until just before each tick and sleeps over it. Learning the phase is left to the guest.
+Program tick_dodger(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    const Nanos period = setup.microseconds("tick_us"), phase = setup.microseconds("phase_us");
+    const Nanos guard = setup.microseconds("guard_us"), after = setup.microseconds("after_us");
+    const Nanos operation = setup.operations(1);
+    std::uint64_t done = 0;
+    while (me.now() < ends) {
+        const std::int64_t ticks = (me.now() + guard - phase).since_start().count() / period.count() + 1;
+        const RealTime tick = RealTime{ticks * period.count()} + phase;
+        const Nanos before = me.ran();
+        co_await me.run_until(tick - guard);
+        done += static_cast<std::uint64_t>((me.ran() - before).count() / operation.count());
+        co_await me.mark(code(Mark::operations), done);
+        const RealTime asleep = me.now();
+        for (me.take_event(); me.now() < tick + after; me.take_event())
+            co_await me.wait(tick + after);
+        co_await me.mark(code(Mark::slept), static_cast<std::uint64_t>((me.now() - asleep).count()));
+    }
+    co_await me.mark(code(Mark::finished), done);
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,32 @@
+// A plug-in's file, opened with dlopen. It must refuse what the hypervisor's loader refuses.
+#pragma once
+
+#include "sched/contract.hpp"
+
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bulkhead::sim {
+
+class PluginFile {
+  public:
+    [[nodiscard]] static std::expected<PluginFile, std::string> open(const std::filesystem::path& path);
+    [[nodiscard]] const plugin::Descriptor& descriptor() const { return *descriptor_; }
+    [[nodiscard]] const sched::Hooks& hooks() const {
+        return *static_cast<const sched::Hooks*>(descriptor_->hooks);
+    }
+    [[nodiscard]] std::string name() const { return descriptor_->name; }
+    // Every parameter's initial value, in the table's order.
+    [[nodiscard]] std::vector<std::int64_t> defaults() const;
+
+  private:
+    PluginFile(std::shared_ptr<void> library, const plugin::Descriptor& descriptor)
+        : library_{std::move(library)}, descriptor_{&descriptor} {}
+    std::shared_ptr<void> library_; // closed with the last copy
+    const plugin::Descriptor* descriptor_;
+};
+
+} // namespace bulkhead::sim

@@ -1,0 +1,223 @@
+// How vCPUs become runnable and stop being it, from anywhere in the machine, and which halted pCPU hears of it.
+#include "sim/machine.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace bulkhead::sim {
+
+using sched::Stop;
+using trace::Event;
+
+bool Machine::may_run(const Vcpu& vcpu) {
+    return !vcpu.waiting && vcpu.pauses == 0 && vcpu.domain->pauses == 0 && vcpu.domain->alive &&
+           static_cast<bool>(vcpu.program);
+}
+
+void Machine::signal(Vcpu& vcpu) {
+    if (vcpu.state == RunState::gone)
+        return;
+    vcpu.signalled_ = true;
+    vcpu.upcall = true;
+    wake(vcpu, WakeCause::event);
+}
+
+void Machine::wake(Vcpu& vcpu, WakeCause cause) {
+    if (!vcpu.waiting)
+        return;
+    vcpu.waiting = false;
+    update(vcpu, cause);
+}
+
+// Brings the policy's view in line with the reasons for and against running.
+void Machine::update(Vcpu& vcpu, WakeCause cause) {
+    const bool runnable = may_run(vcpu);
+    switch (vcpu.state) {
+    case RunState::gone:
+        return;
+    case RunState::blocked:
+        if (runnable)
+            enqueue(vcpu, cause);
+        return;
+    case RunState::queued:
+        if (!runnable)
+            leave_queue(vcpu, Stop::paused);
+        return;
+    case RunState::running:
+        if (!runnable)
+            poke(vcpu.pcpu);
+        return;
+    }
+}
+
+void Machine::enqueue(Vcpu& vcpu, WakeCause cause) {
+    change(vcpu, RunState::queued, now_);
+    ++vcpu.domain->ledger.wakes;
+    trace(where(), Event::wake, &vcpu, static_cast<std::uint64_t>(cause), 0);
+    const PcpuId hint = call().place(incumbent_->object(), *vcpu.policy, for_policy());
+    if ((halted_ >> (hint.value() & 63) & 1) != 0 && hint.value() < cores_.size())
+        vcpu.policy->last_pcpu = hint;
+    call().wake(incumbent_->object(), *vcpu.policy, for_policy());
+    offer(vcpu);
+}
+
+void Machine::leave_queue(Vcpu& vcpu, Stop why) {
+    change(vcpu, RunState::blocked, now_);
+    call().deschedule(incumbent_->object(), *vcpu.policy, why, Nanos{}, for_policy());
+}
+
+void Machine::poke(std::uint16_t id) {
+    Core& core = cores_[id];
+    core.need_dispatch = true;
+    if (&core == active_)
+        return;
+    core.poked = std::min(core.poked, now_);
+    refresh(core);
+}
+
+// Asks a halted pCPU that may have this queued vCPU; the others are asked one after another while it stays queued.
+void Machine::offer(Vcpu& vcpu) {
+    const std::uint64_t able = halted_ & vcpu.policy->affinity;
+    if (able == 0)
+        return;
+    const std::uint16_t last = vcpu.policy->last_pcpu.value();
+    const auto best = (able >> (last & 63) & 1) != 0 ? last : static_cast<std::uint16_t>(std::countr_zero(able));
+    vcpu.asked = std::uint64_t{1} << best;
+    if (std::popcount(able) > 1)
+        unplaced_.push_back(&vcpu);
+    poke(best);
+}
+
+// `core` has just been offered what is queued and halts.
+void Machine::offer_rest(const Core& core) {
+    std::erase_if(unplaced_, [&](Vcpu* vcpu) {
+        if (vcpu->state != RunState::queued)
+            return true;
+        vcpu->asked |= std::uint64_t{1} << core.id;
+        const std::uint64_t left = halted_ & vcpu->policy->affinity & ~vcpu->asked;
+        if (left == 0)
+            return true;
+        const auto next = static_cast<std::uint16_t>(std::countr_zero(left));
+        vcpu->asked |= std::uint64_t{1} << next;
+        poke(next);
+        return false;
+    });
+}
+
+// The answer must be one of our objects, queued, allowed here, and given a sane slice.
+Vcpu* Machine::checked(const sched::Decision& answer, const Core& core) {
+    const auto wrong = [&](const std::string& what) -> Vcpu* {
+        eject(Hook::pick, plugin::Fault::wrong_answer, "pick on pCPU " + std::to_string(core.id) + ": " + what);
+        return nullptr;
+    };
+    if (answer.vcpu == nullptr)
+        return wrong("idle for less than the least slice");
+    const auto number = incumbent_->number_of(answer.vcpu);
+    Vcpu* vcpu = number ? by_number_[*number] : nullptr;
+    if (vcpu == nullptr)
+        return wrong("not a vCPU, or one that is gone");
+    if (vcpu->state == RunState::running)
+        return wrong("runs already");
+    if (vcpu->state != RunState::queued)
+        return wrong("not runnable");
+    if (!answer.vcpu->may_run_on(PcpuId{core.id}))
+        return wrong("not allowed on this pCPU");
+    if (answer.slice < sched::least_slice || answer.slice > sched::longest_slice)
+        return wrong("slice out of bounds");
+    return vcpu;
+}
+
+void Machine::pause(Domain& domain) {
+    ++domain.pauses;
+    trace(where(), Event::domain_pause, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, 0);
+    for (Vcpu* vcpu : domain.vcpus)
+        update(*vcpu, WakeCause::unpause);
+}
+
+void Machine::unpause(Domain& domain) {
+    if (domain.pauses == 0)
+        return;
+    --domain.pauses;
+    trace(where(), Event::domain_unpause, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, 0);
+    for (Vcpu* vcpu : domain.vcpus)
+        update(*vcpu, WakeCause::unpause);
+}
+
+void Machine::pause(Vcpu& vcpu) {
+    ++vcpu.pauses;
+    update(vcpu, WakeCause::unpause);
+}
+
+void Machine::unpause(Vcpu& vcpu) {
+    if (vcpu.pauses == 0)
+        return;
+    --vcpu.pauses;
+    update(vcpu, WakeCause::unpause);
+}
+
+void Machine::shut_down(Domain& domain, std::uint32_t reason) {
+    domain.alive = false;
+    domain.ledger.shutdown_reason = reason;
+    trace(where(), Event::domain_shutdown, domain.vcpus.front(), reason, 0);
+    for (Vcpu* vcpu : domain.vcpus)
+        update(*vcpu, WakeCause::unpause);
+    if (on_shutdown)
+        on_shutdown(*this, domain);
+}
+
+// Stops a running vCPU at once, wherever it runs.
+void Machine::take_off(Vcpu& vcpu, Stop why) {
+    Core& core = cores_[vcpu.pcpu];
+    const RealTime here = now_;
+    if (&core != active_) {
+        now_ = std::max(now_, core.from);
+        bill_guest(core, vcpu, now_);
+    }
+    stop_current(core, why);
+    now_ = here;
+    poke(core.id);
+}
+
+void Machine::remove(Vcpu& vcpu) {
+    Core& core = cores_[vcpu.pcpu];
+    if (vcpu.state == RunState::running)
+        take_off(vcpu, Stop::gone);
+    else if (vcpu.state == RunState::queued)
+        leave_queue(vcpu, Stop::gone);
+    if (core.loaded == &vcpu)
+        core.loaded = nullptr;
+    core.timers.cancel(vcpu.timer);
+    refresh(core);
+    call().detach(incumbent_->object(), *vcpu.policy);
+    --vcpu.domain->policy->vcpus;
+    by_number_[*incumbent_->number_of(vcpu.policy)] = nullptr;
+    incumbent_->forget(*vcpu.policy);
+    change(vcpu, RunState::gone, now_);
+}
+
+void Machine::destroy(Domain& domain) {
+    const Vcpu* first = domain.vcpus.empty() ? nullptr : domain.vcpus.front();
+    trace(where(), Event::domain_destroy, first, 0, 0);
+    domain.alive = false;
+    domain.ledger.state = 2;
+    for (Vcpu* vcpu : domain.vcpus)
+        if (vcpu->state != RunState::gone)
+            remove(*vcpu);
+    trace(where(), Event::domain_gone, first, 0, 0);
+}
+
+void Machine::set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap) {
+    domain.weight = domain.ledger.weight = domain.policy->weight = weight;
+    domain.cap = domain.policy->cap = cap;
+    call().tune(incumbent_->object(), *domain.policy);
+}
+
+void Machine::set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
+    pause(vcpu);
+    if (vcpu.state == RunState::running) // affinity may change only while it is blocked
+        take_off(vcpu, Stop::paused);
+    vcpu.policy->affinity = affinity;
+    unpause(vcpu);
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,147 @@
+#include "sim/world.hpp"
+
+#include <stdexcept>
+
+namespace bulkhead::sim {
+
+using manifest::Action;
+
+namespace {
+
+constexpr Nanos longest_building = milliseconds(60'000);
+
+// What every workload does first (workloads/main.cpp).
+Program prologue(Guest& me, ModelSetup setup, Nanos start) {
+    co_await me.run(start);
+    if (const std::int64_t first = setup.number_or("sleep_first_ms", 0); first != 0)
+        co_await me.block(me.now() + milliseconds(first));
+    co_await me.mark(code(guest::Mark::ready));
+}
+
+} // namespace
+
+World::World(Policy policy, Plan plan)
+    : plan_{std::move(plan)}, machine_{std::move(policy), plan_.machine}, built_(plan_.guests.size()) {
+    for (const GuestPlan& guest : plan_.guests)
+        if (find_model(guest.model) == nullptr)
+            throw std::invalid_argument{"there is no model '" + guest.model + "'"};
+    machine_.on_control = [this](Machine&, Action action, std::uint64_t target, std::int64_t argument) {
+        act(action, target, argument);
+    };
+    machine_.on_shutdown = [this](Machine&, Domain&) {
+        if (plan_.end_when_idle)
+            end_if_idle();
+    };
+    machine_.end_at(RealTime{} + longest_building + plan_.duration);
+    DomainSpec spec;
+    spec.name = "dom0";
+    spec.weight = plan_.dom0_weight;
+    spec.programs.emplace_back([this](Guest& me) { return domain0(me); });
+    Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});
+    domain0_ = domain.vcpus.front();
+    machine_.unpause(domain);
+}
+
+double World::progress() const {
+    if (started_ == RealTime{})
+        return 0;
+    const auto gone = static_cast<double>((machine_.now() - started_).count());
+    return std::min(1.0, gone / static_cast<double>(plan_.duration.count()));
+}
+
+Guest* World::peer(std::string_view name) {
+    for (std::size_t i = 0; i < built_.size(); ++i)
+        if (plan_.guests[i].name == name)
+            return built_[i] == nullptr ? nullptr : built_[i]->vcpus.front();
+    throw std::invalid_argument{"peer=" + std::string{name} + ": no guest has that name"};
+}
+
+Link& World::link(const Guest& sender, const Guest& receiver) { return links_[{&sender, &receiver}]; }
+
+bool World::built_at_start(std::size_t index) const {
+    return std::ranges::none_of(plan_.timeline, [&](const manifest::TimelineEntry& entry) {
+        return entry.action == Action::create && entry.target == index;
+    });
+}
+
+// Builds, then plays the timeline, then sleeps.
+Program World::domain0(Guest& me) {
+    co_await me.run(Nanos{machine_.costs().boot});
+    for (std::size_t i = 0; i < plan_.guests.size(); ++i)
+        if (built_at_start(i)) {
+            co_await me.run(Nanos{machine_.costs().build});
+            co_await me.control(Action::create, i, 0);
+        }
+    co_await me.control(started, 0, 0);
+    while (played_ < plan_.timeline.size()) {
+        const manifest::TimelineEntry& entry = plan_.timeline[played_];
+        if (const RealTime due = started_ + Nanos{entry.at}; me.now() < due) {
+            co_await me.wait(due);
+            me.take_event();
+            continue;
+        }
+        if (entry.action == Action::create)
+            co_await me.run(Nanos{machine_.costs().build});
+        ++played_;
+        co_await me.control(entry.action, entry.target, entry.argument);
+    }
+    for (;;)
+        co_await me.block(RealTime::never());
+}
+
+void World::act(Action action, std::size_t target, std::int64_t argument) {
+    if (action == started) {
+        started_ = machine_.now();
+        machine_.end_at(started_ + plan_.duration);
+        return;
+    }
+    if (action == Action::end_run)
+        return machine_.end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
+    if (action == Action::audit)
+        return; // frames are not simulated
+    if (action == Action::create)
+        return build(target);
+    Domain* domain = built_[target];
+    if (domain == nullptr || !domain->alive)
+        return; // it has ended before its time: not an error of the timeline
+    switch (action) {
+    case Action::unpause:
+        return machine_.unpause(*domain);
+    case Action::pause:
+        return machine_.pause(*domain);
+    case Action::set_weight:
+        return machine_.set_share(*domain, static_cast<std::uint32_t>(argument), domain->cap);
+    default:
+        built_[target] = nullptr;
+        return machine_.destroy(*domain);
+    }
+}
+
+void World::build(std::size_t index) {
+    if (built_[index] != nullptr)
+        return;
+    const GuestPlan& guest = plan_.guests[index];
+    const std::uint64_t seed = plan_.machine.seed * 0x9e3779b97f4a7c15 + index;
+    DomainSpec spec;
+    spec.name = guest.name;
+    spec.weight = guest.weight;
+    spec.cap = guest.cap;
+    spec.programs.resize(guest.vcpus);
+    spec.programs.front() = [&, seed](Guest& me) {
+        const ModelSetup setup{*this, guest.options, plan_.instruction, seed};
+        return prologue(me, setup, Nanos{machine_.costs().start})
+            .then(find_model(guest.model)->program(me, setup));
+    };
+    built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
+    if (!guest.start_paused)
+        machine_.unpause(*built_[index]);
+}
+
+void World::end_if_idle() {
+    for (std::size_t i = 0; i < built_.size(); ++i)
+        if (built_[i] == nullptr ? built_at_start(i) : built_[i]->alive)
+            return;
+    machine_.end_run(landmark::Exit::all_off);
+}
+
+} // namespace bulkhead::sim

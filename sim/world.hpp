@@ -1,0 +1,72 @@
+// A whole machine as Python describes it: guests by name, a timeline, and domain 0 that builds the ones and plays the
+// other, itself scheduled like everybody. It must behave as the hypervisor does with the same description.
+#pragma once
+
+#include "sim/machine.hpp"
+#include "sim/model.hpp"
+
+#include <optional>
+
+namespace bulkhead::sim {
+
+// What pinger and responder share.
+struct Link {
+    static constexpr std::uint64_t slots = 64;
+    bool offered = false, ready = false, closed = false;
+    std::uint64_t requested = 0, replied = 0;
+};
+
+struct GuestPlan {
+    std::string name;
+    std::string model;
+    ModelOptions options;
+    std::uint32_t weight = sched::default_weight;
+    std::uint32_t cap = 0;
+    std::uint32_t vcpus = 1;
+    bool start_paused = false;
+};
+
+struct Plan {
+    Options machine;
+    Nanos instruction{4};
+    Nanos duration{};
+    std::uint32_t dom0_weight = sched::default_weight;
+    bool end_when_idle = true;
+    std::vector<GuestPlan> guests;
+    std::vector<manifest::TimelineEntry> timeline; // sorted by time
+};
+
+class World {
+  public:
+    // Throws std::invalid_argument if a model is unknown.
+    World(Policy policy, Plan plan);
+    [[nodiscard]] Machine& machine() { return machine_; }
+    // Part of the run that is over, 0 to 1.
+    [[nodiscard]] double progress() const;
+
+    // For models: vCPU 0 of a guest, once it is built; nullptr until then.
+    [[nodiscard]] Guest* peer(std::string_view name);
+    Link& link(const Guest& sender, const Guest& receiver);
+
+  private:
+    // What domain 0 asks for beside the timeline's actions.
+    static constexpr auto started = static_cast<manifest::Action>(0);
+
+    Program domain0(Guest& me);
+    void act(manifest::Action action, std::size_t target, std::int64_t argument);
+    void build(std::size_t index);
+    void end_if_idle();
+    [[nodiscard]] bool built_at_start(std::size_t index) const;
+
+    Plan plan_;
+    Machine machine_;
+    std::vector<Domain*> built_; // of each guest; nullptr while it does not exist
+    std::map<std::pair<const Guest*, const Guest*>, Link> links_;
+    Guest* domain0_ = nullptr;
+    RealTime started_{};
+    std::size_t played_ = 0; // timeline entries
+    std::uint16_t next_id_ = 1;
+    bool crashed_ = false;
+};
+
+} // namespace bulkhead::sim
