@@ -1,5 +1,5 @@
-// The simulator for Python: one object is one run. Long calls release the interpreter's lock; traces become numpy arrays
-// that own the simulator's memory, without a copy.
+// The simulator for Python: one object is one run. Long calls release the interpreter's lock; traces become
+// numpy arrays that own the simulator's memory, without a copy.
 #include "bindings/parts.hpp"
 #include "hv/plugin/fallback.hpp"
 #include "sim/plugin_file.hpp"
@@ -108,7 +108,8 @@ class Simulation {
         page.ledger_used = page.ledger_capacity = static_cast<std::uint32_t>(ledger.size());
         auto& rings = world_.machine().recorder().rings();
         for (std::size_t i = 0; i < rings.size(); ++i)
-            page.rings[i] = {0, rings[i].records.size() + rings[i].lost, rings[i].records.size(), rings[i].lost};
+            page.rings[i] = {0, rings[i].records.size() + rings[i].lost, rings[i].records.size(),
+                             rings[i].lost};
         return {bytes_of(&page, sizeof page),
                 bytes_of(ledger.data(), ledger.size() * sizeof(landmark::LedgerEntry))};
     }
@@ -120,8 +121,11 @@ class Simulation {
         auto* records = owned.get();
         const py::capsule keeper{owned.release(),
                                  [](void* kept) { delete static_cast<std::vector<trace::Record>*>(kept); }};
-        return py::array{py::dtype::of<trace::Record>(), {records->size()}, {sizeof(trace::Record)},
-                         records->data(), keeper};
+        return py::array{py::dtype::of<trace::Record>(),
+                         {records->size()},
+                         {sizeof(trace::Record)},
+                         records->data(),
+                         keeper};
     }
 
   private:
@@ -150,20 +154,21 @@ py::list model_rows() {
 
 void add_simulation(py::module_& module) {
     py::class_<GuestRow>(module, "SimGuest")
-        .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t, std::uint32_t,
-                      bool>(),
+        .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
+                      std::uint32_t, bool>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
              py::arg("vcpus"), py::arg("start_paused"));
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
                       std::uint32_t, bool, std::map<std::string, std::int64_t>>(),
-             py::kw_only(), py::arg("pcpus"), py::arg("seed"), py::arg("trace_groups"), py::arg("trace_records"),
-             py::arg("instruction_ns"), py::arg("duration_ns"), py::arg("dom0_weight"), py::arg("end_when_idle"),
-             py::arg("costs"));
+             py::kw_only(), py::arg("pcpus"), py::arg("seed"), py::arg("trace_groups"),
+             py::arg("trace_records"), py::arg("instruction_ns"), py::arg("duration_ns"),
+             py::arg("dom0_weight"), py::arg("end_when_idle"), py::arg("costs"));
     py::class_<Simulation>(module, "Simulation")
         .def(py::init<std::optional<std::string>, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
                       std::vector<TimelineRow>>(),
-             py::arg("policy"), py::arg("values"), py::arg("settings"), py::arg("guests"), py::arg("timeline"))
+             py::arg("policy"), py::arg("values"), py::arg("settings"), py::arg("guests"),
+             py::arg("timeline"))
         .def("run", &Simulation::run, py::arg("events"))
         .def("summary", &Simulation::summary)
         .def("take_ring", &Simulation::take_ring, py::arg("pcpu"))

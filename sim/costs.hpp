@@ -10,31 +10,31 @@ namespace bulkhead::sim {
 
 // Defaults are zero; `bulkhead calibrate` measures them on the hypervisor.
 struct Costs {
-    std::int64_t mark = 0;        // a guest's mark, from its last instruction until the record
-    std::int64_t notify = 0;      // an event sent, until it is pending at its target
-    std::int64_t wait = 0;        // a block with a deadline, until the vCPU counts as blocked
-    std::int64_t yield = 0;       // a yield, until the scheduler is asked
-    std::int64_t control = 0;     // a control call of domain 0, until it takes effect
-    std::int64_t shutdown = 0;    // a guest's end
-    std::int64_t leave = 0;       // from the end of a call or interrupt to the guest's next instruction
-    std::int64_t interrupt = 0;   // from a timer's or another pCPU's interrupt until timers are looked at
-    std::int64_t fire = 0;        // one vCPU's timer expires
-    std::int64_t stop = 0;        // a vCPU is taken off the pCPU
-    std::int64_t pick = 0;        // the policy is asked, until the vCPU it chose runs or the pCPU halts
-    std::int64_t load = 0;        // more, if another vCPU's registers were on the pCPU
-    std::int64_t idle_exit = 0;   // from the interrupt that ends a halt until timers are looked at
+    std::int64_t mark = 0;         // a guest's mark, from its last instruction until the record
+    std::int64_t notify = 0;       // an event sent, until it is pending at its target
+    std::int64_t wait = 0;         // a block with a deadline, until the vCPU counts as blocked
+    std::int64_t yield = 0;        // a yield, until the scheduler is asked
+    std::int64_t control = 0;      // a control call of domain 0, until it takes effect
+    std::int64_t shutdown = 0;     // a guest's end
+    std::int64_t leave = 0;        // from the end of a call or interrupt to the guest's next instruction
+    std::int64_t interrupt = 0;    // from a timer's or another pCPU's interrupt until timers are looked at
+    std::int64_t fire = 0;         // one vCPU's timer expires
+    std::int64_t stop = 0;         // a vCPU is taken off the pCPU
+    std::int64_t pick = 0;         // the policy is asked, until the vCPU it chose runs or the pCPU halts
+    std::int64_t load = 0;         // more, if another vCPU's registers were on the pCPU
+    std::int64_t idle_exit = 0;    // from the interrupt that ends a halt until timers are looked at
     std::int64_t housekeeping = 0; // the hypervisor's own 10 ms timer
-    std::int64_t upcall = 0;      // guest: from its event callback back to its own work
-    std::int64_t wait_check = 0;  // guest: before each block, and once more after the upcall
-    std::int64_t glue = 0;        // guest: around each call
-    std::int64_t build = 0;       // domain 0 builds one guest
-    std::int64_t boot = 0;        // domain 0 before it builds the first
-    std::int64_t start = 0;       // a guest's own start, until it begins its workload
+    std::int64_t upcall = 0;       // guest: from its event callback back to its own work
+    std::int64_t wait_check = 0;   // guest: before each block, and once more after the upcall
+    std::int64_t glue = 0;         // guest: around each call
+    std::int64_t build = 0;        // domain 0 builds one guest
+    std::int64_t boot = 0;         // domain 0 before it builds the first
+    std::int64_t start = 0;        // a guest's own start, until it begins its workload
 };
 
 struct CostField {
     const char* name;
-    std::int64_t Costs::*field;
+    std::int64_t Costs::* field;
     const char* help;
 };
 
@@ -51,7 +51,8 @@ inline constexpr std::array cost_fields{
     CostField{"stop", &Costs::stop, "a vCPU is taken off its pCPU"},
     CostField{"pick", &Costs::pick, "the policy is asked, until its choice runs or the pCPU halts"},
     CostField{"load", &Costs::load, "more, if another vCPU's registers were on the pCPU"},
-    CostField{"idle_exit", &Costs::idle_exit, "from the interrupt that ends a halt until timers are looked at"},
+    CostField{"idle_exit", &Costs::idle_exit,
+              "from the interrupt that ends a halt until timers are looked at"},
     CostField{"housekeeping", &Costs::housekeeping, "the hypervisor's own 10 ms timer"},
     CostField{"upcall", &Costs::upcall, "guest: from its event callback back to its own work"},
     CostField{"wait_check", &Costs::wait_check, "guest: before each block, and once more after the upcall"},

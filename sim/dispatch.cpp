@@ -1,5 +1,5 @@
-// What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy decides. The
-// order of steps and what each bills to whom are those of hv/core/dispatch.cpp.
+// What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
+// decides. The order of steps and what each bills to whom are those of hv/core/dispatch.cpp.
 #include "sim/machine.hpp"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ constexpr Nanos housekeeping_period = milliseconds(10);
 constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
 constexpr std::uint64_t bit(std::uint16_t core) { return std::uint64_t{1} << core; }
 
-constexpr std::int64_t Costs::*cost_of(Step::Call call) {
+constexpr std::int64_t Costs::* cost_of(Step::Call call) {
     constexpr std::array costs{&Costs::mark,  &Costs::mark,    &Costs::notify,  &Costs::wait,
                                &Costs::yield, &Costs::control, &Costs::shutdown};
     static_assert(costs.size() == static_cast<std::size_t>(Step::Call::shutdown) + 1);
@@ -68,7 +68,8 @@ void Machine::refresh(Core& core) {
         return;
     }
     const Vcpu& vcpu = *core.current;
-    const RealTime done = vcpu.step_.to_instant ? std::max(core.from, vcpu.step_.until) : core.from + vcpu.left;
+    const RealTime done =
+        vcpu.step_.to_instant ? std::max(core.from, vcpu.step_.until) : core.from + vcpu.left;
     core.next = std::max(std::min(irq, done), core.from);
 }
 
@@ -174,7 +175,8 @@ void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::control:
         if (on_control)
-            on_control(*this, static_cast<manifest::Action>(step.a), step.b, step.until.since_start().count());
+            on_control(*this, static_cast<manifest::Action>(step.a), step.b,
+                       step.until.since_start().count());
         break;
     case Step::Call::shutdown:
         shut_down(domain, static_cast<std::uint32_t>(step.a));
@@ -227,7 +229,7 @@ void Machine::fetch(const Core& core, Vcpu& vcpu) {
 void Machine::dispatch(Core& core) {
     if (core.current != nullptr) {
         bill(core, core.current->domain, options_.costs.stop);
-        stop_current(core, may_run(*core.current)    ? core.reason
+        stop_current(core, may_run(*core.current)  ? core.reason
                            : core.current->waiting ? Stop::blocked
                                                    : Stop::paused);
     }
@@ -249,7 +251,8 @@ void Machine::stop_current(Core& core, Stop why) {
     core.current = nullptr;
     core.ends = RealTime::never();
     change(vcpu, runnable ? RunState::queued : RunState::blocked, now_);
-    trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why), static_cast<std::uint64_t>(ran.count()));
+    trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why),
+          static_cast<std::uint64_t>(ran.count()));
     call().deschedule(incumbent_->object(), *vcpu.policy, why, ran, for_policy());
     if (runnable)
         offer(vcpu);

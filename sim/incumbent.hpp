@@ -1,5 +1,5 @@
-// A policy in charge and everything it keeps: its object, its part of each pCPU, domain and vCPU, its arena. It hands
-// calls over to the plug-in and never judges an answer; the machine does.
+// A policy in charge and everything it keeps: its object, its part of each pCPU, domain and vCPU, its arena.
+// It hands calls over to the plug-in and never judges an answer; the machine does.
 #pragma once
 
 #include "sched/contract.hpp"

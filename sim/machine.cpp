@@ -101,8 +101,8 @@ void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
     report_.ejected = static_cast<std::uint32_t>(fault);
     report_.hook = static_cast<std::uint32_t>(hook);
     report_.ejected_at = now_.since_start().count();
-    trace(this->where(), Event::policy_eject, nullptr,
-          std::uint64_t{report_.kind} << 32 | report_.hook, report_.ejected);
+    trace(this->where(), Event::policy_eject, nullptr, std::uint64_t{report_.kind} << 32 | report_.hook,
+          report_.ejected);
     install({&fallback, nullptr, {}});
     for (Domain& domain : domains_) {
         domain.policy = nullptr;
@@ -142,7 +142,8 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
         if (maker)
             vcpu.program = maker(vcpu);
     }
-    trace(where(), Event::domain_create, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, spec.weight);
+    trace(where(), Event::domain_create, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0,
+          spec.weight);
     return domain;
 }
 
@@ -181,7 +182,8 @@ void Machine::end_stretch(const Core& core) {
     const auto length = (now_ - core.entered).count();
     if (length <= longest_.ns)
         return;
-    const std::uint16_t domain = core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
+    const std::uint16_t domain =
+        core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
     longest_ = {length, 3, 0, domain, core.id, 0};
 }
 

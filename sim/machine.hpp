@@ -1,6 +1,6 @@
-// The simulated machine: pCPUs, domains, their vCPUs, timers and events, under one scheduler plug-in. It keeps every
-// promise of sched/contract.hpp to the policy and checks every promise of the policy; it never passes a wrong answer on.
-// Time moves only between events; the same inputs give the same trace.
+// The simulated machine: pCPUs, domains, their vCPUs, timers and events, under one scheduler plug-in. It
+// keeps every promise of sched/contract.hpp to the policy and checks every promise of the policy; it never
+// passes a wrong answer on. Time moves only between events; the same inputs give the same trace.
 #pragma once
 
 #include "abi/landmark.hpp"
@@ -27,10 +27,10 @@ struct Misconduct : std::runtime_error {
 struct Options {
     std::uint32_t pcpus = 1;
     std::uint64_t seed = 1;
-    Costs costs{};         // in nanoseconds
-    bool eject = true;     // replace a policy that misbehaves by the fallback, as the hypervisor does; else throw
+    Costs costs{};     // in nanoseconds
+    bool eject = true; // replace a policy that misbehaves by the fallback, as the hypervisor does; else throw
     bool housekeeping = true;
-    std::uint32_t trace_groups = 0; // bits of trace::Group
+    std::uint32_t trace_groups = 0;  // bits of trace::Group
     std::uint64_t trace_records = 0; // most of them on each pCPU
 };
 
@@ -47,16 +47,16 @@ struct Vcpu final : Guest {
     VcpuId id{};
     std::uint16_t pcpu = 0; // where it ran last and its timer is
     RunState state = RunState::blocked;
-    bool waiting = false;  // for an event or its timer
-    bool fetched = false;  // step_ is to be carried out; else the program is asked for the next one
-    bool waited = false;   // the step, a wait, has blocked already
-    bool upcall = false;   // an event is to be delivered when it next runs guest code
+    bool waiting = false;    // for an event or its timer
+    bool fetched = false;    // step_ is to be carried out; else the program is asked for the next one
+    bool waited = false;     // the step, a wait, has blocked already
+    bool upcall = false;     // an event is to be delivered when it next runs guest code
     std::uint64_t asked = 0; // halted pCPUs that were offered it since it is queued
     std::uint32_t pauses = 0;
     std::uint32_t number = 0;
-    Nanos left{};          // guest work left in the step
-    Nanos other_work{};    // on its pCPU while it ran, not for it
-    RealTime since{};      // of the state
+    Nanos left{};       // guest work left in the step
+    Nanos other_work{}; // on its pCPU while it ran, not for it
+    RealTime since{};   // of the state
     RealTime run_since{};
 
     friend class Machine;
@@ -98,7 +98,7 @@ class Machine {
     void set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap);
     void set_affinity(Vcpu& vcpu, std::uint64_t affinity);
     void shut_down(Domain& domain, std::uint32_t reason); // as if it had asked for it
-    void end_at(RealTime end) { end_ = end; } // at the first housekeeping after that
+    void end_at(RealTime end) { end_ = end; }             // at the first housekeeping after that
     void end_run(landmark::Exit status);
 
     // Carries events out until `end`, or the run's end, or so many. True if there is more to do before `end`.
@@ -127,13 +127,13 @@ class Machine {
         bool halted = true;
         Vcpu* current = nullptr;
         Vcpu* loaded = nullptr;
-        RealTime from{};                        // guest code runs since then, or will
-        RealTime ends = RealTime::never();      // of the slice, or of what idle was granted
-        RealTime poked = RealTime::never();     // an interrupt from another pCPU
-        RealTime next = RealTime::never();      // when something happens here
-        RealTime posted{};                      // the ledger is up to date until then
+        RealTime from{};                    // guest code runs since then, or will
+        RealTime ends = RealTime::never();  // of the slice, or of what idle was granted
+        RealTime poked = RealTime::never(); // an interrupt from another pCPU
+        RealTime next = RealTime::never();  // when something happens here
+        RealTime posted{};                  // the ledger is up to date until then
         RealTime halted_since{};
-        RealTime entered{};                     // into the hypervisor
+        RealTime entered{}; // into the hypervisor
         sched::Stop reason = sched::Stop::preempted;
         TimerQueue timers;
         landmark::PcpuLedger ledger{};
@@ -207,9 +207,9 @@ class Machine {
     std::deque<Vcpu> vcpus_;
     std::vector<Vcpu*> by_number_; // of the incumbent's numbering
     Deadline housekeeping_;
-    std::vector<Vcpu*> unplaced_;  // queued while some pCPU halts
-    std::uint64_t halted_ = 0;     // bit n: pCPU n halts
-    Core* active_ = nullptr;       // whose event is being carried out
+    std::vector<Vcpu*> unplaced_; // queued while some pCPU halts
+    std::uint64_t halted_ = 0;    // bit n: pCPU n halts
+    Core* active_ = nullptr;      // whose event is being carried out
     RealTime now_{}, policy_now_{};
     std::uint64_t decisions_ = 0, events_ = 0;
     RealTime end_ = RealTime::never();

@@ -1,5 +1,6 @@
-// How a model of a workload is declared: one row and one coroutine, registered by being in the table of models.cpp. A model
-// of a small guest has that guest's name, options and marks; what it costs the guest to get to its work is in Costs.
+// How a model of a workload is declared: one row and one coroutine, registered by being in the table of
+// models.cpp. A model of a small guest has that guest's name, options and marks; what it costs the guest to
+// get to its work is in Costs.
 #pragma once
 
 #include "guest/runtime/mark.hpp"

@@ -1,5 +1,6 @@
-// What a simulated vCPU does: a coroutine that reads like the guest it stands for. Each co_await is work or a call of
-// the hypervisor; between two of them no time passes. A program sees what a guest sees and never the scheduler.
+// What a simulated vCPU does: a coroutine that reads like the guest it stands for. Each co_await is work or a
+// call of the hypervisor; between two of them no time passes. A program sees what a guest sees and never the
+// scheduler.
 #pragma once
 
 #include "abi/manifest.hpp"
@@ -45,7 +46,8 @@ class Program {
         next_ = std::make_unique<Program>(std::move(next));
         return std::move(*this);
     }
-    // Goes on until the next step is asked for. False once all has returned; an exception in it comes out here.
+    // Goes on until the next step is asked for. False once all has returned; an exception in it comes out
+    // here.
     bool resume() {
         for (;;) {
             handle_.resume();

@@ -1,5 +1,5 @@
-// The trace rings of a simulated machine, one for each pCPU, in the hypervisor's own record format. Records past a
-// ring's capacity are lost and counted, never silently.
+// The trace rings of a simulated machine, one for each pCPU, in the hypervisor's own record format. Records
+// past a ring's capacity are lost and counted, never silently.
 #pragma once
 
 #include "abi/trace.hpp"

@@ -1,5 +1,5 @@
-// Objects whose size only a plug-in knows, at addresses that never change. An address that a policy answers with is
-// looked up without being followed, so that a wrong one is found out and not believed.
+// Objects whose size only a plug-in knows, at addresses that never change. An address that a policy answers
+// with is looked up without being followed, so that a wrong one is found out and not believed.
 #pragma once
 
 #include <cstddef>
@@ -17,32 +17,32 @@ class Slab {
     static constexpr std::size_t line = 64;
 
     explicit Slab(std::size_t object_bytes, std::size_t first_chunk = 64)
-        : stride_{(object_bytes + 15) / 16 * 16}, next_chunk_{first_chunk} {}
+        : pitch_{(object_bytes + 15) / 16 * 16}, next_chunk_{first_chunk} {}
 
-    // Zeroed memory for object number count(). The first `first_chunk` lie in one piece, `stride` apart.
+    // Zeroed memory for object number count(). The first `first_chunk` lie in one piece, `pitch` apart.
     [[nodiscard]] std::byte* create() {
         if (chunks_.empty() || chunks_.back().used == chunks_.back().size)
             grow();
         Chunk& chunk = chunks_.back();
-        return chunk.memory.get() + stride_ * chunk.used++;
+        return chunk.memory.get() + pitch_ * chunk.used++;
     }
     [[nodiscard]] std::optional<std::size_t> index_of(const void* object) const {
         const auto* address = static_cast<const std::byte*>(object);
         for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend(); ++chunk) {
             const auto* start = chunk->memory.get();
-            if (std::less<>{}(address, start) || !std::less<>{}(address, start + stride_ * chunk->used))
+            if (std::less<>{}(address, start) || !std::less<>{}(address, start + pitch_ * chunk->used))
                 continue;
             const auto offset = static_cast<std::size_t>(address - start);
-            if (offset % stride_ != 0)
+            if (offset % pitch_ != 0)
                 return std::nullopt;
-            return chunk->first + offset / stride_;
+            return chunk->first + offset / pitch_;
         }
         return std::nullopt;
     }
     [[nodiscard]] std::size_t count() const {
         return chunks_.empty() ? 0 : chunks_.back().first + chunks_.back().used;
     }
-    [[nodiscard]] std::size_t stride() const { return stride_; }
+    [[nodiscard]] std::size_t pitch() const { return pitch_; }
 
   private:
     struct Free {
@@ -53,7 +53,7 @@ class Slab {
         std::size_t first, size, used;
     };
     void grow() {
-        const std::size_t bytes = stride_ * next_chunk_;
+        const std::size_t bytes = pitch_ * next_chunk_;
         std::unique_ptr<std::byte, Free> memory{
             static_cast<std::byte*>(::operator new(bytes, std::align_val_t{line}))};
         std::memset(memory.get(), 0, bytes);
@@ -61,7 +61,7 @@ class Slab {
         next_chunk_ *= 2;
     }
 
-    std::size_t stride_;
+    std::size_t pitch_;
     std::size_t next_chunk_;
     std::vector<Chunk> chunks_;
 };

@@ -1,5 +1,5 @@
-// The deadlines of one pCPU's vCPUs, nearest first: a heap whose entries know their place, so that any of them can be
-// moved or taken out. It never owns what it holds.
+// The deadlines of one pCPU's vCPUs, nearest first: a heap whose entries know their place, so that any of
+// them can be moved or taken out. It never owns what it holds.
 #pragma once
 
 #include "abi/types.hpp"

@@ -1,4 +1,5 @@
-// How vCPUs become runnable and stop being it, from anywhere in the machine, and which halted pCPU hears of it.
+// How vCPUs become runnable and stop being it, from anywhere in the machine, and which halted pCPU hears of
+// it.
 #include "sim/machine.hpp"
 
 #include <algorithm>
@@ -75,13 +76,15 @@ void Machine::poke(std::uint16_t id) {
     refresh(core);
 }
 
-// Asks a halted pCPU that may have this queued vCPU; the others are asked one after another while it stays queued.
+// Asks a halted pCPU that may have this queued vCPU; the others are asked one after another while it stays
+// queued.
 void Machine::offer(Vcpu& vcpu) {
     const std::uint64_t able = halted_ & vcpu.policy->affinity;
     if (able == 0)
         return;
     const std::uint16_t last = vcpu.policy->last_pcpu.value();
-    const auto best = (able >> (last & 63) & 1) != 0 ? last : static_cast<std::uint16_t>(std::countr_zero(able));
+    const auto best =
+        (able >> (last & 63) & 1) != 0 ? last : static_cast<std::uint16_t>(std::countr_zero(able));
     vcpu.asked = std::uint64_t{1} << best;
     if (std::popcount(able) > 1)
         unplaced_.push_back(&vcpu);
@@ -107,7 +110,8 @@ void Machine::offer_rest(const Core& core) {
 // The answer must be one of our objects, queued, allowed here, and given a sane slice.
 Vcpu* Machine::checked(const sched::Decision& answer, const Core& core) {
     const auto wrong = [&](const std::string& what) -> Vcpu* {
-        eject(Hook::pick, plugin::Fault::wrong_answer, "pick on pCPU " + std::to_string(core.id) + ": " + what);
+        eject(Hook::pick, plugin::Fault::wrong_answer,
+              "pick on pCPU " + std::to_string(core.id) + ": " + what);
         return nullptr;
     };
     if (answer.vcpu == nullptr)

@@ -1,4 +1,5 @@
-// pinger and responder: requests on a fixed timetable, whether or not earlier ones were answered (workloads/victims).
+// pinger and responder: requests on a fixed timetable, whether or not earlier ones were answered
+// (workloads/victims).
 #include "sim/world.hpp"
 
 #include <algorithm>
@@ -23,8 +24,8 @@ RealTime first_deadline(RealTime now, Nanos period, Nanos offset) {
 Program pinger(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const Nanos period = setup.microseconds("period_us");
-    const std::uint64_t limit = setup.number("requests") == 0 ? UINT64_MAX
-                                                               : static_cast<std::uint64_t>(setup.number("requests"));
+    const std::uint64_t limit =
+        setup.number("requests") == 0 ? UINT64_MAX : static_cast<std::uint64_t>(setup.number("requests"));
     while (setup.world().peer(setup.text("peer")) == nullptr)
         co_await me.block(me.now() + look_again);
     Guest& peer = *setup.world().peer(setup.text("peer"));
