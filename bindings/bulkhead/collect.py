@@ -167,7 +167,7 @@ def merge(rings: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], str]:
     """All records by time (ties: by pCPU, then as written), and the SHA-256 over the rings one after another."""
     digest = hashlib.sha256()
     for ring in rings:
-        digest.update(memoryview(np.ascontiguousarray(ring).view(np.uint8)))
+        digest.update(np.ascontiguousarray(ring).view(np.uint8).data)
     if len(rings) == 1 and not np.any(np.diff(rings[0]["time"]) < 0):
         return rings[0], digest.hexdigest()
     records = np.concatenate(rings) if rings else np.zeros(0, dtype=RECORD)
