@@ -8,8 +8,6 @@ namespace bulkhead::hv {
 namespace {
 
 machine::TscScale scale{};
-std::uint64_t origin = 0;
-
 // Counts TSC ticks during 50 ms of the interval timer's channel 2 (1 193 182 Hz), gated through port 0x61.
 std::uint64_t measure_hz() {
     constexpr std::uint32_t pit_hz = 1'193'182, count = pit_hz / 20;
@@ -24,7 +22,8 @@ std::uint64_t measure_hz() {
     return (cpu::rdtsc() - start) * pit_hz / count;
 }
 
-// ns = (ticks << shift) * mul >> 32 with the largest mul that fits 32 bits (the pvclock convention).
+// Real time begins here. ns = (ticks << shift) * mul >> 32 with the largest mul that fits 32 bits (the
+// pvclock convention).
 machine::TscScale scale_for(std::uint64_t hz) {
     std::int8_t shift = 0;
     std::uint64_t reduced = hz;
@@ -37,15 +36,12 @@ machine::TscScale scale_for(std::uint64_t hz) {
         ++shift;
     }
     const auto mul = static_cast<std::uint32_t>((1'000'000'000ULL << 32) / reduced);
-    return {hz, mul, shift};
+    return {hz, cpu::rdtsc(), mul, shift};
 }
 
 } // namespace
 
-void start_clock(std::uint64_t hz) {
-    scale = scale_for(hz != 0 ? hz : measure_hz());
-    origin = cpu::rdtsc();
-}
+void start_clock(std::uint64_t hz) { scale = scale_for(hz != 0 ? hz : measure_hz()); }
 
 void spin_for(Nanos duration) {
     const auto end = machine::now() + duration;
@@ -61,7 +57,7 @@ TscScale tsc_scale() { return scale; }
 RealTime now() { return time_of(cpu::rdtsc()); }
 
 RealTime time_of(std::uint64_t tsc) {
-    auto ticks = tsc - origin;
+    auto ticks = tsc - scale.origin;
     ticks = scale.shift >= 0 ? ticks << scale.shift : ticks >> -scale.shift;
     return RealTime{static_cast<std::int64_t>((static_cast<unsigned __int128>(ticks) * scale.mul) >> 32)};
 }

@@ -7,6 +7,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/core/dispatch.hpp"
+#include "hv/core/guest_time.hpp"
 #include "hv/core/traps_seams.hpp"
 #include "hv/mm/paging.hpp"
 
@@ -168,6 +169,8 @@ void toggle_guest_mode(Vcpu& vcpu) {
     vcpu.in_kernel = !vcpu.in_kernel;
     cpu::wrmsr(cpu::msr::gs_base, vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user);
     machine::load_root(vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root);
+    if (vcpu.in_kernel)
+        publish_late(vcpu);
 }
 
 } // namespace bulkhead::hv

@@ -20,6 +20,7 @@ namespace bulkhead::hv::machine {
 [[nodiscard]] RealTime time_of(std::uint64_t tsc);
 struct TscScale {
     std::uint64_t hz;
+    std::uint64_t origin; // the counter at real time 0
     std::uint32_t mul;
     std::int8_t shift;
 };

@@ -50,6 +50,18 @@ HypercallResult register_area(std::uint64_t argument, std::uint64_t& area) {
     return 0;
 }
 
+// Another vCPU's area is written when that vCPU runs next: only then are its tables in force.
+HypercallResult register_time_area(Vcpu& vcpu, std::uint64_t argument, bool own) {
+    const auto address = GuestPtr<std::uint64_t>{argument}.read();
+    if (!address)
+        return fail(address.error());
+    if (own)
+        set_time_area(vcpu, *address);
+    else
+        vcpu.time_area = *address, vcpu.time_late = true;
+    return 0;
+}
+
 HypercallResult tell_runstate(const Vcpu& vcpu, std::uint64_t argument) {
     vcpu_runstate_info_t info{};
     info.state = static_cast<int>(vcpu.runstate);
@@ -123,6 +135,8 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
             publish_runstate(target);
         return done;
     }
+    case VCPUOP_register_vcpu_time_memory_area:
+        return register_time_area(target, argument, &target == &context.caller);
     case VCPUOP_set_periodic_timer:
         return set_period(target, argument);
     case VCPUOP_stop_periodic_timer:

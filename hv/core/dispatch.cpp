@@ -116,7 +116,7 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
     trace_event(trace::Event::run_in, vcpu.domain, &vcpu, static_cast<std::uint64_t>(slice.count()),
                 static_cast<std::uint64_t>((now - vcpu.runnable_since).count()));
     change_runstate(vcpu, RUNSTATE_running, now);
-    publish_time(vcpu);
+    refresh_time(vcpu);
     publish_runstate(vcpu);
     self.timers.arm(self.slice, now + slice);
 }

@@ -51,6 +51,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     vcpu.runstate = RUNSTATE_offline;
     vcpu.runstate_since = machine::now();
     vcpu.info = &domain.shared->vcpu_info[index];
+    publish_time(vcpu);
     const auto fpu = domain.allocate_metadata();
     if (!fpu)
         return fail(fpu.error());

@@ -22,14 +22,54 @@ Nanos stolen(const Vcpu& vcpu, RealTime now) {
     return waited;
 }
 
-void write_time(vcpu_time_info_t& info, std::uint64_t tsc, GuestTime time, machine::TscScale scale) {
-    const auto version = info.version | 1; // odd: being written
-    std::atomic_ref{info.version}.store(version, std::memory_order_release);
-    info.tsc_timestamp = tsc;
-    info.system_time = static_cast<std::uint64_t>(time.since_start().count());
-    info.tsc_to_system_mul = scale.mul;
+// What the guest computes its clock from. In mode real the pair is the machine's own origin, so that all
+// vCPUs of a domain agree to the nanosecond at all times and nothing needs to be refreshed.
+vcpu_time_info_t time_info(const Vcpu& vcpu) {
+    vcpu_time_info_t info{};
+    const auto scale = machine::tsc_scale();
     info.tsc_shift = scale.shift;
-    std::atomic_ref{info.version}.store(version + 1, std::memory_order_release);
+    if (vcpu.domain->time.mode == manifest::TimeMode::real) {
+        info.tsc_timestamp = scale.origin;
+        info.tsc_to_system_mul = scale.mul;
+        info.flags = XEN_PVCLOCK_TSC_STABLE_BIT;
+        return info;
+    }
+    info.tsc_timestamp = machine::tsc();
+    info.system_time = static_cast<std::uint64_t>(
+        guest_time(vcpu, machine::time_of(info.tsc_timestamp)).since_start().count());
+    // The factor is divided, so that the clock is right between two publications as well.
+    info.tsc_to_system_mul = static_cast<std::uint32_t>(
+        std::uint64_t{scale.mul} * 1000 / static_cast<std::uint64_t>(dilation_of(*vcpu.domain)));
+    return info;
+}
+
+// An odd version tells the reader that the rest is being written.
+void write_time(vcpu_time_info_t& out, const vcpu_time_info_t& info) {
+    const auto version = out.version | 1;
+    std::atomic_ref{out.version}.store(version, std::memory_order_release);
+    out.tsc_timestamp = info.tsc_timestamp;
+    out.system_time = info.system_time;
+    out.tsc_to_system_mul = info.tsc_to_system_mul;
+    out.tsc_shift = info.tsc_shift;
+    out.flags = info.flags;
+    std::atomic_ref{out.version}.store(version + 1, std::memory_order_release);
+}
+
+// A guest's area lies in its kernel's memory, which its user tables need not map: what comes up meanwhile is
+// written when its kernel runs again. An area that can't be written has been taken away.
+template<class T>
+void write_area(const Vcpu& vcpu, std::uint64_t& area, bool& late, const T& value) {
+    late = !vcpu.in_kernel;
+    if (!late && !machine::copy_to_guest(GuestAddress{area}, &value, sizeof value))
+        area = 0;
+}
+
+void write_time_area(Vcpu& vcpu, const vcpu_time_info_t& info) {
+    if (vcpu.time_area == 0)
+        return;
+    auto copy = info;
+    copy.version = vcpu.time_area_version += 2;
+    write_area(vcpu, vcpu.time_area, vcpu.time_late, copy);
 }
 
 } // namespace
@@ -60,15 +100,21 @@ RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now) {
 }
 
 void publish_time(Vcpu& vcpu) {
-    if (vcpu.info == nullptr)
-        return;
-    auto scale = machine::tsc_scale();
-    // The scale's factor is divided, so that the clock is right between two publications as well.
-    const auto dilation = dilation_of(*vcpu.domain);
-    scale.mul = static_cast<std::uint32_t>(static_cast<std::uint64_t>(scale.mul) * 1000 /
-                                           static_cast<std::uint64_t>(dilation));
-    const auto tsc = machine::tsc();
-    write_time(vcpu.info->time, tsc, guest_time(vcpu, machine::time_of(tsc)), scale);
+    const auto info = time_info(vcpu);
+    write_time(vcpu.info->time, info);
+    write_time_area(vcpu, info);
+}
+
+void refresh_time(Vcpu& vcpu) {
+    if (vcpu.domain->time.mode != manifest::TimeMode::real)
+        publish_time(vcpu);
+    else if (vcpu.time_late && vcpu.in_kernel)
+        publish_late(vcpu);
+}
+
+void set_time_area(Vcpu& vcpu, std::uint64_t area) {
+    vcpu.time_area = area;
+    write_time_area(vcpu, time_info(vcpu));
 }
 
 void set_wall_clock(std::int64_t unix_ns) { wall_clock_at_start = unix_ns; }
@@ -105,8 +151,14 @@ void publish_runstate(Vcpu& vcpu) {
         static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
     for (int i = 0; i < 4; ++i)
         info.time[i] = static_cast<std::uint64_t>(vcpu.runstate_time[i].count());
-    if (!machine::copy_to_guest(GuestAddress{vcpu.runstate_area}, &info, sizeof info))
-        vcpu.runstate_area = 0; // the guest took its mapping away
+    write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
+}
+
+void publish_late(Vcpu& vcpu) {
+    if (vcpu.runstate_late)
+        publish_runstate(vcpu);
+    if (vcpu.time_late)
+        write_time_area(vcpu, time_info(vcpu));
 }
 
 } // namespace bulkhead::hv

@@ -12,9 +12,12 @@ namespace bulkhead::hv {
 // The earliest real time at which the clock can show `deadline`; in mode virtual it may turn out later.
 [[nodiscard]] RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now);
 
-// Writes version, tsc_timestamp, system_time and scale where the guest reads them. Called when a vCPU starts
-// to run.
+// Writes the vCPU's time record where the guest reads it: vcpu_info, and the area of its own if it has one.
+// Called when the place is new; refresh_time when a vCPU starts to run, for the modes whose record ages.
 void publish_time(Vcpu& vcpu);
+void refresh_time(Vcpu& vcpu);
+// The guest's second copy, at a virtual address of its kernel; 0 for none.
+void set_time_area(Vcpu& vcpu, std::uint64_t area);
 // Wall clock at real time 0, in ns since 1970; and its publication in a domain's shared page.
 void set_wall_clock(std::int64_t unix_ns);
 void publish_wall_clock(Domain& domain);
@@ -25,5 +28,8 @@ void change_runstate(Vcpu& vcpu, std::uint32_t runstate, RealTime now);
 [[nodiscard]] Nanos runstate_total(const Vcpu& vcpu, std::uint32_t runstate);
 // Copies the runstate into the guest's registered area; the vCPU's address space is loaded.
 void publish_runstate(Vcpu& vcpu);
+// Makes up for what could not be written to an area while the guest was in user mode. Called when its
+// kernel's address space is loaded again.
+void publish_late(Vcpu& vcpu);
 
 } // namespace bulkhead::hv

@@ -79,6 +79,8 @@ struct alignas(64) Vcpu {
     Nanos runstate_time[4];
     std::uint64_t runstate_area; // guest virtual address, 0 for none
     std::uint64_t time_area;     // guest virtual address of a vcpu_time_info copy, 0 for none
+    std::uint32_t time_area_version;
+    bool runstate_late, time_late; // an area waits for the kernel's address space
 
     // The one-shot timer's deadline in the guest's own time; its real one is in `oneshot`.
     GuestTime oneshot_deadline;

@@ -141,6 +141,16 @@ TEST(Emulate, PortsAreAnEmptyBusForThoseWhoMayAsk) {
     EXPECT_TRUE(application.finished(1));
 }
 
+TEST(Emulate, IntervalTimerStandsStill) {
+    Guest guest;
+    guest.vcpu().iopl = 1;
+    guest.code({0xe4, 0x42}); // in $0x42,%al
+    guest.regs().rax = 0x1234;
+    protection_fault(guest);
+    EXPECT_TRUE(guest.finished(2));
+    EXPECT_EQ(guest.regs().rax, 0x1200U);
+}
+
 TEST(Emulate, ArchitecturalIoplIsForRing0) {
     Guest guest;
     guest.domain().vm_assist = 1ULL << VMASST_TYPE_architectural_iopl;
