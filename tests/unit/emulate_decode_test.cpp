@@ -125,7 +125,7 @@ TEST(Decode, OutsideLongMode) {
 }
 
 TEST(Decode, RefusesWhatItDoesNotKnow) {
-    for (const Bytes& bytes : {Bytes{0x90}, Bytes{0xc3}, Bytes{0x0f, 0x05}, Bytes{0x0f, 0x0b}, Bytes{0xcf},
+    for (const Bytes& bytes : {Bytes{0x90}, Bytes{0xc3}, Bytes{0x0f, 0x05}, Bytes{0x0f, 0x0b}, Bytes{0xca},
                                Bytes{0x8e, 0xd8}, Bytes{0xc4, 0xe1, 0x78}, Bytes{}})
         EXPECT_FALSE(decode64(bytes));
 }
