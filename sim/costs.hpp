@@ -12,7 +12,8 @@ namespace bulkhead::sim {
 struct Costs {
     std::int64_t mark = 0;         // a guest's mark, from its last instruction until the record
     std::int64_t notify = 0;       // an event sent, until it is pending at its target
-    std::int64_t wait = 0;         // a block with a deadline, until the vCPU counts as blocked
+    std::int64_t timer = 0;       // a deadline set before a block
+    std::int64_t wait = 0;         // a block, until the vCPU counts as blocked
     std::int64_t yield = 0;        // a yield, until the scheduler is asked
     std::int64_t control = 0;      // a control call of domain 0, until it takes effect
     std::int64_t shutdown = 0;     // a guest's end
@@ -23,12 +24,14 @@ struct Costs {
     std::int64_t pick = 0;         // the policy is asked, until the vCPU it chose runs or the pCPU halts
     std::int64_t load = 0;         // more, if another vCPU's registers were on the pCPU
     std::int64_t idle_exit = 0;    // from the interrupt that ends a halt until timers are looked at
-    std::int64_t housekeeping = 0; // the hypervisor's own 10 ms timer
+    std::int64_t housekeeping = 0; // the hypervisor's own 10 ms timer, for each domain
     std::int64_t upcall = 0;       // guest: from its event callback back to its own work
     std::int64_t wait_check = 0;   // guest: before each block, and once more after the upcall
     std::int64_t glue = 0;         // guest: around each call
-    std::int64_t build = 0;        // domain 0 builds one guest
-    std::int64_t boot = 0;         // domain 0 before it builds the first
+    std::int64_t loop = 0;        // guest: around each operation of 1000 instructions
+    std::int64_t power_on = 0;    // before domain 0 runs
+    std::int64_t boot = 0;        // domain 0 before it builds the first guest
+    std::int64_t build = 0;       // domain 0 builds one guest
     std::int64_t start = 0;        // a guest's own start, until it begins its workload
 };
 
@@ -41,7 +44,8 @@ struct CostField {
 inline constexpr std::array cost_fields{
     CostField{"mark", &Costs::mark, "a guest's mark, until its record"},
     CostField{"notify", &Costs::notify, "an event sent, until it is pending at its target"},
-    CostField{"wait", &Costs::wait, "a block with a deadline, until the vCPU is blocked"},
+    CostField{"timer", &Costs::timer, "a deadline set before a block"},
+    CostField{"wait", &Costs::wait, "a block, until the vCPU is blocked"},
     CostField{"yield", &Costs::yield, "a yield, until the scheduler is asked"},
     CostField{"control", &Costs::control, "a control call of domain 0, until it takes effect"},
     CostField{"shutdown", &Costs::shutdown, "a guest's end"},
@@ -53,12 +57,14 @@ inline constexpr std::array cost_fields{
     CostField{"load", &Costs::load, "more, if another vCPU's registers were on the pCPU"},
     CostField{"idle_exit", &Costs::idle_exit,
               "from the interrupt that ends a halt until timers are looked at"},
-    CostField{"housekeeping", &Costs::housekeeping, "the hypervisor's own 10 ms timer"},
+    CostField{"housekeeping", &Costs::housekeeping, "the hypervisor's own 10 ms timer, for each domain"},
     CostField{"upcall", &Costs::upcall, "guest: from its event callback back to its own work"},
     CostField{"wait_check", &Costs::wait_check, "guest: before each block, and once more after the upcall"},
     CostField{"glue", &Costs::glue, "guest: around each call"},
-    CostField{"build", &Costs::build, "domain 0 builds one guest"},
+    CostField{"loop", &Costs::loop, "guest: around each operation of 1000 instructions"},
+    CostField{"power_on", &Costs::power_on, "before domain 0 runs"},
     CostField{"boot", &Costs::boot, "domain 0 before it builds the first guest"},
+    CostField{"build", &Costs::build, "domain 0 builds one guest"},
     CostField{"start", &Costs::start, "a guest's own start, until it begins its workload"},
 };
 static_assert(sizeof(Costs) == cost_fields.size() * sizeof(std::int64_t), "each cost has its row");

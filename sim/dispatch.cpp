@@ -106,9 +106,10 @@ void Machine::run_timers(Core& core) {
     }
     while (Deadline* due = core.timers.take_due(now_)) {
         if (due == &housekeeping_) {
-            bill(core, nullptr, options_.costs.housekeeping);
+            const Nanos cost = Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
+            bill(core, nullptr, cost.count());
             if (core.current != nullptr)
-                core.current->other_work += Nanos{options_.costs.housekeeping};
+                core.current->other_work += cost;
             core.timers.arm(housekeeping_, due->at + housekeeping_period);
             keep_house();
             continue;
@@ -190,6 +191,7 @@ void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
     vcpu.left = vcpu.check_;
     if (deadline != RealTime::never()) {
         ++vcpu.domain->ledger.hypercalls;
+        bill(core, vcpu.domain, options_.costs.timer);
         core.timers.arm(vcpu.timer, deadline);
     }
     vcpu.waiting = true;

@@ -67,6 +67,18 @@ Machine::Machine(Policy policy, const Options& options)
 
 Machine::~Machine() = default;
 
+void Machine::start_at(RealTime start) {
+    now_ = policy_now_ = start;
+    for (Core& core : cores_) {
+        core.poked = core.next = core.posted = start;
+        core.ledger.start = start.since_start().count();
+    }
+    for (Vcpu& vcpu : vcpus_)
+        vcpu.since = start;
+    while (options_.housekeeping && housekeeping_.at < start)
+        cores_[0].timers.arm(housekeeping_, housekeeping_.at + milliseconds(10));
+}
+
 void Machine::install(Policy policy) {
     const auto& descriptor = *policy.descriptor;
     if (report_.kind == 0) {

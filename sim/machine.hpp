@@ -98,6 +98,7 @@ class Machine {
     void set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap);
     void set_affinity(Vcpu& vcpu, std::uint64_t affinity);
     void shut_down(Domain& domain, std::uint32_t reason); // as if it had asked for it
+    void start_at(RealTime start); // before anything has run: what came until then belongs to no account
     void end_at(RealTime end) { end_ = end; }             // at the first housekeeping after that
     void end_run(landmark::Exit status);
 

@@ -25,8 +25,8 @@ struct ModelOption {
 // What a model gets: its options, the world around it, and the clock's unit.
 class ModelSetup {
   public:
-    ModelSetup(World& world, const ModelOptions& options, Nanos instruction, std::uint64_t seed)
-        : world_{&world}, options_{&options}, instruction_{instruction}, seed_{seed} {}
+    ModelSetup(World& world, const ModelOptions& options, Nanos instruction, Nanos loop, std::uint64_t seed)
+        : world_{&world}, options_{&options}, instruction_{instruction}, loop_{loop}, seed_{seed} {}
 
     // Throw std::invalid_argument with one line if the option is missing or no number.
     [[nodiscard]] std::string_view text(std::string_view name) const;
@@ -37,7 +37,7 @@ class ModelSetup {
     }
     [[nodiscard]] Nanos instructions(std::int64_t count) const { return instruction_ * count; }
     // The unit of work of workloads/work.hpp.
-    [[nodiscard]] Nanos operations(std::int64_t count) const { return instructions(1'000) * count; }
+    [[nodiscard]] Nanos operations(std::int64_t count) const { return (instructions(1'000) + loop_) * count; }
     [[nodiscard]] World& world() const { return *world_; }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
     // When the workload stops, if it began at `began`.
@@ -46,7 +46,7 @@ class ModelSetup {
   private:
     World* world_;
     const ModelOptions* options_; // the world's, which outlives every program
-    Nanos instruction_;
+    Nanos instruction_, loop_;
     std::uint64_t seed_;
 };
 

@@ -39,6 +39,7 @@ World::World(Policy policy, Plan plan)
     spec.programs.emplace_back([this](Guest& me) { return domain0(me); });
     Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});
     domain0_ = domain.vcpus.front();
+    machine_.start_at(RealTime{machine_.costs().power_on});
     machine_.unpause(domain);
 }
 
@@ -69,9 +70,12 @@ Program World::domain0(Guest& me) {
     co_await me.run(Nanos{machine_.costs().boot});
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
         if (built_at_start(i)) {
-            co_await me.run(Nanos{machine_.costs().build});
             co_await me.control(Action::create, i, 0);
+            co_await me.run(Nanos{machine_.costs().build});
         }
+    for (std::size_t i = 0; i < plan_.guests.size(); ++i)
+        if (built_at_start(i) && !plan_.guests[i].start_paused)
+            co_await me.control(Action::unpause, i, 0);
     co_await me.control(started, 0, 0);
     while (played_ < plan_.timeline.size()) {
         const manifest::TimelineEntry& entry = plan_.timeline[played_];
@@ -80,10 +84,13 @@ Program World::domain0(Guest& me) {
             me.take_event();
             continue;
         }
-        if (entry.action == Action::create)
-            co_await me.run(Nanos{machine_.costs().build});
         ++played_;
         co_await me.control(entry.action, entry.target, entry.argument);
+        if (entry.action == Action::create) {
+            co_await me.run(Nanos{machine_.costs().build});
+            if (!plan_.guests[entry.target].start_paused)
+                co_await me.control(Action::unpause, entry.target, 0);
+        }
     }
     for (;;)
         co_await me.block(RealTime::never());
@@ -128,13 +135,11 @@ void World::build(std::size_t index) {
     spec.cap = guest.cap;
     spec.programs.resize(guest.vcpus);
     spec.programs.front() = [&, seed](Guest& me) {
-        const ModelSetup setup{*this, guest.options, plan_.instruction, seed};
+        const ModelSetup setup{*this, guest.options, plan_.instruction, Nanos{machine_.costs().loop}, seed};
         return prologue(me, setup, Nanos{machine_.costs().start})
             .then(find_model(guest.model)->program(me, setup));
     };
     built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
-    if (!guest.start_paused)
-        machine_.unpause(*built_[index]);
 }
 
 void World::end_if_idle() {

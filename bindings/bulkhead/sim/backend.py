@@ -10,7 +10,7 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.collect import landmark, merge
 from bulkhead.machine import RunOptions
-from bulkhead.policies import ChosenPolicy, choose, built_policies
+from bulkhead.policies import ChosenPolicy, built_policies, choose
 from bulkhead.prepare import check_machine
 from bulkhead.run import Run
 from bulkhead.schema import RECORD, enum_value, group_mask, layout
@@ -94,7 +94,8 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
     if machine.memctl is not None or machine.ringctl is not None:
         raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
     policy = choose("scheduler", machine.sched) if machine.sched is not None else None
-    simulation = _simulation(machine, policy, costs or Costs.read())
+    costs = costs or Costs.read(policy.policy.name if policy is not None else None)
+    simulation = _simulation(machine, policy, costs)
     start = time.monotonic()
     _carry_out(simulation, options.progress)
     seconds = time.monotonic() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,15 @@ class Costs:
         return Costs({})
 
     @staticmethod
-    def read(path: Path = FILE) -> Costs:
-        """The calibrated costs. BulkheadError if the file is missing or damaged."""
+    def read(policy: str | None, path: Path = FILE) -> Costs:
+        """The costs calibrated under a policy, or for one that was not there, the median over those that were.
+
+        BulkheadError if the file is missing or damaged.
+        """
         try:
-            return Costs(json.loads(path.read_text(encoding="utf-8"))["instructions"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            rows = json.loads(path.read_text(encoding="utf-8"))["instructions"]
+            names = rows[next(iter(rows))]
+            middle = {name: int(statistics.median(row[name] for row in rows.values())) for name in names}
+        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise BulkheadError(f"{path} holds no costs ({error}); run ./bulkhead calibrate") from None
+        return Costs(rows.get(policy, middle))

@@ -1,0 +1,35 @@
+"""`bulkhead calibrate`: measures on the hypervisor what its own work costs, for the simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+import typer
+
+from bulkhead.machine import run_machine
+from bulkhead.policies import built_policies
+from bulkhead.sim.calibrate import calibrate as measure_all
+from bulkhead.sim.costs import FILE, HELP
+from bulkhead.spec import SpecError
+from bulkhead.text import suggest
+
+
+def calibrate(
+    policies: List[str] = typer.Argument(
+        None, help="Schedulers to measure under; default: all that are built."
+    ),
+    out: Path = typer.Option(FILE, help="File to write; the simulator reads the default one."),
+) -> int:
+    """Run small machines under each scheduler and write the costs, in instructions, that the simulator charges."""
+    known = built_policies("scheduler")
+    for name in policies or ():
+        if name not in known:
+            raise SpecError(f"calibrate: there is no scheduler '{name}'{suggest(name, known)}")
+    found = measure_all(run_machine, list(policies or known), out)
+    names = next(iter(found.values()))
+    for cost in names:
+        values = " ".join(f"{row[cost]:>9}" for row in found.values())
+        print(f"{cost:13}{values}  {HELP[cost]}")
+    print(f"wrote {out}: {', '.join(found)}")
+    return 0
