@@ -14,14 +14,20 @@ namespace {
 
 constexpr std::uint64_t user_level = 3;
 
-// The top `count` values of the guest's stack, each of `bytes`; nullopt if they can't be read.
-template<std::size_t count>
-std::optional<std::array<std::uint64_t, count>> top_of_stack(const Vcpu& vcpu, unsigned bytes) {
-    std::array<std::byte, count * 8> raw;
-    if (!machine::copy_from_guest(raw.data(), GuestAddress{vcpu.regs.rsp}, count * bytes))
+struct Mode {
+    bool wide;      // 64-bit code; else 32-bit code, whose stack segment is flat wherever kernels set one up
+    unsigned bytes; // of a value on the stack
+    [[nodiscard]] std::uint64_t pointer(std::uint64_t rsp) const { return wide ? rsp : rsp & 0xffffffff; }
+};
+
+// The top `count` values of the guest's stack; nullopt if they can't be read.
+std::optional<std::array<std::uint64_t, 5>> top_of_stack(const Vcpu& vcpu, Mode mode, unsigned count) {
+    std::array<std::byte, 5 * 8> raw;
+    const auto bytes = mode.bytes;
+    if (!machine::copy_from_guest(raw.data(), GuestAddress{mode.pointer(vcpu.regs.rsp)}, count * bytes))
         return {};
-    std::array<std::uint64_t, count> values{};
-    for (std::size_t i = 0; i < count; ++i)
+    std::array<std::uint64_t, 5> values{};
+    for (unsigned i = 0; i < count; ++i)
         std::memcpy(&values[i], raw.data() + i * bytes, bytes);
     return values;
 }
@@ -31,8 +37,9 @@ bool refuse(Vcpu& vcpu, std::uint64_t selector) {
     return true;
 }
 
-bool interrupt_return(Vcpu& vcpu, unsigned bytes) {
-    const auto frame = top_of_stack<5>(vcpu, bytes);
+// 64-bit code pops its stack as well.
+bool interrupt_return(Vcpu& vcpu, Mode mode) {
+    const auto frame = top_of_stack(vcpu, mode, mode.wide ? 5 : 3);
     if (!frame)
         return false;
     const auto [rip, cs, flags, rsp, ss] = *frame;
@@ -42,21 +49,22 @@ bool interrupt_return(Vcpu& vcpu, unsigned bytes) {
     regs.rip = rip;
     regs.cs = cs & 0xffff;
     regs.rflags = guest_flags(flags);
-    regs.rsp = rsp;
-    regs.ss = ss & 0xffff;
+    regs.rsp = mode.wide ? rsp : mode.pointer(regs.rsp + 3 * mode.bytes);
+    if (mode.wide)
+        regs.ss = ss & 0xffff;
     return true;
 }
 
-bool far_return(Vcpu& vcpu, unsigned bytes) {
-    const auto frame = top_of_stack<2>(vcpu, bytes);
+bool far_return(Vcpu& vcpu, Mode mode) {
+    const auto frame = top_of_stack(vcpu, mode, 2);
     if (!frame)
         return false;
-    const auto [rip, cs] = *frame;
+    const auto rip = (*frame)[0], cs = (*frame)[1];
     if ((cs & user_level) != user_level)
         return refuse(vcpu, cs);
     vcpu.regs.rip = rip;
     vcpu.regs.cs = cs & 0xffff;
-    vcpu.regs.rsp += 2 * bytes;
+    vcpu.regs.rsp = mode.pointer(vcpu.regs.rsp + 2 * mode.bytes);
     return true;
 }
 
@@ -64,17 +72,19 @@ bool far_return(Vcpu& vcpu, unsigned bytes) {
 
 bool emulate_far_return(Vcpu& vcpu) {
     const auto code = fetch(vcpu);
-    if (!code || !code->segment.long_mode)
+    if (!code)
         return false;
-    const auto instruction = decode(code->view(), true);
+    const bool wide = code->segment.long_mode;
+    const auto instruction = decode(code->view(), wide);
     if (!instruction || instruction->lock || instruction->operand_bytes < 4)
         return false;
+    const Mode mode{wide, instruction->operand_bytes};
     constexpr std::uint32_t lret = 0xcb, iret = 0xcf;
     bool done = false;
     if (instruction->opcode == iret)
-        done = interrupt_return(vcpu, instruction->operand_bytes);
+        done = interrupt_return(vcpu, mode);
     else if (instruction->opcode == lret)
-        done = far_return(vcpu, instruction->operand_bytes);
+        done = far_return(vcpu, mode);
     if (done && !is_canonical(vcpu.regs.rip))
         deliver_failsafe(vcpu);
     return done;

@@ -53,6 +53,25 @@ TEST_F(Returning, FarReturnPopsTwoValues) {
     EXPECT_EQ(regs().rsp, before + 16);
 }
 
+TEST(ReturningApplication, Code32PopsHalfAsMuchAndKeepsItsStackSegment) {
+    Guest guest;
+    guest.in_user_mode();
+    guest.regs().cs = FLAT_RING3_CS32;
+    guest.regs().ss = FLAT_RING3_SS32;
+    guest.map(0x8000);
+    guest.regs().rsp = 0x8100;
+    guest.regs().rip = 0x8000;
+    guest.code({0xcf});
+    guest.poke(0x8100, std::uint32_t{0x8040});
+    guest.poke(0x8104, std::uint32_t{FLAT_RING3_CS32});
+    guest.poke(0x8108, std::uint32_t{rflags::carry});
+    supervisor_fault(guest);
+    EXPECT_EQ(guest.regs().rip, 0x8040U);
+    EXPECT_EQ(guest.regs().rsp, 0x810cU);
+    EXPECT_EQ(guest.regs().ss, std::uint64_t{FLAT_RING3_SS32});
+    EXPECT_TRUE(guest.regs().rflags & rflags::carry);
+}
+
 TEST_F(Returning, NoReturnToAnInnerRing) {
     code({0x48, 0xcf});
     frame(0x8, 0);
