@@ -37,7 +37,8 @@ struct CreateDomain {
     std::uint32_t dilation; // 1/1000
     std::uint16_t id;       // out
     std::uint16_t reserved;
-    std::uint64_t shared_info_mfn; // out
+    std::uint64_t shared_info_mfn;                            // out
+    std::int64_t sched_values[plugin::max_domain_parameters]; // as in manifest::Guest
 };
 
 struct SetVcpu {

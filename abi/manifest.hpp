@@ -4,12 +4,12 @@
 // UTF-8 without a terminating zero.
 #pragma once
 
-#include "abi/types.hpp"
+#include "abi/plugin.hpp"
 
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -37,6 +37,8 @@ struct Guest {
     OnCrash on_crash;
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
     std::uint32_t reserved;
+    std::int64_t
+        sched_values[plugin::max_domain_parameters]; // in the order of the scheduler's domain_parameters
 };
 
 enum class Action : std::uint32_t {

@@ -9,8 +9,9 @@
 namespace bulkhead::plugin {
 
 inline constexpr std::uint64_t magic = 0x4e4947554c504b42; // "BKPLUGIN"
-inline constexpr std::uint32_t abi_version = 1;
+inline constexpr std::uint32_t abi_version = 2;
 inline constexpr std::size_t max_parameters = 16;
+inline constexpr std::size_t max_domain_parameters = 4;
 
 enum class Kind : std::uint32_t { scheduler = 1, memory = 2, ring = 3 };
 
@@ -63,8 +64,10 @@ struct Descriptor {
     std::uint32_t domain_bytes;
     std::uint32_t vcpu_bytes;
     std::uint32_t pcpu_bytes;
-    std::uint32_t reserved;
-    const void* hooks; // the kind's hook table, e.g. sched::Hooks
+    std::uint32_t traits; // what it does not promise: bits whose meaning is the kind's, e.g. sched::Trait
+    const void* hooks;    // the kind's hook table, e.g. sched::Hooks
+    const Parameter* domain_parameters; // what each domain may be given, in the same words
+    std::uint64_t domain_parameter_count;
 };
 inline constexpr const char* descriptor_symbol = "bulkhead_policy";
 

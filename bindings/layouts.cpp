@@ -14,7 +14,7 @@ void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, vcpus, weight, cap, time_mode,
-                         dilation, on_crash, start_paused, reserved);
+                         dilation, on_crash, start_paused, reserved, sched_values);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,

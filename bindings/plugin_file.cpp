@@ -155,7 +155,25 @@ Result<plugin::Descriptor> read_descriptor(const Reader& reader, std::uint64_t a
     if (descriptor && descriptor->parameter_count > plugin::max_parameters)
         return Failure{"it declares " + std::to_string(descriptor->parameter_count) + " parameters; " +
                        std::to_string(plugin::max_parameters) + " are the most"};
+    if (descriptor && descriptor->domain_parameter_count > plugin::max_domain_parameters)
+        return Failure{"it declares " + std::to_string(descriptor->domain_parameter_count) +
+                       " parameters of a domain; " + std::to_string(plugin::max_domain_parameters) +
+                       " are the most"};
     return descriptor;
+}
+
+Result<std::vector<ParameterText>> parameters(const Reader& reader, const plugin::Parameter* first,
+                                              std::uint64_t count) {
+    std::vector<ParameterText> rows;
+    const auto table = reinterpret_cast<std::uint64_t>(first);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto row = reader.at<plugin::Parameter>(table + i * sizeof(plugin::Parameter));
+        if (!row)
+            return Failure{row.error()};
+        rows.push_back({reader.text(row->name), reader.text(row->unit), reader.text(row->help), row->initial,
+                        row->least, row->most});
+    }
+    return rows;
 }
 
 Result<PluginText> describe(const Reader& reader, const plugin::Descriptor& descriptor) {
@@ -165,17 +183,17 @@ Result<PluginText> describe(const Reader& reader, const plugin::Descriptor& desc
                     reader.text(descriptor.good_at),
                     reader.text(descriptor.bad_at),
                     reader.text(descriptor.source),
-                    {}};
+                    {},
+                    {},
+                    descriptor.traits};
     if (text.name.empty())
         return Failure{"its descriptor gives it no name"};
-    const auto table = reinterpret_cast<std::uint64_t>(descriptor.parameters);
-    for (std::uint64_t i = 0; i < descriptor.parameter_count; ++i) {
-        const auto row = reader.at<plugin::Parameter>(table + i * sizeof(plugin::Parameter));
-        if (!row)
-            return Failure{row.error()};
-        text.parameters.push_back({reader.text(row->name), reader.text(row->unit), reader.text(row->help),
-                                   row->initial, row->least, row->most});
-    }
+    auto own = parameters(reader, descriptor.parameters, descriptor.parameter_count);
+    auto of_domains = parameters(reader, descriptor.domain_parameters, descriptor.domain_parameter_count);
+    if (!own || !of_domains)
+        return Failure{own ? of_domains.error() : own.error()};
+    text.parameters = std::move(*own);
+    text.domain_parameters = std::move(*of_domains);
     return text;
 }
 

@@ -20,7 +20,8 @@ struct ParameterText {
 struct PluginText {
     plugin::Kind kind;
     std::string name, summary, good_at, bad_at, source;
-    std::vector<ParameterText> parameters;
+    std::vector<ParameterText> parameters, domain_parameters;
+    std::uint32_t traits;
 };
 
 // The descriptor's contents, or one line that says why this is no plug-in for this Bulkhead and what to do.

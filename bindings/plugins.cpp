@@ -17,6 +17,13 @@ pybind11::dict parameter_row(const ParameterText& parameter) {
     return row;
 }
 
+pybind11::list parameter_rows(const std::vector<ParameterText>& parameters) {
+    pybind11::list rows;
+    for (const ParameterText& parameter : parameters)
+        rows.append(parameter_row(parameter));
+    return rows;
+}
+
 pybind11::dict plugin_row(const std::string& path) {
     const auto text = read_plugin(read_file(path));
     if (!text)
@@ -28,10 +35,9 @@ pybind11::dict plugin_row(const std::string& path) {
     row["good_at"] = text->good_at;
     row["bad_at"] = text->bad_at;
     row["source"] = text->source;
-    pybind11::list parameters;
-    for (const ParameterText& parameter : text->parameters)
-        parameters.append(parameter_row(parameter));
-    row["parameters"] = parameters;
+    row["traits"] = text->traits;
+    row["parameters"] = parameter_rows(text->parameters);
+    row["domain_parameters"] = parameter_rows(text->domain_parameters);
     return row;
 }
 

@@ -18,6 +18,7 @@ struct GuestRow {
     sim::ModelOptions options;
     std::uint32_t weight, cap, vcpus;
     bool start_paused;
+    std::vector<std::int64_t> sched_values;
 };
 
 using TimelineRow = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, std::int64_t>;
@@ -73,8 +74,8 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.dom0_weight = settings.dom0_weight;
     plan.end_when_idle = settings.end_when_idle;
     for (const GuestRow& row : guests)
-        plan.guests.push_back(
-            {row.name, row.model, row.options, row.weight, row.cap, row.vcpus, row.start_paused});
+        plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
+                               row.start_paused, row.sched_values});
     for (const auto& [at, action, target, argument] : timeline)
         plan.timeline.push_back({at, static_cast<manifest::Action>(action), target, argument});
     return plan;
@@ -157,7 +158,7 @@ void add_simulation(py::module_& module) {
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
                       std::uint32_t, bool>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
-             py::arg("vcpus"), py::arg("start_paused"));
+             py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"));
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
                       std::uint32_t, bool, std::map<std::string, std::int64_t>>(),

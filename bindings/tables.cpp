@@ -59,6 +59,7 @@ pybind11::dict constants() {
     all["landmark.max_pcpus"] = landmark::max_pcpus;
     all["plugin.abi_version"] = plugin::abi_version;
     all["plugin.max_parameters"] = plugin::max_parameters;
+    all["plugin.max_domain_parameters"] = plugin::max_domain_parameters;
     all["trace.schema_version"] = trace::schema_version;
     all["trace.no_domain"] = trace::no_domain;
     all["sched.default_weight"] = sched::default_weight;

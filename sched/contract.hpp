@@ -8,6 +8,7 @@
 //       struct Pcpu : sched::Pcpu { ... };      // of each pCPU (optional: sched::Pcpu serves)
 //       struct Domain : sched::Domain { ... };  // of each domain (optional: sched::Domain serves)
 //       static constexpr plugin::Parameter parameters[] = {{"slice", "us", "...", 5000, 100, 100000}};
+//       static constexpr plugin::Parameter domain_parameters[] = {...};         // (optional) of each domain
 //       static constexpr sched::Text text{.name = "my_policy", .summary = "...", ...};
 //       explicit MyPolicy(const sched::Setup<MyPolicy>& setup);
 //       ... hooks ...
@@ -45,7 +46,8 @@
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
 //   slice. `now` never goes backwards from one hook to the next.
 // - When policies are swapped, the new one gets attach for every vCPU, then wake for every runnable one;
-//   none runs then. Weights and caps are already in the domains.
+//   none runs then. Weights and caps are already in the domains. The values that domains were given belong to
+//   the policy that the run began with; under another one they are its own defaults.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -82,6 +84,7 @@ struct Domain {
     std::uint16_t vcpus;  // attached ones, including the one in the hands of attach or detach
     std::uint32_t weight; // relative share, 1 to 65535
     std::uint32_t cap;    // per cent of one pCPU, 0 for none
+    std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters
 };
 
 struct Vcpu {
@@ -100,6 +103,12 @@ struct Decision {
     Nanos slice;
     static constexpr Nanos until_kicked = Nanos{INT64_MAX};
     [[nodiscard]] static constexpr Decision idle() { return {nullptr, until_kicked}; }
+};
+
+// What a policy does not promise. Tests and hosts read it; by default everything is promised.
+enum class Trait : std::uint32_t {
+    idles = 1,      // may leave a pCPU idle while a vCPU waits for it
+    misbehaves = 2, // breaks the contract if its parameters say so
 };
 
 // The policy's description: what `bulkhead list policies` and the documentation print.
@@ -137,6 +146,9 @@ class Policy {
     struct Domain : sched::Domain {};
     struct Pcpu : sched::Pcpu {};
     static constexpr plugin::Parameter* parameters = nullptr;
+    static constexpr plugin::Parameter* domain_parameters = nullptr; // at most max_domain_parameters
+    static constexpr bool work_conserving = true;                    // false: Trait::idles
+    static constexpr bool well_behaved = true;                       // false: Trait::misbehaves
 };
 
 // What a policy's constructor gets: services, its pCPUs, the effective parameters in the order of its table.
@@ -251,6 +263,17 @@ struct Registration {
             return 0;
     }
     static_assert(parameter_count() <= plugin::max_parameters);
+    static constexpr std::uint32_t domain_parameter_count() {
+        if constexpr (requires { std::size(P::domain_parameters); })
+            return static_cast<std::uint32_t>(std::size(P::domain_parameters));
+        else
+            return 0;
+    }
+    static_assert(domain_parameter_count() <= plugin::max_domain_parameters);
+    static constexpr std::uint32_t traits() {
+        return (P::work_conserving ? 0 : static_cast<std::uint32_t>(Trait::idles)) |
+               (P::well_behaved ? 0 : static_cast<std::uint32_t>(Trait::misbehaves));
+    }
 
     static constexpr plugin::Descriptor descriptor{
         .magic = plugin::magic,
@@ -267,8 +290,10 @@ struct Registration {
         .domain_bytes = sizeof(typename P::Domain),
         .vcpu_bytes = sizeof(typename P::Vcpu),
         .pcpu_bytes = sizeof(typename P::Pcpu),
-        .reserved = 0,
+        .traits = traits(),
         .hooks = &hooks,
+        .domain_parameters = P::domain_parameters,
+        .domain_parameter_count = domain_parameter_count(),
     };
 };
 

@@ -44,12 +44,15 @@ void* Incumbent::allocate(std::size_t bytes, std::size_t alignment) {
     return std::align(alignment, bytes, memory, space);
 }
 
-sched::Domain* Incumbent::enter_domain(DomainId id, std::uint32_t weight, std::uint32_t cap) {
+sched::Domain* Incumbent::enter_domain(DomainId id, std::uint32_t weight, std::uint32_t cap,
+                                       std::span<const std::int64_t> values) {
     auto* domain = reinterpret_cast<sched::Domain*>(domains_.create());
     hooks_->create_domain(domain);
     domain->id = id;
     domain->weight = weight;
     domain->cap = cap;
+    for (std::size_t i = 0; i < policy_.descriptor->domain_parameter_count; ++i)
+        domain->values[i] = i < values.size() ? values[i] : policy_.descriptor->domain_parameters[i].initial;
     return domain;
 }
 

@@ -33,7 +33,9 @@ class Incumbent {
     void start();
     [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
 
-    sched::Domain* enter_domain(DomainId id, std::uint32_t weight, std::uint32_t cap);
+    // `values` are the domain's own parameters; the policy's defaults if there are none.
+    sched::Domain* enter_domain(DomainId id, std::uint32_t weight, std::uint32_t cap,
+                                std::span<const std::int64_t> values);
     // Its number is that of the call: the first vCPU entered has 0.
     sched::Vcpu* enter_vcpu(sched::Domain& domain, VcpuId id, std::uint64_t affinity, PcpuId place);
     // After detach: whoever still uses the object will see rubbish.

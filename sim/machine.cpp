@@ -96,7 +96,7 @@ void Machine::install(Policy policy) {
 void Machine::enter(Vcpu& vcpu) {
     Domain& domain = *vcpu.domain;
     if (domain.policy == nullptr)
-        domain.policy = incumbent_->enter_domain(domain.id, domain.weight, domain.cap);
+        domain.policy = incumbent_->enter_domain(domain.id, domain.weight, domain.cap, domain.sched_values);
     vcpu.policy = incumbent_->enter_vcpu(*domain.policy, vcpu.id, domain.affinity, PcpuId{vcpu.pcpu});
     by_number_.push_back(&vcpu);
     call().attach(incumbent_->object(), *vcpu.policy);
@@ -117,6 +117,7 @@ void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
           report_.ejected);
     install({&fallback, nullptr, {}});
     for (Domain& domain : domains_) {
+        domain.sched_values.clear(); // they were meant for the other one
         domain.policy = nullptr;
         for (Vcpu* vcpu : domain.vcpus) {
             if (vcpu->state == RunState::gone)
@@ -136,6 +137,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     domain.weight = spec.weight;
     domain.cap = spec.cap;
     domain.affinity = spec.affinity;
+    domain.sched_values = std::move(spec.sched_values);
     domain.ledger.domain = id.value();
     domain.ledger.state = 1;
     domain.ledger.weight = spec.weight;

@@ -69,6 +69,7 @@ struct Domain {
     std::uint32_t pauses = 1;
     bool alive = true; // false once it has shut down or is destroyed
     std::uint64_t affinity = ~std::uint64_t{0};
+    std::vector<std::int64_t> sched_values; // for the policy that the run began with
     std::vector<Vcpu*> vcpus;
     landmark::LedgerEntry ledger{};
 };
@@ -78,7 +79,8 @@ struct DomainSpec {
     std::uint32_t weight = sched::default_weight;
     std::uint32_t cap = 0; // per cent of one pCPU, 0 for none
     std::uint64_t affinity = ~std::uint64_t{0};
-    std::vector<ProgramMaker> programs; // of each vCPU; an empty one never runs
+    std::vector<std::int64_t> sched_values; // in the order of domain_parameters; none: the defaults
+    std::vector<ProgramMaker> programs;     // of each vCPU; an empty one never runs
 };
 
 class Machine {

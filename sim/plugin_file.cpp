@@ -22,6 +22,13 @@ std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::p
     return PluginFile{std::move(library), *descriptor};
 }
 
+std::vector<std::int64_t> PluginFile::domain_defaults() const {
+    std::vector<std::int64_t> values;
+    for (std::uint64_t i = 0; i < descriptor_->domain_parameter_count; ++i)
+        values.push_back(descriptor_->domain_parameters[i].initial);
+    return values;
+}
+
 std::vector<std::int64_t> PluginFile::defaults() const {
     std::vector<std::int64_t> values;
     for (std::uint32_t i = 0; i < descriptor_->parameter_count; ++i)

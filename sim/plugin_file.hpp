@@ -21,6 +21,10 @@ class PluginFile {
     [[nodiscard]] std::string name() const { return descriptor_->name; }
     // Every parameter's initial value, in the table's order.
     [[nodiscard]] std::vector<std::int64_t> defaults() const;
+    [[nodiscard]] std::vector<std::int64_t> domain_defaults() const;
+    [[nodiscard]] bool has(sched::Trait trait) const {
+        return (descriptor_->traits & static_cast<std::uint32_t>(trait)) != 0;
+    }
 
   private:
     PluginFile(std::shared_ptr<void> library, const plugin::Descriptor& descriptor)

@@ -133,6 +133,7 @@ void World::build(std::size_t index) {
     spec.name = guest.name;
     spec.weight = guest.weight;
     spec.cap = guest.cap;
+    spec.sched_values = guest.sched_values;
     spec.programs.resize(guest.vcpus);
     spec.programs.front() = [&, seed](Guest& me) {
         const ModelSetup setup{*this, guest.options, plan_.instruction, Nanos{machine_.costs().loop}, seed};

@@ -26,7 +26,9 @@ class DescriptorRow(TypedDict):
     good_at: str
     bad_at: str
     source: str
+    traits: int
     parameters: list[ParameterRow]
+    domain_parameters: list[ParameterRow]
 
 layouts: dict[str, np.dtype[Any]]
 constants: dict[str, int]
@@ -48,6 +50,7 @@ class SimGuest:
         cap: int,
         vcpus: int,
         start_paused: bool,
+        sched_values: list[int],
     ) -> None: ...
 
 class SimSettings:

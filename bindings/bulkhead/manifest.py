@@ -53,6 +53,7 @@ class GuestFiles:
     kernel: Path
     initrd: Path | None
     cmdline: str
+    sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
         row["start_paused"] = spec.start_paused
+        row["sched_values"][: len(guest.sched_values)] = guest.sched_values
     return table.tobytes()
 
 

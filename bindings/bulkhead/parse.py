@@ -12,6 +12,8 @@ from bulkhead.text import parse_integer, parse_size, split_pairs, suggest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
+SCHED_PREFIX = "sched."  # a domain parameter of the scheduler
+INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
 def _number(least: int, most: int) -> Callable[[str, str], int]:
@@ -64,6 +66,10 @@ def parse_guest(text: str, taken: Iterable[str] = ()) -> GuestSpec:
     pairs = split_pairs(text, "--guest", EXAMPLE)
     values: dict[str, Any] = {}
     for key, value in pairs.items():
+        if key.startswith(SCHED_PREFIX):
+            sched = values.setdefault("sched", {})
+            sched[key.removeprefix(SCHED_PREFIX)] = parse_integer(value, f"--guest {key}", *INT64)
+            continue
         if key not in GUEST_OPTIONS:
             raise SpecError(f"--guest: unknown option '{key}'{suggest(key, GUEST_OPTIONS)}")
         field, read = GUEST_OPTIONS[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Policy:
     bad_at: str
     source: str
     parameters: tuple[Parameter, ...]
+    domain_parameters: tuple[Parameter, ...]  # what each domain may be given
     path: Path
 
 
@@ -57,7 +59,6 @@ def read_policy(path: Path) -> Policy:
     kinds = {number: name for name, number in _core.enums["plugin.Kind"].items()}
     if row["kind"] not in kinds:
         raise SpecError(f"{path} is no usable policy plug-in: its kind {row['kind']} is unknown")
-    parameters = tuple(Parameter(**parameter) for parameter in row["parameters"])
     return Policy(
         kind=kinds[row["kind"]],
         name=row["name"],
@@ -65,7 +66,8 @@ def read_policy(path: Path) -> Policy:
         good_at=row["good_at"],
         bad_at=row["bad_at"],
         source=row["source"],
-        parameters=parameters,
+        parameters=tuple(Parameter(**parameter) for parameter in row["parameters"]),
+        domain_parameters=tuple(Parameter(**parameter) for parameter in row["domain_parameters"]),
         path=path,
     )
 
@@ -94,13 +96,29 @@ def _find(kind: str, name: str) -> Policy:
 def choose(kind: str, spec: PolicySpec) -> ChosenPolicy:
     """Find the policy and fill in its defaults. SpecError for an unknown name or parameter, or a value out of range."""
     policy = _find(kind, spec.name)
-    known = {parameter.name: parameter for parameter in policy.parameters}
-    for name, value in spec.parameters.items():
+    return ChosenPolicy(policy, _effective(policy, policy.parameters, spec.parameters, "parameter"))
+
+
+def domain_values(policy: Policy | None, given: Mapping[str, int]) -> tuple[int, ...]:
+    """Effective values of a domain's own parameters, in the order of the table. SpecError as `choose`."""
+    if policy is None:
+        if given:
+            raise SpecError(
+                f"'{min(given)}' needs a scheduler; the built-in fallback knows no parameters of domains"
+            )
+        return ()
+    return _effective(policy, policy.domain_parameters, given, "parameter of domains")
+
+
+def _effective(
+    policy: Policy, table: Sequence[Parameter], given: Mapping[str, int], what: str
+) -> tuple[int, ...]:
+    known = {parameter.name: parameter for parameter in table}
+    for name, value in given.items():
         if name not in known:
-            raise SpecError(f"policy {policy.name} has no parameter '{name}'{suggest(name, known)}")
+            raise SpecError(f"policy {policy.name} has no {what} '{name}'{suggest(name, known)}")
         _check_range(policy, known[name], value)
-    values = tuple(spec.parameters.get(parameter.name, parameter.initial) for parameter in policy.parameters)
-    return ChosenPolicy(policy, values)
+    return tuple(given.get(parameter.name, parameter.initial) for parameter in table)
 
 
 def _check_range(policy: Policy, parameter: Parameter, value: int) -> None:

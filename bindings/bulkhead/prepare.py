@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from bulkhead import _core
@@ -10,7 +11,7 @@ from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, time_mode
 from bulkhead.paths import dom0_image, hypervisor_image
-from bulkhead.policies import ChosenPolicy, choose
+from bulkhead.policies import ChosenPolicy, choose, domain_values
 from bulkhead.schema import constant, enum_value, group_mask
 from bulkhead.spec import MIB, WORKLOAD_PREFIX, BulkheadError, GuestSpec, Machine, SpecError
 from bulkhead.workloads import check_workload
@@ -136,13 +137,19 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
     return tuple(choose(kind, spec) for kind, spec in specs.items() if spec is not None)
 
 
+def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:
+    scheduler = next((chosen.policy for chosen in policies if chosen.policy.kind == "scheduler"), None)
+    return replace(guest, sched_values=domain_values(scheduler, guest.spec.sched))
+
+
 def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
     check_machine(machine)
+    policies = _choose_policies(machine)
     parts = Parts(
         machine=machine,
-        guests=tuple(_guest_files(guest) for guest in machine.guests),
-        policies=_choose_policies(machine),
+        guests=tuple(_with_values(_guest_files(guest), policies) for guest in machine.guests),
+        policies=policies,
         dom0=_built(dom0_image(), "domain 0"),
         clock_hz=ICOUNT_HZ if accel == "tcg" and machine.icount is not None else 0,
     )

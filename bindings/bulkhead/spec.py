@@ -56,6 +56,9 @@ class GuestSpec:
     cap: int = 0  # per cent of one pCPU, 0 for none
     time_mode: str = "real"  # real, virtual, or dilated:K with K >= 1
     on_crash: str = "destroy"  # destroy, preserve, restart
+    sched: dict[str, int] = field(
+        default_factory=dict
+    )  # the scheduler's domain parameters that differ from their defaults
     start_paused: bool = False  # built at the start, runs once the timeline says `unpause`
 
 

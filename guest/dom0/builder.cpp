@@ -7,6 +7,7 @@
 #include "guest/runtime/memory.hpp"
 #include "image/fill.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace bulkhead::dom0 {
@@ -91,6 +92,7 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.vcpus = guest.vcpus;
     request.weight = guest.weight;
     request.cap = guest.cap;
+    std::ranges::copy(guest.sched_values, request.sched_values);
     request.time_mode = guest.time_mode;
     request.dilation = guest.dilation;
     if (const auto done = create_domain(request); !done)

@@ -55,7 +55,8 @@ HypercallResult create(std::uint64_t argument) {
                     .vcpus = request->vcpus,
                     .weight = request->weight,
                     .cap = request->cap,
-                    .time = {request->time_mode, request->dilation}};
+                    .time = {request->time_mode, request->dilation},
+                    .sched_values = request->sched_values};
     std::memcpy(spec.name, request->name, sizeof spec.name - 1);
     for (char& c : spec.name)
         if (c != '\0' && (c < ' ' || c > '~'))

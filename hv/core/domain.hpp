@@ -47,6 +47,8 @@ struct Domain {
     TimeRule time;
     sched::Domain* policy; // the policy's part, base first
     std::uint32_t weight, cap;
+    bool has_sched_values; // else the policy's defaults
+    std::int64_t sched_values[plugin::max_domain_parameters];
 
     EventChannels events;
     GrantTable grants;

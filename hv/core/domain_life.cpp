@@ -15,7 +15,9 @@
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <new>
 
 extern "C" {
@@ -149,6 +151,9 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     domain.max_metadata = metadata_limit(spec.vcpus);
     domain.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
     domain.cap = spec.cap;
+    domain.has_sched_values = spec.sched_values != nullptr;
+    if (domain.has_sched_values)
+        std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched_values), domain.sched_values);
     domain.time = spec.time;
     if (const auto done = furnish(domain, spec); !done) {
         while (destroy_domain(domain) == fail(Error::restart)) // nothing has run yet: short

@@ -36,6 +36,7 @@ struct Incumbent {
 
 constinit Incumbent sets[2];
 constinit Incumbent* policy = nullptr;
+constinit const plugin::Descriptor* first_policy = nullptr; // the one that domains were given values for
 
 landmark::PolicyReport& report() { return landmark_page().policies[0]; }
 
@@ -111,6 +112,10 @@ sched::Domain* enter_domain(Domain& domain) {
     memory->weight = domain.weight;
     memory->cap = domain.cap;
     memory->vcpus = 0;
+    const bool given = domain.has_sched_values && policy->descriptor == first_policy;
+    for (std::uint64_t i = 0;
+         i < policy->descriptor->domain_parameter_count && i < plugin::max_domain_parameters; ++i)
+        memory->values[i] = given ? domain.sched_values[i] : policy->descriptor->domain_parameters[i].initial;
     return domain.policy = memory;
 }
 
@@ -203,6 +208,7 @@ Vcpu* check(const sched::Decision& answer) {
 
 void start(const LoadedPlugin* plugin, const std::int64_t* values) {
     const auto& descriptor = plugin != nullptr ? *plugin->descriptor : fallback_scheduler();
+    first_policy = &descriptor;
     const auto fault = build(sets[0], descriptor, plugin != nullptr ? plugin->text : TextRange{}, values);
     describe(descriptor, values);
     trace_event(trace::Event::policy_load, nullptr, nullptr, static_cast<std::uint64_t>(descriptor.kind),

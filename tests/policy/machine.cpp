@@ -70,8 +70,8 @@ Machine::Thread* Machine::find(const sched::Vcpu* vcpu) {
 }
 
 std::uint16_t Machine::add_domain(std::uint32_t weight, std::uint32_t cap,
-                                  std::vector<std::unique_ptr<Behaviour>> behaviours,
-                                  std::uint64_t affinity) {
+                                  std::vector<std::unique_ptr<Behaviour>> behaviours, std::uint64_t affinity,
+                                  const std::vector<std::int64_t>& values) {
     const std::uint16_t id = next_domain_++;
     Storage storage{plugin_.descriptor().domain_bytes};
     plugin_.hooks().create_domain(storage.at());
@@ -79,6 +79,7 @@ std::uint16_t Machine::add_domain(std::uint32_t weight, std::uint32_t cap,
     domain->id = DomainId{id};
     domain->weight = weight;
     domain->cap = cap;
+    std::ranges::copy(values.empty() ? plugin_.domain_defaults() : values, domain->values);
     guests_.emplace(id, Guest{std::move(storage), cap != 0});
     for (std::uint16_t i = 0; i < behaviours.size(); ++i) {
         Storage memory{plugin_.descriptor().vcpu_bytes};

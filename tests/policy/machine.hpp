@@ -65,7 +65,8 @@ class Machine {
     // Creates a domain with one vCPU per behaviour; they wake at once.
     std::uint16_t add_domain(std::uint32_t weight, std::uint32_t cap,
                              std::vector<std::unique_ptr<Behaviour>> behaviours,
-                             std::uint64_t affinity = ~std::uint64_t{0});
+                             std::uint64_t affinity = ~std::uint64_t{0},
+                             const std::vector<std::int64_t>& values = {}); // none: the policy's defaults
     void destroy_domain(std::uint16_t domain);
     void set_share(std::uint16_t domain, std::uint32_t weight, std::uint32_t cap);
     void pause(VcpuKey key);

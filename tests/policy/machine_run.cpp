@@ -177,6 +177,8 @@ void Machine::offer_idle_pcpus() {
 
 // An idle pCPU and a vCPU that waits for it are allowed together only if the vCPU's domain is capped.
 void Machine::check_work_conservation() {
+    if (plugin_.has(sched::Trait::idles))
+        return;
     for (auto& [key, thread] : threads_) {
         if (thread.state != State::queued || guests_.at(key.first).capped)
             continue;

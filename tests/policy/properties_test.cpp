@@ -20,7 +20,7 @@ class Properties : public testing::TestWithParam<std::filesystem::path> {
 class Chaos {
   public:
     Chaos(const PluginFile& file, std::uint64_t seed)
-        : random_{seed}, pcpus_{static_cast<std::uint32_t>(draw(1, 4))},
+        : random_{seed}, file_{file}, pcpus_{static_cast<std::uint32_t>(draw(1, 4))},
           machine_{file,
                    {.pcpus = pcpus_,
                     .seed = seed,
@@ -45,8 +45,19 @@ class Chaos {
     // Any values that the table allows, or the defaults.
     std::vector<std::int64_t> parameters(const PluginFile& file) {
         auto values = file.defaults();
+        if (file.has(sched::Trait::misbehaves))
+            return values;
         for (std::size_t i = 0; i < values.size() && draw(0, 1) == 0; ++i)
             values[i] = draw(file.descriptor().parameters[i].least, file.descriptor().parameters[i].most);
+        return values;
+    }
+
+    std::vector<std::int64_t> domain_values() {
+        auto values = file_.domain_defaults();
+        for (std::size_t i = 0; i < values.size() && draw(0, 1) == 0; ++i) {
+            const plugin::Parameter& row = file_.descriptor().domain_parameters[i];
+            values[i] = draw(row.least, std::min<std::int64_t>(row.most, 20'000)); // as long as these runs
+        }
         return values;
     }
 
@@ -77,7 +88,8 @@ class Chaos {
         std::vector<std::unique_ptr<Behaviour>> behaviours;
         for (std::int64_t i = draw(1, 3); i > 0; --i)
             behaviours.push_back(behaviour());
-        domains_.push_back(machine_.add_domain(weight(), cap(), std::move(behaviours), affinity()));
+        domains_.push_back(
+            machine_.add_domain(weight(), cap(), std::move(behaviours), affinity(), domain_values()));
     }
     std::uint32_t weight() { return static_cast<std::uint32_t>(draw(32, 1'024)); }
     std::uint32_t cap() { return draw(0, 3) == 0 ? static_cast<std::uint32_t>(draw(1, 150)) : 0; }
@@ -114,6 +126,7 @@ class Chaos {
     }
 
     std::mt19937_64 random_;
+    PluginFile file_;
     std::uint32_t pcpus_;
     Machine machine_;
     std::vector<std::uint16_t> domains_;

@@ -17,11 +17,13 @@ console = Console(soft_wrap=True, highlight=False)
 
 
 def _parameters(policy: Policy) -> None:
-    for row in policy.parameters:
-        unit = "" if row.unit == "1" else f" {row.unit}"
-        console.print(
-            f"     {row.name}={row.initial}{unit} ({row.least} to {row.most}): {row.help}", markup=False
-        )
+    for prefix, table in (("", policy.parameters), ("of a guest: sched.", policy.domain_parameters)):
+        for row in table:
+            unit = "" if row.unit == "1" else f" {row.unit}"
+            console.print(
+                f"     {prefix}{row.name}={row.initial}{unit} ({row.least} to {row.most}): {row.help}",
+                markup=False,
+            )
 
 
 def _policies() -> None:

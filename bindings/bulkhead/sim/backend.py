@@ -62,7 +62,8 @@ def _timeline(machine: Machine) -> list[tuple[int, int, int, int]]:
 
 
 def _simulation(machine: Machine, policy: ChosenPolicy | None, costs: Costs) -> _core.Simulation:
-    guests = [guest_model(spec) for spec in machine.guests]
+    known = policy.policy if policy is not None else None
+    guests = [guest_model(spec, domain_values(known, spec.sched)) for spec in machine.guests]
     try:
         return _core.Simulation(
             policy=str(policy.policy.path) if policy is not None else None,

@@ -40,8 +40,11 @@ def _model_options(spec: GuestSpec, name: str) -> dict[str, str]:
     return {row.name: row.initial for row in rows.values()} | given
 
 
-def guest_model(spec: GuestSpec) -> _core.SimGuest:
-    """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong."""
+def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = ()) -> _core.SimGuest:
+    """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
+
+    `sched_values` are the effective domain parameters of the scheduler, in its table's order.
+    """
     if spec.kernel.startswith(MODEL_PREFIX):
         name = spec.kernel.removeprefix(MODEL_PREFIX)
         options = _model_options(spec, name)
@@ -66,4 +69,5 @@ def guest_model(spec: GuestSpec) -> _core.SimGuest:
         cap=spec.cap,
         vcpus=spec.vcpus,
         start_paused=spec.start_paused,
+        sched_values=list(sched_values),
     )

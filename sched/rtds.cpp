@@ -1,0 +1,219 @@
+// Each vCPU of a domain with a budget is a deferrable server: in each period it may run for the budget,
+// whenever it wants to, and a new period brings the whole budget back. Of the servers with budget left the
+// one whose period ends first runs (earliest deadline first), on whichever pCPU. Who has no budget, or has
+// used it up, gets in turn what time is left over.
+//
+// Paper:    S. Xi, M. Xu, C. Lu, L. T. X. Phan, C. Gill, O. Sokolsky, I. Lee, "Real-time multi-core virtual
+// machine
+//           scheduling in Xen", EMSOFT 2014; I. Shin, I. Lee, "Periodic resource model for compositional
+//           real-time guarantees", RTSS 2003, for the supply bound.
+// Good at:  guarantees that do not depend on what others do, if what is asked for fits.
+// Bad at:   shares without reservations (weights and caps are ignored), overload: who comes late gets least.
+// Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets no less than the supply
+// bound of
+//           (period, budget) in any window in which it always wants to run, less one least slice (50 us) and
+//           the switches. On several pCPUs the bound of global EDF holds instead.
+#include "sched/contract.hpp"
+
+#include <algorithm>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+#include <span>
+
+namespace {
+
+using namespace bulkhead;
+namespace intrusive = boost::intrusive;
+
+class Rtds : public sched::Policy {
+  public:
+    struct Vcpu : sched::Vcpu, intrusive::set_base_hook<>, intrusive::list_base_hook<> {
+        Nanos budget;      // left in this period; less than nothing: it ran over
+        RealTime deadline; // end of this period
+        bool reserved;     // runs, or is queued, on its budget
+        bool depleted;     // queued, and waits for its next period
+        [[nodiscard]] bool queued() const { return list_base_hook::is_linked() || reserved || depleted; }
+    };
+    struct Pcpu : sched::Pcpu {
+        Vcpu* running;
+        bool claimed; // kicked, and has not picked since
+    };
+
+    static constexpr bool work_conserving = false; // with extra=0
+    static constexpr plugin::Parameter parameters[] = {
+        {"extra", "1", "1: whoever has used its budget up takes part in what is left over", 1, 0, 1},
+        {"slice", "us", "how long a vCPU runs of what is left over before it is another's turn", 5'000, 100,
+         50'000},
+    };
+    static constexpr plugin::Parameter domain_parameters[] = {
+        {"budget", "us", "CPU time of each of its vCPUs in every period; 0: no reservation", 0, 0, 1'000'000},
+        {"period", "us", "how often the budget comes back", 10'000, 200, 1'000'000},
+    };
+    static constexpr sched::Text text{
+        .name = "rtds",
+        .summary = "deferrable servers: budget and period for each vCPU, earliest deadline first",
+        .good_at = "guarantees whatever others do, real-time guests",
+        .bad_at = "weights and caps (ignored), overload",
+        .source = "Xi et al., Real-time multi-core virtual machine scheduling in Xen, EMSOFT 2014",
+    };
+
+    explicit Rtds(const sched::Setup<Rtds>& setup)
+        : services_{setup.services}, pcpus_{setup.pcpus, setup.services.pcpus()},
+          extra_{setup.values[0] != 0}, slice_{microseconds(setup.values[1])} {}
+
+    void attach(Vcpu&) {}
+    void detach(Vcpu&) {}
+
+    void wake(Vcpu& vcpu, RealTime now) {
+        if (vcpu.deadline == RealTime{}) // the first one: its periods begin now
+            vcpu.deadline = now;
+        enqueue(vcpu, now);
+        preempt_for(vcpu, false);
+    }
+
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+        if (Pcpu* pcpu = pcpu_of(vcpu); pcpu != nullptr) {
+            pcpu->running = nullptr;
+            if (vcpu.reserved)
+                vcpu.budget -= ran;
+            vcpu.reserved = false;
+        } else { // paused or gone while it waited
+            dequeue(vcpu);
+        }
+        if (sched::still_runnable(why))
+            enqueue(vcpu, now);
+    }
+
+    sched::Decision pick(Pcpu& pcpu, RealTime now) {
+        pcpu.claimed = false;
+        renew_all(now);
+        const sched::Decision decision = choose(pcpu, now);
+        if (!servers_.empty())
+            preempt_for(*servers_.begin(), true);
+        return decision;
+    }
+
+  private:
+    struct Earlier {
+        bool operator()(const Vcpu& a, const Vcpu& b) const { return a.deadline < b.deadline; }
+    };
+    using ByDeadline =
+        intrusive::multiset<Vcpu, intrusive::compare<Earlier>, intrusive::constant_time_size<false>>;
+
+    static Nanos value(const Vcpu& vcpu, std::size_t index) {
+        return microseconds(vcpu.domain->values[index]);
+    }
+    static Nanos budget_of(const Vcpu& vcpu) { return std::min(value(vcpu, 0), period_of(vcpu)); }
+    static Nanos period_of(const Vcpu& vcpu) { return value(vcpu, 1); }
+
+    // Begins the period in which `now` lies. What it ran over is taken from what comes.
+    static void renew(Vcpu& vcpu, RealTime now) {
+        if (now < vcpu.deadline)
+            return;
+        const std::int64_t periods = (now - vcpu.deadline).count() / period_of(vcpu).count() + 1;
+        vcpu.deadline += period_of(vcpu) * periods;
+        vcpu.budget = std::min(budget_of(vcpu), std::min(vcpu.budget, Nanos{}) + budget_of(vcpu) * periods);
+    }
+
+    void enqueue(Vcpu& vcpu, RealTime now) {
+        if (budget_of(vcpu) == Nanos{})
+            return others_.push_back(vcpu);
+        renew(vcpu, now);
+        vcpu.reserved = vcpu.budget > Nanos{};
+        vcpu.depleted = !vcpu.reserved;
+        (vcpu.reserved ? servers_ : depleted_).insert(vcpu);
+        if (vcpu.depleted && extra_)
+            others_.push_back(vcpu);
+    }
+    void dequeue(Vcpu& vcpu) {
+        if (vcpu.reserved)
+            servers_.erase(servers_.iterator_to(vcpu));
+        if (vcpu.depleted)
+            depleted_.erase(depleted_.iterator_to(vcpu));
+        if (vcpu.list_base_hook::is_linked())
+            others_.erase(others_.iterator_to(vcpu));
+        vcpu.reserved = vcpu.depleted = false;
+    }
+
+    void renew_all(RealTime now) {
+        for (ByDeadline* queue : {&depleted_, &servers_})
+            while (!queue->empty() && queue->begin()->deadline <= now) {
+                Vcpu& vcpu = *queue->begin();
+                dequeue(vcpu);
+                enqueue(vcpu, now);
+            }
+    }
+
+    sched::Decision choose(Pcpu& pcpu, RealTime now) {
+        for (Vcpu& vcpu : servers_)
+            if (vcpu.may_run_on(pcpu.id)) {
+                servers_.erase(servers_.iterator_to(vcpu));
+                return run(vcpu, pcpu, std::min(vcpu.budget, until_event(now, vcpu.deadline)));
+            }
+        const Nanos event = until_event(now, RealTime::never());
+        for (Vcpu& vcpu : others_)
+            if (vcpu.may_run_on(pcpu.id)) {
+                dequeue(vcpu);
+                return run(vcpu, pcpu, std::min(slice_, event));
+            }
+        if (depleted_.empty())
+            return sched::Decision::idle();
+        return {nullptr, std::max(event, sched::least_slice)};
+    }
+
+    // The next instant at which an order may change.
+    [[nodiscard]] Nanos until_event(RealTime now, RealTime own) const {
+        RealTime next = own;
+        for (const ByDeadline* queue : {&depleted_, &servers_})
+            if (!queue->empty())
+                next = std::min(next, queue->begin()->deadline);
+        return next == RealTime::never() ? sched::longest_slice : next - now;
+    }
+
+    sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, Nanos slice) {
+        pcpu.running = &vcpu;
+        return {&vcpu, std::clamp(slice, sched::least_slice, sched::longest_slice)};
+    }
+
+    [[nodiscard]] Pcpu* pcpu_of(const Vcpu& vcpu) const {
+        for (Pcpu& pcpu : pcpus_)
+            if (pcpu.running == &vcpu)
+                return &pcpu;
+        return nullptr;
+    }
+
+    // Before whom a running vCPU gives way: those whose period ends earlier.
+    static RealTime urgency(const Vcpu& vcpu) { return vcpu.reserved ? vcpu.deadline : RealTime::never(); }
+
+    // Kicks the pCPU with the latest deadline, if that is later. Idle ones are the host's business, unless
+    // the vCPU was held back until now.
+    void preempt_for(const Vcpu& vcpu, bool held_back) {
+        Pcpu* latest = nullptr;
+        for (Pcpu& pcpu : pcpus_) {
+            if (!vcpu.may_run_on(pcpu.id) || pcpu.claimed)
+                continue;
+            if (pcpu.running == nullptr)
+                return held_back ? claim(pcpu) : static_cast<void>(0);
+            if (latest == nullptr || urgency(*pcpu.running) > urgency(*latest->running))
+                latest = &pcpu;
+        }
+        if (latest != nullptr && urgency(*latest->running) > urgency(vcpu))
+            claim(*latest);
+    }
+    void claim(Pcpu& pcpu) {
+        pcpu.claimed = true;
+        services_.kick(pcpu.id);
+    }
+
+    sched::Services services_;
+    std::span<Pcpu> pcpus_;
+    bool extra_;
+    Nanos slice_;
+    ByDeadline servers_;                                                 // queued, with budget
+    ByDeadline depleted_;                                                // queued, without
+    intrusive::list<Vcpu, intrusive::constant_time_size<false>> others_; // for what is left over, in turn
+};
+
+} // namespace
+
+BULKHEAD_SCHEDULER(Rtds)
