@@ -156,7 +156,7 @@ py::list model_rows() {
 void add_simulation(py::module_& module) {
     py::class_<GuestRow>(module, "SimGuest")
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
-                      std::uint32_t, bool>(),
+                      std::uint32_t, bool, std::vector<std::int64_t>>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
              py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"));
     py::class_<Settings>(module, "SimSettings")

@@ -10,7 +10,7 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.collect import landmark, merge
 from bulkhead.machine import RunOptions
-from bulkhead.policies import ChosenPolicy, built_policies, choose
+from bulkhead.policies import ChosenPolicy, built_policies, choose, domain_values
 from bulkhead.prepare import check_machine
 from bulkhead.run import Run
 from bulkhead.schema import RECORD, enum_value, group_mask, layout
