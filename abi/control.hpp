@@ -21,9 +21,10 @@ enum class Call : std::uint64_t {
     destroy_domain = 6, // rsi = domain id. Preemptible: returns when every frame is back.
     domain_info = 7,    // rsi = DomainInfo*, with `id` set
     set_weight = 8,     // rsi = domain id, rdx = weight
-    audit = 9,          // checks the frame invariants now; returns the number of violations
-    end_run = 10,       // rsi = landmark::Exit
-    started = 11,       // domain 0 has built everything: the run's clock (`duration`) starts here
+    audit = 9,    // checks what is counted of frames and grants while all other domains stand still; returns
+                  // the number of violations. Preemptible
+    end_run = 10, // rsi = landmark::Exit
+    started = 11, // domain 0 has built everything: the run's clock (`duration`) starts here
     note_timeline = 12, // rsi = action, rdx = target: a `timeline` trace record
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,12 +52,14 @@ def _ledger(page: Row, ram: Memory) -> dict[str, DomainLedger]:
     used = min(int(page["ledger_used"]), int(page["ledger_capacity"]), LARGEST_LEDGER)
     rows = np.frombuffer(ram.read(int(page["ledger_physical"]), used * entry.itemsize), dtype=entry)
     ledger: dict[str, DomainLedger] = {}
+    lives: Counter[str] = Counter()
     for row in rows:
         if row["state"] == LEDGER_STATES.index("free"):
             continue
         name = _text(row["name"]) or f"domain{row['domain']}"
-        if name in ledger:
-            name = f"{name}#{row['domain']}"
+        lives[name] += 1  # a guest that was started again has an account for each life
+        if lives[name] > 1:
+            name = f"{name}#{lives[name]}"
         ledger[name] = _domain(name, row)
     return ledger
 

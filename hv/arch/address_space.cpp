@@ -126,6 +126,23 @@ void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes) {
     }
 }
 
+bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes) {
+    for (auto at = address & ~(large_bytes - 1); at < address + bytes; at += large_bytes) {
+        auto* entries = table(root);
+        for (unsigned level = 4; level > 1; --level) {
+            auto& e = entries[(at >> (3 + 9 * level)) & 511];
+            if ((e & present) == 0) {
+                const auto frame = frame_table().allocate_for_hypervisor();
+                if (!frame)
+                    return false;
+                e = frame->value() << page_shift | present | writable | user;
+            }
+            entries = table(e);
+        }
+    }
+    return true;
+}
+
 Mfn frame_behind(std::uint64_t address) { return Mfn{(entry(address, 1) & address_bits) >> page_shift}; }
 
 void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram) {

@@ -33,7 +33,10 @@ void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram);
 // Memory above what `early` has handed out becomes the frame table's; nothing more may be taken from `early`.
 void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange> ram);
 
-// Maps `bytes` of contiguous memory at a hypervisor address.
+// Makes the tables that mapping these addresses needs, which then stay. False if there is no memory for one.
+[[nodiscard]] bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes);
+// Maps `bytes` of contiguous memory at a hypervisor address. Panics if a table is missing and there is no
+// memory for it: reserve_hypervisor comes first wherever a guest may have used memory up.
 void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access);
 void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes);
 // The frame behind a mapped hypervisor address.

@@ -77,7 +77,8 @@ void start_descriptors() {
     *descriptor(layout::guest_cs32) = 0x00cffb000000ffff; // ring 3, flat
     *descriptor(layout::guest_ss) = 0x00cff3000000ffff;
     *descriptor(layout::guest_cs64) = 0x00affb000000ffff;
-    prepare_descriptor_area(0);
+    if (!prepare_descriptor_area(0))
+        machine::panic("no memory for the descriptor tables");
     for (unsigned vector = 0; vector < 256; ++vector)
         set_gate(vector, vector == 3 || vector == 4 ? 3 : 0, 0);
     set_gate(1, 0, 4);  // debug
@@ -86,11 +87,14 @@ void start_descriptors() {
     set_gate(18, 0, 3); // machine check
 }
 
-void prepare_descriptor_area(std::uint32_t slot) {
+Result<> prepare_descriptor_area(std::uint32_t slot) {
+    const auto area = layout::descriptors + slot * layout::descriptor_area_bytes;
+    if (!reserve_hypervisor(area, layout::descriptor_area_bytes))
+        return fail(Error::no_memory);
     machine::map_descriptors(slot, false, nullptr, 0);
-    map_hypervisor(layout::descriptors + slot * layout::descriptor_area_bytes +
-                       layout::reserved_gdt_page * page_bytes,
+    map_hypervisor(area + layout::reserved_gdt_page * page_bytes,
                    machine::frame_of(shared_page).value() << page_shift, page_bytes, Access::read_write);
+    return {};
 }
 
 void load_descriptors() {

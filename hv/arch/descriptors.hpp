@@ -3,13 +3,15 @@
 #pragma once
 
 #include "abi/types.hpp"
+#include "hv/core/error.hpp"
 #include "hv/core/vcpu.hpp"
 
 namespace bulkhead::hv {
 
 void start_descriptors(); // once, on the first pCPU: builds the shared page and the interrupt table
 void load_descriptors();  // on each pCPU: GDT, IDT, TSS, SYSCALL stubs
-void prepare_descriptor_area(std::uint32_t slot); // makes the hypervisor's page appear in a vCPU's area
+// Makes the hypervisor's page appear in a vCPU's area. Fails with no_memory.
+[[nodiscard]] Result<> prepare_descriptor_area(std::uint32_t slot);
 void select_vcpu_entry(Vcpu& vcpu); // entries from the guest now save into this vCPU's registers
 void load_gdt_of(const Vcpu& vcpu);
 void load_ldt_of(const Vcpu& vcpu);

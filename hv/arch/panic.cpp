@@ -5,6 +5,7 @@
 #include "hv/arch/power.hpp"
 #include "hv/core/dump.hpp"
 #include "hv/io/console.hpp"
+#include "hv/io/output.hpp"
 #include "hv/trace/landmark.hpp"
 
 namespace bulkhead::hv {
@@ -18,6 +19,7 @@ bool panicking = false;
     copy_text(page.message, message);
     page.exit_status = landmark::Exit::panicked;
     page.state = landmark::State::panicked;
+    flush_output();
     stop_machine(static_cast<std::uint32_t>(landmark::Exit::panicked));
 }
 

@@ -1,10 +1,10 @@
 #include "hv/core/calls_control.hpp"
 
+#include "hv/core/audit.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain_life.hpp"
 #include "hv/core/run.hpp"
 #include "hv/core/vcpu_context.hpp"
-#include "hv/mm/paging.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
@@ -149,13 +149,11 @@ HypercallResult tell_info(std::uint64_t argument) {
     return from(where.write(*info));
 }
 
-HypercallResult run_audit() {
-    const auto violations = audit();
-    auto& page = landmark_page();
-    ++page.audit_runs;
-    page.audit_failures += violations;
-    page.free_frames = frame_table().free_frames();
-    return static_cast<std::int64_t>(violations);
+HypercallResult run_audit(Domain& caller) {
+    const auto violations = audit_everything(caller);
+    if (!violations)
+        return fail(violations.error());
+    return static_cast<std::int64_t>(*violations);
 }
 
 HypercallResult finish(std::uint64_t status) {
@@ -201,7 +199,7 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::set_weight:
         return with_domain(caller, first, [this](Domain& domain) { return hv::set_weight(domain, second); });
     case control::Call::audit:
-        return run_audit();
+        return run_audit(caller);
     case control::Call::end_run:
         return finish(first);
     case control::Call::started:

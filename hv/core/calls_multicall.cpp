@@ -1,5 +1,6 @@
 #include "hv/core/calls_multicall.hpp"
 
+#include "hv/core/domain.hpp"
 #include "hv/core/hypercall_entry.hpp"
 
 namespace bulkhead::hv {
@@ -21,6 +22,8 @@ bool allowed(std::uint64_t number) { return number != __HYPERVISOR_multicall && 
 HypercallResult Multicall::run(HypercallContext& context) const {
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto at = calls + i;
+        if (context.domain.life == control::Life::shut_down)
+            return 0; // by the call before: it does nothing any more
         if (i != 0 && machine::should_preempt())
             return continue_from(context, at, count - i);
         auto entry = at.read();

@@ -4,8 +4,8 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain_table.hpp"
-#include "hv/core/dump.hpp"
 #include "hv/core/run.hpp"
+#include "hv/core/timers.hpp"
 #include "hv/trace/trace.hpp"
 
 extern "C" {
@@ -72,6 +72,10 @@ void shut_down_domain(Domain& domain, std::uint32_t reason) {
     domain.ledger->shutdown_reason = reason;
     trace_event(trace::Event::domain_shutdown, &domain, nullptr, reason, 0);
     reconsider_all(domain);
+    // A dead guest's timers would go on interrupting the others for as long as it is kept.
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (domain.vcpus[i] != nullptr)
+            stop_timers(*domain.vcpus[i]);
     if (domain.privileged)
         end_run(reason == SHUTDOWN_crash ? landmark::Exit::panicked : landmark::Exit::all_off,
                 "domain 0 ended before the run was over");
@@ -84,7 +88,7 @@ void crash_domain(Domain& domain, const char* why) {
         return;
     log("domain %u (%s) crashed: %s\n", domain.id.value(), domain.name, why);
     if (const Vcpu* vcpu = current_vcpu(); vcpu != nullptr && vcpu->domain == &domain)
-        dump_vcpu(*vcpu);
+        begin_dump(domain.dump, *vcpu);
     shut_down_domain(domain, SHUTDOWN_crash);
 }
 

@@ -4,6 +4,7 @@
 
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
+#include "hv/core/dump.hpp"
 #include "hv/core/event_channel.hpp"
 #include "hv/core/grant.hpp"
 #include "hv/core/lock.hpp"
@@ -29,6 +30,7 @@ struct Domain {
     control::Life life;
     std::uint32_t shutdown_reason;
     std::uint32_t pause_count;
+    Dump dump; // if it crashed
 
     // Memory. `frames` are its own; `metadata` is what the hypervisor allocated on its behalf, within
     // `max_metadata`.
@@ -79,8 +81,9 @@ void for_each_domain(Visit visit) {
             visit(*domain);
 }
 
-// Ends a domain that can't go on: prints why with its registers, marks it shut down with SHUTDOWN_crash,
-// takes it off its pCPU. Returns to the caller, which must not resume the vCPU (the dispatcher won't).
+// Ends a domain that can't go on: says why, leaves its dump to be printed, marks it shut down with
+// SHUTDOWN_crash, takes it off its pCPU. Returns to the caller, which must not resume the vCPU (the
+// dispatcher won't).
 void crash_domain(Domain& domain, const char* why);
 void shut_down_domain(Domain& domain, std::uint32_t reason);
 

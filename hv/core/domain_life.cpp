@@ -62,8 +62,11 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     const auto slot = take_vcpu_slot(vcpu);
     if (!slot)
         return fail(slot.error());
+    if (const auto prepared = prepare_descriptor_area(*slot); !prepared) {
+        free_vcpu_slot(*slot);
+        return prepared;
+    }
     vcpu.slot = *slot;
-    prepare_descriptor_area(vcpu.slot);
     start_timers(vcpu);
     return attach_vcpu(vcpu);
 }
@@ -166,6 +169,8 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
 
 Result<> destroy_domain(Domain& domain) {
     stop_all(domain);
+    if (!continue_dump(domain.dump)) // it shows memory that goes now
+        return fail(Error::restart);
     BULKHEAD_TRY(console_disconnect(domain));
     BULKHEAD_TRY(relinquish_grants(domain));
     if (domain.events.pages[0] != nullptr)

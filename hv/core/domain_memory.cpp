@@ -28,6 +28,8 @@ void return_pages(std::uint64_t base, std::uint64_t count) {
 
 Result<void*> take_domain_memory(DomainId id) {
     const auto base = address_of(id);
+    if (!reserve_hypervisor(base, pages * page_bytes))
+        return fail(Error::no_memory);
     for (std::uint64_t i = 0; i < pages; ++i) {
         const auto frame = frame_table().allocate_for_hypervisor();
         if (!frame) {

@@ -6,6 +6,7 @@
 #include "hv/core/domain.hpp"
 #include "hv/core/event_channel_bits.hpp"
 #include "hv/core/event_channel_internal.hpp"
+#include "hv/core/timers.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -18,6 +19,14 @@ namespace {
 
 using State = EventPort::State;
 
+// Its timeout must not end a later wait.
+void end_poll(Vcpu& vcpu) {
+    if (!vcpu.polling)
+        return;
+    vcpu.polling = false;
+    clear_poll_timeout(vcpu);
+}
+
 // A vCPU that waits in SCHEDOP_poll is woken by the pending bit alone, masked or not.
 void end_polls(Domain& domain, Port port) {
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
@@ -25,7 +34,7 @@ void end_polls(Domain& domain, Port port) {
         if (vcpu == nullptr || !vcpu->polling ||
             (vcpu->polled_port != 0 && vcpu->polled_port != port.value()))
             continue;
-        vcpu->polling = false;
+        end_poll(*vcpu);
         wake_vcpu(*vcpu, WakeCause::event);
     }
 }
@@ -64,7 +73,7 @@ void notify_vcpu(Domain& domain, std::uint16_t vcpu_index, Port port) {
         return;
     if (std::atomic_ref{vcpu->info->evtchn_upcall_pending}.exchange(1) != 0)
         return;
-    vcpu->polling = false;
+    end_poll(*vcpu);
     wake_vcpu(*vcpu, WakeCause::event);
 }
 

@@ -59,5 +59,7 @@ struct GrantTable {
 // Compares every use count with the records of all domains and returns how many differ. Linear in records and
 // entries.
 [[nodiscard]] std::uint64_t audit_grants();
+// The same while guests stand still, in steps: answers restart until done. One at a time.
+[[nodiscard]] Result<std::uint64_t> audit_grants_in_steps();
 
 } // namespace bulkhead::hv

@@ -3,8 +3,10 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/power.hpp"
+#include "hv/core/audit.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/core/timers.hpp"
+#include "hv/io/output.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/ledger.hpp"
@@ -21,20 +23,37 @@ constexpr Nanos refresh_period = milliseconds(100);
 Nanos run_duration{};
 RealTime run_end = RealTime::never();
 RealTime next_refresh{};
+std::uint32_t next_visited = 0; // domain number
 
-// What a guest printed and nobody has shown yet, at its own expense.
-void serve_console(Domain& domain) {
-    if (domain.console.ring == nullptr && domain.console.used == 0)
+// What a guest printed, or left as its last words, and nobody has shown yet: at its own expense.
+void show_leftovers(Domain& domain) {
+    if (!console_waits(domain) && domain.dump.vcpu == nullptr)
         return;
     bill_to(&domain);
     console_drain(domain);
     static_cast<void>(console_flush(domain, false));
+    static_cast<void>(continue_dump(domain.dump));
     bill_to(nullptr);
 }
 
+// As many domains as the stretch's time allows, going on where the last visit stopped: housekeeping is short
+// however many there are.
+void visit_domains(RealTime now) {
+    for (auto left = domain_id_limit(); left > 0; --left) {
+        next_visited = next_visited < domain_id_limit() ? next_visited : 0;
+        if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(next_visited++)})) {
+            show_leftovers(*domain);
+            scheduler::check_starvation(*domain, now);
+            refresh_ledger_entry(*domain);
+        }
+        if (machine::should_preempt())
+            return;
+    }
+}
+
 void keep_house(RealTime now) {
-    for_each_domain(serve_console);
-    scheduler::check_starvation(now);
+    visit_domains(now);
+    static_cast<void>(pump_output());
     if (now >= run_end)
         end_run(landmark::Exit::time_over, ""); // domain 0 ends a run whose guests are all off
     if (now >= next_refresh) {
@@ -62,6 +81,13 @@ void print_summary() {
         kinds[page.r_max.kind % 5], page.r_max.number, page.r_max.domain);
 }
 
+// Nothing may be left unsaid when the machine stops.
+void show_all(Domain& domain) {
+    static_cast<void>(console_flush(domain, true));
+    while (!continue_dump(domain.dump))
+        flush_output();
+}
+
 } // namespace
 
 void prepare_run(Nanos duration) {
@@ -73,15 +99,19 @@ void prepare_run(Nanos duration) {
 void begin_run() { run_end = machine::now() + run_duration; }
 
 void end_run(landmark::Exit status, const char* message) {
-    for_each_domain([](Domain& domain) { static_cast<void>(console_flush(domain, true)); });
+    for_each_domain(show_all);
     trace_event(trace::Event::run_end, nullptr, nullptr, static_cast<std::uint64_t>(status), 0);
     refresh_landmark();
+    for_each_domain(refresh_ledger_entry);
     print_summary();
+    if (const auto violations = audit_at_the_end(); violations != 0)
+        log("the audit at the end found %lu violations\n", violations);
     auto& page = landmark_page();
     if (message[0] != '\0') {
         log("%s\n", message);
         copy_text(page.message, message);
     }
+    flush_output();
     page.exit_status = status;
     page.state = status == landmark::Exit::panicked ? landmark::State::panicked : landmark::State::finished;
     stop_machine(static_cast<std::uint32_t>(status));

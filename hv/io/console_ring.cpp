@@ -67,6 +67,14 @@ void drop_ring(Console& console) {
 
 } // namespace
 
+bool console_waits(const Domain& domain) {
+    const Console& console = domain.console;
+    if (console.used > 0 || console.budget.dropped > 0)
+        return true;
+    return console.ring != nullptr &&
+           std::atomic_ref{console.ring->out_prod}.load(std::memory_order_relaxed) != console.consumed;
+}
+
 void console_drain(Domain& domain) {
     std::uint32_t budget = ring_bytes;
     if (show_ring(domain, budget))

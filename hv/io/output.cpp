@@ -112,15 +112,18 @@ void flush_output() {
 }
 
 void log(const char* format, ...) {
-    char text[256];
     std::va_list arguments;
     va_start(arguments, format);
-    std::size_t length = format_arguments(text, sizeof text, format, arguments);
+    log_arguments(format, arguments);
     va_end(arguments);
+}
+
+void log_arguments(const char* format, std::va_list arguments) {
+    char text[256];
+    std::size_t length = format_arguments(text, sizeof text, format, arguments);
     if (length > 0 && text[length - 1] == '\n')
         --length; // callers may end the line or not
     put_line("(bulkhead)", " ", text, length);
-    flush_output();
 }
 
 } // namespace bulkhead::hv

@@ -17,7 +17,7 @@ inline constexpr std::size_t console_piece = 64;
 
 // Sends a little, and more until the stretch's time is used up. True once nothing is left to send.
 bool pump_output();
-// Sends everything: for the hypervisor's own lines and the end.
+// Sends everything: for the end of the run, and for a panic.
 void flush_output();
 
 } // namespace bulkhead::hv

@@ -47,9 +47,9 @@ void visit_external_references(const Domain& domain, Visit visit) {
     }
 }
 
-// References that the frame's own state stands for, and those of its entries.
+// References that the frame's own state stands for.
 template<class Visit>
-void visit_frame_references(const Frame& frame, Visit visit) {
+void visit_own_references(const Frame& frame, Visit visit) {
     const auto self = frame_table().number(frame);
     if (frame.held)
         visit(Holding{self, FrameType::none});
@@ -57,8 +57,13 @@ void visit_frame_references(const Frame& frame, Visit visit) {
         visit(Holding{self, FrameType::none});
     if (frame.pinned)
         visit(Holding{self, frame.type});
-    const auto* entries = machine::frame_as<const std::uint64_t>(self);
-    for (unsigned i = 0, n = held_entries(frame); i < n; ++i)
+}
+
+// Those of its entries `first` to `last - 1`, at most held_entries().
+template<class Visit>
+void visit_entry_references(const Frame& frame, unsigned first, unsigned last, Visit visit) {
+    const auto* entries = machine::frame_as<const std::uint64_t>(frame_table().number(frame));
+    for (unsigned i = first; i < last; ++i)
         if (entry::is_present(entries[i]) && !entry::is_hypervisor_slot(frame.type, i))
             visit(holding_of(frame.type, entries[i]));
 }
@@ -67,8 +72,10 @@ void visit_frame_references(const Frame& frame, Visit visit) {
 template<class Visit>
 void visit_holdings(Visit visit) {
     for (std::uint64_t i = 0; i < frame_table().size(); ++i)
-        if (const auto* frame = frame_table().find(Mfn{i}); frame != nullptr && frame->owner != nobody)
-            visit_frame_references(*frame, visit);
+        if (const auto* frame = frame_table().find(Mfn{i}); frame != nullptr && frame->owner != nobody) {
+            visit_own_references(*frame, visit);
+            visit_entry_references(*frame, 0, held_entries(*frame), visit);
+        }
     for_each_domain([&](const Domain& domain) { visit_external_references(domain, visit); });
 }
 

@@ -72,5 +72,8 @@ void put_data(Mfn mfn, bool writable);
 // Checks every invariant of the frame table against the page tables of all domains (see audit.cpp for the
 // list). Returns the number of violations and prints the first few.
 [[nodiscard]] std::uint64_t audit();
+// The same for a machine that goes on meanwhile, except that guests stand still: answers restart until done.
+// One at a time.
+[[nodiscard]] Result<std::uint64_t> audit_in_steps();
 
 } // namespace bulkhead::hv

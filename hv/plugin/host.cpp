@@ -56,6 +56,8 @@ void* PolicyHost::allocate(std::size_t bytes, std::size_t alignment) {
     if (at + bytes > arena_bytes)
         return nullptr;
     while (mapped_ < at + bytes) {
+        if (!reserve_hypervisor(arena_ + mapped_, page_bytes))
+            return nullptr;
         const auto frame = frame_table().allocate_for_hypervisor();
         if (!frame)
             return nullptr;

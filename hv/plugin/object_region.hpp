@@ -42,6 +42,8 @@ class ObjectRegion {
 
   private:
     [[nodiscard]] bool grow() {
+        if (!reserve_hypervisor(base_ + mapped_, page_bytes))
+            return false;
         const auto frame = frame_table().allocate_for_hypervisor();
         if (!frame)
             return false;

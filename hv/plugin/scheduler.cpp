@@ -270,13 +270,11 @@ Choice pick(PcpuId id, RealTime now) {
     }
 }
 
-void check_starvation(RealTime now) {
+void check_starvation(const Domain& domain, RealTime now) {
     bool starved = false;
-    for_each_domain([&](Domain& domain) {
-        for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-            if (const Vcpu* vcpu = domain.vcpus[i])
-                starved |= vcpu->state == RunState::queued && now - vcpu->runnable_since > starvation_bound;
-    });
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (const Vcpu* vcpu = domain.vcpus[i])
+            starved |= vcpu->state == RunState::queued && now - vcpu->runnable_since > starvation_bound;
     if (starved && !policy->built_in)
         eject(Hook::pick, plugin::Fault::starvation);
 }

@@ -32,7 +32,7 @@ struct Choice {
 };
 [[nodiscard]] Choice pick(PcpuId pcpu, RealTime now);
 
-// A vCPU has waited in the queue since `since`: ejects the policy if that is beyond the starvation bound.
-void check_starvation(RealTime now);
+// Ejects the policy if a vCPU of the domain has waited in the queue for longer than the starvation bound.
+void check_starvation(const Domain& domain, RealTime now);
 
 } // namespace bulkhead::hv::scheduler

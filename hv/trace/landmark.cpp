@@ -17,24 +17,6 @@ namespace {
 landmark::LedgerEntry* entries = nullptr;
 constexpr std::uint16_t free_entry = 0, alive = 1, gone = 2;
 
-void refresh(Domain& domain) {
-    auto& entry = *domain.ledger;
-    Nanos waiting{}, blocked{};
-    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-        if (const Vcpu* vcpu = domain.vcpus[i]) {
-            waiting += runstate_total(*vcpu, RUNSTATE_runnable);
-            blocked += runstate_total(*vcpu, RUNSTATE_blocked);
-        }
-    entry.waiting_ns = waiting.count();
-    entry.blocked_ns = blocked.count();
-    entry.weight = domain.weight;
-    entry.frames_owned = static_cast<std::uint32_t>(domain.frames.count);
-    entry.frames_peak = static_cast<std::uint32_t>(domain.frames_peak);
-    entry.shutdown_reason = domain.life == control::Life::shut_down || domain.life == control::Life::dying
-                                ? domain.shutdown_reason
-                                : 0xff;
-}
-
 } // namespace
 
 landmark::Page& landmark_page() {
@@ -77,13 +59,30 @@ Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain) {
 }
 
 void close_ledger_entry(Domain& domain) {
-    refresh(domain);
+    refresh_ledger_entry(domain);
     domain.ledger->state = gone;
+}
+
+void refresh_ledger_entry(Domain& domain) {
+    auto& entry = *domain.ledger;
+    Nanos waiting{}, blocked{};
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (const Vcpu* vcpu = domain.vcpus[i]) {
+            waiting += runstate_total(*vcpu, RUNSTATE_runnable);
+            blocked += runstate_total(*vcpu, RUNSTATE_blocked);
+        }
+    entry.waiting_ns = waiting.count();
+    entry.blocked_ns = blocked.count();
+    entry.weight = domain.weight;
+    entry.frames_owned = static_cast<std::uint32_t>(domain.frames.count);
+    entry.frames_peak = static_cast<std::uint32_t>(domain.frames_peak);
+    entry.shutdown_reason = domain.life == control::Life::shut_down || domain.life == control::Life::dying
+                                ? domain.shutdown_reason
+                                : 0xff;
 }
 
 void refresh_landmark() {
     post_ledger();
-    for_each_domain(refresh);
     auto& page = landmark_page();
     page.now = machine::now().since_start().count();
     page.free_frames = frame_table().free_frames();

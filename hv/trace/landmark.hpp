@@ -25,7 +25,8 @@ void start_landmark_tables(landmark::LedgerEntry* entries, std::uint32_t capacit
 [[nodiscard]] Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain);
 // The domain is gone: its entry keeps its last numbers.
 void close_ledger_entry(Domain& domain);
-// Copies counters that live elsewhere (frames, runstates) into the landmark.
+// Copies counters that live elsewhere into the landmark: the machine's, and a domain's into its ledger entry.
 void refresh_landmark();
+void refresh_ledger_entry(Domain& domain);
 
 } // namespace bulkhead::hv

@@ -42,13 +42,14 @@ void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std
     ++ring.written;
 }
 
-std::size_t trace_tail(trace::Record* out, std::size_t n) {
+TraceMark trace_mark() {
     const auto& self = pcpu();
-    if (self.trace_ring == nullptr)
-        return 0;
-    const auto count = std::min<std::size_t>(n, self.trace_ring->written);
-    std::copy_n(self.trace + (self.trace_ring->written - count), count, out);
-    return count;
+    return {self.id, self.trace_ring != nullptr ? self.trace_ring->written : 0};
+}
+
+std::span<const trace::Record> trace_tail(const TraceMark& mark, std::size_t n) {
+    const auto count = std::min<std::size_t>(n, mark.written);
+    return {pcpu(mark.pcpu).trace + (mark.written - count), count};
 }
 
 } // namespace bulkhead::hv

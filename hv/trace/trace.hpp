@@ -5,6 +5,7 @@
 #include "abi/trace.hpp"
 
 #include <cstddef>
+#include <span>
 
 namespace bulkhead::hv {
 
@@ -15,7 +16,13 @@ struct Vcpu;
 void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
                  std::uint64_t b);
 
-// Copies the last records of this pCPU, oldest first, into `out`; returns how many (at most n).
-[[nodiscard]] std::size_t trace_tail(trace::Record* out, std::size_t n);
+// A place in a pCPU's trace: after the records written until now.
+struct TraceMark {
+    PcpuId pcpu;
+    std::uint64_t written;
+};
+[[nodiscard]] TraceMark trace_mark();
+// The last records before the mark, oldest first, at most n. They stay where they are: the ring never wraps.
+[[nodiscard]] std::span<const trace::Record> trace_tail(const TraceMark& mark, std::size_t n);
 
 } // namespace bulkhead::hv

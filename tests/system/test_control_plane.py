@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machines import MILLISECOND, boot, said, workload
+from machines import MILLISECOND, SHORT, assert_sound, boot, said, workload
 
 from bulkhead import GuestSpec, Run, TimelineEntry
 
@@ -41,6 +41,8 @@ def test_the_timeline_is_played_in_order_and_on_time() -> None:
     gone = run.select("domain_gone")
     assert int(gone["a"][0]) == PAGES, "every frame came back"
     assert "audit" not in run.consoles["bulkhead"], said(run)
+    assert run.landmark.audit_runs == 2 and run.landmark.audit_failures == 0, "the planned one, and the last"
+    assert run.landmark.r_max.ns < SHORT, "an audit is no long stretch"
     assert run.exit_status == 0, said(run)
 
 
@@ -68,6 +70,8 @@ def test_a_guest_that_dies_in_a_loop_is_put_off_longer_each_time() -> None:
     waits = [after - before for before, after in zip(ended, born[1:])]
     assert len(waits) >= 3, said(run)
     assert waits[-1] >= 2 * waits[0], waits
+    assert len([name for name in run.landmark.ledger if name.startswith("die")]) == len(born)
+    assert_sound(run)
     assert "RESULT name=compute" in run.consoles["compute"], said(run)
 
 

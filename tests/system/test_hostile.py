@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from machines import MILLISECOND, assert_sound, boot, said, scheduler, share, workload
+from machines import MILLISECOND, SHORT, assert_sound, boot, said, scheduler, share, workload
 
+from bulkhead import GuestSpec
+from bulkhead.paths import test_image
 from bulkhead.workloads import workloads
 
 FAIR = 0.5
@@ -31,4 +33,14 @@ def test_a_guest_that_dies_at_once_is_named() -> None:
     run = boot(workload("die_first"), workload("compute", "for_ms=50", name="victim"))
     assert "RESULT name=compute" in run.consoles["victim"], said(run)
     assert any("die_first" in line for line in run.consoles["bulkhead"].splitlines()), said(run)
+    assert "latest trace records" in run.consoles["bulkhead"], "the whole dump was printed"
+    assert run.landmark.r_max.ns < SHORT, run.landmark.r_max
+    assert_sound(run)
+
+
+def test_the_timers_of_a_dead_guest_end_with_it() -> None:
+    dead = GuestSpec("dead", str(test_image()), cmdline="test=shutdown_timers", on_crash="preserve")
+    run = boot(dead, workload("compute", "for_ms=50"))
+    ended = int(run.select("domain_shutdown", "dead")["time"][0])
+    assert not (run.select("timer_fire", "dead")["time"] > ended).any(), said(run)
     assert_sound(run)

@@ -75,6 +75,7 @@ TEST_F(Events, PollOfOnePortIgnoresOthersAndMasks) {
     ASSERT_TRUE(send_event(control, vcpu(control), polled_peer));
     EXPECT_EQ(world.woken, std::vector<const Vcpu*>{&vcpu(guest, 2)});
     EXPECT_FALSE(vcpu(guest, 2).polling);
+    EXPECT_EQ(world.timeouts_cleared, world.woken); // or it would end the next wait
 }
 
 TEST_F(Events, PollOfSeveralPortsEndsWithAnyEvent) {
@@ -84,6 +85,16 @@ TEST_F(Events, PollOfSeveralPortsEndsWithAnyEvent) {
     vcpu(guest, 1).polled_port = 0;
     ASSERT_TRUE(send_event(control, vcpu(control), peer));
     EXPECT_EQ(world.woken, std::vector<const Vcpu*>{&vcpu(guest, 1)});
+    EXPECT_EQ(world.timeouts_cleared, world.woken);
+}
+
+TEST_F(Events, UpcallEndsAPollAndItsTimeout) {
+    const auto [port, peer] = connected();
+    vcpu(guest).polling = true;
+    vcpu(guest).polled_port = max_ports - 1;
+    ASSERT_TRUE(send_event(control, vcpu(control), peer));
+    EXPECT_FALSE(vcpu(guest).polling);
+    EXPECT_EQ(world.timeouts_cleared, std::vector<const Vcpu*>{&vcpu(guest)});
 }
 
 TEST_F(Events, PollTestSeesPendingPortsAndRefusesNumbersOutsideTheAbi) {

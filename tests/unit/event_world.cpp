@@ -2,6 +2,7 @@
 
 #include "tests/unit/event_world.hpp"
 
+#include "hv/core/timers.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <cstdio>
@@ -87,6 +88,7 @@ void Domain::free_metadata(void* page) {
     --metadata;
 }
 
+void clear_poll_timeout(Vcpu& vcpu) { world->timeouts_cleared.push_back(&vcpu); }
 void wake_vcpu(Vcpu& vcpu, WakeCause) { world->woken.push_back(&vcpu); }
 Vcpu* current_vcpu() { return nullptr; }
 void trace_event(trace::Event, const Domain*, const Vcpu*, std::uint64_t, std::uint64_t) {

@@ -56,7 +56,7 @@ class World {
     host::Machine machine;
     std::vector<std::byte> guest;   // the current guest's memory, for its pointers
     const std::uint64_t guest_base; // where it starts
-    std::vector<const Vcpu*> woken;
+    std::vector<const Vcpu*> woken, timeouts_cleared;
     std::uint64_t trace_records = 0;
     std::uint32_t restarts = 0;
     std::vector<std::unique_ptr<Domain>> domains;

@@ -61,11 +61,20 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
     words(s.l1)[0] = writable_entry(data);
     run_on(guest, s);
     ASSERT_EQ(audit(), 0U);
+    world.machine.preempt_every = 2;
+    const auto in_steps = [] {
+        auto found = audit_in_steps();
+        while (!found && found.error() == Error::restart)
+            found = audit_in_steps();
+        return found.value();
+    };
     const auto damaged = [&](auto& place, auto value) {
         const auto before = std::exchange(place, value);
         const auto found = audit();
+        EXPECT_EQ(in_steps(), found);
         place = before;
         EXPECT_EQ(audit(), 0U);
+        EXPECT_EQ(in_steps(), 0U);
         return found > 0;
     };
     auto& table = frame_table().at(s.l1);
@@ -97,6 +106,7 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
     const auto flag = [&](auto set) {
         set(1);
         const auto found = audit();
+        EXPECT_EQ(in_steps(), found);
         set(0);
         return found > 0;
     };
@@ -107,6 +117,19 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
     EXPECT_TRUE(flag([&](unsigned on) { page_frame.shared = on & 1; }));
     EXPECT_TRUE(flag([&](unsigned on) { page_frame.held = ~on & 1; }));
     EXPECT_NE(world.machine.console.find("audit: frame"), std::string::npos);
+}
+
+// With a clock that runs out at every question, the time between two questions shows the longest step.
+TEST_F(MemoryTest, TheAuditInStepsAsksOftenWhetherToStop) {
+    const auto s = make_space(guest);
+    for (unsigned i = 0; i < 200; ++i)
+        words(s.l1)[i] = writable_entry(page(guest));
+    run_on(guest, s);
+    world.machine.preempt_every = 1;
+    unsigned steps = 0;
+    while (audit_in_steps() == fail(Error::restart))
+        ++steps;
+    EXPECT_GT(steps, frame_table().size() / 32 + 512 / 32);
 }
 
 } // namespace bulkhead::hv::host

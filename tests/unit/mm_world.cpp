@@ -71,13 +71,19 @@ Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
 }
 
 void log(const char* format, ...) {
-    std::array<char, 256> line{};
     va_list arguments;
     va_start(arguments, format);
-    std::vsnprintf(line.data(), line.size(), format, arguments);
+    log_arguments(format, arguments);
     va_end(arguments);
-    for (const char* c = line.data(); *c != '\0'; ++c)
+}
+
+void log_arguments(const char* format, va_list arguments) {
+    std::array<char, 256> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    const char* c = line.data();
+    for (; *c != '\0' && *c != '\n'; ++c)
         machine::put_console(*c);
+    machine::put_console('\n'); // callers may end the line or not
 }
 
 } // namespace bulkhead::hv

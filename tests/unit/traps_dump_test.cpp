@@ -2,28 +2,31 @@
 #include "hv/core/dispatch.hpp"
 #include "hv/core/dump.hpp"
 #include "hv/core/traps.hpp"
+#include "hv/io/output.hpp"
 #include "hv/mm/entry.hpp"
-#include "hv/trace/trace.hpp"
 #include "tests/unit/mm_world.hpp"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <vector>
 
 namespace bulkhead::hv {
 namespace {
 
 Vcpu* current = nullptr;
+bool serial_keeps_up = true;
+std::vector<trace::Record> traced;
 
 } // namespace
 
 Vcpu* current_vcpu() { return current; }
 bool events_masked(const Vcpu&) { return true; }
-std::size_t trace_tail(trace::Record* out, std::size_t n) {
-    if (n < 2)
-        return 0;
-    out[0] = {1000, static_cast<std::uint16_t>(trace::Event::hypercall_in), 1, 0, 0, 29, 0xabc};
-    out[1] = {2000, 0xffff, 1, 0, 0, 0, 0}; // no such event
-    return 2;
+bool pump_output() { return serial_keeps_up; }
+bool output_has_room() { return serial_keeps_up; }
+TraceMark trace_mark() { return {PcpuId{0}, traced.size()}; }
+std::span<const trace::Record> trace_tail(const TraceMark& mark, std::size_t) {
+    return {traced.data(), mark.written};
 }
 
 namespace {
@@ -39,6 +42,9 @@ struct DumpTest : testing::Test {
 
     DumpTest() {
         current = nullptr;
+        serial_keeps_up = true;
+        traced = {{1000, static_cast<std::uint16_t>(trace::Event::hypercall_in), 1, 0, 0, 29, 0xabc},
+                  {2000, 0xffff, 1, 0, 0, 0, 0}}; // no such event
         vcpu.in_kernel = true;
         vcpu.regs.rip = address;
         vcpu.regs.rsp = address + 0x800;
@@ -58,7 +64,8 @@ struct DumpTest : testing::Test {
     }
     std::string dump() {
         world.machine.console.clear();
-        dump_vcpu(vcpu);
+        begin_dump(domain.dump, vcpu);
+        EXPECT_TRUE(continue_dump(domain.dump));
         return world.machine.console;
     }
 };
@@ -96,16 +103,45 @@ TEST_F(DumpTest, StrayRootsAndAddressesAreNotFollowed) {
     EXPECT_THAT(text, HasSubstr("events not set up"));
 }
 
-TEST_F(DumpTest, MemoryOfTheCurrentGuestOnly) {
+TEST_F(DumpTest, MemoryIsReadThroughTheGuestsTables) {
     const auto frame = map();
-    world.machine.guest_memory = host::GuestMemory::tables;
-    world.machine.root = vcpu.kernel_root;
     world.machine.words(frame)[0] = 0xd1000f;
-    EXPECT_THAT(dump(), Not(HasSubstr("code 0000")));
-    current = &vcpu;
+    vcpu.regs.rsp = address + page_bytes - 12;
     const auto text = dump();
     EXPECT_THAT(text, HasSubstr("code 0000000000401000: 0f 00 d1 00"));
-    EXPECT_THAT(text, HasSubstr("stack 0000000000401800: 0000000000000000"));
+    EXPECT_THAT(text, HasSubstr("stack 0000000000401ff4: 0000000000000000 (unreadable)"));
+}
+
+TEST_F(DumpTest, IsPrintedLineByLineAsItWasAtTheCrash) {
+    map();
+    remember_exception(vcpu, vector::page_fault, page_fault::write, address + 8);
+    const auto whole = dump();
+    const auto lines = static_cast<std::uint64_t>(std::ranges::count(whole, '\n'));
+    world.machine.console.clear();
+    begin_dump(domain.dump, vcpu);
+    remember_exception(vcpu, vector::divide, 0, 0); // later ones are not its own
+    traced.push_back({3000, 0, 2, 0, 0, 0, 0});
+    world.machine.preempt_every = 1;
+    std::uint64_t parts = 1;
+    while (!continue_dump(domain.dump))
+        ++parts;
+    EXPECT_EQ(world.machine.console, whole);
+    EXPECT_EQ(parts, lines + 1); // the last one finds that there is no more
+    EXPECT_TRUE(continue_dump(domain.dump)); // there is none any more
+    EXPECT_EQ(world.machine.console, whole);
+}
+
+TEST_F(DumpTest, WaitsForTheSerialLine) {
+    world.machine.console.clear();
+    begin_dump(domain.dump, vcpu);
+    serial_keeps_up = false;
+    world.machine.preempt_every = 10;
+    EXPECT_FALSE(continue_dump(domain.dump));
+    EXPECT_EQ(world.machine.console, "");
+    serial_keeps_up = true;
+    world.machine.preempt_every = 0;
+    EXPECT_TRUE(continue_dump(domain.dump));
+    EXPECT_THAT(world.machine.console, HasSubstr("latest trace records"));
 }
 
 TEST_F(DumpTest, TraceRecordsByName) {

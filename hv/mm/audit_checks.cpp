@@ -1,0 +1,84 @@
+#include "hv/mm/audit_checks.hpp"
+
+#include "hv/io/console.hpp"
+#include "hv/mm/holders.hpp"
+
+#include <array>
+
+namespace bulkhead::hv {
+
+namespace {
+
+bool has_contents(FrameType type) { return entry::is_table(type) || type == FrameType::descriptors; }
+
+void check_state(Violations& violations, const Frame& frame, Mfn mfn) {
+    violations.expect(!frame.active, mfn, "work on it never ended");
+    violations.expect(!frame.partial || (has_contents(frame.type) && frame.type_references == 0), mfn,
+                      "interrupted work on a frame in use, or on no table");
+    violations.expect((frame.validated != 0) == (has_contents(frame.type) && frame.type_references != 0), mfn,
+                      "a table without validation, or validated without being a table");
+    violations.expect(!frame.pinned || entry::is_table(frame.type), mfn, "pinned, but no page table");
+    violations.expect(frame.type_references <= frame.references, mfn, "more type references than references");
+    violations.expect(frame.references != 0, mfn, "owned without a reference");
+    violations.expect(!frame.shared || !has_contents(frame.type), mfn,
+                      "a page of the hypervisor is a guest's table");
+}
+
+void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn) {
+    static std::array<std::uint64_t, entry::per_table> expected;
+    if (frame.type != FrameType::l4 || !frame.validated)
+        return;
+    machine::install_hypervisor_slots(expected.data());
+    const auto* entries = machine::frame_as<const std::uint64_t>(mfn);
+    bool same = true;
+    for (unsigned i = entry::hypervisor_first; i <= entry::hypervisor_last; ++i)
+        same =
+            same && ((entries[i] ^ expected[i]) & ~entry::accessed) == 0; // the processor marks what it walks
+    violations.expect(same, mfn, "an L4 without the hypervisor's own entries");
+}
+
+void check_free(Violations& violations, const Frame& frame, Mfn mfn) {
+    violations.expect(frame.references == 0 && frame.type_references == 0 && frame.type == FrameType::none &&
+                          !frame.held && !frame.shared && !frame.pinned && !frame.validated && !frame.partial,
+                      mfn, "a free frame with a past");
+}
+
+} // namespace
+
+void Violations::add(Mfn frame, const char* what) {
+    constexpr std::uint64_t shown = 8;
+    if (++count_ <= shown && report_ == Report::print)
+        log("audit: frame 0x%lx: %s\n", static_cast<unsigned long>(frame.value()), what);
+}
+
+Frame* find_owned(Mfn mfn) {
+    auto* frame = frame_table().find(mfn);
+    return frame != nullptr && frame->owner != nobody ? frame : nullptr;
+}
+
+void check_frame(Violations& violations, const Frame& frame, Mfn mfn) {
+    if (frame.owner == nobody)
+        return check_free(violations, frame, mfn);
+    violations.expect(frame.owner == hypervisor_owner || find_domain(DomainId{frame.owner}) != nullptr, mfn,
+                      "its owner does not exist");
+    check_state(violations, frame, mfn);
+    check_hypervisor_slots(violations, frame, mfn);
+}
+
+void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned first, unsigned last) {
+    const auto* entries = machine::frame_as<const std::uint64_t>(mfn);
+    for (unsigned i = first; i < last; ++i) {
+        const auto e = entries[i];
+        if (!entry::is_present(e) || entry::is_hypervisor_slot(frame.type, i))
+            continue;
+        violations.expect(entry::sanitised(frame.type, e) == e && entry::is_allowed(frame.type, e), mfn,
+                          "an entry that the hypervisor would not write");
+        const auto* target = find_owned(entry::frame(e));
+        violations.expect(target != nullptr && target->owner != hypervisor_owner, mfn,
+                          "an entry names no guest's RAM");
+        violations.expect(frame.type == FrameType::l1 || target == nullptr || target->owner == frame.owner,
+                          mfn, "a table names another domain's table");
+    }
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,35 @@
+// What must hold of each frame by itself: the parts that audit() and its preemptible sister share.
+#pragma once
+
+#include "hv/mm/frame.hpp"
+
+namespace bulkhead::hv {
+
+enum class Report : std::uint8_t { print, count };
+
+// Counts what was found, and prints the first few if asked to.
+class Violations {
+  public:
+    explicit Violations(Report report) : report_{report} {}
+    void expect(bool good, Mfn frame, const char* what) {
+        if (!good) [[unlikely]]
+            add(frame, what);
+    }
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+
+  private:
+    void add(Mfn frame, const char* what);
+
+    Report report_;
+    std::uint64_t count_ = 0;
+};
+
+// RAM that somebody owns; nullptr otherwise.
+[[nodiscard]] Frame* find_owned(Mfn mfn);
+
+// Everything about one frame but its counts and the entries of a table.
+void check_frame(Violations& violations, const Frame& frame, Mfn mfn);
+// Entries `first` to `last - 1`, which the table holds references for.
+void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned first, unsigned last);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,171 @@
+// The audit in steps of some microseconds, for a machine that measures its longest stretch. It changes
+// nothing and keeps no table of counts: each holder adds a weight of the frame it holds to one sum, each
+// count adds its multiple of the same weight to another, and the sums are equal if all counts are right, and
+// only once in 2^64 if one is wrong. Whether something is wrong, this finds; what, audit() then says. Guests
+// must stand still meanwhile: if one does not, the sums differ, and audit() has the last word.
+#include "hv/mm/audit_checks.hpp"
+#include "hv/mm/holders.hpp"
+#include "hv/mm/paging.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr unsigned items_of_a_step = 32; // entries or links
+
+struct Sums {
+    std::uint64_t references = 0, types = 0;
+    friend bool operator==(const Sums&, const Sums&) = default;
+};
+
+enum class Stage : std::uint8_t { frames, holders, lists, end };
+
+struct Progress {
+    Stage stage = Stage::frames;
+    std::uint64_t frame = 1; // frame 0 is never used
+    unsigned entry = 0;
+    std::uint32_t domain = 0; // holders, lists; domain_id_limit() stands for the free list
+    std::uint32_t link = 0;   // the next frame of that list; 0: it was not begun
+    std::uint32_t previous_link = 0;
+    std::uint64_t length = 0; // of the list so far
+    Sums held, counted;
+    std::uint64_t owned = 0, free = 0; // frames that must be in a list
+    std::uint64_t listed = 0;
+    Violations violations{Report::count};
+};
+Progress progress;
+
+// Numbers without a pattern: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+std::uint64_t weight(Mfn mfn) {
+    auto z = (mfn.value() + 1) * 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+void hold(Holding holding) {
+    const auto* frame = find_owned(holding.frame);
+    const bool typed = holding.type != FrameType::none;
+    progress.violations.expect(frame != nullptr && (!typed || frame->type == holding.type), holding.frame,
+                               "a holder of something else");
+    progress.held.references += weight(holding.frame);
+    progress.held.types += typed ? weight(holding.frame) : 0;
+}
+
+void look_at(const Frame& frame, Mfn mfn) {
+    check_frame(progress.violations, frame, mfn);
+    progress.counted.references += weight(mfn) * frame.references;
+    progress.counted.types += weight(mfn) * frame.type_references;
+    progress.free += frame.owner == nobody ? 1 : 0;
+    progress.owned += frame.owner < hypervisor_owner && !frame.shared ? 1 : 0;
+    if (frame.owner != nobody)
+        visit_own_references(frame, hold);
+}
+
+// Some entries of the frame at hand, or the next frame that has none. False at the end.
+bool step_frames() {
+    if (progress.frame >= frame_table().size())
+        return false;
+    const Mfn mfn{progress.frame};
+    const auto* frame = frame_table().find(mfn);
+    if (frame != nullptr && progress.entry == 0)
+        look_at(*frame, mfn);
+    const auto entries = frame == nullptr || frame->owner == nobody ? 0 : held_entries(*frame);
+    const auto last = progress.entry + items_of_a_step;
+    if (progress.entry < entries) {
+        check_entries(progress.violations, *frame, mfn, progress.entry, std::min(last, entries));
+        visit_entry_references(*frame, progress.entry, std::min(last, entries), hold);
+    }
+    progress.entry = last < entries ? last : 0;
+    progress.frame += progress.entry == 0 ? 1 : 0;
+    return true;
+}
+
+bool step_holders() {
+    if (progress.domain >= domain_id_limit())
+        return false;
+    if (const auto* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain++)}))
+        visit_external_references(*domain, hold);
+    return true;
+}
+
+// Follows some links of a list. False at its end.
+bool follow(const FrameList& list, std::uint16_t owner) {
+    for (unsigned i = 0; i < items_of_a_step && progress.link != 0; ++i) {
+        const auto* frame = frame_table().find(Mfn{progress.link});
+        const bool good = frame != nullptr && frame->owner == owner && !frame->shared &&
+                          frame->previous == progress.previous_link && progress.length < list.count;
+        progress.violations.expect(good, Mfn{progress.link}, "in a list where it doesn't belong");
+        if (!good)
+            return false;
+        progress.previous_link = progress.link;
+        progress.link = frame->next;
+        ++progress.length;
+    }
+    if (progress.link != 0)
+        return true;
+    progress.violations.expect(progress.length == list.count && list.last == progress.previous_link,
+                               Mfn{list.last}, "a list miscounts its frames");
+    return false;
+}
+
+bool step_lists() {
+    const bool is_free_list = progress.domain == domain_id_limit();
+    if (progress.domain > domain_id_limit())
+        return false;
+    const auto* domain =
+        is_free_list ? nullptr : find_domain(DomainId{static_cast<std::uint16_t>(progress.domain)});
+    if (domain != nullptr || is_free_list) {
+        const auto& list = is_free_list ? frame_table().free_list() : domain->frames;
+        if (progress.length == 0)
+            progress.link = list.first;
+        if (follow(list, is_free_list ? nobody : domain->id.value()))
+            return true;
+        const bool fits = is_free_list || domain->frames.count <= domain->max_frames || is_ending(*domain);
+        progress.violations.expect(fits, Mfn{list.first}, "a domain beyond its quota");
+        progress.listed += progress.length;
+    }
+    ++progress.domain;
+    progress.link = progress.previous_link = 0;
+    progress.length = 0;
+    return true;
+}
+
+bool step_stage() {
+    switch (progress.stage) {
+    case Stage::frames:
+        return step_frames();
+    case Stage::holders:
+        return step_holders();
+    case Stage::lists:
+        return step_lists();
+    case Stage::end:
+        break;
+    }
+    return false;
+}
+
+bool is_clean() {
+    return progress.violations.count() == 0 && progress.held == progress.counted &&
+           progress.listed == progress.owned + progress.free;
+}
+
+} // namespace
+
+Result<std::uint64_t> audit_in_steps() {
+    while (progress.stage != Stage::end) {
+        if (!step_stage()) {
+            progress.stage = static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1);
+            progress.domain = 0;
+        }
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    const bool clean = is_clean();
+    progress = {};
+    return clean ? 0 : audit();
+}
+
+} // namespace bulkhead::hv
