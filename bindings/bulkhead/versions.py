@@ -10,6 +10,8 @@ from bulkhead.paths import ROOT
 from bulkhead.run import Versions
 from bulkhead.schema import constant
 
+NO_QEMU = "none"  # a run that no QEMU took part in
+
 
 def _git(*arguments: str) -> str | None:
     try:

@@ -7,7 +7,7 @@ import pytest
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Silent
-from bulkhead.experiment.stages import analyse_stage, capture_stage
+from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage
 from bulkhead.figures import draw_figures, style
 from bulkhead.figures.bars import draw_bars
 from bulkhead.figures.lines import draw_lines
@@ -25,7 +25,7 @@ def result_file(name, out, *sets):
         *(("drain_ms=20",) if find(name).setting("drain_ms") else ()),
     )
     plan = make_plan(find(name), True, (*short, *sets), lambda kind: POLICIES)
-    return analyse_stage(plan, out, capture_stage(plan, out, 1, 2, ("qemu", pretend), Silent())).path
+    return analyse_stage(plan, out, capture_stage(plan, out, Capturing(), {"qemu": pretend}, Silent())).path
 
 
 @pytest.fixture(scope="module")

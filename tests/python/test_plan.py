@@ -110,3 +110,17 @@ def test_a_file_that_declares_nothing_or_another_name_is_refused(tmp_path):
         find("empty", tmp_path)
     with pytest.raises(BulkheadError, match="give it the name of its file"):
         find("other", tmp_path)
+
+
+def test_a_setting_with_several_values_becomes_a_factor():
+    swept = plan("period_us=1000..1020:10", "hogs=0..2")
+    assert swept.levels["period_us"] == (1000, 1010, 1020)
+    assert swept.levels["hogs"] == (0, 1, 2)
+    assert {point.number("period_us") for point in swept.points} == {1000, 1010, 1020}
+    assert len(swept.points) == len({point.label for point in swept.points})
+
+
+@pytest.mark.parametrize("text", ["hogs=3..1", "hogs=0..4:0", "hogs=0..40", "seed=1,1"])
+def test_ranges_are_checked(text):
+    with pytest.raises(SpecError):
+        plan(text)

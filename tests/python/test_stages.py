@@ -11,7 +11,7 @@ from bulkhead.experiment.find import find
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Lines, Silent
-from bulkhead.experiment.stages import analyse_stage, capture_stage, load_stage
+from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.metrics import Schema
 from bulkhead.result import read_result
 from bulkhead.spec import BulkheadError
@@ -26,7 +26,7 @@ def small_plan(*more):
 
 
 def captured(plan, out, backend=pretend, repeats=1, progress=None):
-    return capture_stage(plan, out, repeats, 2, ("qemu", backend), progress or Silent())
+    return capture_stage(plan, out, Capturing(repeats), {"qemu": backend}, progress or Silent())
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_repetitions_that_differ_are_named_with_their_first_record(tmp_path):
         trace["b"][5] += 1
         return replace(run, trace=trace, trace_sha256="f" * 64)
 
-    captures = capture_stage(plan, tmp_path, 2, 1, ("qemu", unsteady), Silent())
+    captures = capture_stage(plan, tmp_path, Capturing(2, 1), {"qemu": unsteady}, Silent())
     analysis = analyse_stage(plan, tmp_path, captures)
     assert len(analysis.differences) == 1
     assert "repetition 1 differs from repetition 0: record 5 is " in str(analysis.differences[0])
@@ -203,7 +203,7 @@ def test_the_first_failure_stops_the_batch(tmp_path):
         raise BulkheadError("no such kernel")
 
     with pytest.raises(BulkheadError, match="no such kernel"):
-        capture_stage(plan, tmp_path, 1, 1, ("qemu", broken), Silent())
+        capture_stage(plan, tmp_path, Capturing(1, 1), {"qemu": broken}, Silent())
     assert len(calls) < len(plan.points)
 
 

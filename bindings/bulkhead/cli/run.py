@@ -40,6 +40,7 @@ def run(
     ),
     repeat: int = typer.Option(1, help="Run every point so often and compare the traces."),
     jobs: int = typer.Option(2, help="Machines at a time."),
+    resume: bool = typer.Option(False, "--resume", help="Keep the finished points of an interrupted run."),
     cluster: Optional[str] = typer.Option(
         None, metavar="ADDRESS", help="Address of a scheduler for many computers."
     ),
@@ -51,7 +52,7 @@ def run(
     if cluster is not None:
         raise SpecError("--cluster: this build runs on one computer only; leave it out and use --jobs")
     folder = Path(_shown(out or OUT / experiment))
-    return _carry_out(Request(experiment, quick, tuple(set_), repeat, jobs, backend, folder))
+    return _carry_out(Request(experiment, quick, tuple(set_), repeat, jobs, backend, folder, resume=resume))
 
 
 def demo() -> int:

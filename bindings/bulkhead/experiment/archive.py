@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkhead import storage
 from bulkhead.experiment.declare import Experiment, Point
-from bulkhead.result import from_plain, to_plain, write_json
+from bulkhead.result import PointResult, from_plain, to_plain, write_json
 from bulkhead.result.plain import FormatError
 from bulkhead.run import Run
 from bulkhead.spec import BulkheadError
@@ -26,19 +26,35 @@ class Place:
     levels: dict[str, int | str]
     settings: dict[str, int]
     policy_settings: dict[str, int]
+    identity: str = ""  # of everything that decides the run; see identity.py
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A run, the point it belongs to, and which repetition it is."""
+    """A run, the point it belongs to, and which repetition it is.
+
+    Once its `numbers` are worked out, its trace may be left on disk: in a large sweep nothing else fits into memory.
+    """
 
     point: Point
     repeat: int
     run: Run
     backend: str
+    numbers: PointResult | None = None
+    folder: Path | None = None
+
+    def without_trace(self, numbers: PointResult, folder: Path) -> Captured:
+        """The same with its numbers, its trace only in `folder`."""
+        return replace(
+            self, run=replace(self.run, trace=self.run.trace[:0].copy()), numbers=numbers, folder=folder
+        )
+
+    def whole_run(self) -> Run:
+        """The run with its trace."""
+        return self.run if self.folder is None else storage.load(self.folder)
 
 
-def save_run(folder: Path, experiment: Experiment, captured: Captured) -> None:
+def save_run(folder: Path, experiment: Experiment, captured: Captured, identity: str = "") -> None:
     """Write one run into a folder of its own."""
     point = captured.point
     storage.save(captured.run, folder)
@@ -49,16 +65,29 @@ def save_run(folder: Path, experiment: Experiment, captured: Captured) -> None:
         levels=dict(point.levels),
         settings=dict(point.settings),
         policy_settings=dict(point.policy_settings),
+        identity=identity,
     )
     write_json(folder / PLACE, to_plain(place))
 
 
-def load_run(folder: Path, experiment: Experiment) -> Captured:
-    """Read one run back. BulkheadError if the folder holds no finished run of this experiment."""
+def _place(folder: Path) -> Place:
     try:
-        place = from_plain(Place, json.loads((folder / PLACE).read_text(encoding="utf-8")), PLACE)
+        return from_plain(Place, json.loads((folder / PLACE).read_text(encoding="utf-8")), PLACE)
     except (OSError, json.JSONDecodeError, FormatError) as error:
         raise BulkheadError(f"{folder} holds no captured run: {error}") from None
+
+
+def is_finished(folder: Path, identity: str) -> bool:
+    """Whether the folder holds a finished run of exactly this identity."""
+    try:
+        return _place(folder).identity == identity
+    except BulkheadError:
+        return False
+
+
+def load_run(folder: Path, experiment: Experiment) -> Captured:
+    """Read one run back. BulkheadError if the folder holds no finished run of this experiment."""
+    place = _place(folder)
     if place.experiment != experiment.name:
         raise BulkheadError(f"{folder} was captured for {place.experiment}")
     point = Point(place.levels, place.settings, place.policy_settings)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bulkhead.experiment.archive import Captured, save_run
-from bulkhead.experiment.declare import Experiment, Point
+from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
+from bulkhead.experiment.declare import BACKEND, Experiment, Point
+from bulkhead.experiment.identity import identity
 from bulkhead.experiment.progress import Progress
 from bulkhead.machine import RunOptions
 from bulkhead.run import Run
@@ -21,39 +24,63 @@ def run_path(folder: Path, point: Point, repeat: int) -> Path:
     return folder / f"{point.label}.r{repeat}"
 
 
-def capture(
-    experiment: Experiment,
-    points: Sequence[Point],
-    repeats: int,
-    jobs: int,
-    folder: Path,
-    backend: tuple[str, Backend],
-    progress: Progress,
-) -> list[Captured]:
-    """Run every point `repeats` times and keep each run in `folder`; points in order, repetitions together.
+@dataclass(frozen=True)
+class Batch:
+    """What is to be captured: every point `repeats` times, each run in a folder of its own below `folder`.
 
-    The first failure stops the batch: what has not begun never begins, what runs is waited for, then the error is raised.
+    With `resume`, a run of the same identity that is there already is taken as it is.
     """
-    name, execute = backend
+
+    experiment: Experiment
+    points: Sequence[Point]
+    repeats: int
+    jobs: int
+    folder: Path
+    resume: bool = False
+
+    def label(self, point: Point, repeat: int) -> str:
+        """For people."""
+        return point.label + (f" #{repeat}" if self.repeats > 1 else "")
+
+    def runs(self) -> list[tuple[Point, int]]:
+        """Points in order, repetitions together."""
+        return [(point, repeat) for point in self.points for repeat in range(self.repeats)]
+
+
+def capture(
+    batch: Batch, backends: Mapping[str, Backend], default: str, progress: Progress
+) -> list[Captured]:
+    """Run a batch in threads, for back ends that work in processes of their own.
+
+    A point with a level `backend` says itself what carries it out; the others are for `default`. The first failure stops
+    the batch: what has not begun never begins, what runs is waited for, then the error is raised.
+    """
 
     def one(point: Point, repeat: int) -> Captured:
-        label = point.label + (f" #{repeat}" if repeats > 1 else "")
+        label, path = batch.label(point, repeat), run_path(batch.folder, point, repeat)
+        name, machine = str(point.levels.get(BACKEND, default)), batch.experiment.machine(point)
+        mark = identity(machine, name) if batch.resume else ""
         progress.started(label)
+        if batch.resume and is_finished(path, mark):
+            captured = load_run(path, batch.experiment)
+            progress.finished(label, 0.0)
+            return captured
         options = RunOptions(progress=lambda done: progress.fraction(label, done))
-        captured = Captured(point, repeat, execute(experiment.machine(point), options), name)
-        save_run(run_path(folder, point, repeat), experiment, captured)
+        captured = Captured(point, repeat, backends[name](machine, options), name)
+        save_run(path, batch.experiment, captured, mark or identity(machine, name))
         progress.finished(label, captured.run.host_seconds)
         return captured
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(one, point, repeat) for point in points for repeat in range(repeats)]
+    with ThreadPoolExecutor(max_workers=batch.jobs) as pool:
+        futures = [pool.submit(one, point, repeat) for point, repeat in batch.runs()]
         try:
             return [future.result() for future in futures]
         except BaseException:
-            _cancel(futures)
+            cancel(futures)
             raise
 
 
-def _cancel(futures: Sequence[Future[Captured]]) -> None:
+def cancel(futures: Sequence[Future[Any]]) -> None:
+    """What has not begun never begins."""
     for future in futures:
         future.cancel()

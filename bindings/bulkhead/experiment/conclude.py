@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import SEED, Comparison, Experiment
+from bulkhead.experiment.declare import BACKEND, SEED, Comparison, Experiment
 from bulkhead.experiment.plan import Plan
 from bulkhead.result import (
     FORMAT_VERSION,
@@ -20,6 +20,7 @@ from bulkhead.result import (
     lookup,
 )
 from bulkhead.spec import BulkheadError
+from bulkhead.versions import NO_QEMU
 
 
 def conclude(
@@ -33,14 +34,16 @@ def conclude(
         experiment=experiment.name,
         title=experiment.title,
         question=experiment.question,
-        backend=_only({c.backend for c in captures}, "back end"),
+        backend=_backend(plan, captures),
         quick=plan.quick,
-        seed=plan.settings[SEED.name],
+        seed=captures[0].point.number(SEED.name),
         repeats=repeats,
         reproducible=all(c.run.reproducible for c in captures),
-        factors={f.name: FactorRow(f.help, f.unit, list(plan.levels[f.name])) for f in experiment.factors},
+        factors=_factor_rows(plan),
         settings={
-            s.name: SettingRow(s.help, s.unit, plan.settings[s.name]) for s in (*experiment.settings, SEED)
+            s.name: SettingRow(s.help, s.unit, plan.settings[s.name])
+            for s in (*experiment.settings, SEED)
+            if s.name in plan.settings
         },
         policy_settings=dict(plan.policy_settings),
         metrics=_metric_rows(experiment),
@@ -50,14 +53,30 @@ def conclude(
     )
 
 
+def _factor_rows(plan: Plan) -> dict[str, FactorRow]:
+    rows = {f.name: FactorRow(f.help, f.unit, list(plan.levels[f.name])) for f in plan.experiment.factors}
+    return rows | {s.name: FactorRow(s.help, s.unit, list(plan.levels[s.name])) for s in plan.swept}
+
+
 def _metric_rows(experiment: Experiment) -> dict[str, MetricRow]:
     rows = {m.name: MetricRow(m.help, m.unit, None, None) for m in experiment.metrics}
     rows |= {c.name: MetricRow(c.help, c.unit, c.metric, dict(c.baseline)) for c in experiment.comparisons}
     return rows
 
 
+def _backend(plan: Plan, captures: Sequence[Captured]) -> str:
+    if BACKEND in plan.levels:
+        return "+".join(sorted({c.backend for c in captures}))
+    return str(_only({c.backend for c in captures}, "back end"))
+
+
 def _versions(captures: Sequence[Captured]) -> VersionRow:
-    versions = _only({c.run.versions for c in captures}, "version")
+    """Those of all runs; the simulator's, which know no QEMU, count as of the QEMU of the others."""
+    all_versions = {c.run.versions for c in captures}
+    real = {v for v in all_versions if v.qemu != NO_QEMU} or all_versions
+    if {replace(v, qemu="") for v in all_versions} != {replace(v, qemu="") for v in real}:
+        real = all_versions
+    versions = _only(real, "version")
     return VersionRow(
         versions.commit, versions.dirty, versions.qemu, versions.compiler, versions.trace_schema
     )

@@ -53,7 +53,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Setting:
-    """A number held fixed over all points. `--set NAME=V` replaces it within `least` to `most`."""
+    """A number held fixed over all points. `--set NAME=V` replaces it within `least` to `most`; several make it a factor."""
 
     name: str
     help: str
@@ -68,6 +68,7 @@ SEED = Setting("seed", "seed of the machine and of every policy", "1", 1, 1, 0, 
 DURATION = "duration_ms"
 WARM_UP = "warm_up_ms"
 DRAIN = "drain_ms"
+BACKEND = "backend"  # a factor of this name says which back end carries a point out
 
 
 def duration(full: int, quick: int) -> Setting:

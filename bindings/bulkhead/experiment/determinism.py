@@ -29,7 +29,9 @@ def differences(repeats: Sequence[Captured], events: Mapping[str, int]) -> list[
     first = repeats[0]
     return [
         Difference(
-            other.point.label, other.repeat, first_difference(first.run.trace, other.run.trace, events)
+            other.point.label,
+            other.repeat,
+            first_difference(first.whole_run().trace, other.whole_run().trace, events),
         )
         for other in repeats[1:]
         if other.run.trace_sha256 != first.run.trace_sha256

@@ -45,7 +45,8 @@ class Observed:
     @cached_property
     def beginnings(self) -> Window:
         """When delays may begin that are measured: the measured window without the drain at its end."""
-        drain = self.point.settings.get(DRAIN, 0) * 1_000_000
+        known = DRAIN in self.point.settings or DRAIN in self.point.levels
+        drain = self.point.number(DRAIN) * 1_000_000 if known else 0
         return Window(self.window.start, max(self.window.start, self.window.end - drain))
 
     def _end(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,12 +15,15 @@ from bulkhead.experiment.declare import (
     Factor,
     Point,
     Policies,
+    Setting,
     Whole,
 )
 from bulkhead.result.model import Level
 from bulkhead.spec import PolicySpec, SpecError
 from bulkhead.text import parse_integer, suggest
 
+RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(\d+))?")
+MOST_LEVELS = 100_000
 PolicyNames = Callable[[str], Sequence[str]]
 
 
@@ -32,6 +36,7 @@ class Plan:
     levels: Mapping[str, tuple[Level, ...]]
     settings: Mapping[str, int]
     policy_settings: Mapping[str, int]
+    swept: tuple[Setting, ...] = ()  # settings that were given several values; `levels` has them
 
     @property
     def points(self) -> list[Point]:
@@ -68,7 +73,14 @@ def make_plan(
         if factor is not None:
             levels[name] = _levels(factor, value, policy_names)
         elif setting is not None:
-            settings[name] = parse_integer(value, f"--set {name}", setting.least, setting.most)
+            allowed = Whole(setting.least, setting.most)
+            values = _levels(Factor(name, setting.help, (), (), allowed, setting.unit), value, policy_names)
+            settings.pop(name, None)
+            levels.pop(name, None)
+            if len(values) > 1:
+                levels[name] = values
+            else:
+                settings[name] = int(values[0])
         elif "." in name:
             policy_settings[name] = parse_integer(value, f"--set {name}", -(1 << 62), 1 << 62)
         else:
@@ -76,7 +88,8 @@ def make_plan(
             raise SpecError(
                 f"--set {name}: {experiment.name} has no such factor or setting{suggest(name, known)}"
             )
-    plan = Plan(experiment, quick, levels, settings, policy_settings)
+    swept = tuple(s for s in (*experiment.settings, SEED) if s.name in levels)
+    plan = Plan(experiment, quick, levels, settings, policy_settings, swept)
     _check_policy_settings(plan)
     return plan
 
@@ -89,10 +102,27 @@ def _example(experiment: Experiment) -> str:
 def _levels(factor: Factor, text: str, policy_names: PolicyNames) -> tuple[Level, ...]:
     if isinstance(factor.allowed, Policies) and text == "all":
         return tuple(policy_names(factor.allowed.kind))
-    values = tuple(_level(factor.name, factor.allowed, part, policy_names) for part in text.split(","))
+    values = tuple(
+        _level(factor.name, factor.allowed, part, policy_names)
+        for piece in text.split(",")
+        for part in _spread(factor, piece)
+    )
     if len(set(values)) < len(values):
         raise SpecError(f"--set {factor.name}: {text} names a level twice")
     return values
+
+
+def _spread(factor: Factor, text: str) -> Sequence[str]:
+    """The numbers of a range FIRST..LAST or FIRST..LAST:STEP, or the text itself."""
+    found = RANGE.fullmatch(text)
+    if found is None or not isinstance(factor.allowed, Whole):
+        return (text,)
+    first, last, step = int(found[1]), int(found[2]), int(found[3] or 1)
+    if last < first or step < 1 or (last - first) // step >= MOST_LEVELS:
+        raise SpecError(
+            f"--set {factor.name}: {text} is no range FIRST..LAST:STEP of at most {MOST_LEVELS} numbers"
+        )
+    return [str(number) for number in range(first, last + 1, step)]
 
 
 def _level(name: str, allowed: Allowed, text: str, policy_names: PolicyNames) -> Level:

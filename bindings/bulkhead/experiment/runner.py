@@ -12,7 +12,7 @@ from bulkhead.experiment.capture import Backend
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import check_policies, make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
-from bulkhead.experiment.stages import analyse_stage, capture_stage, load_stage
+from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.figures import draw_figures
 from bulkhead.machine import run_machine
 from bulkhead.result import Result, read_result
@@ -33,6 +33,7 @@ class Request:
     backend: str = "qemu"
     out: Path = Path("out")
     first: str = "capture"
+    resume: bool = False  # keep the finished runs of an interrupted capture
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
         check_policies(plan)
         with ExitStack() as stack:
             progress = _progress(request.name, len(plan.points) * request.repeat, out, stack)
-            backend = (request.backend, backends()[request.backend])
-            captures = capture_stage(plan, request.out, request.repeat, request.jobs, backend, progress)
+            options = Capturing(request.repeat, request.jobs, request.backend, request.resume)
+            captures = capture_stage(plan, request.out, options, backends(), progress)
     else:
         captures = load_stage(plan, request.out)
     analysis = analyse_stage(plan, request.out, captures)

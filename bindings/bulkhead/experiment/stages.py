@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bulkhead.experiment.archive import Captured, load_run
-from bulkhead.experiment.capture import Backend, capture, run_path
+from bulkhead.experiment.capture import Backend, Batch, capture, run_path
 from bulkhead.experiment.conclude import conclude
-from bulkhead.experiment.declare import Experiment
+from bulkhead.experiment.declare import BACKEND, Experiment
 from bulkhead.experiment.determinism import Difference, differences
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.plan import Plan
 from bulkhead.experiment.progress import Progress
+from bulkhead.experiment.sweep import sweep
 from bulkhead.metrics.schema import built_schema
 from bulkhead.result import Result, write_result
 from bulkhead.spec import BulkheadError
 
 RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Capturing:
+    """How a plan is captured."""
+
+    repeats: int = 1
+    jobs: int = 2
+    backend: str = "qemu"
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,12 +48,20 @@ def result_path(out: Path, experiment: Experiment) -> Path:
 
 
 def capture_stage(
-    plan: Plan, out: Path, repeats: int, jobs: int, backend: tuple[str, Backend], progress: Progress
+    plan: Plan,
+    out: Path,
+    options: Capturing,
+    backends: Mapping[str, Backend],
+    progress: Progress,
 ) -> list[Captured]:
-    """Run everything anew; older runs of the experiment in `out` are removed first."""
+    """Run everything; without `resume`, older runs of the experiment in `out` are removed first."""
     folder = out / RUNS / plan.experiment.name
-    shutil.rmtree(folder, ignore_errors=True)
-    return capture(plan.experiment, plan.points, repeats, jobs, folder, backend, progress)
+    if not options.resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    batch = Batch(plan.experiment, plan.points, options.repeats, options.jobs, folder, options.resume)
+    if options.backend == "sim" and BACKEND not in plan.levels:
+        return sweep(batch, progress)
+    return capture(batch, backends, options.backend, progress)
 
 
 def load_stage(plan: Plan, out: Path) -> list[Captured]:
@@ -55,8 +74,14 @@ def load_stage(plan: Plan, out: Path) -> list[Captured]:
             raise BulkheadError(
                 f"{run_path(folder, point, 0)} is not there or has other settings; run the capture"
             )
-        captures += found
+        captures += [_numbered(plan.experiment, captured, folder) for captured in found]
     return captures
+
+
+def _numbered(experiment: Experiment, captured: Captured, folder: Path) -> Captured:
+    """With its numbers worked out and its trace back on disk: a sweep's runs do not fit into memory together."""
+    path = run_path(folder, captured.point, captured.repeat)
+    return captured.without_trace(normalise(experiment, captured), path)
 
 
 def _repeats(folder: Path, label: str) -> list[Path]:
@@ -70,7 +95,7 @@ def analyse_stage(plan: Plan, out: Path, captures: Sequence[Captured]) -> Analys
     """Work out every number and write the result file."""
     found = _disagreements(captures)
     firsts = [captured for captured in captures if captured.repeat == 0]
-    points = [normalise(plan.experiment, captured) for captured in firsts]
+    points = [captured.numbers or normalise(plan.experiment, captured) for captured in firsts]
     result = conclude(plan, captures, points, [str(difference) for difference in found])
     path = result_path(out, plan.experiment)
     write_result(path, result)

@@ -18,7 +18,7 @@ from bulkhead.sim.costs import Costs
 from bulkhead.sim.models import guest_model
 from bulkhead.spec import Machine, SpecError
 from bulkhead.storage import save
-from bulkhead.versions import versions
+from bulkhead.versions import NO_QEMU, versions
 
 EVENTS_AT_A_TIME = 200_000  # between two looks at Ctrl-C
 NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
@@ -110,7 +110,7 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
         trace_sha256=digest,
         landmark=landmark(page, _Memory(ledger), built_policies("scheduler")),
         consoles={},
-        versions=versions("none"),
+        versions=versions(NO_QEMU),
         reproducible=True,
         host_seconds=seconds,
     )

@@ -1,0 +1,49 @@
+"""What decides a run, as one hash: a finished run may stand for a wanted one only if nothing of it differs."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulkhead import _core
+from bulkhead.paths import dom0_image, hypervisor_image
+from bulkhead.policies import choose
+from bulkhead.result.plain import to_plain
+from bulkhead.sim.costs import FILE as COSTS
+from bulkhead.spec import WORKLOAD_PREFIX, Machine
+from bulkhead.workloads import workloads
+
+
+@functools.cache
+def _file_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+
+
+def _files(machine: Machine, backend: str) -> Iterator[Path]:
+    for kind, spec in (("scheduler", machine.sched), ("memory", machine.memctl), ("ring", machine.ringctl)):
+        if spec is not None:
+            yield choose(kind, spec).policy.path
+    if backend == "sim":
+        yield Path(_core.__file__)
+        yield COSTS
+        return
+    yield hypervisor_image()
+    yield dom0_image()
+    images = {f"{WORKLOAD_PREFIX}{name}": workload.image for name, workload in workloads().items()}
+    for guest in machine.guests:
+        yield images.get(guest.kernel, Path(guest.kernel))
+        if guest.initrd is not None:
+            yield Path(guest.initrd)
+
+
+def identity(machine: Machine, backend: str) -> str:
+    """SHA-256 over the machine's description and the contents of every file that takes part in running it."""
+    parts = {
+        "machine": to_plain(machine),
+        "backend": backend,
+        "files": [_file_hash(f) for f in _files(machine, backend)],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,101 @@
+"""Runs the points of a plan in the simulator, on all processors: each worker also works out its runs' numbers.
+
+A worker writes a run's folder and its numbers before it reports; whatever ends the sweep, finished points stay.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
+from bulkhead.experiment.capture import Batch, cancel, run_path
+from bulkhead.experiment.declare import Experiment, Point
+from bulkhead.experiment.find import FOLDER, find
+from bulkhead.experiment.identity import identity
+from bulkhead.experiment.normalise import normalise
+from bulkhead.experiment.progress import Progress
+from bulkhead.result import PointResult, from_plain, to_plain, write_json
+from bulkhead.sim import simulate
+
+NUMBERS = "numbers.json"
+AT_A_TIME = 4  # runs that a worker takes before it reports
+
+
+@dataclass(frozen=True)
+class _Task:
+    experiment: str
+    folder: Path  # where experiments are declared
+    resume: bool
+    runs: tuple[tuple[Point, int, Path], ...]
+
+
+@functools.cache
+def _experiment(name: str, folder: Path) -> Experiment:
+    return find(name, folder)
+
+
+def _one(experiment: Experiment, point: Point, repeat: int, path: Path, resume: bool) -> Captured:
+    machine = experiment.machine(point)
+    mark = identity(machine, "sim")
+    if resume and (path / NUMBERS).is_file() and is_finished(path, mark):
+        captured = replace(load_run(path, experiment), point=point)
+        numbers = from_plain(PointResult, json.loads((path / NUMBERS).read_text(encoding="utf-8")), NUMBERS)
+        return captured.without_trace(numbers, path)
+    captured = Captured(point, repeat, simulate(machine), "sim")
+    numbers = normalise(experiment, captured)
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / NUMBERS, to_plain(numbers))
+    save_run(path, experiment, captured, mark)
+    return captured.without_trace(numbers, path)
+
+
+def _work(task: _Task) -> list[Captured]:
+    experiment = _experiment(task.experiment, task.folder)
+    return [_one(experiment, *run, task.resume) for run in task.runs]
+
+
+def _ignore_interrupts() -> None:
+    """An interrupt is the parent's to see; it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _tasks(batch: Batch, folder: Path) -> list[_Task]:
+    runs = [(point, repeat, run_path(batch.folder, point, repeat)) for point, repeat in batch.runs()]
+    return [
+        _Task(batch.experiment.name, folder, batch.resume, tuple(runs[i : i + AT_A_TIME]))
+        for i in range(0, len(runs), AT_A_TIME)
+    ]
+
+
+def sweep(batch: Batch, progress: Progress, folder: Path = FOLDER) -> list[Captured]:
+    """Simulate a batch in `batch.jobs` processes; runs in the order of the batch, their traces left on disk.
+
+    The experiment must be one that is declared in `folder`. The first failure stops the sweep and is raised.
+    """
+    tasks = _tasks(batch, folder)
+    for path in {run[2].parent for task in tasks for run in task.runs}:
+        path.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(batch.jobs, context, _ignore_interrupts) as pool:
+        futures = [pool.submit(_work, task) for task in tasks]
+        try:
+            return _gather(batch, futures, progress)
+        except BaseException:
+            cancel(futures)
+            raise
+
+
+def _gather(batch: Batch, futures: Sequence[Future[list[Captured]]], progress: Progress) -> list[Captured]:
+    for future in as_completed(futures):
+        for captured in future.result():
+            label = batch.label(captured.point, captured.repeat)
+            progress.started(label)
+            progress.finished(label, captured.run.host_seconds)
+    return [captured for future in futures for captured in future.result()]
