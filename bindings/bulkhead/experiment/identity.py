@@ -14,6 +14,7 @@ from bulkhead.policies import choose
 from bulkhead.result.plain import to_plain
 from bulkhead.sim.costs import FILE as COSTS
 from bulkhead.spec import WORKLOAD_PREFIX, Machine
+from bulkhead.versions import NO_QEMU, versions
 from bulkhead.workloads import workloads
 
 
@@ -40,10 +41,11 @@ def _files(machine: Machine, backend: str) -> Iterator[Path]:
 
 
 def identity(machine: Machine, backend: str) -> str:
-    """SHA-256 over the machine's description and the contents of every file that takes part in running it."""
+    """SHA-256 over the machine's description, the versions, and the contents of every file that takes part in the run."""
     parts = {
         "machine": to_plain(machine),
         "backend": backend,
-        "files": [_file_hash(f) for f in _files(machine, backend)],
+        "versions": to_plain(versions(NO_QEMU if backend == "sim" else None)),
+        "files": [_file_hash(file) for file in _files(machine, backend)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

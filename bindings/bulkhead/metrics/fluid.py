@@ -138,11 +138,24 @@ def _count(intervals: Intervals, times: IntArray) -> IntArray:
     return covered
 
 
+def _distinct(columns: IntArray) -> tuple[IntArray, IntArray]:
+    """The distinct columns, and which of them each column is. A column is one number where that fits: sorting is dear."""
+    base = int(columns.max(initial=0)) + 1
+    if base ** len(columns) >= 1 << 62:
+        sets, index = np.unique(columns, axis=1, return_inverse=True)
+        return sets, index
+    keys = np.zeros(columns.shape[1], dtype=np.int64)
+    for row in columns:
+        keys = keys * base + row
+    _, first, index = np.unique(keys, return_index=True, return_inverse=True)
+    return columns[:, first], index
+
+
 def _rates(
     wanting: IntArray, domains: list[int], weights: Mapping[int, int], caps: Mapping[int, int], pcpus: int
 ) -> FloatArray:
     """Fluid rate of each domain in each stretch; worked out once for each distinct set of runnable vCPUs."""
-    sets, index = np.unique(wanting, axis=1, return_inverse=True)
+    sets, index = _distinct(wanting)
     table = np.zeros(sets.shape, dtype=np.float64)
     for column in range(sets.shape[1]):
         limits = {

@@ -128,8 +128,8 @@ def runnable_intervals(trace: Trace) -> Intervals:
     `pcpu` is -1: wanting has no place.
     """
     single = trace.of("wake", "run_in", "run_out")
-    keys = np.unique(np.stack([int64(single["domain"]), int64(single["vcpu"])]), axis=1).T
-    parts = [_runnable_of(trace, int(domain), int(vcpu)) for domain, vcpu in keys]
+    keys = np.unique(int64(single["domain"]) << 16 | int64(single["vcpu"]))
+    parts = [_runnable_of(trace, int(key) >> 16, int(key) & 0xFFFF) for key in keys]
     if not parts:
         nothing = np.zeros(0, dtype=np.int64)
         return Intervals(nothing, nothing, nothing, nothing, nothing)
@@ -148,8 +148,8 @@ def _runnable_of(trace: Trace, domain: int, vcpu: int) -> Intervals:
         trace.number(event) for event in ("domain_pause", "domain_shutdown", "domain_destroy", "domain_gone")
     ]
     records = trace.records
-    of_vcpu = np.isin(records["event"], own) & (records["vcpu"] == vcpu)
-    mine = records[(records["domain"] == domain) & (of_vcpu | np.isin(records["event"], ends))]
+    of_vcpu = trace.events_in(own) & (records["vcpu"] == vcpu)
+    mine = records[(records["domain"] == domain) & (of_vcpu | trace.events_in(ends))]
     event = mine["event"]
     out: BoolArray = event == trace.number("run_out")
     remains = out & np.isin(mine["a"], sorted(trace.schema.still_runnable))

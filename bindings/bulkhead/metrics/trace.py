@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,16 +82,29 @@ class Trace:
 
     def of(self, *events: str) -> Records:
         """Records of these events, in the order of the trace."""
-        chosen: Records = self.records[
-            np.isin(self.records["event"], [self.number(event) for event in events])
-        ]
+        chosen: Records = self.records[self.events_in([self.number(event) for event in events])]
+        return chosen
+
+    @cached_property
+    def _numbers(self) -> npt.NDArray[np.uint16]:
+        return np.ascontiguousarray(self.records["event"])
+
+    def events_in(self, numbers: list[int]) -> BoolArray:
+        """Which records are of these events, by number."""
+        wanted = np.zeros(1 << 16, dtype=np.bool_)
+        wanted[numbers] = True
+        chosen: BoolArray = wanted[self._numbers]
         return chosen
 
     def marks(self, domain: int, code: int) -> Records:
         """A domain's own marks of one code, in the order of the trace."""
-        marks = self.of("mark")
+        marks = self._marks
         chosen: Records = marks[(marks["domain"] == domain) & (marks["a"] == code)]
         return chosen
+
+    @cached_property
+    def _marks(self) -> Records:
+        return self.of("mark")
 
 
 def int64(values: npt.ArrayLike) -> IntArray:
