@@ -48,7 +48,10 @@ enum class Action : std::uint32_t {
     set_weight = 4,
     create = 5,
     audit = 6,
-    end_run = 7
+    end_run = 7,
+    shutdown = 8,   // asks the guest through xenstore
+    reboot = 9,     // likewise
+    set_memory = 10 // `argument` bytes as its balloon's target, through xenstore
 };
 
 // Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table;

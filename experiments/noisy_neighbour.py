@@ -1,4 +1,7 @@
-"""What noise next door does to a victim: a responder's latency and a computation's throughput beside 0 to 4 CPU hogs."""
+"""What noise next door does to a victim: a responder's latency and a computation's throughput beside 0 to 4 CPU hogs.
+
+With victim=linux the victim is Debian's Linux with sysbench, and the hogs are Linux guests with stress-ng.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,49 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.linux.kernel import DEBIAN_KERNEL
+from bulkhead.linux.report import results
 from bulkhead.metrics import degradation, slowdown
-from bulkhead.spec import MIB, GuestSpec, Machine, TimelineEntry
+from bulkhead.spec import MIB, SECOND, BulkheadError, GuestSpec, Machine, TimelineEntry
 
 MILLISECOND = 1_000_000
 GUEST_MEMORY = 4 * MIB
+LINUX_MEMORY = 192 * MIB
+BULKHEAD_MEMORY = 256 * MIB
 LAG_WINDOWS_MS = (1, 10, 100)
 
 
 def guest(name: str, workload: str, cmdline: str = "", start_paused: bool = False) -> GuestSpec:
     """A guest of the weight that all guests here have."""
     return GuestSpec(name, f"workload:{workload}", cmdline, memory=GUEST_MEMORY, start_paused=start_paused)
+
+
+def linux(name: str, image: str, job: str) -> GuestSpec:
+    """A Linux guest that does one job for ever."""
+    cmdline = f"console=hvc0 quiet bulkhead.job={job}"
+    return GuestSpec(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", memory=LINUX_MEMORY)
+
+
+def linux_machine(point: Point) -> Machine:
+    """The same question with Linux: all boot at once, each for as long as its share of the pCPU makes it, then it counts."""
+    count = point.number("hogs")
+    noise = tuple(linux(f"hog{i + 1}", "stress", "noise:cpu:fork:vm") for i in range(count))
+    guests = (linux("victim", "sysbench", "sysbench-forever"), *noise)
+    return Machine(
+        guests=guests,
+        sched=point.policy("sched"),
+        memory=len(guests) * LINUX_MEMORY + BULKHEAD_MEMORY,
+        duration=point.number("linux_boot_ms") * MILLISECOND * len(guests)
+        + max(point.duration_ns, linux_window(point) * SECOND),
+        seed=point.number("seed"),
+        end_when_idle=False,
+        trace_bytes=64 * MIB,
+    )
+
+
+def linux_window(point: Point) -> int:
+    """Seconds at the run's end in which a Linux victim is measured; sysbench counts whole seconds."""
+    return max(2, -(-point.duration_ns // SECOND))
 
 
 def victims(point: Point) -> tuple[GuestSpec, ...]:
@@ -42,6 +77,8 @@ def victims(point: Point) -> tuple[GuestSpec, ...]:
 
 def machine(point: Point) -> Machine:
     """The victim, its company, and nothing else on one pCPU. The hogs start once the victim is at work."""
+    if is_linux(point):
+        return linux_machine(point)
     hogs = tuple(guest(f"hog{i + 1}", "cpu_hog", start_paused=True) for i in range(point.number("hogs")))
     noise = point.number("noise_at_ms") * MILLISECOND
     return Machine(
@@ -64,13 +101,37 @@ def is_compute(point: Point) -> bool:
     return point.text("victim") == "compute"
 
 
+def has_throughput(point: Point) -> bool:
+    """Points whose victim counts what it did."""
+    return is_compute(point) or is_linux(point)
+
+
+def is_linux(point: Point) -> bool:
+    """Points whose victim is Linux."""
+    return point.text("victim") == "linux"
+
+
+def events_per_second(run: Observed) -> float:
+    """The mean of sysbench's last seconds, all hogs at work. BulkheadError if the victim or a hog was not ready by then."""
+    consoles, window = run.run.consoles, linux_window(run.point)
+    lines = results(consoles.get("victim", ""), "sysbench-forever")
+    if len(lines) <= window:
+        raise BulkheadError(f"{run.point.label}: sysbench did not run {window} s; raise linux_boot_ms")
+    for guest in run.guests:
+        if guest != "victim" and not results(consoles.get(guest, ""), "noise"):
+            raise BulkheadError(f"{run.point.label}: {guest} had not booted; raise linux_boot_ms")
+    return sum(float(line["events_per_s"]) for line in lines[-window:]) / window
+
+
 def throughput(run: Observed) -> float | None:
-    """Operations per second of the victim."""
+    """Operations per second of the victim; sysbench's events if it is Linux."""
+    if is_linux(run.point):
+        return events_per_second(run)
     return run.progress("victim").per_second
 
 
 METRICS = (
-    Metric("throughput", "op/s", "operations of the victim per second", throughput, is_compute),
+    Metric("throughput", "op/s", "operations of the victim per second", throughput, has_throughput),
     Metric(
         "latency",
         "ns",
@@ -183,6 +244,13 @@ FIGURE = Lines(
             where={"victim": "compute"},
             ideal=Ideal("ideal_degradation"),
         ),
+        Panel(
+            path="degradation",
+            quantity=Quantity("throughput lost [%]"),
+            title="(c) sysbench in Linux, beside stress-ng in Linux",
+            where={"victim": "linux"},
+            ideal=Ideal("ideal_degradation"),
+        ),
     ),
 )
 
@@ -203,7 +271,7 @@ EXPERIMENT = Experiment(
             "the victim's workload",
             ("responder", "compute"),
             ("responder", "compute"),
-            Choice(("responder", "compute")),
+            Choice(("responder", "compute", "linux")),
         ),
         Factor("hogs", "CPU hogs beside the victim", (0, 1, 2, 3, 4), (0, 1, 2, 4), Whole(0, 16)),
     ),
@@ -212,6 +280,15 @@ EXPERIMENT = Experiment(
         warm_up(full=200, quick=100),
         drain(full=300, quick=150),
         Setting("noise_at_ms", "when the hogs start", "ms", 30, 30, 1, 60_000),
+        Setting(
+            "linux_boot_ms",
+            "time of its own that a Linux guest has to boot",
+            "ms",
+            20_000,
+            20_000,
+            1,
+            600_000,
+        ),
         # No multiple of it falls together with a scheduler's tick for long.
         Setting("period_us", "time between two requests of the pinger", "us", 1130, 1130, 100, 1_000_000),
     ),

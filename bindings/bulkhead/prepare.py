@@ -22,7 +22,16 @@ HYPERVISOR_BYTES = 16 * MIB
 HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
 RESERVED_NAMES = ("bulkhead", "dom0")
 NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-NEEDS_GUEST = ("unpause", "pause", "destroy", "set_weight", "create")
+NEEDS_GUEST = (
+    "unpause",
+    "pause",
+    "destroy",
+    "set_weight",
+    "create",
+    "shutdown",
+    "reboot",
+    "set_memory",
+)
 
 
 def _readable(path: str, what: str) -> Path:
@@ -99,6 +108,10 @@ def _check_timeline(machine: Machine) -> None:
             raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
         if entry.action in NEEDS_GUEST and entry.guest not in names:
             raise SpecError(f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine")
+        if entry.action == "set_memory" and entry.argument < LEAST_GUEST_MEMORY:
+            raise SpecError(
+                f"timeline: set_memory to {entry.argument} bytes is too little; give at least 1 MiB"
+            )
 
 
 def _check_options(machine: Machine) -> None:

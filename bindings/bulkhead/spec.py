@@ -64,8 +64,9 @@ class GuestSpec:
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run; `at` counts from the end of building.
+    """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory.
 
+    `at` counts from the end of building. The last three ask the guest, which may not listen; set_memory's argument is bytes.
     A guest whose `create` is on the timeline is not built at the start.
     """
 

@@ -47,7 +47,10 @@ void Machine::start(const Manifest& manifest) {
     for (std::size_t i = 0; i < guests.size(); ++i)
         (new (first + i) Slot{})->guest = &guests[i];
     slots_ = {first, guests.size()};
-    store_.start(guests.size());
+    std::size_t vcpus = 0;
+    for (const auto& guest : guests)
+        vcpus += guest.vcpus;
+    store_.start(guests.size(), vcpus);
     const auto port = guest::events::bind_virq(VIRQ_DOM_EXC);
     if (!port)
         guest::panic("dom0: cannot hear of guests that shut down: {}", port.error());
@@ -204,6 +207,15 @@ void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
         break;
     case Action::set_weight:
         done = set_weight(slot.id, entry.argument);
+        break;
+    case Action::shutdown:
+        store_.ask(slot.id, "poweroff");
+        break;
+    case Action::reboot:
+        store_.ask(slot.id, "reboot");
+        break;
+    case Action::set_memory:
+        store_.set_memory_target(slot.id, entry.argument);
         break;
     default:
         put_away(slot);

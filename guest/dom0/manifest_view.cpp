@@ -79,7 +79,7 @@ Checked check_timeline(std::span<const manifest::TimelineEntry> timeline, std::s
         if (entry.at < before)
             return fail(ManifestError::unordered, i);
         before = entry.at;
-        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::end_run)
+        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::set_memory)
             return fail(ManifestError::bad_action, i);
         if (needs_guest(entry.action) && entry.target >= guests)
             return fail(ManifestError::bad_target, i);

@@ -14,7 +14,8 @@ namespace {
 using xenstore::Path;
 
 // Per guest beside its own quota: the entries that domain 0 makes for it. And room for one request's journal.
-constexpr std::size_t entries_per_guest = 48, blocks_per_guest = 96;
+constexpr std::size_t entries_per_guest = 48, blocks_per_guest = 96, entries_per_vcpu = 2,
+                      blocks_per_vcpu = 2;
 constexpr std::size_t spare_nodes = 1024, spare_blocks = 4096, journal_records = 4096;
 constexpr std::size_t connection_pages = image::pages_for(sizeof(xenstore::Connection));
 
@@ -41,10 +42,12 @@ xenstore::Quota quota_for(std::size_t guests) {
 
 } // namespace
 
-void StoreService::start(std::size_t guests) {
+void StoreService::start(std::size_t guests, std::size_t vcpus) {
     const auto quota = quota_for(guests);
-    const auto nodes = allocate<xenstore::Node>(spare_nodes + guests * (quota.nodes + entries_per_guest));
-    const auto blocks = allocate<xenstore::Block>(spare_blocks + guests * (quota.blocks + blocks_per_guest));
+    const auto nodes = allocate<xenstore::Node>(spare_nodes + guests * (quota.nodes + entries_per_guest) +
+                                                vcpus * entries_per_vcpu);
+    const auto blocks = allocate<xenstore::Block>(spare_blocks + guests * (quota.blocks + blocks_per_guest) +
+                                                  vcpus * blocks_per_vcpu);
     const auto journal = allocate<xenstore::Change>(journal_records);
     const auto usage = allocate<xenstore::Usage>(xenstore::max_domains);
     server_.start(
@@ -95,7 +98,19 @@ void StoreService::describe(const Built& built, const manifest::Guest& guest) {
     }
     make(id, "device", xenstore::readable_by(nobody, id));
     make(id, "control", xenstore::readable_by(nobody, id));
-    make(id, "data", xenstore::readable_by_all(id));
+    put(id, "control/platform-feature-xs_reset_watches", 1);
+    // Where the guest says what it understands and acknowledges what it is asked.
+    for (const std::string_view own : {"control/shutdown", "control/sysrq", "control/feature-poweroff",
+                                       "control/feature-reboot", "control/feature-suspend"})
+        make(id, own, xenstore::readable_by(id, nobody));
+    for (const std::string_view own : {"data", "drivers", "feature", "attr", "error"})
+        make(id, own, xenstore::readable_by_all(id));
+}
+
+void StoreService::ask(DomainId domain, std::string_view what) { put(domain, "control/shutdown", what); }
+
+void StoreService::set_memory_target(DomainId domain, std::int64_t bytes) {
+    put(domain, "memory/target", static_cast<std::uint64_t>(bytes) / 1024);
 }
 
 guest::Result<StoreLine> StoreService::open(const Built& built, const manifest::Guest& guest) {

@@ -18,8 +18,8 @@ struct StoreLine {
 
 class StoreService {
   public:
-    // Sets storage aside for `guests` guests and makes domain 0's own entries.
-    void start(std::size_t guests);
+    // Sets storage aside for `guests` guests with `vcpus` in all, and makes domain 0's own entries.
+    void start(std::size_t guests, std::size_t vcpus);
 
     // Makes the guest's part of the tree and connects its ring.
     [[nodiscard]] guest::Result<StoreLine> open(const Built& built, const manifest::Guest& guest);
@@ -29,6 +29,10 @@ class StoreService {
     [[nodiscard]] static bool look(StoreLine& line);
     // One turn for one guest.
     void serve(StoreLine& line);
+
+    // Asks a guest to end its life ("poweroff", "reboot"), or to take or give back memory. It may not listen.
+    void ask(DomainId domain, std::string_view what);
+    void set_memory_target(DomainId domain, std::int64_t bytes);
 
   private:
     void describe(const Built& built, const manifest::Guest& guest);

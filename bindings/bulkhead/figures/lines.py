@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,7 +29,8 @@ IDEAL_LOOK = {
 
 
 def draw_lines(spec: Lines, result: Result) -> Figure:
-    """The figure."""
+    """The figure, without panels whose points were not run."""
+    spec = replace(spec, panels=tuple(p for p in spec.panels if result.where(p.where)) or spec.panels)
     levels = result.factors[spec.x].values
     series = result.factors[spec.series].values
     rows = _legend_shape(spec, series)[0]

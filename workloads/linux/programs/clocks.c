@@ -17,6 +17,7 @@ int main(int count, char** words) {
     const int samples = count > 1 ? atoi(words[1]) : 5;
     const long pause = count > 2 ? atol(words[2]) : 100;
     const struct timespec wait = {pause / 1000, pause % 1000 * 1000000};
+    nanoseconds(CLOCK_REALTIME); // so that the first sample finds everything in place
     for (int i = 0; i < samples; ++i) {
         if (i > 0)
             nanosleep(&wait, NULL);

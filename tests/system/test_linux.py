@@ -1,0 +1,53 @@
+"""Debian's kernel as an ordinary guest, alone: to user space and off again, with one vCPU and with four."""
+
+from __future__ import annotations
+
+from linux_guests import assert_done, linux, run_linux
+from machines import assert_sound, said
+
+from bulkhead import TimelineEntry
+from bulkhead.linux.report import results
+from bulkhead.spec import MIB, SECOND
+
+PARTS_PER_MILLION = 10
+NOTED = "uptime_ns"
+
+
+def test_the_command_boots_it_to_user_space_and_off(command) -> None:  # type: ignore[no-untyped-def]
+    guest = "kernel=/boot/vmlinuz-*,initrd=image:small,mem=128M,vcpus=1"
+    result = command("boot", "--guest", f"{guest},cmdline=console=hvc0 bulkhead.job=memory", "--for", "30s")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"linux| RESULT name=boot {NOTED}=" in result.stdout
+    assert "linux| RESULT name=memory status=0" in result.stdout
+
+
+def test_four_vcpus_its_clocks_and_no_warning() -> None:
+    jobs = ("cpus", "clocks:4:200", "micro:null_call:fork:exec:page_fault:signal:context_switch", "log")
+    run = run_linux(linux("linux", *jobs, vcpus=4))
+    assert_done(run, "linux", *jobs)
+    assert run.exit_status == 0
+    console = run.consoles["linux"]
+    assert results(console, "cpus")[0]["online"] == "4"
+    samples = [{key: int(value) for key, value in row.items()} for row in results(console, "clocks")[:4]]
+    machine = samples[-1]["tsc"] - samples[0]["tsc"]
+    for clock in ("monotonic_ns", "realtime_ns"):
+        error = abs(samples[-1][clock] - samples[0][clock] - machine)
+        assert error <= machine * PARTS_PER_MILLION / 1e6, (clock, error, said(run))
+    assert len(results(console, "micro")) == 6 + 1, said(run)
+    assert_sound(run)
+
+
+def test_a_guest_does_what_it_is_asked_through_xenstore() -> None:
+    """It gives memory back, and later powers off, though its own init would stay for ever."""
+    timeline = (
+        TimelineEntry(14 * SECOND, "set_memory", "linux", 112 * MIB),
+        TimelineEntry(18 * SECOND, "shutdown", "linux"),
+    )
+    guest = linux("linux", "memory", "sleep:3", "memory", words="quiet bulkhead.end=stay")
+    run = run_linux(guest, timeline=timeline)
+    assert_done(run, "linux", "memory", "sleep")
+    before, after = (
+        int(row["memtotal_kib"]) for row in results(run.consoles["linux"], "memory") if len(row) > 1
+    )
+    assert before - after == 16 * 1024, said(run)
+    assert_sound(run)
