@@ -142,7 +142,7 @@ void StoreService::close(StoreLine& line) {
 bool StoreService::look(StoreLine& line) {
     if (line.connection == nullptr)
         return false;
-    line.waiting = guest::events::take(line.port) || line.waiting;
+    line.waiting = guest::events::take(line.port) || line.waiting || line.connection->told;
     return line.waiting;
 }
 

@@ -25,7 +25,7 @@ class StoreService {
     [[nodiscard]] guest::Result<StoreLine> open(const Built& built, const manifest::Guest& guest);
     // Forgets the guest. Its frame is no longer mapped afterwards.
     void close(StoreLine& line);
-    // Notices an event; true if there is something to serve.
+    // Notices an event or another's change; true if there is something to serve.
     [[nodiscard]] static bool look(StoreLine& line);
     // One turn for one guest.
     void serve(StoreLine& line);

@@ -46,6 +46,20 @@ TEST_F(XenstoreRing, CarriesARequestAndItsReply) {
     EXPECT_FALSE(serve().notify);
 }
 
+TEST_F(XenstoreRing, AnothersChangeMakesTheWatcherDueATurn) {
+    put(message(XS_WATCH, "data\0tok\0"s));
+    static_cast<void>(serve());
+    take();
+    EXPECT_FALSE(guest.connection().told);
+    EXPECT_TRUE(store->write(xenstore::Path::home_of(DomainId{1}) / "name", "unseen"));
+    EXPECT_FALSE(guest.connection().told);
+    EXPECT_TRUE(store->write(xenstore::Path::home_of(DomainId{1}) / "data", "seen"));
+    EXPECT_TRUE(guest.connection().told);
+    EXPECT_TRUE(serve().notify);
+    EXPECT_FALSE(guest.connection().told);
+    EXPECT_EQ(Guest::split(take()), (std::vector<Message>{{XS_WATCH_EVENT, 0, 0, "data\0tok\0"s}}));
+}
+
 TEST_F(XenstoreRing, MessagesLargerThanTheRingPassInParts) {
     const std::string value(2000, 'v');
     std::string bytes = message(XS_WRITE, "data/big\0"s + value) + message(XS_READ, "data/big\0"s);

@@ -57,6 +57,7 @@ struct Connection {
 
     DomainId domain;
     bool broken = false; // the guest violated the ring's protocol; it is not served any more
+    bool told = false;   // another's change was told to a watch of it since its last turn: it is due a turn
     Connection* next = nullptr;
     std::uint32_t requests_read = 0; // our own ring indexes: the guest could change the shared ones
     std::uint32_t replies_written = 0;

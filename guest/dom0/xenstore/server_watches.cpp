@@ -121,6 +121,7 @@ void Server::tell(Connection& connection, Watch& watch, std::string_view path, b
     const bool above = removed && equal == path.size() && blocks.at(watch.path, equal) == '/';
     if ((!below && !above) || watch.due || !store_.may_know(connection.domain, path))
         return;
+    connection.told = true;
     // Room for one reply stays free: it may be the one to the request that caused this event.
     const auto needed = sizeof(xsd_sockmsg) + path.size() + watch.token.length + 2;
     if (above || connection.output.room() < needed + max_message || !send_event(connection, watch, path))

@@ -80,6 +80,7 @@ void open_ring(xenstore_domain_interface& ring) {
 Progress serve(Server& server, Connection& connection, xenstore_domain_interface& ring) {
     Progress progress;
     unsigned answered = 0;
+    connection.told = false;
     while (!connection.broken) {
         server.send_due_events(connection);
         progress.notify = send(connection, ring) || progress.notify;

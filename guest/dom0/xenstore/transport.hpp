@@ -14,8 +14,9 @@ struct Progress {
 // Says what this server can do. Called once, before the guest runs.
 void open_ring(xenstore_domain_interface& ring);
 
-// One turn: sends, reads and answers at most `requests_per_turn` requests. A ring that breaks the protocol is
-// marked and not served again.
+// One turn, due when the guest signals, when a turn left work over, and when the connection was `told`:
+// sends, reads and answers at most `requests_per_turn` requests. A ring that breaks the protocol is marked
+// and not served again.
 inline constexpr unsigned requests_per_turn = 16;
 [[nodiscard]] Progress serve(Server& server, Connection& connection, xenstore_domain_interface& ring);
 
