@@ -5,7 +5,7 @@ from bulkhead.experiment.find import find, find_all, names
 from bulkhead.experiment.plan import check_policies, make_plan
 from bulkhead.spec import BulkheadError, SpecError
 
-BUILT = ("credit", "credit_sampled", "round_robin", "stride")
+BUILT = ("bvt", "credit", "credit2", "credit_sampled", "eevdf", "round_robin", "stride")
 
 
 def policies(kind):

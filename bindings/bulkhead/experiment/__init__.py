@@ -1,6 +1,7 @@
 """Experiments: declared in `experiments/`, carried out here. `run_experiment(Request(name))` does everything."""
 
 from bulkhead.experiment.declare import (
+    BACKEND,
     Choice,
     Comparison,
     Experiment,
@@ -14,9 +15,11 @@ from bulkhead.experiment.declare import (
     duration,
     warm_up,
 )
+from bulkhead.experiment.find import find
 from bulkhead.experiment.observe import Observed, summary
 
 __all__ = [
+    "BACKEND",
     "Choice",
     "Comparison",
     "Experiment",
@@ -29,6 +32,7 @@ __all__ = [
     "Whole",
     "drain",
     "duration",
+    "find",
     "summary",
     "warm_up",
 ]

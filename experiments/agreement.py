@@ -1,0 +1,186 @@
+"""How far simulator and hypervisor agree: the same machines on both back ends, under the same policy files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bulkhead.experiment import (
+    BACKEND,
+    Choice,
+    Comparison,
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    Setting,
+    Whole,
+    drain,
+    duration,
+    find,
+    summary,
+    warm_up,
+)
+from bulkhead.figures import Lines, Panel, Quantity
+from bulkhead.spec import MIB, GuestSpec, Machine, TimelineEntry
+
+NEIGHBOURS = find("noisy_neighbour")
+DODGER = "dodger"
+DODGER_AT = 200_000_000  # ns; who shares the pCPU with it may never get far enough to start
+VICTIMS = ("victim", "pinger")
+
+
+def machine(point: Point) -> Machine:
+    """A machine of noisy_neighbour; or, with a dodger in the place of the first hog, one like theft_of_service's."""
+    if point.text("case") != DODGER:
+        return NEIGHBOURS.machine(replace(point, levels={**point.levels, "victim": point.text("case")}))
+    noise = ["tick_dodger", *["cpu_hog"] * (point.number("hogs") - 1)][: point.number("hogs")]
+    guests = {"victim": "compute"} | {f"hog{i + 1}": workload for i, workload in enumerate(noise)}
+    return Machine(
+        guests=tuple(
+            GuestSpec(name, f"workload:{workload}", memory=4 * MIB, start_paused=workload == "tick_dodger")
+            for name, workload in guests.items()
+        ),
+        sched=point.policy("sched"),
+        duration=point.duration_ns,
+        timeline=(TimelineEntry(DODGER_AT, "unpause", "hog1"),) if noise else (),
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def is_responder(point: Point) -> bool:
+    """Points whose victim answers requests."""
+    return point.text("case") == "responder"
+
+
+def victim_share(run: Observed) -> float:
+    """What the victim ran, with whoever it talks to."""
+    shares = run.share(run.guests)
+    return sum(shares[name] for name in VICTIMS if name in shares)
+
+
+def noise_share(run: Observed) -> float:
+    """What the others ran together."""
+    return sum(share for name, share in run.share(run.guests).items() if name not in VICTIMS)
+
+
+HYPERVISOR = {BACKEND: "qemu"}
+
+
+def apart(simulated: float, real: float) -> float:
+    """Distance of two numbers."""
+    return abs(simulated - real)
+
+
+def percent_apart(simulated: float, real: float) -> float | None:
+    """Distance in per cent of the hypervisor's number."""
+    return 100 * abs(simulated - real) / real if real else None
+
+
+METRICS = (
+    Metric("victim_share", "1", "part of the pCPU time of victim and pinger", victim_share),
+    Metric("noise_share", "1", "part of the pCPU time of all others", noise_share),
+    Metric(
+        "latency",
+        "ns",
+        "response time: from the instant at which a request was due to its reply at the pinger (open loop)",
+        lambda run: summary(run.open_loop("pinger")),
+        is_responder,
+    ),
+    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+)
+
+COMPARISONS = (
+    Comparison(
+        "victim_share_error",
+        "percentage points",
+        "victim's share, distance from the hypervisor's",
+        "victim_share",
+        HYPERVISOR,
+        lambda simulated, real: 100 * apart(simulated, real),
+    ),
+    Comparison(
+        "noise_share_error",
+        "percentage points",
+        "the others' share, distance from the hypervisor's",
+        "noise_share",
+        HYPERVISOR,
+        lambda simulated, real: 100 * apart(simulated, real),
+    ),
+    Comparison("p50_error", "ns", "median response time, distance", "latency.p50", HYPERVISOR, apart),
+    Comparison("p99_error", "ns", "p99 of the response time, distance", "latency.p99", HYPERVISOR, apart),
+    Comparison(
+        "p99_error_percent",
+        "%",
+        "the same, in per cent of the hypervisor's",
+        "latency.p99",
+        HYPERVISOR,
+        percent_apart,
+    ),
+)
+
+FIGURE = Lines(
+    name="agreement",
+    caption=(
+        "Distance of the simulator's numbers from the hypervisor's, one pCPU, the same policy files. The costs of the "
+        "hypervisor's own work are calibrated on two of these machines."
+    ),
+    x="hogs",
+    x_label="hogs beside the victim",
+    series="sched",
+    panels=(
+        Panel(
+            path="p99_error_percent",
+            quantity=Quantity("error of p99 [%]"),
+            title="(a) responder",
+            where={"case": "responder", BACKEND: "sim"},
+        ),
+        Panel(
+            path="victim_share_error",
+            quantity=Quantity("error of the share [pp]"),
+            title="(b) compute",
+            where={"case": "compute", BACKEND: "sim"},
+        ),
+        Panel(
+            path="victim_share_error",
+            quantity=Quantity("error of the share [pp]"),
+            title="(c) compute, first hog a dodger",
+            where={"case": DODGER, BACKEND: "sim"},
+        ),
+    ),
+)
+
+SCHEDULERS = ("round_robin", "credit", "credit_sampled", "stride", "bvt", "credit2", "eevdf")
+
+EXPERIMENT = Experiment(
+    name="agreement",
+    title="Agreement of the two back ends",
+    question="How far are the simulator's shares and latencies from those measured on the hypervisor?",
+    factors=(
+        Factor(
+            BACKEND, "what carries the machine out", ("qemu", "sim"), ("qemu", "sim"), Choice(("qemu", "sim"))
+        ),
+        Factor("sched", "scheduler", SCHEDULERS, SCHEDULERS[:3], Policies("scheduler")),
+        Factor(
+            "case",
+            "what the victim does, and beside what",
+            ("responder", "compute", DODGER),
+            ("responder", "compute", DODGER),
+            Choice(("responder", "compute", DODGER)),
+        ),
+        Factor("hogs", "hogs beside the victim", (0, 1, 2, 4), (1,), Whole(0, 16)),
+    ),
+    settings=(
+        duration(full=3000, quick=800),
+        warm_up(full=1000, quick=300),
+        drain(full=300, quick=150),
+        Setting("noise_at_ms", "when the hogs start", "ms", 30, 30, 1, 60_000),
+        Setting("period_us", "time between two requests of the pinger", "us", 1130, 1130, 100, 1_000_000),
+    ),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=COMPARISONS,
+    figures=(FIGURE,),
+)
