@@ -67,8 +67,9 @@ def blind_core(files: Sequence[str]) -> Case:
 
 
 def _clang_build() -> Case:
+    """The product and, from the fuzz layer, most of what the host's tests compile."""
     try:
-        build("clang", ["all", "host_tests"])
+        build("clang", ["all"])
     except BuildError as error:
         return Case("clang builds without a warning", FAILED, str(error))
     return Case("clang builds without a warning", PASSED)
