@@ -1,5 +1,6 @@
-# bulkhead_plugins(KIND): every *.cpp of the calling folder becomes one plug-in, ${CMAKE_BINARY_DIR}/KIND/NAME.so, and a
-# CTest (label "policy") that checks its file against what plugin/check.py promises to loaders.
+# bulkhead_plugins(KIND [FROM folder]): every *.cpp of the calling folder, or another one, becomes one plug-in,
+# ${CMAKE_BINARY_DIR}/KIND/NAME.so, and a CTest (label "policy") that checks its file against what plugin/check.py promises to
+# loaders.
 include_guard(GLOBAL)
 add_library(bulkhead_plugin_runtime OBJECT ${CMAKE_SOURCE_DIR}/plugin/runtime.cpp)
 target_link_libraries(bulkhead_plugin_runtime PRIVATE bulkhead_freestanding)
@@ -17,7 +18,11 @@ target_link_options(bulkhead_plugin INTERFACE
 add_custom_target(policies)
 
 function(bulkhead_plugins kind)
-    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+    cmake_parse_arguments(PARSE_ARGV 1 plugins "" "FROM" "")
+    if(NOT plugins_FROM)
+        set(plugins_FROM ${CMAKE_CURRENT_SOURCE_DIR})
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS ${plugins_FROM}/*.cpp)
     foreach(source IN LISTS sources)
         get_filename_component(name ${source} NAME_WE)
         set(target ${kind}_${name})

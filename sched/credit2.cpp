@@ -59,15 +59,15 @@ class Credit2 : public sched::Policy {
         settle(now);
         Domain& domain = domain_of(vcpu);
         accounts_.wakes(domain);
-        queue_.push_back(vcpu, now);
         Pcpu* victim = running_.weakest_for(vcpu, LessCredit{});
         if (victim != nullptr && LessCredit{}(*victim->running->domain, domain) &&
             allowance_.pay(domain, now)) {
-            domain.boosted = true;
-            queue_.reorder(domain);
             victim->claimed = true;
             services_.kick(victim->id);
+            domain.boosted = true;
+            queue_.reorder(domain);
         }
+        queue_.push_back(vcpu, now);
     }
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {

@@ -58,11 +58,11 @@ class Accounts {
 
     void attach(Domain& domain) {
         if (domain.vcpus == 1)
-            weights_ += domain.counted = domain.weight;
+            retune(domain);
     }
-    void detach(const Domain& domain) {
+    void detach(Domain& domain) {
         if (domain.vcpus == 1)
-            weights_ -= domain.counted;
+            count(domain, 0);
     }
     // One more of its vCPUs is runnable. `domain` is in no queue when its first one wakes.
     void wakes(Domain& domain) {
@@ -87,17 +87,22 @@ class Accounts {
         domain.position = clock_ + scaled(unscaled(domain.position - clock_, domain.counted), domain.weight);
         weights_ += domain.weight - std::int64_t{domain.counted};
         domain.counted = domain.weight;
+        most_behind_ = saving_ * 65'536 / std::max(weights_, std::int64_t{1}) * pcpus_;
     }
 
   private:
-    [[nodiscard]] VirtualTime floor() const {
-        return clock_ - saving_ * 65'536 / std::max(weights_, std::int64_t{1}) * pcpus_;
+    void count(Domain& domain, std::uint32_t weight) {
+        weights_ += std::int64_t{weight} - domain.counted;
+        domain.counted = weight;
+        most_behind_ = saving_ * 65'536 / std::max(weights_, std::int64_t{1}) * pcpus_;
     }
+    [[nodiscard]] VirtualTime floor() const { return clock_ - most_behind_; }
 
     std::uint32_t pcpus_;
     Nanos saving_;
     VirtualTime clock_;
     std::int64_t weights_ = 0; // of all attached domains
+    Nanos most_behind_;
 };
 
 // Domains in the order `Before`, which compares two of D; equal ones in the order in which they came.

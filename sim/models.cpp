@@ -10,11 +10,6 @@ namespace bulkhead::sim {
 
 namespace {
 
-constexpr ModelOption periodic_options[] = {
-    {"period_us", "us", "1000", "time between two releases"},
-    {"work_us", "us", "50", "CPU time that each release needs"},
-    {"phase_us", "us", "0", "shift of all releases against multiples of the period"},
-};
 constexpr ModelOption sporadic_options[] = {
     {"gap_us", "us", "1000", "least time between two releases"},
     {"mean_us", "us", "1000", "mean of the exponential time that is added to it"},
@@ -37,7 +32,7 @@ constexpr std::array table{
     Model{"yield_storm", "", {}, yield_storm},
     Model{"timer_storm", "", {}, timer_storm},
     Model{"event_storm", "", {}, event_storm},
-    Model{"periodic", "works for a fixed time at each multiple of its period", periodic_options, periodic},
+    Model{"periodic", "", {}, periodic},
     Model{"sporadic", "works for a fixed time at random instants with a least distance", sporadic_options,
           sporadic},
     Model{"on_off", "bursts of work and pauses of random length", on_off_options, on_off},

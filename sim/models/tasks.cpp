@@ -62,9 +62,9 @@ Program periodic(Guest& me, ModelSetup setup) {
     RealTime release =
         RealTime{(me.now().since_start().count() / period.count() + 1) * period.count()} + phase;
     for (std::uint64_t job = 0; me.now() < ends; ++job) {
+        co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(release.since_start().count()));
         while (me.now() < release)
             co_await me.wait(release);
-        co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(release.since_start().count()));
         co_await me.mark(code(Mark::request_seen), job);
         co_await me.run(work);
         co_await me.mark(code(Mark::response_sent), job);

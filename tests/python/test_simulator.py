@@ -61,9 +61,9 @@ def test_an_experiment_runs_end_to_end(tmp_path) -> None:  # type: ignore[no-unt
         ("/usr/lib/grub-xen/grub-x86_64-xen.bin", "", "runs no kernels"),
         ("workload:garbage", "", "no model of workload 'garbage'"),
         ("model:no_such", "", "no model 'no_such'"),
-        ("model:periodic", "nonsense=1", "no option 'nonsense'"),
+        ("model:sporadic", "nonsense=1", "no option 'nonsense'"),
         ("model:replay", "", "needs steps="),
-        ("model:periodic", "period_us=x", "write a whole number"),
+        ("model:sporadic", "gap_us=x", "write a whole number"),
         ("workload:pinger", "peer=nobody", "no guest has that name"),
     ],
 )

@@ -55,6 +55,11 @@ def run(
     return _carry_out(Request(experiment, quick, tuple(set_), repeat, jobs, backend, folder, resume=resume))
 
 
-def demo() -> int:
-    """Run the main experiment quickly under all schedulers and draw its figure."""
-    return _carry_out(Request(DEMO, quick=True, out=Path(_shown(OUT / "demo"))))
+def demo(
+    sched: Optional[str] = typer.Option(
+        None, metavar="NAME,...", help="These schedulers instead of the experiment's own."
+    )
+) -> int:
+    """Run the main experiment quickly, under its schedulers or others, and draw its figure."""
+    sets = () if sched is None else (f"sched={sched}",)
+    return _carry_out(Request(DEMO, quick=True, sets=sets, out=Path(_shown(OUT / "demo"))))

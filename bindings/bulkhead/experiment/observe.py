@@ -143,6 +143,20 @@ class Observed:
         )
         return metrics.open_loop(deadlines, sent, replies, self.beginnings)
 
+    def job_start(self, guest: str) -> Delays:
+        """From each release of a periodic guest to its first instruction for that job. BulkheadError as `between`."""
+        self._require_begun(guest, "request_seen", self.window)
+        deadlines, seen = self.marks(guest, "deadline"), self.marks(guest, "request_seen")
+        return metrics.open_loop(deadlines, seen, seen, self.beginnings)
+
+    def job_response(self, guest: str) -> Delays:
+        """From each release of a periodic guest to the end of that job. BulkheadError as `between`."""
+        self._require_begun(guest, "request_seen", self.window)
+        deadlines, seen, done = (
+            self.marks(guest, code) for code in ("deadline", "request_seen", "response_sent")
+        )
+        return metrics.open_loop(deadlines, seen, done, self.beginnings)
+
     def timer_lateness(self, guest: str) -> Delays:
         """How late the guest's timers expired."""
         return metrics.timer_lateness(self.trace, self.window, self.domains[guest])

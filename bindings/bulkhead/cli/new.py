@@ -1,0 +1,48 @@
+"""`bulkhead new`: the first version of something, made from the example of its kind, and what to do with it next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from bulkhead.paths import ROOT
+from bulkhead.scaffold import EXAMPLES, scaffold
+from bulkhead.spec import SpecError
+from bulkhead.text import suggest
+
+NEXT = """\
+wrote {path}
+next:
+  ./bulkhead test policy                          its file, its description, and random machines
+  ./bulkhead demo --sched {name},credit{pad}         the main experiment, side by side
+  ./bulkhead boot --guest kernel=workload:compute --sched {name}
+how to go on: docs/writing-a-policy.md"""
+
+OUTSIDE = """\
+wrote {path}
+next:
+  cmake --install build/release --component sdk --prefix DIR   once: headers and the command below
+  DIR/bin/bulkhead-plugin {folder}
+  ./bulkhead boot --guest kernel=workload:compute --sched {folder}/build/{name}.so
+how to go on: docs/writing-a-policy.md"""
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def new(
+    kind: str = typer.Argument(..., metavar="scheduler"),
+    name: str = typer.Argument(..., metavar="NAME"),
+    folder: Optional[Path] = typer.Option(None, "--in", help="a folder outside the checkout"),
+) -> int:
+    """Make the first version of a policy: complete, and yours to change."""
+    if kind not in EXAMPLES:
+        raise SpecError(f"new: there is no kind '{kind}'{suggest(kind, EXAMPLES)}")
+    path = scaffold(kind, name, folder)
+    pad = " " * max(0, 12 - len(name))
+    text = NEXT if folder is None else OUTSIDE
+    print(text.format(path=_shown(path), name=name, pad=pad, folder=folder))
+    return 0

@@ -1,0 +1,66 @@
+"""Makes the first version of something new from the example of its kind. Never overwrites a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead.paths import ROOT
+from bulkhead.spec import SpecError
+
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+LONGEST = 31  # characters; names are file names, and columns of tables
+
+
+@dataclass(frozen=True)
+class Example:
+    """The smallest complete plug-in of a kind: where it is, and what it is called inside."""
+
+    folder: str
+    name: str
+    class_name: str
+    header: str  # the new file's opening comment, with {name}
+
+
+SCHEDULER_HEADER = """\
+// {name}: say here in three sentences what it does. It starts as a round robin: every runnable vCPU waits in
+// one queue, the first one that may use the pCPU runs for a fixed slice, and then it is another's turn.
+//
+// Paper:    the source of the idea.
+// Good at:  equal shares of vCPUs that never sleep.
+// Bad at:   latency, weights and caps (ignored).
+// Bounds:   with n vCPUs that may use a pCPU, a runnable one waits at most n - 1 slices there.
+"""
+
+EXAMPLES = {"scheduler": Example("sched", "round_robin", "RoundRobin", SCHEDULER_HEADER)}
+
+
+def _class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _without_opening_comment(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if not line.startswith("//"))
+    return "".join(lines[first:])
+
+
+def scaffold(kind: str, name: str, folder: Path | None = None) -> Path:
+    """Write NAME.cpp into the kind's own folder, or another one. SpecError for a name that cannot be, or is taken."""
+    example = EXAMPLES[kind]
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        raise SpecError(
+            f"new {kind}: '{name}' is no name; write at most {LONGEST} small letters, digits and single '_', "
+            "beginning with a letter, for example my_policy"
+        )
+    source = ROOT / example.folder / f"{example.name}.cpp"
+    target = (folder or ROOT / example.folder) / f"{name}.cpp"
+    if target.exists() or (ROOT / example.folder / f"{name}.cpp").exists():
+        raise SpecError(f"new {kind}: there is a {kind} '{name}' already; choose another name")
+    text = _without_opening_comment(source.read_text(encoding="utf-8"))
+    text = re.sub(rf"\b{example.class_name}\b", _class_name(name), text)
+    text = text.replace(f'"{example.name}"', f'"{name}"')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(example.header.format(name=name) + text, encoding="utf-8")
+    return target

@@ -1,0 +1,63 @@
+"""Fan-out: what does an attacker gain by bringing more vCPUs? With weight per domain, nothing."""
+
+from __future__ import annotations
+
+from bulkhead.experiment import Experiment, Factor, Metric, Point, Policies, Whole, duration, warm_up
+from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.spec import MIB, GuestSpec, Machine
+
+GUESTS = ("victim", "attacker")
+POLICIES = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
+
+
+def machine(point: Point) -> Machine:
+    """A victim with one vCPU and an attacker of the same weight with many, all of them at work, on one pCPU."""
+    vcpus = point.number("vcpus")
+    return Machine(
+        guests=(
+            GuestSpec("victim", "workload:compute", "mark_ops=50", memory=4 * MIB),
+            GuestSpec("attacker", "workload:cpu_hog", "all_vcpus=1", memory=4 * MIB, vcpus=vcpus),
+        ),
+        sched=point.policy("sched"),
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+FIGURE = Lines(
+    name="fan_out",
+    caption=(
+        "A victim with one vCPU against an attacker of the same weight with 1 to 8, all of them busy, on one pCPU. "
+        "Ideal: half, whatever the attacker brings."
+    ),
+    x="vcpus",
+    x_label="vCPUs of the attacker",
+    series="sched",
+    panels=(
+        Panel(
+            path="share.victim",
+            quantity=Quantity("victim's share"),
+            title="share of the victim",
+            ideal=Ideal("entitlement.victim"),
+        ),
+    ),
+)
+
+EXPERIMENT = Experiment(
+    name="fan_out",
+    title="Fan-out",
+    question="How much of its share does a victim lose to an attacker that brings more vCPUs?",
+    factors=(
+        Factor("sched", "scheduler", POLICIES, POLICIES, Policies("scheduler")),
+        Factor("vcpus", "vCPUs of the attacker", (1, 2, 4, 8), (1, 2, 8), Whole(1, 32)),
+    ),
+    settings=(duration(full=1200, quick=700), warm_up(full=200, quick=200)),
+    machine=machine,
+    metrics=(
+        Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(GUESTS)),
+        Metric("entitlement", "1", "part that each guest is due", lambda run: run.entitlement(GUESTS)),
+    ),
+    comparisons=(),
+    figures=(FIGURE,),
+)

@@ -1,0 +1,191 @@
+"""Wake-up latency: how late a periodic task starts next to hogs and next to each attack, and what attacks cost work.
+
+The task is released every millisecond and needs 50 us. The same company beside a guest that computes shows what the
+scheduler's promptness costs: no attack may take more than its fair part of the victim's work.
+"""
+
+from __future__ import annotations
+
+from bulkhead.experiment import (
+    Choice,
+    Comparison,
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    duration,
+    drain,
+    summary,
+    warm_up,
+)
+from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.spec import MIB, GuestSpec, Machine
+
+MILLISECOND = 1_000_000
+POLICIES = ("round_robin", "credit_sampled", "credit", "credit2", "bvt", "stride", "eevdf")
+HOGS = {"none": 0, "1 hog": 1, "2": 2, "4": 4, "8": 8}
+ATTACKS = {
+    "dodge": "tick_dodger",
+    "yield": "yield_storm",
+    "timer": "timer_storm",
+    "event": "event_storm",
+    "fault": "loop_fault",
+    "junk": "garbage",
+}
+OPTIONS = {"garbage": "rounds=0 for_ms=600000"}
+COMPANY = (*HOGS, *ATTACKS)
+
+
+def company(name: str) -> tuple[GuestSpec, ...]:
+    """Hogs, or one attacker."""
+    if name in ATTACKS:
+        attack = ATTACKS[name]
+        return (GuestSpec(name, f"workload:{attack}", OPTIONS.get(attack, ""), memory=4 * MIB),)
+    return tuple(GuestSpec(f"hog{i + 1}", "workload:cpu_hog", memory=4 * MIB) for i in range(HOGS[name]))
+
+
+def machine(point: Point) -> Machine:
+    """The victim and its company, all of one weight, on one pCPU."""
+    victim = point.text("victim")
+    options = "period_us=1000 work_us=50 phase_us=137" if victim == "periodic" else "mark_ops=10"
+    return Machine(
+        guests=(
+            GuestSpec("victim", f"workload:{victim}", options, memory=4 * MIB),
+            *company(point.text("company")),
+        ),
+        sched=point.policy("sched"),
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def is_periodic(point: Point) -> bool:
+    """Points whose victim is the periodic task."""
+    return point.text("victim") == "periodic"
+
+
+def is_compute(point: Point) -> bool:
+    """Points whose victim computes."""
+    return point.text("victim") == "compute"
+
+
+def missed(run: Observed) -> float | None:
+    """Part of the jobs that ended after the next release."""
+    responses = run.job_response("victim")
+    total = len(responses.samples) + responses.unfinished
+    late = int((responses.samples > MILLISECOND).sum()) + responses.unfinished
+    return late / total if total else None
+
+
+METRICS = (
+    Metric(
+        "start",
+        "ns",
+        "from the release of a job to its first instruction",
+        lambda run: summary(run.job_start("victim")),
+        is_periodic,
+    ),
+    Metric("missed", "1", "part of the jobs that ended after the next release", missed, is_periodic),
+    Metric(
+        "throughput",
+        "op/s",
+        "operations of the victim per second",
+        lambda run: run.progress("victim").per_second,
+        is_compute,
+    ),
+    Metric(
+        "entitlement",
+        "1",
+        "part of the pCPU time that the victim is due when all want to run",
+        lambda run: run.entitlement(("victim",))["victim"],
+    ),
+    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+    Metric("wake_to_run", "ns", "victim: wake to run_in", lambda run: summary(run.wake_to_run("victim"))),
+)
+
+ALONE = {"company": "none"}
+
+COMPARISONS = (
+    Comparison(
+        "work",
+        "1",
+        "victim's throughput over that alone",
+        "throughput",
+        ALONE,
+        lambda together, alone: together / alone,
+    ),
+    Comparison(
+        "ideal_start",
+        "ns",
+        "p99 of the start latency alone",
+        "start.p99",
+        ALONE,
+        lambda together, alone: alone,
+    ),
+)
+
+FIGURE = Lines(
+    name="wake_latency",
+    caption=(
+        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU: p99, "
+        "whisker p50 to maximum. (b) What a guest that computes keeps of its work. Ideal: alone; its fair part."
+    ),
+    x="company",
+    x_label="company",
+    series="sched",
+    panels=(
+        Panel(
+            path="start.p99",
+            low="start.p50",
+            high="start.max",
+            quantity=Quantity("start latency [us]", factor=1e-3, log=True),
+            title="(a) periodic task",
+            where={"victim": "periodic"},
+            ideal=Ideal("ideal_start"),
+        ),
+        Panel(
+            path="work",
+            quantity=Quantity("work kept"),
+            title="(b) compute",
+            where={"victim": "compute"},
+            ideal=Ideal("entitlement"),
+        ),
+    ),
+)
+
+EXPERIMENT = Experiment(
+    name="wake_latency",
+    title="Wake-up latency",
+    question="How late does a mostly idle guest start next to hogs and attackers, and what does promptness cost others?",
+    factors=(
+        Factor(
+            "sched",
+            "scheduler",
+            POLICIES,
+            ("credit_sampled", "credit", "credit2", "bvt"),
+            Policies("scheduler"),
+        ),
+        Factor(
+            "victim",
+            "the victim's workload",
+            ("periodic", "compute"),
+            ("periodic", "compute"),
+            Choice(("periodic", "compute")),
+        ),
+        Factor(
+            "company",
+            "who runs beside it",
+            COMPANY,
+            ("none", "1 hog", "4", "dodge", "yield"),
+            Choice(COMPANY),
+        ),
+    ),
+    settings=(duration(full=1300, quick=700), warm_up(full=250, quick=150), drain(full=50, quick=50)),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=COMPARISONS,
+    figures=(FIGURE,),
+)

@@ -1,0 +1,97 @@
+"""Shares by weight: four guests that always compute, with weights 1:2:4:8.
+
+After Barham et al., "Xen and the Art of Virtualization", SOSP 2003, figures 4 and 5, where shares follow weights within 4 %.
+"""
+
+from __future__ import annotations
+
+from bulkhead.experiment import (
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    Whole,
+    duration,
+    warm_up,
+)
+from bulkhead.figures import Bars, Quantity
+from bulkhead.spec import MIB, GuestSpec, Machine
+
+WEIGHTS = (128, 256, 512, 1024)
+GUESTS = tuple(f"w{weight}" for weight in WEIGHTS)
+
+
+def machine(point: Point) -> Machine:
+    """One guest of each weight. On several pCPUs a guest has as many vCPUs as pCPUs, so that every weight can be used."""
+    pcpus = point.number("pcpus")
+    return Machine(
+        guests=tuple(
+            GuestSpec(name, "workload:compute", "mark_ops=50", memory=4 * MIB, vcpus=pcpus, weight=weight)
+            for name, weight in zip(GUESTS, WEIGHTS)
+        ),
+        sched=point.policy("sched"),
+        pcpus=pcpus,
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def received(run: Observed) -> dict[str, float]:
+    """What each guest ran, as a part of what all of them ran."""
+    shares = run.share(GUESTS)
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def due(run: Observed) -> dict[str, float]:
+    """What each guest is due of what all of them ran."""
+    return {name: weight / sum(WEIGHTS) for name, weight in zip(GUESTS, WEIGHTS)}
+
+
+def error(run: Observed) -> float:
+    """The largest |received / due - 1| of the guests."""
+    return max(abs(part / due(run)[name] - 1.0) for name, part in received(run).items())
+
+
+METRICS = (
+    Metric("received", "1", "part of what all guests ran", received),
+    Metric("due", "1", "part that the weights give", due),
+    Metric("error", "1", "largest |received / due - 1| of the guests", error),
+    Metric("share", "1", "part of all pCPU time that each guest ran", lambda run: run.share(GUESTS)),
+    Metric(
+        "fairness", "1", "Jain's index and the least of received / entitled", lambda run: run.fairness(GUESTS)
+    ),
+)
+
+FIGURE = Bars(
+    name="weights",
+    caption=(
+        "Four guests that always compute, weights 1:2:4:8, one pCPU. Dashed: what the largest weight is due (8/15). "
+        "The smallest error wins; round_robin knows no weights."
+    ),
+    groups="sched",
+    bars=tuple((f"received.{name}", f"weight {weight}") for name, weight in zip(GUESTS, WEIGHTS)),
+    quantity=Quantity("part of the CPU time"),
+    line=(f"due.{GUESTS[-1]}", "8/15"),
+    where={"pcpus": 1},
+)
+
+PROPORTIONAL = ("round_robin", "credit_sampled", "credit", "credit2", "bvt", "stride", "eevdf")
+
+EXPERIMENT = Experiment(
+    name="weights",
+    title="Shares by weight",
+    question="Does each guest get the part of the CPU that its weight says?",
+    factors=(
+        Factor("sched", "scheduler", PROPORTIONAL, PROPORTIONAL, Policies("scheduler")),
+        Factor("pcpus", "pCPUs, and vCPUs of each guest", (1,), (1,), Whole(1, 8)),
+    ),
+    settings=(duration(full=1200, quick=1200), warm_up(full=200, quick=200)),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=(),
+    figures=(FIGURE,),
+)

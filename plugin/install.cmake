@@ -1,0 +1,10 @@
+# What a policy outside this repository is built with: `cmake --install build/release --component sdk --prefix DIR` puts the
+# headers, the rules of this build and the command DIR/bin/bulkhead-plugin there. The layout is this repository's.
+set(sdk share/bulkhead)
+install(FILES abi/types.hpp abi/plugin.hpp DESTINATION ${sdk}/abi COMPONENT sdk)
+install(DIRECTORY sched/ DESTINATION ${sdk}/sched COMPONENT sdk FILES_MATCHING PATTERN "*.hpp")
+install(FILES plugin/plugin.cmake plugin/plugin.ld plugin/exports.map plugin/runtime.cpp plugin/check.py
+    DESTINATION ${sdk}/plugin COMPONENT sdk)
+install(FILES cmake/flags.cmake DESTINATION ${sdk}/cmake COMPONENT sdk)
+install(FILES plugin/sdk/CMakeLists.txt DESTINATION ${sdk} COMPONENT sdk)
+install(PROGRAMS plugin/sdk/bulkhead-plugin DESTINATION bin COMPONENT sdk)

@@ -1,0 +1,36 @@
+"""`bulkhead new`: what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulkhead.scaffold import scaffold
+from bulkhead.spec import SpecError
+
+
+def test_the_new_file_is_the_example_under_another_name(tmp_path: Path) -> None:
+    path = scaffold("scheduler", "my_own2", tmp_path / "new")
+    text = path.read_text(encoding="utf-8")
+    assert path == tmp_path / "new" / "my_own2.cpp"
+    assert "class MyOwn2 : public sched::Policy" in text
+    assert "BULKHEAD_SCHEDULER(MyOwn2)" in text
+    assert '.name = "my_own2"' in text
+    assert text.startswith("// my_own2: ")
+    assert "RoundRobin" not in text and "round_robin" not in text
+
+
+@pytest.mark.parametrize("name", ["", "Mine", "2nd", "a-b", "a__b", "_a", "a_", "../a", "x" * 32])
+def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SpecError, match="is no name"):
+        scaffold("scheduler", name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="already"):
+        scaffold("scheduler", "credit", tmp_path)
+    scaffold("scheduler", "mine", tmp_path)
+    with pytest.raises(SpecError, match="already"):
+        scaffold("scheduler", "mine", tmp_path)

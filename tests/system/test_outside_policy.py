@@ -1,0 +1,35 @@
+"""A policy in a folder of its own: made by `new`, built against installed headers, loaded into the hypervisor."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from machines import assert_sound, boot, said, workload
+
+from bootstrap.build import build_dir
+from bulkhead import PolicySpec
+from bulkhead.scaffold import scaffold
+
+
+def installed_command(prefix: Path) -> str:
+    install = ["cmake", "--install", str(build_dir("release")), "--component", "sdk", "--prefix", str(prefix)]
+    subprocess.run(install, check=True, capture_output=True)
+    return str(prefix / "bin" / "bulkhead-plugin")
+
+
+def test_a_policy_from_outside_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    scaffold("scheduler", "from_outside", folder)
+    subprocess.run([installed_command(tmp_path / "sdk"), str(folder)], check=True, capture_output=True)
+    spec = PolicySpec(str(folder / "build" / "from_outside.so"), {"slice": 1000})
+    run = boot(workload("compute", "for_ms=20"), sched=spec)
+    assert run.landmark.policies[0].name == "from_outside", said(run)
+    assert run.landmark.policies[0].ejected is None
+    assert_sound(run)
+
+
+def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
+    command = [installed_command(tmp_path / "sdk"), str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2 and "there is no *.cpp" in result.stderr
