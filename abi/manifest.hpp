@@ -91,6 +91,8 @@ struct Header {
     std::uint64_t dom0_memory_bytes;
     std::uint32_t dom0_weight;
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
+    std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all
+    std::uint32_t reserved;
     std::uint64_t guests;   // offset of Guest[guest_count]
     std::uint64_t timeline; // offset of TimelineEntry[timeline_count], sorted by `at`
     std::uint64_t policies; // offset of Policy[policy_count]

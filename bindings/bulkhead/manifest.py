@@ -150,7 +150,7 @@ def build_manifest(parts: Parts) -> bytes:
     writer.data += bytes(-len(writer.data) % constant("page_bytes"))
     row["total_bytes"] = len(writer.data)
     row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
-    row["dom0_weight"] = machine.dom0_weight
+    row["dom0_weight"], row["pcpus"] = machine.dom0_weight, machine.pcpus
     names = [guest.name for guest in machine.guests]
     row["terminal"] = 1 + names.index(machine.terminal) if machine.terminal is not None else 0
     writer.data[: header.itemsize] = header.tobytes()

@@ -30,6 +30,16 @@ def version() -> str:
     return words[3]
 
 
+def processors(machine: Machine, accel: str) -> int:
+    """How many processors QEMU gets for the machine's pCPUs.
+
+    Under an instruction-counting clock QEMU runs its processors in turns. One whose predecessor in the list used its
+    turn up gets none, so every pCPU is followed by a processor that sleeps for ever (docs/decisions/0008-turns.md).
+    """
+    counted = accel == "tcg" and machine.icount is not None and machine.pcpus > 1
+    return 2 * machine.pcpus if counted else machine.pcpus
+
+
 def command(
     machine: Machine, accel: str, ram: Ram, images: tuple[Path, Path], serial: Path, typed: int | None = None
 ) -> list[str]:
@@ -45,7 +55,7 @@ def command(
     words += ["-rtc", f"clock=vm,base={RTC_BASE}" if accel == "tcg" else f"base={RTC_BASE}"]
     words += ["-seed", str(machine.seed), "-cpu", CPU[accel], "-nodefaults", "-display", "none", "-no-reboot"]
     words += ["-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram.path},share=on"]
-    words += ["-machine", "pc,memory-backend=ram", "-m", memory, "-smp", str(machine.pcpus)]
+    words += ["-machine", "pc,memory-backend=ram", "-m", memory, "-smp", str(processors(machine, accel))]
     words += ["-kernel", str(images[0]), "-initrd", str(images[1])]
     where = (
         f"file,path={_escaped(serial)}" if typed is None else f"socket,fd={typed},logfile={_escaped(serial)}"

@@ -5,7 +5,9 @@
 #include "hv/arch/layout.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
 #include "hv/mm/frame.hpp"
+#include "hv/mm/tlb.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -20,7 +22,8 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint64_t present = 1, writable = 2, user = 4, large = 0x80, global = 0x100,
-                        no_execute = 1ULL << 63, address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
+                        no_execute = 1ULL << 63, processor_bits = 0x60, // accessed, dirty
+    address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
 
 alignas(page_bytes) std::uint64_t null_descriptors[512];
 EarlyMemory* early_memory = nullptr; // while the frame table is not there
@@ -185,13 +188,19 @@ bool compare_exchange_entry(std::uint64_t* e, std::uint64_t expected, std::uint6
     return std::atomic_ref{*e}.compare_exchange_strong(expected, desired);
 }
 
-void flush_tlb() { cpu::write_cr3(cpu::read_cr3()); }
+void flush_tlb() {
+    const auto begun = tlb::begin_flush();
+    cpu::write_cr3(cpu::read_cr3());
+    tlb::end_flush(begun);
+}
 void flush_tlb_page(GuestAddress address) { cpu::invlpg(address.value()); }
 
 void load_root(Mfn l4) {
     const auto value = l4.value() << page_shift;
     pcpu().root = value;
+    const auto begun = tlb::begin_flush();
     cpu::write_cr3(value);
+    tlb::end_flush(begun);
 }
 
 void install_hypervisor_slots(std::uint64_t* l4) {
@@ -214,13 +223,19 @@ void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint3
     const auto area =
         layout::descriptors + slot * layout::descriptor_area_bytes + (ldt ? 16 * page_bytes : 0);
     const std::uint32_t pages = ldt ? 16 : layout::reserved_gdt_page;
+    bool stale = false;
     // Where the guest has no frame a page of null descriptors stands, so that a bad selector raises #GP, not
     // a fault of ours.
     for (std::uint32_t i = 0; i < pages; ++i) {
         const auto physical = i < count ? frames[i].value() << page_shift
                                         : reinterpret_cast<std::uint64_t>(null_descriptors) - layout::image;
+        const auto& mapped = entry(area + i * page_bytes, 1);
+        const auto before = mapped & ~processor_bits;
         map_hypervisor(area + i * page_bytes, physical, page_bytes, Access::read);
+        stale |= before != 0 && before != (mapped & ~processor_bits);
     }
+    if (stale) // the vCPU may have run elsewhere, or will
+        flush_hypervisor_elsewhere();
     if (const Vcpu* running = pcpu().loaded; running != nullptr && running->slot == slot) {
         if (ldt)
             load_ldt_of(*running);

@@ -12,8 +12,10 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint32_t eoi = 0xb0, spurious = 0xf0, lvt_timer = 0x320, initial_count = 0x380,
-                        current_count = 0x390, divide = 0x3e0, masked = 1 << 16;
+constexpr std::uint32_t identifier = 0x20, command_low = 0x300, command_high = 0x310, eoi = 0xb0,
+                        spurious = 0xf0, lvt_timer = 0x320, initial_count = 0x380, current_count = 0x390,
+                        divide = 0x3e0, masked = 1 << 16, init = 5 << 8, start_up = 6 << 8,
+                        assert_level = 1 << 14;
 std::uint64_t timer_hz = 0;
 
 volatile std::uint32_t& reg(std::uint32_t offset) {
@@ -36,16 +38,28 @@ std::uint64_t measure_timer() {
     return ticks * 1'000'000'000ULL / static_cast<std::uint64_t>(elapsed.count());
 }
 
+// Waits until the previous command has left, and sends this one.
+void command(std::uint32_t apic_id, std::uint32_t what) {
+    constexpr std::uint32_t underway = 1 << 12;
+    while ((reg(command_low) & underway) != 0)
+        asm volatile("pause");
+    reg(command_high) = apic_id << 24;
+    reg(command_low) = what;
+}
+
 } // namespace
 
+std::uint32_t own_apic_id() { return reg(identifier) >> 24; }
+
 void start_apic() {
-    silence_legacy_controllers();
     cpu::wrmsr(cpu::msr::apic_base, cpu::rdmsr(cpu::msr::apic_base) | (1 << 11));
     reg(spurious) = 0x100 | spurious_vector;
     reg(divide) = 0xb; // by 1
     reg(lvt_timer) = masked | timer_vector;
-    if (timer_hz == 0)
+    if (timer_hz == 0) {
+        silence_legacy_controllers();
         timer_hz = measure_timer();
+    }
     reg(lvt_timer) = timer_vector; // one-shot
 }
 
@@ -64,6 +78,12 @@ void program_timer(RealTime deadline) {
         std::clamp((deadline - machine::now()).count(), std::int64_t{0}, std::int64_t{1'000'000'000});
     const auto ticks = static_cast<std::uint64_t>(wait) * timer_hz / 1'000'000'000 + 1;
     reg(initial_count) = static_cast<std::uint32_t>(std::min<std::uint64_t>(ticks, 0xffffffff));
+}
+
+void send_interrupt(std::uint32_t apic_id, std::uint8_t vector) { command(apic_id, assert_level | vector); }
+void send_init(std::uint32_t apic_id) { command(apic_id, assert_level | init); }
+void send_start_up(std::uint32_t apic_id, std::uint64_t page) {
+    command(apic_id, assert_level | start_up | static_cast<std::uint32_t>(page));
 }
 
 } // namespace bulkhead::hv

@@ -92,6 +92,8 @@ void save_context(Vcpu& vcpu) {
 
 void load_context(Vcpu& vcpu) {
     vcpu.hypervisor_stack = stack_top();
+    pcpu().space.store(vcpu.domain->id.value(),
+                       std::memory_order_seq_cst); // before any of its translations exist
     const auto root = (vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root).value() << page_shift;
     if (pcpu().root != root)
         machine::load_root(Mfn{root >> page_shift});
@@ -105,8 +107,10 @@ void load_context(Vcpu& vcpu) {
 }
 
 void load_idle_root() {
-    if (pcpu().root != idle_root().value() << page_shift)
-        machine::load_root(idle_root());
+    if (pcpu().root == idle_root().value() << page_shift)
+        return;
+    machine::load_root(idle_root());
+    pcpu().space.store(no_guest, std::memory_order_release);
 }
 
 void load_fpu(Vcpu& vcpu) {

@@ -6,6 +6,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/panic.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/hypercall_entry.hpp"
 #include "hv/core/timers.hpp"
@@ -44,6 +45,8 @@ void take_interrupt(std::uint64_t vector) {
         self.timer_pending = true;
     } else if (vector == kick_vector) {
         self.need_dispatch = true;
+    } else if (vector == request_vector) {
+        serve_flush();
     }
 }
 
@@ -65,7 +68,7 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
         deliver_syscall32(vcpu);
     } else if (regs->vector < 32) {
         name_stretch(StretchKind::trap, static_cast<std::uint32_t>(regs->vector));
-        ++vcpu.domain->ledger->traps;
+        count(vcpu.domain->ledger->traps);
         trace_event(trace::Event::trap, vcpu.domain, &vcpu, regs->vector << 32 | (regs->error & 0xffffffff),
                     regs->rip);
         if (regs->vector != vector::nmi)

@@ -48,9 +48,21 @@ template<class T>
 [[nodiscard]] bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected,
                                           std::uint64_t desired);
 
+// Between two looks at something that another pCPU must change: a lock, an answer. Does what others ask of
+// this pCPU meanwhile, so that waiting for each other ends.
+void wait_a_little();
+
 // Translations of the current address space on this pCPU.
 void flush_tlb();
 void flush_tlb_page(GuestAddress address);
+
+// The same on every pCPU of a mask (bit n: pCPU n), finished when this returns.
+void flush_tlb_on(std::uint64_t pcpus);
+void flush_tlb_page_on(std::uint64_t pcpus, GuestAddress address);
+
+// The pCPUs that may hold translations of a domain's page tables, or of anybody's.
+[[nodiscard]] std::uint64_t pcpus_using(DomainId domain);
+[[nodiscard]] std::uint64_t pcpus_using_any();
 
 // Changes the root of the current address space (CR3).
 void load_root(Mfn l4);

@@ -7,12 +7,16 @@
 #include "hv/core/timer.hpp"
 #include "hv/core/vcpu.hpp"
 
+#include <atomic>
+
 namespace bulkhead::hv {
 
 inline constexpr std::size_t stack_area_bytes =
     32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
 inline constexpr std::size_t ist_stack_bytes =
     4096; // four of them at the bottom of the area, above an unused page
+
+inline constexpr std::uint32_t no_guest = 0xffff; // no domain has this number
 
 // What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
 struct Guard {
@@ -24,11 +28,14 @@ struct Guard {
     std::uint64_t fault_vector = 0;
 };
 
+// Fields belong to the pCPU itself, except those said to be others' too.
 struct alignas(64) Pcpu {
     PcpuId id{};
-    bool need_dispatch = false;
-    bool timer_pending = false; // the timer interrupt came while the hypervisor itself ran
-    bool idle = false;
+    std::uint32_t apic_id = 0;
+    std::atomic<bool> need_dispatch = false; // others set it, then kick
+    bool timer_pending = false;              // the timer interrupt came while the hypervisor itself ran
+    bool house_waits = false;                // housekeeping is due here
+    bool idle = false;       // under the run lock: halted, and looks at the queue only when asked
     Vcpu* current = nullptr; // who holds the pCPU; null while it is idle or being decided
     Vcpu* loaded =
         nullptr; // whose context the processor holds: current, or the last one until another is loaded
@@ -47,15 +54,18 @@ struct alignas(64) Pcpu {
 
     // The present stretch without a preemption point.
     RealTime stretch_start{};
+    Nanos waited{}; // for other pCPUs, since then
     std::uint32_t stretch_kind = 0;
     std::uint32_t stretch_number = 0;
+    landmark::Stretch longest{}; // of all stretches; others read it
 
     trace::Record* trace = nullptr;
     landmark::TraceRing* trace_ring = nullptr;
     Guard guard;
 
-    std::uint64_t loaded_gdt = 0; // base in force, to spare an lgdt
-    std::uint64_t root = 0;       // CR3 in force
+    std::uint64_t loaded_gdt = 0;                // base in force, to spare an lgdt
+    std::uint64_t root = 0;                      // CR3 in force
+    std::atomic<std::uint32_t> space = no_guest; // whose page tables those are, a DomainId; others read it
 };
 
 // Where this pCPU's stack begins; the pointer to its Pcpu lies there.

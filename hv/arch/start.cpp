@@ -10,22 +10,22 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/multiboot.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/processors.hpp"
+#include "hv/arch/turns.hpp"
 #include "hv/core/build_dom0.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/guest_time.hpp"
+#include "hv/core/late.hpp"
 #include "hv/core/run.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/host.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
-#include "hv/trace/ledger.hpp"
 #include "hv/trace/ring.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
-#include <array>
-#include <new>
 
 extern "C" {
 extern char image_end[];
@@ -39,15 +39,15 @@ namespace {
 
 constexpr std::uint32_t ledger_entries = 4096;
 
-// Raw memory: a Pcpu has intrusive containers, which cannot be made at compile time, and no constructor runs
-// before start().
-alignas(Pcpu) constinit std::array<std::byte, landmark::max_pcpus * sizeof(Pcpu)> pcpu_memory{};
-
-Pcpu* pcpu_slot(std::size_t number) { return reinterpret_cast<Pcpu*>(pcpu_memory.data()) + number; }
+constinit Late<Pcpu> pcpus[landmark::max_pcpus];
 
 using Bytes = std::span<const std::byte>;
 
-void start_boot_pcpu() { *reinterpret_cast<Pcpu**>(boot_stack_top) = ::new (pcpu_slot(0)) Pcpu{}; }
+void start_boot_pcpu() {
+    for (auto& each : pcpus)
+        each.make();
+    *reinterpret_cast<Pcpu**>(boot_stack_top) = &*pcpus[0];
+}
 
 Bytes manifest_bytes(const BootFacts& facts) {
     const auto size = facts.manifest.end - facts.manifest.start;
@@ -83,9 +83,11 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
     const auto ledger = early.take(ledger_entries * sizeof(landmark::LedgerEntry));
     start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger),
                           ledger_entries);
-    const auto records = early.take(header.trace_bytes);
-    start_trace(pcpu(), reinterpret_cast<trace::Record*>(layout::direct_map + records),
-                header.trace_bytes / sizeof(trace::Record), header.trace_mask);
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
+        const auto records = early.take(header.trace_bytes);
+        start_trace(*pcpus[i], reinterpret_cast<trace::Record*>(layout::direct_map + records),
+                    header.trace_bytes / sizeof(trace::Record), header.trace_mask);
+    }
     landmark_page().seed = header.seed;
     landmark_page().clock_hz = machine::tsc_scale().hz;
     trace_event(trace::Event::run_start, nullptr, nullptr, trace::schema_version, machine::tsc_scale().hz);
@@ -126,14 +128,13 @@ void set_terminal(Bytes bytes, const manifest::Header& header) {
 
 } // namespace
 
-Pcpu& pcpu(PcpuId id) { return *std::launder(pcpu_slot(id.value())); }
-std::uint32_t pcpu_count() { return 1; }
+Pcpu& pcpu(PcpuId id) { return *pcpus[id.value()]; }
 PcpuId machine::this_pcpu() { return pcpu().id; }
 bool machine::should_preempt() {
     constexpr Nanos stretch_budget = microseconds(20);
     const auto& self = pcpu();
     const auto now = machine::now();
-    return now - self.stretch_start > stretch_budget || now >= self.programmed;
+    return now - self.stretch_start - self.waited > stretch_budget || now >= self.programmed;
 }
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {
@@ -145,15 +146,17 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
         machine::panic("not started by a multiboot loader");
     const auto manifest = manifest_bytes(facts);
     const auto& header = check_manifest(manifest);
+    choose_processors(header.pcpus);
     start_clock(header.clock_hz);
     auto early = find_early_memory(facts);
     start_address_space(early, {facts.ram.data(), facts.ram_count});
     start_trace_and_ledger(early, header);
+    reserve_stacks(early);
     free_remaining_memory(early, {facts.ram.data(), facts.ram_count});
     start_descriptors();
     load_descriptors();
     start_apic();
-    log("Bulkhead: %lu MiB, clock %lu Hz, SMEP %s, SMAP %s\n",
+    log("Bulkhead: %u pCPUs, %lu MiB, clock %lu Hz, SMEP %s, SMAP %s\n", pcpu_count(),
         (frame_table().free_frames() * page_bytes) >> 20, machine::tsc_scale().hz,
         features().smep ? "on" : "absent", features().smap ? "on" : "absent");
     seed_random(header.seed);
@@ -166,7 +169,10 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     prepare_run(Nanos{header.duration});
     build_dom0(manifest, header);
     landmark_page().state = landmark::State::running;
-    start_ledger(); // opens when the first guest may run; start-up is nobody's
+    if (pcpu_count() > 1 && header.clock_hz != 0)
+        shorten_turns(pcpu_count());
+    start_other_processors();
+    release_processors(); // the ledgers open when the first guest may run; start-up is nobody's
     enter_first_guest(&leave_hypervisor());
 }
 

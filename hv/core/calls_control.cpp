@@ -3,6 +3,7 @@
 #include "hv/core/audit.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain_life.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/run.hpp"
 #include "hv/core/vcpu_context.hpp"
 #include "hv/plugin/scheduler.hpp"
@@ -106,6 +107,7 @@ HypercallResult set_rings(Domain& caller, std::uint64_t argument) {
 
 // Domain 0's holds on a domain are not counted: paused or running is one state to the control plane.
 HypercallResult let_run(Domain& domain) {
+    const LockGuard run{run_lock()};
     if (domain.life == control::Life::paused) {
         domain.life = control::Life::running;
         trace_event(trace::Event::domain_unpause, &domain, nullptr, 0, 0);
@@ -115,6 +117,7 @@ HypercallResult let_run(Domain& domain) {
 }
 
 HypercallResult hold(Domain& domain) {
+    const LockGuard run{run_lock()};
     if (domain.life == control::Life::running) {
         domain.life = control::Life::paused;
         trace_event(trace::Event::domain_pause, &domain, nullptr, 0, 0);
@@ -126,6 +129,7 @@ HypercallResult hold(Domain& domain) {
 HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
     if (weight == 0 || weight > heaviest)
         return fail(Error::invalid);
+    const LockGuard run{run_lock()};
     domain.weight = static_cast<std::uint32_t>(weight);
     scheduler::tune(domain);
     return 0;

@@ -14,6 +14,7 @@ struct Control {
     static Control decode(const HypercallArguments& a) {
         return {static_cast<control::Call>(a[0]), a[1], a[2]};
     }
+    [[nodiscard]] bool concerns_caller_only() const { return call == control::Call::mark; }
     HypercallResult run(HypercallContext& context) const;
 };
 

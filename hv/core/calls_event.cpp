@@ -83,6 +83,10 @@ template<class T, class Operation>
 
 } // namespace
 
+bool EventChannelOp::concerns_caller_only() const {
+    return command == EVTCHNOP_send || command == EVTCHNOP_unmask;
+}
+
 HypercallResult EventChannelOp::run(HypercallContext& context) const {
     Domain& self = context.domain;
     switch (command) {

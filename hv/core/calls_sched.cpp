@@ -20,8 +20,7 @@ GuestTime deadline_from(std::uint64_t ns) {
 
 HypercallResult block(Vcpu& vcpu) {
     mask_events(vcpu, false);
-    if (!has_work(vcpu))
-        block_current();
+    block_current();
     return 0;
 }
 
@@ -55,7 +54,7 @@ HypercallResult poll(Vcpu& vcpu, Domain& domain, std::uint64_t argument) {
     }
     if (request->timeout != 0)
         set_poll_timeout(vcpu, deadline_from(request->timeout));
-    block_current();
+    poll_current();
     return 0;
 }
 
@@ -75,6 +74,10 @@ HypercallResult remote_shutdown(Domain& caller, std::uint64_t argument) {
 }
 
 } // namespace
+
+bool SchedOp::concerns_caller_only() const {
+    return command == SCHEDOP_yield || command == SCHEDOP_block || command == SCHEDOP_poll;
+}
 
 HypercallResult SchedOp::run(HypercallContext& context) const {
     switch (command) {

@@ -2,6 +2,7 @@
 
 #include "hv/core/dispatch.hpp"
 #include "hv/core/guest_time.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/timers.hpp"
 #include "hv/core/vcpu_context.hpp"
 #include "hv/mm/paging.hpp"
@@ -102,6 +103,7 @@ HypercallResult initialise(Vcpu& vcpu, std::uint64_t argument) {
 }
 
 void set_online(Vcpu& vcpu, bool online) {
+    const LockGuard run{run_lock()};
     vcpu.online = online;
     if (online)
         vcpu.waiting = false;
@@ -109,6 +111,18 @@ void set_online(Vcpu& vcpu, bool online) {
 }
 
 } // namespace
+
+bool VcpuOp::concerns_caller_only() const {
+    switch (command) {
+    case VCPUOP_is_up:
+    case VCPUOP_get_runstate_info:
+    case VCPUOP_set_singleshot_timer:
+    case VCPUOP_stop_singleshot_timer:
+        return true;
+    default:
+        return false;
+    }
+}
 
 HypercallResult VcpuOp::run(HypercallContext& context) const {
     if (vcpu >= context.domain.vcpu_count || context.domain.vcpus[vcpu] == nullptr)

@@ -16,6 +16,7 @@ struct StackSwitch {
     static constexpr const char* name = "stack_switch";
     std::uint64_t ss, sp;
     static StackSwitch decode(const HypercallArguments& a) { return {a[0], a[1]}; }
+    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -26,6 +27,7 @@ struct FpuTaskswitch {
     static FpuTaskswitch decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]) != 0};
     }
+    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -37,6 +39,7 @@ struct SetDebugreg {
     static SetDebugreg decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), a[1]};
     }
+    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -45,6 +48,7 @@ struct GetDebugreg {
     static constexpr const char* name = "get_debugreg";
     std::uint32_t reg;
     static GetDebugreg decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0])}; }
+    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -56,6 +60,7 @@ struct SetSegmentBase {
     static SetSegmentBase decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), a[1]};
     }
+    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -66,6 +71,7 @@ struct PhysdevOp {
     std::uint32_t command;
     std::uint64_t argument;
     static PhysdevOp decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0]), a[1]}; }
+    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 

@@ -5,7 +5,9 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
 #include "hv/core/guest_time.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/timers.hpp"
 #include "hv/core/traps.hpp"
 #include "hv/plugin/scheduler.hpp"
@@ -21,10 +23,37 @@ bool may_run(const Vcpu& vcpu) {
            vcpu.domain->pause_count == 0 && vcpu.domain->life == control::Life::running;
 }
 
+sched::Stop why_held(const Vcpu& vcpu) {
+    return vcpu.domain->life == control::Life::dying ? sched::Stop::gone : sched::Stop::paused;
+}
+
 std::uint32_t idle_runstate(const Vcpu& vcpu) {
     const bool held = !vcpu.online || vcpu.pause_count != 0 || vcpu.domain->pause_count != 0 ||
                       vcpu.domain->life != control::Life::running;
     return held ? RUNSTATE_offline : RUNSTATE_blocked;
+}
+
+// Idle pCPUs that have not been asked to look at the queue yet.
+std::uint64_t idle_pcpus() {
+    std::uint64_t mask = 0;
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        if (const auto& each = pcpu(PcpuId{static_cast<std::uint16_t>(i)}); each.idle && !each.need_dispatch)
+            mask |= std::uint64_t{1} << i;
+    return mask;
+}
+
+// An idle pCPU that the vCPU may use is asked to pick: the policy's choice among several, else the one it ran
+// on last.
+void offer(Vcpu& vcpu, RealTime now) {
+    const auto candidates = idle_pcpus() & vcpu.policy->affinity;
+    if (candidates == 0)
+        return;
+    auto chosen = vcpu.pcpu;
+    if ((candidates & (candidates - 1)) != 0)
+        chosen = scheduler::place(vcpu, now);
+    if (chosen.value() >= pcpu_count() || (candidates >> chosen.value() & 1) == 0)
+        chosen = PcpuId{static_cast<std::uint16_t>(__builtin_ctzll(candidates))};
+    request_dispatch(chosen);
 }
 
 void become_queued(Vcpu& vcpu, WakeCause cause) {
@@ -35,15 +64,15 @@ void become_queued(Vcpu& vcpu, WakeCause cause) {
     ++vcpu.domain->ledger->wakes;
     trace_event(trace::Event::wake, vcpu.domain, &vcpu, static_cast<std::uint64_t>(cause), 0);
     scheduler::wake(vcpu, now);
-    if (pcpu(vcpu.pcpu).idle)
-        request_dispatch(vcpu.pcpu);
+    if (vcpu.state == RunState::queued)
+        offer(vcpu, now);
 }
 
 void leave_queue(Vcpu& vcpu) {
     const auto now = machine::now();
     vcpu.state = RunState::blocked;
     change_runstate(vcpu, idle_runstate(vcpu), now);
-    scheduler::deschedule(vcpu, sched::Stop::paused, Nanos{0}, now);
+    scheduler::deschedule(vcpu, why_held(vcpu), Nanos{0}, now);
 }
 
 // Brings the scheduler's view in line with the reasons for and against running.
@@ -70,7 +99,7 @@ void update(Vcpu& vcpu, WakeCause cause) {
 sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
     if (may_run(vcpu))
         return self.stop_reason;
-    return vcpu.waiting ? sched::Stop::blocked : sched::Stop::paused;
+    return vcpu.waiting && vcpu.domain->life != control::Life::dying ? sched::Stop::blocked : why_held(vcpu);
 }
 
 void stop_current(Pcpu& self) {
@@ -78,7 +107,7 @@ void stop_current(Pcpu& self) {
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
     const auto ran = now - vcpu.run_since - vcpu.other_work;
-    self.timers.cancel(self.slice);
+    TimerQueue::cancel(self.slice);
     self.current = nullptr;
     const bool runnable = sched::still_runnable(why);
     vcpu.state = runnable ? RunState::queued : RunState::blocked;
@@ -89,24 +118,27 @@ void stop_current(Pcpu& self) {
     scheduler::deschedule(vcpu, why, ran, now);
 }
 
-// Takes the registers of the vCPU that ran last off this pCPU.
+// Takes the registers of the vCPU that ran last off this pCPU. Its address space may stay in force until
+// another is loaded, all of which happens before the run lock is given up: a vCPU that does not run is on no
+// pCPU.
 void unload(Pcpu& self) {
     if (self.loaded == nullptr)
         return;
     save_context(*self.loaded);
-    self.loaded->on_pcpu = false;
     self.loaded = nullptr;
 }
 
 void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
+    if (vcpu.pcpu != self.id) {
+        vcpu.pcpu = self.id; // before its tables are loaded: whoever changes them flushes here
+        bring_timers(vcpu);
+    }
     if (self.loaded != &vcpu) {
         unload(self);
         load_context(vcpu);
-        vcpu.on_pcpu = true;
         self.loaded = &vcpu;
     }
     const auto now = machine::now();
-    vcpu.pcpu = self.id;
     vcpu.state = RunState::running;
     vcpu.run_since = now;
     vcpu.other_work = Nanos{0};
@@ -121,7 +153,7 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
     self.timers.arm(self.slice, now + slice);
 }
 
-// Nothing can run: halts until an interrupt asks for another decision.
+// Nothing can run: halts until an interrupt asks for another decision. The run lock is given up meanwhile.
 void idle(Pcpu& self, Nanos longest) {
     const auto start = machine::now();
     unload(self);
@@ -131,26 +163,35 @@ void idle(Pcpu& self, Nanos longest) {
     trace_event(trace::Event::idle_in, nullptr, nullptr,
                 static_cast<std::uint64_t>(self.timers.first().since_start().count()), 0);
     self.idle = true;
+    run_lock().unlock();
     while (!self.need_dispatch) {
         program_timer(self.timers.first());
         begin_idle();
         cpu::wait_for_interrupt();
         end_idle();
+        stop_if_asked();
         run_timers();
+        keep_house_if_due();
     }
+    run_lock().lock();
     self.idle = false;
-    self.timers.cancel(self.slice);
+    TimerQueue::cancel(self.slice);
     trace_event(trace::Event::idle_out, nullptr, nullptr, 0,
                 static_cast<std::uint64_t>((machine::now() - start).count()));
 }
 
 // Billed to whoever gave the pCPU up, and once somebody is chosen who did not cause it, to nobody else.
 void dispatch(Pcpu& self) {
-    if (self.current != nullptr)
+    const LockGuard run{run_lock()};
+    Vcpu* before = self.current;
+    if (before != nullptr)
         stop_current(self);
     while (self.current == nullptr) {
         self.need_dispatch = false;
         const auto choice = scheduler::pick(self.id, machine::now());
+        if (before != nullptr && before != choice.vcpu && before->state == RunState::queued)
+            offer(*before, machine::now());
+        before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
             bill_to(choice.vcpu->domain);
             start_vcpu(self, *choice.vcpu, choice.slice);
@@ -167,20 +208,33 @@ bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending !=
 Vcpu* current_vcpu() { return pcpu().current; }
 
 void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
+    const LockGuard run{run_lock()};
     if (!vcpu.waiting)
         return;
     vcpu.waiting = false;
-    if (vcpu.polling) {
-        vcpu.polling = false;
-        clear_poll_timeout(vcpu);
-    }
+    vcpu.polling = false;
+    clear_poll_timeout(vcpu);
     update(vcpu, cause);
 }
 
 void block_current() {
     Vcpu& vcpu = *current_vcpu();
-    vcpu.waiting = true;
-    request_dispatch(vcpu.pcpu);
+    const LockGuard run{run_lock()};
+    // Whoever raises an event sets its bits first and comes to wake_vcpu then: it finds `waiting` set, or we
+    // find the bits.
+    vcpu.waiting = !has_work(vcpu);
+    if (vcpu.waiting)
+        request_dispatch(vcpu.pcpu);
+}
+
+void poll_current() {
+    Vcpu& vcpu = *current_vcpu();
+    const LockGuard run{run_lock()};
+    vcpu.waiting = vcpu.polling && !has_work(vcpu);
+    if (vcpu.waiting)
+        return request_dispatch(vcpu.pcpu);
+    vcpu.polling = false;
+    clear_poll_timeout(vcpu);
 }
 
 void yield_current() {
@@ -190,16 +244,21 @@ void yield_current() {
 }
 
 void pause_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
     ++vcpu.pause_count;
     update(vcpu, WakeCause::unpause);
 }
 
 void unpause_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
     --vcpu.pause_count;
     update(vcpu, WakeCause::unpause);
 }
 
-void reconsider(Vcpu& vcpu) { update(vcpu, WakeCause::unpause); }
+void reconsider(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    update(vcpu, WakeCause::unpause);
+}
 
 void reconsider_all(Domain& domain) {
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
@@ -208,16 +267,19 @@ void reconsider_all(Domain& domain) {
 }
 
 void pause_all(Domain& domain) {
+    const LockGuard run{run_lock()};
     ++domain.pause_count;
     reconsider_all(domain);
 }
 
 void unpause_all(Domain& domain) {
+    const LockGuard run{run_lock()};
     --domain.pause_count;
     reconsider_all(domain);
 }
 
 Result<> attach_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
     vcpu.state = RunState::blocked;
     if (const auto done = scheduler::attach(vcpu); !done) {
         vcpu.state = RunState::offline;
@@ -227,24 +289,28 @@ Result<> attach_vcpu(Vcpu& vcpu) {
     return {};
 }
 
-void detach_vcpu(Vcpu& vcpu) {
-    auto& self = pcpu(vcpu.pcpu);
-    if (self.loaded == &vcpu) {
-        unload(self);
-        load_idle_root();
-    }
+Result<> detach_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    if (vcpu.state == RunState::running) // it was asked to leave, and will at its pCPU's next chance
+        return fail(Error::restart);
     scheduler::detach(vcpu);
     vcpu.state = RunState::offline;
+    return {};
 }
 
-void request_dispatch(PcpuId id) { pcpu(id).need_dispatch = true; }
+void request_dispatch(PcpuId id) {
+    if (!pcpu(id).need_dispatch.exchange(true))
+        kick(id);
+}
 
 Vcpu& leave_hypervisor() {
     auto& self = pcpu();
     for (;;) {
+        stop_if_asked();
         if (self.timer_pending) {
             self.timer_pending = false;
             run_timers();
+            keep_house_if_due();
         }
         if (self.need_dispatch || self.current == nullptr) {
             name_stretch(StretchKind::dispatch, 0);

@@ -8,7 +8,7 @@ namespace bulkhead::hv {
 
 enum class WakeCause : std::uint8_t { unpause, event, timer, kick };
 
-// blocked -> queued; no effect on a vCPU that is queued, running, paused or offline. Any context.
+// blocked -> queued; no effect on a vCPU that is queued, running, paused or offline. Takes the run lock.
 void wake_vcpu(Vcpu& vcpu, WakeCause cause);
 
 // The vCPU whose guest this pCPU entered from; never null inside a hypercall or a guest's trap.
@@ -17,8 +17,10 @@ void wake_vcpu(Vcpu& vcpu, WakeCause cause);
 // Switches the current vCPU between its kernel's and its applications' address space and gs base.
 void toggle_guest_mode(Vcpu& vcpu);
 
-// The current vCPU gives its pCPU up at the end of this entry.
+// The current vCPU gives its pCPU up at the end of this entry. block_current does nothing if an event waits
+// already; poll_current, which was told by Vcpu::polling what to wait for, nothing if the poll is over.
 void block_current();
+void poll_current();
 void yield_current();
 
 // Reasons that keep vCPUs from running; counted, so that they nest. A running vCPU leaves its pCPU before it
@@ -31,11 +33,12 @@ void reconsider_all(Domain& domain);
 void pause_all(Domain& domain);
 void unpause_all(Domain& domain);
 
-// A vCPU comes up (VCPUOP_up, domain creation) and down. detach needs it off every pCPU.
+// A vCPU comes up (VCPUOP_up, domain creation) and down, for good: nothing lets it run any more. detach
+// answers restart while another pCPU still runs it.
 [[nodiscard]] Result<> attach_vcpu(Vcpu& vcpu);
-void detach_vcpu(Vcpu& vcpu);
+[[nodiscard]] Result<> detach_vcpu(Vcpu& vcpu);
 
-// The pCPU must ask the policy again: before it next enters a guest.
+// The pCPU must ask the policy again: before it next enters a guest. Another one is kicked.
 void request_dispatch(PcpuId pcpu);
 
 // Called last on every entry: delivers events, dispatches if asked, idles if nobody can run. Returns the vCPU

@@ -4,6 +4,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/domain_table.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/run.hpp"
 #include "hv/core/timers.hpp"
 #include "hv/trace/trace.hpp"
@@ -31,12 +32,16 @@ Result<DomainId> lowest_free_id() {
 }
 
 void enter_domain(Domain& domain) {
+    const LockGuard run{run_lock()}; // the scheduler goes through the table
     const auto id = domain.id.value();
     domains[id] = &domain;
     highest = id > highest ? id : highest;
 }
 
-void remove_domain(Domain& domain) { domains[domain.id.value()] = nullptr; }
+void remove_domain(Domain& domain) {
+    const LockGuard run{run_lock()};
+    domains[domain.id.value()] = nullptr;
+}
 
 Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
     if (id == DOMID_SELF || id == caller.id.value())
@@ -65,17 +70,20 @@ void Domain::free_metadata(void* page) {
 }
 
 void shut_down_domain(Domain& domain, std::uint32_t reason) {
-    if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
-        return;
-    domain.life = control::Life::shut_down;
-    domain.shutdown_reason = reason;
-    domain.ledger->shutdown_reason = reason;
-    trace_event(trace::Event::domain_shutdown, &domain, nullptr, reason, 0);
-    reconsider_all(domain);
-    // A dead guest's timers would go on interrupting the others for as long as it is kept.
-    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-        if (domain.vcpus[i] != nullptr)
-            stop_timers(*domain.vcpus[i]);
+    {
+        const LockGuard run{run_lock()};
+        if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
+            return;
+        domain.life = control::Life::shut_down;
+        domain.shutdown_reason = reason;
+        domain.ledger->shutdown_reason = reason;
+        trace_event(trace::Event::domain_shutdown, &domain, nullptr, reason, 0);
+        reconsider_all(domain);
+        // A dead guest's timers would go on interrupting the others for as long as it is kept.
+        for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+            if (domain.vcpus[i] != nullptr)
+                stop_timers(*domain.vcpus[i]);
+    }
     if (domain.privileged)
         end_run(reason == SHUTDOWN_crash ? landmark::Exit::panicked : landmark::Exit::all_off,
                 "domain 0 ended before the run was over");
@@ -84,11 +92,15 @@ void shut_down_domain(Domain& domain, std::uint32_t reason) {
 }
 
 void crash_domain(Domain& domain, const char* why) {
-    if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
-        return;
+    const auto* vcpu = current_vcpu();
+    {
+        const LockGuard run{run_lock()};
+        if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
+            return;
+        if (vcpu != nullptr && vcpu->domain == &domain)
+            begin_dump(domain.dump, *vcpu);
+    }
     log("domain %u (%s) crashed: %s\n", domain.id.value(), domain.name, why);
-    if (const Vcpu* vcpu = current_vcpu(); vcpu != nullptr && vcpu->domain == &domain)
-        begin_dump(domain.dump, *vcpu);
     shut_down_domain(domain, SHUTDOWN_crash);
 }
 

@@ -8,6 +8,7 @@
 #include "hv/core/domain_memory.hpp"
 #include "hv/core/domain_table.hpp"
 #include "hv/core/guest_time.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/timers.hpp"
 #include "hv/core/traps.hpp"
 #include "hv/core/vcpu_slots.hpp"
@@ -45,7 +46,10 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     if (!page)
         return fail(page.error());
     auto& vcpu = *::new (*page) Vcpu{};
-    domain.vcpus[index] = &vcpu;
+    {
+        const LockGuard run{run_lock()}; // the scheduler goes through the list
+        domain.vcpus[index] = &vcpu;
+    }
     vcpu.domain = &domain;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
     vcpu.in_kernel = true;
@@ -98,10 +102,12 @@ Result<> furnish(Domain& domain, const DomainSpec& spec) {
     return {};
 }
 
+// It is detached: stop_all saw to that.
 void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
-    stop_timers(vcpu);
-    if (vcpu.policy != nullptr)
-        detach_vcpu(vcpu);
+    {
+        const LockGuard run{run_lock()};
+        domain.vcpus[vcpu.id.value()] = nullptr;
+    }
     forget_fpu(vcpu);
     if (vcpu.traps != nullptr)
         domain.free_metadata(vcpu.traps);
@@ -115,7 +121,9 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
     domain.free_metadata(&vcpu);
 }
 
-void stop_all(Domain& domain) {
+// Answers restart while a vCPU still runs on another pCPU.
+Result<> stop_all(Domain& domain) {
+    const LockGuard run{run_lock()};
     if (domain.life != control::Life::dying) {
         domain.frames_to_return = domain.frames.count;
         trace_event(trace::Event::domain_destroy, &domain, nullptr, domain.frames_to_return, 0);
@@ -128,8 +136,9 @@ void stop_all(Domain& domain) {
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
         if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->policy != nullptr) {
             stop_timers(*vcpu);
-            detach_vcpu(*vcpu);
+            BULKHEAD_TRY(detach_vcpu(*vcpu));
         }
+    return {};
 }
 
 } // namespace
@@ -168,7 +177,7 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
 }
 
 Result<> destroy_domain(Domain& domain) {
-    stop_all(domain);
+    BULKHEAD_TRY(stop_all(domain));
     if (!continue_dump(domain.dump)) // it shows memory that goes now
         return fail(Error::restart);
     BULKHEAD_TRY(console_disconnect(domain));

@@ -4,6 +4,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/cpu_policy.hpp"
 #include "hv/core/emulate_debug_registers.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/traps.hpp"
 #include "hv/core/traps_seams.hpp"
 #include "hv/mm/paging.hpp"
@@ -34,6 +35,7 @@ bool write_cr0(Vcpu& vcpu, std::uint64_t value) {
 // MOV to CR3: `value` names a frame like CR3 itself does. Unfinished work runs the instruction again, which
 // continues it.
 Emulation write_cr3(Vcpu& vcpu, std::uint64_t value, const Code& code, const Instruction& instruction) {
+    const LockGuard world{world_lock()};
     auto outcome = settle(*vcpu.domain);
     if (outcome)
         outcome = set_kernel_root(vcpu, Mfn{value >> page_shift}, true);

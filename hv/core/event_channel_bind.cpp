@@ -7,6 +7,7 @@
 #include "hv/core/domain.hpp"
 #include "hv/core/event_channel_bits.hpp"
 #include "hv/core/event_channel_internal.hpp"
+#include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <bit>
@@ -186,10 +187,15 @@ Result<> send_event(Domain& domain, const Vcpu& sender, Port port) {
     trace_event(trace::Event::event_send, &domain, &sender, port.value(),
                 std::uint64_t{from.remote_domain} << 32 | from.remote_port);
     if (domain.ledger != nullptr)
-        ++domain.ledger->events_sent;
+        count(domain.ledger->events_sent);
     if (from.state == State::interdomain) {
-        if (Domain* peer = find_domain(DomainId{from.remote_domain}))
-            raise_port(*peer, Port{from.remote_port});
+        // While bindings stand still the peer cannot go: a domain parts from its peers first.
+        const LockGuard guard{events::binding_lock()};
+        const EventPort bound = events::snapshot(domain, port);
+        Domain* peer =
+            bound.state == State::interdomain ? find_domain(DomainId{bound.remote_domain}) : nullptr;
+        if (peer != nullptr)
+            raise_port(*peer, Port{bound.remote_port});
     } else if (from.state == State::ipi) {
         raise_port(domain, port);
     } else if (from.state == State::hypervisor) {

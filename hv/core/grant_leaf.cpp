@@ -24,12 +24,12 @@ namespace {
     return machine::frame_as<std::uint64_t>(table) + address % page_bytes / sizeof(std::uint64_t);
 }
 
-[[nodiscard]] Result<> write_slot(std::uint64_t* slot, std::uint64_t to) {
+[[nodiscard]] Result<> write_slot(std::uint64_t* slot, std::uint64_t to, const Domain& domain) {
     const std::uint64_t from = __atomic_load_n(slot, __ATOMIC_RELAXED);
     BULKHEAD_TRY(exchange_entry(slot, from, to, AccessBits::replace));
     if (entry::is_present(from)) {
         drop_leaf(from);
-        tlb::flush_mask(tlb::everyone()); // nobody knows at which addresses this table is in use
+        tlb::flush_mask(machine::pcpus_using(domain.id)); // at which addresses is the table in use?
     }
     return {};
 }
@@ -52,7 +52,7 @@ Result<> write_place(const LeafPlace& place, std::uint64_t to) {
         return {};
     }
     std::uint64_t* slot = find_slot(*place.vcpu.domain, place.address);
-    return slot == nullptr ? fail(Error::invalid) : write_slot(slot, to);
+    return slot == nullptr ? fail(Error::invalid) : write_slot(slot, to, *place.vcpu.domain);
 }
 
 } // namespace bulkhead::hv

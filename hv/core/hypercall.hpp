@@ -38,6 +38,9 @@ using HypercallResult = Result<std::int64_t>; // the value goes to rax
 //       static StackSwitch decode(const HypercallArguments& a) { return {a[0], a[1]}; }
 //       HypercallResult run(HypercallContext& context) const;
 //   };
+//
+// `run` holds the world lock, unless the struct has a `bool concerns_caller_only() const` that answers true:
+// then it may touch nothing but the calling vCPU, and what has a lock of its own.
 template<class H>
 concept Hypercall = requires(const HypercallArguments& a, HypercallContext& c) {
     { H::number } -> std::convertible_to<unsigned>;

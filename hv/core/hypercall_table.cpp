@@ -11,6 +11,7 @@
 #include "hv/core/calls_version.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/core/hypercall_entry.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/mm/calls_descriptors.hpp"
 #include "hv/mm/calls_memory.hpp"
 #include "hv/mm/calls_mmu.hpp"
@@ -25,12 +26,23 @@ namespace {
 constexpr unsigned hypercall_count = 64;
 using Handler = HypercallResult (*)(HypercallContext&);
 
+// A call that concerns its caller alone says so; any other one has the world to itself.
+template<Hypercall H>
+HypercallResult perform(HypercallContext& context) {
+    const auto call = H::decode(context.arguments);
+    if constexpr (requires { call.concerns_caller_only(); })
+        if (call.concerns_caller_only())
+            return call.run(context);
+    const LockGuard world{world_lock()};
+    return call.run(context);
+}
+
 template<Hypercall... H>
 struct Table {
     std::array<Handler, hypercall_count> handlers{};
     constexpr Table() {
         static_assert(((H::number < hypercall_count) && ...));
-        ((handlers[H::number] = [](HypercallContext& c) { return H::decode(c.arguments).run(c); }), ...);
+        ((handlers[H::number] = perform<H>), ...);
     }
 };
 
@@ -52,7 +64,7 @@ void handle_hypercall(Vcpu& vcpu) {
     auto& regs = vcpu.regs;
     const auto number = regs.rax;
     name_stretch(StretchKind::hypercall, static_cast<std::uint32_t>(number));
-    ++vcpu.domain->ledger->hypercalls;
+    count(vcpu.domain->ledger->hypercalls);
     HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
     trace_event(trace::Event::hypercall_in, vcpu.domain, &vcpu, number, arguments[0]);
     HypercallContext context{vcpu, *vcpu.domain, arguments};

@@ -3,8 +3,10 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/power.hpp"
+#include "hv/arch/remote.hpp"
 #include "hv/core/audit.hpp"
 #include "hv/core/domain.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/timers.hpp"
 #include "hv/io/output.hpp"
 #include "hv/plugin/scheduler.hpp"
@@ -27,12 +29,18 @@ std::uint32_t next_visited = 0; // domain number
 
 // What a guest printed, or left as its last words, and nobody has shown yet: at its own expense.
 void show_leftovers(Domain& domain) {
-    if (!console_waits(domain) && domain.dump.vcpu == nullptr)
+    bool dump_waits;
+    {
+        const LockGuard run{run_lock()}; // a dump is begun under it, on any pCPU
+        dump_waits = domain.dump.vcpu != nullptr;
+    }
+    if (!console_waits(domain) && !dump_waits)
         return;
     bill_to(&domain);
     console_drain(domain);
     static_cast<void>(console_flush(domain, false));
-    static_cast<void>(continue_dump(domain.dump));
+    if (dump_waits)
+        static_cast<void>(continue_dump(domain.dump));
     bill_to(nullptr);
 }
 
@@ -52,6 +60,7 @@ void visit_domains(RealTime now) {
 }
 
 void keep_house(RealTime now) {
+    const LockGuard world{world_lock()};
     visit_domains(now);
     static_cast<void>(pump_output());
     if (now >= run_end)
@@ -99,10 +108,13 @@ void prepare_run(Nanos duration) {
 void begin_run() { run_end = machine::now() + run_duration; }
 
 void end_run(landmark::Exit status, const char* message) {
+    world_lock().lock(); // for good
+    stop_other_pcpus();
     for_each_domain(show_all);
     trace_event(trace::Event::run_end, nullptr, nullptr, static_cast<std::uint64_t>(status), 0);
     refresh_landmark();
     for_each_domain(refresh_ledger_entry);
+    close_ledgers();
     print_summary();
     if (const auto violations = audit_at_the_end(); violations != 0)
         log("the audit at the end found %lu violations\n", violations);

@@ -4,6 +4,8 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/core/dispatch.hpp"
 #include "hv/core/guest_time.hpp"
+#include "hv/core/late.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
@@ -15,7 +17,7 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr Nanos housekeeping_period = milliseconds(10);
-Timer housekeeping;
+constinit Late<Timer> housekeeping;
 void (*housekeeping_visit)(RealTime now) = nullptr;
 
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
@@ -30,7 +32,7 @@ void fire_oneshot(Timer& timer, RealTime now) {
     auto& vcpu = owner(timer);
     // In mode virtual the clock stood still while the vCPU waited: not yet due by the guest's own time.
     if (const auto due = real_deadline(vcpu, vcpu.oneshot_deadline, now); due > now) {
-        pcpu(vcpu.pcpu).timers.arm(timer, due);
+        pcpu().timers.arm(timer, due);
         return;
     }
     record_fire(vcpu, timer, now);
@@ -41,7 +43,7 @@ void fire_periodic(Timer& timer, RealTime now) {
     auto& vcpu = owner(timer);
     record_fire(vcpu, timer, now);
     raise_virq(vcpu, VIRQ_TIMER);
-    pcpu(vcpu.pcpu).timers.arm(timer, std::max(timer.deadline + vcpu.periodic_period, now));
+    pcpu().timers.arm(timer, std::max(timer.deadline + vcpu.periodic_period, now));
 }
 
 void fire_poll(Timer& timer, RealTime) {
@@ -51,7 +53,10 @@ void fire_poll(Timer& timer, RealTime) {
 }
 
 void fire_housekeeping(Timer& timer, RealTime now) {
-    pcpu().timers.arm(timer, std::max(timer.deadline + housekeeping_period, now));
+    {
+        const LockGuard run{run_lock()};
+        pcpu().timers.arm(timer, std::max(timer.deadline + housekeeping_period, now));
+    }
     housekeeping_visit(now);
 }
 
@@ -68,6 +73,13 @@ void settle_bill(Pcpu& self, Vcpu& vcpu, Nanos amount) {
     scheduler::charge(vcpu, amount);
 }
 
+void fire_for(Pcpu& self, Timer& timer, RealTime now) {
+    auto& vcpu = owner(timer);
+    bill_to(vcpu.domain);
+    timer.fire(timer, now);
+    settle_bill(self, vcpu, bill_to(self.current != nullptr ? self.current->domain : nullptr));
+}
+
 } // namespace
 
 void start_timers(Vcpu& vcpu) {
@@ -77,57 +89,84 @@ void start_timers(Vcpu& vcpu) {
 }
 
 void stop_timers(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
     for (Timer* timer : {&vcpu.oneshot, &vcpu.periodic, &vcpu.poll})
-        pcpu(vcpu.pcpu).timers.cancel(*timer);
+        TimerQueue::cancel(*timer);
+}
+
+void bring_timers(Vcpu& vcpu) {
+    auto& timers = pcpu().timers;
+    for (Timer* timer : {&vcpu.oneshot, &vcpu.periodic, &vcpu.poll})
+        if (timer->queue != nullptr && timer->queue != &timers)
+            timers.arm(*timer, timer->deadline);
 }
 
 void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
+    const LockGuard run{run_lock()};
     vcpu.oneshot_deadline = deadline;
-    pcpu(vcpu.pcpu).timers.arm(vcpu.oneshot, real_deadline(vcpu, deadline, machine::now()));
+    pcpu().timers.arm(vcpu.oneshot, real_deadline(vcpu, deadline, machine::now()));
 }
 
-void clear_oneshot(Vcpu& vcpu) { pcpu(vcpu.pcpu).timers.cancel(vcpu.oneshot); }
+void clear_oneshot(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    TimerQueue::cancel(vcpu.oneshot);
+}
 
 void set_periodic(Vcpu& vcpu, Nanos period) {
+    const LockGuard run{run_lock()};
     vcpu.periodic_period = period;
-    auto& timers = pcpu(vcpu.pcpu).timers;
+    auto& timers = pcpu().timers;
     if (period > Nanos{0})
         timers.arm(vcpu.periodic, machine::now() + period);
     else
-        timers.cancel(vcpu.periodic);
+        TimerQueue::cancel(vcpu.periodic);
 }
 
 void set_poll_timeout(Vcpu& vcpu, GuestTime deadline) {
-    pcpu(vcpu.pcpu).timers.arm(vcpu.poll, real_deadline(vcpu, deadline, machine::now()));
+    const LockGuard run{run_lock()};
+    pcpu().timers.arm(vcpu.poll, real_deadline(vcpu, deadline, machine::now()));
 }
 
-void clear_poll_timeout(Vcpu& vcpu) { pcpu(vcpu.pcpu).timers.cancel(vcpu.poll); }
+void clear_poll_timeout(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    TimerQueue::cancel(vcpu.poll);
+}
 
 void run_timers() {
     auto& self = pcpu();
-    auto now = machine::now();
-    while (Timer* timer = self.timers.take_due(now)) {
+    for (;;) {
+        // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
+        const LockGuard run{run_lock()};
+        const auto now = machine::now();
+        Timer* timer = self.timers.take_due(now);
+        if (timer == nullptr)
+            return;
         if (timer == &self.slice) {
             self.stop_reason = sched::Stop::slice_end;
             self.need_dispatch = true;
-            continue;
+        } else if (timer->owner != nullptr) {
+            fire_for(self, *timer, now);
+        } else {
+            self.house_waits = true;
         }
-        auto* vcpu = static_cast<Vcpu*>(timer->owner);
-        bill_to(vcpu != nullptr ? vcpu->domain : nullptr);
-        timer->fire(*timer, now);
-        const auto took = bill_to(self.current != nullptr ? self.current->domain : nullptr);
-        if (vcpu != nullptr)
-            settle_bill(self, *vcpu, took);
-        else if (self.current != nullptr)
-            self.current->other_work += took;
-        now = machine::now();
     }
+}
+
+void keep_house_if_due() {
+    auto& self = pcpu();
+    if (!self.house_waits) [[likely]]
+        return;
+    self.house_waits = false;
+    bill_to(nullptr);
+    fire_housekeeping(*housekeeping, machine::now());
+    const auto took = bill_to(self.current != nullptr ? self.current->domain : nullptr);
+    if (self.current != nullptr)
+        self.current->other_work += took;
 }
 
 void start_housekeeping(void (*visit)(RealTime now)) {
     housekeeping_visit = visit;
-    housekeeping.fire = fire_housekeeping;
-    pcpu().timers.arm(housekeeping, machine::now() + housekeeping_period);
+    pcpu().timers.arm(housekeeping.make(), machine::now() + housekeeping_period);
 }
 
 } // namespace bulkhead::hv

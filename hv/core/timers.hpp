@@ -15,8 +15,13 @@ void set_periodic(Vcpu& vcpu, Nanos period); // 0: off
 void set_poll_timeout(Vcpu& vcpu, GuestTime deadline);
 void clear_poll_timeout(Vcpu& vcpu);
 
-// Fires everything due on this pCPU, each billed to whom it belongs.
+// The vCPU starts to run on this pCPU: its timers come along. The run lock is held.
+void bring_timers(Vcpu& vcpu);
+
+// Fires everything due on this pCPU, each billed to whom it belongs. Takes the run lock.
 void run_timers();
+// Housekeeping that run_timers found due. Takes any lock; none is held.
+void keep_house_if_due();
 
 // Calls `visit` every 10 ms of real time, billed to nobody: console flushes, the end of the run, starvation.
 void start_housekeeping(void (*visit)(RealTime now));

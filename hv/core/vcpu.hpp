@@ -93,7 +93,6 @@ struct alignas(64) Vcpu {
     std::uint32_t pause_count; // vCPU-level; the domain has its own
     bool online;               // VCPUOP_up
     bool waiting;              // its guest asked to block or poll, and no event has come yet
-    bool on_pcpu;              // its registers are (or may be) loaded on `pcpu`
     RealTime runnable_since;
     RealTime run_since;
     Nanos other_work;    // hypervisor work for others done while this vCPU held the pCPU; not billed to it

@@ -36,12 +36,16 @@ Result<> run_flush(const Operation& op, HypercallContext& context) {
     };
     switch (op.cmd) {
     case MMUEXT_TLB_FLUSH_LOCAL:
+        machine::flush_tlb();
+        return {};
     case MMUEXT_TLB_FLUSH_ALL:
-        tlb::flush_mask(tlb::everyone());
+        tlb::flush_mask(machine::pcpus_using(context.domain.id));
         return {};
     case MMUEXT_INVLPG_LOCAL:
+        machine::flush_tlb_page(at);
+        return {};
     case MMUEXT_INVLPG_ALL:
-        tlb::flush_page_mask(tlb::everyone(), at);
+        tlb::flush_page_mask(machine::pcpus_using(context.domain.id), at);
         return {};
     case MMUEXT_TLB_FLUSH_MULTI: {
         const auto mask = some();

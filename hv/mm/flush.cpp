@@ -14,7 +14,8 @@ Result<tlb::Mask> processors_of(Domain& domain, std::uint64_t vcpu_mask) {
     for (std::uint32_t id = 0; id < domain.vcpu_count; ++id)
         if ((*vcpus >> id & 1) != 0 && domain.vcpus[id] != nullptr)
             mask |= tlb::Mask{1} << domain.vcpus[id]->pcpu.value();
-    return mask;
+    // A vCPU whose tables are in force nowhere, or in the course of being loaded, starts with none.
+    return mask & machine::pcpus_using(domain.id);
 }
 
 Result<> flush_for_guest(Domain& domain, std::uint64_t flags, GuestAddress at) {
@@ -22,7 +23,8 @@ Result<> flush_for_guest(Domain& domain, std::uint64_t flags, GuestAddress at) {
     if (kind == UVMF_NONE)
         return {};
     const auto where = flags & ~std::uint64_t{UVMF_FLUSHTYPE_MASK};
-    const auto mask = where == UVMF_ALL ? Result<tlb::Mask>{tlb::everyone()} : processors_of(domain, where);
+    const auto mask =
+        where == UVMF_ALL ? Result<tlb::Mask>{machine::pcpus_using(domain.id)} : processors_of(domain, where);
     BULKHEAD_TRY(mask);
     if (kind == UVMF_TLB_FLUSH)
         tlb::flush_mask(*mask);

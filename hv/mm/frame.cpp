@@ -9,7 +9,6 @@
 namespace bulkhead::hv {
 
 constinit FrameTable the_frame_table;
-constinit std::uint32_t tlb::epoch = 1;
 
 void FrameTable::start(Frame* storage, std::uint64_t count) {
     frames_ = storage;
@@ -163,7 +162,7 @@ void FrameTable::free(Frame& frame) {
     frame.held = frame.pinned = frame.validated = frame.lingering = 0;
     frame.failure = 0;
     frame.progress = 0;
-    frame.last_use = tlb::epoch;
+    frame.last_use = tlb::clock();
     append(free_, frame);
 }
 

@@ -44,7 +44,8 @@ struct alignas(8) Frame {
     std::uint32_t
         next; // frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used)
     std::uint32_t previous;
-    std::uint32_t last_use; // TLB epoch in which the last holder of the type, or the owner, let it go
+    std::uint32_t
+        last_use; // reading of the TLB clock when the last holder of the type, or the owner, let it go
 };
 static_assert(sizeof(Frame) == 32);
 inline constexpr std::uint16_t hypervisor_owner = 0xfffe;

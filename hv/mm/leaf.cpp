@@ -1,5 +1,6 @@
 // Leaf entries found by address: for grant mappings, and for guests that write to their page tables as if
 // they were data.
+#include "hv/core/locks.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 #include "hv/mm/update.hpp"
@@ -24,12 +25,13 @@ Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entr
     if (entry::is_present(found.entries[3])) {
         drop_leaf(found.entries[3]);
         // The same L1 may be reachable at several addresses, so one page is not enough.
-        tlb::flush_mask(tlb::everyone());
+        tlb::flush_mask(machine::pcpus_using(DomainId{frame_table().at(root).owner}));
     }
     return found.entries[3];
 }
 
 Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes) {
+    const LockGuard world{world_lock()};
     auto& domain = *vcpu.domain;
     const auto offset = at.value() % sizeof(std::uint64_t);
     if (!vcpu.in_kernel || bytes > 8 || offset + bytes > 8)

@@ -1,7 +1,6 @@
 // What a vCPU holds of the typed frames: the roots of its address spaces and the pages of its descriptor
 // tables.
 #include "hv/mm/paging.hpp"
-#include "hv/mm/tlb.hpp"
 #include "hv/mm/types.hpp"
 #include "hv/mm/walk.hpp"
 
@@ -28,7 +27,7 @@ Result<> set_root(Vcpu& vcpu, Mfn& place, Mfn root, bool in_force) {
     const auto old = place;
     place = root;
     if (in_force && root != Mfn{})
-        tlb::load_root(root);
+        machine::load_root(root);
     if (old != Mfn{})
         drop_typed(old, domain);
     return {};

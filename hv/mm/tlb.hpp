@@ -8,33 +8,22 @@
 
 namespace bulkhead::hv::tlb {
 
-// Grows with every full flush. A frame let go in an earlier epoch has no stale translations left.
-extern std::uint32_t epoch;
+// Grows with every full flush on any processor. A frame let go at some reading of the clock has no stale
+// translations on processors that began a full flush later.
+[[nodiscard]] std::uint32_t clock();
 
-// The processors whose vCPUs may hold translations of some address space. The one place where others would be
-// asked: each processor of the mask flushes before this returns. One runs now, so the mask is always this
-// one.
-using Mask = std::uint64_t;
-[[nodiscard]] inline Mask everyone() { return 1; }
+// Bracket a full flush of this processor, of which the loading of a root is one (a guest's translations are
+// never global). For hv/arch, which carries flushes out.
+[[nodiscard]] std::uint32_t begin_flush();
+void end_flush(std::uint32_t begun);
 
-inline void flush_mask(Mask) {
-    ++epoch;
-    machine::flush_tlb();
-}
-inline void flush_page_mask(Mask, GuestAddress address) { machine::flush_tlb_page(address); }
+using Mask = std::uint64_t; // of processors
 
-// Loading a root drops all of a guest's translations, which are never global.
-inline void load_root(Mfn root) {
-    ++epoch;
-    machine::load_root(root);
-}
+inline void flush_mask(Mask mask) { machine::flush_tlb_on(mask); }
+inline void flush_page_mask(Mask mask, GuestAddress at) { machine::flush_tlb_page_on(mask, at); }
 
-// To be called before a frame whose last use ended in epoch `last_use` serves another purpose. The epoch
-// after a wrap of 2^32 flushes may cause a needless flush, never a missing one: equality is all that is asked
-// of frames let go just now, and older ones are long flushed.
-inline void before_reuse(std::uint32_t last_use) {
-    if (last_use == epoch)
-        flush_mask(everyone());
-}
+// To be called before a frame that was let go at `last_use` serves another purpose: flushes the processors
+// that may still reach it.
+void before_reuse(std::uint32_t last_use);
 
 } // namespace bulkhead::hv::tlb

@@ -175,7 +175,7 @@ Result<> get_new_type(Frame& frame, FrameType type) {
 
 void put_plain_type(Frame& frame) {
     if (--frame.type_references == 0)
-        frame.last_use = tlb::epoch;
+        frame.last_use = tlb::clock();
     frame_table().put(frame);
 }
 
@@ -202,7 +202,7 @@ Result<> unwind(Frame& frame, Pace pace) {
     BULKHEAD_TRY(dropped);
     frame.partial = 0;
     frame.failure = 0;
-    frame.last_use = tlb::epoch;
+    frame.last_use = tlb::clock();
     frame_table().put(frame);
     return {};
 }

@@ -4,6 +4,7 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/core/dispatch.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/core/vcpu_slots.hpp"
 #include "hv/plugin/fallback.hpp"
 #include "hv/plugin/host.hpp"
@@ -245,6 +246,13 @@ void charge(Vcpu& vcpu, Nanos amount) {
             call(Hook::charge, [&] { policy->hooks->charge(policy->object, *vcpu.policy, amount); }));
 }
 
+PcpuId place(Vcpu& vcpu, RealTime now) {
+    auto answer = vcpu.pcpu;
+    static_cast<void>(
+        call(Hook::place, [&] { answer = policy->hooks->place(policy->object, *vcpu.policy, now); }));
+    return answer;
+}
+
 void tune(Domain& domain) {
     if (domain.policy == nullptr)
         return;
@@ -271,6 +279,7 @@ Choice pick(PcpuId id, RealTime now) {
 }
 
 void check_starvation(const Domain& domain, RealTime now) {
+    const LockGuard run{run_lock()};
     bool starved = false;
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
         if (const Vcpu* vcpu = domain.vcpus[i])

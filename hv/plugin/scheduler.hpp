@@ -1,6 +1,6 @@
 // The hypervisor's side of sched/contract.hpp: keeps the policy's objects, calls its hooks under guard,
 // checks its answers, and replaces it with the built-in fallback when it misbehaves. The dispatcher tells; it
-// never sees a policy's type.
+// never sees a policy's type. Every function is called with the run lock held.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -24,6 +24,8 @@ void detach(Vcpu& vcpu);
 void wake(Vcpu& vcpu, RealTime now);
 void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
 void charge(Vcpu& vcpu, Nanos amount);
+// The policy's idea of where a woken vCPU should run, unchecked.
+[[nodiscard]] PcpuId place(Vcpu& vcpu, RealTime now);
 void tune(Domain& domain);
 
 struct Choice {

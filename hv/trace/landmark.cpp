@@ -4,6 +4,7 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/core/domain.hpp"
 #include "hv/core/guest_time.hpp"
+#include "hv/core/locks.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/trace/ledger.hpp"
 
@@ -27,7 +28,6 @@ void start_landmark() {
     auto& page = landmark_page();
     std::memset(&page, 0, sizeof page);
     page.version = landmark::version;
-    page.pcpus = 1;
     page.magic = landmark::magic;
 }
 
@@ -64,6 +64,7 @@ void close_ledger_entry(Domain& domain) {
 }
 
 void refresh_ledger_entry(Domain& domain) {
+    const LockGuard run{run_lock()};
     auto& entry = *domain.ledger;
     Nanos waiting{}, blocked{};
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
@@ -84,6 +85,10 @@ void refresh_ledger_entry(Domain& domain) {
 void refresh_landmark() {
     post_ledger();
     auto& page = landmark_page();
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        if (const auto& longest = pcpu(PcpuId{static_cast<std::uint16_t>(i)}).longest;
+            longest.ns > page.r_max.ns)
+            page.r_max = longest;
     page.now = machine::now().since_start().count();
     page.free_frames = frame_table().free_frames();
 }

@@ -5,19 +5,26 @@
 #include "hv/core/domain.hpp"
 #include "hv/trace/landmark.hpp"
 
+#include <atomic>
+
 namespace bulkhead::hv {
 
 namespace {
 
 std::int64_t discard = 0; // the per-domain side of time that belongs to no domain
 
-RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total) {
-    const auto now = machine::now();
+void post_at(Pcpu& self, RealTime now) {
     const auto elapsed = (now - self.posted).count();
-    *self.account += elapsed;
+    std::atomic_ref{*self.account}.fetch_add(elapsed,
+                                             std::memory_order_relaxed); // a domain may run on several
     *self.total += elapsed;
     self.posted = now;
     self.ledger->end = now.since_start().count();
+}
+
+RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total) {
+    const auto now = machine::now();
+    post_at(self, now);
     self.account = account;
     self.total = total;
     return now;
@@ -25,8 +32,8 @@ RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total) {
 
 void end_stretch(Pcpu& self, RealTime now, const Vcpu* vcpu) {
     const auto length = (now - self.stretch_start).count();
-    auto& longest = landmark_page().r_max;
-    if (length <= longest.ns)
+    auto& longest = self.longest;
+    if (length <= longest.ns) [[likely]]
         return;
     longest = {length,
                self.stretch_kind,
@@ -38,11 +45,11 @@ void end_stretch(Pcpu& self, RealTime now, const Vcpu* vcpu) {
 
 } // namespace
 
-void start_ledger() {
+void start_ledger(RealTime now) {
     auto& self = pcpu();
     self.ledger = &landmark_page().pcpu_ledgers[self.id.value()];
-    self.posted = machine::now();
-    self.stretch_start = self.posted;
+    self.posted = self.stretch_start = now;
+    self.waited = Nanos{0};
     self.ledger->start = self.ledger->end = self.posted.since_start().count();
     self.account = &discard;
     self.total = &self.ledger->unbilled_ns;
@@ -51,6 +58,7 @@ void start_ledger() {
 void enter_hypervisor(Vcpu& vcpu) {
     auto& self = pcpu();
     self.stretch_start = post(self, &vcpu.domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    self.waited = Nanos{0};
 }
 
 void leave_for_guest(Vcpu& vcpu) {
@@ -81,6 +89,7 @@ void begin_idle() {
 void end_idle() {
     auto& self = pcpu();
     self.stretch_start = post(self, &discard, &self.ledger->unbilled_ns);
+    self.waited = Nanos{0};
     name_stretch(StretchKind::interrupt, 0);
 }
 
@@ -91,6 +100,13 @@ void post_ledger() {
     if (self.account == nullptr) // not open yet
         return;
     post(self, self.account, self.total);
+}
+
+void close_ledgers() {
+    const auto now = machine::now();
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        if (auto& each = pcpu(PcpuId{static_cast<std::uint16_t>(i)}); each.account != nullptr)
+            post_at(each, now);
 }
 
 } // namespace bulkhead::hv

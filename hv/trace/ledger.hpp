@@ -12,11 +12,14 @@ namespace bulkhead::hv {
 struct Domain;
 struct Vcpu;
 
+// One more in a domain's column; its vCPUs may be counted on several pCPUs at once.
+inline void count(std::uint64_t& column) { __atomic_fetch_add(&column, 1, __ATOMIC_RELAXED); }
+
 // What kind of stretch the hypervisor is in; see landmark::Stretch::kind.
 enum class StretchKind : std::uint32_t { hypercall = 0, trap = 1, interrupt = 2, dispatch = 3, hook = 4 };
 
-// Opens this pCPU's ledger: time is unbilled until somebody is named.
-void start_ledger();
+// Opens this pCPU's ledger as of `now`: time is unbilled until somebody is named.
+void start_ledger(RealTime now);
 
 // From the guest into the hypervisor: the guest's time ends, work on its behalf and a new stretch begin.
 void enter_hypervisor(Vcpu& vcpu);
@@ -37,5 +40,7 @@ void end_idle();
 
 // Brings this pCPU's columns up to the present, for a reader.
 void post_ledger();
+// The same for all pCPUs, to one instant, when all others have stopped for good.
+void close_ledgers();
 
 } // namespace bulkhead::hv

@@ -1,5 +1,6 @@
 #include "tests/unit/machine_host.hpp"
 
+#include "hv/mm/tlb.hpp"
 #include "hv/mm/walk.hpp"
 
 #include <algorithm>
@@ -115,13 +116,22 @@ bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected, std::u
     return std::atomic_ref{*entry}.compare_exchange_strong(expected, desired);
 }
 
+void wait_a_little() { throw std::logic_error{"one thread waits for itself"}; }
+
 void flush_tlb() {
+    const auto begun = tlb::begin_flush();
     ++the_machine().flushes;
+    tlb::end_flush(begun);
     if (the_machine().on_flush)
         the_machine().on_flush();
 }
 void flush_tlb_page(GuestAddress) { ++the_machine().page_flushes; }
+std::uint64_t pcpus_using(DomainId) { return 1; }
+std::uint64_t pcpus_using_any() { return 1; }
+void flush_tlb_on(std::uint64_t) { flush_tlb(); }
+void flush_tlb_page_on(std::uint64_t, GuestAddress at) { flush_tlb_page(at); }
 void load_root(Mfn l4) {
+    tlb::end_flush(tlb::begin_flush());
     the_machine().root = l4;
     if (the_machine().on_flush)
         the_machine().on_flush();

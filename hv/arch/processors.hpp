@@ -1,0 +1,19 @@
+// All processors of the machine: finding them, and starting the others once the first has built everything.
+#pragma once
+
+#include "hv/arch/address_space.hpp"
+
+namespace bulkhead::hv {
+
+// On the boot page tables: which processors become pCPUs; pcpu_count() is known from then on. `wanted` of
+// them, evenly spread over the machine's list, or all (0).
+void choose_processors(std::uint32_t wanted);
+// Stack areas of all but the first, while early memory lasts.
+void reserve_stacks(EarlyMemory& early);
+// Starts every other processor. They wait until the ledgers open, all at the same instant, and then dispatch.
+// Panics if one does not come.
+void start_other_processors();
+// Opens the ledgers of all pCPUs, this one's included, and lets the others go.
+void release_processors();
+
+} // namespace bulkhead::hv

@@ -1,0 +1,12 @@
+// Keeps the turns of an emulator short that runs all processors in one thread: under an instruction-counting
+// clock a turn ends at the machine's next timer, so a timer that nobody listens to is kept running.
+#pragma once
+
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+// With more than one pCPU, and an instruction-counting clock. See docs/decisions/0008-turns.md.
+void shorten_turns(std::uint32_t pcpus);
+
+} // namespace bulkhead::hv
