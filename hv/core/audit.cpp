@@ -17,7 +17,7 @@ struct Progress {
     std::uint32_t domain = 0;
     std::uint64_t violations = 0;
 };
-Progress progress;
+constinit Progress progress;
 
 void advance() {
     progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations};

@@ -20,7 +20,7 @@ struct Progress {
     std::uint64_t counted = 0, held = 0; // weighted by entry, kind of use and borrower
     bool clean = true;
 };
-Progress progress;
+constinit Progress progress;
 
 // SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014) of what is used, how, and by whom.
 std::uint64_t weight(std::uint16_t lender, std::uint32_t ref, GrantAccess access, std::uint16_t borrower,

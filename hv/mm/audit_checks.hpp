@@ -10,7 +10,7 @@ enum class Report : std::uint8_t { print, count };
 // Counts what was found, and prints the first few if asked to.
 class Violations {
   public:
-    explicit Violations(Report report) : report_{report} {}
+    constexpr explicit Violations(Report report) : report_{report} {}
     void expect(bool good, Mfn frame, const char* what) {
         if (!good) [[unlikely]]
             add(frame, what);

@@ -35,7 +35,7 @@ struct Progress {
     std::uint64_t listed = 0;
     Violations violations{Report::count};
 };
-Progress progress;
+constinit Progress progress;
 
 // Numbers without a pattern: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
 std::uint64_t weight(Mfn mfn) {
