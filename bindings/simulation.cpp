@@ -1,6 +1,7 @@
 // The simulator for Python: one object is one run. Long calls release the interpreter's lock; traces become
 // numpy arrays that own the simulator's memory, without a copy.
 #include "bindings/parts.hpp"
+#include "bindings/python_policy.hpp"
 #include "hv/plugin/fallback.hpp"
 #include "sim/plugin_file.hpp"
 #include "sim/world.hpp"
@@ -35,17 +36,29 @@ struct Settings {
     std::map<std::string, std::int64_t> costs;
 };
 
-sim::Policy open_policy(const std::optional<std::string>& path, const std::vector<std::int64_t>& values) {
-    if (!path)
-        return {&hv::fallback_scheduler(), nullptr, {}};
-    auto file = sim::PluginFile::open(*path);
+struct Opened {
+    sim::Policy policy;
+    std::shared_ptr<PythonPolicy> python; // if it is one
+};
+
+// None for the built-in fallback, the path of a plug-in, or a scheduler object with its name.
+Opened open_policy(const py::object& policy, const std::string& name,
+                   const std::vector<std::int64_t>& values) {
+    if (policy.is_none())
+        return {{&hv::fallback_scheduler(), nullptr, {}}, nullptr};
+    if (!py::isinstance<py::str>(policy)) {
+        auto [made, python] = make_python_policy(policy, name, values);
+        return {std::move(made), std::move(python)};
+    }
+    const auto path = policy.cast<std::string>();
+    auto file = sim::PluginFile::open(path);
     if (!file)
         throw py::value_error{file.error()};
     if (values.size() != file->descriptor().parameter_count)
-        throw py::value_error{*path + " takes " + std::to_string(file->descriptor().parameter_count) +
+        throw py::value_error{path + " takes " + std::to_string(file->descriptor().parameter_count) +
                               " parameters"};
     auto kept = std::make_shared<sim::PluginFile>(*file);
-    return {&kept->descriptor(), kept, values};
+    return {{&kept->descriptor(), kept, values}, nullptr};
 }
 
 sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
@@ -87,15 +100,23 @@ py::bytes bytes_of(const void* data, std::size_t size) {
 
 class Simulation {
   public:
-    Simulation(const std::optional<std::string>& policy, const std::vector<std::int64_t>& values,
+    Simulation(const py::object& policy, const std::string& name, const std::vector<std::int64_t>& values,
                const Settings& settings, const std::vector<GuestRow>& guests,
                const std::vector<TimelineRow>& timeline)
-        : world_{open_policy(policy, values), make_plan(settings, guests, timeline)} {}
+        : opened_{open_policy(policy, name, values)},
+          world_{opened_.policy, make_plan(settings, guests, timeline)} {
+        check();
+    }
 
     // True while there is more to do.
     bool run(std::uint64_t events) {
-        const py::gil_scoped_release unlocked;
-        return world_.machine().run_until(RealTime::never(), events);
+        bool more = false;
+        {
+            const py::gil_scoped_release unlocked;
+            more = world_.machine().run_until(RealTime::never(), events);
+        }
+        check();
+        return more;
     }
     [[nodiscard]] double progress() const { return world_.progress(); }
     std::uint64_t decisions() { return world_.machine().decisions(); }
@@ -130,6 +151,15 @@ class Simulation {
     }
 
   private:
+    // An exception of a policy in Python ends the run; Ctrl-C does as well.
+    void check() {
+        if (opened_.python)
+            rethrow_failure(*opened_.python);
+        if (PyErr_CheckSignals() != 0)
+            throw py::error_already_set{};
+    }
+
+    Opened opened_;
     sim::World world_;
 };
 
@@ -154,6 +184,7 @@ py::list model_rows() {
 } // namespace
 
 void add_simulation(py::module_& module) {
+    add_python_policies(module);
     py::class_<GuestRow>(module, "SimGuest")
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
                       std::uint32_t, bool, std::vector<std::int64_t>>(),
@@ -166,9 +197,9 @@ void add_simulation(py::module_& module) {
              py::arg("trace_records"), py::arg("instruction_ns"), py::arg("duration_ns"),
              py::arg("dom0_weight"), py::arg("end_when_idle"), py::arg("costs"));
     py::class_<Simulation>(module, "Simulation")
-        .def(py::init<std::optional<std::string>, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
+        .def(py::init<py::object, std::string, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
                       std::vector<TimelineRow>>(),
-             py::arg("policy"), py::arg("values"), py::arg("settings"), py::arg("guests"),
+             py::arg("policy"), py::arg("name"), py::arg("values"), py::arg("settings"), py::arg("guests"),
              py::arg("timeline"))
         .def("run", &Simulation::run, py::arg("events"))
         .def("summary", &Simulation::summary)

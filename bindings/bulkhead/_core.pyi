@@ -73,7 +73,8 @@ class Simulation:
     decisions: int
     def __init__(
         self,
-        policy: str | None,
+        policy: object,
+        name: str,
         values: list[int],
         settings: SimSettings,
         guests: list[SimGuest],
@@ -85,3 +86,32 @@ class Simulation:
 
 sim_costs: list[tuple[str, str]]
 sim_models: list[tuple[str, str, list[tuple[str, str, str, str]]]]
+
+class Host:
+    pcpus: int
+    def now(self) -> int: ...
+    def random(self) -> int: ...
+    def note(self, code: int, value: int) -> None: ...
+    def kick(self, pcpu: int) -> None: ...
+
+class SchedDomain:
+    id: int
+    vcpus: int
+    weight: int
+    cap: int
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+
+class SchedPcpu:
+    id: int
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+
+class SchedVcpu:
+    domain: SchedDomain
+    id: int
+    last_pcpu: int
+    affinity: int
+    def may_run_on(self, pcpu: int) -> bool: ...
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...

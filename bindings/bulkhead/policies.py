@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from bulkhead.schema import enum_value
 from bulkhead.spec import PolicySpec, SpecError
 from bulkhead.text import TIME_UNITS, parse_duration, split_pairs, suggest
 
+PYTHON = "python:"  # a scheduler written in Python, for the simulator
 KIND_TEXT = {"scheduler": "scheduler", "memory": "memory policy", "ring": "ring policy"}
 
 
@@ -52,6 +54,16 @@ class ChosenPolicy:
 
 def read_policy(path: Path) -> Policy:
     """Read a plug-in without running it. SpecError if it is none, or is built for another plug-in ABI."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise SpecError(f"{path} is no usable policy plug-in: {error.strerror}") from None
+    return _read_policy(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_policy(path: Path, modified: int, size: int) -> Policy:
+    """Read again only if the file has changed."""
     try:
         row = _core.read_plugin(str(path))
     except (ValueError, RuntimeError) as error:
@@ -95,6 +107,8 @@ def _find(kind: str, name: str) -> Policy:
 
 def choose(kind: str, spec: PolicySpec) -> ChosenPolicy:
     """Find the policy and fill in its defaults. SpecError for an unknown name or parameter, or a value out of range."""
+    if kind == "scheduler" and spec.name.startswith(PYTHON):
+        return _python(spec)
     policy = _find(kind, spec.name)
     return ChosenPolicy(policy, _effective(policy, policy.parameters, spec.parameters, "parameter"))
 
@@ -119,6 +133,13 @@ def _effective(
             raise SpecError(f"policy {policy.name} has no {what} '{name}'{suggest(name, known)}")
         _check_range(policy, known[name], value)
     return tuple(given.get(parameter.name, parameter.initial) for parameter in table)
+
+
+def _python(spec: PolicySpec) -> ChosenPolicy:
+    from bulkhead.scheduler import python_policy
+
+    _, policy, values = python_policy(spec)
+    return ChosenPolicy(policy, tuple(values.values()))
 
 
 def _check_range(policy: Policy, parameter: Parameter, value: int) -> None:

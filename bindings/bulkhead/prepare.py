@@ -11,7 +11,7 @@ from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, time_mode
 from bulkhead.paths import dom0_image, hypervisor_image
-from bulkhead.policies import ChosenPolicy, choose, domain_values
+from bulkhead.policies import PYTHON, ChosenPolicy, choose, domain_values
 from bulkhead.schema import constant, enum_value, group_mask
 from bulkhead.spec import MIB, WORKLOAD_PREFIX, BulkheadError, GuestSpec, Machine, SpecError
 from bulkhead.workloads import check_workload
@@ -146,6 +146,10 @@ def check_machine(machine: Machine) -> None:
 
 
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
+    if machine.sched is not None and machine.sched.name.startswith(PYTHON):
+        raise SpecError(
+            f"sched: {machine.sched.name} is written in Python and runs only in the simulator (backend sim)"
+        )
     specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
     return tuple(choose(kind, spec) for kind, spec in specs.items() if spec is not None)
 

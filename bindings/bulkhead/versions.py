@@ -13,6 +13,7 @@ from bulkhead.schema import constant
 NO_QEMU = "none"  # a run that no QEMU took part in
 
 
+@functools.cache
 def _git(*arguments: str) -> str | None:
     try:
         result = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)

@@ -68,6 +68,7 @@ def _opening_comment(path: Path) -> str:
     return " ".join(words)
 
 
+@functools.cache
 def _bare_workloads() -> dict[str, Workload]:
     """Kernels of their own, in assembly: they have no options, and their file's opening comment says what they are."""
     found = {}

@@ -10,9 +10,10 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.collect import landmark, merge
 from bulkhead.machine import RunOptions
-from bulkhead.policies import ChosenPolicy, built_policies, choose, domain_values
+from bulkhead.policies import PYTHON, ChosenPolicy, Policy, choose, domain_values
 from bulkhead.prepare import check_machine
 from bulkhead.run import Run
+from bulkhead.scheduler import python_policy
 from bulkhead.schema import RECORD, enum_value, group_mask, layout
 from bulkhead.sim.costs import Costs
 from bulkhead.sim.models import guest_model
@@ -61,12 +62,27 @@ def _timeline(machine: Machine) -> list[tuple[int, int, int, int]]:
     ]
 
 
+def _policy_object(machine: Machine, policy: ChosenPolicy | None) -> object:
+    """None for the fallback, a plug-in's path, or a scheduler written in Python."""
+    if policy is None or machine.sched is None:
+        return None
+    if not machine.sched.name.startswith(PYTHON):
+        return str(policy.policy.path)
+    scheduler, _, values = python_policy(machine.sched)
+    return scheduler(values)
+
+
+def _known(policy: ChosenPolicy | None) -> dict[str, Policy]:
+    return {policy.policy.name: policy.policy} if policy is not None else {}
+
+
 def _simulation(machine: Machine, policy: ChosenPolicy | None, costs: Costs) -> _core.Simulation:
     known = policy.policy if policy is not None else None
     guests = [guest_model(spec, domain_values(known, spec.sched)) for spec in machine.guests]
     try:
         return _core.Simulation(
-            policy=str(policy.policy.path) if policy is not None else None,
+            policy=_policy_object(machine, policy),
+            name=policy.policy.name if policy is not None else "",
             values=list(policy.values) if policy is not None else [],
             settings=_settings(machine, costs),
             guests=guests,
@@ -96,8 +112,8 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
         raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
     policy = choose("scheduler", machine.sched) if machine.sched is not None else None
     costs = costs or Costs.read(policy.policy.name if policy is not None else None)
-    simulation = _simulation(machine, policy, costs)
     start = time.monotonic()
+    simulation = _simulation(machine, policy, costs)
     _carry_out(simulation, options.progress)
     seconds = time.monotonic() - start
     page_bytes, ledger = simulation.summary()
@@ -108,7 +124,7 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
         exit_status=int(page["exit_status"]),
         trace=trace,
         trace_sha256=digest,
-        landmark=landmark(page, _Memory(ledger), built_policies("scheduler")),
+        landmark=landmark(page, _Memory(ledger), _known(policy)),
         consoles={},
         versions=versions(NO_QEMU),
         reproducible=True,
