@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from bulkhead import _core
@@ -137,8 +137,33 @@ def _check_options(machine: Machine) -> None:
         raise SpecError(f"two guests are named '{min(twice)}'; give them different names")
 
 
+# What a field's annotation allows, and how a message calls it.
+PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "a whole number"),
+    "int | None": ((int, type(None)), "a whole number or None"),
+    "str": ((str,), "text"),
+    "str | None": ((str, type(None)), "text or None"),
+    "bool": ((bool,), "True or False"),
+}
+
+
+def _check_types(what: str, described: GuestSpec | Machine) -> None:
+    """A value of a wrong type would otherwise be found late, and by something that does not know its name."""
+    for field in fields(described):
+        allowed, words = PLAIN_TYPES.get(str(field.type), ((object,), ""))
+        value = getattr(described, field.name)
+        stray_bool = isinstance(value, bool) and allowed not in ((bool,), (object,))
+        if stray_bool or not isinstance(value, allowed):
+            raise SpecError(f"{what}{field.name}={value!r} is not {words}")
+
+
 def check_machine(machine: Machine) -> None:
     """All that can be checked without files, for every back end. SpecError, one line that names what is wrong."""
+    _check_types("", machine)
+    for guest in machine.guests:
+        if not isinstance(guest, GuestSpec):
+            raise SpecError(f"guests: {guest!r} is no GuestSpec")
+        _check_types(f"guest {guest.name}: ", guest)
     _check_options(machine)
     for guest in machine.guests:
         _check_guest(guest, machine.pcpus)

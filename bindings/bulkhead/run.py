@@ -157,3 +157,8 @@ class Run:
             mask &= self.trace["a"] == code
         selected: npt.NDArray[Any] = self.trace[np.asarray(mask)]
         return selected
+
+    def _repr_html_(self) -> str:
+        from bulkhead.html import run_html
+
+        return run_html(self)

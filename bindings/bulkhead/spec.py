@@ -99,8 +99,16 @@ class Machine:
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
 
-    def run(self, options: RunOptions | None = None) -> Run:
-        """Boot, wait, collect. Blocks; safe to call from several threads. Raises `BulkheadError` for bad input."""
-        from bulkhead.machine import run_machine
+    def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:
+        """Carry it out and return the `Run`: backend "qemu" boots the hypervisor, "sim" simulates it.
 
-        return run_machine(self, options)
+        Blocks; Ctrl-C ends it; safe to call from several threads. Raises `BulkheadError` for bad input.
+        """
+        from bulkhead.backends import find_backend
+
+        return find_backend(backend)(self, options)
+
+    def _repr_html_(self) -> str:
+        from bulkhead.html import machine_html
+
+        return machine_html(self)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from bulkhead.backends import BACKENDS
 from bulkhead.experiment.capture import Backend
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import check_policies, make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.figures import draw_figures
-from bulkhead.machine import run_machine
 from bulkhead.result import Result, read_result
 from bulkhead.spec import SpecError
 
@@ -49,9 +49,7 @@ class Outcome:
 
 def backends() -> dict[str, Backend]:
     """What can carry out a run."""
-    from bulkhead.sim import simulate
-
-    return {"qemu": run_machine, "sim": simulate}
+    return dict(BACKENDS)
 
 
 def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:

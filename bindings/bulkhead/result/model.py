@@ -148,6 +148,11 @@ class Result:
     warnings: list[str]
     points: list[PointResult]
 
+    def _repr_html_(self) -> str:
+        from bulkhead.html import result_html
+
+        return result_html(self)
+
     def where(self, levels: Mapping[str, Level]) -> list[PointResult]:
         """The points that have all these levels, in the order in which they were declared."""
         return [p for p in self.points if all(p.levels.get(name) == value for name, value in levels.items())]
