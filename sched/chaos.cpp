@@ -27,7 +27,7 @@ enum class Mode : std::int64_t {
     read_null, // exceptions, in the hook that `hook` names
     write_code,
     run_data,
-    privileged,
+    no_address,
     undefined,
     divide,
     breakpoint,
@@ -50,7 +50,7 @@ class Chaos : public sched::Policy {
     static constexpr plugin::Parameter parameters[] = {
         {"mode", "1",
          "0 none, pick answers: 1 stray pointer, 2 blocked vCPU, 3 short slice, 4 long slice, 5 short idle; "
-         "faults: 6 read null, 7 write code, 8 run data, 9 privileged, 10 undefined, 11 divide, 12 "
+         "faults: 6 read null, 7 write code, 8 run data, 9 no address, 10 undefined, 11 divide, 12 "
          "breakpoint; "
          "time: 13 endless loop, 14 endless calls; 15 starve one, 16 idle, 17 forget wakes, 18 hoard memory, "
          "19 kick storm",
@@ -157,11 +157,8 @@ class Chaos : public sched::Policy {
         case Mode::run_data:
             asm volatile("call *%0" : : "r"(this) : "memory");
             break;
-        case Mode::privileged:
-            asm volatile("mov %0, %%cr3"
-                         :
-                         : "r"(~std::uint64_t{0})
-                         : "memory"); // reserved bits: #GP also in ring 0
+        case Mode::no_address: // canonical ones alone are addresses: #GP, not #PF
+            asm volatile("movl (%0), %%eax" : : "r"(std::uint64_t{1} << 63) : "eax", "memory");
             break;
         case Mode::undefined:
             asm volatile("ud2");

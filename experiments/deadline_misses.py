@@ -1,0 +1,154 @@
+"""Deadlines of real-time guests against how much of the CPU they reserve, next to hogs.
+
+After Xi et al., "Real-time multi-core virtual machine scheduling in Xen", EMSOFT 2014. Four guests have a task each, with periods
+of 10, 20, 20 and 40 ms; `load` is what their jobs need together, in per cent of the pCPU. Under `rtds` each has a server whose
+period is a quarter of the task's and whose budget covers the task in any window of its period (Shin and Lee, RTSS 2003); under
+`table` each has a slot of the planner's. Whether that fits is the theory's answer; the experiment's is whether one is missed.
+"""
+
+from __future__ import annotations
+
+from bulkhead.experiment import (
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    Whole,
+    duration,
+    drain,
+    warm_up,
+)
+from bulkhead.figures import Lines, Panel, Quantity
+from bulkhead.planner import Reservation, plan
+from bulkhead.spec import MIB, GuestSpec, Machine, SpecError
+
+PERIODS_US = (10_000, 20_000, 20_000, 40_000)
+PARTS = (30, 30, 20, 20)  # of the load, per cent
+TASKS = tuple(f"task{i + 1}" for i in range(len(PERIODS_US)))
+SERVERS = 4  # server periods in a task's period
+OVERHEAD_US = 60  # of each slot or budget: switch, timer, upcall, the guest's own entry; and one least slice over a period
+POLICIES = ("rtds", "table", "credit", "credit2")
+
+
+def work_us(point: Point, task: int) -> int:
+    """CPU time of each job."""
+    return PERIODS_US[task] * point.number("load") * PARTS[task] // 10_000
+
+
+def server(point: Point, task: int) -> dict[str, int]:
+    """The least budget, in a quarter of the period, that holds the job in any window as long as its period."""
+    period = PERIODS_US[task] // SERVERS
+    need = work_us(point, task)
+    budget = next((b for b in range(1, period + 1) if supply(period, b, PERIODS_US[task]) >= need), period)
+    return {"budget": min(period, budget + OVERHEAD_US), "period": period}
+
+
+def supply(period: int, budget: int, window: int) -> int:
+    """The least service that a server gives in a window (Shin and Lee, RTSS 2003) [us]."""
+    blackout = period - budget
+    if window < blackout:
+        return 0
+    whole = (window - blackout) // period
+    return whole * budget + max(0, window - 2 * blackout - period * whole)
+
+
+def slots(point: Point) -> dict[str, dict[str, int]]:
+    """What `table` gives each task; nothing if the planner finds no table."""
+    wanted = [
+        Reservation(name, work_us(point, i) + OVERHEAD_US * PERIODS_US[i] // PERIODS_US[0], PERIODS_US[i])
+        for i, name in enumerate(TASKS)
+    ]
+    try:
+        return {name: slot.parameters() for name, slot in plan(wanted).items()}
+    except SpecError:
+        return {}
+
+
+def reservation(point: Point, task: int) -> dict[str, int]:
+    """The scheduler's domain parameters of a task."""
+    policy = point.text("sched")
+    if policy == "rtds":
+        return server(point, task)
+    return slots(point).get(TASKS[task], {}) if policy == "table" else {}
+
+
+def admitted(run: Observed) -> int:
+    """1 if the theory promises that no deadline is missed, else 0."""
+    policy, point = run.point.text("sched"), run.point
+    if policy == "rtds":
+        servers = [server(point, i) for i in range(len(TASKS))]
+        return int(sum(s["budget"] / s["period"] for s in servers) <= 1.0)
+    return int(policy == "table" and bool(slots(point)))
+
+
+def machine(point: Point) -> Machine:
+    """The four tasks and two hogs on one pCPU."""
+    tasks = tuple(
+        GuestSpec(
+            name,
+            "workload:periodic",
+            f"period_us={PERIODS_US[i]} work_us={work_us(point, i)}",
+            memory=4 * MIB,
+            sched=reservation(point, i),
+        )
+        for i, name in enumerate(TASKS)
+    )
+    hogs = tuple(GuestSpec(f"hog{i + 1}", "workload:cpu_hog", memory=4 * MIB) for i in range(2))
+    return Machine(
+        guests=tasks + hogs,
+        sched=point.policy("sched"),
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def missed(run: Observed) -> float:
+    """Per cent of all jobs that ended after their next release."""
+    late = total = 0
+    for i, name in enumerate(TASKS):
+        responses = run.job_response(name)
+        total += len(responses.samples) + responses.unfinished
+        late += int((responses.samples > PERIODS_US[i] * 1_000).sum()) + responses.unfinished
+    return 100.0 * late / total
+
+
+FIGURE = Lines(
+    name="deadline_misses",
+    caption=(
+        "Four guests with a periodic task each (10, 20, 20 and 40 ms) and two hogs on one pCPU. Where the policy's theory admits "
+        "the load (`admitted` in the result), rtds and table miss nothing."
+    ),
+    x="load",
+    x_label="CPU time that the tasks need [%]",
+    series="sched",
+    panels=(Panel("missed", Quantity("deadlines missed [%]"), "deadlines"),),
+)
+
+EXPERIMENT = Experiment(
+    name="deadline_misses",
+    title="Deadline misses",
+    question="Up to which load do real-time guests meet their deadlines next to hogs?",
+    factors=(
+        Factor("sched", "scheduler", POLICIES, ("rtds", "table", "credit"), Policies("scheduler")),
+        Factor(
+            "load",
+            "what the tasks need together",
+            (20, 40, 60, 70, 80, 90, 95),
+            (40, 60, 80),
+            Whole(4, 99),
+            "%",
+        ),
+    ),
+    settings=(duration(full=2000, quick=800), warm_up(full=300, quick=200), drain(full=100, quick=100)),
+    machine=machine,
+    metrics=(
+        Metric("missed", "%", "jobs that ended after their next release", missed),
+        Metric("admitted", "1", "1: the policy's theory promises that none is missed", admitted),
+        Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+    ),
+    comparisons=(),
+    figures=(FIGURE,),
+)
