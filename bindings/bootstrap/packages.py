@@ -50,6 +50,7 @@ PACKAGES = (
     Package("python3-zstandard", "kernels that are packed with zstd"),
     Package("python3-lz4", "kernels that are packed with LZ4"),
     Package("cpio", "reads the images of Linux guests, for the tests"),
+    Package("python3-simpy3", "the simulator's speed is compared with it"),
     Package("python3-pytest", "system tests"),
     Package("python3-hypothesis", "system tests"),
     Package("clang-19", "second compiler, fuzzers", "lint"),

@@ -1,5 +1,5 @@
-// How many scheduling decisions the simulator makes per second, and what a vCPU costs in memory. Built only for
-// `bulkhead bench`; the numbers are this computer's.
+// How many scheduling decisions the simulator makes per second, and what a vCPU costs in memory. Built only
+// for `bulkhead bench`; the numbers are this computer's.
 #include "sim/world.hpp"
 #include "tests/policy/plugin_file.hpp"
 
@@ -30,7 +30,8 @@ Program sleeper(Guest& me) {
 }
 
 // `vcpus` in domains of at most 32, all runnable from the start.
-std::unique_ptr<Machine> machine(const std::filesystem::path& policy, std::int64_t vcpus, const ProgramMaker& program) {
+std::unique_ptr<Machine> machine(const std::filesystem::path& policy, std::int64_t vcpus,
+                                 const ProgramMaker& program) {
     Options options;
     options.housekeeping = false;
     auto made = std::make_unique<Machine>(load(policy), options);
@@ -38,7 +39,8 @@ std::unique_ptr<Machine> machine(const std::filesystem::path& policy, std::int64
     for (std::int64_t left = vcpus; left > 0; left -= per_domain) {
         DomainSpec spec;
         spec.programs.assign(static_cast<std::size_t>(std::min(left, per_domain)), program);
-        made->unpause(made->create_domain(std::move(spec), DomainId{static_cast<std::uint16_t>(left / per_domain)}));
+        made->unpause(
+            made->create_domain(std::move(spec), DomainId{static_cast<std::uint16_t>(left / per_domain)}));
     }
     return made;
 }
@@ -58,8 +60,8 @@ void decide(benchmark::State& state, const std::filesystem::path& policy, const 
     const std::uint64_t start = world->decisions();
     for (auto _ : state)
         world->run_until(RealTime::never(), 100'000);
-    state.counters["decisions/s"] = benchmark::Counter(static_cast<double>(world->decisions() - start),
-                                                        benchmark::Counter::kIsRate);
+    state.counters["decisions/s"] =
+        benchmark::Counter(static_cast<double>(world->decisions() - start), benchmark::Counter::kIsRate);
     state.counters["bytes/vcpu"] =
         static_cast<double>(resident_bytes() - before) / static_cast<double>(state.range(0));
 }
@@ -70,11 +72,13 @@ void decide(benchmark::State& state, const std::filesystem::path& policy, const 
 int main(int argc, char** argv) {
     using namespace bulkhead;
     for (const auto& path : policy_test::scheduler_files())
-        for (const auto& [name, program] : {std::pair{"busy", &sim_bench::busy}, {"sleepers", &sim_bench::sleeper}}) {
+        for (const auto& [name, program] :
+             {std::pair{"busy", &sim_bench::busy}, {"sleepers", &sim_bench::sleeper}}) {
             const std::string title = "decisions/" + path.stem().string() + "/" + name;
-            auto* bench = benchmark::RegisterBenchmark(title.c_str(), [path, program](benchmark::State& state) {
-                sim_bench::decide(state, path, program);
-            });
+            auto* bench =
+                benchmark::RegisterBenchmark(title.c_str(), [path, program](benchmark::State& state) {
+                    sim_bench::decide(state, path, program);
+                });
             bench->Unit(benchmark::kMillisecond)->Arg(8)->Arg(1'000)->Arg(10'000)->Arg(100'000);
         }
     benchmark::Initialize(&argc, argv);

@@ -10,10 +10,13 @@ from typing import Optional
 import typer
 
 from bulkhead import qemu
+from bulkhead.cli.bench_simulator import bench_simulator
 from bulkhead.linux.compare import QUESTIONS, Row, compare
 from bulkhead.parse import parse_icount
 from bulkhead.spec import BulkheadError, SpecError
 from bulkhead.text import parse_size, suggest
+
+SIMULATOR = "simulator"
 
 
 def _table(rows: tuple[Row, ...]) -> str:
@@ -28,15 +31,23 @@ def _table(rows: tuple[Row, ...]) -> str:
 
 def bench(
     what: str = typer.Argument(
-        ..., metavar="|".join(QUESTIONS), help="boot: time to the first program; operations."
+        ...,
+        metavar="|".join((*QUESTIONS, SIMULATOR)),
+        help="boot: time to the first program; operations; simulator: its speed, and SimPy's.",
     ),
     mem: str = typer.Option("512M", help="Memory of the guest, and of the bare machine."),
     icount: str = typer.Option("2", help="2**SHIFT ns per instruction."),
     out: Optional[Path] = typer.Option(None, help="Also write the numbers to this JSON file."),
 ) -> int:
-    """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image."""
+    """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image.
+
+    `bench simulator` measures the simulator on this computer instead.
+    """
+    if what == SIMULATOR:
+        bench_simulator(out)
+        return 0
     if what not in QUESTIONS:
-        raise SpecError(f"bench: there is no comparison '{what}'{suggest(what, QUESTIONS)}")
+        raise SpecError(f"bench: there is no comparison '{what}'{suggest(what, (*QUESTIONS, SIMULATOR))}")
     shift = parse_icount(icount)
     if shift is None:
         raise SpecError("--icount off: a comparison needs an exact clock; write for example --icount 2")
