@@ -71,7 +71,9 @@ bool console_waits(const Domain& domain) {
     const Console& console = domain.console;
     if (console.used > 0 || console.budget.dropped > 0)
         return true;
-    return console.ring != nullptr &&
+    if (console.ring == nullptr)
+        return false;
+    return console.terminal || // somebody may have typed
            std::atomic_ref{console.ring->out_prod}.load(std::memory_order_relaxed) != console.consumed;
 }
 

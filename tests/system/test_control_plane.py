@@ -5,7 +5,10 @@ from __future__ import annotations
 from machines import MILLISECOND, SHORT, assert_sound, boot, said, workload
 
 from bulkhead import GuestSpec, Run, TimelineEntry
+from bulkhead.spec import MIB
 
+LIFE = 25 * MILLISECOND
+NEVER = 1_000_000 * MILLISECOND
 PAGES = 16 * 256  # of a workload with 16 MiB
 
 
@@ -95,3 +98,25 @@ def test_a_guest_whose_page_another_one_maps_goes_when_it_is_let_go() -> None:
     assert len(pinger) == len(responder) == 1, said(run)
     assert sorted(int(record["a"]) for record in run.select("domain_gone")) == [PAGES, PAGES]
     assert run.exit_status == 0, said(run)
+
+
+def test_two_hundred_lives_leave_nothing_behind() -> None:
+    """As many frames are free after two hundred guests came and went as after two; the manifest is of one size."""
+
+    def lives(count: int) -> Run:
+        timeline = []
+        for number in range(200):
+            born = number * LIFE if number < count else NEVER
+            timeline.append(TimelineEntry(born, "create", "hog"))
+            timeline.append(TimelineEntry(born + LIFE // 2, "destroy", "hog"))
+        run = boot(
+            workload("cpu_hog", name="hog", memory=4 * MIB),
+            timeline=(*timeline, TimelineEntry(count * LIFE, "audit")),
+            duration=(count + 5) * LIFE,
+            end_when_idle=False,
+        )
+        assert len(run.select("domain_gone")) == count, said(run)
+        assert run.landmark.audit_runs and not run.landmark.audit_failures
+        return run
+
+    assert lives(200).landmark.free_frames == lives(2).landmark.free_frames

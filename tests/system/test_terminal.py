@@ -9,7 +9,7 @@ import signal
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import ROOT
@@ -51,24 +51,41 @@ class Session:
         self.seen = self.seen.partition(text)[2]
 
     def end(self) -> int:
-        """The exit status, once it has ended."""
+        """The exit status, once it has ended; what it still shows is read, or it would wait for us."""
+        until = time.monotonic() + PATIENCE
+        while self.process.poll() is None and time.monotonic() < until:
+            if select.select([self.ours], [], [], 0.1)[0]:
+                try:
+                    os.read(self.ours, 65536)
+                except OSError:  # nobody has the other side open any more
+                    break
         return self.process.wait(PATIENCE)
 
 
 @pytest.fixture()
-def grub() -> Iterator[Session]:
-    """GRUB's prompt beside a guest that talks."""
-    session = Session(
+def sessions() -> Iterator[Callable[..., Session]]:
+    """Starts sessions, and ends those that a test leaves behind."""
+    started: list[Session] = []
+
+    def start(*words: str) -> Session:
+        started.append(Session(*words))
+        return started[-1]
+
+    yield start
+    for session in started:
+        session.process.kill()
+        session.process.wait()
+        os.close(session.ours)
+
+
+@pytest.fixture()
+def grub(sessions: Callable[..., Session]) -> Session:
+    """GRUB's prompt beside a guest that never rests."""
+    return sessions(
         *("--guest", f"kernel={GRUB},name=grub"),
         *("--guest", "kernel=workload:cpu_hog,name=hog,mem=8M"),
         *("--console", "grub"),
     )
-    try:
-        yield session
-    finally:
-        session.process.kill()
-        session.process.wait()
-        os.close(session.ours)
 
 
 def test_what_is_typed_arrives_and_is_answered(grub: Session) -> None:
@@ -88,3 +105,17 @@ def test_a_polite_kill_gives_the_terminal_back_as_it_was(grub: Session) -> None:
     grub.process.terminate()
     assert grub.end() == 128 + signal.SIGTERM
     assert termios.tcgetattr(grub.ours) == before
+
+
+def test_a_shell_in_linux(sessions: Callable[..., Session]) -> None:
+    cmdline = "console=hvc0 quiet bulkhead.job=shell"
+    shell = sessions(
+        *("--guest", f"kernel=debian:linux,initrd=image:small,mem=128M,cmdline={cmdline}"),
+        *("--console", "linux"),
+    )
+    shell.wait_for(b"# ")
+    shell.type(b"echo one$((1+1))three; tty\r")
+    shell.wait_for(b"one2three")
+    shell.wait_for(b"/dev/")
+    shell.type(b"exit\r")
+    assert shell.end() == 0

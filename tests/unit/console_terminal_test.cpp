@@ -43,6 +43,7 @@ class ConsoleTerminal : public testing::Test {
 
 TEST_F(ConsoleTerminal, WhatIsTypedArrivesWithAnEvent) {
     world.machine.typed = "ls\n";
+    ASSERT_TRUE(console_waits(guest)) << "or nobody would look";
     console_drain(guest);
     EXPECT_EQ(read(), "ls\n");
     EXPECT_NE(guest.shared->evtchn_pending[0] & 1UL << guest.console.port.value(), 0U);
@@ -91,6 +92,7 @@ TEST_F(ConsoleTerminal, WithoutATerminalNobodyReads) {
     console_set_terminal("gues");
     ASSERT_TRUE(console_connect(guest, page));
     world.machine.typed.assign(1, 'x');
+    EXPECT_FALSE(console_waits(guest));
     console_drain(guest);
     EXPECT_EQ(world.machine.typed, "x");
 }

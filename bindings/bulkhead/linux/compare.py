@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,19 +59,37 @@ def _only(console: str, name: str, where: str) -> dict[str, str]:
     return found[0]
 
 
-def _boot_rows(native: str, guest: str, run: Run) -> list[Row]:
-    """From the kernel's first look at a clock to the first program; and for the guest also from its first instruction.
+def _frame_list_walk(console: str) -> int:
+    """Nanoseconds that the kernel took to lay out its frame list, by the times in its own messages.
 
-    The bare machine has no such instant that could be seen from outside: its kernel unpacks itself first.
+    A PV kernel built with CONFIG_XEN_MEMORY_HOTPLUG_LIMIT=512, as Debian's is, looks there at every frame that 512 GiB
+    would have, however small it is and whatever it runs on; a native one has no such list.
+    """
+    messages = re.finditer(r"\[ *(\d+)\.(\d{6})\] (.*)", console)
+    times = {m[3].split(" at ")[0].split(" page")[0]: int(m[1] + m[2]) * 1000 for m in messages}
+    return times.get("Remapped 0", 0) - times["p2m virtual area"] if "p2m virtual area" in times else 0
+
+
+def _boot_rows(native: str, guest: str, run: Run) -> list[Row]:
+    """To the first program by the kernel's clock, with and without the frame list; and the guest's whole life.
+
+    A bare machine's kernel unpacks itself before it keeps time, so its first instruction cannot be seen from outside.
     """
     alone, above = (_only(text, "boot", where) for text, where in ((native, "native"), (guest, "guest")))
     uptimes = int(alone["uptime_ns"]), int(above["uptime_ns"])
-    began = int(run.select("domain_unpause", GUEST)["time"][0])
-    start = int(run.select("run_start")["time"][0])
-    since_start = int(above["tsc"]) - (began - start)
+    born, ended = (
+        int(run.select(event, GUEST)["time"][0]) for event in ("domain_unpause", "domain_shutdown")
+    )
+    walk = _frame_list_walk(guest)
     return [
-        Row("boot to the first program, by the kernel's clock", "ns", *uptimes),
-        Row("the same, the guest from its first instruction", "ns", uptimes[0], since_start),
+        Row("boot to the first program", "ns", *uptimes),
+        Row(
+            "without the frame list for 512 GiB that only a PV kernel has",
+            "ns",
+            uptimes[0],
+            uptimes[1] - walk,
+        ),
+        Row("the guest from its first instruction until it is off", "ns", uptimes[0], ended - born),
     ]
 
 
@@ -84,12 +103,12 @@ def _operation_rows(native: str, guest: str, run: Run) -> list[Row]:
         float(_only(text, "sysbench-work", where)["seconds"])
         for text, where in ((native, "native"), (guest, "guest"))
     ]
-    return [*rows, Row("sysbench cpu, 2000 events", "s", *work)]
+    return [*rows, Row("sysbench cpu, 10000 events", "s", *work)]
 
 
 QUESTIONS = {
     "boot": Question("small", (), _boot_rows),
-    "operations": Question("sysbench", ("micro", "sysbench-work:2000"), _operation_rows),
+    "operations": Question("sysbench", ("micro", "sysbench-work:10000"), _operation_rows),
 }
 
 
