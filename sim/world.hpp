@@ -25,7 +25,7 @@ struct GuestPlan {
     std::uint32_t cap = 0;
     std::uint32_t vcpus = 1;
     bool start_paused = false;
-    std::vector<std::int64_t> sched_values;
+    std::vector<std::int64_t> sched_values{};
 };
 
 struct Plan {

@@ -19,7 +19,7 @@ inline GuestPlan guest(std::string name, std::string model, ModelOptions options
                        std::uint32_t weight = 256) {
     if (model == "cpu_hog" || model == "compute")
         options.emplace("mark_ops", "250");
-    return {std::move(name), std::move(model), std::move(options), weight, 0, 1, false};
+    return {std::move(name), std::move(model), std::move(options), weight, 0, 1, false, {}};
 }
 
 inline GuestPlan hog(std::string name, std::uint32_t weight = 256) {
