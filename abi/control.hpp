@@ -11,7 +11,7 @@ inline constexpr unsigned hypercall_number = 55; // __HYPERVISOR_arch_7: rdi = C
 
 enum class Call : std::uint64_t {
     mark = 0,          // any guest: rsi = code, rdx = value. Leaves a `mark` trace record. Returns 0.
-    create_domain = 1, // rsi = CreateDomain*. Returns 0 and fills `id`.
+    create_domain = 1, // rsi = CreateDomain*, rdx = 0. Returns 0 and fills `id`. Preemptible.
     set_vcpu =
         2, // rsi = SetVcpu*. Loads a vCPU's first context; its page-table root must be pinned or validate.
     set_rings =

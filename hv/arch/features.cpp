@@ -14,7 +14,6 @@ void detect() {
     const auto leaf7 = cpu::cpuid(0).a >= 7 ? cpu::cpuid(7) : cpu::Cpuid{};
     found.smep = (leaf7.b >> 7) & 1;
     found.smap = (leaf7.b >> 20) & 1;
-    found.umip = (leaf7.c >> 2) & 1;
     found.xsave = (leaf1.c >> 26) & 1;
     found.fpu_bytes = 512;
     if (found.xsave) {

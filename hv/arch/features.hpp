@@ -6,7 +6,7 @@
 namespace bulkhead::hv {
 
 struct Features {
-    bool smep, smap, xsave, umip;
+    bool smep, smap, xsave;
     std::uint64_t xcr0;      // state components in use
     std::uint32_t fpu_bytes; // size of their save area
 };

@@ -43,30 +43,39 @@ bool is_time_rule(const control::CreateDomain& request) {
     return false;
 }
 
-HypercallResult create(std::uint64_t argument) {
+Result<Domain*> begin_domain(const control::CreateDomain& request) {
+    if (request.weight > heaviest || request.cap > 100 * landmark::max_pcpus || !is_time_rule(request))
+        return fail(Error::invalid);
+    DomainSpec spec{.name = {},
+                    .privileged = false,
+                    .max_frames = request.max_frames,
+                    .vcpus = request.vcpus,
+                    .weight = request.weight,
+                    .cap = request.cap,
+                    .time = {request.time_mode, request.dilation},
+                    .sched_values = request.sched_values};
+    std::memcpy(spec.name, request.name, sizeof spec.name - 1);
+    for (char& c : spec.name)
+        if (c != '\0' && (c < ' ' || c > '~'))
+            c = '?';
+    return create_domain(spec);
+}
+
+// In the continuation the third register names the domain: its number and one.
+HypercallResult create(HypercallContext& context, std::uint64_t argument, std::uint64_t begun) {
     const GuestPtr<control::CreateDomain> where{argument};
     auto request = where.read();
     if (!request)
         return fail(request.error());
-    if (request->weight > heaviest || request->cap > 100 * landmark::max_pcpus || !is_time_rule(*request))
-        return fail(Error::invalid);
-    DomainSpec spec{.name = {},
-                    .privileged = false,
-                    .max_frames = request->max_frames,
-                    .vcpus = request->vcpus,
-                    .weight = request->weight,
-                    .cap = request->cap,
-                    .time = {request->time_mode, request->dilation},
-                    .sched_values = request->sched_values};
-    std::memcpy(spec.name, request->name, sizeof spec.name - 1);
-    for (char& c : spec.name)
-        if (c != '\0' && (c < ' ' || c > '~'))
-            c = '?';
-    const auto domain = create_domain(spec);
+    const auto domain = begun == 0 ? begin_domain(*request) : other_domain(context.domain, begun - 1);
     if (!domain)
         return fail(domain.error());
     request->id = (*domain)->id.value();
     request->shared_info_mfn = (*domain)->shared_frame.value();
+    const auto done = create_vcpus(**domain);
+    if (!done && done.error() == Error::restart)
+        context.arguments[2] = std::uint64_t{request->id} + 1;
+    BULKHEAD_TRY(done);
     return from(where.write(*request));
 }
 
@@ -79,6 +88,8 @@ HypercallResult set_vcpu(Domain& caller, std::uint64_t argument) {
         return fail(domain.error());
     if (request->vcpu >= (*domain)->vcpu_count)
         return fail(Error::no_entry);
+    if ((*domain)->vcpus[request->vcpu] == nullptr)
+        return fail(Error::no_entry); // it is dying
     Vcpu& vcpu = *(*domain)->vcpus[request->vcpu];
     if (vcpu.initialised)
         return fail(Error::exists);
@@ -187,7 +198,7 @@ HypercallResult Control::run(HypercallContext& context) const {
         return fail(Error::permission);
     switch (call) {
     case control::Call::create_domain:
-        return create(first);
+        return create(context, first, second);
     case control::Call::set_vcpu:
         return set_vcpu(caller, first);
     case control::Call::set_rings:

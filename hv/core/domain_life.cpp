@@ -97,9 +97,13 @@ Result<> furnish(Domain& domain, const DomainSpec& spec) {
     BULKHEAD_TRY(domain.events.start(domain));
     BULKHEAD_TRY(start_grants(domain));
     domain.vcpu_count = spec.vcpus;
-    for (std::uint32_t i = 0; i < spec.vcpus; ++i)
-        BULKHEAD_TRY(create_vcpu(domain, i));
     return {};
+}
+
+// What could not be finished goes again. Nothing of it has run yet: short.
+void undo_creation(Domain& domain) {
+    while (destroy_domain(domain) == fail(Error::restart))
+        ;
 }
 
 // It is detached: stop_all saw to that.
@@ -119,6 +123,19 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
     if (vcpu.fpu_state != nullptr)
         domain.free_metadata(vcpu.fpu_state);
     domain.free_metadata(&vcpu);
+}
+
+Result<> take_vcpus_away(Domain& domain) {
+    if (domain.ledger != nullptr)
+        close_ledger_entry(domain); // while they can still tell how long they waited
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
+        if (domain.vcpus[i] == nullptr)
+            continue;
+        take_vcpu_away(domain, *domain.vcpus[i]);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
 }
 
 // Answers restart while a vCPU still runs on another pCPU.
@@ -168,12 +185,25 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
         std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched_values), domain.sched_values);
     domain.time = spec.time;
     if (const auto done = furnish(domain, spec); !done) {
-        while (destroy_domain(domain) == fail(Error::restart)) // nothing has run yet: short
-            ;
+        undo_creation(domain);
         return fail(done.error());
     }
     trace_event(trace::Event::domain_create, &domain, nullptr, domain.max_frames, domain.weight);
     return &domain;
+}
+
+Result<> create_vcpus(Domain& domain) {
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
+        if (domain.vcpus[i] != nullptr)
+            continue;
+        if (const auto done = create_vcpu(domain, i); !done) {
+            undo_creation(domain);
+            return done;
+        }
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
 }
 
 Result<> destroy_domain(Domain& domain) {
@@ -186,13 +216,9 @@ Result<> destroy_domain(Domain& domain) {
         BULKHEAD_TRY(close_all_ports(domain));
     BULKHEAD_TRY(relinquish_memory(domain));
     BULKHEAD_TRY(free_grants(domain));
+    BULKHEAD_TRY(take_vcpus_away(domain));
     if (domain.shared != nullptr)
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
-    if (domain.ledger != nullptr)
-        close_ledger_entry(domain);
-    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-        if (domain.vcpus[i] != nullptr)
-            take_vcpu_away(domain, *domain.vcpus[i]);
     if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
     trace_event(trace::Event::domain_gone, &domain, nullptr, domain.frames_to_return - domain.frames.count,

@@ -17,8 +17,11 @@ struct DomainSpec {
         nullptr; // plugin::max_domain_parameters of them; none: the policy's defaults
 };
 
-// A new domain, paused, without memory of its own; its vCPUs exist and wait for a context.
+// A new domain, paused, without memory of its own; its vCPUs are still to be created.
 [[nodiscard]] Result<Domain*> create_domain(const DomainSpec& spec);
+// Its vCPUs, which then wait for a context. Answers restart until all exist; with any other error the domain
+// is gone.
+[[nodiscard]] Result<> create_vcpus(Domain& domain);
 // Takes everything from it. Answers restart until done, busy while other domains still hold its frames.
 [[nodiscard]] Result<> destroy_domain(Domain& domain);
 

@@ -10,7 +10,9 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint64_t all_ones = ~std::uint64_t{0};
-constexpr std::uint64_t longest_run = 512; // elements of a repeated INS or OUTS before the guest is resumed
+// Elements of a repeated INS or OUTS before the guest is resumed, at the instruction, for the rest; and
+// before each look at the time.
+constexpr std::uint64_t longest_run = 512, between_checks = 16;
 
 bool is_string(std::uint32_t opcode) { return opcode >= 0x6c && opcode <= 0x6f; }
 bool is_input(std::uint32_t opcode) { return is_string(opcode) ? opcode <= 0x6d : (opcode & 2) == 0; }
@@ -58,15 +60,15 @@ Emulation string(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     const auto bytes = port_bytes(instruction);
     const bool repeated = instruction.repeat || instruction.repeat_not;
     const auto wanted = repeated ? read_general(vcpu.regs, rcx, instruction.address_bytes, true) : 1;
-    const auto now = std::min(wanted, longest_run);
-    for (std::uint64_t i = 0; i < now; ++i) {
+    for (std::uint64_t i = 0; i < wanted; ++i) {
+        if (i == longest_run || (i != 0 && i % between_checks == 0 && machine::should_preempt()))
+            return Emulation::done;
         if (!transfer(vcpu, instruction, bytes))
             return Emulation::fault;
         if (repeated)
             advance(vcpu.regs, rcx, instruction.address_bytes, -1);
     }
-    if (now == wanted)
-        finish(vcpu, code, instruction.length);
+    finish(vcpu, code, instruction.length);
     return Emulation::done;
 }
 

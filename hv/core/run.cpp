@@ -116,8 +116,10 @@ void end_run(landmark::Exit status, const char* message) {
     for_each_domain(refresh_ledger_entry);
     close_ledgers();
     print_summary();
-    if (const auto violations = audit_at_the_end(); violations != 0)
-        log("the audit at the end found %lu violations\n", violations);
+    if (audit_at_the_end() != 0) {
+        status = landmark::Exit::panicked;
+        message = "the audit at the end found frames or grants that are not what is counted of them";
+    }
     auto& page = landmark_page();
     if (message[0] != '\0') {
         log("%s\n", message);

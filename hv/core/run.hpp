@@ -10,7 +10,8 @@ namespace bulkhead::hv {
 void prepare_run(Nanos duration);
 void begin_run();
 
-// Writes the last numbers, prints the ledger and R_max, and stops the machine with `status`.
+// Writes the last numbers, prints the ledger and R_max, audits all that is counted of frames and grants, and
+// stops the machine with `status`, or as panicked if the audit found something.
 [[noreturn]] void end_run(landmark::Exit status, const char* message);
 
 } // namespace bulkhead::hv

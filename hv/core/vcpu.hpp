@@ -63,6 +63,8 @@ struct alignas(64) Vcpu {
     Mfn gdt_frames[16];
     std::uint32_t gdt_entries; // 0: only the hypervisor's flat segments
     Mfn ldt_frames[16];
+    Mfn taken_frames[16]; // what an interrupted set_gdt or set_ldt has taken already, for the one that goes
+                          // on
     std::uint64_t ldt_base;
     std::uint32_t ldt_entries;
     std::uint64_t debug[8];

@@ -17,7 +17,7 @@ Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std
     if (frame == nullptr || frame->owner != domain.id.value() || !frame->held || frame->shared ||
         frame->references != 1)
         return fail(Error::invalid);
-    if (frame_table().free_frames() == 0)
+    if (frame_table().free_frames() == 0 || domain.frames.count > domain.max_frames)
         return fail(Error::no_memory);
     BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
     BULKHEAD_TRY(frame_table().release(Mfn{*old}, domain));

@@ -44,6 +44,8 @@ void visit_external_references(const Domain& domain, Visit visit) {
             each(frame, FrameType::descriptors);
         for (const auto frame : vcpu->ldt_frames)
             each(frame, FrameType::descriptors);
+        for (const auto frame : vcpu->taken_frames)
+            each(frame, FrameType::descriptors);
     }
 }
 

@@ -21,6 +21,8 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
         BULKHEAD_TRY(drop_one(mfn, domain));
     for (auto& mfn : vcpu.ldt_frames)
         BULKHEAD_TRY(drop_one(mfn, domain));
+    for (auto& mfn : vcpu.taken_frames)
+        BULKHEAD_TRY(drop_one(mfn, domain));
     if (vcpu.gdt_entries != 0)
         machine::map_descriptors(vcpu.slot, false, vcpu.gdt_frames, 0);
     if (vcpu.ldt_entries != 0)

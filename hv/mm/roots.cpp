@@ -41,21 +41,29 @@ void drop_descriptors(std::span<Mfn> frames, Domain& payer) {
     }
 }
 
-// Takes all of `wanted` or none, then lets go of what `held` had.
-Result<> replace_descriptors(Domain& domain, std::span<Mfn, 16> held, std::span<const Mfn> wanted) {
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const auto taken = get_typed(wanted[i], FrameType::descriptors, domain);
-        if (taken)
-            continue;
-        for (std::size_t j = 0; j < i; ++j)
-            drop_typed(wanted[j], domain);
-        return taken;
+// Takes all of `wanted`, or as many as there is time for, or none.
+Result<> take_descriptors(Vcpu& vcpu, std::span<const Mfn> wanted) {
+    const std::span taken{vcpu.taken_frames};
+    std::size_t i = 0;
+    while (i < wanted.size() && taken[i] != Mfn{} && taken[i] == wanted[i])
+        ++i;
+    drop_descriptors(taken.subspan(i), *vcpu.domain); // of another call, which was never finished
+    for (; i < wanted.size(); ++i) {
+        if (const auto done = get_typed(wanted[i], FrameType::descriptors, *vcpu.domain); !done) {
+            if (done.error() != Error::restart)
+                drop_descriptors(taken, *vcpu.domain);
+            return done;
+        }
+        taken[i] = wanted[i];
     }
-    std::array<Mfn, 16> old;
-    std::ranges::copy(held, old.begin());
-    std::ranges::fill(held, Mfn{});
-    std::ranges::copy(wanted, held.begin());
-    drop_descriptors(old, domain);
+    return {};
+}
+
+// All of `wanted` or none; then lets go of what `held` had.
+Result<> replace_descriptors(Vcpu& vcpu, std::span<Mfn, 16> held, std::span<const Mfn> wanted) {
+    BULKHEAD_TRY(take_descriptors(vcpu, wanted));
+    std::ranges::swap_ranges(held, vcpu.taken_frames);
+    drop_descriptors(vcpu.taken_frames, *vcpu.domain);
     return {};
 }
 
@@ -76,8 +84,7 @@ Result<> set_user_root(Vcpu& vcpu, Mfn root, bool in_force) {
 Result<> set_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries) {
     if (entries > max_gdt_entries)
         return fail(Error::invalid);
-    BULKHEAD_TRY(
-        replace_descriptors(*vcpu.domain, std::span<Mfn, 16>{vcpu.gdt_frames}, {frames, pages_of(entries)}));
+    BULKHEAD_TRY(replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.gdt_frames}, {frames, pages_of(entries)}));
     vcpu.gdt_entries = entries;
     machine::map_descriptors(vcpu.slot, false, vcpu.gdt_frames, pages_of(entries));
     return {};
@@ -94,8 +101,8 @@ Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries) {
             return fail(Error::invalid);
         wanted[i] = entry::frame(found.leaf);
     }
-    BULKHEAD_TRY(replace_descriptors(*vcpu.domain, std::span<Mfn, 16>{vcpu.ldt_frames},
-                                     std::span{wanted}.first(pages)));
+    BULKHEAD_TRY(
+        replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.ldt_frames}, std::span{wanted}.first(pages)));
     vcpu.ldt_base = base;
     vcpu.ldt_entries = entries;
     machine::map_descriptors(vcpu.slot, true, vcpu.ldt_frames, pages);

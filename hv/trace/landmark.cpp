@@ -66,6 +66,8 @@ void close_ledger_entry(Domain& domain) {
 void refresh_ledger_entry(Domain& domain) {
     const LockGuard run{run_lock()};
     auto& entry = *domain.ledger;
+    if (entry.state != alive)
+        return; // its last numbers stay
     Nanos waiting{}, blocked{};
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
         if (const Vcpu* vcpu = domain.vcpus[i]) {

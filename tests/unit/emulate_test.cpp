@@ -187,7 +187,11 @@ TEST(Emulate, LongRepeatsAreDoneInPieces) {
     guest.regs().rcx = ~0ULL;
     protection_fault(guest);
     EXPECT_TRUE(guest.finished(0)) << "the guest runs the instruction again";
-    EXPECT_LT(guest.regs().rcx, ~0ULL);
+    EXPECT_EQ(guest.regs().rcx, ~0ULL - 512);
+    guest.preempt = true;
+    protection_fault(guest);
+    EXPECT_TRUE(guest.finished(0));
+    EXPECT_EQ(guest.regs().rcx, ~0ULL - 512 - 16) << "no element after the time is used up";
 }
 
 TEST(Emulate, HaltBlocks) {

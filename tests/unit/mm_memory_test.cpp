@@ -201,6 +201,28 @@ TEST_F(DescriptorTest, SetGdt) {
     put_data(a, true);
 }
 
+// Each page takes several parts of the call, so that none may start from the beginning again.
+TEST_F(DescriptorTest, AllPagesOfAGdtAreTakenInTheEnd) {
+    std::vector<std::uint64_t> frames, others;
+    for (unsigned i = 0; i < FIRST_RESERVED_GDT_PAGE; ++i) {
+        frames.push_back(page(guest).value());
+        others.push_back(page(guest).value());
+        words(Mfn{frames[i]})[i] = data32;
+    }
+    world.machine.preempt_every = 10;
+    HypercallArguments arguments{{address(others.data()), FIRST_RESERVED_GDT_ENTRY}};
+    HypercallContext context{*guest.vcpus[0], guest, arguments};
+    for (int parts = 0; parts < 20; ++parts) // and then its guest loses interest
+        expect_error(SetGdt::decode(arguments).run(context), Error::restart);
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    ASSERT_TRUE(load(frames, FIRST_RESERVED_GDT_ENTRY));
+    for (const auto mfn : frames)
+        EXPECT_EQ(frame(Mfn{mfn}).type_references, 1U);
+    for (const auto mfn : others)
+        EXPECT_EQ(frame(Mfn{mfn}).type_references, 0U);
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+}
+
 TEST_F(DescriptorTest, UpdateDescriptor) {
     const auto table = page(guest);
     const auto at = table.value() << page_shift | 16;
