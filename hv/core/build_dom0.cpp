@@ -37,8 +37,13 @@ Domain& create(const manifest::Header& header, std::uint64_t pages) {
                     .cap = 0,
                     .time = {manifest::TimeMode::real, 1000}};
     const auto domain = create_domain(spec);
-    if (!domain || !create_vcpus(**domain))
+    if (!domain)
         refuse("no memory");
+    for (Result<> created = fail(Error::restart); !created;) {
+        created = create_vcpus(**domain);
+        if (!created && created.error() != Error::restart)
+            refuse("no memory");
+    }
     for (std::uint64_t i = 0; i < pages; ++i) {
         const auto frame = frame_table().allocate(**domain);
         if (!frame)

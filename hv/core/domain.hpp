@@ -38,7 +38,8 @@ struct Domain {
     FrameList frames;
     std::uint64_t max_frames;
     std::uint64_t frames_peak;
-    std::uint64_t frames_to_return; // owned when its destruction began
+    std::uint64_t frames_to_return;   // owned when its destruction began
+    std::uint32_t vcpus_relinquished; // as many, from 0 on, have given up their page tables for ever
     std::uint64_t metadata;
     std::uint64_t max_metadata;
     Mfn unfinished_table;    // a page table whose release was interrupted: the domain's debt, see settle()

@@ -200,7 +200,7 @@ Result<> create_vcpus(Domain& domain) {
             undo_creation(domain);
             return done;
         }
-        if (machine::should_preempt())
+        if (i + 1 < domain.vcpu_count && machine::should_preempt())
             return fail(Error::restart);
     }
     return {};

@@ -56,9 +56,9 @@ Result<> drop_frame(Frame& frame, Domain& domain) {
 Result<> relinquish_memory(Domain& domain) {
     domain.max_frames = 0; // no more memory, no more tables, whoever asks
     BULKHEAD_TRY(settle(domain));
-    for (auto* vcpu : domain.vcpus)
-        if (vcpu != nullptr)
-            BULKHEAD_TRY(drop_vcpu(*vcpu, domain));
+    for (auto& i = domain.vcpus_relinquished; i < domain.vcpu_count; ++i)
+        if (domain.vcpus[i] != nullptr)
+            BULKHEAD_TRY(drop_vcpu(*domain.vcpus[i], domain));
     while (domain.frames.first != 0) {
         auto& frame = frame_table().at(Mfn{domain.frames.first});
         if (frame.lingering) // all the rest of the list is

@@ -120,3 +120,10 @@ def test_two_hundred_lives_leave_nothing_behind() -> None:
         return run
 
     assert lives(200).landmark.free_frames == lives(2).landmark.free_frames
+
+
+def test_many_vcpus_come_and_go_in_steps() -> None:
+    run = boot(workload("compute", "for_ms=20", vcpus=32))
+    assert run.exit_status == 0 and len(run.select("domain_gone")) == 1, said(run)
+    assert run.landmark.r_max.ns < SHORT, run.landmark.r_max
+    assert_sound(run)
