@@ -72,7 +72,8 @@ HypercallResult create(HypercallContext& context, std::uint64_t argument, std::u
         return fail(domain.error());
     request->id = (*domain)->id.value();
     request->shared_info_mfn = (*domain)->shared_frame.value();
-    const auto done = create_vcpus(**domain);
+    const bool time_is_up = begun == 0 && machine::should_preempt();
+    const auto done = time_is_up ? fail(Error::restart) : create_vcpus(**domain);
     if (!done && done.error() == Error::restart)
         context.arguments[2] = std::uint64_t{request->id} + 1;
     BULKHEAD_TRY(done);
