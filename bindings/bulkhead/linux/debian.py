@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
+import fcntl
 import os
 import subprocess
 import tarfile
@@ -33,6 +34,14 @@ def store(folder: str) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time fetches and makes; the next one finds what the first has made."""
+    with open(store(".") / ".lock", "w", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def _apt(tool: str, *words: str, lists: Path | None = None) -> subprocess.CompletedProcess[str]:
     """An apt tool that sees no installed package and keeps its files with ours; `lists` replaces the machine's own."""
     cache = store("apt")
@@ -46,7 +55,8 @@ def _apt(tool: str, *words: str, lists: Path | None = None) -> subprocess.Comple
     if lists is not None:
         (lists / "partial").mkdir(parents=True, exist_ok=True)
         options.append(f"Dir::State::lists={lists}")
-    command = [tool, "-q", "-y", *(word for option in options for word in ("-o", option)), *words]
+    yes = ["-q", "-y"] if tool == "apt-get" else []
+    command = [tool, *yes, *(word for option in options for word in ("-o", option)), *words]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     try:
         return subprocess.run(
@@ -108,12 +118,16 @@ def _stored(name: str, version: str) -> Deb:
 
 def contents(deb: Deb, prefix: str = "") -> Iterator[tuple[str, tarfile.TarInfo, bytes]]:
     """Files and symbolic links of a package below `prefix`: path without a leading slash, its tar entry, its data."""
-    result = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb.path)], capture_output=True)
-    if result.returncode != 0:
-        raise BulkheadError(f"{deb.path} is damaged; delete it and try again")
-    with tarfile.open(fileobj=io.BytesIO(result.stdout)) as tar:
-        for info in tar:
-            path = info.name.removeprefix("./")
-            if path.startswith(prefix) and (info.isfile() or info.issym()):
-                data = tar.extractfile(info) if info.isfile() else None
-                yield path, info, data.read() if data is not None else b""
+    command = ["dpkg-deb", "--fsys-tarfile", str(deb.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking:
+        try:
+            with tarfile.open(fileobj=unpacking.stdout, mode="r|") as tar:
+                for info in tar:
+                    path = info.name.removeprefix("./")
+                    if path.startswith(prefix) and (info.isfile() or info.issym()):
+                        data = tar.extractfile(info) if info.isfile() else None
+                        yield path, info, data.read() if data is not None else b""
+        except tarfile.TarError:
+            raise BulkheadError(f"{deb.path} is damaged; delete it and try again") from None
+        finally:
+            unpacking.kill()  # whoever asked may have seen enough

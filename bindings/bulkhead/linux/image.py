@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bulkhead.linux import cpio
-from bulkhead.linux.debian import Deb, contents, fetch, store
+from bulkhead.linux.debian import Deb, alone, contents, fetch, store
 from bulkhead.linux.kernel import keep
 from bulkhead.linux.libraries import is_elf, needed
 from bulkhead.linux.recipe import IMAGE_PREFIX, SOURCES, Recipe, find_recipe
@@ -155,6 +155,11 @@ def build_image(recipe: Recipe, refresh: bool = False) -> Path:
 
     Beside it lies a JSON file with the packages' versions. BulkheadError if a package or a program is missing.
     """
+    with alone():
+        return _build_image(recipe, refresh)
+
+
+def _build_image(recipe: Recipe, refresh: bool) -> Path:
     debs, ours = _packages(recipe, refresh), _our_files()
     path = store("images") / f"{recipe.name}-{_key(recipe, debs, ours)}.cpio"
     if path.is_file():

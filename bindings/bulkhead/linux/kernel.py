@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bulkhead.linux.bzimage import is_bzimage, unpack_bzimage
-from bulkhead.linux.debian import contents, dependencies, fetch_alone, store
+from bulkhead.linux.debian import alone, contents, dependencies, fetch_alone, store
 from bulkhead.linux.slim import slim
 from bulkhead.spec import BulkheadError, SpecError
 
@@ -49,8 +49,8 @@ def debian_kernel() -> Path:
     installed = newest(f"{INSTALLED}-amd64")
     if installed is not None and os.access(installed, os.R_OK):
         return installed
-    fetched = newest(str(store("kernels") / "vmlinuz-*"))
-    return fetched or _fetch_kernel()
+    with alone():
+        return newest(str(store("kernels") / "vmlinuz-*")) or _fetch_kernel()
 
 
 def _fetch_kernel() -> Path:
