@@ -100,6 +100,8 @@ class Credit : public sched::Policy {
         if (victim == nullptr || standing_of(domain) < standing_of(*victim, now))
             return;
         vcpu.boosted = pay_boost(domain, now);
+        if (vcpu.boosted)
+            boosted_.splice(boosted_.end(), woken_, woken_.iterator_to(vcpu));
         if (!victim->claimed && (vcpu.boosted || victim->until > victim->began + rate_limit_)) {
             victim->claimed = true;
             services_.kick(victim->id);
@@ -294,11 +296,11 @@ class Credit : public sched::Policy {
     }
 
     Vcpu* first_woken(const Pcpu& pcpu) {
-        Vcpu* first = nullptr;
-        for (Vcpu& vcpu : woken_)
-            if (vcpu.may_run_on(pcpu.id) && (first == nullptr || (vcpu.boosted && !first->boosted)))
-                first = &vcpu;
-        return first;
+        for (Queue* queue : {&boosted_, &woken_})
+            for (Vcpu& vcpu : *queue)
+                if (vcpu.may_run_on(pcpu.id))
+                    return &vcpu;
+        return nullptr;
     }
 
     // How long `vcpu` may run in one go now that `waker` waits.
@@ -340,9 +342,9 @@ class Credit : public sched::Policy {
     std::int64_t burst_;
     std::int64_t period_ = 0;
     intrusive::list<Domain, intrusive::constant_time_size<false>> domains_;
-    Queue woken_; // woke with credit: next in turn, boosted ones first
-    Queue ready_; // in turn
-    Queue spent_; // found without credit, held back by a cap, or yielded: next round
+    Queue boosted_, woken_; // woke with credit: next in turn, boosted ones first
+    Queue ready_;           // in turn
+    Queue spent_;           // found without credit, held back by a cap, or yielded: next round
 };
 
 } // namespace

@@ -39,7 +39,7 @@ def model(chance: random.Random) -> tuple[str, str]:
                 "workload:tick_dodger",
                 f"tick_us={number(500, 4000)} guard_us={number(10, 200)} after_us={number(1, 90)}",
             ),
-            ("model:periodic", f"period_us={number(100, 5000)} work_us={number(5, 900)}"),
+            ("workload:periodic", f"period_us={number(100, 5000)} work_us={number(5, 900)}"),
             ("model:on_off", f"on_us={number(10, 3000)} off_us={number(10, 3000)}"),
             (
                 "model:sporadic",
@@ -56,7 +56,9 @@ def scenario(seed: int, policy: str, parameters: dict[str, int], caps: bool) -> 
     for i in range(chance.randint(1, 6)):
         kernel, cmdline = model(chance)
         cap = chance.choice((0, 0, 20, 60)) if caps else 0
-        guests.append(GuestSpec(f"g{i}", kernel, cmdline, 4 * MIB, weight=chance.randint(16, 1024), cap=cap))
+        guests.append(
+            GuestSpec(f"g{i}", kernel, cmdline, memory=4 * MIB, weight=chance.randint(16, 1024), cap=cap)
+        )
     names = [guest.name for guest in guests]
     timeline = tuple(
         TimelineEntry(
