@@ -124,3 +124,13 @@ def test_a_setting_with_several_values_becomes_a_factor():
 def test_ranges_are_checked(text):
     with pytest.raises(SpecError):
         plan(text)
+
+
+def test_a_linux_victim_gets_linux_hogs_and_time_for_all_to_boot():
+    found = plan("victim=linux", "hogs=0,2", "sched=credit")
+    machines = [find("noisy_neighbour").machine(point) for point in found.points]
+    assert [len(machine.guests) for machine in machines] == [1, 3]
+    assert {guest.kernel for machine in machines for guest in machine.guests} == {"debian:linux"}
+    assert "sysbench" in machines[0].guests[0].cmdline and "noise" in machines[1].guests[2].cmdline
+    assert machines[1].duration - machines[0].duration == 2 * 20_000 * 1_000_000
+    assert machines[1].memory > sum(guest.memory for guest in machines[1].guests)
