@@ -10,7 +10,7 @@ from bulkhead.figures import Bars, Quantity
 from bulkhead.spec import MIB, GuestSpec, Machine
 
 WEIGHTS = {"small": 256, "large": 768}
-WINDOWS_MS = (1, 3, 10, 30, 100, 300)
+WINDOWS_MS = (3, 10, 30, 100, 300)
 POLICIES = ("credit_sampled", "credit", "credit2", "bvt", "stride", "eevdf")
 NS_PER_MS = 1_000_000
 
@@ -43,7 +43,7 @@ FIGURE = Bars(
     ),
     groups="sched",
     bars=tuple((f"error.{ms}", f"{ms} ms") for ms in WINDOWS_MS),
-    quantity=Quantity("error [% of window]", log=True),
+    quantity=Quantity("error [% of window]"),
 )
 
 EXPERIMENT = Experiment(

@@ -4,7 +4,7 @@
 #include "hv/arch/machine.hpp"
 
 extern "C" bool call_with_way_back(bulkhead::hv::Guard* guard, void (*body)(void*), void* context);
-extern "C" char guard_way_back[];
+extern "C" char guard_way_back[], image_start[], text_end[];
 
 namespace bulkhead::hv {
 
@@ -27,6 +27,11 @@ bool in_text(const Guard& guard, std::uint64_t rip) {
     return rip >= guard.text_start && rip < guard.text_end;
 }
 
+bool in_hypervisor(std::uint64_t rip) {
+    return rip >= reinterpret_cast<std::uint64_t>(image_start) &&
+           rip < reinterpret_cast<std::uint64_t>(text_end);
+}
+
 } // namespace
 
 Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* context) {
@@ -46,9 +51,10 @@ Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* co
     return {took > budget ? plugin::Fault::over_budget : plugin::Fault::none, took};
 }
 
+// Its own text, or wherever it has jumped to; a fault in a service that it called is ours.
 bool recover_from_trap(Registers& regs) {
     auto& guard = pcpu().guard;
-    if (guard.rsp == 0 || !in_text(guard, regs.rip))
+    if (guard.rsp == 0 || in_hypervisor(regs.rip))
         return false;
     return_to_caller(regs, guard, plugin::Fault::trapped);
     return true;

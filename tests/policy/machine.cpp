@@ -45,13 +45,17 @@ Machine::Machine(const PluginFile& plugin, MachineOptions options)
         else // cannot throw through the plug-in's frames
             machine.complaint_ = "kicked a pCPU that does not exist";
     };
+    start_policy();
+    for (std::size_t i = 0; i < cores_.size(); ++i)
+        pick(i);
+}
+
+void Machine::start_policy() {
     for (std::size_t i = 0; i < cores_.size(); ++i) {
         plugin_.hooks().create_pcpu(pcpus_.at(i * plugin_.descriptor().pcpu_bytes));
         view(i).id = PcpuId{static_cast<std::uint16_t>(i)};
     }
     plugin_.hooks().create(policy_.at(), host_, &view(0), options_.parameters.data());
-    for (std::size_t i = 0; i < cores_.size(); ++i)
-        pick(i);
 }
 
 Machine::~Machine() = default;
@@ -102,6 +106,43 @@ std::uint16_t Machine::add_domain(std::uint32_t weight, std::uint32_t cap,
     }
     settle();
     return id;
+}
+
+void Machine::swap(const PluginFile& successor) {
+    for (Core& core : cores_)
+        if (core.running != nullptr)
+            stop(core, Stop::preempted);
+    plugin_ = successor;
+    options_.parameters = plugin_.defaults();
+    const auto& descriptor = plugin_.descriptor();
+    policy_ = Storage{descriptor.policy_bytes};
+    pcpus_ = Storage{descriptor.pcpu_bytes * cores_.size()};
+    start_policy();
+    for (auto& [id, guest] : guests_) {
+        Storage memory{descriptor.domain_bytes};
+        plugin_.hooks().create_domain(memory.at());
+        const auto* old = reinterpret_cast<const sched::Domain*>(guest.storage.at());
+        auto* domain = reinterpret_cast<sched::Domain*>(memory.at());
+        domain->id = old->id, domain->weight = old->weight, domain->cap = old->cap;
+        std::ranges::copy(plugin_.domain_defaults(), domain->values);
+        guest.storage = std::move(memory);
+    }
+    for (auto& [key, thread] : threads_) {
+        Storage memory{descriptor.vcpu_bytes};
+        plugin_.hooks().create_vcpu(memory.at());
+        auto* domain = reinterpret_cast<sched::Domain*>(guests_.at(key.first).storage.at());
+        auto* vcpu = reinterpret_cast<sched::Vcpu*>(memory.at());
+        vcpu->domain = domain, vcpu->id = VcpuId{key.second};
+        vcpu->affinity = view(thread).affinity, vcpu->last_pcpu = view(thread).last_pcpu;
+        thread.storage = std::move(memory);
+        ++domain->vcpus;
+        plugin_.hooks().attach(policy_.at(), *vcpu);
+        if (thread.state == State::queued)
+            plugin_.hooks().wake(policy_.at(), *vcpu, now_);
+    }
+    for (std::size_t i = 0; i < cores_.size(); ++i)
+        pick(i);
+    settle();
 }
 
 void Machine::destroy_domain(std::uint16_t domain) {

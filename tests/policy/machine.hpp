@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 namespace bulkhead::policy_test {
 
@@ -24,7 +25,11 @@ class Storage {
     explicit Storage(std::size_t bytes);
     ~Storage();
     Storage(Storage&& other) noexcept = default;
-    Storage& operator=(Storage&&) = delete;
+    Storage& operator=(Storage&& other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        std::swap(memory_, other.memory_);
+        return *this;
+    }
     [[nodiscard]] std::byte* at(std::size_t offset = 0) const { return memory_.get() + offset; }
 
   private:
@@ -73,6 +78,9 @@ class Machine {
     void unpause(VcpuKey key);
     void set_affinity(VcpuKey key, std::uint64_t affinity); // pauses it meanwhile
     void run_for(Nanos duration);
+    // Another policy takes over, with its default parameters, as in a host: nobody runs, all are attached,
+    // whoever is runnable wakes.
+    void swap(const PluginFile& successor);
 
     [[nodiscard]] RealTime now() const { return now_; }
     [[nodiscard]] const Statistics& of(VcpuKey key) const;
@@ -116,6 +124,7 @@ class Machine {
         Nanos idle{};
     };
 
+    void start_policy();
     sched::Vcpu& view(Thread& thread) { return *reinterpret_cast<sched::Vcpu*>(thread.storage.at()); }
     sched::Pcpu& view(std::size_t core);
     Thread& thread(VcpuKey key);

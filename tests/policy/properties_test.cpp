@@ -133,7 +133,7 @@ class Chaos {
 };
 
 TEST_P(Properties, RandomMachinesAreLegalAndWorkConserving) {
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 80; ++seed) {
         Chaos chaos{file_, seed};
         ASSERT_NO_THROW(chaos.run(120)) << "seed " << seed;
     }
@@ -197,6 +197,34 @@ TEST_P(Properties, ASwitchOfEveryVcpuToAFreshPolicyLosesNone) {
     const Nanos before = machine.ran(last);
     machine.run_for(milliseconds(100));
     EXPECT_GT(machine.ran(last) - before, milliseconds(190));
+}
+
+// From this policy to every other one and back, again and again, while guests come, go, sleep and are moved.
+TEST_P(Properties, SwapsInFlightLoseNobody) {
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+        Chaos chaos{file_, seed};
+        for (const auto& path : scheduler_files()) {
+            ASSERT_NO_THROW(chaos.run(15)) << "seed " << seed;
+            ASSERT_NO_THROW(chaos.machine().swap(PluginFile::open(path).value()))
+                << path << ", seed " << seed;
+            ASSERT_NO_THROW(chaos.run(15)) << "after " << path << ", seed " << seed;
+            ASSERT_NO_THROW(chaos.machine().swap(file_)) << "seed " << seed;
+        }
+    }
+}
+
+TEST_P(Properties, AfterASwapSharesAreTheSuccessors) {
+    for (const auto& path : scheduler_files()) {
+        Machine machine{PluginFile::open(path).value(), realistic()};
+        machine.add_domain(256, 0, hogs(1));
+        machine.add_domain(256, 0, hogs(1));
+        machine.run_for(milliseconds(100));
+        machine.swap(file_);
+        const Nanos before = machine.ran(1);
+        machine.run_for(milliseconds(1'000));
+        EXPECT_NEAR(static_cast<double>((machine.ran(1) - before).count()), 500e6, 20e6) << path;
+        EXPECT_GT(machine.ran(2), milliseconds(480)) << path;
+    }
 }
 
 TEST_P(Properties, HundredsOfVcpusAllRun) {

@@ -14,6 +14,9 @@ HEAD_INCHES = 0.24
 GROUP_WIDTH = 0.72
 MOST_LEVEL_GROUPS = 3  # with more, their names are slanted
 MOST_LEVEL_BARS = 8  # with more, their values stand upright
+MOST_VALUES = 24  # with more bars, there is no room for values
+ROW_INCHES = 0.14  # of the legend
+COLUMNS = 3
 
 
 def draw_bars(spec: Bars, result: Result) -> Figure:
@@ -24,7 +27,9 @@ def draw_bars(spec: Bars, result: Result) -> Figure:
     foot = style.caption_inches(caption) + (
         0.22 if not slanted else 0.14 + 0.035 * max(len(str(g)) for g in groups)
     )
-    height = HEAD_INCHES + PANEL_INCHES + foot
+    entries = len(spec.bars) + (spec.line is not None)
+    rows = -(-entries // COLUMNS)
+    height = HEAD_INCHES + ROW_INCHES * (rows - 1) + PANEL_INCHES + foot
     figure = Figure(figsize=(style.COLUMN_INCHES, height))
     axes = figure.add_axes((0.14, foot / height, 0.845, PANEL_INCHES / height))
     points = [result.where({**spec.where, spec.groups: level}) for level in groups]
@@ -45,7 +50,8 @@ def draw_bars(spec: Bars, result: Result) -> Figure:
     left = style.left_inches([axes]) / style.COLUMN_INCHES
     axes.set_position((left, foot / height, 0.985 - left, PANEL_INCHES / height))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncol=len(labels), columnspacing=1.4, borderaxespad=0.2)
+    columns = min(COLUMNS, entries)
+    figure.legend(handles, labels, loc="upper center", ncol=columns, columnspacing=1.4, borderaxespad=0.2)
     style.write_caption(figure, caption)
     return figure
 
@@ -71,6 +77,8 @@ def _bar(axes: Axes, spec: Bars, points: list[list[PointResult]], index: int, pa
         hatch=look.hatch,
         label=label,
     )
+    if len(points) * len(spec.bars) > MOST_VALUES:
+        return
     upright = len(points) * len(spec.bars) > MOST_LEVEL_BARS
     for text in axes.bar_label(bars, fmt="%.3f", fontsize=6.2, padding=1.8, rotation=90 if upright else 0):
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
