@@ -224,10 +224,9 @@ class Credit : public sched::Policy {
 
     bool pay_boost(Domain& domain, RealTime now) const {
         const RealTime paid = std::max(domain.boosted_to, now);
-        if (paid - now > rate_limit_ * (burst_ - 1))
-            return false;
-        domain.boosted_to = paid + rate_limit_;
-        return true;
+        const bool affordable = paid - now <= rate_limit_ * (burst_ - 1);
+        domain.boosted_to = affordable ? paid + rate_limit_ : domain.boosted_to;
+        return affordable;
     }
 
     // How much of its share a domain has left, up to one share: saving more gives no higher rank.
@@ -339,8 +338,7 @@ class Credit : public sched::Policy {
     sched::Services services_;
     Pcpu* pcpus_;
     Nanos round_, rate_limit_;
-    std::int64_t burst_;
-    std::int64_t period_ = 0;
+    std::int64_t burst_, period_ = 0;
     intrusive::list<Domain, intrusive::constant_time_size<false>> domains_;
     Queue boosted_, woken_; // woke with credit: next in turn, boosted ones first
     Queue ready_;           // in turn
