@@ -12,7 +12,7 @@ from bulkhead.paths import ROOT
 from bulkhead.spec import BulkheadError
 from bulkhead.text import suggest
 
-FILE = ROOT / "sim" / "costs.json"
+FILE = ROOT / "experiments" / "costs.json"
 HELP = dict(_core.sim_costs)
 
 
