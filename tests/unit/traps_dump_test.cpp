@@ -126,7 +126,7 @@ TEST_F(DumpTest, IsPrintedLineByLineAsItWasAtTheCrash) {
     while (!continue_dump(domain.dump))
         ++parts;
     EXPECT_EQ(world.machine.console, whole);
-    EXPECT_EQ(parts, lines + 1); // the last one finds that there is no more
+    EXPECT_EQ(parts, lines + 1);             // the last one finds that there is no more
     EXPECT_TRUE(continue_dump(domain.dump)); // there is none any more
     EXPECT_EQ(world.machine.console, whole);
 }
