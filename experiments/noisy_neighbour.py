@@ -30,7 +30,7 @@ from bulkhead.spec import MIB, SECOND, BulkheadError, GuestSpec, Machine, Timeli
 MILLISECOND = 1_000_000
 GUEST_MEMORY = 4 * MIB
 LINUX_MEMORY = 192 * MIB
-BULKHEAD_MEMORY = 256 * MIB
+BULKHEAD_MEMORY = 384 * MIB  # the manifest with kernel and images is there twice for a while
 LAG_WINDOWS_MS = (1, 10, 100)
 
 

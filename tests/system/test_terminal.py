@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from machines import GRUB
 
-PATIENCE = 120.0  # seconds
+PATIENCE = 280.0  # seconds
 HANG_UP = b"\x1d"
 
 
