@@ -12,7 +12,7 @@ namespace bulkhead::sim {
 struct Costs {
     std::int64_t mark = 0;         // a guest's mark, from its last instruction until the record
     std::int64_t notify = 0;       // an event sent, until it is pending at its target
-    std::int64_t timer = 0;       // a deadline set before a block
+    std::int64_t timer = 0;        // a deadline set before a block
     std::int64_t wait = 0;         // a block, until the vCPU counts as blocked
     std::int64_t yield = 0;        // a yield, until the scheduler is asked
     std::int64_t control = 0;      // a control call of domain 0, until it takes effect
@@ -28,10 +28,10 @@ struct Costs {
     std::int64_t upcall = 0;       // guest: from its event callback back to its own work
     std::int64_t wait_check = 0;   // guest: before each block, and once more after the upcall
     std::int64_t glue = 0;         // guest: around each call
-    std::int64_t loop = 0;        // guest: around each operation of 1000 instructions
-    std::int64_t power_on = 0;    // before domain 0 runs
-    std::int64_t boot = 0;        // domain 0 before it builds the first guest
-    std::int64_t build = 0;       // domain 0 builds one guest
+    std::int64_t loop = 0;         // guest: around each operation of 1000 instructions
+    std::int64_t power_on = 0;     // before domain 0 runs
+    std::int64_t boot = 0;         // domain 0 before it builds the first guest
+    std::int64_t build = 0;        // domain 0 builds one guest
     std::int64_t start = 0;        // a guest's own start, until it begins its workload
 };
 

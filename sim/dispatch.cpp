@@ -106,7 +106,8 @@ void Machine::run_timers(Core& core) {
     }
     while (Deadline* due = core.timers.take_due(now_)) {
         if (due == &housekeeping_) {
-            const Nanos cost = Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
+            const Nanos cost =
+                Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
             bill(core, nullptr, cost.count());
             if (core.current != nullptr)
                 core.current->other_work += cost;

@@ -101,7 +101,7 @@ class Machine {
     void set_affinity(Vcpu& vcpu, std::uint64_t affinity);
     void shut_down(Domain& domain, std::uint32_t reason); // as if it had asked for it
     void start_at(RealTime start); // before anything has run: what came until then belongs to no account
-    void end_at(RealTime end) { end_ = end; }             // at the first housekeeping after that
+    void end_at(RealTime end) { end_ = end; } // at the first housekeeping after that
     void end_run(landmark::Exit status);
 
     // Carries events out until `end`, or the run's end, or so many. True if there is more to do before `end`.

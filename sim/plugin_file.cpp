@@ -24,6 +24,7 @@ std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::p
 
 std::vector<std::int64_t> PluginFile::domain_defaults() const {
     std::vector<std::int64_t> values;
+    values.reserve(descriptor_->domain_parameter_count);
     for (std::uint64_t i = 0; i < descriptor_->domain_parameter_count; ++i)
         values.push_back(descriptor_->domain_parameters[i].initial);
     return values;
@@ -31,6 +32,7 @@ std::vector<std::int64_t> PluginFile::domain_defaults() const {
 
 std::vector<std::int64_t> PluginFile::defaults() const {
     std::vector<std::int64_t> values;
+    values.reserve(descriptor_->parameter_count);
     for (std::uint32_t i = 0; i < descriptor_->parameter_count; ++i)
         values.push_back(descriptor_->parameters[i].initial);
     return values;

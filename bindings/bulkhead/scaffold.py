@@ -15,12 +15,15 @@ LONGEST = 31  # characters; names are file names, and columns of tables
 
 @dataclass(frozen=True)
 class Example:
-    """The smallest complete plug-in of a kind: where it is, and what it is called inside."""
+    """The smallest complete plug-in of a kind, which is what a new one starts from."""
 
     folder: str
-    name: str
-    class_name: str
     header: str  # the new file's opening comment, with {name}
+
+    @property
+    def source(self) -> Path:
+        """The smallest file of the folder."""
+        return min((ROOT / self.folder).glob("*.cpp"), key=lambda path: (path.stat().st_size, path.name))
 
 
 SCHEDULER_HEADER = """\
@@ -33,7 +36,7 @@ SCHEDULER_HEADER = """\
 // Bounds:   with n vCPUs that may use a pCPU, a runnable one waits at most n - 1 slices there.
 """
 
-EXAMPLES = {"scheduler": Example("sched", "round_robin", "RoundRobin", SCHEDULER_HEADER)}
+EXAMPLES = {"scheduler": Example("sched", SCHEDULER_HEADER)}
 
 
 def _class_name(name: str) -> str:
@@ -54,13 +57,13 @@ def scaffold(kind: str, name: str, folder: Path | None = None) -> Path:
             f"new {kind}: '{name}' is no name; write at most {LONGEST} small letters, digits and single '_', "
             "beginning with a letter, for example my_policy"
         )
-    source = ROOT / example.folder / f"{example.name}.cpp"
+    source = example.source
     target = (folder or ROOT / example.folder) / f"{name}.cpp"
     if target.exists() or (ROOT / example.folder / f"{name}.cpp").exists():
         raise SpecError(f"new {kind}: there is a {kind} '{name}' already; choose another name")
     text = _without_opening_comment(source.read_text(encoding="utf-8"))
-    text = re.sub(rf"\b{example.class_name}\b", _class_name(name), text)
-    text = text.replace(f'"{example.name}"', f'"{name}"')
+    text = re.sub(rf"\b{_class_name(source.stem)}\b", _class_name(name), text)
+    text = text.replace(f'"{source.stem}"', f'"{name}"')
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(example.header.format(name=name) + text, encoding="utf-8")
     return target

@@ -16,7 +16,7 @@ NEXT = """\
 wrote {path}
 next:
   ./bulkhead test policy                          its file, its description, and random machines
-  ./bulkhead demo --sched {name},credit{pad}         the main experiment, side by side
+  ./bulkhead demo --sched {name}{pad}                the main experiment
   ./bulkhead boot --guest kernel=workload:compute --sched {name}
 how to go on: docs/writing-a-policy.md"""
 
