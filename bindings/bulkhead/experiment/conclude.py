@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from bulkhead.result import (
     VersionRow,
     lookup,
 )
+from bulkhead.result.model import Level
 from bulkhead.spec import BulkheadError
 from bulkhead.versions import NO_QEMU
 
@@ -28,6 +29,7 @@ def conclude(
 ) -> Result:
     """The result of one repetition of every point, in the order of the plan. `captures` are the runs behind `points`."""
     experiment = plan.experiment
+    by_levels = {_key(point.levels): point for point in points}
     repeats = 1 + max(captured.repeat for captured in captures)
     return Result(
         format_version=FORMAT_VERSION,
@@ -49,7 +51,7 @@ def conclude(
         metrics=_metric_rows(experiment),
         versions=_versions(captures),
         warnings=[*warnings, *_ejections(points)],
-        points=[_compared(experiment, point, points) for point in points],
+        points=[_compared(experiment, point, by_levels) for point in points],
     )
 
 
@@ -101,21 +103,29 @@ def _label(point: PointResult) -> str:
     return ",".join(f"{name}={value}" for name, value in point.levels.items())
 
 
-def _compared(experiment: Experiment, point: PointResult, points: Sequence[PointResult]) -> PointResult:
+def _key(levels: Mapping[str, Level]) -> tuple[tuple[str, Level], ...]:
+    return tuple(sorted(levels.items()))
+
+
+def _compared(
+    experiment: Experiment, point: PointResult, points: Mapping[tuple[tuple[str, Level], ...], PointResult]
+) -> PointResult:
     found = {c.name: _compare(c, point, points) for c in experiment.comparisons}
     return replace(point, metrics=point.metrics | {name: value[0] for name, value in found.items() if value})
 
 
 def _compare(
-    comparison: Comparison, point: PointResult, points: Sequence[PointResult]
+    comparison: Comparison,
+    point: PointResult,
+    points: Mapping[tuple[tuple[str, Level], ...], PointResult],
 ) -> tuple[float | None] | None:
     """The compared number in a tuple, or None where the metric or the base line does not exist."""
     name = comparison.metric.partition(".")[0]
     wanted = point.levels | dict(comparison.baseline)
-    base = [other for other in points if other.levels == wanted]
-    if not base or name not in point.metrics or name not in base[0].metrics:
+    base = points.get(_key(wanted))
+    if base is None or name not in point.metrics or name not in base.metrics:
         return None
-    here, there = lookup(point.metrics, comparison.metric), lookup(base[0].metrics, comparison.metric)
+    here, there = lookup(point.metrics, comparison.metric), lookup(base.metrics, comparison.metric)
     if here is None or there is None:
         return (None,)
     return (comparison.combine(here, there),)
