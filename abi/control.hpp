@@ -25,7 +25,9 @@ enum class Call : std::uint64_t {
                   // the number of violations. Preemptible
     end_run = 10, // rsi = landmark::Exit
     started = 11, // domain 0 has built everything: the run's clock (`duration`) starts here
-    note_timeline = 12, // rsi = action, rdx = target: a `timeline` trace record
+    note_timeline = 12,  // rsi = action, rdx = target: a `timeline` trace record
+    swap_scheduler = 13, // rsi = index in the manifest's table of policies
+    set_affinity = 14,   // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
 };
 
 struct CreateDomain {

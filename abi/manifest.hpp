@@ -49,9 +49,11 @@ enum class Action : std::uint32_t {
     create = 5,
     audit = 6,
     end_run = 7,
-    shutdown = 8,   // asks the guest through xenstore
-    reboot = 9,     // likewise
-    set_memory = 10 // `argument` bytes as its balloon's target, through xenstore
+    shutdown = 8,     // asks the guest through xenstore
+    reboot = 9,       // likewise
+    set_memory = 10,  // `argument` bytes as its balloon's target, through xenstore
+    swap = 11,        // the scheduler `argument` of the table of policies takes over
+    set_affinity = 12 // `argument` is the mask of pCPUs that the guest's vCPUs may use
 };
 
 // Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table;

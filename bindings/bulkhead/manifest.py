@@ -10,7 +10,7 @@ import numpy as np
 
 from bulkhead.policies import ChosenPolicy, kind_number
 from bulkhead.schema import constant, enum_value, group_mask, layout
-from bulkhead.spec import MIB, GuestSpec, Machine, SpecError
+from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError
 
 WALL_CLOCK = 1_704_067_200_000_000_000  # 2024-01-01 00:00 UTC in ns: every run starts at the same instant
 DILATION_UNIT = 1000
@@ -103,11 +103,24 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
     return table.tobytes()
 
 
+def successors(machine: Machine) -> list[PolicySpec]:
+    """The schedulers that the timeline swaps in, each once; in the manifest they follow the policies of the start."""
+    found: list[PolicySpec] = []
+    for entry in machine.timeline:
+        if entry.policy is not None and entry.policy not in found:
+            found.append(entry.policy)
+    return found
+
+
 def _timeline_table(machine: Machine) -> bytes:
     names = [guest.name for guest in machine.guests]
+    swapped = successors(machine)
+    first_swapped = sum(spec is not None for spec in (machine.sched, machine.memctl, machine.ringctl))
     table = _table("manifest.TimelineEntry", len(machine.timeline))
     for row, entry in zip(table, sorted(machine.timeline, key=lambda entry: entry.at)):
         row["at"], row["argument"] = entry.at, entry.argument
+        if entry.policy is not None:
+            row["argument"] = first_swapped + swapped.index(entry.policy)
         row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
         row["target"] = names.index(entry.guest) if entry.guest is not None else 0
     return table.tobytes()

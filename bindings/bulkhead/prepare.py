@@ -9,7 +9,7 @@ from pathlib import Path
 from bulkhead import _core
 from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
-from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, time_mode
+from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, successors, time_mode
 from bulkhead.paths import dom0_image, hypervisor_image
 from bulkhead.policies import PYTHON, ChosenPolicy, choose, domain_values
 from bulkhead.schema import constant, enum_value, group_mask
@@ -31,6 +31,7 @@ NEEDS_GUEST = (
     "shutdown",
     "reboot",
     "set_memory",
+    "set_affinity",
 )
 
 
@@ -108,6 +109,14 @@ def _check_timeline(machine: Machine) -> None:
             raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
         if entry.action in NEEDS_GUEST and entry.guest not in names:
             raise SpecError(f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine")
+        if (entry.action == "swap") != (entry.policy is not None):
+            raise SpecError(f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over")
+        if entry.action == "swap" and machine.sched is None:
+            raise SpecError("timeline: swap: name the scheduler that the run begins with, too (--sched)")
+        if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:
+            raise SpecError(
+                f"timeline: set_affinity: {entry.argument:#x} is no mask of the machine's {machine.pcpus} pCPUs"
+            )
         if entry.action == "set_memory" and entry.argument < LEAST_GUEST_MEMORY:
             raise SpecError(
                 f"timeline: set_memory to {entry.argument} bytes is too little; give at least 1 MiB"
@@ -176,7 +185,10 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
             f"sched: {machine.sched.name} is written in Python and runs only in the simulator (backend sim)"
         )
     specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
-    return tuple(choose(kind, spec) for kind, spec in specs.items() if spec is not None)
+    chosen = [choose(kind, spec) for kind, spec in specs.items() if spec is not None]
+    for successor in successors(machine):
+        chosen.append(choose("scheduler", successor))
+    return tuple(chosen)
 
 
 def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:

@@ -64,16 +64,19 @@ class GuestSpec:
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory.
+    """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory, swap,
+    set_affinity.
 
-    `at` counts from the end of building. The last three ask the guest, which may not listen; set_memory's argument is bytes.
-    A guest whose `create` is on the timeline is not built at the start.
+    `at` counts from the end of building. shutdown, reboot and set_memory ask the guest, which may not listen; set_memory's
+    argument is bytes. A guest whose `create` is on the timeline is not built at the start. swap lets the scheduler `policy`
+    take over all guests as they run; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the guest's vCPUs.
     """
 
     at: int
     action: str
     guest: str | None = None
     argument: int = 0
+    policy: PolicySpec | None = None
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,15 @@ Status set_weight(DomainId domain, std::int64_t weight) {
 }
 
 Result<long> audit() { return hypercall::checked(call(Call::audit)); }
+Status swap_scheduler(std::int64_t index) {
+    return status(call(Call::swap_scheduler, static_cast<std::uint64_t>(index)));
+}
+
+Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus) {
+    return status(call(Call::set_affinity, std::uint64_t{domain.value()} << 16 | vcpu.value(),
+                       static_cast<std::uint64_t>(pcpus)));
+}
+
 void note_started() { static_cast<void>(call(Call::started)); }
 
 void note_timeline(manifest::Action action, std::uint32_t target) {

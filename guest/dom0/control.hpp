@@ -24,7 +24,9 @@ using guest::Status;
 [[nodiscard]] Status destroy_domain(DomainId domain);
 [[nodiscard]] Result<control::DomainInfo> domain_info(DomainId domain);
 [[nodiscard]] Status set_weight(DomainId domain, std::int64_t weight);
-[[nodiscard]] Result<long> audit(); // number of violations
+[[nodiscard]] Result<long> audit();                      // number of violations
+[[nodiscard]] Status swap_scheduler(std::int64_t index); // in the manifest's table of policies
+[[nodiscard]] Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
 void note_started();
 void note_timeline(manifest::Action action, std::uint32_t target);
 [[noreturn]] void end_run(landmark::Exit status);

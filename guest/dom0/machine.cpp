@@ -175,11 +175,25 @@ void Machine::play(const manifest::TimelineEntry& entry) {
     note_timeline(entry.action, entry.target);
     if (entry.action == Action::end_run)
         end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
+    if (entry.action == Action::swap) {
+        if (!swap_scheduler(entry.argument))
+            print("dom0: scheduler {} cannot take over\n", entry.argument);
+        return;
+    }
     if (entry.action != Action::audit)
         return act(entry, slots_[entry.target]);
     if (const auto violations = audit(); !violations || *violations != 0)
         print("dom0: the audit found {} violations\n", violations.value_or(-1));
 }
+
+namespace {
+guest::Status pin_all(DomainId domain, std::uint32_t vcpus, std::int64_t pcpus) {
+    for (std::uint32_t i = 0; i < vcpus; ++i)
+        if (const auto done = set_affinity(domain, VcpuId{static_cast<std::uint16_t>(i)}, pcpus); !done)
+            return done;
+    return {};
+}
+} // namespace
 
 void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
     if (entry.action == Action::create) {
@@ -207,6 +221,9 @@ void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
         break;
     case Action::set_weight:
         done = set_weight(slot.id, entry.argument);
+        break;
+    case Action::set_affinity:
+        done = pin_all(slot.id, slot.guest->vcpus, entry.argument);
         break;
     case Action::shutdown:
         store_.ask(slot.id, "poweroff");

@@ -69,7 +69,8 @@ Checked check_guest(std::span<const std::byte> bytes, std::span<const manifest::
 }
 
 bool needs_guest(manifest::Action action) {
-    return action != manifest::Action::audit && action != manifest::Action::end_run;
+    return action != manifest::Action::audit && action != manifest::Action::end_run &&
+           action != manifest::Action::swap;
 }
 
 Checked check_timeline(std::span<const manifest::TimelineEntry> timeline, std::size_t guests) {
@@ -79,7 +80,7 @@ Checked check_timeline(std::span<const manifest::TimelineEntry> timeline, std::s
         if (entry.at < before)
             return fail(ManifestError::unordered, i);
         before = entry.at;
-        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::set_memory)
+        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::set_affinity)
             return fail(ManifestError::bad_action, i);
         if (needs_guest(entry.action) && entry.target >= guests)
             return fail(ManifestError::bad_target, i);

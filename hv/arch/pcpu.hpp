@@ -35,15 +35,14 @@ struct alignas(64) Pcpu {
     std::atomic<bool> need_dispatch = false; // others set it, then kick
     bool timer_pending = false;              // the timer interrupt came while the hypervisor itself ran
     bool house_waits = false;                // housekeeping is due here
-    bool idle = false;       // under the run lock: halted, and looks at the queue only when asked
-    Vcpu* current = nullptr; // who holds the pCPU; null while it is idle or being decided
+    Vcpu* current = nullptr;                 // who holds the pCPU; null while it is idle or being decided
     Vcpu* loaded =
         nullptr; // whose context the processor holds: current, or the last one until another is loaded
     sched::Stop stop_reason = sched::Stop::preempted;
     sched::Pcpu* policy = nullptr;
 
     TimerQueue timers;
-    Timer slice;                             // end of the current slice, or of a policy's idle period
+    RealTime slice_end = RealTime::never();  // of the current slice, or of a policy's idle period
     RealTime programmed = RealTime::never(); // what the local timer is set to
 
     // Ledger: since `posted`, time belongs to *account.
@@ -67,6 +66,12 @@ struct alignas(64) Pcpu {
     std::uint64_t root = 0;                      // CR3 in force
     std::atomic<std::uint32_t> space = no_guest; // whose page tables those are, a DomainId; others read it
 };
+
+// When the pCPU's local timer must interrupt next.
+[[nodiscard]] inline RealTime next_deadline(const Pcpu& cpu) {
+    const auto first = cpu.timers.first();
+    return first < cpu.slice_end ? first : cpu.slice_end;
+}
 
 // Where this pCPU's stack begins; the pointer to its Pcpu lies there.
 [[nodiscard]] inline std::uint64_t stack_top() {

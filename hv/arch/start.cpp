@@ -19,6 +19,7 @@
 #include "hv/core/run.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
+#include "hv/plugin/candidates.hpp"
 #include "hv/plugin/host.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
@@ -100,8 +101,12 @@ std::span<const T> table(Bytes bytes, std::uint64_t offset, std::uint64_t count)
     return {reinterpret_cast<const T*>(bytes.data() + offset), count};
 }
 
+// The first one of the manifest begins; the others may be taken into service later.
 void start_scheduler(Bytes bytes, const manifest::Header& header) {
-    for (const auto& policy : table<manifest::Policy>(bytes, header.policies, header.policy_count)) {
+    const auto policies = table<manifest::Policy>(bytes, header.policies, header.policy_count);
+    const Candidate* first = nullptr;
+    for (std::uint32_t i = 0; i < policies.size(); ++i) {
+        const auto& policy = policies[i];
         if (policy.kind != static_cast<std::uint32_t>(plugin::Kind::scheduler))
             continue;
         if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
@@ -112,10 +117,10 @@ void start_scheduler(Bytes bytes, const manifest::Header& header) {
             log("the scheduler plug-in cannot be loaded: %s\n", loaded.error());
             end_run(landmark::Exit::bad_input, loaded.error());
         }
-        scheduler::start(&*loaded, policy.parameters);
-        return;
+        add_candidate(i, {*loaded, policy.parameters});
+        first = first != nullptr ? first : find_candidate(i);
     }
-    scheduler::start(nullptr, nullptr);
+    scheduler::start(first != nullptr ? &first->plugin : nullptr, first != nullptr ? first->values : nullptr);
 }
 
 void set_terminal(Bytes bytes, const manifest::Header& header) {

@@ -5,6 +5,7 @@
 #include "hv/core/domain_life.hpp"
 #include "hv/core/locks.hpp"
 #include "hv/core/run.hpp"
+#include "hv/core/standstill.hpp"
 #include "hv/core/vcpu_context.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
@@ -181,6 +182,26 @@ HypercallResult finish(std::uint64_t status) {
     end_run(exit, "");
 }
 
+HypercallResult swap(std::uint64_t index) {
+    const auto* candidate = find_candidate(index);
+    if (candidate == nullptr)
+        return fail(Error::no_entry);
+    swap_scheduler(*candidate);
+    return 0;
+}
+
+// No lock keeps the domain alive here: only domain 0, which has one vCPU and is in this call, could destroy
+// it.
+HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pcpus) {
+    const auto domain = other_domain(caller, who >> 16);
+    if (!domain)
+        return fail(domain.error());
+    const auto vcpu = who & 0xffff;
+    if (vcpu >= (*domain)->vcpu_count || (*domain)->vcpus[vcpu] == nullptr)
+        return fail(Error::no_entry);
+    return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
+}
+
 template<class Act>
 HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
     const auto domain = other_domain(caller, id);
@@ -221,6 +242,10 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::started:
         begin_run();
         return 0;
+    case control::Call::swap_scheduler:
+        return swap(first);
+    case control::Call::set_affinity:
+        return pin_to_pcpus(caller, first, second);
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, nullptr, nullptr, first, second);
         return 0;

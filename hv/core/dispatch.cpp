@@ -14,9 +14,14 @@
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
+#include <atomic>
+
 namespace bulkhead::hv {
 
 namespace {
+
+constinit std::atomic<bool> dispatch_held = false;
+constexpr scheduler::Choice standing_still{nullptr, sched::Decision::until_kicked, {}};
 
 bool may_run(const Vcpu& vcpu) {
     return vcpu.initialised && vcpu.online && !vcpu.waiting && vcpu.pause_count == 0 &&
@@ -33,25 +38,32 @@ std::uint32_t idle_runstate(const Vcpu& vcpu) {
     return held ? RUNSTATE_offline : RUNSTATE_blocked;
 }
 
-// Idle pCPUs that have not been asked to look at the queue yet.
-std::uint64_t idle_pcpus() {
-    std::uint64_t mask = 0;
-    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
-        if (const auto& each = pcpu(PcpuId{static_cast<std::uint16_t>(i)}); each.idle && !each.need_dispatch)
-            mask |= std::uint64_t{1} << i;
+// Under the run lock: pCPUs that halt and look at the queue only when asked.
+constinit std::uint64_t idle_pcpus = 0;
+
+std::uint64_t bit(PcpuId id) { return std::uint64_t{1} << id.value(); }
+
+// Those of them that have not been asked yet.
+std::uint64_t unasked_pcpus() {
+    auto mask = idle_pcpus;
+    for (auto left = mask; left != 0; left &= left - 1)
+        if (pcpu(PcpuId{static_cast<std::uint16_t>(__builtin_ctzll(left))}).need_dispatch)
+            mask &= ~(left & -left);
     return mask;
 }
 
 // An idle pCPU that the vCPU may use is asked to pick: the policy's choice among several, else the one it ran
 // on last.
-void offer(Vcpu& vcpu, RealTime now) {
-    const auto candidates = idle_pcpus() & vcpu.policy->affinity;
+void offer(Vcpu& vcpu) {
+    if (idle_pcpus == 0) [[likely]]
+        return;
+    const auto candidates = unasked_pcpus() & vcpu.affinity;
     if (candidates == 0)
         return;
     auto chosen = vcpu.pcpu;
     if ((candidates & (candidates - 1)) != 0)
-        chosen = scheduler::place(vcpu, now);
-    if (chosen.value() >= pcpu_count() || (candidates >> chosen.value() & 1) == 0)
+        chosen = scheduler::place(vcpu, machine::now());
+    if (chosen.value() >= pcpu_count() || (candidates & bit(chosen)) == 0)
         chosen = PcpuId{static_cast<std::uint16_t>(__builtin_ctzll(candidates))};
     request_dispatch(chosen);
 }
@@ -65,7 +77,7 @@ void become_queued(Vcpu& vcpu, WakeCause cause) {
     trace_event(trace::Event::wake, vcpu.domain, &vcpu, static_cast<std::uint64_t>(cause), 0);
     scheduler::wake(vcpu, now);
     if (vcpu.state == RunState::queued)
-        offer(vcpu, now);
+        offer(vcpu);
 }
 
 void leave_queue(Vcpu& vcpu) {
@@ -107,14 +119,14 @@ void stop_current(Pcpu& self) {
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
     const auto ran = now - vcpu.run_since - vcpu.other_work;
-    TimerQueue::cancel(self.slice);
+    self.slice_end = RealTime::never();
     self.current = nullptr;
     const bool runnable = sched::still_runnable(why);
     vcpu.state = runnable ? RunState::queued : RunState::blocked;
     vcpu.runnable_since = now;
     change_runstate(vcpu, runnable ? std::uint32_t{RUNSTATE_runnable} : idle_runstate(vcpu), now);
-    trace_event(trace::Event::run_out, vcpu.domain, &vcpu, static_cast<std::uint64_t>(why),
-                static_cast<std::uint64_t>(ran.count()));
+    trace_event_at(now, trace::Event::run_out, vcpu.domain, &vcpu, static_cast<std::uint64_t>(why),
+                   static_cast<std::uint64_t>(ran.count()));
     scheduler::deschedule(vcpu, why, ran, now);
 }
 
@@ -145,12 +157,12 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
     self.current = &vcpu;
     self.stop_reason = sched::Stop::preempted;
     ++vcpu.domain->ledger->run_ins;
-    trace_event(trace::Event::run_in, vcpu.domain, &vcpu, static_cast<std::uint64_t>(slice.count()),
-                static_cast<std::uint64_t>((now - vcpu.runnable_since).count()));
+    trace_event_at(now, trace::Event::run_in, vcpu.domain, &vcpu, static_cast<std::uint64_t>(slice.count()),
+                   static_cast<std::uint64_t>((now - vcpu.runnable_since).count()));
     change_runstate(vcpu, RUNSTATE_running, now);
     refresh_time(vcpu);
     publish_runstate(vcpu);
-    self.timers.arm(self.slice, now + slice);
+    self.slice_end = now + slice;
 }
 
 // Nothing can run: halts until an interrupt asks for another decision. The run lock is given up meanwhile.
@@ -159,13 +171,13 @@ void idle(Pcpu& self, Nanos longest) {
     unload(self);
     load_idle_root();
     if (longest != sched::Decision::until_kicked)
-        self.timers.arm(self.slice, start + longest);
+        self.slice_end = start + longest;
     trace_event(trace::Event::idle_in, nullptr, nullptr,
-                static_cast<std::uint64_t>(self.timers.first().since_start().count()), 0);
-    self.idle = true;
+                static_cast<std::uint64_t>(next_deadline(self).since_start().count()), 0);
+    idle_pcpus |= bit(self.id);
     run_lock().unlock();
     while (!self.need_dispatch) {
-        program_timer(self.timers.first());
+        program_timer(next_deadline(self));
         begin_idle();
         cpu::wait_for_interrupt();
         end_idle();
@@ -174,8 +186,8 @@ void idle(Pcpu& self, Nanos longest) {
         keep_house_if_due();
     }
     run_lock().lock();
-    self.idle = false;
-    TimerQueue::cancel(self.slice);
+    idle_pcpus &= ~bit(self.id);
+    self.slice_end = RealTime::never();
     trace_event(trace::Event::idle_out, nullptr, nullptr, 0,
                 static_cast<std::uint64_t>((machine::now() - start).count()));
 }
@@ -188,12 +200,12 @@ void dispatch(Pcpu& self) {
         stop_current(self);
     while (self.current == nullptr) {
         self.need_dispatch = false;
-        const auto choice = scheduler::pick(self.id, machine::now());
+        const auto choice = dispatch_held ? standing_still : scheduler::pick(self.id, machine::now());
         if (before != nullptr && before != choice.vcpu && before->state == RunState::queued)
-            offer(*before, machine::now());
+            offer(*before);
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
-            bill_to(choice.vcpu->domain);
+            bill_to(choice.vcpu->domain, choice.at);
             start_vcpu(self, *choice.vcpu, choice.slice);
         } else {
             idle(self, choice.slice);
@@ -298,6 +310,10 @@ Result<> detach_vcpu(Vcpu& vcpu) {
     return {};
 }
 
+void hold_dispatch(bool held) { dispatch_held = held; }
+
+void give_pcpu_up() { stop_current(pcpu()); }
+
 void request_dispatch(PcpuId id) {
     if (!pcpu(id).need_dispatch.exchange(true))
         kick(id);
@@ -321,7 +337,7 @@ Vcpu& leave_hypervisor() {
         if (!self.need_dispatch && !self.timer_pending)
             break;
     }
-    program_timer(self.timers.first());
+    program_timer(next_deadline(self));
     leave_for_guest(*self.current);
     return *self.current;
 }

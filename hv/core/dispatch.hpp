@@ -38,6 +38,12 @@ void unpause_all(Domain& domain);
 [[nodiscard]] Result<> attach_vcpu(Vcpu& vcpu);
 [[nodiscard]] Result<> detach_vcpu(Vcpu& vcpu);
 
+// While held, every pCPU that dispatches idles instead of asking the policy. For standstill.cpp, as is
+// give_pcpu_up: the current vCPU stops at once, and the pCPU is free until it dispatches. The run lock is
+// held there.
+void hold_dispatch(bool held);
+void give_pcpu_up();
+
 // The pCPU must ask the policy again: before it next enters a guest. Another one is kicked.
 void request_dispatch(PcpuId pcpu);
 

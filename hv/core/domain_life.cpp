@@ -53,6 +53,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     vcpu.domain = &domain;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
     vcpu.in_kernel = true;
+    vcpu.affinity = ~std::uint64_t{0};
     vcpu.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
     vcpu.runstate = RUNSTATE_offline;
     vcpu.runstate_since = machine::now();

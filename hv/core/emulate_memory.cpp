@@ -180,7 +180,7 @@ bool emulate_page_table_write(Vcpu& vcpu, std::uint64_t fault_address) {
                                                 : carry_out(vcpu.regs, *instruction, old);
     if (!effect)
         return false;
-    const auto written = emulate_pte_write(vcpu, GuestAddress{at}, effect->stored, bytes);
+    const auto written = emulate_pte_write(vcpu, GuestAddress{at}, effect->stored, bytes, old);
     if (!written && written.error() == Error::restart)
         return true; // nothing changed: the guest runs the instruction again
     if (!written || !*written)

@@ -134,21 +134,22 @@ void clear_poll_timeout(Vcpu& vcpu) {
 
 void run_timers() {
     auto& self = pcpu();
-    for (;;) {
+    if (machine::now() >= self.slice_end) {
+        self.slice_end = RealTime::never();
+        self.stop_reason = sched::Stop::slice_end;
+        self.need_dispatch = true;
+    }
+    while (self.timers.first() <= machine::now()) {
         // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
         const LockGuard run{run_lock()};
         const auto now = machine::now();
         Timer* timer = self.timers.take_due(now);
-        if (timer == nullptr)
+        if (timer == nullptr) // another pCPU has cancelled it
             return;
-        if (timer == &self.slice) {
-            self.stop_reason = sched::Stop::slice_end;
-            self.need_dispatch = true;
-        } else if (timer->owner != nullptr) {
+        if (timer->owner != nullptr)
             fire_for(self, *timer, now);
-        } else {
+        else
             self.house_waits = true;
-        }
     }
 }
 

@@ -95,6 +95,7 @@ struct alignas(64) Vcpu {
     std::uint32_t pause_count; // vCPU-level; the domain has its own
     bool online;               // VCPUOP_up
     bool waiting;              // its guest asked to block or poll, and no event has come yet
+    std::uint64_t affinity;    // bit n: may run on pCPU n
     RealTime runnable_since;
     RealTime run_since;
     Nanos other_work;    // hypervisor work for others done while this vCPU held the pCPU; not billed to it

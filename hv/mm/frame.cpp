@@ -79,6 +79,7 @@ void FrameTable::give_to(Frame& frame, Domain& owner) {
 }
 
 Result<Mfn> FrameTable::allocate(Domain& owner) {
+    const LockGuard guard{free_lock_};
     if (owner.frames.count >= owner.max_frames || free_.first == 0)
         return fail(Error::no_memory);
     auto& frame = frames_[free_.first];
@@ -97,6 +98,7 @@ Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
 }
 
 Result<Mfn> FrameTable::allocate_for_hypervisor() {
+    const LockGuard guard{free_lock_};
     if (free_.first == 0)
         return fail(Error::no_memory);
     auto& frame = frames_[free_.first];
@@ -157,6 +159,7 @@ void FrameTable::free(Frame& frame) {
         remove(owner->frames, frame);
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
+    const LockGuard guard{free_lock_}; // who looks for free frames looks at owners
     frame.owner = nobody;
     frame.type = FrameType::none;
     frame.held = frame.pinned = frame.validated = frame.lingering = 0;

@@ -5,6 +5,7 @@
 
 #include "abi/types.hpp"
 #include "hv/core/error.hpp"
+#include "hv/core/lock.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,8 @@ struct Domain;
 // descriptors.
 enum class FrameType : std::uint8_t { none, writable, l1, l2, l3, l4, descriptors };
 
-// Serialised by its callers: one pCPU at a time runs hypervisor code that touches frames.
+// Serialised by the world lock, but for the list of free frames, which has a lock of its own: the hypervisor
+// takes frames for itself with the run lock held, too.
 //
 // A frame has its type while `type_references` or `partial` is non-zero; otherwise `type` only tells the last
 // one. A table is `validated` exactly while it has type references. A `partial` table has none: its first
@@ -128,6 +130,7 @@ class FrameTable {
     [[nodiscard]] std::uint64_t find_run(std::uint64_t frames, std::uint64_t alignment, std::uint64_t from,
                                          std::uint64_t budget) const;
 
+    Lock free_lock_; // taken last
     Frame* frames_ = nullptr;
     std::uint64_t count_ = 0;
     FrameList free_;

@@ -35,6 +35,7 @@ std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment
 }
 
 Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
+    const LockGuard guard{free_lock_};
     const auto start =
         find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), run_cursor_, UINT64_MAX);
     if (start == 0)
@@ -53,6 +54,7 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
     if (order > max_run_order || owner.max_frames < frames || owner.frames.count > owner.max_frames - frames)
         return fail(Error::no_memory);
+    const LockGuard guard{free_lock_};
     const auto start = find_run(frames, frames, run_cursor_, frames_looked_at);
     if (start == 0) {
         run_cursor_ = run_cursor_ + frames_looked_at < count_ ? run_cursor_ + frames_looked_at : 0;

@@ -30,7 +30,8 @@ Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entr
     return found.entries[3];
 }
 
-Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes) {
+Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes,
+                               std::optional<std::uint64_t> before) {
     const LockGuard world{world_lock()};
     auto& domain = *vcpu.domain;
     const auto offset = at.value() % sizeof(std::uint64_t);
@@ -48,6 +49,8 @@ Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value,
     const auto index = static_cast<unsigned>(at.value() % page_bytes / sizeof(std::uint64_t));
     const auto mask = bytes == 8 ? ~std::uint64_t{0} : ((std::uint64_t{1} << bytes * 8) - 1) << offset * 8;
     const auto now = machine::frame_as<const std::uint64_t>(mfn)[index];
+    if (before && ((now ^ *before << offset * 8) & mask) != 0)
+        return fail(Error::restart);
     const auto wanted = (now & ~mask) | (value << offset * 8 & mask);
     BULKHEAD_TRY(update_frame(*frame, index, wanted, domain, AccessBits::replace, domain));
     return true;

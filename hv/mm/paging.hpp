@@ -5,6 +5,8 @@
 
 #include "hv/mm/frame.hpp"
 
+#include <optional>
+
 namespace bulkhead::hv {
 
 struct Vcpu;
@@ -59,9 +61,10 @@ void put_data(Mfn mfn, bool writable);
 // A fault handler's question: the guest's kernel wrote `bytes` (1, 2, 4 or 8) of `value` to `at`, where a
 // page table of its own is mapped read-only. True: the write was done as a validated update and the
 // instruction may be skipped. False: not such an address, the fault is the guest's. An error: the new entry
-// is not allowed; restart: run the instruction again.
-[[nodiscard]] Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value,
-                                             unsigned bytes);
+// is not allowed; restart: run the instruction again. `before`, if given, is what the instruction found
+// there: restart, too, if another processor changed it meanwhile.
+[[nodiscard]] Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes,
+                                             std::optional<std::uint64_t> before = std::nullopt);
 
 // Everything a dead domain still holds: roots and descriptor tables of its vCPUs, registered vcpu_info pages,
 // pins, frames. No pCPU may run on its page tables any more, and its grants and rings are closed. Answers

@@ -34,10 +34,9 @@ bool in_hypervisor(std::uint64_t rip) {
 
 } // namespace
 
-Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* context) {
+Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* context, RealTime start) {
     auto& self = pcpu();
     auto& guard = self.guard;
-    const auto start = machine::now();
     if (self.programmed > start + longest_wait)
         program_timer(start + longest_wait);
     guard.text_start = text.start;
@@ -45,10 +44,11 @@ Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* co
     guard.deadline = start + budget;
     guard.fault = 0;
     const bool returned = call_with_way_back(&guard, body, context);
-    const auto took = machine::now() - start;
+    const auto end = machine::now();
+    const auto took = end - start;
     if (!returned)
-        return {static_cast<plugin::Fault>(guard.fault), took};
-    return {took > budget ? plugin::Fault::over_budget : plugin::Fault::none, took};
+        return {static_cast<plugin::Fault>(guard.fault), took, end};
+    return {took > budget ? plugin::Fault::over_budget : plugin::Fault::none, took, end};
 }
 
 // Its own text, or wherever it has jumped to; a fault in a service that it called is ours.

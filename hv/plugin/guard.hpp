@@ -18,15 +18,18 @@ struct TextRange {
 struct Outcome {
     plugin::Fault fault; // none: it returned in time
     Nanos took;
+    RealTime end;
 };
 
 // Calls body(context) within `budget`. Only faults whose instruction lies in `text` are the plug-in's.
-[[nodiscard]] Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void* context), void* context);
+// `start` is now.
+[[nodiscard]] Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void* context), void* context,
+                                   RealTime start);
 
 template<class Body>
-[[nodiscard]] Outcome guarded(TextRange text, Nanos budget, Body&& body) {
+[[nodiscard]] Outcome guarded(TextRange text, Nanos budget, Body&& body, RealTime start) {
     using Plain = std::remove_reference_t<Body>;
-    return guarded_call(text, budget, [](void* context) { (*static_cast<Plain*>(context))(); }, &body);
+    return guarded_call(text, budget, [](void* context) { (*static_cast<Plain*>(context))(); }, &body, start);
 }
 
 // For the trap and interrupt handlers: if a plug-in is being called and this is its fault (or its time is

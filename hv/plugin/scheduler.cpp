@@ -43,21 +43,28 @@ landmark::PolicyReport& report() { return landmark_page().policies[0]; }
 
 void eject(Hook hook, plugin::Fault fault);
 
-// Calls a hook; on misconduct the fallback is in charge when this returns false.
+// What a hook call left: whether it went well, and when it ended.
+struct Called {
+    bool well;
+    RealTime end;
+    explicit operator bool() const { return well; }
+};
+
+// Calls a hook; on misconduct the fallback is in charge when this answers false. `start` is now.
 template<class Call>
-bool call(Hook hook, Call&& body) {
+Called call(Hook hook, Call&& body, RealTime start = machine::now()) {
     Incumbent& subject = *policy;
     auto& stats = report();
-    const auto outcome = guarded(subject.text, sched::hook_budget, body);
+    const auto outcome = guarded(subject.text, sched::hook_budget, body, start);
     ++stats.hook_calls;
     stats.hook_ns += outcome.took.count();
     if (outcome.took.count() > stats.hook_max_ns)
         stats.hook_max_ns = outcome.took.count();
     if (outcome.fault == plugin::Fault::none) [[likely]]
-        return true;
+        return {true, outcome.end};
     if (policy == &subject)
         eject(hook, outcome.fault);
-    return false;
+    return {false, outcome.end};
 }
 
 // Makes `set` the incumbent. What its own constructors did is the answer: the caller ejects it if they
@@ -90,7 +97,7 @@ plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRa
         }
         set.hooks->create(set.object, set.host.table(), first, values);
     };
-    return guarded(text, construction_budget, construct).fault;
+    return guarded(text, construction_budget, construct, machine::now()).fault;
 }
 
 void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {
@@ -128,7 +135,7 @@ bool enter_vcpu_once(Vcpu& vcpu) {
     memory->domain = domain;
     memory->id = vcpu.id;
     memory->last_pcpu = vcpu.pcpu;
-    memory->affinity = ~std::uint64_t{0};
+    memory->affinity = vcpu.affinity;
     vcpu.policy = memory;
     ++domain->vcpus;
     return true;
@@ -142,21 +149,38 @@ Result<> enter_vcpu(Vcpu& vcpu) {
     return fail(Error::no_memory);
 }
 
-// Hands every attached vCPU to the policy now in charge, from the core's states.
-void enter_everybody() {
-    for_each_domain([](Domain& domain) {
-        domain.policy = nullptr;
-        for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
-            Vcpu* vcpu = domain.vcpus[i];
-            if (vcpu == nullptr || vcpu->policy == nullptr)
-                continue;
-            if (!enter_vcpu(*vcpu))
-                machine::panic("no memory to replace the scheduler");
-            policy->hooks->attach(policy->object, *vcpu->policy);
-            if (vcpu->state == RunState::queued)
-                policy->hooks->wake(policy->object, *vcpu->policy, machine::now());
-        }
+// Calls `act(Vcpu&)` for every attached vCPU, as long as it answers true.
+template<class Act>
+bool for_each_attached(Act act) {
+    bool go_on = true;
+    for_each_domain([&](Domain& domain) {
+        for (std::uint32_t i = 0; i < domain.vcpu_count && go_on; ++i)
+            if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->policy != nullptr)
+                go_on = act(*vcpu);
     });
+    return go_on;
+}
+
+// Hands every attached vCPU to the policy now in charge, from the core's states: first all of them, then
+// those that wait. A policy that fails meanwhile was ejected, and its successor has got everybody when this
+// returns.
+void enter_everybody() {
+    const Incumbent* const subject = policy;
+    for_each_domain([](Domain& domain) { domain.policy = nullptr; });
+    const bool entered = for_each_attached([&](Vcpu& vcpu) {
+        const bool has_place = enter_vcpu_once(vcpu);
+        if (!has_place && policy == subject)
+            machine::panic("no memory to replace the scheduler");
+        return has_place &&
+               call(Hook::attach, [&] { policy->hooks->attach(policy->object, *vcpu.policy); }).well;
+    });
+    if (entered)
+        static_cast<void>(for_each_attached([](Vcpu& vcpu) {
+            return vcpu.state != RunState::queued ||
+                   call(Hook::wake, [&] {
+                       policy->hooks->wake(policy->object, *vcpu.policy, machine::now());
+                   }).well;
+        }));
 }
 
 constexpr const char* fault_name(plugin::Fault fault) {
@@ -218,6 +242,19 @@ void start(const LoadedPlugin* plugin, const std::int64_t* values) {
         eject(Hook::create, fault);
 }
 
+void replace(const LoadedPlugin& plugin, const std::int64_t* values) {
+    const auto fault = build(policy == &sets[0] ? sets[1] : sets[0], *plugin.descriptor, plugin.text, values);
+    if (report().ejected == 0) // a misconduct is not forgotten
+        describe(*plugin.descriptor, values);
+    trace_event(trace::Event::policy_load, nullptr, nullptr,
+                static_cast<std::uint64_t>(plugin::Kind::scheduler), plugin.descriptor->abi_version);
+    log("policy '%s' takes over\n", plugin.descriptor->name);
+    if (fault != plugin::Fault::none)
+        eject(Hook::create, fault);
+    else
+        enter_everybody();
+}
+
 Result<> attach(Vcpu& vcpu) {
     BULKHEAD_TRY(enter_vcpu(vcpu));
     static_cast<void>(call(Hook::attach, [&] { policy->hooks->attach(policy->object, *vcpu.policy); }));
@@ -262,17 +299,19 @@ void tune(Domain& domain) {
 }
 
 Choice pick(PcpuId id, RealTime now) {
-    for (;;) {
+    for (;; now = machine::now()) { // again if the fallback must answer
         sched::Decision answer{};
         auto& cpu = *pcpu(id).policy;
-        if (!call(Hook::pick, [&] { answer = policy->hooks->pick(policy->object, cpu, now); }))
-            continue; // the fallback answers
+        const auto called =
+            call(Hook::pick, [&] { answer = policy->hooks->pick(policy->object, cpu, now); }, now);
+        if (!called)
+            continue;
         if (answer.vcpu == nullptr) {
             if (answer.slice >= sched::least_slice)
-                return {nullptr, answer.slice};
+                return {nullptr, answer.slice, called.end};
         } else if (Vcpu* vcpu = check(answer)) {
             vcpu->policy->last_pcpu = id;
-            return {vcpu, answer.slice};
+            return {vcpu, answer.slice, called.end};
         }
         eject(Hook::pick, plugin::Fault::wrong_answer);
     }

@@ -15,6 +15,10 @@ namespace bulkhead::hv::scheduler {
 // fallback alone.
 void start(const LoadedPlugin* plugin, const std::int64_t* values);
 
+// The same while guests exist: no vCPU runs, and the new policy gets every one of them. If it fails already
+// here the fallback is in charge afterwards.
+void replace(const LoadedPlugin& plugin, const std::int64_t* values);
+
 // A vCPU enters and leaves the policy's world. `vcpu.state` must be blocked; attach sets vcpu.policy.
 [[nodiscard]] Result<> attach(Vcpu& vcpu);
 void detach(Vcpu& vcpu);
@@ -31,6 +35,7 @@ void tune(Domain& domain);
 struct Choice {
     Vcpu* vcpu; // nullptr: idle
     Nanos slice;
+    RealTime at; // when the policy had answered
 };
 [[nodiscard]] Choice pick(PcpuId pcpu, RealTime now);
 

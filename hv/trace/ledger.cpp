@@ -22,8 +22,7 @@ void post_at(Pcpu& self, RealTime now) {
     self.ledger->end = now.since_start().count();
 }
 
-RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total) {
-    const auto now = machine::now();
+RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total, RealTime now = machine::now()) {
     post_at(self, now);
     self.account = account;
     self.total = total;
@@ -79,6 +78,11 @@ Nanos bill_to(Domain* domain) {
                          ? post(self, &discard, &self.ledger->unbilled_ns)
                          : post(self, &domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
     return now - before;
+}
+
+void bill_to(Domain* domain, RealTime now) {
+    auto& self = pcpu();
+    post(self, &domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns, now);
 }
 
 void begin_idle() {

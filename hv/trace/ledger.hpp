@@ -31,6 +31,7 @@ void name_stretch(StretchKind kind, std::uint32_t number);
 // The hypervisor works for `domain` from now on; nullptr: for nobody. Returns the time posted to the previous
 // account.
 Nanos bill_to(Domain* domain);
+void bill_to(Domain* domain, RealTime now); // the same for an instant that was just read
 // Nothing to run: the stretch ends, idle time begins; and the way back.
 void begin_idle();
 void end_idle();

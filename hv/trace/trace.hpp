@@ -15,6 +15,9 @@ struct Vcpu;
 // One record at the present time. `domain` and `vcpu` may be null.
 void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
                  std::uint64_t b);
+// The same for an instant that the caller has just read.
+void trace_event_at(RealTime now, trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
+                    std::uint64_t b);
 
 // A place in a pCPU's trace: after the records written until now.
 struct TraceMark {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bootstrap.build import build_dir
 from bulkhead import GuestSpec, Machine, PolicySpec, Run
 from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
 from bulkhead.policies import built_policies
 from bulkhead.spec import MIB, SECOND
 
+FAULTY = str(build_dir("release") / "faulty" / "misbehave.so")
 GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
 MILLISECOND = SECOND // 1000
 CRASHED = 3  # SHUTDOWN_crash

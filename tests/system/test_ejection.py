@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from machines import MILLISECOND, assert_sound, boot, said, workload
+from machines import FAULTY, MILLISECOND, assert_sound, boot, said, workload
 
-from bootstrap.build import build_dir
 from bulkhead import PolicyReport, PolicySpec, Run
 
-FAULTY = str(build_dir("release") / "faulty" / "misbehave.so")
 CREATE, WAKE, PICK = 0, 3, 5  # the hooks as the hypervisor numbers them
 DETECTION = 10 * MILLISECOND
 

@@ -223,6 +223,11 @@ TEST_F(CallTest, WritesToTablesAreEmulatedAsUpdates) {
     EXPECT_EQ(words(space.l1)[3], 0x1122334400000000U);
     EXPECT_EQ(write(24 + 2, 0xffff, 1), Result<bool>{true});
     EXPECT_EQ(words(space.l1)[3], 0x1122334400ff0000U);
+    const GuestAddress upper{at + 24 + 4};
+    expect_error(emulate_pte_write(vcpu, upper, 0x55, 4, 0x11223345), Error::restart); // changed meanwhile
+    EXPECT_EQ(words(space.l1)[3], 0x1122334400ff0000U);
+    EXPECT_EQ(emulate_pte_write(vcpu, upper, 0x11223346, 4, 0x11223344), Result<bool>{true});
+    EXPECT_EQ(words(space.l1)[3], 0x1122334600ff0000U);
     EXPECT_EQ(write(28, 0, 8), Result<bool>{false}); // over two entries
     EXPECT_EQ(emulate_pte_write(vcpu, GuestAddress{Space::base}, 0, 8), Result<bool>{false}); // writable
     EXPECT_EQ(emulate_pte_write(vcpu, GuestAddress{Space::base + 0x50000}, 0, 8),

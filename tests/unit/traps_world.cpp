@@ -185,7 +185,8 @@ Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool) {
     vcpu.kernel_root = root;
     return {};
 }
-Result<bool> emulate_pte_write(Vcpu&, GuestAddress at, std::uint64_t value, unsigned bytes) {
+Result<bool> emulate_pte_write(Vcpu&, GuestAddress at, std::uint64_t value, unsigned bytes,
+                               std::optional<std::uint64_t>) {
     guest().page_table_writes.push_back({at.value(), value, bytes});
     return guest().page_table_answer;
 }

@@ -50,6 +50,9 @@ def _settings(machine: Machine, costs: Costs) -> _core.SimSettings:
 
 
 def _timeline(machine: Machine) -> list[tuple[int, int, int, int]]:
+    for entry in machine.timeline:
+        if entry.action in ("swap", "set_affinity"):
+            raise SpecError(f"timeline: the simulator does not do {entry.action}; run it with --backend qemu")
     names = [guest.name for guest in machine.guests]
     return [
         (

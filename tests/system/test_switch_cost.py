@@ -1,0 +1,48 @@
+"""What a context switch between two 64-bit guests costs, in instructions: counted by the clock, so exact and the same anywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from machines import MILLISECOND, boot, said, window, workload
+
+from bulkhead import PolicySpec, Run
+from bulkhead.policies import built_policies
+from bulkhead.spec import MIB
+
+ICOUNT = 2  # 4 ns per instruction
+WHOLE_SWITCH = 1000  # from one guest's first instruction to the other's: hypercall, hooks, trace, bookkeeping, registers
+PICK_AND_BOOKKEEPING = 300  # all of the policy's hooks in one switch, 100 vCPUs waiting
+
+
+def switches(run: Run) -> np.ndarray:
+    """Instructions between two consecutive starts of different guests on a pCPU where everybody yields at once."""
+    records = run.select("run_in")
+    records = records[records["time"] > window(run).start]
+    changes = np.flatnonzero(np.diff(records["domain"].astype(np.int64)) != 0)
+    times = records["time"].astype(np.int64)
+    return (times[changes + 1] - times[changes]) >> ICOUNT
+
+
+def storm(name: str) -> object:
+    return workload("yield_storm", name=name, memory=4 * MIB)
+
+
+@pytest.mark.parametrize("policy", sorted({"round_robin", "credit"} & set(built_policies("scheduler"))))
+def test_a_switch_between_two_guests(policy: str) -> None:
+    run = boot(storm("one"), storm("two"), sched=PolicySpec(policy), icount=ICOUNT, duration=60 * MILLISECOND)
+    cost = switches(run)
+    print(f"switch with {policy}: median {int(np.median(cost))} instructions of {len(cost)} switches")
+    if policy == "round_robin":
+        assert len(cost) > 1000, said(run)
+        assert np.median(cost) <= WHOLE_SWITCH
+
+
+def test_credit_with_a_hundred_vcpus() -> None:
+    guests = [storm(f"storm{i}") for i in range(100)]
+    run = boot(*guests, sched=PolicySpec("credit"), icount=ICOUNT, duration=60 * MILLISECOND, memory=1024 * MIB)
+    report = run.landmark.policies[0]
+    stops = len(run.select("run_out"))
+    per_switch = report.hook_ns / stops / (1 << ICOUNT)
+    print(f"credit, 100 vCPUs: {per_switch:.0f} instructions in hooks per switch, {report.hook_calls} hooks, {stops} stops")
+    assert per_switch <= PICK_AND_BOOKKEEPING
