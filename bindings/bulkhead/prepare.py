@@ -110,7 +110,9 @@ def _check_timeline(machine: Machine) -> None:
         if entry.action in NEEDS_GUEST and entry.guest not in names:
             raise SpecError(f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine")
         if (entry.action == "swap") != (entry.policy is not None):
-            raise SpecError(f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over")
+            raise SpecError(
+                f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
+            )
         if entry.action == "swap" and machine.sched is None:
             raise SpecError("timeline: swap: name the scheduler that the run begins with, too (--sched)")
         if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from machines import MILLISECOND, assert_sound, boot, said, share, window, workload
 
-from bulkhead import Run, TimelineEntry
+from bulkhead import GuestSpec, Run, TimelineEntry
 
 PCPUS = (1, 2, 4, 8)
 LONGEST_ROUND = 25_000  # ns: all pCPUs have had a turn of the emulator (docs/decisions/0008-turns.md)
 
 
-def hogs(count: int) -> list:
+def hogs(count: int) -> list[GuestSpec]:
     return [workload("cpu_hog", name=f"hog{i}") for i in range(count)]
 
 

@@ -10,12 +10,16 @@ from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
 from bulkhead.policies import built_policies
 
 EVERY = 60 * MILLISECOND
-WEIGHTED = [name for name in ("credit", "credit2", "stride", "bvt", "eevdf") if name in built_policies("scheduler")]
+WEIGHTED = [
+    name for name in ("credit", "credit2", "stride", "bvt", "eevdf") if name in built_policies("scheduler")
+]
 LEFT_OUT = {"chaos", "pinned", "table", "rtds"}  # need parameters, or do not promise that everybody runs
 
 
 def swaps(names: list[str], every: int = EVERY) -> tuple[TimelineEntry, ...]:
-    return tuple(TimelineEntry((i + 1) * every, "swap", policy=PolicySpec(name)) for i, name in enumerate(names))
+    return tuple(
+        TimelineEntry((i + 1) * every, "swap", policy=PolicySpec(name)) for i, name in enumerate(names)
+    )
 
 
 def share_between(run: Run, name: str, start: int, end: int) -> float:
@@ -56,18 +60,25 @@ def test_weights_survive() -> None:
     every = 400 * MILLISECOND
     guests = (workload("cpu_hog", name="light", weight=100), workload("cpu_hog", name="heavy", weight=300))
     run = boot(
-        *guests, sched=PolicySpec(WEIGHTED[0]), timeline=swaps(WEIGHTED[1:], every), duration=every * len(WEIGHTED)
+        *guests,
+        sched=PolicySpec(WEIGHTED[0]),
+        timeline=swaps(WEIGHTED[1:], every),
+        duration=every * len(WEIGHTED),
     )
     assert_sound(run)
     moments = [int(record["time"]) for record in run.select("policy_load")][1:]
     for start, end in zip(moments, [*moments[1:], int(run.trace["time"][-1])]):
-        assert share_between(run, "heavy", start + every // 4, end) == pytest.approx(0.75, abs=0.06), said(run)
+        assert share_between(run, "heavy", start + every // 4, end) == pytest.approx(0.75, abs=0.06), said(
+            run
+        )
 
 
 def test_a_swap_repeats_to_the_bit() -> None:
     def one() -> Run:
         guests = (workload("cpu_hog", name="a"), workload("event_storm", name="b"))
-        return boot(*guests, pcpus=2, sched=PolicySpec("round_robin"), timeline=swaps(["credit", "round_robin"]))
+        return boot(
+            *guests, pcpus=2, sched=PolicySpec("round_robin"), timeline=swaps(["credit", "round_robin"])
+        )
 
     assert one().trace_sha256 == one().trace_sha256
 
@@ -75,12 +86,17 @@ def test_a_swap_repeats_to_the_bit() -> None:
 @pytest.mark.parametrize("way", (2, 3, 5, 7))
 def test_a_successor_that_misbehaves_is_removed(way: int) -> None:
     bad = PolicySpec(FAULTY, {"way": way})
-    timeline = (TimelineEntry(EVERY, "swap", policy=bad), TimelineEntry(3 * EVERY, "swap", policy=PolicySpec("credit")))
+    timeline = (
+        TimelineEntry(EVERY, "swap", policy=bad),
+        TimelineEntry(3 * EVERY, "swap", policy=PolicySpec("credit")),
+    )
     guests = (workload("cpu_hog", name="a"), workload("cpu_hog", name="b"))
     run = boot(*guests, pcpus=2, sched=PolicySpec("round_robin"), timeline=timeline)
     assert_sound(run)
     (ejected,) = run.select("policy_eject")
-    assert run.landmark.policies[0].ejected is not None and run.landmark.policies[0].name == "misbehave", said(run)
+    assert (
+        run.landmark.policies[0].ejected is not None and run.landmark.policies[0].name == "misbehave"
+    ), said(run)
     loads = [int(record["time"]) for record in run.select("policy_load")]
     assert int(ejected["time"]) - loads[1] < 10 * MILLISECOND
     for name in ("a", "b"):

@@ -1,21 +1,24 @@
-"""What a context switch between two 64-bit guests costs, in instructions: counted by the clock, so exact and the same anywhere."""
+"""What a context switch between two 64-bit guests costs, in instructions: counted by the clock, so exact."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from machines import MILLISECOND, boot, said, window, workload
 
-from bulkhead import PolicySpec, Run
+from bulkhead import GuestSpec, PolicySpec, Run
 from bulkhead.policies import built_policies
 from bulkhead.spec import MIB
 
 ICOUNT = 2  # 4 ns per instruction
-WHOLE_SWITCH = 1000  # from one guest's first instruction to the other's: hypercall, hooks, trace, bookkeeping, registers
+WHOLE_SWITCH = (
+    1000  # from one guest's first instruction to the other's: hypercall, hooks, trace, bookkeeping, registers
+)
 PICK_AND_BOOKKEEPING = 300  # all of the policy's hooks in one switch, 100 vCPUs waiting
 
 
-def switches(run: Run) -> np.ndarray:
+def switches(run: Run) -> npt.NDArray[np.int64]:
     """Instructions between two consecutive starts of different guests on a pCPU where everybody yields at once."""
     records = run.select("run_in")
     records = records[records["time"] > window(run).start]
@@ -24,7 +27,7 @@ def switches(run: Run) -> np.ndarray:
     return (times[changes + 1] - times[changes]) >> ICOUNT
 
 
-def storm(name: str) -> object:
+def storm(name: str) -> GuestSpec:
     return workload("yield_storm", name=name, memory=4 * MIB)
 
 
@@ -40,9 +43,13 @@ def test_a_switch_between_two_guests(policy: str) -> None:
 
 def test_credit_with_a_hundred_vcpus() -> None:
     guests = [storm(f"storm{i}") for i in range(100)]
-    run = boot(*guests, sched=PolicySpec("credit"), icount=ICOUNT, duration=60 * MILLISECOND, memory=1024 * MIB)
+    run = boot(
+        *guests, sched=PolicySpec("credit"), icount=ICOUNT, duration=60 * MILLISECOND, memory=1024 * MIB
+    )
     report = run.landmark.policies[0]
     stops = len(run.select("run_out"))
     per_switch = report.hook_ns / stops / (1 << ICOUNT)
-    print(f"credit, 100 vCPUs: {per_switch:.0f} instructions in hooks per switch, {report.hook_calls} hooks, {stops} stops")
+    print(
+        f"credit, 100 vCPUs: {per_switch:.0f} instructions in hooks per switch, {report.hook_calls} hooks, {stops} stops"
+    )
     assert per_switch <= PICK_AND_BOOKKEEPING
