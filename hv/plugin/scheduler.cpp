@@ -12,6 +12,9 @@
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace bulkhead::hv::scheduler {
 
 namespace {
@@ -102,6 +105,7 @@ plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRa
 
 void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {
     auto& out = report();
+    std::fill(std::begin(out.name), std::end(out.name), '\0'); // nothing stays of a longer name
     copy_text(out.name, descriptor.name);
     out.kind = static_cast<std::uint32_t>(descriptor.kind);
     out.parameter_count = descriptor.parameter_count;
@@ -220,11 +224,13 @@ void eject(Hook hook, plugin::Fault fault) {
         request_dispatch(PcpuId{static_cast<std::uint16_t>(i)});
 }
 
-// The answer must be one of our objects, queued, and given a sane slice.
-Vcpu* check(const sched::Decision& answer) {
+// The answer must be one of our objects, queued, allowed on this pCPU, and given a sane slice.
+Vcpu* check(const sched::Decision& answer, PcpuId where) {
     const auto slot = policy->vcpus.index_of(answer.vcpu);
     Vcpu* vcpu = slot ? vcpu_in_slot(*slot) : nullptr;
     if (vcpu == nullptr || vcpu->policy != answer.vcpu || vcpu->state != RunState::queued)
+        return nullptr;
+    if ((vcpu->affinity >> where.value() & 1) == 0)
         return nullptr;
     return answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice ? vcpu : nullptr;
 }
@@ -309,7 +315,7 @@ Choice pick(PcpuId id, RealTime now) {
         if (answer.vcpu == nullptr) {
             if (answer.slice >= sched::least_slice)
                 return {nullptr, answer.slice, called.end};
-        } else if (Vcpu* vcpu = check(answer)) {
+        } else if (Vcpu* vcpu = check(answer, id)) {
             vcpu->policy->last_pcpu = id;
             return {vcpu, answer.slice, called.end};
         }

@@ -98,7 +98,7 @@ def test_a_successor_that_misbehaves_is_removed(way: int) -> None:
         run.landmark.policies[0].ejected is not None and run.landmark.policies[0].name == "misbehave"
     ), said(run)
     loads = [int(record["time"]) for record in run.select("policy_load")]
-    assert int(ejected["time"]) - loads[1] < 10 * MILLISECOND
+    assert loads[1] < int(ejected["time"]) < loads[2]
     for name in ("a", "b"):
         assert run.select("run_in", name)["time"].max() > loads[2], said(run)
 
