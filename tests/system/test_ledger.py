@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from machines import assert_sound, boot, said, scheduler, share, workload
+from machines import MILLISECOND, assert_sound, boot, said, scheduler, share, workload
 
 from bulkhead import Run
 from bulkhead.policies import built_policies
@@ -47,7 +47,12 @@ def test_storms_are_billed_to_who_makes_them(run: Run) -> None:
 
 @pytest.mark.parametrize("policy", sorted(built_policies("scheduler")))
 def test_two_equal_hogs_get_equal_shares(policy: str) -> None:
-    run = boot(workload("cpu_hog", name="a"), workload("cpu_hog", name="b"), sched=scheduler(policy))
+    run = boot(
+        workload("cpu_hog", name="a"),
+        workload("cpu_hog", name="b"),
+        sched=scheduler(policy),
+        duration=900 * MILLISECOND,
+    )
     assert_sound(run)
     assert run.landmark.policies[0].name == policy and run.landmark.policies[0].ejected is None
     assert share(run, "a") == pytest.approx(share(run, "b"), abs=0.06)
