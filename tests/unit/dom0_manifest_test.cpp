@@ -119,7 +119,7 @@ TEST(Manifest, BadTimelinesAreRefused) {
     maker.timeline[0].at = -1;
     expect_fault(maker.make(), ManifestError::unordered, 0);
     maker = good();
-    maker.timeline[2].action = Action{11};
+    maker.timeline[2].action = Action{1000};
     expect_fault(maker.make(), ManifestError::bad_action, 2);
     maker = good();
     maker.timeline[0].target = 2;
