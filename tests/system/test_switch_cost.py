@@ -12,9 +12,9 @@ from bulkhead.policies import built_policies
 from bulkhead.spec import MIB
 
 ICOUNT = 2  # 4 ns per instruction
-WHOLE_SWITCH = (
-    1000  # from one guest's first instruction to the other's: hypercall, hooks, trace, bookkeeping, registers
-)
+# From one guest's first instruction to the other's: hypercall, hooks, trace, bookkeeping, registers. It was 1,275 when
+# this was written; the goal is 1,000.
+WHOLE_SWITCH = 1300
 
 
 def switches(run: Run) -> npt.NDArray[np.int64]:
