@@ -3,16 +3,15 @@
 // actual one less a warp, so it preempts at once, and what it uses is billed all the same. Without warp,
 // whoever runs is left alone for the context switch allowance.
 //
-// Paper:    K. J. Duda, D. R. Cheriton, "Borrowed-virtual-time (BVT) scheduling: supporting latency-sensitive
-//           threads in a general-purpose scheduler", SOSP 1999; the first scheduler of Xen (Barham et al.,
-//           SOSP 2003).
+// Paper:    K. J. Duda, D. R. Cheriton, "Borrowed-virtual-time (BVT) scheduling: supporting
+//           latency-sensitive threads in a general-purpose scheduler", SOSP 1999; the first scheduler of
+//           Xen (Barham et al., SOSP 2003).
 // Good at:  low latency for domains that run briefly and seldom, shares by weight at the same time.
-// Bad at:   domains that wake oftener than `unwarp` or run longer than `warp_limit`: they wait as hogs do.
-// Caps
-//           are ignored.
-// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within one
-//           allowance per competing domain plus the warp; others are preempted by a domain at most once per
-//           `unwarp`. Nobody waits longer than one second plus the turns of others who did.
+// Bad at:   domains that wake oftener than `unwarp` or run longer than `warp_limit`: they wait as hogs
+//           do. Caps are ignored.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
+//           one allowance per competing domain plus the warp; others are preempted by a domain at most
+//           once per `unwarp`. Nobody waits longer than one second plus the turns of others who did.
 #include "sched/shares.hpp"
 
 namespace {

@@ -2,9 +2,8 @@
 // says. It is there to show that a host survives, names the policy, the hook and the reason, and lets its
 // guests go on.
 //
-// Source:   the contract itself: each way below is one of its clauses, broken. The idea of a scheduler that
-// injects
-//           faults to test its host is from sched_ext's scx_chaos.
+// Source:   the contract itself: each way below is one of its clauses, broken. The idea of a scheduler
+//           that injects faults to test its host is from sched_ext's scx_chaos.
 // Good at:  testing the host.
 // Bad at:   everything else.
 // Bounds:   none.

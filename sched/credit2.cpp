@@ -6,16 +6,17 @@
 // pass.
 //
 // Source:   Xen Project, "Credit2 Scheduler", wiki.xenproject.org, for credit burnt by weight, run queue
-// sorted
-//           by credit and rate limit; weight is the domain's here, credit is given continuously and not in
-//           resets, and the limit is on preempting instead of on being preempted.
-// Good at:  latency of light domains next to hogs and storms, shares by weight whatever the number of vCPUs.
+//           sorted by credit and rate limit; weight is the domain's here, credit is given continuously
+//           and not in resets, and the limit is on preempting instead of on being preempted.
+// Good at:  latency of light domains next to hogs and storms, shares by weight whatever the number of
+//           vCPUs.
 // Bad at:   caps (ignored), caches (no memory of where a vCPU was warm), domains with many vCPUs pinned
-// apart. Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
-// one slice
-//           per competing domain plus what sleepers saved. A vCPU of a domain that uses less than its share
-//           preempts at once if its domain wakes less often than the rate limit, and waits for one slice
-//           otherwise. Nobody waits longer than one second plus the turns of others who did.
+//           apart.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
+//           one slice per competing domain plus what sleepers saved. A vCPU of a domain that uses less
+//           than its share preempts at once if its domain wakes less often than the rate limit, and waits
+//           for one slice otherwise. Nobody waits longer than one second plus the turns of others who
+//           did.
 #include "sched/shares.hpp"
 
 namespace {

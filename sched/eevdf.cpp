@@ -7,11 +7,12 @@
 // Paper:    I. Stoica, H. Abdel-Wahab, "Earliest eligible virtual deadline first: a flexible and accurate
 //           mechanism for proportional share resource allocation", ODU TR-95-22, 1995.
 // Good at:  the smallest possible error of shares; latency can be bought with short requests and nothing
-// else. Bad at:   wake-up latency next to hogs with the same request length: about half a request. Caps are
-// ignored. Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to
-// within one
-//           request in any window; a woken one starts within one request of each competing domain. Nobody
-//           waits longer than one second plus the turns of others who did.
+//           else.
+// Bad at:   wake-up latency next to hogs with the same request length: about half a request. Caps are
+//           ignored.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
+//           one request in any window; a woken one starts within one request of each competing domain.
+//           Nobody waits longer than one second plus the turns of others who did.
 #include "sched/shares.hpp"
 
 namespace {

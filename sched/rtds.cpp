@@ -3,16 +3,15 @@
 // one whose period ends first runs (earliest deadline first), on whichever pCPU. Who has no budget, or has
 // used it up, gets in turn what time is left over.
 //
-// Paper:    S. Xi, M. Xu, C. Lu, L. T. X. Phan, C. Gill, O. Sokolsky, I. Lee, "Real-time multi-core virtual
-// machine
-//           scheduling in Xen", EMSOFT 2014; I. Shin, I. Lee, "Periodic resource model for compositional
-//           real-time guarantees", RTSS 2003, for the supply bound.
+// Paper:    S. Xi, M. Xu, C. Lu, L. T. X. Phan, C. Gill, O. Sokolsky, I. Lee, "Real-time multi-core
+//           virtual machine scheduling in Xen", EMSOFT 2014; I. Shin, I. Lee, "Periodic resource model
+//           for compositional real-time guarantees", RTSS 2003, for the supply bound.
 // Good at:  guarantees that do not depend on what others do, if what is asked for fits.
-// Bad at:   shares without reservations (weights and caps are ignored), overload: who comes late gets least.
-// Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets no less than the supply
-// bound of
-//           (period, budget) in any window in which it always wants to run, less one least slice (50 us) and
-//           the switches. On several pCPUs the bound of global EDF holds instead.
+// Bad at:   shares without reservations (weights and caps are ignored), overload: who comes late gets
+//           least.
+// Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets no less than the
+//           supply bound of (period, budget) in any window in which it always wants to run, less one
+//           least slice (50 us) and the switches. On several pCPUs the bound of global EDF holds instead.
 #include "sched/contract.hpp"
 
 #include <algorithm>

@@ -4,15 +4,13 @@
 // makes tables without overlaps.
 //
 // Source:   ARINC Specification 653, partition scheduling; M. Vanga, A. Gujarati, B. B. Brandenburg,
-// "Tableau: a
-//           high-throughput and predictable VM scheduler for high-density workloads", EuroSys 2018.
+//           "Tableau: a high-throughput and predictable VM scheduler for high-density workloads", EuroSys
+//           2018.
 // Good at:  delays that are known beforehand and depend on nobody, whatever the number of guests.
-// Bad at:   domains without a slot, loads that change (weights and caps are ignored), hundreds of slots: a
-// pick looks at
-//           each domain.
-// Bounds:   an owner that wants to run gets its slot in every period, less the switch and at most one least
-// slice
-//           (50 us); it waits for no longer than the period less the slot.
+// Bad at:   domains without a slot, loads that change (weights and caps are ignored), hundreds of slots:
+//           a pick looks at each domain.
+// Bounds:   an owner that wants to run gets its slot in every period, less the switch and at most one
+//           least slice (50 us); it waits for no longer than the period less the slot.
 #include "sched/contract.hpp"
 
 #include <algorithm>
