@@ -5,9 +5,20 @@ After Cherkasova, Gupta, Vahdat, "Comparison of the three CPU schedulers in Xen"
 
 from __future__ import annotations
 
-from bulkhead.experiment import Experiment, Factor, Metric, Observed, Point, Policies, duration, warm_up
+from bulkhead.experiment import (
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    duration,
+    share_metric,
+    small_guest,
+    warm_up,
+)
 from bulkhead.figures import Bars, Quantity
-from bulkhead.spec import MIB, GuestSpec, Machine
+from bulkhead.spec import Machine
 
 WEIGHTS = {"small": 256, "large": 768}
 WINDOWS_MS = (3, 10, 30, 100, 300)
@@ -18,10 +29,7 @@ NS_PER_MS = 1_000_000
 def machine(point: Point) -> Machine:
     """Two guests that always compute, weights 1:3, on one pCPU."""
     return Machine(
-        guests=tuple(
-            GuestSpec(name, "workload:compute", memory=4 * MIB, weight=weight)
-            for name, weight in WEIGHTS.items()
-        ),
+        guests=tuple(small_guest(name, "compute", weight=weight) for name, weight in WEIGHTS.items()),
         sched=point.policy("sched"),
         duration=point.duration_ns,
         seed=point.number("seed"),
@@ -55,7 +63,7 @@ EXPERIMENT = Experiment(
     machine=machine,
     metrics=(
         Metric("error", "%", "largest |entitled - received| within any window of so many ms", error),
-        Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(WEIGHTS)),
+        share_metric(WEIGHTS),
     ),
     comparisons=(),
     figures=(FIGURE,),

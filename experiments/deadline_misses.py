@@ -18,11 +18,13 @@ from bulkhead.experiment import (
     Whole,
     duration,
     drain,
+    share_metric,
+    small_guest,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.planner import Reservation, plan
-from bulkhead.spec import MIB, GuestSpec, Machine, SpecError
+from bulkhead.spec import Machine, SpecError
 
 PERIODS_US = (10_000, 20_000, 20_000, 40_000)
 PARTS = (30, 30, 20, 20)  # of the load, per cent
@@ -86,16 +88,15 @@ def admitted(run: Observed) -> int:
 def machine(point: Point) -> Machine:
     """The four tasks and two hogs on one pCPU."""
     tasks = tuple(
-        GuestSpec(
+        small_guest(
             name,
-            "workload:periodic",
+            "periodic",
             f"period_us={PERIODS_US[i]} work_us={work_us(point, i)}",
-            memory=4 * MIB,
             sched=reservation(point, i),
         )
         for i, name in enumerate(TASKS)
     )
-    hogs = tuple(GuestSpec(f"hog{i + 1}", "workload:cpu_hog", memory=4 * MIB) for i in range(2))
+    hogs = tuple(small_guest(f"hog{i + 1}", "cpu_hog") for i in range(2))
     return Machine(
         guests=tasks + hogs,
         sched=point.policy("sched"),
@@ -147,7 +148,7 @@ EXPERIMENT = Experiment(
     metrics=(
         Metric("missed", "%", "jobs that ended after their next release", missed),
         Metric("admitted", "1", "1: the policy's theory promises that none is missed", admitted),
-        Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+        share_metric(),
     ),
     comparisons=(),
     figures=(FIGURE,),

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from bulkhead.experiment import Experiment, Factor, Metric, Point, Policies, Whole, duration, warm_up
+from bulkhead.experiment import (
+    Experiment,
+    Factor,
+    Metric,
+    Point,
+    Policies,
+    Whole,
+    duration,
+    share_metric,
+    small_guest,
+    warm_up,
+)
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
-from bulkhead.spec import MIB, GuestSpec, Machine
+from bulkhead.spec import Machine
 
 GUESTS = ("victim", "attacker")
-POLICIES = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
+QUICK = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
+POLICIES = (*QUICK, "credit_sampled", "pinned", "rtds", "table")
 
 
 def machine(point: Point) -> Machine:
@@ -15,8 +27,8 @@ def machine(point: Point) -> Machine:
     vcpus = point.number("vcpus")
     return Machine(
         guests=(
-            GuestSpec("victim", "workload:compute", "mark_ops=50", memory=4 * MIB),
-            GuestSpec("attacker", "workload:cpu_hog", "all_vcpus=1", memory=4 * MIB, vcpus=vcpus),
+            small_guest("victim", "compute", "mark_ops=50"),
+            small_guest("attacker", "cpu_hog", "all_vcpus=1", vcpus=vcpus),
         ),
         sched=point.policy("sched"),
         duration=point.duration_ns,
@@ -49,13 +61,13 @@ EXPERIMENT = Experiment(
     title="Fan-out",
     question="How much of its share does a victim lose to an attacker that brings more vCPUs?",
     factors=(
-        Factor("sched", "scheduler", POLICIES, POLICIES, Policies("scheduler")),
+        Factor("sched", "scheduler", POLICIES, QUICK, Policies("scheduler")),
         Factor("vcpus", "vCPUs of the attacker", (1, 2, 4, 8), (1, 2, 8), Whole(1, 32)),
     ),
     settings=(duration(full=1200, quick=700), warm_up(full=200, quick=200)),
     machine=machine,
     metrics=(
-        Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(GUESTS)),
+        share_metric(GUESTS),
         Metric("entitlement", "1", "part that each guest is due", lambda run: run.entitlement(GUESTS)),
     ),
     comparisons=(),

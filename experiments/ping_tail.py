@@ -17,6 +17,8 @@ from bulkhead.experiment import (
     Whole,
     duration,
     drain,
+    share_metric,
+    small_guest,
     summary,
     warm_up,
 )
@@ -56,9 +58,7 @@ def machine(point: Point) -> Machine:
     """Responder, pinger, hogs on one pCPU."""
 
     def guest(name: str, workload: str, options: str = "") -> GuestSpec:
-        return GuestSpec(
-            name, f"workload:{workload}", options, memory=4 * MIB, sched=reservation(point, name)
-        )
+        return small_guest(name, workload, options, sched=reservation(point, name))
 
     period = f"period_us={point.number('period_us')}"
     return Machine(
@@ -128,12 +128,7 @@ EXPERIMENT = Experiment(
             lambda run: summary(run.open_loop("pinger")),
         ),
         Metric("bound", "ns", "the longest ping that the table allows", bound, is_table),
-        Metric(
-            "share",
-            "1",
-            "part of the pCPU time that each guest ran",
-            lambda run: run.share(("web", "pinger")),
-        ),
+        share_metric(("web", "pinger")),
     ),
     comparisons=(),
     figures=(FIGURE,),

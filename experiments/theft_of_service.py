@@ -12,22 +12,36 @@ from bulkhead.experiment import (
     Point,
     Policies,
     duration,
+    share_metric,
+    small_guest,
     summary,
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
 from bulkhead.metrics import mark_values
-from bulkhead.spec import MIB, GuestSpec, Machine
+from bulkhead.spec import Machine
 
 GUESTS = ("attacker", "victim")
+POLICIES = (
+    "round_robin",
+    "credit_sampled",
+    "credit",
+    "credit2",
+    "bvt",
+    "stride",
+    "eevdf",
+    "pinned",
+    "rtds",
+    "table",
+)
 
 
 def machine(point: Point) -> Machine:
     """Two guests of one weight on one pCPU."""
     return Machine(
         guests=(
-            GuestSpec("attacker", "workload:tick_dodger", memory=4 * MIB),
-            GuestSpec("victim", "workload:compute", memory=4 * MIB),
+            small_guest("attacker", "tick_dodger"),
+            small_guest("victim", "compute"),
         ),
         sched=point.policy("sched"),
         duration=point.duration_ns,
@@ -37,7 +51,7 @@ def machine(point: Point) -> Machine:
 
 
 METRICS = (
-    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(GUESTS)),
+    share_metric(GUESTS),
     Metric(
         "entitlement",
         "1",
@@ -91,7 +105,7 @@ EXPERIMENT = Experiment(
         Factor(
             "sched",
             "scheduler",
-            ("round_robin", "credit", "credit_sampled"),
+            POLICIES,
             ("round_robin", "credit", "credit_sampled"),
             Policies("scheduler"),
         ),

@@ -14,10 +14,12 @@ from bulkhead.experiment import (
     Policies,
     Whole,
     duration,
+    share_metric,
+    small_guest,
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
-from bulkhead.spec import MIB, GuestSpec, Machine
+from bulkhead.spec import Machine
 
 WEIGHTS = (128, 256, 512, 1024)
 GUESTS = tuple(f"w{weight}" for weight in WEIGHTS)
@@ -28,7 +30,7 @@ def machine(point: Point) -> Machine:
     pcpus = point.number("pcpus")
     return Machine(
         guests=tuple(
-            GuestSpec(name, "workload:compute", "mark_ops=50", memory=4 * MIB, vcpus=pcpus, weight=weight)
+            small_guest(name, "cpu_hog", "all_vcpus=1", vcpus=pcpus, weight=weight)
             for name, weight in zip(GUESTS, WEIGHTS)
         ),
         sched=point.policy("sched"),
@@ -60,23 +62,32 @@ METRICS = (
     Metric("received", "1", "part of what all guests ran", received),
     Metric("due", "1", "part that the weights give", due),
     Metric("error", "1", "largest |received / due - 1| of the guests", error),
-    Metric("share", "1", "part of all pCPU time that each guest ran", lambda run: run.share(GUESTS)),
+    share_metric(GUESTS),
     Metric(
         "fairness", "1", "Jain's index and the least of received / entitled", lambda run: run.fairness(GUESTS)
     ),
 )
 
-FIGURE = Bars(
-    name="weights",
-    caption=(
-        "Four guests that always compute, weights 1:2:4:8, one pCPU. Dashed: what the largest weight is due (8/15). "
-        "The smallest error wins; round_robin knows no weights."
-    ),
-    groups="sched",
-    bars=tuple((f"received.{name}", f"weight {weight}") for name, weight in zip(GUESTS, WEIGHTS)),
-    quantity=Quantity("part of the CPU time"),
-    line=(f"due.{GUESTS[-1]}", "8/15"),
-    where={"pcpus": 1},
+
+def figure(name: str, pcpus: int, machine: str) -> Bars:
+    """The shares on so many pCPUs."""
+    return Bars(
+        name=name,
+        caption=(
+            f"Four guests that always compute, weights 1:2:4:8, {machine}. Dashed: what the largest weight is due (8/15). "
+            "round_robin knows no weights."
+        ),
+        groups="sched",
+        bars=tuple((f"received.{name}", f"weight {weight}") for name, weight in zip(GUESTS, WEIGHTS)),
+        quantity=Quantity("part of the CPU time"),
+        line=(f"due.{GUESTS[-1]}", "8/15"),
+        where={"pcpus": pcpus},
+    )
+
+
+FIGURES = (
+    figure("weights", 1, "one pCPU"),
+    figure("weights_2pcpus", 2, "two pCPUs, two vCPUs each"),
 )
 
 PROPORTIONAL = ("round_robin", "credit_sampled", "credit", "credit2", "bvt", "stride", "eevdf")
@@ -87,11 +98,11 @@ EXPERIMENT = Experiment(
     question="Does each guest get the part of the CPU that its weight says?",
     factors=(
         Factor("sched", "scheduler", PROPORTIONAL, PROPORTIONAL, Policies("scheduler")),
-        Factor("pcpus", "pCPUs, and vCPUs of each guest", (1,), (1,), Whole(1, 8)),
+        Factor("pcpus", "pCPUs, and vCPUs of each guest", (1, 2), (1, 2), Whole(1, 8)),
     ),
     settings=(duration(full=1200, quick=1200), warm_up(full=200, quick=200)),
     machine=machine,
     metrics=METRICS,
     comparisons=(),
-    figures=(FIGURE,),
+    figures=FIGURES,
 )

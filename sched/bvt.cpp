@@ -85,21 +85,14 @@ class Bvt : public sched::Policy {
             return accounts_.sleeps(domain);
         if (why == sched::Stop::yielded)
             give_way(domain);
-        if (why == sched::Stop::preempted)
-            queue_.push_front(vcpu, now); // its turn is not over
-        else
-            queue_.push_back(vcpu, now);
+        queue_.push_again(vcpu, why, now);
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
-        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
-        const bool impatient = vcpu != nullptr;
-        if (!impatient)
-            vcpu = queue_.first_for(pcpu.id);
+        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
         if (vcpu == nullptr)
             return running_.idle(pcpu);
-        queue_.remove(*vcpu);
         const Nanos warped = domain_of(*vcpu).warped;
         accounts_.serves(domain_of(*vcpu), !impatient && warped <= Nanos{});
         place(domain_of(*vcpu));

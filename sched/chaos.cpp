@@ -37,6 +37,7 @@ enum class Mode : std::int64_t {
     forget,
     hoard, // asks for memory until there is none, and uses it
     kick_storm,
+    kick_nowhere, // a pCPU that does not exist
 };
 
 enum class Hook : std::int64_t { create, attach, detach, wake, deschedule, pick };
@@ -52,8 +53,8 @@ class Chaos : public sched::Policy {
          "faults: 6 read null, 7 write code, 8 run data, 9 no address, 10 undefined, 11 divide, 12 "
          "breakpoint; "
          "time: 13 endless loop, 14 endless calls; 15 starve one, 16 idle, 17 forget wakes, 18 hoard memory, "
-         "19 kick storm",
-         0, 0, 19},
+         "19 kick storm, 20 kick nowhere",
+         0, 0, 20},
         {"hook", "1",
          "where faults and loops are: 0 create, 1 attach, 2 detach, 3 wake, 4 deschedule, 5 pick", 5, 0, 5},
         {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
@@ -75,7 +76,7 @@ class Chaos : public sched::Policy {
 
     void attach(Vcpu& vcpu) {
         maybe_fail(Hook::attach);
-        if (favourite_ == nullptr)
+        if (favourite_ == nullptr && vcpu.domain->id != DomainId{0}) // that one hardly ever runs
             favourite_ = &vcpu;
     }
     void detach(Vcpu& vcpu) {
@@ -184,14 +185,20 @@ class Chaos : public sched::Policy {
             for (std::uint16_t i = 0; i < 2'000; ++i)
                 services_.kick(PcpuId{i});
             break;
+        case Mode::kick_nowhere:
+            services_.kick(PcpuId{UINT16_MAX});
+            break;
         default:
             break;
         }
     }
 
+    // A recursion that no compiler makes a loop of: something is left to do after each call.
     [[gnu::noinline]] static std::uint64_t recurse(std::uint64_t depth) {
-        asm volatile("" : "+r"(depth) : : "memory"); // neither a loop nor a constant
-        return depth == 0 ? 0 : recurse(depth + 1) + depth;
+        asm volatile("" : "+r"(depth) : : "memory");
+        std::uint64_t below = depth == 0 ? 0 : recurse(depth + 1);
+        asm volatile("" : "+r"(below) : : "memory");
+        return below + depth;
     }
 
     struct Page {

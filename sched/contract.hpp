@@ -41,6 +41,11 @@
 // - A kick takes effect after the hook that asked for it has returned; an idle pCPU is then asked to pick.
 //   Kicks of one pCPU before its next pick are one kick. The vCPU that ran there may block before the kick
 //   arrives; it then gets one deschedule, with `blocked`, and the pick after that absorbs the kick.
+// - A kick of a pCPU that does not exist is a wrong answer.
+// - A vCPU that yields while nobody at all is queued goes on in its slice; no hook is called.
+// - A policy that promises to be work-conserving is asked again after a millisecond if it leaves a pCPU idle
+//   while a vCPU without a cap waits for it, and is ejected if it does so then. Whoever else waits longer
+//   than two seconds (ten where the policy may idle) and a turn of everybody else has been starved.
 // - affinity changes only while the vCPU is blocked (the host pauses it first) and always allows some
 //   pCPU.
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the

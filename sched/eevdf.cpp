@@ -76,21 +76,15 @@ class Eevdf : public sched::Policy {
         }
         if (why == sched::Stop::yielded) // the rest of its request is given away
             advance(domain, domain.deadline - domain.position);
-        if (why == sched::Stop::preempted)
-            queue_.push_front(vcpu, now); // its turn is not over
-        else
-            queue_.push_back(vcpu, now);
+        queue_.push_again(vcpu, why, now);
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
-        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
-        if (vcpu == nullptr)
-            vcpu = queue_.first_for(pcpu.id);
+        Vcpu* const vcpu = queue_.take_for(pcpu.id, now).vcpu;
         if (vcpu == nullptr)
             return running_.idle(pcpu);
         const Domain& domain = domain_of(*vcpu);
-        queue_.remove(*vcpu);
         running_.start(pcpu, *vcpu, now);
         const Nanos rest = shares::unscaled(domain.deadline - domain.position, domain.weight);
         return {vcpu, std::max(rest, sched::least_slice)};

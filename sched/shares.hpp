@@ -138,6 +138,13 @@ class Queue {
         own(vcpu).turn.push_front(vcpu);
         enter(vcpu, now);
     }
+    // One that has run and still wants to: its turn is not over if it was preempted.
+    void push_again(Vcpu& vcpu, Stop why, RealTime now) {
+        if (why == Stop::preempted)
+            push_front(vcpu, now);
+        else
+            push_back(vcpu, now);
+    }
     void remove(Vcpu& vcpu) {
         D& domain = own(vcpu);
         if (&domain.turn.front() == &domain.turn.back())
@@ -152,6 +159,23 @@ class Queue {
         order_.erase(domain);
         order_.insert(domain);
     }
+    // Whose turn it is on a pCPU, taken out: whoever has waited longer than anybody should, or the first one
+    // in the order.
+    struct Turn {
+        Vcpu* vcpu; // nullptr: nobody's
+        bool impatient;
+    };
+    [[nodiscard]] Turn take_for(PcpuId pcpu, RealTime now) {
+        Turn turn{impatient_for(pcpu, now), true};
+        if (turn.vcpu == nullptr)
+            turn = {first_for(pcpu), false};
+        if (turn.vcpu != nullptr)
+            remove(*turn.vcpu);
+        return turn;
+    }
+    [[nodiscard]] Order& order() { return order_; }
+
+  private:
     [[nodiscard]] Vcpu* first_for(PcpuId pcpu) {
         return order_.find([pcpu](D& domain) -> Vcpu* {
             for (Vcpu& vcpu : domain.turn)
@@ -160,7 +184,6 @@ class Queue {
             return nullptr;
         });
     }
-    // Has waited longer than anybody should; nullptr if nobody has.
     [[nodiscard]] Vcpu* impatient_for(PcpuId pcpu, RealTime now) {
         for (Vcpu& vcpu : by_age_) {
             if (now - vcpu.queued_at <= patience)
@@ -170,9 +193,6 @@ class Queue {
         }
         return nullptr;
     }
-    [[nodiscard]] Order& order() { return order_; }
-
-  private:
     static D& own(const Vcpu& vcpu) { return static_cast<D&>(*vcpu.domain); }
     void enter(Vcpu& vcpu, RealTime now) {
         vcpu.queued_at = now;

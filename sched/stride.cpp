@@ -59,13 +59,9 @@ class Stride : public sched::Policy {
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
-        Vcpu* vcpu = queue_.impatient_for(pcpu.id, now);
-        const bool impatient = vcpu != nullptr;
-        if (!impatient)
-            vcpu = queue_.first_for(pcpu.id);
+        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
         if (vcpu == nullptr)
             return sched::Decision::idle();
-        queue_.remove(*vcpu);
         accounts_.serves(shares::domain_of(*vcpu), !impatient);
         bill(shares::domain_of(*vcpu), quantum_);
         return {vcpu, quantum_};

@@ -7,14 +7,14 @@
 //           "Tableau: a high-throughput and predictable VM scheduler for high-density workloads", EuroSys
 //           2018.
 // Good at:  delays that are known beforehand and depend on nobody, whatever the number of guests.
-// Bad at:   domains without a slot, loads that change (weights and caps are ignored), hundreds of slots:
-//           a pick looks at each domain.
+// Bad at:   domains without a slot, loads that change (weights and caps are ignored).
 // Bounds:   an owner that wants to run gets its slot in every period, less the switch and at most one
 //           least slice (50 us); it waits for no longer than the period less the slot.
 #include "sched/contract.hpp"
 
 #include <algorithm>
 #include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
 #include <span>
 
 namespace {
@@ -22,18 +22,37 @@ namespace {
 using namespace bulkhead;
 namespace intrusive = boost::intrusive;
 
+struct OfDomain; // tag: the queued vCPUs of one domain
+using TurnHook = intrusive::list_base_hook<>;
+using OwnHook = intrusive::list_base_hook<intrusive::tag<OfDomain>>;
+
 class Table : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, intrusive::list_base_hook<> {};
-    struct Domain : sched::Domain, intrusive::list_base_hook<> {
+    struct Vcpu : sched::Vcpu, TurnHook, OwnHook {
+        [[nodiscard]] bool queued() const { return TurnHook::is_linked(); }
+    };
+    struct Domain : sched::Domain, intrusive::set_base_hook<> {
+        RealTime end; // of its present slot, or of the next one
+        intrusive::list<Vcpu, intrusive::base_hook<OwnHook>, intrusive::constant_time_size<false>> own;
         std::uint32_t attached;
         [[nodiscard]] Nanos start() const { return microseconds(values[0]); }
         [[nodiscard]] Nanos length() const { return std::min(microseconds(values[1]), period()); }
         [[nodiscard]] Nanos period() const { return microseconds(values[2]); }
-        [[nodiscard]] bool owns(PcpuId pcpu) const { return length() > Nanos{} && values[3] == pcpu.value(); }
+        // Of the first slot that ends no earlier than `now`.
+        [[nodiscard]] RealTime next_end(RealTime now) const {
+            const Nanos first = start() + length();
+            const Nanos since = now.since_start() - first;
+            const std::int64_t periods =
+                since > Nanos{} ? (since.count() - 1) / period().count() + 1 : std::int64_t{0};
+            return RealTime{} + first + period() * periods;
+        }
+    };
+    struct Sooner {
+        bool operator()(const Domain& a, const Domain& b) const { return a.end < b.end; }
     };
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
+        intrusive::multiset<Domain, intrusive::compare<Sooner>, intrusive::constant_time_size<false>> owners;
     };
 
     static constexpr bool work_conserving = false; // with fill=0
@@ -60,39 +79,40 @@ class Table : public sched::Policy {
           slice_{microseconds(setup.values[1])} {}
 
     void attach(Vcpu& vcpu) {
-        if (domain_of(vcpu).attached++ == 0)
-            domains_.push_back(domain_of(vcpu));
+        Domain& domain = domain_of(vcpu);
+        if (domain.attached++ == 0 && has_slot(domain))
+            pcpu_of(domain).owners.insert(domain);
     }
     void detach(Vcpu& vcpu) {
-        if (--domain_of(vcpu).attached == 0)
-            domains_.erase(domains_.iterator_to(domain_of(vcpu)));
+        Domain& domain = domain_of(vcpu);
+        if (--domain.attached == 0 && has_slot(domain))
+            pcpu_of(domain).owners.erase(pcpu_of(domain).owners.iterator_to(domain));
     }
 
     void wake(Vcpu& vcpu, RealTime now) {
-        queue_.push_back(vcpu);
-        for (Pcpu& pcpu : pcpus_)
-            if (vcpu.may_run_on(pcpu.id) && now_at(pcpu.id, now).owner == vcpu.domain &&
-                pcpu.running != nullptr && pcpu.running->domain != vcpu.domain)
-                services_.kick(pcpu.id); // its own time
+        enqueue(vcpu);
+        const Domain& domain = domain_of(vcpu);
+        if (!has_slot(domain))
+            return;
+        Pcpu& pcpu = pcpu_of(domain);
+        if (vcpu.may_run_on(pcpu.id) && now_at(pcpu, now).owner == &domain && pcpu.running != nullptr &&
+            pcpu.running->domain != &domain)
+            services_.kick(pcpu.id); // its own time
     }
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime) {
-        if (vcpu.is_linked()) { // paused or gone while it waited
-            queue_.erase(queue_.iterator_to(vcpu));
-            return;
-        }
-        for (Pcpu& pcpu : pcpus_)
-            if (pcpu.running == &vcpu)
-                pcpu.running = nullptr;
+        if (vcpu.queued()) // paused or gone while it waited
+            return dequeue(vcpu);
+        pcpus_[vcpu.last_pcpu.value()].running = nullptr;
         if (sched::still_runnable(why))
-            queue_.push_back(vcpu);
+            enqueue(vcpu);
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
-        const Place place = now_at(pcpu.id, now);
-        if (Vcpu* own = place.owner == nullptr ? nullptr : next(pcpu, place.owner); own != nullptr)
+        const Place place = now_at(pcpu, now);
+        if (Vcpu* own = place.owner == nullptr ? nullptr : first_for(place.owner->own, pcpu); own != nullptr)
             return run(*own, pcpu, place.left);
-        Vcpu* other = fill_ ? next(pcpu, nullptr) : nullptr;
+        Vcpu* other = fill_ ? first_for(queue_, pcpu) : nullptr;
         if (other != nullptr)
             return run(*other, pcpu, std::min(slice_, place.left));
         if (queue_.empty() || place.left == forever)
@@ -110,40 +130,56 @@ class Table : public sched::Policy {
     static constexpr Nanos forever = Nanos{INT64_MAX};
     // Whose time it is on a pCPU, and for how long; without an owner, how long until a slot begins.
     struct Place {
-        const Domain* owner;
+        Domain* owner;
         Nanos left;
     };
 
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
-
-    // A slot that begins before anything else could run for a least slice begins now, and one that has less
-    // than that left is over.
-    [[nodiscard]] Place now_at(PcpuId pcpu, RealTime now) const {
-        Place place{nullptr, forever};
-        for (const Domain& domain : domains_) {
-            if (!domain.owns(pcpu))
-                continue;
-            const std::int64_t period = domain.period().count();
-            const Nanos ahead = now.since_start() + sched::least_slice - domain.start();
-            const Nanos in_period{((ahead.count() % period) + period) % period};
-            const Nanos left = domain.length() + sched::least_slice - in_period;
-            if (left >= sched::least_slice)
-                return {&domain, left};
-            place.left = std::min(place.left, domain.period() - in_period + sched::least_slice);
-        }
-        return place;
+    [[nodiscard]] bool has_slot(const Domain& domain) const {
+        return domain.length() > Nanos{} && static_cast<std::size_t>(domain.values[3]) < pcpus_.size();
+    }
+    [[nodiscard]] Pcpu& pcpu_of(const Domain& owner) const {
+        return pcpus_[static_cast<std::size_t>(owner.values[3])];
     }
 
-    // The longest waiting vCPU of `owner`, or of anybody, that may run here.
-    [[nodiscard]] Vcpu* next(const Pcpu& pcpu, const Domain* owner) {
-        for (Vcpu& vcpu : queue_)
-            if (vcpu.may_run_on(pcpu.id) && (owner == nullptr || vcpu.domain == owner))
+    // A slot that begins before anything else could run for a least slice begins now, and one that has less
+    // than that left is over. Of slots that overlap the one that ends first counts.
+    [[nodiscard]] static Place now_at(Pcpu& pcpu, RealTime now) {
+        auto& owners = pcpu.owners;
+        const RealTime soon = now + sched::least_slice;
+        while (!owners.empty() && owners.begin()->end < soon) { // each owner at most once
+            Domain& past = *owners.begin();
+            owners.erase(owners.begin());
+            past.end = past.next_end(soon);
+            owners.insert(past);
+        }
+        if (owners.empty())
+            return {nullptr, forever};
+        Domain& next = *owners.begin();
+        const RealTime begin = next.end - next.length();
+        return begin <= soon ? Place{&next, next.end - now} : Place{nullptr, begin - now};
+    }
+
+    void enqueue(Vcpu& vcpu) {
+        queue_.push_back(vcpu);
+        domain_of(vcpu).own.push_back(vcpu);
+    }
+    void dequeue(Vcpu& vcpu) {
+        queue_.erase(queue_.iterator_to(vcpu));
+        domain_of(vcpu).own.erase(domain_of(vcpu).own.iterator_to(vcpu));
+    }
+
+    // The longest waiting vCPU of a queue that may run here.
+    template<class Queue>
+    [[nodiscard]] static Vcpu* first_for(Queue& queue, const Pcpu& pcpu) {
+        for (Vcpu& vcpu : queue)
+            if (vcpu.may_run_on(pcpu.id))
                 return &vcpu;
         return nullptr;
     }
 
     sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, Nanos slice) {
-        queue_.erase(queue_.iterator_to(vcpu));
+        dequeue(vcpu);
         pcpu.running = &vcpu;
         return {&vcpu, std::clamp(slice, sched::least_slice, sched::longest_slice)};
     }
@@ -152,8 +188,8 @@ class Table : public sched::Policy {
     std::span<Pcpu> pcpus_;
     bool fill_;
     Nanos slice_;
-    intrusive::list<Domain, intrusive::constant_time_size<false>> domains_;
-    intrusive::list<Vcpu, intrusive::constant_time_size<false>> queue_; // longest waiting first
+    intrusive::list<Vcpu, intrusive::base_hook<TurnHook>, intrusive::constant_time_size<false>>
+        queue_; // longest waiting first
 };
 
 } // namespace

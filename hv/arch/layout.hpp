@@ -13,6 +13,7 @@ inline constexpr unsigned first_slot = 256, last_slot = 271;
 inline constexpr std::uint64_t m2p = 0xffff800000000000;     // slot 256: read-only for guests
 inline constexpr std::uint64_t frames = 0xffff820000000000;  // slot 260: the frame table
 inline constexpr std::uint64_t image = 0xffff828000000000;   // slot 261: physical 0 upward, the image itself
+inline constexpr std::uint64_t stacks = 0xffff82803f000000;  // slot 261, end of its first GiB: stack areas
 inline constexpr std::uint64_t plugins = 0xffff828040000000; // slot 261, second GiB: policies
 inline constexpr std::uint64_t domains = 0xffff82c000000000; // slot 261, its second half: domain structures
 inline constexpr std::uint64_t domain_stride = 64 * 1024;

@@ -14,7 +14,7 @@ namespace bulkhead::hv {
 inline constexpr std::size_t stack_area_bytes =
     32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
 inline constexpr std::size_t ist_stack_bytes =
-    4096; // four of them at the bottom of the area, above an unused page
+    4096; // four of them at the bottom of the area, above a page that is not mapped
 
 inline constexpr std::uint32_t no_guest = 0xffff; // no domain has this number
 
@@ -23,7 +23,8 @@ struct Guard {
     std::uint64_t rsp = 0; // 0: no plug-in call is in progress; first, guard.S writes it
     std::uint64_t text_start = 0, text_end = 0;
     RealTime deadline{};
-    std::uint32_t fault = 0; // plugin::Fault, set by the trap handler
+    std::uint32_t looks = 0; // how often an interrupt found the call in progress and let it go on
+    std::uint32_t fault = 0; // plugin::Fault, set by the trap handler or by a service
     std::uint64_t fault_rip = 0;
     std::uint64_t fault_vector = 0;
 };

@@ -1,6 +1,7 @@
 #include "hv/arch/processors.hpp"
 
 #include "hv/arch/acpi.hpp"
+#include "hv/arch/address_space.hpp"
 #include "hv/arch/apic.hpp"
 #include "hv/arch/clock.hpp"
 #include "hv/arch/context.hpp"
@@ -15,13 +16,13 @@
 #include "hv/trace/ledger.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
 
 extern "C" {
 extern const char secondary_start[], secondary_end[];
-extern std::uint64_t secondary_stack;
+extern std::uint64_t secondary_stack, secondary_root;
+extern char boot_stack[];
 [[noreturn]] void enter_first_guest(bulkhead::hv::Vcpu* vcpu);
 }
 
@@ -34,7 +35,6 @@ constexpr std::size_t pointer_from_top = 64; // where the Pcpu pointer lies in a
 constexpr Nanos longest_start = milliseconds(1'000);
 
 std::uint32_t pcpus_in_use = 1;
-std::array<std::uint64_t, landmark::max_pcpus> stack_areas;
 std::atomic<std::uint32_t> arrived{1};
 std::atomic<RealTime> opening{RealTime::never()}; // when all ledgers open
 
@@ -51,9 +51,10 @@ void wait_for(std::uint32_t number) {
 // that missed the first, and has no effect on others.
 void start_one(std::uint32_t index) {
     auto& cpu = pcpu(PcpuId{static_cast<std::uint16_t>(index)});
-    const auto top = stack_areas[index] + stack_area_bytes - pointer_from_top;
+    const auto top = layout::stacks + (index + 1) * stack_area_bytes - pointer_from_top;
     *reinterpret_cast<Pcpu**>(top) = &cpu;
     secondary_stack = top;
+    secondary_root = idle_root().value() << page_shift;
     send_init(cpu.apic_id);
     spin_for(microseconds(10));
     send_start_up(cpu.apic_id, secondary_physical >> page_shift);
@@ -81,12 +82,11 @@ void choose_processors(std::uint32_t wanted) {
 }
 
 void reserve_stacks(EarlyMemory& early) {
-    if (pcpus_in_use == 1)
-        return;
-    const auto first = layout::direct_map + early.take(pcpus_in_use * stack_area_bytes);
-    const auto aligned = (first + stack_area_bytes - 1) & ~(stack_area_bytes - 1);
+    unmap_hypervisor(reinterpret_cast<std::uint64_t>(boot_stack), page_bytes);
+    constexpr auto used = stack_area_bytes - page_bytes;
     for (std::uint32_t i = 1; i < pcpus_in_use; ++i)
-        stack_areas[i] = aligned + (i - 1) * stack_area_bytes;
+        map_hypervisor(layout::stacks + i * stack_area_bytes + page_bytes, early.take(used), used,
+                       Access::read_write);
 }
 
 void start_other_processors() {

@@ -59,6 +59,8 @@ secondary_high:
     mov %eax, %fs
     mov %eax, %gs
     mov %eax, %ss
+    mov secondary_root(%rip), %rax
+    mov %rax, %cr3                      # only the hypervisor's own tables know its stack
     mov secondary_stack(%rip), %rsp
     xor %ebp, %ebp
     call start_secondary
@@ -66,8 +68,10 @@ secondary_high:
 
     .bss
     .align 8
-    .globl secondary_stack              # of the processor that is being started
+    .globl secondary_stack, secondary_root  # of the processor that is being started
 secondary_stack:
+    .skip 8
+secondary_root:
     .skip 8
 
     .section .note.GNU-stack, "", @progbits

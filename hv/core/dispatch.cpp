@@ -84,7 +84,7 @@ void leave_queue(Vcpu& vcpu) {
     const auto now = machine::now();
     vcpu.state = RunState::blocked;
     change_runstate(vcpu, idle_runstate(vcpu), now);
-    scheduler::deschedule(vcpu, why_held(vcpu), Nanos{0}, now);
+    scheduler::withdraw(vcpu, why_held(vcpu), now);
 }
 
 // Brings the scheduler's view in line with the reasons for and against running.
@@ -250,6 +250,8 @@ void poll_current() {
 }
 
 void yield_current() {
+    if (scheduler::nobody_waits()) // it would only be picked again
+        return;
     auto& self = pcpu();
     self.stop_reason = sched::Stop::yielded;
     self.need_dispatch = true;

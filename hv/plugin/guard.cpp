@@ -3,6 +3,8 @@
 #include "hv/arch/apic.hpp"
 #include "hv/arch/machine.hpp"
 
+#include <algorithm>
+
 extern "C" bool call_with_way_back(bulkhead::hv::Guard* guard, void (*body)(void*), void* context);
 extern "C" char guard_way_back[], image_start[], text_end[];
 
@@ -12,6 +14,9 @@ namespace {
 
 // A hook that never returns is noticed at the next timer interrupt; one is always this close.
 constexpr Nanos longest_wait = milliseconds(5);
+// Once a hook's time is over but it is in a service, where it cannot be abandoned: when to look again. A
+// little later each time, so that no loop over services is found in one every time.
+constexpr Nanos look_again = microseconds(10), look_later = Nanos{52};
 
 void return_to_caller(Registers& regs, Guard& guard, plugin::Fault fault) {
     guard.fault = static_cast<std::uint32_t>(fault);
@@ -42,13 +47,14 @@ Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* co
     guard.text_start = text.start;
     guard.text_end = text.end;
     guard.deadline = start + budget;
+    guard.looks = 0;
     guard.fault = 0;
     const bool returned = call_with_way_back(&guard, body, context);
     const auto end = machine::now();
     const auto took = end - start;
     if (!returned)
         return {static_cast<plugin::Fault>(guard.fault), took, end};
-    return {took > budget ? plugin::Fault::over_budget : plugin::Fault::none, took, end};
+    return {took > budget ? plugin::Fault::over_budget : static_cast<plugin::Fault>(guard.fault), took, end};
 }
 
 // Its own text, or wherever it has jumped to; a fault in a service that it called is ours.
@@ -61,11 +67,20 @@ bool recover_from_trap(Registers& regs) {
 }
 
 bool recover_from_overrun(Registers& regs) {
-    auto& guard = pcpu().guard;
-    if (guard.rsp == 0 || !in_text(guard, regs.rip) || machine::now() <= guard.deadline)
+    auto& self = pcpu();
+    auto& guard = self.guard;
+    if (guard.rsp == 0)
         return false;
-    return_to_caller(regs, guard, plugin::Fault::over_budget);
-    return true;
+    const auto now = machine::now();
+    if (now > guard.deadline && in_text(guard, regs.rip)) {
+        return_to_caller(regs, guard, plugin::Fault::over_budget);
+        return true;
+    }
+    // The interrupt that came is spent, and a hook that never returns sets no other timer.
+    const auto next = std::max(guard.deadline, now + look_again + look_later * guard.looks++);
+    if (self.programmed > next)
+        program_timer(next);
+    return false;
 }
 
 } // namespace bulkhead::hv

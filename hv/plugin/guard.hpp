@@ -33,7 +33,8 @@ template<class Body>
 }
 
 // For the trap and interrupt handlers: if a plug-in is being called and this is its fault (or its time is
-// over), points the interrupted registers at the way back and answers true.
+// over), points the interrupted registers at the way back and answers true. A call whose time is not over is
+// interrupted again.
 [[nodiscard]] bool recover_from_trap(Registers& regs);
 [[nodiscard]] bool recover_from_overrun(Registers& regs);
 

@@ -45,6 +45,8 @@ void PolicyHost::start(std::uint64_t arena) {
             [](void*, PcpuId pcpu) {
                 if (pcpu.value() < pcpu_count())
                     request_dispatch(pcpu);
+                else
+                    hv::pcpu().guard.fault = static_cast<std::uint32_t>(plugin::Fault::wrong_answer);
             },
     };
 }

@@ -8,12 +8,14 @@
 #include "hv/core/vcpu_slots.hpp"
 #include "hv/plugin/fallback.hpp"
 #include "hv/plugin/host.hpp"
+#include "hv/plugin/neglect.hpp"
 #include "hv/plugin/object_region.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 
 namespace bulkhead::hv::scheduler {
 
@@ -22,8 +24,7 @@ namespace {
 // Numbers of the hooks in reports, in the order of sched::Hooks.
 enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
 
-constexpr Nanos construction_budget = milliseconds(10);
-constexpr Nanos starvation_bound = milliseconds(10'000);
+constexpr Nanos construction_budget = milliseconds(5);
 constexpr std::uint64_t region_bytes = 1ULL << 30, set_bytes = 4 * region_bytes;
 
 // A policy and everything it keeps. Two sets, so that a successor can be built while the old one still
@@ -41,6 +42,7 @@ struct Incumbent {
 constinit Incumbent sets[2];
 constinit Incumbent* policy = nullptr;
 constinit const plugin::Descriptor* first_policy = nullptr; // the one that domains were given values for
+constinit Neglect neglect;
 
 landmark::PolicyReport& report() { return landmark_page().policies[0]; }
 
@@ -85,6 +87,7 @@ plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRa
     set.host.start(base + 3 * region_bytes);
     set.object = set.host.allocate(descriptor.policy_bytes, 64);
     policy = &set;
+    neglect.takes_over((descriptor.traits & static_cast<std::uint32_t>(sched::Trait::idles)) != 0);
     for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
         auto* cpu = static_cast<sched::Pcpu*>(set.pcpus.create(i));
         if (cpu == nullptr || set.object == nullptr)
@@ -113,6 +116,12 @@ void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) 
         out.parameters[i] = values[i];
 }
 
+// The policy that the run began with, or the same one again from another place in the manifest.
+bool is_the_first(const plugin::Descriptor& descriptor) {
+    return descriptor.domain_parameter_count == first_policy->domain_parameter_count &&
+           std::string_view{descriptor.name} == first_policy->name;
+}
+
 // nullptr: the policy's constructor failed and the fallback is in charge, or memory is short.
 sched::Domain* enter_domain(Domain& domain) {
     if (domain.policy != nullptr)
@@ -124,7 +133,7 @@ sched::Domain* enter_domain(Domain& domain) {
     memory->weight = domain.weight;
     memory->cap = domain.cap;
     memory->vcpus = 0;
-    const bool given = domain.has_sched_values && policy->descriptor == first_policy;
+    const bool given = domain.has_sched_values && is_the_first(*policy->descriptor);
     for (std::uint64_t i = 0;
          i < policy->descriptor->domain_parameter_count && i < plugin::max_domain_parameters; ++i)
         memory->values[i] = given ? domain.sched_values[i] : policy->descriptor->domain_parameters[i].initial;
@@ -235,6 +244,21 @@ Vcpu* check(const sched::Decision& answer, PcpuId where) {
     return answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice ? vcpu : nullptr;
 }
 
+// How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
+Nanos longest_idle(PcpuId where, RealTime now) {
+    if (policy->built_in || !neglect.idling_is_suspect()) [[likely]]
+        return sched::Decision::until_kicked;
+    auto waited = Nanos{-1};
+    static_cast<void>(for_each_attached([&](const Vcpu& vcpu) {
+        if (wants(vcpu, where, vcpu.domain->cap))
+            waited = std::max(waited, now - vcpu.runnable_since);
+        return true;
+    }));
+    if (waited < Nanos{})
+        return sched::Decision::until_kicked;
+    return waited < longest_hesitation ? longest_hesitation : Nanos{};
+}
+
 } // namespace
 
 void start(const LoadedPlugin* plugin, const std::int64_t* values) {
@@ -263,11 +287,13 @@ void replace(const LoadedPlugin& plugin, const std::int64_t* values) {
 
 Result<> attach(Vcpu& vcpu) {
     BULKHEAD_TRY(enter_vcpu(vcpu));
+    neglect.attached();
     static_cast<void>(call(Hook::attach, [&] { policy->hooks->attach(policy->object, *vcpu.policy); }));
     return {};
 }
 
 void detach(Vcpu& vcpu) {
+    neglect.detached();
     static_cast<void>(call(Hook::detach, [&] { policy->hooks->detach(policy->object, *vcpu.policy); }));
     --vcpu.domain->policy->vcpus;
     vcpu.policy = nullptr;
@@ -275,12 +301,22 @@ void detach(Vcpu& vcpu) {
 
 void wake(Vcpu& vcpu, RealTime now) {
     vcpu.policy->last_pcpu = vcpu.pcpu;
+    neglect.queued();
     static_cast<void>(call(Hook::wake, [&] { policy->hooks->wake(policy->object, *vcpu.policy, now); }));
 }
 
 void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+    if (sched::still_runnable(why))
+        neglect.queued();
     static_cast<void>(call(Hook::deschedule,
                            [&] { policy->hooks->deschedule(policy->object, *vcpu.policy, why, ran, now); }));
+}
+
+void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
+    neglect.left();
+    static_cast<void>(call(Hook::deschedule, [&] {
+        policy->hooks->deschedule(policy->object, *vcpu.policy, why, Nanos{}, now);
+    }));
 }
 
 void charge(Vcpu& vcpu, Nanos amount) {
@@ -312,23 +348,31 @@ Choice pick(PcpuId id, RealTime now) {
             call(Hook::pick, [&] { answer = policy->hooks->pick(policy->object, cpu, now); }, now);
         if (!called)
             continue;
+        auto fault = plugin::Fault::wrong_answer;
         if (answer.vcpu == nullptr) {
+            const auto longest = longest_idle(id, called.end);
+            if (answer.slice >= sched::least_slice && longest >= sched::least_slice)
+                return {nullptr, std::min(answer.slice, longest), called.end};
             if (answer.slice >= sched::least_slice)
-                return {nullptr, answer.slice, called.end};
+                fault = plugin::Fault::starvation;
         } else if (Vcpu* vcpu = check(answer, id)) {
             vcpu->policy->last_pcpu = id;
+            neglect.left();
+            neglect.got(answer.slice);
             return {vcpu, answer.slice, called.end};
         }
-        eject(Hook::pick, plugin::Fault::wrong_answer);
+        eject(Hook::pick, fault);
     }
 }
+
+bool nobody_waits() { return neglect.waiting() == 0; }
 
 void check_starvation(const Domain& domain, RealTime now) {
     const LockGuard run{run_lock()};
     bool starved = false;
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
         if (const Vcpu* vcpu = domain.vcpus[i])
-            starved |= vcpu->state == RunState::queued && now - vcpu->runnable_since > starvation_bound;
+            starved |= vcpu->state == RunState::queued && now - vcpu->runnable_since > neglect.bound();
     if (starved && !policy->built_in)
         eject(Hook::pick, plugin::Fault::starvation);
 }

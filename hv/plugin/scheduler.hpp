@@ -26,7 +26,8 @@ void detach(Vcpu& vcpu);
 // The core has already changed vcpu.state; the policy is told. If it fails here, the fallback starts from the
 // core's states.
 void wake(Vcpu& vcpu, RealTime now);
-void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
+void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now); // it ran
+void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);              // it was queued
 void charge(Vcpu& vcpu, Nanos amount);
 // The policy's idea of where a woken vCPU should run, unchecked.
 [[nodiscard]] PcpuId place(Vcpu& vcpu, RealTime now);
@@ -38,6 +39,9 @@ struct Choice {
     RealTime at; // when the policy had answered
 };
 [[nodiscard]] Choice pick(PcpuId pcpu, RealTime now);
+
+// No vCPU is queued. True also without the run lock, but then perhaps a little late.
+[[nodiscard]] bool nobody_waits();
 
 // Ejects the policy if a vCPU of the domain has waited in the queue for longer than the starvation bound.
 void check_starvation(const Domain& domain, RealTime now);

@@ -3,6 +3,8 @@
 #include "tests/policy/machines.hpp"
 
 #include <gtest/gtest.h>
+#include <map>
+#include <random>
 
 namespace bulkhead::policy_test {
 namespace {
@@ -31,6 +33,43 @@ TEST_P(Shares, FollowWeightsOnTwoPcpus) {
     machine.run_for(milliseconds(1'000));
     for (std::size_t i = 0; i < domains.size(); ++i)
         EXPECT_NEAR(machine.share(domains[i]) * 15.0 / (1 << i), 1.0, 0.04) << "weight " << (128 << i);
+}
+
+// Domains of any weight come one after another, one of them goes again; whoever is left shares by weight.
+TEST_P(Shares, FollowRandomWeightsWhoeverComesAndGoes) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+        std::mt19937_64 random{seed};
+        const auto draw = [&](int least, int most) {
+            return std::uniform_int_distribution<int>{least, most}(random);
+        };
+        const auto pcpus = static_cast<std::uint32_t>(draw(1, 3));
+        Machine machine{scheduler(GetParam()), realistic(pcpus)};
+        std::vector<std::pair<std::uint16_t, double>> domains;
+        double weights = 0;
+        for (int left = draw(3, 6); left > 0; --left) {
+            // Twice as many vCPUs as pCPUs: every domain can use what its weight gives it.
+            const int weight = draw(128, 384);
+            domains.emplace_back(
+                machine.add_domain(static_cast<std::uint32_t>(weight), 0, hogs(static_cast<int>(pcpus) * 2)),
+                weight);
+            weights += weight;
+            machine.run_for(microseconds(draw(1, 60'000)));
+        }
+        const auto gone = domains.begin() + draw(0, static_cast<int>(domains.size()) - 1);
+        machine.destroy_domain(gone->first);
+        weights -= gone->second;
+        domains.erase(gone);
+        machine.run_for(milliseconds(100));
+        std::map<std::uint16_t, Nanos> before;
+        for (const auto& [domain, weight] : domains)
+            before[domain] = machine.ran(domain);
+        machine.run_for(milliseconds(1'500));
+        for (const auto& [domain, weight] : domains) {
+            const double due = 1.5e9 * pcpus * weight / weights;
+            EXPECT_NEAR(static_cast<double>((machine.ran(domain) - before[domain]).count()), due, 0.04 * due)
+                << "seed " << seed << ", domain " << domain << " of weight " << weight;
+        }
+    }
 }
 
 TEST_P(Shares, DoNotDependOnTheNumberOfVcpus) {

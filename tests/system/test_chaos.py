@@ -10,6 +10,8 @@ from bulkhead import PolicyReport, PolicySpec, Run
 CREATE, ATTACH, WAKE, DESCHEDULE, PICK = 0, 1, 3, 4, 5  # as the hypervisor numbers them
 AFTER_US = 150_000  # guests are at work by then
 TAKEOVER = 10 * MILLISECOND
+SLICE = 5 * MILLISECOND  # its own: so long it may take until its pick is asked
+PATIENCE = 2_000 * MILLISECOND  # docs/decisions/0011-starvation.md
 
 # mode, hook, why it is ejected
 WAYS = [
@@ -30,12 +32,19 @@ WAYS = [
     (13, PICK, "over_budget"),
     (13, WAKE, "over_budget"),
     (13, DESCHEDULE, "over_budget"),
+    (14, PICK, "trapped"),
+    (14, WAKE, "trapped"),
     (18, PICK, "over_budget"),
+    (19, PICK, "over_budget"),
+    (20, PICK, "wrong_answer"),
+    (20, WAKE, "wrong_answer"),
 ]
 
 
-def run_chaos(mode: int, hook: int, after: int, duration_ms: int) -> tuple[Run, PolicyReport]:
-    guests = (workload("compute", "for_ms=200", name="one"), workload("compute", "for_ms=200", name="two"))
+def run_chaos(
+    mode: int, hook: int, after: int, duration_ms: int, work_ms: int = 200
+) -> tuple[Run, PolicyReport]:
+    guests = tuple(workload("compute", f"for_ms={work_ms}", name=name) for name in ("one", "two"))
     spec = PolicySpec("chaos", {"mode": mode, "hook": hook, "after": after})
     run = boot(*guests, sched=spec, duration=duration_ms * MILLISECOND)
     return run, next(report for report in run.landmark.policies if report.kind == "scheduler")
@@ -51,6 +60,8 @@ def test_every_way_is_ejected_and_the_guests_go_on(mode: int, hook: int, why: st
     run, report = run_chaos(mode, hook, AFTER_US, 900)
     assert (report.ejected, report.ejected_hook) == (why, hook), said(run)
     assert report.hook_max_ns < TAKEOVER
+    if hook == PICK:
+        assert report.ejected_at < AFTER_US * 1_000 + SLICE + TAKEOVER, said(run)
     assert len(run.select("policy_eject")) == 1
     assert_guests_went_on(run)
     assert_sound(run)
@@ -63,10 +74,42 @@ def test_a_fault_before_any_guest_is_there(hook: int) -> None:
     assert_guests_went_on(run)
 
 
-@pytest.mark.parametrize("mode", [15, 16, 17])
-def test_starvation_is_found_after_ten_seconds(mode: int) -> None:
-    run, report = run_chaos(mode, PICK, AFTER_US, 12_000)
+@pytest.mark.parametrize(
+    ("mode", "hook", "why"),
+    [
+        (13, CREATE, "over_budget"),
+        (13, ATTACH, "over_budget"),
+        (13, WAKE, "over_budget"),
+        (13, PICK, "over_budget"),
+        (14, CREATE, "trapped"),
+    ],
+)
+def test_what_never_ends_before_any_guest_runs(mode: int, hook: int, why: str) -> None:
+    """The machine is still starting then, and nothing else would interrupt the hook."""
+    run, report = run_chaos(mode, hook, 0, 500)
+    assert (report.ejected, report.ejected_hook) == (why, hook), said(run)
+    assert report.hook_max_ns < TAKEOVER
+    assert_guests_went_on(run)
+
+
+def test_who_stops_scheduling_is_ejected_at_once() -> None:
+    run, report = run_chaos(16, PICK, AFTER_US, 600)
     assert report.ejected == "starvation", said(run)
+    assert report.ejected_at < AFTER_US * 1_000 + SLICE + TAKEOVER, said(run)
+    assert_guests_went_on(run)
+
+
+def test_who_forgets_wakes_is_ejected_when_a_pcpu_idles() -> None:
+    run, report = run_chaos(17, PICK, AFTER_US, 900)
+    assert report.ejected == "starvation", said(run)
+    assert_guests_went_on(run)
+
+
+def test_who_serves_its_favourite_alone_is_ejected_after_its_patience() -> None:
+    run, report = run_chaos(15, PICK, AFTER_US, 2_900, work_ms=2_500)
+    assert report.ejected == "starvation", said(run)
+    waited_from = AFTER_US * 1_000
+    assert waited_from + PATIENCE < report.ejected_at < waited_from + PATIENCE + 4 * SLICE + TAKEOVER
     assert_guests_went_on(run)
 
 

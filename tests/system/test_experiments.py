@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from conftest import Result
 
+from bulkhead.policies import built_policies
+
 
 def points(path: Path) -> list[dict[str, Any]]:
     """The result's points."""
@@ -36,11 +38,31 @@ def attacker_shares(path: Path) -> dict[str, float]:
 
 
 def test_theft_works_only_where_billing_samples(command: Callable[..., Result], tmp_path: Path) -> None:
-    result = command("run", "theft_of_service", "--out", str(tmp_path))
+    sets = ("--set", "sched=credit,credit_sampled")
+    result = command("run", "theft_of_service", *sets, "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
     shares = attacker_shares(tmp_path / "theft_of_service.json")
     assert shares["credit_sampled"] >= 0.85
     assert shares["credit"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_schedulers_take_over_and_nothing_is_lost(command: Callable[..., Result], tmp_path: Path) -> None:
+    result = command("run", "swap_midrun", "--quick", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    (point,) = points(tmp_path / "swap_midrun.json")
+    found = point["metrics"]
+    assert (
+        found["takeovers"] == len(built_policies("scheduler")) - 1
+    ), "all but chaos, and the first one twice"
+    assert found["wanted"] >= 4 * found["takeovers"], "the hogs at least"
+    assert found["lost"] == found["running_at_takeover"] == found["twice_at_once"] == found["ejections"] == 0
+    assert found["lost_pings"] == 0 and set(found["jobs"].values()) == {1}
+    assert found["account_error"] < 0.001
+    assert (
+        max(found["weight_error"].values()) < 0.25
+    ), "over 100 ms, in which one turn is a fifth of the light one's part"
+    assert min(found["reserved"].values()) >= 0.29, "the reservation holds again after the last swap"
+    assert point["ledger"]["skew_ns"] == point["ledger"]["domain_skew_ns"] == 0
 
 
 def test_noise_is_felt_least_where_wakers_come_first(command: Callable[..., Result], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Experiments: declared in `experiments/`, carried out here. `run_experiment(Request(name))` does everything."""
 
+from bulkhead.experiment.common import share_metric, small_guest
 from bulkhead.experiment.declare import (
     BACKEND,
     Choice,
@@ -33,6 +34,8 @@ __all__ = [
     "drain",
     "duration",
     "find",
+    "share_metric",
+    "small_guest",
     "summary",
     "warm_up",
 ]

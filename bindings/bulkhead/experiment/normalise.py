@@ -7,9 +7,10 @@ from bulkhead.experiment.archive import Captured
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.observe import Observed
 from bulkhead.metrics.accounting import domain_skew, wall
+from bulkhead.policies import choose, domain_values
 from bulkhead.result import DomainRow, Ledger, PointResult, PolicyRow, Rmax, to_plain
 from bulkhead.run import EXIT_TEXT, Run
-from bulkhead.spec import BulkheadError
+from bulkhead.spec import BulkheadError, Machine
 
 GOOD_ENDS = (0, 5)  # all guests off, time over
 
@@ -54,7 +55,17 @@ def _require_whole(run: Run, label: str) -> None:
         raise BulkheadError(f"{label}: {lost} trace records did not fit; give the machine more trace_bytes")
 
 
+def _domain_parameters(machine: Machine) -> dict[str, dict[str, int]]:
+    """What the scheduler that the run began with was told of each guest, defaults included."""
+    if machine.sched is None:
+        return {}
+    policy = choose("scheduler", machine.sched).policy
+    names = [parameter.name for parameter in policy.domain_parameters]
+    return {guest.name: dict(zip(names, domain_values(policy, guest.sched))) for guest in machine.guests}
+
+
 def _ledger(observed: Observed) -> Ledger:
+    parameters = _domain_parameters(observed.run.machine)
     pcpus, accounts = observed.run.landmark.pcpus, list(observed.run.landmark.ledger.values())
     shares = {row.name: row.share for row in metrics.ledger_table(pcpus, accounts)}
     idle_lost = metrics.idle_while_runnable(
@@ -85,6 +96,7 @@ def _ledger(observed: Observed) -> Ledger:
                 events_sent=a.events_sent,
                 wakes=a.wakes,
                 run_ins=a.run_ins,
+                sched=parameters.get(a.name, {}),
             )
             for a in accounts
         ],

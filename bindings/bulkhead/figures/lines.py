@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bulkhead.figures import style
-from bulkhead.figures.spec import Lines, Panel, Quantity
+from bulkhead.figures.spec import Lines, Panel, Quantity, Reference
 from bulkhead.result import PointResult, Result, lookup
 from bulkhead.result.model import Level
 
@@ -21,6 +21,8 @@ SPREAD = (
     0.09  # of the distance between two levels: series are set apart so that whiskers do not hide each other
 )
 COLUMNS = 3
+REFERENCE_MARKERS = ("1", "2", "3", "4")
+REFERENCE_COLOR = "#a03030"
 IDEAL_LOOK = {
     "color": "#c9c9c9",
     "linewidth": 4.5,
@@ -45,6 +47,9 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
         for index, level in enumerate(series):
             offset = (index - (len(series) - 1) / 2) * SPREAD
             _series(axes, panel, result, spec, level, style.look(index), offset)
+        for index, reference in enumerate(panel.references):
+            offset = ((len(series) + 1) / 2 + index) * SPREAD
+            _reference(axes, panel, reference, levels, _reference_look(index), offset)
         _ideal(axes, panel, result, spec)
         _axes(axes, panel)
     figure.subplots_adjust(left=style.left_inches(list(grid[:, 0])) / style.COLUMN_INCHES)
@@ -98,6 +103,32 @@ def _line_look(look: style.Look) -> dict[str, object]:
     }
 
 
+def _reference(
+    axes: Axes,
+    panel: Panel,
+    reference: Reference,
+    levels: list[Level],
+    look: dict[str, object],
+    offset: float,
+) -> None:
+    """Markers without a line: these numbers are not the result's."""
+    found = [(levels.index(level), values) for level, values in reference.values.items() if level in levels]
+    x = [place + offset for place, _ in found]
+    low, middle, high = ([values[i] * panel.quantity.factor for _, values in found] for i in range(3))
+    axes.vlines(x, low, high, color=REFERENCE_COLOR, linewidth=0.5, zorder=2)
+    axes.plot(x, middle, zorder=3, **look)
+
+
+def _reference_look(index: int) -> dict[str, object]:
+    marker = REFERENCE_MARKERS[index % len(REFERENCE_MARKERS)]
+    return {"color": REFERENCE_COLOR, "linestyle": "none", "marker": marker, "markersize": 6}
+
+
+def _references(spec: Lines) -> list[str]:
+    """Labels of the references, as they come in the panels."""
+    return list(dict.fromkeys(reference.label for panel in spec.panels for reference in panel.references))
+
+
 def _ideal(axes: Axes, panel: Panel, result: Result, spec: Lines) -> None:
     """A thin line through the least value at each place, behind everything."""
     if panel.ideal is None:
@@ -128,6 +159,9 @@ def _legend(figure: Figure, spec: Lines, series: list[Level]) -> None:
     handles = [
         Line2D([], [], label=str(level), **_line_look(style.look(i))) for i, level in enumerate(series)
     ]
+    handles += [
+        Line2D([], [], label=label, **_reference_look(i)) for i, label in enumerate(_references(spec))
+    ]
     labels = {panel.ideal.label for panel in spec.panels if panel.ideal}
     handles += [Line2D([], [], label=label, **IDEAL_LOOK) for label in sorted(labels)]
     figure.legend(
@@ -143,6 +177,10 @@ def _legend(figure: Figure, spec: Lines, series: list[Level]) -> None:
 
 def _legend_shape(spec: Lines, series: list[Level]) -> tuple[int, int]:
     """Rows and columns of the legend."""
-    entries = len(series) + len({panel.ideal.label for panel in spec.panels if panel.ideal})
+    entries = (
+        len(series)
+        + len(_references(spec))
+        + len({panel.ideal.label for panel in spec.panels if panel.ideal})
+    )
     columns = entries if entries <= COLUMNS + 1 else COLUMNS
     return math.ceil(entries / columns), columns

@@ -26,6 +26,18 @@ class Ideal:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Numbers measured elsewhere: drawn beside the result's own, never joined to them and never part of a result.
+
+    `values` are (low, value, high) in the metric's unit, by level of the figure's axis.
+    """
+
+    label: str
+    source: str
+    values: Mapping[Level, tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
 class Panel:
     """One pair of axes of a `Lines` figure. `low` and `high` draw a whisker at each marker (for example p50 and max)."""
 
@@ -36,6 +48,7 @@ class Panel:
     low: str | None = None
     high: str | None = None
     ideal: Ideal | None = None
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,4 +76,20 @@ class Bars:
     where: Mapping[str, Level] = field(default_factory=dict)
 
 
-FigureSpec = Lines | Bars
+@dataclass(frozen=True)
+class Course:
+    """Panels one above the other over time, each of one point (title, levels); one line for each part.
+
+    `path` names a metric {part: {time in ms: value}}, `marks` one {name: time in ms} of what is drawn as upright lines.
+    """
+
+    name: str
+    caption: str
+    path: str
+    marks: str
+    x_label: str
+    quantity: Quantity
+    panels: tuple[tuple[str, Mapping[str, Level]], ...]
+
+
+FigureSpec = Lines | Bars | Course

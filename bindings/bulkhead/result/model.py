@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bulkhead.result.plain import FormatError
@@ -67,7 +67,10 @@ class PolicyRow:
 
 @dataclass(frozen=True)
 class DomainRow:
-    """One domain's account over the whole run [ns]; `share` is of all pCPU time."""
+    """One domain's account over the whole run [ns]; `share` is of all pCPU time.
+
+    `sched` has the effective value of each parameter that the scheduler has for domains, under its name.
+    """
 
     name: str
     weight: int
@@ -81,6 +84,7 @@ class DomainRow:
     events_sent: int
     wakes: int
     run_ins: int
+    sched: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,20 @@ def _convert(kind: Any, data: Any, place: str) -> Any:
 def _dataclass(kind: Any, data: Any, place: str) -> Any:
     _require(isinstance(data, dict), "an object", data, place)
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    if missing := [name for name in names if name not in data]:
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields]
+    if missing := [field.name for field in fields if field.name not in data and _required(field)]:
         raise FormatError(f"{place}: '{missing[0]}' is missing")
     if unknown := sorted(set(data) - set(names)):
         raise FormatError(f"{place}: '{unknown[0]}' is unknown")
-    return kind(**{name: _convert(hints[name], data[name], f"{place}.{name}") for name in names})
+    return kind(
+        **{name: _convert(hints[name], data[name], f"{place}.{name}") for name in names if name in data}
+    )
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    """One with a default came later than the first files, which do without it."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _union(kinds: tuple[Any, ...], data: Any, place: str) -> Any:
