@@ -8,7 +8,7 @@ namespace bulkhead::landmark {
 
 inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::size_t max_pcpus = 64;
 inline constexpr std::size_t name_bytes = 16;
 
@@ -51,8 +51,14 @@ struct LedgerEntry {
     std::uint32_t frames_peak;
     std::uint32_t shutdown_reason; // SHUTDOWN_*, or 0xff while it has not shut down
     std::uint32_t reserved;
+    std::uint64_t console_bytes; // that it printed
+    std::uint64_t copied_bytes;  // that it had grant copies move
+    std::int64_t refreshed;      // RealTime of waiting_ns, blocked_ns, the frames and the bytes
 };
 
+// A reader of a running machine takes `end` first, then the domains' entries, then the totals. All of them
+// only grow, and a posting adds to an entry, then to the total, then moves `end`: if what was read adds up,
+// to the nanosecond, nothing was posted in between and it is one consistent account.
 struct PcpuLedger {
     std::int64_t start; // RealTime at which the ledger opened
     std::int64_t end;   // RealTime of the last posting
@@ -91,7 +97,8 @@ struct Page {
     Exit exit_status;
     std::uint32_t pcpus;
     std::uint64_t clock_hz;
-    std::int64_t now; // RealTime of the last update
+    std::int64_t now;     // RealTime of the last update
+    std::int64_t started; // RealTime at which all guests were built, 0 before: the timeline counts from here
     std::uint64_t ram_frames;
     std::uint64_t free_frames;
     std::uint64_t free_frames_at_boot; // before domain 0 was built

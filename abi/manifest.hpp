@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 2;
+inline constexpr std::uint32_t version = 3;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -36,7 +36,7 @@ struct Guest {
     std::uint32_t dilation; // k of dilated:k, in 1/1000; k is 1 to 1000
     OnCrash on_crash;
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
-    std::uint32_t reserved;
+    std::uint32_t absent;       // 1: not even built, before a timeline entry creates it
     std::int64_t
         sched_values[plugin::max_domain_parameters]; // in the order of the scheduler's domain_parameters
 };
@@ -49,15 +49,17 @@ enum class Action : std::uint32_t {
     create = 5,
     audit = 6,
     end_run = 7,
-    shutdown = 8,     // asks the guest through xenstore
-    reboot = 9,       // likewise
-    set_memory = 10,  // `argument` bytes as its balloon's target, through xenstore
-    swap = 11,        // the scheduler `argument` of the table of policies takes over
-    set_affinity = 12 // `argument` is the mask of pCPUs that the guest's vCPUs may use
+    shutdown = 8,      // asks the guest through xenstore
+    reboot = 9,        // likewise
+    set_memory = 10,   // `argument` bytes as its balloon's target, through xenstore
+    swap = 11,         // the scheduler `argument` of the table of policies takes over
+    set_affinity = 12, // `argument` is the mask of pCPUs that the guest's vCPUs may use
+    stop = 13          // the machine stands still until the world outside has said what is next, which takes
+                       // the place of the rest of the timeline (abi/steering.hpp). `argument` 1: that will
+                       // create guests, so the run does not end before for want of any
 };
 
-// Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table;
-// a guest whose `create` is on the timeline is not built at the start.
+// Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table.
 struct TimelineEntry {
     std::int64_t at;
     Action action;

@@ -2,6 +2,7 @@
 // a structure is left without a field, so a field added to a header cannot be forgotten here.
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
+#include "abi/steering.hpp"
 #include "abi/trace.hpp"
 #include "bindings/parts.hpp"
 
@@ -14,7 +15,7 @@ void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, vcpus, weight, cap, time_mode,
-                         dilation, on_crash, start_paused, reserved, sched_values);
+                         dilation, on_crash, start_paused, absent, sched_values);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
@@ -28,14 +29,21 @@ void register_landmark() {
     PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost);
     PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
                          blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
-                         frames_peak, shutdown_reason, reserved);
+                         frames_peak, shutdown_reason, reserved, console_bytes, copied_bytes, refreshed);
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(Stretch, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
                          hook_calls, hook_ns, hook_max_ns);
-    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, now, ram_frames,
+    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, now, started, ram_frames,
                          free_frames, free_frames_at_boot, audit_runs, audit_failures, ledger_physical,
                          ledger_capacity, ledger_used, seed, message, r_max, policies, rings, pcpu_ledgers);
+}
+
+void register_steering() {
+    using namespace steering;
+    PYBIND11_NUMPY_DTYPE(Order, entry, parameters, done_at, result);
+    PYBIND11_NUMPY_DTYPE(Head, stops, at, played, count);
+    PYBIND11_NUMPY_DTYPE(Page, head, orders);
 }
 
 } // namespace
@@ -43,6 +51,7 @@ void register_landmark() {
 void add_layouts(pybind11::module_& module) {
     register_manifest();
     register_landmark();
+    register_steering();
     using trace::Record;
     PYBIND11_NUMPY_DTYPE(Record, time, event, domain, vcpu, pcpu, a, b);
 
@@ -53,6 +62,7 @@ void add_layouts(pybind11::module_& module) {
     layouts["manifest.Policy"] = pybind11::dtype::of<manifest::Policy>();
     layouts["landmark.Page"] = pybind11::dtype::of<landmark::Page>();
     layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();
+    layouts["steering.Page"] = pybind11::dtype::of<steering::Page>();
     layouts["trace.Record"] = pybind11::dtype::of<trace::Record>();
     module.attr("layouts") = layouts;
 }

@@ -2,6 +2,7 @@
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
 #include "abi/plugin.hpp"
+#include "abi/steering.hpp"
 #include "abi/trace.hpp"
 #include "bindings/enum_names.hpp"
 #include "bindings/parts.hpp"
@@ -57,6 +58,9 @@ pybind11::dict constants() {
     all["landmark.magic"] = landmark::magic;
     all["landmark.version"] = landmark::version;
     all["landmark.max_pcpus"] = landmark::max_pcpus;
+    all["steering.physical_address"] = steering::physical_address;
+    all["steering.max_orders"] = steering::max_orders;
+    all["steering.doorbell"] = steering::doorbell;
     all["plugin.abi_version"] = plugin::abi_version;
     all["plugin.max_parameters"] = plugin::max_parameters;
     all["plugin.max_domain_parameters"] = plugin::max_domain_parameters;

@@ -4,6 +4,9 @@ from bootstrap.build import build_dir
 
 __path__.append(str(build_dir("release") / "bindings"))  # the compiled module lives where it was built
 
+from bulkhead.live.sample import DomainRates, Rates, Sample, rates
+from bulkhead.live.steer import Done, Live
+from bulkhead.live.watch import Watch
 from bulkhead.machine import RunOptions
 from bulkhead.metrics.trace import Trace
 from bulkhead.result import Result, read_result
@@ -36,17 +39,22 @@ __all__ = [
     "Costs",
     "Decision",
     "DomainLedger",
+    "DomainRates",
+    "Done",
     "Guest",
     "GuestSpec",
     "Landmark",
+    "Live",
     "Machine",
     "PcpuLedger",
     "Policy",
     "PolicyReport",
     "PolicySpec",
+    "Rates",
     "Result",
     "Run",
     "RunOptions",
+    "Sample",
     "Scheduler",
     "SpecError",
     "Stop",
@@ -55,5 +63,7 @@ __all__ = [
     "TimelineEntry",
     "Trace",
     "Versions",
+    "Watch",
+    "rates",
     "read_result",
 ]

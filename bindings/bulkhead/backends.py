@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from bulkhead.machine import RunOptions, run_machine
+from bulkhead.booted import Booted
+from bulkhead.live.steer import Steered
+from bulkhead.live.watch import Session
+from bulkhead.machine import run_machine
+from bulkhead.options import RunOptions
 from bulkhead.run import Run
 from bulkhead.sim import simulate
 from bulkhead.spec import Machine, SpecError
 from bulkhead.text import suggest
 
+T = TypeVar("T")
+
 BACKENDS: dict[str, Callable[[Machine, RunOptions | None], Run]] = {"qemu": run_machine, "sim": simulate}
+SESSIONS: dict[str, Callable[[Machine, RunOptions], Session]] = {"qemu": Booted}
+STEERED: dict[str, Callable[[Machine, RunOptions], Steered]] = {
+    "qemu": lambda machine, options: Booted(machine, options, held=True)
+}
+
+
+def _find(name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise SpecError(f"backend: there is no '{name}'{suggest(name, known)}")
+    return known[name]
 
 
 def find_backend(name: str) -> Callable[[Machine, RunOptions | None], Run]:
     """The back end of that name: "qemu" or "sim". SpecError for any other."""
-    if name not in BACKENDS:
-        raise SpecError(f"backend: there is no '{name}'{suggest(name, BACKENDS)}")
-    return BACKENDS[name]
+    return _find(name, BACKENDS)
+
+
+def find_session(name: str) -> Callable[[Machine, RunOptions], Session]:
+    """What starts a machine on that back end without waiting for its end. SpecError for any other."""
+    return _find(name, SESSIONS)
+
+
+def find_steered(name: str) -> Callable[[Machine, RunOptions], Steered]:
+    """What starts a machine that stands still at its stops until it is told to go on. SpecError for any other."""
+    return _find(name, STEERED)

@@ -18,6 +18,7 @@ from bulkhead.spec import BulkheadError
 STRETCH_KINDS = ("hypercall", "trap", "interrupt", "dispatch", "policy hook")
 LEDGER_STATES = ("free", "alive", "gone")
 NOT_SHUT_DOWN = 0xFF
+PLAIN = ("run_ins", "frames_owned", "frames_peak", "console_bytes", "copied_bytes", "refreshed")
 LARGEST_LEDGER = 65536
 Row = Any  # a numpy record; its fields are those of the header's structure
 
@@ -47,10 +48,20 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
+def ledger_place(page: Row) -> tuple[int, int]:
+    """Where the ledger's entries are in RAM, and how many of them are used."""
+    used = min(int(page["ledger_used"]), int(page["ledger_capacity"]), LARGEST_LEDGER)
+    return int(page["ledger_physical"]), used
+
+
 def _ledger(page: Row, ram: Memory) -> dict[str, DomainLedger]:
     entry = layout("landmark.LedgerEntry")
-    used = min(int(page["ledger_used"]), int(page["ledger_capacity"]), LARGEST_LEDGER)
-    rows = np.frombuffer(ram.read(int(page["ledger_physical"]), used * entry.itemsize), dtype=entry)
+    where, used = ledger_place(page)
+    return domains(np.frombuffer(ram.read(where, used * entry.itemsize), dtype=entry))
+
+
+def domains(rows: Row) -> dict[str, DomainLedger]:
+    """The ledger's entries by the domains' names."""
     ledger: dict[str, DomainLedger] = {}
     lives: Counter[str] = Counter()
     for row in rows:
@@ -76,16 +87,18 @@ def _domain(name: str, row: Row) -> DomainLedger:
         "events_sent",
         "wakes",
     )
-    counts = {
-        field: int(row[field])
-        for field in (*counted, "run_ins", "frames_owned", "frames_peak", "weight", "domain")
-    }
+    counts = {field: int(row[field]) for field in (*counted, *PLAIN, "weight", "domain")}
     return DomainLedger(
         name=name,
         state=LEDGER_STATES[state] if state < len(LEDGER_STATES) else str(state),
         shutdown_reason=None if reason == NOT_SHUT_DOWN else reason,
         **counts,
     )
+
+
+def policy_name(row: Row) -> str:
+    """The name in a policy's report; empty if there is none."""
+    return _text(row["name"])
 
 
 def _policy(row: Row, known: dict[str, Policy]) -> PolicyReport:
@@ -128,12 +141,18 @@ def pcpu_count(page: Row) -> int:
     return min(int(page["pcpus"]), constant("landmark.max_pcpus"))
 
 
+def pcpus(page: Row) -> tuple[PcpuLedger, ...]:
+    """The accounts of the pCPUs."""
+    return tuple(_pcpu(row) for row in page["pcpu_ledgers"][: pcpu_count(page)])
+
+
 def landmark(page: Row, ram: Memory, policies: dict[str, Policy]) -> Landmark:
     """The page as typed values; `policies` by name give the parameters their names."""
     rings = page["rings"][: pcpu_count(page)]
     plain = (
         "clock_hz",
         "now",
+        "started",
         "seed",
         "ram_frames",
         "free_frames",
@@ -147,7 +166,7 @@ def landmark(page: Row, ram: Memory, policies: dict[str, Policy]) -> Landmark:
         exit_status=int(page["exit_status"]),
         message=_text(page["message"]),
         ledger=_ledger(page, ram),
-        pcpus=tuple(_pcpu(row) for row in page["pcpu_ledgers"][: pcpu_count(page)]),
+        pcpus=pcpus(page),
         r_max=_stretch(page["r_max"]),
         policies=tuple(_policy(row, policies) for row in page["policies"] if row["kind"]),
         trace_written=tuple(int(ring["written"]) for ring in rings),

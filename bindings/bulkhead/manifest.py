@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bulkhead.policies import ChosenPolicy, kind_number
+from bulkhead.policies import ChosenPolicy, built_policies, kind_number
 from bulkhead.schema import constant, enum_value, group_mask, layout
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError
+from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
+from bulkhead.timeline import absent_at_start, batches
 
 WALL_CLOCK = 1_704_067_200_000_000_000  # 2024-01-01 00:00 UTC in ns: every run starts at the same instant
 DILATION_UNIT = 1000
@@ -88,6 +89,7 @@ def _table(name: str, rows: int) -> np.ndarray[Any, np.dtype[Any]]:
 
 def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
     table = _table("manifest.Guest", len(parts.guests))
+    absent = absent_at_start(parts.machine.timeline)
     for row, guest in zip(table, parts.guests):
         spec = guest.spec
         row["name"] = spec.name.encode()
@@ -98,32 +100,57 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["weight"], row["cap"] = spec.weight, spec.cap
         row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
-        row["start_paused"] = spec.start_paused
+        row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
     return table.tobytes()
 
 
 def successors(machine: Machine) -> list[PolicySpec]:
-    """The schedulers that the timeline swaps in, each once; in the manifest they follow the policies of the start."""
-    found: list[PolicySpec] = []
-    for entry in machine.timeline:
-        if entry.policy is not None and entry.policy not in found:
-            found.append(entry.policy)
-    return found
+    """The schedulers that may take over, each once; in the manifest they follow the policies of the start.
+
+    A machine that stops for orders brings all that are built, since it cannot know which it will be told to take; their
+    parameters come with the order.
+    """
+    first, *later = batches(machine.timeline)
+    found = [entry.policy for entry in first if entry.policy is not None]
+    if later and machine.sched is not None:
+        named = (entry.policy.name for batch in later for entry in batch if entry.policy is not None)
+        all_names = dict.fromkeys([*built_policies("scheduler"), *named])
+        found += [PolicySpec(name) for name in all_names if name != machine.sched.name]
+    unique: list[PolicySpec] = []
+    for spec in found:
+        if spec not in unique:
+            unique.append(spec)
+    return unique
 
 
-def _timeline_table(machine: Machine) -> bytes:
+def _first_successor(machine: Machine) -> int:
+    return sum(spec is not None for spec in (machine.sched, machine.memctl, machine.ringctl))
+
+
+def ordered_policy(machine: Machine, spec: PolicySpec) -> int:
+    """Place in the manifest's table of a scheduler that is swapped in by an order, whatever its parameters."""
+    if machine.sched is not None and spec.name == machine.sched.name:
+        return 0
+    return _first_successor(machine) + successors(machine).index(PolicySpec(spec.name))
+
+
+def write_entry(row: Any, entry: TimelineEntry, machine: Machine, policy: int) -> None:
+    """One TimelineEntry; `policy` is the place of the entry's scheduler if it is a swap."""
+    row["at"], row["argument"] = entry.at, policy if entry.policy is not None else entry.argument
+    row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
     names = [guest.name for guest in machine.guests]
-    swapped = successors(machine)
-    first_swapped = sum(spec is not None for spec in (machine.sched, machine.memctl, machine.ringctl))
-    table = _table("manifest.TimelineEntry", len(machine.timeline))
-    for row, entry in zip(table, sorted(machine.timeline, key=lambda entry: entry.at)):
-        row["at"], row["argument"] = entry.at, entry.argument
-        if entry.policy is not None:
-            row["argument"] = first_swapped + swapped.index(entry.policy)
-        row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
-        row["target"] = names.index(entry.guest) if entry.guest is not None else 0
-    return table.tobytes()
+    row["target"] = names.index(entry.guest) if entry.guest is not None else 0
+
+
+def _timeline_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
+    """What the machine begins with: the rest comes to it at its stops."""
+    entries, swapped = batches(machine.timeline)[0], successors(machine)
+    table = _table("manifest.TimelineEntry", len(entries))
+    for row, entry in zip(table, entries):
+        place = swapped.index(entry.policy) if entry.policy is not None else 0
+        write_entry(row, entry, machine, _first_successor(machine) + place)
+    return table
 
 
 def _policy_table(parts: Parts, blobs: _Blobs) -> bytes:
@@ -149,9 +176,10 @@ def build_manifest(parts: Parts) -> bytes:
     writer.add(header.tobytes())
     row = header[0]
     row["guests"] = writer.add(_guest_table(parts, writer, blobs))
-    row["timeline"] = writer.add(_timeline_table(machine))
+    timeline = _timeline_table(machine)
+    row["timeline"] = writer.add(timeline.tobytes())
     row["policies"] = writer.add(_policy_table(parts, blobs))
-    row["guest_count"], row["timeline_count"] = len(parts.guests), len(machine.timeline)
+    row["guest_count"], row["timeline_count"] = len(parts.guests), len(timeline)
     row["policy_count"] = len(parts.policies)
     row["magic"], row["version"] = constant("manifest.magic"), constant("manifest.version")
     row["header_bytes"] = header.itemsize

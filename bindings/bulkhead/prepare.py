@@ -13,7 +13,16 @@ from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, suc
 from bulkhead.paths import dom0_image, hypervisor_image
 from bulkhead.policies import PYTHON, ChosenPolicy, choose, domain_values
 from bulkhead.schema import constant, enum_value, group_mask
-from bulkhead.spec import MIB, WORKLOAD_PREFIX, BulkheadError, GuestSpec, Machine, SpecError
+from bulkhead.spec import (
+    MIB,
+    WORKLOAD_PREFIX,
+    BulkheadError,
+    GuestSpec,
+    Machine,
+    SpecError,
+    TimelineEntry,
+)
+from bulkhead.text import suggest
 from bulkhead.workloads import check_workload
 
 ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own clock
@@ -101,28 +110,31 @@ def _check_memory(machine: Machine, manifest_bytes: int) -> None:
         )
 
 
-def _check_timeline(machine: Machine) -> None:
-    names = {guest.name for guest in machine.guests}
-    for entry in machine.timeline:
-        enum_value("manifest.Action", entry.action, "timeline action")
-        if entry.at < 0:
-            raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
-        if entry.action in NEEDS_GUEST and entry.guest not in names:
-            raise SpecError(f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine")
-        if (entry.action == "swap") != (entry.policy is not None):
-            raise SpecError(
-                f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
-            )
-        if entry.action == "swap" and machine.sched is None:
-            raise SpecError("timeline: swap: name the scheduler that the run begins with, too (--sched)")
-        if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:
-            raise SpecError(
-                f"timeline: set_affinity: {entry.argument:#x} is no mask of the machine's {machine.pcpus} pCPUs"
-            )
-        if entry.action == "set_memory" and entry.argument < LEAST_GUEST_MEMORY:
-            raise SpecError(
-                f"timeline: set_memory to {entry.argument} bytes is too little; give at least 1 MiB"
-            )
+def check_entry(machine: Machine, entry: TimelineEntry) -> None:
+    """One entry of the machine's timeline. SpecError, one line that names what is wrong."""
+    names = [guest.name for guest in machine.guests]
+    enum_value("manifest.Action", entry.action, "timeline action")
+    if entry.at < 0:
+        raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
+    if entry.action in NEEDS_GUEST and entry.guest not in names:
+        raise SpecError(
+            f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine"
+            f"{suggest(str(entry.guest), names)}"
+        )
+    if (entry.action == "swap") != (entry.policy is not None):
+        raise SpecError(
+            f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
+        )
+    if entry.action == "swap" and machine.sched is None:
+        raise SpecError("timeline: swap: name the scheduler that the run begins with, too (--sched)")
+    if entry.action == "set_weight" and not 1 <= entry.argument <= 65535:
+        raise SpecError(f"timeline: set_weight: {entry.argument} is outside 1 to 65535")
+    if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:
+        raise SpecError(
+            f"timeline: set_affinity: {entry.argument:#x} is no mask of the machine's {machine.pcpus} pCPUs"
+        )
+    if entry.action == "set_memory" and entry.argument < LEAST_GUEST_MEMORY:
+        raise SpecError(f"timeline: set_memory to {entry.argument} bytes is too little; give at least 1 MiB")
 
 
 def _check_options(machine: Machine) -> None:
@@ -178,7 +190,8 @@ def check_machine(machine: Machine) -> None:
     _check_options(machine)
     for guest in machine.guests:
         _check_guest(guest, machine.pcpus)
-    _check_timeline(machine)
+    for entry in machine.timeline:
+        check_entry(machine, entry)
 
 
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:

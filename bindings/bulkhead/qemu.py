@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from bulkhead.ram import Ram
+from bulkhead.schema import constant
 from bulkhead.spec import BulkheadError, Machine
 
 QEMU = "qemu-system-x86_64"
@@ -41,12 +42,18 @@ def processors(machine: Machine, accel: str) -> int:
 
 
 def command(
-    machine: Machine, accel: str, ram: Ram, images: tuple[Path, Path], serial: Path, typed: int | None = None
+    machine: Machine,
+    accel: str,
+    ram: Ram,
+    images: tuple[Path, Path],
+    serial: Path,
+    typed: int | None = None,
+    bells: tuple[int, ...] = (),
 ) -> list[str]:
     """QEMU's command for a machine; `images` are hypervisor and manifest, the console goes to `serial`.
 
     `typed` is a socket for a console that also reads. Its machine waits in real time, or all of its time would be over
-    before a key is pressed.
+    before a key is pressed. `bells` are pipes behind the ports that the machine writes to at its stops.
     """
     memory = f"{ram.size >> 20}M"
     words = [QEMU, "-accel", accel]
@@ -61,6 +68,10 @@ def command(
         f"file,path={_escaped(serial)}" if typed is None else f"socket,fd={typed},logfile={_escaped(serial)}"
     )
     words += ["-chardev", f"{where},id=serial", "-serial", "chardev:serial"]
+    for number, bell in enumerate(bells):
+        port = constant("steering.doorbell") + number
+        words += ["-chardev", f"file,id=bell{number},path=/proc/self/fd/{bell}"]
+        words += ["-device", f"isa-debugcon,iobase={port:#x},chardev=bell{number}"]
     words += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"]
     return words
 

@@ -39,7 +39,7 @@ class Ram:
                 raise BulkheadError(f"neither memory nor {place} has room for {size >> 20} MiB of RAM")
             self.fd = os.open(place, os.O_TMPFILE | os.O_RDWR, 0o600)
         os.ftruncate(self.fd, size)
-        self._map = mmap.mmap(self.fd, size, prot=mmap.PROT_READ)
+        self._map = mmap.mmap(self.fd, size, prot=mmap.PROT_READ | mmap.PROT_WRITE)
 
     @property
     def path(self) -> str:
@@ -48,6 +48,15 @@ class Ram:
 
     def read(self, physical: int, count: int) -> bytes:
         """Bytes at a physical address. ValueError if they are not RAM (a damaged pointer)."""
+        offset = self._offset(physical, count)
+        return self._map[offset : offset + count]
+
+    def write(self, physical: int, data: bytes) -> None:
+        """Put bytes at a physical address, which must be of those that the machine leaves to the world outside."""
+        offset = self._offset(physical, len(data))
+        self._map[offset : offset + len(data)] = data
+
+    def _offset(self, physical: int, count: int) -> int:
         offset = physical
         if self.size >= LOW_END_LIMIT and physical >= HIGH_START:
             offset = physical - HIGH_START + LOW_RAM_WHEN_SPLIT
@@ -55,7 +64,7 @@ class Ram:
             raise ValueError(f"physical address {physical:#x} is not RAM")
         if physical < 0 or count < 0 or offset + count > self.size:
             raise ValueError(f"physical address {physical:#x} is not RAM")
-        return self._map[offset : offset + count]
+        return offset
 
     def copy_to(self, path: Path) -> None:
         """Keep the RAM's contents, holes as holes."""

@@ -39,6 +39,9 @@ class DomainLedger:
     frames_owned: int
     frames_peak: int
     shutdown_reason: int | None  # SHUTDOWN_*; None while it has not shut down
+    console_bytes: int = 0  # printed
+    copied_bytes: int = 0  # moved by its grant copies
+    refreshed: int = 0  # ns since power-on: waiting_ns, blocked_ns, frames and bytes are as of then
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class Landmark:
     policies: tuple[PolicyReport, ...]
     trace_written: tuple[int, ...]  # records per pCPU
     trace_lost: tuple[int, ...]
+    started: int = 0  # ns since power-on at which all guests were built, 0 if they never were
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,14 @@ def layout(name: str) -> np.dtype[Any]:
     return _core.layouts[name]
 
 
+def part(kind: np.dtype[Any], name: str) -> tuple[np.dtype[Any], int]:
+    """Type of a field of a structure, and its offset in bytes."""
+    fields = kind.fields
+    assert fields is not None, kind
+    found = fields[name]
+    return found[0], found[1]
+
+
 def constant(name: str) -> int:
     """A constant of the headers, e.g. "landmark.magic"."""
     return _core.constants[name]

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bulkhead.machine import RunOptions
+    from bulkhead.live.steer import Live
+    from bulkhead.live.watch import Watch
+    from bulkhead.options import RunOptions
     from bulkhead.run import Run
 
 MIB = 1 << 20
@@ -65,11 +67,14 @@ class GuestSpec:
 @dataclass(frozen=True)
 class TimelineEntry:
     """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory, swap,
-    set_affinity.
+    set_affinity, stop.
 
     `at` counts from the end of building. shutdown, reboot and set_memory ask the guest, which may not listen; set_memory's
-    argument is bytes. A guest whose `create` is on the timeline is not built at the start. swap lets the scheduler `policy`
-    take over all guests as they run; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the guest's vCPUs.
+    argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the start. swap lets the
+    scheduler `policy` take over all guests as they run; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the
+    guest's vCPUs.
+    stop lets the machine stand still to take what follows from outside: a `Live` machine's timeline has them, so that the
+    same run can be repeated. Its argument is 1 if guests are still to be created.
     """
 
     at: int
@@ -110,6 +115,30 @@ class Machine:
         from bulkhead.backends import find_backend
 
         return find_backend(backend)(self, options)
+
+    def watch(self, every: float = 0.5, options: RunOptions | None = None, backend: str = "qemu") -> Watch:
+        """Run it and look: iterate over the `Watch` for a `Sample` about `every` seconds of this computer.
+
+        The machine cannot tell that it is watched: same trace as `run`. Raises `BulkheadError` for bad input.
+        """
+        from bulkhead.backends import find_session
+        from bulkhead.live.watch import Watch
+        from bulkhead.options import RunOptions
+
+        start = find_session(backend)
+        return Watch(lambda: start(self, options or RunOptions()), every)
+
+    def start(self, options: RunOptions | None = None, backend: str = "qemu") -> Live:
+        """Start it and keep it in hand: the `Live` machine stands still at its beginning, with its guests built.
+
+        Raises `BulkheadError` for bad input.
+        """
+        from bulkhead.backends import find_steered
+        from bulkhead.live.steer import Live
+        from bulkhead.options import RunOptions
+
+        begin = find_steered(backend)
+        return Live(self, lambda machine: begin(machine, options or RunOptions()))
 
     def _repr_html_(self) -> str:
         from bulkhead.html import machine_html

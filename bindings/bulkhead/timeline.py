@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bulkhead.schema import enum_value
 from bulkhead.spec import SpecError, TimelineEntry
 from bulkhead.text import parse_duration
+
+STOP = "stop"
+
+
+def is_steered(timeline: Iterable[TimelineEntry]) -> bool:
+    """Whether the machine stands still on its way, for orders from outside."""
+    return any(entry.action == STOP for entry in timeline)
+
+
+def batches(timeline: Iterable[TimelineEntry]) -> list[list[TimelineEntry]]:
+    """The entries by time, cut after each stop: what the machine begins with, then what it gets at its stops."""
+    found: list[list[TimelineEntry]] = [[]]
+    for entry in sorted(timeline, key=lambda entry: entry.at):
+        found[-1].append(entry)
+        if entry.action == STOP:
+            found.append([])
+    return found
+
+
+def absent_at_start(timeline: Iterable[TimelineEntry]) -> set[str]:
+    """Names of the guests that are not built before the timeline creates them."""
+    first: dict[str, str] = {}
+    for entry in sorted(timeline, key=lambda entry: entry.at):
+        if entry.guest is not None and entry.action in ("create", "destroy"):
+            first.setdefault(entry.guest, entry.action)
+    return {name for name, action in first.items() if action == "create"}
 
 
 class Timeline(tuple[TimelineEntry, ...]):

@@ -53,8 +53,16 @@ Status set_weight(DomainId domain, std::int64_t weight) {
 }
 
 Result<long> audit() { return hypercall::checked(call(Call::audit)); }
-Status swap_scheduler(std::int64_t index) {
-    return status(call(Call::swap_scheduler, static_cast<std::uint64_t>(index)));
+Status swap_scheduler(std::int64_t index, const std::int64_t* parameters) {
+    return status(
+        call(Call::swap_scheduler, static_cast<std::uint64_t>(index), hypercall::address(parameters)));
+}
+
+Result<std::size_t> stand_still(steering::Page& page) {
+    const auto orders = hypercall::checked(call(Call::stand_still, hypercall::address(&page)));
+    if (!orders)
+        return std::unexpected{orders.error()};
+    return static_cast<std::size_t>(*orders);
 }
 
 Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus) {

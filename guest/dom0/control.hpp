@@ -3,6 +3,7 @@
 
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
+#include "abi/steering.hpp"
 #include "guest/runtime/result.hpp"
 
 #include <span>
@@ -24,8 +25,13 @@ using guest::Status;
 [[nodiscard]] Status destroy_domain(DomainId domain);
 [[nodiscard]] Result<control::DomainInfo> domain_info(DomainId domain);
 [[nodiscard]] Status set_weight(DomainId domain, std::int64_t weight);
-[[nodiscard]] Result<long> audit();                      // number of violations
-[[nodiscard]] Status swap_scheduler(std::int64_t index); // in the manifest's table of policies
+[[nodiscard]] Result<long> audit(); // number of violations
+// `index` is that in the manifest's table of policies; `parameters` are all that it has, nullptr for the
+// manifest's.
+[[nodiscard]] Status swap_scheduler(std::int64_t index, const std::int64_t* parameters = nullptr);
+// The machine stands still until the world outside has answered: `page` with what is done goes out, and comes
+// back with what to do next. The number of new orders.
+[[nodiscard]] Result<std::size_t> stand_still(steering::Page& page);
 [[nodiscard]] Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
 void note_started();
 void note_timeline(manifest::Action action, std::uint32_t target);

@@ -27,17 +27,13 @@ using manifest::Action;
     end_run(landmark::Exit::bad_input);
 }
 
+constexpr Nanos destroy_again = milliseconds(10);
+
+} // namespace
+
 void complain(const Slot& slot, std::string_view what, guest::Error error) {
     print("dom0: guest '{}': cannot {}: {}\n", name_of(*slot.guest), what, error);
 }
-
-constexpr Nanos destroy_again = milliseconds(10);
-
-bool is_waiting(const Slot& slot) {
-    return slot.state == Slot::State::dying || slot.state == Slot::State::resting;
-}
-
-} // namespace
 
 void Machine::start(const Manifest& manifest) {
     manifest_ = &manifest;
@@ -45,7 +41,7 @@ void Machine::start(const Manifest& manifest) {
     auto* const first =
         reinterpret_cast<Slot*>(guest::allocate_pages(image::pages_for(guests.size() * sizeof(Slot)) + 1));
     for (std::size_t i = 0; i < guests.size(); ++i)
-        (new (first + i) Slot{})->guest = &guests[i];
+        new (first + i) Slot{guests[i]};
     slots_ = {first, guests.size()};
     std::size_t vcpus = 0;
     for (const auto& guest : guests)
@@ -58,13 +54,15 @@ void Machine::start(const Manifest& manifest) {
     guest::events::listen(exceptions_);
 
     timeline_ = Timeline{manifest.timeline()};
-    for (std::size_t i = 0; i < slots_.size(); ++i)
-        if (!timeline_.creates(i))
-            raise(slots_[i]);
+    for (auto& slot : slots_)
+        if (slot.guest->absent == 0)
+            raise(slot);
     note_started();
     started_ = guest::now();
+    if (timeline_.stops_first())
+        play_due();
     for (auto& slot : slots_)
-        if (slot.state == Slot::State::alive && slot.guest->start_paused == 0)
+        if (slot.state == Slot::State::alive && !slot.held)
             let_run(slot);
 }
 
@@ -73,10 +71,9 @@ void Machine::run() {
         serve_stores();
         if (exception_)
             look_after_all();
-        while (const auto entry = timeline_.take_due(guest::now() - started_))
-            play(*entry);
+        play_due();
         for (auto& slot : slots_)
-            if (is_waiting(slot) && slot.due <= guest::now())
+            if (slot.is_waiting() && slot.due <= guest::now())
                 go_on(slot);
         end_if_idle();
         // Masked, so that an event between the look and the wait ends the wait.
@@ -171,77 +168,6 @@ void Machine::shut_down(Slot& slot, std::uint32_t reason) {
     destroy_the_dying(); // this one may have been what held them
 }
 
-void Machine::play(const manifest::TimelineEntry& entry) {
-    note_timeline(entry.action, entry.target);
-    if (entry.action == Action::end_run)
-        end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
-    if (entry.action == Action::swap) {
-        if (!swap_scheduler(entry.argument))
-            print("dom0: scheduler {} cannot take over\n", entry.argument);
-        return;
-    }
-    if (entry.action != Action::audit)
-        return act(entry, slots_[entry.target]);
-    if (const auto violations = audit(); !violations || *violations != 0)
-        print("dom0: the audit found {} violations\n", violations.value_or(-1));
-}
-
-namespace {
-guest::Status pin_all(DomainId domain, std::uint32_t vcpus, std::int64_t pcpus) {
-    for (std::uint32_t i = 0; i < vcpus; ++i)
-        if (const auto done = set_affinity(domain, VcpuId{static_cast<std::uint16_t>(i)}, pcpus); !done)
-            return done;
-    return {};
-}
-} // namespace
-
-void Machine::act(const manifest::TimelineEntry& entry, Slot& slot) {
-    if (entry.action == Action::create) {
-        if (slot.state != Slot::State::absent)
-            return complain(slot, "create it", guest::Error::exists);
-        raise(slot);
-        if (slot.guest->start_paused == 0)
-            let_run(slot);
-        return;
-    }
-    if (entry.action == Action::destroy && is_waiting(slot)) {
-        slot.restart.reset();
-        slot.state = slot.state == Slot::State::resting ? Slot::State::absent : slot.state;
-        return;
-    }
-    if (slot.state != Slot::State::alive && slot.state != Slot::State::preserved)
-        return; // it has ended before its time: not an error of the timeline
-    guest::Status done;
-    switch (entry.action) {
-    case Action::unpause:
-        done = unpause_domain(slot.id);
-        break;
-    case Action::pause:
-        done = pause_domain(slot.id);
-        break;
-    case Action::set_weight:
-        done = set_weight(slot.id, entry.argument);
-        break;
-    case Action::set_affinity:
-        done = pin_all(slot.id, slot.guest->vcpus, entry.argument);
-        break;
-    case Action::shutdown:
-        store_.ask(slot.id, "poweroff");
-        break;
-    case Action::reboot:
-        store_.ask(slot.id, "reboot");
-        break;
-    case Action::set_memory:
-        store_.set_memory_target(slot.id, entry.argument);
-        break;
-    default:
-        put_away(slot);
-        break;
-    }
-    if (!done)
-        complain(slot, "follow the timeline", done.error());
-}
-
 void Machine::end_if_idle() {
     if (manifest_->header().end_when_idle == 0 || timeline_.will_create())
         return;
@@ -270,7 +196,7 @@ GuestTime Machine::next_deadline() const {
     if (const auto next = timeline_.next())
         deadline = started_ + *next;
     for (const auto& slot : slots_)
-        if (is_waiting(slot))
+        if (slot.is_waiting())
             deadline = std::min(deadline, slot.due);
     return deadline;
 }

@@ -2,6 +2,7 @@
 // or started again when they shut down.
 #pragma once
 
+#include "guest/dom0/desk.hpp"
 #include "guest/dom0/life.hpp"
 #include "guest/dom0/store_service.hpp"
 #include "guest/dom0/timeline.hpp"
@@ -17,7 +18,10 @@ struct Slot {
         resting, // waits for its restart
     };
 
-    const manifest::Guest* guest = nullptr;
+    explicit Slot(const manifest::Guest& of) : guest{&of}, held{of.start_paused != 0} {}
+
+    const manifest::Guest* guest;
+    bool held; // is not to run once everybody is let run
     State state = State::absent;
     DomainId id;
     StoreLine store;
@@ -25,11 +29,16 @@ struct Slot {
     GuestTime born;
     GuestTime due;                // dying: the next attempt; resting: the restart
     std::optional<Nanos> restart; // dying: how long to rest afterwards, if it is to start again
+
+    [[nodiscard]] bool is_waiting() const { return state == State::dying || state == State::resting; }
 };
+
+// Says on the console what could not be done with a guest.
+void complain(const Slot& slot, std::string_view what, guest::Error error);
 
 class Machine {
   public:
-    // Builds every guest that the timeline does not create later, lets them run, and starts the run's clock.
+    // Builds every guest that is not said to be absent at first, lets them run, and starts the run's clock.
     // Ends the run with a message if one of them cannot be built.
     void start(const Manifest& manifest);
     // Serves xenstore, the timeline and the guests' ends for ever.
@@ -44,8 +53,14 @@ class Machine {
     void look_after_all();
     void look_after(Slot& slot);
     void shut_down(Slot& slot, std::uint32_t reason);
+    // The timeline's entries, in timeline_actions.cpp.
+    void play_due();
     void play(const manifest::TimelineEntry& entry);
-    void act(const manifest::TimelineEntry& entry, Slot& slot);
+    void stand_still();
+    guest::Status carry_out(const manifest::TimelineEntry& entry, std::size_t index);
+    guest::Status act(const manifest::TimelineEntry& entry, Slot& slot);
+    guest::Status change(const manifest::TimelineEntry& entry, Slot& slot);
+    guest::Status create(Slot& slot);
     void go_on(Slot& slot);
     void destroy_the_dying();
     void end_if_idle();
@@ -57,6 +72,7 @@ class Machine {
     std::span<Slot> slots_;
     StoreService store_;
     Timeline timeline_;
+    Desk desk_;
     GuestTime started_;
     Port exceptions_;
     bool exception_ = false;

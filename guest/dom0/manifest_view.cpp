@@ -70,25 +70,26 @@ Checked check_guest(std::span<const std::byte> bytes, std::span<const manifest::
 
 bool needs_guest(manifest::Action action) {
     return action != manifest::Action::audit && action != manifest::Action::end_run &&
-           action != manifest::Action::swap;
+           action != manifest::Action::swap && action != manifest::Action::stop;
 }
 
-Checked check_timeline(std::span<const manifest::TimelineEntry> timeline, std::size_t guests) {
+} // namespace
+
+std::expected<void, ManifestFault> check_timeline(std::span<const manifest::TimelineEntry> timeline,
+                                                  std::size_t guests) {
     std::int64_t before = 0;
     for (std::size_t i = 0; i < timeline.size(); ++i) {
         const auto& entry = timeline[i];
         if (entry.at < before)
             return fail(ManifestError::unordered, i);
         before = entry.at;
-        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::set_affinity)
+        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::stop)
             return fail(ManifestError::bad_action, i);
         if (needs_guest(entry.action) && entry.target >= guests)
             return fail(ManifestError::bad_target, i);
     }
     return {};
 }
-
-} // namespace
 
 std::expected<Manifest, ManifestFault> Manifest::open(std::span<const std::byte> bytes) {
     if (bytes.size() < sizeof(manifest::Header))

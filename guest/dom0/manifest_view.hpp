@@ -74,6 +74,10 @@ class Manifest {
     std::span<const std::byte> bytes_;
 };
 
+// Whether the entries are in order of time, each with a known action and a target among so many guests.
+[[nodiscard]] std::expected<void, ManifestFault>
+check_timeline(std::span<const manifest::TimelineEntry> timeline, std::size_t guests);
+
 // A guest's name without its terminating zero.
 [[nodiscard]] std::string_view name_of(const manifest::Guest& guest);
 

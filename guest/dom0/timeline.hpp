@@ -27,26 +27,28 @@ class Timeline {
             return std::nullopt;
         const auto entry = left_.front();
         left_ = left_.subspan(1);
+        ++taken_;
         return entry;
     }
+    // How many were taken.
+    [[nodiscard]] constexpr std::size_t taken() const { return taken_; }
 
-    // Whether a guest is yet to be created.
+    // Whether the machine is to stand still before anybody runs.
+    [[nodiscard]] constexpr bool stops_first() const {
+        return !left_.empty() && left_.front().action == manifest::Action::stop && left_.front().at == 0;
+    }
+    // Whether a guest is yet to be created, here or in what follows a stop.
     [[nodiscard]] constexpr bool will_create() const {
         for (const auto& entry : left_)
-            if (entry.action == manifest::Action::create)
-                return true;
-        return false;
-    }
-    // Whether this guest's first birth is on the timeline, so that it is not built at the start.
-    [[nodiscard]] constexpr bool creates(std::size_t guest) const {
-        for (const auto& entry : left_)
-            if (entry.action == manifest::Action::create && entry.target == guest)
+            if (entry.action == manifest::Action::create ||
+                (entry.action == manifest::Action::stop && entry.argument != 0))
                 return true;
         return false;
     }
 
   private:
     std::span<const manifest::TimelineEntry> left_;
+    std::size_t taken_ = 0;
 };
 
 } // namespace bulkhead::dom0

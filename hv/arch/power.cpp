@@ -10,4 +10,9 @@ void stop_machine(std::uint32_t status) {
         asm volatile("cli; hlt");
 }
 
+void ring_doorbell(std::uint16_t port) {
+    cpu::outb(port, 0);
+    asm volatile("" ::: "memory"); // the world outside has written meanwhile
+}
+
 } // namespace bulkhead::hv

@@ -17,6 +17,7 @@
 #include "hv/core/guest_time.hpp"
 #include "hv/core/late.hpp"
 #include "hv/core/run.hpp"
+#include "hv/core/steering.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/candidates.hpp"
@@ -146,6 +147,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     start_boot_pcpu();
     const auto facts = magic == multiboot_magic ? read_multiboot(information) : BootFacts{};
     start_landmark(); // may overwrite what the loader left in low memory
+    start_steering();
     start_processor();
     if (magic != multiboot_magic)
         machine::panic("not started by a multiboot loader");

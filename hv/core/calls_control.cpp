@@ -6,11 +6,13 @@
 #include "hv/core/locks.hpp"
 #include "hv/core/run.hpp"
 #include "hv/core/standstill.hpp"
+#include "hv/core/steering.hpp"
 #include "hv/core/vcpu_context.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace bulkhead::hv {
@@ -182,11 +184,30 @@ HypercallResult finish(std::uint64_t status) {
     end_run(exit, "");
 }
 
-HypercallResult swap(std::uint64_t index) {
-    const auto* candidate = find_candidate(index);
-    if (candidate == nullptr)
+// Other parameters than the manifest's, if they are given: read once, each within its row's range.
+Result<> read_parameters(Candidate& candidate, std::uint64_t given,
+                         std::int64_t (&values)[plugin::max_parameters]) {
+    if (given == 0)
+        return {};
+    const auto& descriptor = *candidate.plugin.descriptor;
+    const auto count = std::min<std::size_t>(descriptor.parameter_count, plugin::max_parameters);
+    if (!machine::copy_from_guest(values, GuestAddress{given}, count * sizeof values[0]))
+        return fail(Error::bad_address);
+    for (std::size_t i = 0; i < count; ++i)
+        if (values[i] < descriptor.parameters[i].least || values[i] > descriptor.parameters[i].most)
+            return fail(Error::out_of_range);
+    candidate.values = values;
+    return {};
+}
+
+HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
+    const auto* found = find_candidate(index);
+    if (found == nullptr)
         return fail(Error::no_entry);
-    swap_scheduler(*candidate);
+    auto candidate = *found;
+    std::int64_t values[plugin::max_parameters]{};
+    BULKHEAD_TRY(read_parameters(candidate, parameters, values));
+    swap_scheduler(candidate);
     return 0;
 }
 
@@ -243,9 +264,11 @@ HypercallResult Control::run(HypercallContext& context) const {
         begin_run();
         return 0;
     case control::Call::swap_scheduler:
-        return swap(first);
+        return swap(first, second);
     case control::Call::set_affinity:
         return pin_to_pcpus(caller, first, second);
+    case control::Call::stand_still:
+        return stand_still(first);
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, nullptr, nullptr, first, second);
         return 0;

@@ -34,6 +34,7 @@ struct GrantTable {
     std::uint32_t maptrack_pages;
     std::uint32_t maptrack_free; // head of the free list, 0 for none
     std::uint32_t mappings;      // records in use
+    std::uint64_t copied;        // bytes that it had copies move
 
     // Where an unfinished relinquish_grants goes on.
     struct {

@@ -90,6 +90,7 @@ GrantStatus copy_grant(Domain& caller, const gnttab_copy_t& operation) {
                                GrantAccess::write};
     if (destination.status() != GrantStatus::okay)
         return destination.status();
+    caller.grants.copied += bytes;
     std::memmove(destination.data() + operation.dest.offset, source.data() + operation.source.offset, bytes);
     return GrantStatus::okay;
 }

@@ -105,7 +105,11 @@ void prepare_run(Nanos duration) {
     start_housekeeping(keep_house);
 }
 
-void begin_run() { run_end = machine::now() + run_duration; }
+void begin_run() {
+    const auto now = machine::now();
+    run_end = now + run_duration;
+    landmark_page().started = now.since_start().count();
+}
 
 void end_run(landmark::Exit status, const char* message) {
     world_lock().lock(); // for good

@@ -136,6 +136,7 @@ void console_write(Domain& domain, const char* bytes, std::size_t count) {
     const LockGuard guard{console.lock};
     const RealTime now = machine::now();
     refill(console.budget, now);
+    console.printed += count;
     if (console.terminal)
         return show_escaped(domain, bytes, count);
     for (std::size_t i = 0; i < count; ++i)

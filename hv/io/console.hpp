@@ -32,6 +32,7 @@ struct Console {
     Lock lock; // taken before nothing but the output's own
     char line[line_bytes];
     std::uint32_t used;
+    std::uint64_t printed; // bytes that the guest gave, shown or not
     TextFilter filter;
     ConsoleBudget budget;
     RealTime partial_since;    // a line without its end is shown after a while (a prompt)

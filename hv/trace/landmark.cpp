@@ -79,6 +79,9 @@ void refresh_ledger_entry(Domain& domain) {
     entry.weight = domain.weight;
     entry.frames_owned = static_cast<std::uint32_t>(domain.frames.count);
     entry.frames_peak = static_cast<std::uint32_t>(domain.frames_peak);
+    entry.console_bytes = domain.console.printed;
+    entry.copied_bytes = domain.grants.copied;
+    entry.refreshed = machine::now().since_start().count();
     entry.shutdown_reason = domain.life == control::Life::shut_down || domain.life == control::Life::dying
                                 ? domain.shutdown_reason
                                 : 0xff;

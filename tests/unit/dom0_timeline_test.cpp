@@ -39,15 +39,33 @@ TEST(Timeline, LateEntriesAreNotLost) {
     EXPECT_FALSE(timeline.next().has_value());
 }
 
-TEST(Timeline, KnowsWhichGuestsItWillCreate) {
+TEST(Timeline, KnowsWhetherItWillCreateGuests) {
     Timeline timeline{entries};
-    EXPECT_TRUE(timeline.creates(2));
-    EXPECT_FALSE(timeline.creates(0));
     EXPECT_TRUE(timeline.will_create());
     while (timeline.take_due(Nanos{30}))
         continue;
     EXPECT_FALSE(timeline.will_create());
     EXPECT_FALSE(Timeline{}.next().has_value());
+}
+
+TEST(Timeline, AStopMayHideCreations) {
+    constexpr std::array hidden{
+        manifest::TimelineEntry{.at = 5, .action = Action::pause, .target = 0, .argument = 0},
+        manifest::TimelineEntry{.at = 9, .action = Action::stop, .target = 0, .argument = 1},
+    };
+    constexpr std::array none{
+        manifest::TimelineEntry{.at = 9, .action = Action::stop, .target = 0, .argument = 0}};
+    EXPECT_TRUE(Timeline{hidden}.will_create());
+    EXPECT_FALSE(Timeline{none}.will_create());
+}
+
+TEST(Timeline, CountsWhatItHandedOut) {
+    Timeline timeline{entries};
+    EXPECT_EQ(timeline.taken(), 0u);
+    static_cast<void>(timeline.take_due(Nanos{10}));
+    static_cast<void>(timeline.take_due(Nanos{10}));
+    static_cast<void>(timeline.take_due(Nanos{10})); // none is due
+    EXPECT_EQ(timeline.taken(), 2u);
 }
 
 TEST(Life, APoweroffIsNoCrashAndARebootStartsAgain) {

@@ -11,6 +11,7 @@ import typer
 
 from bulkhead.cli.progress import Progress
 from bulkhead.cli.summary import print_summary
+from bulkhead.cli.watch import EVERY, Watcher
 from bulkhead.console import HYPERVISOR
 from bulkhead.machine import RunOptions
 from bulkhead.parse import parse_guests, parse_icount
@@ -49,6 +50,9 @@ def boot(
     trace_size: str = typer.Option(
         "16M", help="Trace ring of each pCPU; what does not fit is counted as lost."
     ),
+    watch: bool = typer.Option(
+        False, "--watch", help="Show while it runs who gets how much: CPU, events, memory, I/O."
+    ),
     out: Optional[Path] = typer.Option(None, help="Keep trace, ledger and consoles in this folder."),
 ) -> int:
     """Boot Xen PV kernels. Ends when all guests are off or the time is over.
@@ -74,6 +78,9 @@ def boot(
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
         raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
 
+    if watch and interactive:
+        raise SpecError("--watch needs the terminal that --console is to have; give one of the two")
+
     def show(name: str, line: str) -> None:
         if console is None:
             print(f"{name}| {line}", flush=True)
@@ -84,6 +91,11 @@ def boot(
         with Terminal() as terminal:
             options = RunOptions(out=out, terminal=terminal, host_timeout=LONGEST_SESSION)
             result = replace(machine, terminal=console).run(options)
+    elif watch:
+        with Watcher() as watcher:
+            result = machine.run(
+                RunOptions(out=out, console=watcher.above(show), watch=watcher.show, watch_every=EVERY)
+            )
     else:
         with Progress("running") as progress:
             options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)

@@ -1,0 +1,150 @@
+"""`boot --watch`: who gets what while the machine runs. A live table in a terminal, a few plain lines now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bulkhead.live.sample import DomainRates, Rates, Sample, rates
+from bulkhead.text import format_ns
+
+PLAIN_INTERVAL_SECONDS = 5.0
+EVERY = 0.5  # seconds of this computer between two samples
+MIB = 1 << 20
+SMOOTH = 0.5  # weight of the newest pace in the estimate of the time left
+
+
+def count(rate: float) -> str:
+    """A rate or a size for people, at most four characters wide."""
+    for unit in ("", "k", "M"):
+        if rate < 999.5:
+            return (
+                f"{rate:.0f}{unit}"
+                if rate >= 9.95 or rate == 0 or not unit and rate >= 1
+                else f"{rate:.1f}{unit}"
+            )
+        rate /= 1000
+    return f"{rate:.1f}G"
+
+
+COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
+    ("weight", "", lambda row: str(row.weight)),
+    ("CPU", "%", lambda row: f"{100 * row.cpu:.1f}"),
+    ("hyperv.", "%", lambda row: f"{100 * row.hypervisor:.2f}"),
+    ("waiting", "vCPUs", lambda row: f"{row.waiting:.2f}"),
+    ("events", "/s", lambda row: count(row.events)),
+    ("wakes", "/s", lambda row: count(row.wakes)),
+    ("runs", "/s", lambda row: count(row.run_ins)),
+    ("calls", "/s", lambda row: count(row.hypercalls)),
+    ("traps", "/s", lambda row: count(row.traps)),
+    ("memory", "MiB", lambda row: f"{row.memory / MIB:.0f}"),
+    ("console", "B/s", lambda row: count(row.console)),
+    ("copied", "B/s", lambda row: count(row.copied)),
+)
+
+
+class Pace:
+    """How fast the machine's clock goes on this computer, from the samples."""
+
+    def __init__(self) -> None:
+        self._pace = 0.0  # machine's ns per second of this computer
+        self._before: Sample | None = None
+
+    def left(self, sample: Sample) -> float | None:
+        """Seconds of this computer until the machine's time is over, or None while nobody can tell."""
+        before, self._before = self._before, sample
+        if before is not None and before.at >= 0 and sample.host_seconds > before.host_seconds:
+            newest = (sample.at - before.at) / (sample.host_seconds - before.host_seconds)
+            self._pace = newest if self._pace == 0 else SMOOTH * newest + (1 - SMOOTH) * self._pace
+        return sample.left / self._pace if self._pace > 0 else None
+
+
+def head(sample: Sample, between: Rates, left: float | None) -> str:
+    """Where the run is: its own time, the time left, the scheduler, what nobody used."""
+    if sample.at < 0:
+        return f"{sample.state}, building guests"
+    over = f", {format_ns(sample.left)} left" if sample.left else ", time over"
+    here = f" (about {left:.0f} s here)" if left is not None and sample.left else ""
+    idle = f"idle {100 * between.idle:.1f} %, unbilled {100 * between.unbilled:.2f} %"
+    free = f"free {sample.free_frames * 4096 // MIB} of {sample.ram_frames * 4096 // MIB} MiB"
+    rough = "" if sample.exact else "; read while it changed"
+    when = f"{format_ns(sample.at)} of {format_ns(sample.duration)}"
+    return f"{when}{over}{here}; {sample.scheduler}; {idle}; {free}{rough}"
+
+
+def plain_lines(sample: Sample, between: Rates, left: float | None) -> list[str]:
+    """The table without a terminal: one line for the machine, one for each domain that lives."""
+    lines = [f"-- {head(sample, between, left)}"]
+    for row in between.domains:
+        if row.state == "gone":
+            continue
+        cells = (
+            f"{title} {cell(row)}{'' if unit == '/s' else ' '}{unit}".rstrip()
+            for title, unit, cell in COLUMNS
+        )
+        lines.append(f"   {row.name:15} {', '.join(cells)}")
+    return lines
+
+
+def table(sample: Sample, between: Rates, left: float | None) -> Group:
+    """The table for a terminal."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("domain\n")
+    for title, unit, _ in COLUMNS:
+        grid.add_column(f"{title}\n{unit}", justify="right")
+    for row in between.domains:
+        style = "dim" if row.state == "gone" else ""
+        grid.add_row(Text(row.name), *(cell(row) for _, _, cell in COLUMNS), style=style)
+    return Group(Text(head(sample, between, left), style="bold"), grid)
+
+
+class Watcher:
+    """Shows samples; a context manager around one run. On the terminal that there is, else as lines on standard error."""
+
+    def __init__(self) -> None:
+        stream = sys.stdout if sys.stdout.isatty() else sys.stderr
+        self._live = Live(console=Console(file=stream), auto_refresh=False) if stream.isatty() else None
+        self._before: Sample | None = None
+        self._pace = Pace()
+        self._next_plain = time.monotonic()
+
+    def show(self, sample: Sample) -> None:
+        """The newest sample, against the one shown before."""
+        between, left = rates(self._before, sample), self._pace.left(sample)
+        if self._live is not None:
+            self._live.update(table(sample, between, left), refresh=True)
+        elif time.monotonic() >= self._next_plain or sample.state == "finished":
+            self._next_plain = time.monotonic() + PLAIN_INTERVAL_SECONDS
+            print("\n".join(plain_lines(sample, between, left)), file=sys.stderr, flush=True)
+        else:
+            return  # the next line is about all the time since the last one
+        self._before = sample
+
+    def above(self, write: Callable[[str, str], None]) -> Callable[[str, str], None]:
+        """The same writer of guests' lines, but so that they do not tear the table."""
+        if self._live is None or not sys.stdout.isatty():
+            return write
+        console = self._live.console
+
+        def careful(name: str, line: str) -> None:
+            console.print(Text(f"{name}| {line}"))
+
+        return careful
+
+    def __enter__(self) -> Watcher:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()

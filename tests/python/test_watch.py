@@ -1,0 +1,183 @@
+"""Samples of a machine that goes on while it is read: what counts as one instant is one, and rates are what they say."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bulkhead.cli.watch import count, plain_lines
+from bulkhead.live import snapshot
+from bulkhead.live.sample import Sample, rates
+from bulkhead.live.snapshot import read_account, sample_of
+from bulkhead.run import DomainLedger, PcpuLedger
+from bulkhead.schema import constant, layout
+from bulkhead.spec import BulkheadError
+
+LEDGER_AT = 0x8000
+DOMAINS, PCPUS = 3, 2
+
+
+class BusyRam:
+    """The landmark and the ledger of a hypervisor that posts while it is read, one word at a time as hv/trace/ledger.cpp."""
+
+    def __init__(self, seed: int, often: float) -> None:
+        self._random, self._often = random.Random(seed), often
+        self.page = np.zeros(1, dtype=layout("landmark.Page"))
+        self.rows = np.zeros(DOMAINS, dtype=layout("landmark.LedgerEntry"))
+        self.rows["state"], self.rows["name"] = 1, [b"a", b"b", b"c"]
+        page = self.page[0]
+        page["magic"], page["version"] = constant("landmark.magic"), constant("landmark.version")
+        page["pcpus"], page["ledger_physical"] = PCPUS, LEDGER_AT
+        page["ledger_used"] = page["ledger_capacity"] = DOMAINS
+        self._words: list[tuple[Any, str, int]] = []
+
+    def _step(self) -> None:
+        if not self._words:
+            pcpu = self.page[0]["pcpu_ledgers"][self._random.randrange(PCPUS)]
+            field = self._random.choice(("guest_ns", "hypervisor_ns", "idle_ns", "unbilled_ns"))
+            elapsed = self._random.randrange(1, 5)
+            if field in ("guest_ns", "hypervisor_ns"):
+                self._words.append((self.rows[self._random.randrange(DOMAINS)], field, elapsed))
+            self._words += [(pcpu, field, elapsed), (pcpu, "end", elapsed)]
+        row, field, elapsed = self._words.pop(0)
+        row[field] += elapsed
+
+    def read(self, physical: int, size: int) -> bytes:
+        where = (
+            (self.rows, LEDGER_AT)
+            if physical >= LEDGER_AT and physical < LEDGER_AT + self.rows.nbytes
+            else (self.page, constant("landmark.physical_address"))
+        )
+        raw, start = where[0].view(np.uint8), physical - where[1]
+        words = []
+        for word in range(start, start + size, 8):
+            if self._random.random() < self._often:
+                for _ in range(self._random.randrange(4)):
+                    self._step()
+            words.append(raw[word : min(word + 8, start + size)].tobytes())
+        return b"".join(words)
+
+
+def skew(sample: Sample) -> int:
+    """Nanoseconds by which the domains' accounts miss those of the pCPUs."""
+    billed = sum(row.guest_ns + row.hypervisor_ns for row in sample.domains.values())
+    return billed - sum(pcpu.guest_ns + pcpu.hypervisor_ns for pcpu in sample.pcpus)
+
+
+def test_what_is_called_exact_was_the_state_at_one_instant() -> None:
+    exact = 0
+    for seed in range(100):
+        ram = BusyRam(seed, often=0.001)
+        states = []
+        step = ram._step
+
+        def remember() -> None:
+            step()
+            if not ram._words:
+                states.append((ram.rows["guest_ns"].tolist(), ram.page[0]["pcpu_ledgers"]["end"].tolist()))
+
+        ram._step = remember  # type: ignore[method-assign]
+        states.append(([0] * DOMAINS, ram.page[0]["pcpu_ledgers"]["end"].tolist()))
+        account = read_account(ram)  # type: ignore[arg-type]
+        if account.exact:
+            exact += 1
+            found = (account.rows["guest_ns"].tolist(), account.page["pcpu_ledgers"]["end"].tolist())
+            assert found in states, seed
+            assert skew(sample_of(account, 1, 0.0)) == 0
+    assert exact > 60, "most reads find a quiet moment"
+
+
+def test_a_machine_that_posts_too_fast_is_said_to_be_inexact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "TRIES", 5)
+    ram = BusyRam(1, often=0.1)
+    assert not read_account(ram).exact  # type: ignore[arg-type]
+
+
+def test_no_landmark_no_sample() -> None:
+    ram = BusyRam(1, often=0)
+    ram.page["magic"] = 0
+    with pytest.raises(BulkheadError, match="no landmark"):
+        read_account(ram)  # type: ignore[arg-type]
+
+
+def ledger(name: str, ran: int, **more: Any) -> DomainLedger:
+    """An account of domain 1."""
+    values: dict[str, Any] = {
+        "domain": 1,
+        "state": "alive",
+        "weight": 256,
+        "guest_ns": ran,
+        "hypervisor_ns": 0,
+        "waiting_ns": 0,
+        "blocked_ns": 0,
+        "hypercalls": 0,
+        "traps": 0,
+        "events_sent": 0,
+        "wakes": 0,
+        "run_ins": 0,
+        "frames_owned": 512,
+        "frames_peak": 512,
+        "shutdown_reason": None,
+    }
+    return DomainLedger(name=name, **{**values, **more})
+
+
+def machine_at(ms: int, *rows: DomainLedger, pcpus: int = 2) -> Sample:
+    """A sample so many milliseconds after the start, all time of both pCPUs in guests or idle."""
+    ns, ran = ms * 1_000_000, sum(row.guest_ns for row in rows)
+    first = PcpuLedger(0, ns, ran, 0, ns - ran, 0)
+    rest = (PcpuLedger(0, ns, 0, 0, ns, 0),) * (pcpus - 1)
+    domains = {row.name: row for row in rows}
+    return Sample(ns, 1_000_000_000, "running", "x", domains, (first, *rest), 1024, 512, True, ms / 10)
+
+
+def test_rates_are_of_the_time_between_and_sorted() -> None:
+    before = machine_at(100, ledger("a", 10_000_000, hypercalls=5), ledger("b", 50_000_000))
+    after = machine_at(
+        200,
+        ledger("a", 60_000_000, hypercalls=25, waiting_ns=45_000_000, refreshed=90_000_000, console_bytes=9),
+        ledger("b", 70_000_000),
+    )
+    found = rates(before, after)
+    assert found.seconds == pytest.approx(0.1)
+    assert [row.name for row in found.domains] == ["a", "b"]
+    a, b = found.domains
+    assert (a.cpu, b.cpu, found.idle) == (pytest.approx(0.25), pytest.approx(0.1), pytest.approx(0.65))
+    assert a.hypercalls == pytest.approx(200)
+    assert a.waiting == pytest.approx(0.5), "over the time since its own last refresh"
+    assert a.console == pytest.approx(100)
+    assert a.memory == 2 << 20
+
+
+def test_no_time_no_rates_and_the_gone_are_left_out() -> None:
+    now = machine_at(100, ledger("a", 10_000_000), ledger("old", 5, state="gone"))
+    assert rates(now, now).domains == () and rates(now, now).seconds == 0
+    later = machine_at(200, ledger("a", 20_000_000), ledger("old", 5, state="gone"))
+    assert [row.name for row in rates(now, later).domains] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (0, "0"),
+        (0.25, "0.2"),
+        (7, "7"),
+        (999.4, "999"),
+        (1000, "1.0k"),
+        (123_456, "123k"),
+        (5e6, "5.0M"),
+        (2e10, "20.0G"),
+    ],
+)
+def test_rates_for_people(rate: float, text: str) -> None:
+    assert count(rate) == text
+
+
+def test_a_plain_table_has_units_and_names() -> None:
+    after = machine_at(200, ledger("a", 60_000_000))
+    head, row = plain_lines(after, rates(None, after), 4.2)
+    assert head.startswith("-- 200 ms of 1 s, 800 ms left (about 4 s here); x; idle 85.0 %")
+    assert row.startswith("   a               weight 256, CPU 15.0 %")
