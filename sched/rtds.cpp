@@ -28,6 +28,7 @@ class Rtds : public sched::Policy {
   public:
     struct Vcpu : sched::Vcpu, intrusive::set_base_hook<>, intrusive::list_base_hook<> {
         Nanos budget;      // left in this period; less than nothing: it ran over
+        Nanos turn;        // left of its turn in what is left over
         RealTime deadline; // end of this period
         bool reserved;     // runs, or is queued, on its budget
         bool depleted;     // queued, and waits for its next period
@@ -73,12 +74,13 @@ class Rtds : public sched::Policy {
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
         if (Pcpu* pcpu = pcpu_of(vcpu); pcpu != nullptr) {
             pcpu->running = nullptr;
-            if (vcpu.reserved)
-                vcpu.budget -= ran;
+            (vcpu.reserved ? vcpu.budget : vcpu.turn) -= ran;
             vcpu.reserved = false;
         } else { // paused or gone while it waited
             dequeue(vcpu);
         }
+        if (why == sched::Stop::yielded || !sched::still_runnable(why))
+            vcpu.turn = Nanos{};
         if (sched::still_runnable(why))
             enqueue(vcpu, now);
     }
@@ -116,13 +118,20 @@ class Rtds : public sched::Policy {
 
     void enqueue(Vcpu& vcpu, RealTime now) {
         if (budget_of(vcpu) == Nanos{})
-            return others_.push_back(vcpu);
+            return take_part(vcpu);
         renew(vcpu, now);
         vcpu.reserved = vcpu.budget > Nanos{};
         vcpu.depleted = !vcpu.reserved;
         (vcpu.reserved ? servers_ : depleted_).insert(vcpu);
         if (vcpu.depleted && extra_)
-            others_.push_back(vcpu);
+            take_part(vcpu);
+    }
+    // In what is left over. Whose turn was interrupted goes on with it first.
+    void take_part(Vcpu& vcpu) {
+        if (vcpu.turn >= sched::least_slice && vcpu.turn < slice_)
+            return others_.push_front(vcpu);
+        vcpu.turn = slice_;
+        others_.push_back(vcpu);
     }
     void dequeue(Vcpu& vcpu) {
         if (vcpu.reserved)
@@ -153,7 +162,7 @@ class Rtds : public sched::Policy {
         for (Vcpu& vcpu : others_)
             if (vcpu.may_run_on(pcpu.id)) {
                 dequeue(vcpu);
-                return run(vcpu, pcpu, std::min(slice_, event));
+                return run(vcpu, pcpu, std::min(vcpu.turn, event));
             }
         if (depleted_.empty())
             return sched::Decision::idle();

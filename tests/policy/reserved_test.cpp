@@ -99,6 +99,15 @@ TEST(Rtds, WithExtraNothingIsLeftIdle) {
     EXPECT_GE(machine.share(other), 0.4);
 }
 
+TEST(Rtds, WhatIsLeftOverIsSharedInTurnsThatAnInterruptionDoesNotEnd) {
+    Machine machine{scheduler("rtds"), realistic()};
+    machine.add_domain(256, 0, one<Periodic>(milliseconds(4), milliseconds(1)), ~0ULL, {1'500, 4'000});
+    const auto first = machine.add_domain(256, 0, hogs(1));
+    const auto second = machine.add_domain(256, 0, hogs(1));
+    machine.run_for(milliseconds(2'000));
+    EXPECT_NEAR(machine.share(first), machine.share(second), 0.02);
+}
+
 TEST(Rtds, EveryServerOfADomainHasItsOwnBudgetOnTwoPcpus) {
     Machine machine{scheduler("rtds"), realistic(2)};
     const auto pair = machine.add_domain(256, 0, hogs(2), ~0ULL, {6'000, 10'000});

@@ -14,7 +14,8 @@ from bulkhead.figures.spec import Course
 from bulkhead.result import PointResult, Result
 
 PANEL_INCHES = 1.5
-NAMES_INCHES = 0.62  # above each panel, for the names of what happened
+NAMES_INCHES = 0.8  # above each panel, for the names of what happened and its title
+GAP_INCHES = 0.26  # between panels
 ROW_INCHES = 0.14  # of the legend
 COLUMNS = 4
 MS_PER_S = 1000
@@ -27,11 +28,11 @@ def draw_course(spec: Course, result: Result) -> Figure:
     caption = style.caption_lines(spec.caption, result)
     foot = style.caption_inches(caption) + 0.34
     head = 0.1 + ROW_INCHES * -(-len(parts) // COLUMNS)
-    height = head + foot + len(panels) * (PANEL_INCHES + NAMES_INCHES) + 0.2 * (len(panels) - 1)
+    height = head + foot + len(panels) * (PANEL_INCHES + NAMES_INCHES) + GAP_INCHES * (len(panels) - 1)
     figure = Figure(figsize=(style.COLUMN_INCHES, height))
     all_axes = []
     for index, (title, point) in enumerate(panels):
-        top = height - head - index * (PANEL_INCHES + NAMES_INCHES + 0.2) - NAMES_INCHES
+        top = height - head - index * (PANEL_INCHES + NAMES_INCHES + GAP_INCHES) - NAMES_INCHES
         axes = figure.add_axes((0.14, (top - PANEL_INCHES) / height, 0.845, PANEL_INCHES / height))
         _lines(axes, spec, point, parts)
         _marks(axes, _object(point, spec.marks))
