@@ -74,8 +74,11 @@ sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
     return costs;
 }
 
+// Path, effective values, costs in instructions.
+using SuccessorRow = std::tuple<std::string, std::vector<std::int64_t>, std::map<std::string, std::int64_t>>;
+
 sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guests,
-                    const std::vector<TimelineRow>& timeline) {
+                    const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors) {
     sim::Plan plan;
     plan.machine.pcpus = settings.pcpus;
     plan.machine.seed = settings.seed;
@@ -91,6 +94,9 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
                                row.start_paused, row.sched_values});
     for (const auto& [at, action, target, argument] : timeline)
         plan.timeline.push_back({at, static_cast<manifest::Action>(action), target, argument});
+    for (const auto& [path, values, costs] : successors)
+        plan.successors.push_back({open_policy(py::str{path}, path, values).policy,
+                                   sim::in_nanoseconds(read_costs(costs), plan.instruction)});
     return plan;
 }
 
@@ -102,9 +108,9 @@ class Simulation {
   public:
     Simulation(const py::object& policy, const std::string& name, const std::vector<std::int64_t>& values,
                const Settings& settings, const std::vector<GuestRow>& guests,
-               const std::vector<TimelineRow>& timeline)
+               const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors)
         : opened_{open_policy(policy, name, values)},
-          world_{opened_.policy, make_plan(settings, guests, timeline)} {
+          world_{opened_.policy, make_plan(settings, guests, timeline, successors)} {
         check();
     }
 
@@ -198,9 +204,9 @@ void add_simulation(py::module_& module) {
              py::arg("dom0_weight"), py::arg("end_when_idle"), py::arg("costs"));
     py::class_<Simulation>(module, "Simulation")
         .def(py::init<py::object, std::string, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
-                      std::vector<TimelineRow>>(),
+                      std::vector<TimelineRow>, std::vector<SuccessorRow>>(),
              py::arg("policy"), py::arg("name"), py::arg("values"), py::arg("settings"), py::arg("guests"),
-             py::arg("timeline"))
+             py::arg("timeline"), py::arg("successors"))
         .def("run", &Simulation::run, py::arg("events"))
         .def("summary", &Simulation::summary)
         .def("take_ring", &Simulation::take_ring, py::arg("pcpu"))

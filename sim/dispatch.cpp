@@ -1,6 +1,6 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
 // decides. The order of steps and what each bills to whom are those of hv/core/dispatch.cpp.
-#include "sim/machine.hpp"
+#include "sim/accounts.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,17 +24,22 @@ constexpr std::int64_t Costs::* cost_of(Step::Call call) {
 }
 } // namespace
 
+inline Machine::Core& Machine::next_core() {
+    Core* next = cores_.data();
+    for (std::size_t i = 1; i < cores_.size(); ++i)
+        if (cores_[i].next < next->next)
+            next = &cores_[i];
+    return *next;
+}
+
 bool Machine::run_until(RealTime end, std::uint64_t events) {
     for (std::uint64_t done = 0; !ended_; ++done) {
-        Core* next = cores_.data();
-        for (Core& core : cores_)
-            if (core.next < next->next)
-                next = &core;
-        if (next->next > end)
+        Core& next = next_core();
+        if (next.next > end)
             break;
         if (done == events)
             return true;
-        advance(*next);
+        advance(next);
     }
     if (!ended_)
         now_ = std::max(now_, end);
@@ -45,58 +50,50 @@ void Machine::advance(Core& core) {
     ++events_;
     active_ = &core;
     now_ = core.next;
+    bool entered = true; // the hypervisor
     if (core.halted) {
-        wake_from_halt(core);
+        entered = wake_from_halt(core);
     } else if (core.current == nullptr) {
         core.entered = now_; // its vCPU was taken off from elsewhere
         run_timers(core);
-        leave_hypervisor(core);
-    } else if (const RealTime irq = std::min({core.ends, core.timers.first(), core.poked}); irq <= now_) {
+    } else if (core.interrupted_at() <= now_) {
         interrupt(core);
     } else {
-        complete(core);
+        entered = complete(core);
     }
+    if (entered)
+        leave_hypervisor(core);
     active_ = nullptr;
     if (!complaint_.empty()) [[unlikely]]
         eject(Hook::pick, plugin::Fault::wrong_answer, std::exchange(complaint_, {}));
 }
 
-void Machine::refresh(Core& core) {
-    const RealTime irq = std::min({core.ends, core.timers.first(), core.poked});
-    if (core.current == nullptr) {
-        core.next = std::max(irq, core.posted);
-        return;
-    }
-    const Vcpu& vcpu = *core.current;
-    const RealTime done =
-        vcpu.step_.to_instant ? std::max(core.from, vcpu.step_.until) : core.from + vcpu.left;
-    core.next = std::max(std::min(irq, done), core.from);
-}
-
-void Machine::wake_from_halt(Core& core) {
+// False if it halts again.
+inline bool Machine::wake_from_halt(Core& core) {
     core.ledger.idle_ns += (now_ - core.posted).count();
     core.posted = core.entered = now_;
     bill(core, nullptr, options_.costs.idle_exit);
     run_timers(core);
-    if (!core.need_dispatch)
-        return refresh(core);
+    if (!core.need_dispatch) {
+        refresh(core);
+        return false;
+    }
     bill(core, nullptr, 0);
     trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
     core.halted = false;
     halted_ &= ~bit(core.id);
     core.ends = RealTime::never();
-    leave_hypervisor(core);
+    return true;
 }
 
-void Machine::interrupt(Core& core) {
+inline void Machine::interrupt(Core& core) {
     bill_guest(core, *core.current, now_);
     core.entered = now_;
     bill(core, core.current->domain, options_.costs.interrupt);
     run_timers(core);
-    leave_hypervisor(core);
 }
 
-void Machine::run_timers(Core& core) {
+[[gnu::always_inline]] inline void Machine::run_timers(Core& core) {
     if (core.poked <= now_)
         core.poked = RealTime::never();
     if (core.ends <= now_) {
@@ -104,6 +101,11 @@ void Machine::run_timers(Core& core) {
         core.reason = Stop::slice_end;
         core.need_dispatch = true;
     }
+    if (core.timers.first() <= now_)
+        fire_due(core);
+}
+
+void Machine::fire_due(Core& core) {
     while (Deadline* due = core.timers.take_due(now_)) {
         if (due == &housekeeping_) {
             const Nanos cost =
@@ -124,16 +126,16 @@ void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
           static_cast<std::uint64_t>((now_ - deadline).count()));
     const Nanos cost{options_.costs.fire};
     bill(core, owner.domain, cost.count());
-    if (core.current != nullptr && core.current != &owner) {
-        core.current->other_work += cost;
-        call().charge(incumbent_->object(), *owner.policy, cost);
-    }
     owner.upcall = true;
     wake(owner, WakeCause::timer);
+    if (core.current != nullptr && core.current != &owner) {
+        core.current->other_work += cost;
+        call().charge(policy_, *owner.policy, cost); // after the wake, as in the hypervisor
+    }
 }
 
-// The guest has come to the end of its step's work.
-void Machine::complete(Core& core) {
+// The guest has come to the end of its step's work. False if that needs no call of the hypervisor.
+inline bool Machine::complete(Core& core) {
     Vcpu& vcpu = *core.current;
     bill_guest(core, vcpu, now_);
     vcpu.left = Nanos{};
@@ -143,14 +145,15 @@ void Machine::complete(Core& core) {
     if (step.call == Step::Call::none || over) {
         vcpu.fetched = false;
         fetch(core, vcpu);
-        return refresh(core);
+        refresh(core);
+        return false;
     }
     core.entered = now_;
     carry_out(core, vcpu);
-    leave_hypervisor(core);
+    return true;
 }
 
-void Machine::carry_out(Core& core, Vcpu& vcpu) {
+inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
     const Step step = vcpu.step_;
     Domain& domain = *vcpu.domain;
     ++domain.ledger.hypercalls;
@@ -186,7 +189,7 @@ void Machine::carry_out(Core& core, Vcpu& vcpu) {
     }
 }
 
-void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
+inline void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
     vcpu.fetched = true; // looked at again once it is woken
     vcpu.waited = true;
     vcpu.left = vcpu.check_;
@@ -199,7 +202,7 @@ void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
     core.need_dispatch = true;
 }
 
-void Machine::leave_hypervisor(Core& core) {
+inline void Machine::leave_hypervisor(Core& core) {
     if (ended_)
         return;
     if (core.need_dispatch || core.current == nullptr)
@@ -213,7 +216,7 @@ void Machine::leave_hypervisor(Core& core) {
     refresh(core);
 }
 
-void Machine::fetch(const Core& core, Vcpu& vcpu) {
+inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     if (!vcpu.fetched) {
         vcpu.step_ = {};
         vcpu.resumed_ = core.from;
@@ -229,7 +232,7 @@ void Machine::fetch(const Core& core, Vcpu& vcpu) {
     }
 }
 
-void Machine::dispatch(Core& core) {
+[[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
     if (core.current != nullptr) {
         bill(core, core.current->domain, options_.costs.stop);
         stop_current(core, may_run(*core.current)  ? core.reason
@@ -238,13 +241,25 @@ void Machine::dispatch(Core& core) {
     }
     while (core.current == nullptr) {
         core.need_dispatch = false;
-        const auto answer = call().pick(incumbent_->object(), incumbent_->pcpu(core.id), for_policy());
+        const auto answer = call().pick(policy_, incumbent_->pcpu(core.id), for_policy());
         ++decisions_;
         if (answer.vcpu == nullptr && answer.slice >= sched::least_slice)
             return halt(core, answer.slice);
         if (Vcpu* vcpu = checked(answer, core))
             start(core, *vcpu, answer.slice);
     }
+}
+
+// The answer must be one of our objects, queued, allowed here, and given a sane slice. nullptr if it is not:
+// then another policy is in charge.
+inline Vcpu* Machine::checked(const sched::Decision& answer, const Core& core) {
+    const auto number = incumbent_->number_of(answer.vcpu);
+    Vcpu* vcpu = number ? by_number_[*number] : nullptr;
+    if (vcpu != nullptr && vcpu->state == RunState::queued && answer.vcpu->may_run_on(PcpuId{core.id}) &&
+        answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice) [[likely]]
+        return vcpu;
+    refuse(answer, vcpu, core);
+    return nullptr;
 }
 
 void Machine::stop_current(Core& core, Stop why) {
@@ -256,12 +271,12 @@ void Machine::stop_current(Core& core, Stop why) {
     change(vcpu, runnable ? RunState::queued : RunState::blocked, now_);
     trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why),
           static_cast<std::uint64_t>(ran.count()));
-    call().deschedule(incumbent_->object(), *vcpu.policy, why, ran, for_policy());
+    call().deschedule(policy_, *vcpu.policy, why, ran, for_policy());
     if (runnable)
         offer(vcpu);
 }
 
-void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
+inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
     const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
     bill(core, vcpu.domain, options_.costs.pick + load);
     core.loaded = core.current = &vcpu;
@@ -285,7 +300,7 @@ void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
     core.ends = now_ + slice;
 }
 
-void Machine::halt(Core& core, Nanos longest) {
+inline void Machine::halt(Core& core, Nanos longest) {
     bill(core, nullptr, options_.costs.pick);
     end_stretch(core);
     core.loaded = nullptr;

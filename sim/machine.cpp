@@ -1,6 +1,5 @@
-#include "sim/machine.hpp"
-
 #include "hv/plugin/fallback.hpp"
+#include "sim/accounts.hpp"
 
 #include <cstring>
 
@@ -57,6 +56,8 @@ Machine::Machine(Policy policy, const Options& options)
     }
     trace(cores_[0], Event::run_start, nullptr, trace::schema_version, 1'000'000'000);
     const auto& descriptor = *policy.descriptor;
+    first_ = &descriptor;
+    describe(policy);
     install(std::move(policy));
     trace(cores_[0], Event::policy_load, nullptr, static_cast<std::uint64_t>(descriptor.kind),
           plugin::abi_version);
@@ -79,27 +80,46 @@ void Machine::start_at(RealTime start) {
         cores_[0].timers.arm(housekeeping_, housekeeping_.at + milliseconds(10));
 }
 
-void Machine::install(Policy policy) {
+void Machine::describe(const Policy& policy) {
     const auto& descriptor = *policy.descriptor;
-    if (report_.kind == 0) {
-        copy_text(report_.name, descriptor.name);
-        report_.kind = static_cast<std::uint32_t>(descriptor.kind);
-        report_.parameter_count = descriptor.parameter_count;
-        std::ranges::copy(policy.values, report_.parameters);
-    }
+    copy_text(report_.name, descriptor.name);
+    report_.kind = static_cast<std::uint32_t>(descriptor.kind);
+    report_.parameter_count = descriptor.parameter_count;
+    std::ranges::copy(policy.values, report_.parameters);
+}
+
+void Machine::install(Policy policy) {
     former_ = std::move(incumbent_); // a hook of it may still be on the stack
     incumbent_ = std::make_unique<Incumbent>(std::move(policy), host_);
     incumbent_->start();
+    hooks_ = &incumbent_->hooks();
+    policy_ = incumbent_->object();
     by_number_.clear();
 }
 
 void Machine::enter(Vcpu& vcpu) {
     Domain& domain = *vcpu.domain;
-    if (domain.policy == nullptr)
-        domain.policy = incumbent_->enter_domain(domain.id, domain.weight, domain.cap, domain.sched_values);
-    vcpu.policy = incumbent_->enter_vcpu(*domain.policy, vcpu.id, domain.affinity, PcpuId{vcpu.pcpu});
+    if (domain.policy == nullptr) {
+        const bool given = incumbent_->policy().descriptor == first_;
+        domain.policy =
+            incumbent_->enter_domain(domain.id, domain.weight, domain.cap,
+                                     given ? std::span{domain.sched_values} : std::span<std::int64_t>{});
+    }
+    vcpu.policy = incumbent_->enter_vcpu(*domain.policy, vcpu.id, vcpu.affinity, PcpuId{vcpu.pcpu});
     by_number_.push_back(&vcpu);
-    call().attach(incumbent_->object(), *vcpu.policy);
+    call().attach(policy_, *vcpu.policy);
+}
+
+// Hands every vCPU to the policy now in charge: first all of them, then those that wait.
+void Machine::enter_everybody() {
+    for (Domain& domain : domains_)
+        domain.policy = nullptr;
+    for (Vcpu& vcpu : vcpus_)
+        if (vcpu.state != RunState::gone)
+            enter(vcpu);
+    for (const Vcpu& vcpu : vcpus_)
+        if (vcpu.state == RunState::queued)
+            call().wake(policy_, *vcpu.policy, for_policy());
 }
 
 // The fallback takes over, as in the hypervisor; a strict machine throws instead.
@@ -107,26 +127,28 @@ void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
     const std::string where = what + " at " + std::to_string(now_.since_start().count()) + " ns";
     if (!options_.eject)
         throw Misconduct{where};
-    const auto& fallback = hv::fallback_scheduler();
-    if (incumbent_->policy().descriptor == &fallback)
-        throw std::logic_error{"the built-in fallback scheduler failed: " + where};
     report_.ejected = static_cast<std::uint32_t>(fault);
     report_.hook = static_cast<std::uint32_t>(hook);
     report_.ejected_at = now_.since_start().count();
     trace(this->where(), Event::policy_eject, nullptr, std::uint64_t{report_.kind} << 32 | report_.hook,
           report_.ejected);
-    install({&fallback, nullptr, {}});
-    for (Domain& domain : domains_) {
-        domain.sched_values.clear(); // they were meant for the other one
-        domain.policy = nullptr;
-        for (Vcpu* vcpu : domain.vcpus) {
-            if (vcpu->state == RunState::gone)
-                continue;
-            enter(*vcpu);
-            if (vcpu->state == RunState::queued)
-                call().wake(incumbent_->object(), *vcpu->policy, for_policy());
-        }
-    }
+    install({&hv::fallback_scheduler(), nullptr, {}});
+    enter_everybody();
+    for (const Core& core : cores_)
+        poke(core.id);
+}
+
+void Machine::swap(Policy policy, const Costs& costs) {
+    for (Core& core : cores_) // all stand still
+        if (core.current != nullptr)
+            take_off(*core.current, core.reason);
+    options_.costs = costs;
+    if (report_.ejected == 0) // a misconduct is not forgotten
+        describe(policy);
+    const auto kind = static_cast<std::uint64_t>(policy.descriptor->kind);
+    install(std::move(policy));
+    trace(where(), Event::policy_load, nullptr, kind, plugin::abi_version);
+    enter_everybody();
     for (const Core& core : cores_)
         poke(core.id);
 }
@@ -148,6 +170,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
         vcpu.timer.order = static_cast<std::uint32_t>(vcpus_.size() - 1);
         vcpu.domain = &domain;
         vcpu.id = VcpuId{static_cast<std::uint16_t>(domain.vcpus.size())};
+        vcpu.affinity = domain.affinity;
         vcpu.since = now_;
         vcpu.glue_ = Nanos{options_.costs.glue};
         vcpu.check_ = Nanos{options_.costs.wait_check};
@@ -159,46 +182,6 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     trace(where(), Event::domain_create, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0,
           spec.weight);
     return domain;
-}
-
-void Machine::change(Vcpu& vcpu, RunState state, RealTime now) {
-    const auto elapsed = (now - vcpu.since).count();
-    if (vcpu.state == RunState::queued)
-        vcpu.domain->ledger.waiting_ns += elapsed;
-    else if (vcpu.state == RunState::blocked)
-        vcpu.domain->ledger.blocked_ns += elapsed;
-    vcpu.state = state;
-    vcpu.since = now;
-}
-
-void Machine::bill(Core& core, Domain* domain, std::int64_t cost) {
-    now_ += Nanos{cost};
-    const auto elapsed = (now_ - core.posted).count();
-    core.posted = now_;
-    if (domain == nullptr) {
-        core.ledger.unbilled_ns += elapsed;
-        return;
-    }
-    core.ledger.hypervisor_ns += elapsed;
-    domain->ledger.hypervisor_ns += elapsed;
-}
-
-void Machine::bill_guest(Core& core, Vcpu& vcpu, RealTime until) {
-    const Nanos elapsed = until - core.posted;
-    core.posted = core.from = until;
-    core.ledger.guest_ns += elapsed.count();
-    vcpu.domain->ledger.guest_ns += elapsed.count();
-    vcpu.worked_ += elapsed;
-    vcpu.left = std::max(vcpu.left - elapsed, Nanos{});
-}
-
-void Machine::end_stretch(const Core& core) {
-    const auto length = (now_ - core.entered).count();
-    if (length <= longest_.ns)
-        return;
-    const std::uint16_t domain =
-        core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
-    longest_ = {length, 3, 0, domain, core.id, 0};
 }
 
 void Machine::keep_house() {

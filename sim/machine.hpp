@@ -52,8 +52,8 @@ struct Vcpu final : Guest {
     bool waited = false;     // the step, a wait, has blocked already
     bool upcall = false;     // an event is to be delivered when it next runs guest code
     std::uint64_t asked = 0; // halted pCPUs that were offered it since it is queued
+    std::uint64_t affinity = ~std::uint64_t{0};
     std::uint32_t pauses = 0;
-    std::uint32_t number = 0;
     Nanos left{};       // guest work left in the step
     Nanos other_work{}; // on its pCPU while it ran, not for it
     RealTime since{};   // of the state
@@ -104,6 +104,9 @@ class Machine {
     void end_at(RealTime end) { end_ = end; } // at the first housekeeping after that
     void end_run(landmark::Exit status);
 
+    // Lets another policy take over all vCPUs as they stand. Called from domain 0's own step.
+    void swap(Policy policy, const Costs& costs);
+
     // Carries events out until `end`, or the run's end, or so many. True if there is more to do before `end`.
     bool run_until(RealTime end, std::uint64_t events = UINT64_MAX);
 
@@ -140,14 +143,20 @@ class Machine {
         sched::Stop reason = sched::Stop::preempted;
         TimerQueue timers;
         landmark::PcpuLedger ledger{};
+
+        [[nodiscard]] RealTime interrupted_at() const {
+            return std::min(std::min(ends, poked), timers.first());
+        }
     };
 
     // What hv/plugin/scheduler.cpp calls the hooks in its reports.
     enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
 
-    // machine.cpp
+    // machine.cpp, accounts.hpp
     void install(Policy policy);
+    void describe(const Policy& policy);
     void enter(Vcpu& vcpu);
+    void enter_everybody();
     void eject(Hook hook, plugin::Fault fault, const std::string& what);
     void keep_house();
     void change(Vcpu& vcpu, RunState state, RealTime now);
@@ -155,15 +164,17 @@ class Machine {
     void bill_guest(Core& core, Vcpu& vcpu, RealTime until);
     void end_stretch(const Core& core);
     // dispatch.cpp
+    [[nodiscard]] Core& next_core();
     void advance(Core& core);
-    void wake_from_halt(Core& core);
+    bool wake_from_halt(Core& core);
     void interrupt(Core& core);
-    void complete(Core& core);
+    bool complete(Core& core);
     void carry_out(Core& core, Vcpu& vcpu);
     void block(Core& core, Vcpu& vcpu, RealTime deadline);
     void leave_hypervisor(Core& core);
     void fetch(const Core& core, Vcpu& vcpu);
     void run_timers(Core& core);
+    void fire_due(Core& core);
     void fire(Core& core, Vcpu& owner, RealTime deadline);
     void dispatch(Core& core);
     void stop_current(Core& core, sched::Stop why);
@@ -182,12 +193,14 @@ class Machine {
     void poke(std::uint16_t id);
     void offer(Vcpu& vcpu);
     void offer_rest(const Core& core);
+    void offer_one_of(std::uint64_t pcpus, Vcpu& vcpu);
     [[nodiscard]] Vcpu* checked(const sched::Decision& answer, const Core& core);
+    void refuse(const sched::Decision& answer, const Vcpu* vcpu, const Core& core);
 
     // The hooks, counted.
     const sched::Hooks& call() {
         ++report_.hook_calls;
-        return incumbent_->hooks();
+        return *hooks_;
     }
     [[nodiscard]] const Core& where() const { return active_ != nullptr ? *active_ : cores_.front(); }
     // Never goes backwards, whichever pCPU asks.
@@ -205,6 +218,9 @@ class Machine {
     plugin::Host host_{};
     std::uint64_t random_;
     std::unique_ptr<Incumbent> incumbent_, former_;
+    const sched::Hooks* hooks_ = nullptr;       // the incumbent's, close at hand
+    void* policy_ = nullptr;                    // and its object
+    const plugin::Descriptor* first_ = nullptr; // the policy that domains were given values for
     std::vector<Core> cores_;
     std::deque<Domain> domains_;
     std::deque<Vcpu> vcpus_;

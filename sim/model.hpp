@@ -25,8 +25,10 @@ struct ModelOption {
 // What a model gets: its options, the world around it, and the clock's unit.
 class ModelSetup {
   public:
-    ModelSetup(World& world, const ModelOptions& options, Nanos instruction, Nanos loop, std::uint64_t seed)
-        : world_{&world}, options_{&options}, instruction_{instruction}, loop_{loop}, seed_{seed} {}
+    ModelSetup(World& world, const ModelOptions& options, Nanos instruction, Nanos loop, std::uint64_t seed,
+               std::size_t vcpu = 0)
+        : world_{&world}, options_{&options}, instruction_{instruction}, loop_{loop}, seed_{seed},
+          vcpu_{vcpu} {}
 
     // Throw std::invalid_argument with one line if the option is missing or no number.
     [[nodiscard]] std::string_view text(std::string_view name) const;
@@ -40,6 +42,7 @@ class ModelSetup {
     [[nodiscard]] Nanos operations(std::int64_t count) const { return (instructions(1'000) + loop_) * count; }
     [[nodiscard]] World& world() const { return *world_; }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
+    [[nodiscard]] std::size_t vcpu() const { return vcpu_; } // its number in the guest
     // When the workload stops, if it began at `began`.
     [[nodiscard]] RealTime ends(RealTime began) const;
 
@@ -48,6 +51,7 @@ class ModelSetup {
     const ModelOptions* options_; // the world's, which outlives every program
     Nanos instruction_, loop_;
     std::uint64_t seed_;
+    std::size_t vcpu_;
 };
 
 struct Model {
@@ -55,6 +59,8 @@ struct Model {
     std::string_view help; // empty for a model of a small guest: its help is in the guest image
     std::span<const ModelOption> options;
     Program (*program)(Guest& me, ModelSetup setup);
+    bool whole =
+        false; // stands for all vCPUs of a guest and its start, not for the workload of its first vCPU
 };
 
 [[nodiscard]] std::span<const Model> models();

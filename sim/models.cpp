@@ -20,7 +20,9 @@ constexpr ModelOption on_off_options[] = {
     {"off_us", "us", "5000", "mean time between two bursts (exponential)"},
 };
 constexpr ModelOption replay_options[] = {
-    {"steps", "text", "-", "what to repeat: pairs WORK:SLEEP in ns, separated by '/'"},
+    {"steps", "text", "-",
+     "what to do: WORK:SLEEP[:WAKE] in ns, separated by '/', those of the next vCPU after ';'"},
+    {"repeat", "1", "1", "0: sleep for ever after the last; 1: begin again"},
 };
 
 constexpr std::array table{
@@ -36,7 +38,7 @@ constexpr std::array table{
     Model{"sporadic", "works for a fixed time at random instants with a least distance", sporadic_options,
           sporadic},
     Model{"on_off", "bursts of work and pauses of random length", on_off_options, on_off},
-    Model{"replay", "works and sleeps as a recorded guest did", replay_options, replay},
+    Model{"replay", "works and sleeps as a recorded guest did", replay_options, replay, true},
 };
 
 } // namespace

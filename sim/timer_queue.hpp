@@ -20,18 +20,18 @@ struct Deadline {
 
 class TimerQueue {
   public:
-    [[nodiscard]] RealTime first() const { return heap_.empty() ? RealTime::never() : heap_.front()->at; }
+    [[nodiscard]] RealTime first() const { return heap_.empty() ? RealTime::never() : heap_.front().at; }
 
     void arm(Deadline& deadline, RealTime at) {
         if (!deadline.armed()) {
             deadline.at = at;
-            heap_.push_back(&deadline);
-            return rise(heap_.size() - 1, &deadline);
+            heap_.emplace_back();
+            return rise(heap_.size() - 1, {at, &deadline});
         }
         const bool earlier = at < deadline.at;
         deadline.at = at;
         const auto place = static_cast<std::size_t>(deadline.place);
-        earlier ? rise(place, &deadline) : sink(place, &deadline);
+        earlier ? rise(place, {at, &deadline}) : sink(place, {at, &deadline});
     }
 
     void cancel(Deadline& deadline) {
@@ -39,19 +39,21 @@ class TimerQueue {
             return;
         const auto place = static_cast<std::size_t>(deadline.place);
         deadline.place = -1;
-        Deadline* last = heap_.back();
+        const Entry last = heap_.back();
         heap_.pop_back();
-        if (last == &deadline)
+        if (last.deadline == &deadline)
             return;
-        rise(place, last);
-        sink(static_cast<std::size_t>(last->place), last);
+        if (place > 0 && before(last, heap_[(place - 1) / ways]))
+            rise(place, last);
+        else
+            sink(place, last);
     }
 
     // The nearest one if it is due, taken out; else nullptr.
     Deadline* take_due(RealTime now) {
         if (first() > now)
             return nullptr;
-        Deadline* due = heap_.front();
+        Deadline* due = heap_.front().deadline;
         cancel(*due);
         return due;
     }
@@ -59,21 +61,27 @@ class TimerQueue {
   private:
     static constexpr std::size_t ways = 4;
 
-    static bool before(const Deadline* a, const Deadline* b) {
-        return a->at != b->at ? a->at < b->at : a->order < b->order;
+    // The time beside the pointer: most comparisons look at nothing else.
+    struct Entry {
+        RealTime at{};
+        Deadline* deadline = nullptr;
+    };
+
+    static bool before(const Entry& a, const Entry& b) {
+        return a.at != b.at ? a.at < b.at : a.deadline->order < b.deadline->order;
     }
-    void put(std::size_t place, Deadline* deadline) {
-        heap_[place] = deadline;
-        deadline->place = static_cast<std::int32_t>(place);
+    void put(std::size_t place, const Entry& entry) {
+        heap_[place] = entry;
+        entry.deadline->place = static_cast<std::int32_t>(place);
     }
-    void rise(std::size_t place, Deadline* deadline) {
-        while (place > 0 && before(deadline, heap_[(place - 1) / ways])) {
+    void rise(std::size_t place, const Entry& entry) {
+        while (place > 0 && before(entry, heap_[(place - 1) / ways])) {
             put(place, heap_[(place - 1) / ways]);
             place = (place - 1) / ways;
         }
-        put(place, deadline);
+        put(place, entry);
     }
-    void sink(std::size_t place, Deadline* deadline) {
+    void sink(std::size_t place, const Entry& entry) {
         for (;;) {
             std::size_t least = place * ways + 1;
             if (least >= heap_.size())
@@ -82,15 +90,15 @@ class TimerQueue {
             for (std::size_t child = least + 1; child < end; ++child)
                 if (before(heap_[child], heap_[least]))
                     least = child;
-            if (!before(heap_[least], deadline))
+            if (!before(heap_[least], entry))
                 break;
             put(place, heap_[least]);
             place = least;
         }
-        put(place, deadline);
+        put(place, entry);
     }
 
-    std::vector<Deadline*> heap_;
+    std::vector<Entry> heap_;
 };
 
 } // namespace bulkhead::sim

@@ -1,6 +1,6 @@
 // How vCPUs become runnable and stop being it, from anywhere in the machine, and which halted pCPU hears of
 // it.
-#include "sim/machine.hpp"
+#include "sim/accounts.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -9,11 +9,6 @@ namespace bulkhead::sim {
 
 using sched::Stop;
 using trace::Event;
-
-bool Machine::may_run(const Vcpu& vcpu) {
-    return !vcpu.waiting && vcpu.pauses == 0 && vcpu.domain->pauses == 0 && vcpu.domain->alive &&
-           static_cast<bool>(vcpu.program);
-}
 
 void Machine::signal(Vcpu& vcpu) {
     if (vcpu.state == RunState::gone)
@@ -55,16 +50,16 @@ void Machine::enqueue(Vcpu& vcpu, WakeCause cause) {
     change(vcpu, RunState::queued, now_);
     ++vcpu.domain->ledger.wakes;
     trace(where(), Event::wake, &vcpu, static_cast<std::uint64_t>(cause), 0);
-    const PcpuId hint = call().place(incumbent_->object(), *vcpu.policy, for_policy());
+    const PcpuId hint = call().place(policy_, *vcpu.policy, for_policy());
     if ((halted_ >> (hint.value() & 63) & 1) != 0 && hint.value() < cores_.size())
         vcpu.policy->last_pcpu = hint;
-    call().wake(incumbent_->object(), *vcpu.policy, for_policy());
+    call().wake(policy_, *vcpu.policy, for_policy());
     offer(vcpu);
 }
 
 void Machine::leave_queue(Vcpu& vcpu, Stop why) {
     change(vcpu, RunState::blocked, now_);
-    call().deschedule(incumbent_->object(), *vcpu.policy, why, Nanos{}, for_policy());
+    call().deschedule(policy_, *vcpu.policy, why, Nanos{}, for_policy());
 }
 
 void Machine::poke(std::uint16_t id) {
@@ -76,12 +71,8 @@ void Machine::poke(std::uint16_t id) {
     refresh(core);
 }
 
-// Asks a halted pCPU that may have this queued vCPU; the others are asked one after another while it stays
-// queued.
-void Machine::offer(Vcpu& vcpu) {
-    const std::uint64_t able = halted_ & vcpu.policy->affinity;
-    if (able == 0)
-        return;
+// The others of the pCPUs are asked one after another while the vCPU stays queued.
+void Machine::offer_one_of(std::uint64_t able, Vcpu& vcpu) {
     const std::uint16_t last = vcpu.policy->last_pcpu.value();
     const auto best =
         (able >> (last & 63) & 1) != 0 ? last : static_cast<std::uint16_t>(std::countr_zero(able));
@@ -107,28 +98,20 @@ void Machine::offer_rest(const Core& core) {
     });
 }
 
-// The answer must be one of our objects, queued, allowed here, and given a sane slice.
-Vcpu* Machine::checked(const sched::Decision& answer, const Core& core) {
-    const auto wrong = [&](const std::string& what) -> Vcpu* {
-        eject(Hook::pick, plugin::Fault::wrong_answer,
-              "pick on pCPU " + std::to_string(core.id) + ": " + what);
-        return nullptr;
-    };
+// What was wrong with pick's answer.
+void Machine::refuse(const sched::Decision& answer, const Vcpu* vcpu, const Core& core) {
+    const char* what = "slice out of bounds";
     if (answer.vcpu == nullptr)
-        return wrong("idle for less than the least slice");
-    const auto number = incumbent_->number_of(answer.vcpu);
-    Vcpu* vcpu = number ? by_number_[*number] : nullptr;
-    if (vcpu == nullptr)
-        return wrong("not a vCPU, or one that is gone");
-    if (vcpu->state == RunState::running)
-        return wrong("runs already");
-    if (vcpu->state != RunState::queued)
-        return wrong("not runnable");
-    if (!answer.vcpu->may_run_on(PcpuId{core.id}))
-        return wrong("not allowed on this pCPU");
-    if (answer.slice < sched::least_slice || answer.slice > sched::longest_slice)
-        return wrong("slice out of bounds");
-    return vcpu;
+        what = "idle for less than the least slice";
+    else if (vcpu == nullptr)
+        what = "not a vCPU, or one that is gone";
+    else if (vcpu->state == RunState::running)
+        what = "runs already";
+    else if (vcpu->state != RunState::queued)
+        what = "not runnable";
+    else if (!answer.vcpu->may_run_on(PcpuId{core.id}))
+        what = "not allowed on this pCPU";
+    eject(Hook::pick, plugin::Fault::wrong_answer, "pick on pCPU " + std::to_string(core.id) + ": " + what);
 }
 
 void Machine::pause(Domain& domain) {
@@ -192,7 +175,7 @@ void Machine::remove(Vcpu& vcpu) {
         core.loaded = nullptr;
     core.timers.cancel(vcpu.timer);
     refresh(core);
-    call().detach(incumbent_->object(), *vcpu.policy);
+    call().detach(policy_, *vcpu.policy);
     --vcpu.domain->policy->vcpus;
     by_number_[*incumbent_->number_of(vcpu.policy)] = nullptr;
     incumbent_->forget(*vcpu.policy);
@@ -213,14 +196,14 @@ void Machine::destroy(Domain& domain) {
 void Machine::set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap) {
     domain.weight = domain.ledger.weight = domain.policy->weight = weight;
     domain.cap = domain.policy->cap = cap;
-    call().tune(incumbent_->object(), *domain.policy);
+    call().tune(policy_, *domain.policy);
 }
 
 void Machine::set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
     pause(vcpu);
     if (vcpu.state == RunState::running) // affinity may change only while it is blocked
         take_off(vcpu, Stop::paused);
-    vcpu.policy->affinity = affinity;
+    vcpu.affinity = vcpu.policy->affinity = affinity;
     unpause(vcpu);
 }
 

@@ -106,6 +106,10 @@ void World::act(Action action, std::size_t target, std::int64_t argument) {
         return machine_.end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
     if (action == Action::audit)
         return; // frames are not simulated
+    if (action == Action::swap) {
+        const Successor& successor = plan_.successors.at(static_cast<std::size_t>(argument));
+        return machine_.swap(successor.policy, successor.costs);
+    }
     if (action == Action::create)
         return build(target);
     Domain* domain = built_[target];
@@ -118,9 +122,15 @@ void World::act(Action action, std::size_t target, std::int64_t argument) {
         return machine_.pause(*domain);
     case Action::set_weight:
         return machine_.set_share(*domain, static_cast<std::uint32_t>(argument), domain->cap);
-    default:
+    case Action::set_affinity:
+        for (Vcpu* vcpu : domain->vcpus)
+            machine_.set_affinity(*vcpu, static_cast<std::uint64_t>(argument));
+        return;
+    case Action::destroy:
         built_[target] = nullptr;
         return machine_.destroy(*domain);
+    default:
+        throw std::invalid_argument{"timeline: the simulator's guests cannot be asked for anything"};
     }
 }
 
@@ -134,12 +144,15 @@ void World::build(std::size_t index) {
     spec.weight = guest.weight;
     spec.cap = guest.cap;
     spec.sched_values = guest.sched_values;
+    const Model& model = *find_model(guest.model);
     spec.programs.resize(guest.vcpus);
-    spec.programs.front() = [&, seed](Guest& me) {
-        const ModelSetup setup{*this, guest.options, plan_.instruction, Nanos{machine_.costs().loop}, seed};
-        return prologue(me, setup, Nanos{machine_.costs().start})
-            .then(find_model(guest.model)->program(me, setup));
-    };
+    for (std::size_t i = 0; i < (model.whole ? guest.vcpus : 1); ++i)
+        spec.programs[i] = [&, seed, i](Guest& me) {
+            const Costs& costs = machine_.costs();
+            const ModelSetup setup{*this, guest.options, plan_.instruction, Nanos{costs.loop}, seed, i};
+            return model.whole ? model.program(me, setup)
+                               : prologue(me, setup, Nanos{costs.start}).then(model.program(me, setup));
+        };
     built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
 }
 

@@ -28,6 +28,12 @@ struct GuestPlan {
     std::vector<std::int64_t> sched_values{};
 };
 
+// A policy that takes over, and what the hypervisor's work costs from then on.
+struct Successor {
+    Policy policy;
+    Costs costs; // in nanoseconds
+};
+
 struct Plan {
     Options machine;
     Nanos instruction{4};
@@ -36,6 +42,7 @@ struct Plan {
     bool end_when_idle = true;
     std::vector<GuestPlan> guests;
     std::vector<manifest::TimelineEntry> timeline; // sorted by time
+    std::vector<Successor> successors;             // whom the timeline swaps in: its argument is the index
 };
 
 class World {

@@ -15,7 +15,7 @@ LISTS_FRESH_SECONDS = 24 * 3600
 
 
 class Package(NamedTuple):
-    """A Debian package, why it is needed, and for what: "base" for everything, "lint" for the lint layer only."""
+    """A Debian package, why it is needed, and for what: "base" for everything, "lint" for the lint layer, "perf"."""
 
     name: str
     why: str
@@ -53,6 +53,7 @@ PACKAGES = (
     Package("python3-simpy3", "the simulator's speed is compared with it"),
     Package("python3-pytest", "system tests"),
     Package("python3-hypothesis", "system tests"),
+    Package("linux-perf", "samples for `bulkhead perf`", "perf"),
     Package("clang-19", "second compiler, fuzzers", "lint"),
     Package("clang-tidy-19", "checks of C++", "lint"),
     Package("clang-format-19", "format of C++", "lint"),

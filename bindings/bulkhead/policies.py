@@ -99,6 +99,11 @@ def _find(kind: str, name: str) -> Policy:
         if policy.kind != kind:
             raise SpecError(f"{name} is a {KIND_TEXT[policy.kind]}, not a {KIND_TEXT[kind]}")
         return policy
+    usual = (
+        plugin_dirs()[kind] / f"{name}.so"
+    )  # a policy's file has its name; to look is quicker than to read all
+    if usual.is_file() and (policy := read_policy(usual)).name == name and policy.kind == kind:
+        return policy
     policies = built_policies(kind)
     if name not in policies:
         raise SpecError(f"unknown {KIND_TEXT[kind]} '{name}'{suggest(name, policies)}")
@@ -143,6 +148,8 @@ def _python(spec: PolicySpec) -> ChosenPolicy:
 
 
 def _check_range(policy: Policy, parameter: Parameter, value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SpecError(f"policy {policy.name}: {parameter.name}={value!r} is not a whole number")
     if not parameter.least <= value <= parameter.most:
         unit = "" if parameter.unit == "1" else f" {parameter.unit}"
         raise SpecError(

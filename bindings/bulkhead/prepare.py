@@ -19,6 +19,7 @@ from bulkhead.spec import (
     BulkheadError,
     GuestSpec,
     Machine,
+    PolicySpec,
     SpecError,
     TimelineEntry,
 )
@@ -29,6 +30,7 @@ ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own 
 LEAST_GUEST_MEMORY = 1 * MIB
 HYPERVISOR_BYTES = 16 * MIB
 HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
+LONGEST_DURATION = 1 << 62  # ns
 RESERVED_NAMES = ("bulkhead", "dom0")
 NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 NEEDS_GUEST = (
@@ -99,7 +101,8 @@ def overhead(machine: Machine) -> int:
     return HYPERVISOR_BYTES + tables + machine.pcpus * machine.trace_bytes + machine.dom0_memory
 
 
-def _check_memory(machine: Machine, manifest_bytes: int) -> None:
+def _check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
+    """`manifest_bytes` are not known before all files are read; then it is checked once more."""
     guests = sum(guest.memory for guest in machine.guests)
     more_for_dom0 = dom0_bytes(machine, manifest_bytes) - machine.dom0_memory
     needed = guests + overhead(machine) + manifest_bytes + more_for_dom0
@@ -112,6 +115,9 @@ def _check_memory(machine: Machine, manifest_bytes: int) -> None:
 
 def check_entry(machine: Machine, entry: TimelineEntry) -> None:
     """One entry of the machine's timeline. SpecError, one line that names what is wrong."""
+    if not isinstance(entry, TimelineEntry):
+        raise SpecError(f"timeline: {entry!r} is not a TimelineEntry")
+    _check_types("timeline: ", entry)
     names = [guest.name for guest in machine.guests]
     enum_value("manifest.Action", entry.action, "timeline action")
     if entry.at < 0:
@@ -141,8 +147,10 @@ def _check_options(machine: Machine) -> None:
     most = constant("landmark.max_pcpus")
     if not 1 <= machine.pcpus <= most:
         raise SpecError(f"pcpus={machine.pcpus} is outside 1 to {most}")
-    if machine.duration <= 0:
-        raise SpecError("the duration must be longer than nothing")
+    if not 1 <= machine.duration <= LONGEST_DURATION:
+        raise SpecError(f"duration={machine.duration} ns is outside 1 to {LONGEST_DURATION}")
+    if not 1 <= machine.dom0_weight <= 65535:
+        raise SpecError(f"dom0_weight={machine.dom0_weight} is outside 1 to 65535")
     if machine.icount is not None and not 0 <= machine.icount <= 10:
         raise SpecError(f"icount={machine.icount} is outside 0 to 10")
     if machine.accel not in ("tcg", "kvm", "auto"):
@@ -167,10 +175,15 @@ PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "text"),
     "str | None": ((str, type(None)), "text or None"),
     "bool": ((bool,), "True or False"),
+    "PolicySpec | None": ((PolicySpec, type(None)), "a PolicySpec or None"),
+    "tuple[GuestSpec, ...]": ((tuple,), "a tuple of GuestSpec"),
+    "tuple[TimelineEntry, ...]": ((tuple,), "a tuple of TimelineEntry"),
+    "tuple[str, ...]": ((tuple,), "a tuple of names"),
+    "dict[str, int]": ((dict,), "a dict of whole numbers by name"),
 }
 
 
-def _check_types(what: str, described: GuestSpec | Machine) -> None:
+def _check_types(what: str, described: GuestSpec | Machine | TimelineEntry) -> None:
     """A value of a wrong type would otherwise be found late, and by something that does not know its name."""
     for field in fields(described):
         allowed, words = PLAIN_TYPES.get(str(field.type), ((object,), ""))
@@ -190,6 +203,7 @@ def check_machine(machine: Machine) -> None:
     _check_options(machine)
     for guest in machine.guests:
         _check_guest(guest, machine.pcpus)
+    _check_memory(machine)
     for entry in machine.timeline:
         check_entry(machine, entry)
 

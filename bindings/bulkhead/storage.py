@@ -10,6 +10,7 @@ import numpy as np
 
 from bulkhead.result.plain import from_plain, to_plain
 from bulkhead.run import Run
+from bulkhead.schema import RECORD
 from bulkhead.spec import BulkheadError
 
 SUMMARY = "run.json"
@@ -26,12 +27,14 @@ def save(run: Run, folder: Path) -> None:
         (folder / f"console-{name}.txt").write_text(text, encoding="utf-8")
 
 
-def load(folder: Path) -> Run:
-    """Read a run back. BulkheadError if the folder holds none."""
+def load(folder: Path, trace: bool = True) -> Run:
+    """Read a run back, or all of it but its trace. BulkheadError if the folder holds none."""
     hints = typing.get_type_hints(Run)
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         fields = {name: from_plain(hints[name], value, name) for name, value in summary.items()}
+        if not trace:
+            return Run(trace=np.zeros(0, dtype=RECORD), **fields)
         with np.load(folder / TRACE, allow_pickle=False) as arrays:
             return Run(trace=arrays["trace"], **fields)
     except (OSError, ValueError, KeyError, TypeError) as error:

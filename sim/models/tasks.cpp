@@ -1,5 +1,5 @@
 // Models that no small guest has: real-time tasks, bursts, and the replay of a recorded guest.
-#include "sim/model.hpp"
+#include "sim/world.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -30,25 +30,46 @@ class Random {
 
 struct Episode {
     Nanos work, sleep;
+    Nanos wake{-1}; // since the beginning, if it is to end at that instant whatever came before
 };
+
+// What the vCPU of that number has in `text`, which may be nothing.
+std::string_view part(std::string_view text, std::size_t number) {
+    for (; number > 0; --number) {
+        const std::size_t end = text.find(';');
+        if (end == std::string_view::npos)
+            return {};
+        text.remove_prefix(end + 1);
+    }
+    return text.substr(0, text.find(';'));
+}
+
+// One number, and the separator after it taken away. -1 if there is none.
+std::int64_t take_number(std::string_view& text, char separator) {
+    std::int64_t number = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    if (text.starts_with(separator))
+        text.remove_prefix(1);
+    else if (!text.empty())
+        return -1;
+    return error == std::errc{} ? number : -1;
+}
 
 std::vector<Episode> parse_episodes(std::string_view text) {
     std::vector<Episode> episodes;
-    const char* at = text.data();
-    const char* const end = at + text.size();
-    while (at < end) {
-        std::int64_t work = 0, sleep = 0;
-        const auto first = std::from_chars(at, end, work);
-        if (first.ec != std::errc{} || first.ptr == end || *first.ptr != ':')
-            throw std::invalid_argument{"option steps: write WORK:SLEEP/WORK:SLEEP in ns"};
-        const auto second = std::from_chars(first.ptr + 1, end, sleep);
-        if (second.ec != std::errc{} || work < 1 || sleep < 0 || (second.ptr != end && *second.ptr != '/'))
+    while (!text.empty()) {
+        std::string_view one = text.substr(0, text.find('/'));
+        text.remove_prefix(std::min(one.size() + 1, text.size()));
+        Episode episode{Nanos{take_number(one, ':')}, Nanos{take_number(one, ':')}};
+        const bool timed = !one.empty();
+        if (timed)
+            episode.wake = Nanos{take_number(one, ':')};
+        if (episode.work < Nanos{1} || episode.sleep < Nanos{} || (timed && episode.wake < Nanos{}) ||
+            !one.empty())
             throw std::invalid_argument{"option steps: write WORK:SLEEP/WORK:SLEEP in ns, WORK at least 1"};
-        episodes.push_back({Nanos{work}, Nanos{sleep}});
-        at = second.ptr == end ? end : second.ptr + 1;
+        episodes.push_back(episode);
     }
-    if (episodes.empty())
-        throw std::invalid_argument{"option steps: write at least one WORK:SLEEP in ns"};
     return episodes;
 }
 
@@ -102,19 +123,35 @@ Program on_off(Guest& me, ModelSetup setup) {
     }
 }
 
+// WORK is all that the guest runs of its own between two sleeps, its looks at its events included.
 Program replay(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
-    const std::vector<Episode> episodes = parse_episodes(setup.text("steps"));
-    for (std::uint64_t done = 0; me.now() < ends; ++done) {
+    const std::vector<Episode> episodes = parse_episodes(part(setup.text("steps"), setup.vcpu()));
+    if (episodes.empty() && setup.vcpu() == 0)
+        throw std::invalid_argument{"option steps: write at least one WORK:SLEEP in ns"};
+    const std::uint64_t last =
+        setup.number_or("repeat", 1) == 0 || episodes.empty() ? episodes.size() : UINT64_MAX;
+    const Costs& costs = setup.world().machine().costs();
+    const Nanos asleep{2 * costs.wait_check + costs.upcall}; // what a sleep takes of the guest's own time
+    RealTime began = me.now();
+    Nanos carried{};
+    for (std::uint64_t done = 0; me.now() < ends && done < last; ++done) {
         const Episode& episode = episodes[done % episodes.size()];
-        co_await me.run(episode.work);
+        if (done != 0 && done % episodes.size() == 0)
+            began = me.now(); // all over again
+        const Nanos wanted = episode.work - Nanos{costs.glue} - asleep + carried;
+        const Nanos work = std::max(wanted, Nanos{1});
+        carried = wanted - work; // what was too short for us is taken from the next ones
+        co_await me.run(work);
         co_await me.mark(code(Mark::operations), done + 1);
-        if (episode.sleep > Nanos{}) {
-            const RealTime wake = me.now() + episode.sleep;
-            while (me.now() < wake)
-                co_await me.wait(wake);
-        }
+        const RealTime wake = episode.wake < Nanos{} ? me.now() + episode.sleep : began + episode.wake;
+        if (episode.sleep == Nanos{} || wake <= me.now())
+            carried += asleep; // there is none
+        while (episode.sleep > Nanos{} && me.now() < wake)
+            co_await me.wait(wake);
     }
+    while (me.now() < ends)
+        co_await me.wait(ends);
 }
 
 } // namespace bulkhead::sim

@@ -1,11 +1,14 @@
-// How many scheduling decisions the simulator makes per second, and what a vCPU costs in memory. Built only
-// for `bulkhead bench`; the numbers are this computer's.
+// How many scheduling decisions the simulator makes per second, and what 100,000 vCPUs take in memory. Built
+// only for `bulkhead bench`; the numbers are this computer's.
 #include "sim/world.hpp"
 #include "tests/policy/plugin_file.hpp"
 
 #include <benchmark/benchmark.h>
 #include <chrono>
-#include <fstream>
+#include <cstdlib>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace bulkhead::sim_bench {
 namespace {
@@ -13,6 +16,7 @@ namespace {
 using namespace bulkhead::sim;
 
 constexpr std::int64_t at_a_time = 10'000; // events
+constexpr std::int64_t many = 100'000;     // vCPUs
 
 Policy load(const std::filesystem::path& path) {
     auto file = std::make_shared<PluginFile>(PluginFile::open(path).value());
@@ -48,27 +52,39 @@ std::unique_ptr<Machine> machine(const std::filesystem::path& policy, std::int64
     return made;
 }
 
-std::int64_t resident_bytes() {
-    std::ifstream file{"/proc/self/statm"};
-    std::int64_t whole = 0, resident = 0;
-    file >> whole >> resident;
-    return resident * 4096;
+// Past the first turns, unless that takes longer than anybody waits.
+void warm_up(Machine& machine, std::int64_t vcpus) {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds{1};
+    for (std::int64_t left = 3 * vcpus; left > 0 && std::chrono::steady_clock::now() < patience;
+         left -= at_a_time)
+        machine.run_until(RealTime::never(), at_a_time);
 }
 
 void decide(benchmark::State& state, const std::filesystem::path& policy, const ProgramMaker& program) {
-    const std::int64_t before = resident_bytes();
     const auto world = machine(policy, state.range(0), program);
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds{1};
-    for (std::int64_t left = 3 * state.range(0); left > 0 && std::chrono::steady_clock::now() < patience;
-         left -= at_a_time) // past the first turns
-        world->run_until(RealTime::never(), at_a_time);
+    warm_up(*world, state.range(0));
     const std::uint64_t start = world->decisions();
     for (auto _ : state)
         world->run_until(RealTime::never(), at_a_time);
     state.counters["decisions/s"] =
         benchmark::Counter(static_cast<double>(world->decisions() - start), benchmark::Counter::kIsRate);
-    state.counters["bytes/vcpu"] =
-        static_cast<double>(resident_bytes() - before) / static_cast<double>(state.range(0));
+}
+
+// The most memory that a process of its own, with all it contains, ever had resident.
+void reside(benchmark::State& state, const std::filesystem::path& policy) {
+    for (auto _ : state) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const auto world = machine(policy, many, &sleeper);
+            warm_up(*world, many);
+            std::_Exit(0);
+        }
+        int status = 0;
+        rusage used{};
+        if (child < 0 || ::wait4(child, &status, 0, &used) != child || status != 0)
+            return state.SkipWithError("the process ended before its time");
+        state.counters["resident MiB"] = static_cast<double>(used.ru_maxrss) / 1024;
+    }
 }
 
 } // namespace
@@ -76,11 +92,17 @@ void decide(benchmark::State& state, const std::filesystem::path& policy, const 
 
 int main(int argc, char** argv) {
     using namespace bulkhead;
-    using sim::PluginFile;
-    for (const auto& path : policy_test::scheduler_files()) {
-        const auto traits = PluginFile::open(path).value().descriptor().traits;
-        if ((traits & static_cast<std::uint32_t>(sched::Trait::misbehaves)) != 0)
-            continue;
+    auto files = policy_test::scheduler_files();
+    std::erase_if(files, [](const auto& path) {
+        return sim::PluginFile::open(path).value().has(sched::Trait::misbehaves);
+    });
+    for (const auto& path : files) // first: a process of its own still shares what this one has by then
+        benchmark::RegisterBenchmark(
+            ("resident/" + path.stem().string() + "/" + std::to_string(sim_bench::many)).c_str(),
+            [path](benchmark::State& state) { sim_bench::reside(state, path); })
+            ->Iterations(1)
+            ->Unit(benchmark::kMillisecond);
+    for (const auto& path : files)
         for (const auto& [name, program] :
              {std::pair{"busy", &sim_bench::busy}, {"sleepers", &sim_bench::sleeper}}) {
             const std::string title = "decisions/" + path.stem().string() + "/" + name;
@@ -88,9 +110,8 @@ int main(int argc, char** argv) {
                 benchmark::RegisterBenchmark(title.c_str(), [path, program](benchmark::State& state) {
                     sim_bench::decide(state, path, program);
                 });
-            bench->Unit(benchmark::kMillisecond)->Arg(8)->Arg(1'000)->Arg(10'000)->Arg(100'000);
+            bench->Unit(benchmark::kMillisecond)->Arg(8)->Arg(1'000)->Arg(10'000)->Arg(sim_bench::many);
         }
-    }
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();
 }

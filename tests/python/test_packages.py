@@ -30,7 +30,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_table_names_each_package_once() -> None:
     names = [package.name for package in packages.PACKAGES]
     assert len(names) == len(set(names))
-    assert all(package.why and package.group in ("base", "lint") for package in packages.PACKAGES)
+    assert all(package.why and package.group in ("base", "lint", "perf") for package in packages.PACKAGES)
 
 
 def test_missing_packages(fresh: Path) -> None:

@@ -12,7 +12,7 @@ import click
 import typer
 
 from bulkhead import qemu
-from bulkhead.cli import bench, boot, calibrate, image, listing, new, run, tests
+from bulkhead.cli import bench, boot, calibrate, image, listing, new, perf, replay, run, tests
 from bulkhead.spec import BulkheadError
 
 BAD_INPUT = 2
@@ -32,9 +32,11 @@ app.command("list")(listing.list_things)
 app.command("run")(run.run)
 app.command("boot")(boot.boot)
 app.command("new")(new.new)
+app.command("replay")(replay.replay)
 app.command("calibrate")(calibrate.calibrate)
 app.command("image")(image.image)
 app.command("bench")(bench.bench)
+app.command("perf")(perf.perf)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`bulkhead bench`: Debian's Linux on the bare machine against the same Linux as a guest, in one table."""
+"""`bulkhead bench`: Linux on the bare machine against Linux as a guest, and how fast the parts of Bulkhead are here."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import typer
 
 from bulkhead import qemu
 from bulkhead.cli.bench_simulator import bench_simulator
+from bulkhead.cli.bench_suites import SUITES, print_rows, rows
 from bulkhead.linux.compare import QUESTIONS, Row, compare
 from bulkhead.parse import parse_icount
+from bulkhead.result import write_json
 from bulkhead.spec import BulkheadError, SpecError
 from bulkhead.text import parse_size, suggest
 
 SIMULATOR = "simulator"
+MINIMUM_SECONDS = 0.02  # of each benchmark
+KNOWN = (*QUESTIONS, *SUITES)
 
 
 def _table(rows: tuple[Row, ...]) -> str:
@@ -29,11 +33,19 @@ def _table(rows: tuple[Row, ...]) -> str:
     return "\n".join(lines)
 
 
+def _bench_suite(what: str, out: Path | None) -> None:
+    found = rows(SUITES[what], MINIMUM_SECONDS)
+    print_rows(SUITES[what], found)
+    if out is not None:
+        write_json(out, {"benchmarks": found})
+
+
 def bench(
     what: str = typer.Argument(
         ...,
-        metavar="|".join((*QUESTIONS, SIMULATOR)),
-        help="boot: time to the first program; operations; simulator: its speed, and SimPy's.",
+        metavar="|".join(KNOWN),
+        help="boot: time to the first program; operations; policies: a wake, a pick; simulator: its speed, and SimPy's; "
+        "trace: reading traces.",
     ),
     mem: str = typer.Option("512M", help="Memory of the guest, and of the bare machine."),
     icount: str = typer.Option("2", help="2**SHIFT ns per instruction."),
@@ -41,13 +53,16 @@ def bench(
 ) -> int:
     """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image.
 
-    `bench simulator` measures the simulator on this computer instead.
+    `bench policies`, `simulator` and `trace` time the host's own code on this computer instead.
     """
     if what == SIMULATOR:
         bench_simulator(out)
         return 0
+    if what in SUITES:
+        _bench_suite(what, out)
+        return 0
     if what not in QUESTIONS:
-        raise SpecError(f"bench: there is no comparison '{what}'{suggest(what, (*QUESTIONS, SIMULATOR))}")
+        raise SpecError(f"bench: there is no comparison '{what}'{suggest(what, KNOWN)}")
     shift = parse_icount(icount)
     if shift is None:
         raise SpecError("--icount off: a comparison needs an exact clock; write for example --icount 2")

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from bootstrap.build import build, build_dir
-
 from bulkhead import _core
+from bulkhead.cli import bench_suites
 from bulkhead.paths import ROOT
 from bulkhead.policies import choose
+from bulkhead.result import write_json
 from bulkhead.sim.costs import Costs
 from bulkhead.spec import BulkheadError, PolicySpec
 
 WORK_NS, SLEEP_NS, SLICE_NS, VCPUS = 100_000, 700_000, 10_000_000, 8
+SUITE = bench_suites.SUITES["simulator"]
 SIMPY_NS = 2_000_000_000  # simulated by SimPy
 OURS_NS = 200_000_000_000  # and by the simulator, whose rate is then well above the clock's grain
 SAME = 0.02  # how far the two may be apart in decisions per simulated second
-
-
-def google_benchmarks(minimum_seconds: float) -> list[dict[str, Any]]:
-    """Rows of the suite: name, decisions per second of CPU time, bytes per vCPU."""
-    build("release", ["sim_bench"])
-    program = build_dir("release") / "tests" / "sim_bench"
-    words = [str(program), "--benchmark_format=json", f"--benchmark_min_time={minimum_seconds}"]
-    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise BulkheadError(f"bench: {result.stderr.strip().splitlines()[-1:]}")
-    rows: list[dict[str, Any]] = json.loads(result.stdout)["benchmarks"]
-    return rows
 
 
 def _simpy_model() -> Any:
@@ -92,7 +79,7 @@ def our_rate(costs: dict[str, int], nanoseconds: int = OURS_NS) -> tuple[float, 
     )
     policy = choose("scheduler", PolicySpec(_simpy_model().POLICY, {"slice": SLICE_NS // 1000}))
     simulation = _core.Simulation(
-        str(policy.policy.path), policy.policy.name, list(policy.values), settings, guests, []
+        str(policy.policy.path), policy.policy.name, list(policy.values), settings, guests, [], []
     )
     start = time.process_time()
     while simulation.run(10_000_000):
@@ -112,15 +99,17 @@ def compare() -> dict[str, float]:
 
 
 def bench_simulator(out: Path | None, minimum_seconds: float = 0.1) -> None:
-    """Print both tables; write them to `out`."""
+    """Print the tables; write their numbers to `out`."""
     found = compare()
     print("| | decisions per second of CPU time |\n| --- | ---: |")
     for name in ("simulator", "simpy"):
         print(f"| {name}, {VCPUS} vCPUs that sleep and wake | {found[name]:,.0f} |")
     print(f"| ratio | {found['ratio']:.0f} |\n")
-    rows = google_benchmarks(minimum_seconds)
-    print("| scheduler / guests / vCPUs | decisions per second of CPU time |\n| --- | ---: |")
+    rows = bench_suites.rows(SUITE, minimum_seconds)
+    bench_suites.print_rows(SUITE, rows)
+    print("\n| scheduler / vCPUs | resident MiB, the whole process |\n| --- | ---: |")
     for row in rows:
-        print(f"| {row['name'].removeprefix('decisions/')} | {row['decisions/s']:,.0f} |")
+        if "resident MiB" in row:
+            print(f"| {row['name'].partition('/')[2].partition('/iter')[0]} | {row['resident MiB']:,.0f} |")
     if out is not None:
-        out.write_text(json.dumps({"simpy": found, "benchmarks": rows}, indent=1) + "\n", encoding="utf-8")
+        write_json(out, {"simpy": found, "benchmarks": rows})

@@ -85,10 +85,10 @@ def is_finished(folder: Path, identity: str) -> bool:
         return False
 
 
-def load_run(folder: Path, experiment: Experiment) -> Captured:
-    """Read one run back. BulkheadError if the folder holds no finished run of this experiment."""
+def load_run(folder: Path, experiment: Experiment, trace: bool = True) -> Captured:
+    """Read one run back, or all but its trace. BulkheadError if the folder holds no finished run of this experiment."""
     place = _place(folder)
     if place.experiment != experiment.name:
         raise BulkheadError(f"{folder} was captured for {place.experiment}")
     point = Point(place.levels, place.settings, place.policy_settings)
-    return Captured(point, place.repeat, storage.load(folder), place.backend)
+    return Captured(point, place.repeat, storage.load(folder, trace), place.backend)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import functools
 import json
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.progress import Progress
 from bulkhead.result import PointResult, from_plain, to_plain, write_json
 from bulkhead.sim import simulate
+from bulkhead.spec import BulkheadError
 
 NUMBERS = "numbers.json"
 AT_A_TIME = 4  # runs that a worker takes before it reports
@@ -45,7 +49,7 @@ def _one(experiment: Experiment, point: Point, repeat: int, path: Path, resume: 
     machine = experiment.machine(point)
     mark = identity(machine, "sim")
     if resume and (path / NUMBERS).is_file() and is_finished(path, mark):
-        captured = replace(load_run(path, experiment), point=point)
+        captured = replace(load_run(path, experiment, trace=False), point=point)
         numbers = from_plain(PointResult, json.loads((path / NUMBERS).read_text(encoding="utf-8")), NUMBERS)
         return captured.without_trace(numbers, path)
     captured = Captured(point, repeat, simulate(machine), "sim")
@@ -61,9 +65,18 @@ def _work(task: _Task) -> list[Captured]:
     return [_one(experiment, *run, task.resume) for run in task.runs]
 
 
-def _ignore_interrupts() -> None:
-    """An interrupt is the parent's to see; it ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _become_worker() -> None:
+    """An interrupt is the parent's to see, which ends its workers; and no worker outlives its parent, however that ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def _tasks(batch: Batch, folder: Path) -> list[_Task]:
@@ -83,10 +96,15 @@ def sweep(batch: Batch, progress: Progress, folder: Path = FOLDER) -> list[Captu
     for path in {run[2].parent for task in tasks for run in task.runs}:
         path.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(batch.jobs, context, _ignore_interrupts) as pool:
+    with ProcessPoolExecutor(batch.jobs, context, _become_worker) as pool:
         futures = [pool.submit(_work, task) for task in tasks]
         try:
             return _gather(batch, futures, progress)
+        except BrokenProcessPool:
+            cancel(futures)
+            raise BulkheadError(
+                "a worker of the sweep was killed (is there memory enough?); run the same again with --resume"
+            ) from None
         except BaseException:
             cancel(futures)
             raise

@@ -10,6 +10,7 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.collect import landmark, merge
 from bulkhead.machine import RunOptions
+from bulkhead.manifest import successors
 from bulkhead.policies import PYTHON, ChosenPolicy, Policy, choose, domain_values
 from bulkhead.prepare import check_machine
 from bulkhead.run import Run
@@ -22,6 +23,7 @@ from bulkhead.storage import save
 from bulkhead.versions import NO_QEMU, versions
 
 EVENTS_AT_A_TIME = 200_000  # between two looks at Ctrl-C
+ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
 NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
 
 
@@ -35,7 +37,7 @@ class _Memory:
         return self._ledger[address : address + size]
 
 
-def _settings(machine: Machine, costs: Costs) -> _core.SimSettings:
+def _settings(machine: Machine, costs: dict[str, int]) -> _core.SimSettings:
     return _core.SimSettings(
         pcpus=machine.pcpus,
         seed=machine.seed,
@@ -45,24 +47,34 @@ def _settings(machine: Machine, costs: Costs) -> _core.SimSettings:
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
         end_when_idle=machine.end_when_idle,
-        costs=costs.instructions,
+        costs=costs,
     )
 
 
 def _timeline(machine: Machine) -> list[tuple[int, int, int, int]]:
+    names, swapped = [guest.name for guest in machine.guests], successors(machine)
     for entry in machine.timeline:
-        if entry.action in ("swap", "set_affinity"):
-            raise SpecError(f"timeline: the simulator does not do {entry.action}; run it with --backend qemu")
-    names = [guest.name for guest in machine.guests]
+        if entry.action in ASK_THE_GUEST:
+            raise SpecError(
+                f"timeline: {entry.action}: the simulator's guests cannot be asked; run it with --backend qemu"
+            )
     return [
         (
             entry.at,
             enum_value("manifest.Action", entry.action, "timeline action"),
             names.index(entry.guest) if entry.guest is not None else 0,
-            entry.argument,
+            swapped.index(entry.policy) if entry.policy is not None else entry.argument,
         )
         for entry in sorted(machine.timeline, key=lambda entry: entry.at)
     ]
+
+
+def _successors(machine: Machine) -> list[ChosenPolicy]:
+    """The schedulers that the timeline swaps in; they must be plug-ins."""
+    for spec in successors(machine):
+        if spec.name.startswith(PYTHON):
+            raise SpecError(f"timeline: swap: {spec.name} is written in Python; only a plug-in can take over")
+    return [choose("scheduler", spec) for spec in successors(machine)]
 
 
 def _policy_object(machine: Machine, policy: ChosenPolicy | None) -> object:
@@ -75,11 +87,22 @@ def _policy_object(machine: Machine, policy: ChosenPolicy | None) -> object:
     return scheduler(values)
 
 
-def _known(policy: ChosenPolicy | None) -> dict[str, Policy]:
-    return {policy.policy.name: policy.policy} if policy is not None else {}
+def _known(*policies: ChosenPolicy | None) -> dict[str, Policy]:
+    return {chosen.policy.name: chosen.policy for chosen in policies if chosen is not None}
 
 
-def _simulation(machine: Machine, policy: ChosenPolicy | None, costs: Costs) -> _core.Simulation:
+def _costs(policy: ChosenPolicy | None, given: Costs | None) -> dict[str, int]:
+    """Those given for all policies, or the calibrated ones of this one [instructions]."""
+    return (given or Costs.read(policy.policy.name if policy is not None else None)).instructions
+
+
+def _successor(chosen: ChosenPolicy, given: Costs | None) -> tuple[str, list[int], dict[str, int]]:
+    return str(chosen.policy.path), list(chosen.values), _costs(chosen, given)
+
+
+def _simulation(
+    machine: Machine, policy: ChosenPolicy | None, costs: Costs | None, swapped: list[ChosenPolicy]
+) -> _core.Simulation:
     known = policy.policy if policy is not None else None
     guests = [guest_model(spec, domain_values(known, spec.sched)) for spec in machine.guests]
     try:
@@ -87,9 +110,10 @@ def _simulation(machine: Machine, policy: ChosenPolicy | None, costs: Costs) -> 
             policy=_policy_object(machine, policy),
             name=policy.policy.name if policy is not None else "",
             values=list(policy.values) if policy is not None else [],
-            settings=_settings(machine, costs),
+            settings=_settings(machine, _costs(policy, costs)),
             guests=guests,
             timeline=_timeline(machine),
+            successors=[_successor(chosen, costs) for chosen in swapped],
         )
     except ValueError as error:
         raise SpecError(str(error)) from None
@@ -114,9 +138,9 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
     if machine.memctl is not None or machine.ringctl is not None:
         raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
     policy = choose("scheduler", machine.sched) if machine.sched is not None else None
-    costs = costs or Costs.read(policy.policy.name if policy is not None else None)
+    swapped = _successors(machine)
     start = time.monotonic()
-    simulation = _simulation(machine, policy, costs)
+    simulation = _simulation(machine, policy, costs, swapped)
     _carry_out(simulation, options.progress)
     seconds = time.monotonic() - start
     page_bytes, ledger = simulation.summary()
@@ -127,7 +151,7 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
         exit_status=int(page["exit_status"]),
         trace=trace,
         trace_sha256=digest,
-        landmark=landmark(page, _Memory(ledger), _known(policy)),
+        landmark=landmark(page, _Memory(ledger), _known(policy, *swapped)),
         consoles={},
         versions=versions(NO_QEMU),
         reproducible=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 from dataclasses import dataclass
@@ -41,9 +42,15 @@ class Costs:
         BulkheadError if the file is missing or damaged.
         """
         try:
-            rows = json.loads(path.read_text(encoding="utf-8"))["instructions"]
-            names = rows[next(iter(rows))]
-            middle = {name: int(statistics.median(row[name] for row in rows.values())) for name in names}
+            return _read(policy, path, path.stat().st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise BulkheadError(f"{path} holds no costs ({error}); run ./bulkhead calibrate") from None
-        return Costs(rows.get(policy, middle))
+
+
+@functools.lru_cache(maxsize=64)
+def _read(policy: str | None, path: Path, modified: int) -> Costs:
+    """Read again only if the file has changed."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["instructions"]
+    names = rows[next(iter(rows))]
+    middle = {name: int(statistics.median(row[name] for row in rows.values())) for name in names}
+    return Costs(rows.get(policy, middle))

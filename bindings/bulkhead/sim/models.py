@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bulkhead import _core
 from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, SpecError
 from bulkhead.text import suggest
@@ -25,12 +27,22 @@ def _words(spec: GuestSpec) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in spec.cmdline.split())
 
 
+def _text(spec: GuestSpec, path: Path) -> str:
+    """The contents of a file that `bulkhead replay` has written."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise SpecError(f"guest {spec.name}: file={path} holds no steps: {error}") from None
+
+
 def _model_options(spec: GuestSpec, name: str) -> dict[str, str]:
     models = own_models()
     if name not in models:
         raise SpecError(f"guest {spec.name}: there is no model '{name}'{suggest(name, models)}")
     rows = {row.name: row for row in (*models[name][1], *common_options())}
     given = _words(spec)
+    if "file" in given and "steps" in rows:
+        given["steps"] = _text(spec, Path(given.pop("file")))
     for word in given:
         if word not in rows:
             raise SpecError(f"guest {spec.name}: model {name} has no option '{word}'{suggest(word, rows)}")

@@ -1,0 +1,74 @@
+"""`bulkhead replay`: what the guests of a recorded run wanted, served again in the simulator, by any scheduler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bulkhead import storage
+from bulkhead.paths import ROOT
+from bulkhead.policies import parse_policy
+from bulkhead.run import EXIT_TEXT, Run
+from bulkhead.spec import BulkheadError
+
+OUT = ROOT / "out" / "replay"
+GOOD_ENDS = (0, 5)
+
+
+def _table(recorded: Run, replayed: Run, names: list[str]) -> str:
+    """CPU time, sleeps and waiting of each guest, then and now."""
+    lines = [
+        "| guest | CPU [ms] | replayed | wakes | replayed | waited [ms] | replayed |",
+        "| --- |" + " ---: |" * 6,
+    ]
+    for name in names:
+        then, now = recorded.landmark.ledger[name], replayed.landmark.ledger[name]
+        lines.append(
+            f"| {name} | {then.guest_ns / 1e6:,.3f} | {now.guest_ns / 1e6:,.3f} | {then.wakes} | {now.wakes} "
+            f"| {then.waiting_ns / 1e6:,.3f} | {now.waiting_ns / 1e6:,.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def replay(
+    run: Path = typer.Argument(
+        ..., help="Folder of a run, from `boot --out` or below an experiment's runs/."
+    ),
+    guest: List[str] = typer.Option([], help="Replay only these guests; default: all that ran."),
+    sched: Optional[str] = typer.Option(
+        None, help="Another scheduler, NAME[:p=v,...]; default: the recorded one."
+    ),
+    think: bool = typer.Option(
+        False, "--think", help="Sleeps keep their lengths; else they end when they ended then."
+    ),
+    out: Path = typer.Option(OUT, help="Folder for the workloads (GUEST.steps) and the simulated run."),
+) -> int:
+    """Turn a recorded trace into workloads of the simulator, run them, and compare.
+
+    The files serve as guests: kernel model:replay, cmdline file=GUEST.steps.
+    """
+    from bulkhead.sim import simulate
+    from bulkhead.sim.demand import demand, replay_machine
+
+    recorded = storage.load(run)
+    if sum(recorded.landmark.trace_lost):
+        raise BulkheadError(
+            f"{run}: {sum(recorded.landmark.trace_lost)} trace records are lost; record it again"
+        )
+    names = list(guest) or [
+        spec.name for spec in recorded.machine.guests if spec.name in recorded.landmark.ledger
+    ]
+    demands = [demand(recorded, name) for name in names]
+    policy = parse_policy("scheduler", sched) if sched is not None else None
+    machine = replay_machine(recorded, demands, out, policy, think)
+    replayed = simulate(machine)
+    if replayed.exit_status not in GOOD_ENDS:
+        raise BulkheadError(f"replay: {EXIT_TEXT.get(replayed.exit_status, 'unknown end')}")
+    storage.save(replayed, out / "run")
+    print(_table(recorded, replayed, names))
+    for each in demands:
+        print(f"wrote {out / each.name}.steps")
+    print(f"wrote {out / 'run'}")
+    return 0

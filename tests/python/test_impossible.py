@@ -1,0 +1,112 @@
+"""What can never work is refused before anything runs, on both back ends: one line with the parameter and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bulkhead import Costs, Guest, Machine, Policy, Timeline
+from bulkhead.backends import BACKENDS, find_backend
+from bulkhead.prepare import prepare
+from bulkhead.spec import MIB, BulkheadError, GuestSpec, SpecError, TimelineEntry
+
+HOG = GuestSpec("hog", "workload:cpu_hog", memory=4 * MIB)
+GOOD = Machine(guests=(HOG,), sched=Policy("credit"), duration=100_000_000)
+
+
+def guest(**wrong: Any) -> Machine:
+    return replace(GOOD, guests=(replace(HOG, **wrong),))
+
+
+def machine(**wrong: Any) -> Machine:
+    return replace(GOOD, **wrong)
+
+
+def entry(*words: Any) -> Machine:
+    return replace(GOOD, timeline=(TimelineEntry(*words),))
+
+
+IMPOSSIBLE = [
+    (machine(pcpus=0), "pcpus=0 is outside 1 to 64"),
+    (machine(pcpus=65), "pcpus=65 is outside 1 to 64"),
+    (machine(pcpus="two"), "pcpus='two' is not a whole number"),
+    (machine(pcpus=True), "pcpus=True is not a whole number"),
+    (machine(duration=0), "duration=0 ns is outside 1"),
+    (machine(duration=1.5), "duration=1.5 is not a whole number"),
+    (machine(icount=11), "icount=11 is outside 0 to 10"),
+    (machine(seed=-1), "seed=-1 is outside 0 to"),
+    (machine(trace_bytes=1), "trace_bytes=1 is no whole number of pages"),
+    (machine(dom0_weight=0), "dom0_weight=0 is outside 1 to 65535"),
+    (machine(memory=1 * MIB), "1 MiB are too little"),
+    (machine(trace_groups=("runs",)), "'runs'"),
+    (machine(sched=Policy("nobody")), "unknown scheduler 'nobody'"),
+    (machine(sched=Policy("credit", {"slices": 1})), "policy credit has no parameter 'slices'"),
+    (machine(sched=Policy("round_robin", {"slice": 1})), "slice=1 is outside 100 to 100000 us"),
+    (machine(sched=Policy("round_robin", {"slice": "x"})), "slice='x' is not a whole number"),
+    (machine(sched="credit"), "sched='credit' is not a PolicySpec"),
+    (machine(guests=("hog",)), "guests: 'hog' is no GuestSpec"),
+    (machine(guests=HOG), "guests=GuestSpec"),
+    (machine(guests=(HOG, HOG)), "two guests are named 'hog'"),
+    (machine(guests=(replace(HOG, memory=600 * MIB),)), "too little: the guests want 600 MiB"),
+    (guest(weight=0), "guest hog: weight=0 is outside 1 to 65535"),
+    (guest(weight=65536), "guest hog: weight=65536 is outside 1 to 65535"),
+    (guest(weight="much"), "guest hog: weight='much' is not a whole number"),
+    (guest(cap=101), "guest hog: cap=101 is outside 0 to 100 per cent"),
+    (guest(vcpus=0), "guest hog: vcpus=0 is outside 1 to 32"),
+    (guest(vcpus=33), "guest hog: vcpus=33 is outside 1 to 32"),
+    (guest(memory=4096), "guest hog: 4096 bytes of memory are too little; give at least 1M"),
+    (guest(name=""), "guest name ''"),
+    (guest(name="dom0"), "guest name 'dom0' is taken"),
+    (guest(kernel="workload:cpu_hug"), "unknown workload 'cpu_hug'; did you mean 'cpu_hog'?"),
+    (guest(cmdline="mark_op=1"), "workload cpu_hog has no option 'mark_op'"),
+    (guest(sched={"weigth": 1}), "policy credit has no parameter of domains 'weigth'"),
+    (guest(time_mode="slow"), "'slow'"),
+    (guest(on_crash="cry"), "'cry'"),
+    (entry(-1, "pause", "hog"), "timeline: pause at -1 ns is before the start"),
+    (entry("1s", "pause", "hog"), "timeline: at='1s' is not a whole number"),
+    (entry(1, "pawse", "hog"), "timeline action 'pawse'"),
+    (entry(1, "pause", "nobody"), "timeline: pause of 'nobody'"),
+    (entry(1, "set_weight", "hog", 0), "timeline: set_weight: 0 is outside 1 to 65535"),
+    (entry(1, "set_affinity", "hog", 2), "timeline: set_affinity: 0x2 is no mask"),
+    (entry(1, "swap"), "timeline: swap"),
+]
+
+
+@pytest.mark.parametrize(
+    "backend", [lambda m: prepare(m), lambda m: find_backend("sim")(m, None)], ids=["qemu", "sim"]
+)
+@pytest.mark.parametrize("wrong, message", IMPOSSIBLE, ids=[message for _, message in IMPOSSIBLE])
+def test_machines(backend: Callable[[Machine], object], wrong: Machine, message: str) -> None:
+    with pytest.raises(SpecError) as error:
+        backend(wrong)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_good_machine_is_good() -> None:
+    assert set(BACKENDS) == {"qemu", "sim"}
+    prepare(GOOD)
+    assert GOOD.run(backend="sim").exit_status in (0, 5)
+
+
+@pytest.mark.parametrize(
+    "act, message",
+    [
+        (lambda: GOOD.run(backend="sum"), "backend: there is no 'sum'; did you mean 'sim'?"),
+        (lambda: Costs({"pick": -1}), "cost pick=-1: write whole instructions from 0 up"),
+        (lambda: Costs({"pick": "x"}), "cost pick=x: write whole instructions from 0 up"),  # type: ignore[dict-item]
+        (lambda: Costs({"pik": 1}), "no cost 'pik'; did you mean 'pick'?"),
+        (lambda: Timeline().at("soon", "pause", "hog"), "timeline"),
+        (lambda: Timeline().at(-1, "pause", "hog"), "write whole nanoseconds from 0 up"),
+        (lambda: Timeline().at(1, "pawse", "hog"), "'pawse'"),
+    ],
+)
+def test_values(act: Callable[[], object], message: str) -> None:
+    with pytest.raises(BulkheadError) as error:
+        act()
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_guest_is_the_same_class() -> None:
+    assert Guest is GuestSpec

@@ -1,0 +1,103 @@
+"""A recorded trace as a workload of the simulator: its replay wants what the recorded guests wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bulkhead import storage
+from bulkhead.cli import main
+from bulkhead.sim import simulate
+from bulkhead.sim.demand import demand, replay_machine
+from bulkhead.spec import MIB, BulkheadError, GuestSpec, Machine, PolicySpec
+
+MILLISECOND = 1_000_000
+GUESTS = (
+    GuestSpec("victim", "workload:responder", "peer=pinger", memory=4 * MIB),
+    GuestSpec("pinger", "workload:pinger", "peer=victim", memory=4 * MIB),
+    GuestSpec("task", "workload:periodic", "period_us=3000 work_us=700", memory=4 * MIB, weight=512),
+    GuestSpec("bursts", "model:on_off", "on_us=900 off_us=2500", memory=4 * MIB),
+)
+RECORDED = simulate(
+    Machine(guests=GUESTS, sched=PolicySpec("credit"), duration=1000 * MILLISECOND, end_when_idle=False)
+)
+
+
+@pytest.mark.parametrize("sched", [None, PolicySpec("round_robin"), PolicySpec("stride")])
+def test_the_replay_of_a_run_gives_the_same_demand(tmp_path: Path, sched: PolicySpec | None) -> None:
+    wanted = [demand(RECORDED, guest.name) for guest in GUESTS]
+    replayed = simulate(replay_machine(RECORDED, wanted, tmp_path, sched))
+    assert replayed.landmark.policies[0].name == (sched or RECORDED.machine.sched).name  # type: ignore[union-attr]
+    for each in wanted:
+        then, now = (run.landmark.ledger[each.name] for run in (RECORDED, replayed))
+        assert each.work_ns == pytest.approx(then.guest_ns, rel=0.001)
+        assert now.guest_ns == pytest.approx(then.guest_ns, rel=0.02)
+        again = demand(replayed, each.name)
+        assert again.work_ns == pytest.approx(each.work_ns, rel=0.02)
+        if sched is None:  # under another scheduler, work that comes late is done without a sleep between
+            assert again.sleeps == pytest.approx(each.sleeps, rel=0.05)
+
+
+def test_episodes_are_the_guests_own(tmp_path: Path) -> None:
+    (task,) = demand(RECORDED, "task").vcpus
+    usual = sorted(episode.work for episode in task)[len(task) // 2]
+    assert usual == pytest.approx(700_000, rel=0.02)
+    assert sorted(b.wake - a.wake for a, b in zip(task, task[1:]))[len(task) // 2] == pytest.approx(
+        3_000_000, rel=0.02
+    )
+
+
+def test_sleeps_may_keep_their_lengths_instead(tmp_path: Path) -> None:
+    wanted = [demand(RECORDED, "task")]
+    then = replay_machine(RECORDED, wanted, tmp_path, think=True)
+    (task,) = demand(simulate(then), "task").vcpus
+    (before,) = wanted[0].vcpus
+    assert sorted(e.sleep for e in task)[len(task) // 2] == pytest.approx(
+        sorted(e.sleep for e in before)[len(before) // 2], rel=0.02
+    )
+
+
+def test_every_vcpu_has_its_own(tmp_path: Path) -> None:
+    steps = tmp_path / "two.steps"
+    steps.write_text("1000000:4000000;2000000:3000000\n", encoding="ascii")
+    guest = GuestSpec("two", "model:replay", f"file={steps}", memory=4 * MIB, vcpus=2)
+    run = simulate(
+        Machine(guests=(guest,), sched=PolicySpec("credit"), duration=500 * MILLISECOND, end_when_idle=False)
+    )
+    first, second = demand(run, "two").vcpus
+    assert first[3].work == pytest.approx(1_000_000, rel=0.02)
+    assert second[3].work == pytest.approx(2_000_000, rel=0.02)
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storage.save(RECORDED, tmp_path / "run")
+    words = ["replay", str(tmp_path / "run"), "--sched", "eevdf", "--out", str(tmp_path / "again")]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "| task |" in said and "victim.steps" in said
+    assert storage.load(tmp_path / "again" / "run").landmark.policies[0].name == "eevdf"
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["replay", "/nowhere"], "/nowhere holds no run"),
+        (["replay", "RUN", "--guest", "nobody"], "no guest 'nobody' ran there"),
+        (["replay", "RUN", "--sched", "nobody"], "unknown scheduler 'nobody'"),
+    ],
+)
+def test_mistakes(words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storage.save(RECORDED, tmp_path / "run")
+    words = [str(tmp_path / "run") if word == "RUN" else word for word in words]
+    assert main([*words, "--out", str(tmp_path / "again")]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+def test_a_file_that_holds_no_steps_is_named(tmp_path: Path) -> None:
+    machine = replace(
+        RECORDED.machine, guests=(GuestSpec("x", "model:replay", "file=/nowhere", memory=4 * MIB),)
+    )
+    with pytest.raises(BulkheadError, match="file=/nowhere holds no steps"):
+        simulate(machine)
