@@ -5,6 +5,8 @@
 #include "abi/types.hpp"
 
 #include <array>
+#include <bit>
+#include <cstddef>
 
 namespace bulkhead::trace {
 
@@ -24,6 +26,16 @@ struct Record {
 static_assert(sizeof(Record) == 32);
 
 inline constexpr std::uint16_t no_domain = 0xffff;
+
+// `domain` and `vcpu` as they stand in the word that begins with `event`.
+struct Who {
+    std::uint64_t bits;
+    constexpr Who(DomainId domain, VcpuId vcpu)
+        : bits{std::uint64_t{domain.value()} << 16 | std::uint64_t{vcpu.value()} << 32} {}
+};
+inline constexpr Who nobody{DomainId{no_domain}, VcpuId{0}};
+static_assert(std::endian::native == std::endian::little && offsetof(Record, event) == 8 &&
+              offsetof(Record, domain) == 10 && offsetof(Record, vcpu) == 12 && offsetof(Record, pcpu) == 14);
 
 // Groups are switched on and off together by the manifest's trace mask.
 enum class Group : std::uint32_t {

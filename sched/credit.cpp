@@ -1,9 +1,8 @@
-// In each round every active domain is given credit in proportion to its weight and pays for each
-// nanosecond that its vCPUs run; whoever has spent its credit waits for the next round, which begins when
-// nobody who could run has credit left, and debt is carried over. A waking vCPU whose domain has more of
-// its share left than the one that runs takes the pCPU at once. It may do so once per rate limit, so waking
-// is no weapon, and since billing is exact neither dodging ticks nor owning many vCPUs yields more than the
-// weight.
+// In each round every active domain gets credit by its weight and pays for each nanosecond that its vCPUs
+// run; whoever has spent it waits for the next round, which begins when nobody who could run has credit
+// left, and debt is carried over. A waking vCPU whose domain has more of its share left than the one that
+// runs takes the pCPU at once, once per rate limit, so waking is no weapon, and since billing is exact
+// neither dodging ticks nor owning many vCPUs yields more than the weight.
 //
 // Paper:    L. Cherkasova, D. Gupta, A. Vahdat, "Comparison of the three CPU schedulers in Xen",
 //           Performance Evaluation Review 35(2), 2007, for credit, weight and cap; M. Shreedhar, G.
@@ -14,9 +13,8 @@
 //           many hundreds of vCPUs (a pick may look at each), caches (no memory of where a vCPU was warm).
 // Bounds:   on one pCPU, what a domain that always wants to run gets in any window is its weight's part to
 //           within two of its shares of a round plus one rate limit. A vCPU of a domain that uses less than
-//           its share preempts hogs at once, waits at most two graces (100 us) for each other vCPU of that
-//           kind, and one rate limit if it wakes more often than that. Nobody waits longer than one second
-//           plus the turns of others who did.
+//           its share preempts hogs at once, waits at most two graces (100 us) for each other of its kind,
+//           and one rate limit if it wakes more often. Nobody waits a second longer than others who did.
 #include "sched/contract.hpp"
 
 #include <algorithm>
@@ -109,15 +107,14 @@ class Credit : public sched::Policy {
     }
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
-        Domain& domain = domain_of(vcpu);
-        bill(domain, ran, now);
+        bill(domain_of(vcpu), ran, now);
         if (vcpu.is_linked()) // paused or gone while it waited
             leave_queue(vcpu);
         else
             vcpu.on->running = nullptr;
         if (sched::still_runnable(why))
             return requeue(vcpu, why, now);
-        --domain.runnable;
+        --domain_of(vcpu).runnable;
         vcpu.on = nullptr;
     }
 
@@ -149,9 +146,7 @@ class Credit : public sched::Policy {
 
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
 
-    [[nodiscard]] std::int64_t period_at(RealTime now) const {
-        return now.since_start().count() / round_.count();
-    }
+    std::int64_t period_at(RealTime now) const { return now.since_start().count() / round_.count(); }
 
     void bill(Domain& domain, Nanos amount, RealTime now) {
         domain.credit -= amount;
@@ -173,17 +168,21 @@ class Credit : public sched::Policy {
         return domain.allowance > Nanos{};
     }
 
-    // Gives every domain the same number of rounds' shares, as many as the least indebted candidate for this
-    // pCPU needs. What a domain saves is bounded, so that sleeping is no bank. False if nobody may run here.
+    // Gives all domains as many rounds' shares as the least indebted candidate for this pCPU needs, or, so
+    // that it is done seldom, a turn. Savings are bounded: sleeping is no bank. False if nobody may run.
     bool start_round(const Pcpu& pcpu, RealTime now) {
         ready_.splice(ready_.end(), spent_);
         set_shares();
-        std::int64_t rounds = INT64_MAX;
+        std::int64_t rounds = INT64_MAX, largest = 1;
         for (const Vcpu& vcpu : ready_)
-            if (vcpu.may_run_on(pcpu.id) && within_cap(domain_of(vcpu), now))
-                rounds = std::min(rounds, rounds_needed(domain_of(vcpu)));
+            if (Domain& domain = domain_of(vcpu); vcpu.may_run_on(pcpu.id) && within_cap(domain, now)) {
+                const auto debt = std::max(-domain.credit, Nanos{});
+                rounds = std::min(rounds, 1 + debt.count() / domain.share.count());
+                largest = std::max(largest, domain.share.count());
+            }
         if (rounds == INT64_MAX)
             return false;
+        rounds = std::max(rounds, rate_limit_.count() / largest);
         for (Domain& domain : domains_) {
             const Nanos most = std::max(domain.share * 2, rate_limit_);
             domain.credit = std::min(domain.credit + domain.share * rounds, most);
@@ -191,10 +190,6 @@ class Credit : public sched::Policy {
         }
         promote_the_patient(now);
         return true;
-    }
-
-    static std::int64_t rounds_needed(const Domain& domain) {
-        return domain.credit > Nanos{} ? 1 : 1 + -domain.credit.count() / domain.share.count();
     }
 
     // Shares out the round among those that take part. Credit left shrinks or grows alike; debts stay.
@@ -213,13 +208,9 @@ class Credit : public sched::Policy {
     }
 
     void promote_the_patient(RealTime now) {
-        for (auto next = ready_.begin(); next != ready_.end();) {
-            Vcpu& vcpu = *next++;
-            if (now - vcpu.queued_at > patience && within_cap(domain_of(vcpu), now)) {
-                vcpu.unlink();
-                woken_.push_back(vcpu);
-            }
-        }
+        for (auto next = ready_.begin(); next != ready_.end();)
+            if (Vcpu& vcpu = *next++; now - vcpu.queued_at > patience && within_cap(domain_of(vcpu), now))
+                woken_.splice(woken_.end(), ready_, ready_.iterator_to(vcpu));
     }
 
     bool pay_boost(Domain& domain, RealTime now) const {
@@ -261,11 +252,19 @@ class Credit : public sched::Policy {
         vcpu.queued_at = now;
         if (why == sched::Stop::yielded)
             return spent_.push_back(vcpu); // until everybody else has had a turn
-        if (domain_of(vcpu).credit <= Nanos{})
+        if (domain_of(vcpu).credit <= Nanos{} || (why == sched::Stop::slice_end && is_outranked(vcpu)))
             return ready_.push_back(vcpu);
         ready_.push_front(vcpu); // its turn is not over
         if (why == sched::Stop::preempted)
             vcpu.on->held = &vcpu;
+    }
+
+    // Nobody lives on the rounds that another pCPU begins while the next in turn here has as much.
+    [[nodiscard]] bool is_outranked(const Vcpu& vcpu) const {
+        for (const Vcpu& next : ready_)
+            if (next.may_run_on(vcpu.on->id) && domain_of(next).credit > Nanos{})
+                return !(standing_of(domain_of(next)) < standing_of(domain_of(vcpu)));
+        return false;
     }
 
     static void leave_queue(Vcpu& vcpu) {

@@ -8,6 +8,15 @@ namespace bulkhead::hv {
 namespace {
 
 machine::TscScale scale{};
+
+// The same for this file's own use: ns = (ticks >> down) * factor >> 32. Equal to the pvclock formula to the
+// nanosecond, with one shift less and no branch.
+struct Conversion {
+    std::uint64_t origin, factor;
+    std::uint8_t down;
+};
+constinit Conversion conversion{};
+
 // Counts TSC ticks during 50 ms of the interval timer's channel 2 (1 193 182 Hz), gated through port 0x61.
 std::uint64_t measure_hz() {
     constexpr std::uint32_t pit_hz = 1'193'182, count = pit_hz / 20;
@@ -41,7 +50,11 @@ machine::TscScale scale_for(std::uint64_t hz) {
 
 } // namespace
 
-void start_clock(std::uint64_t hz) { scale = scale_for(hz != 0 ? hz : measure_hz()); }
+void start_clock(std::uint64_t hz) {
+    scale = scale_for(hz != 0 ? hz : measure_hz());
+    const auto up = scale.shift > 0 ? scale.shift : 0;
+    conversion = {scale.origin, std::uint64_t{scale.mul} << up, static_cast<std::uint8_t>(up - scale.shift)};
+}
 
 void spin_for(Nanos duration) {
     const auto end = machine::now() + duration;
@@ -57,9 +70,9 @@ TscScale tsc_scale() { return scale; }
 RealTime now() { return time_of(cpu::rdtsc()); }
 
 RealTime time_of(std::uint64_t tsc) {
-    auto ticks = tsc - scale.origin;
-    ticks = scale.shift >= 0 ? ticks << scale.shift : ticks >> -scale.shift;
-    return RealTime{static_cast<std::int64_t>((static_cast<unsigned __int128>(ticks) * scale.mul) >> 32)};
+    const auto ticks = (tsc - conversion.origin) >> conversion.down;
+    return RealTime{
+        static_cast<std::int64_t>((static_cast<unsigned __int128>(ticks) * conversion.factor) >> 32)};
 }
 
 } // namespace machine

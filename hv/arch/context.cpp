@@ -11,6 +11,8 @@
 #include "hv/core/traps_seams.hpp"
 #include "hv/mm/paging.hpp"
 
+#include <bit>
+
 extern "C" {
 bool load_selector_ds(std::uint16_t selector);
 bool load_selector_es(std::uint16_t selector);
@@ -48,15 +50,19 @@ bool has_breakpoints(const Vcpu& vcpu) { return (vcpu.debug[7] & 0xff) != 0; }
 void disable_breakpoints() { asm volatile("mov %0, %%dr7" ::"r"(0x400UL)); }
 
 // A register that held a null selector keeps nothing but its base, which is loaded separately.
-void load_selectors(Vcpu& vcpu) {
-    if ((vcpu.ds | cpu::read_ds()) != 0)
-        static_cast<void>(load_selector_ds(vcpu.ds));
-    if ((vcpu.es | cpu::read_es()) != 0)
-        static_cast<void>(load_selector_es(vcpu.es));
-    if ((vcpu.fs | cpu::read_fs()) != 0)
-        static_cast<void>(load_selector_fs(vcpu.fs));
-    if ((vcpu.gs | cpu::read_gs()) != 0)
-        static_cast<void>(load_selector_gs(vcpu.gs));
+void load_selectors(const Pcpu& self, const Selectors& to) {
+    if ((std::bit_cast<std::uint64_t>(to) | std::bit_cast<std::uint64_t>(self.left_selectors)) == 0)
+        [[likely]]
+        return;
+    const auto& from = self.left_selectors;
+    if ((to.ds | from.ds) != 0)
+        static_cast<void>(load_selector_ds(to.ds));
+    if ((to.es | from.es) != 0)
+        static_cast<void>(load_selector_es(to.es));
+    if ((to.fs | from.fs) != 0)
+        static_cast<void>(load_selector_fs(to.fs));
+    if ((to.gs | from.gs) != 0)
+        static_cast<void>(load_selector_gs(to.gs));
 }
 
 } // namespace
@@ -72,14 +78,13 @@ void load_segment_bases(const Vcpu& vcpu) {
 }
 
 void save_selectors(Vcpu& vcpu) {
-    vcpu.ds = cpu::read_ds();
-    vcpu.es = cpu::read_es();
-    vcpu.fs = cpu::read_fs();
-    vcpu.gs = cpu::read_gs();
+    auto& into = vcpu.selectors;
+    cpu::read_selectors(into.ds, into.es, into.fs, into.gs);
 }
 
 void save_context(Vcpu& vcpu) {
     save_selectors(vcpu);
+    pcpu().left_selectors = vcpu.selectors;
     save_segment_bases(vcpu);
     if (has_breakpoints(vcpu))
         disable_breakpoints();
@@ -91,15 +96,16 @@ void save_context(Vcpu& vcpu) {
 }
 
 void load_context(Vcpu& vcpu) {
+    auto& self = pcpu();
     vcpu.hypervisor_stack = stack_top();
-    pcpu().space.store(vcpu.domain->id.value(),
-                       std::memory_order_seq_cst); // before any of its translations exist
+    self.space.store(vcpu.domain->id.value(),
+                     std::memory_order_seq_cst); // before any of its translations exist
     const auto root = (vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root).value() << page_shift;
-    if (pcpu().root != root)
+    if (self.root != root)
         machine::load_root(Mfn{root >> page_shift});
     load_gdt_of(vcpu);
     load_ldt_of(vcpu);
-    load_selectors(vcpu);
+    load_selectors(self, vcpu.selectors);
     load_segment_bases(vcpu);
     if (has_breakpoints(vcpu))
         load_debug_registers(vcpu);

@@ -21,10 +21,11 @@ inline constexpr std::uint64_t pe = 1 << 0, mp = 1 << 1, em = 1 << 2, ts = 1 << 
                                wp = 1 << 16, pg = 1ULL << 31;
 }
 
+// RDMSR and RDTSC clear the upper halves of both registers.
 inline std::uint64_t rdmsr(std::uint32_t index) {
-    std::uint32_t low, high;
+    std::uint64_t low, high;
     asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));
-    return (static_cast<std::uint64_t>(high) << 32) | low;
+    return high << 32 | low;
 }
 inline void wrmsr(std::uint32_t index, std::uint64_t value) {
     asm volatile("wrmsr" ::"c"(index), "a"(static_cast<std::uint32_t>(value)),
@@ -32,9 +33,9 @@ inline void wrmsr(std::uint32_t index, std::uint64_t value) {
                  : "memory");
 }
 inline std::uint64_t rdtsc() {
-    std::uint32_t low, high;
+    std::uint64_t low, high;
     asm volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-    return (static_cast<std::uint64_t>(high) << 32) | low;
+    return high << 32 | low;
 }
 struct Cpuid {
     std::uint32_t a, b, c, d;
@@ -90,29 +91,14 @@ inline void clac() { asm volatile("clac" ::: "memory", "cc"); }
 inline void interrupts_off() { asm volatile("cli" ::: "memory"); }
 inline void interrupts_on() { asm volatile("sti" ::: "memory"); }
 // Waits for an interrupt with interrupts on, and leaves them off: no window between test and halt.
-inline void wait_for_interrupt() { asm volatile("sti; hlt; cli" ::: "memory"); }
+// For halt.cpp, which says why the counter is read.
+inline void wait_for_interrupt() { asm volatile("rdtsc; sti; hlt; cli" ::: "rax", "rdx", "memory"); }
 
 inline std::uint64_t read_fs_base() { return rdmsr(msr::fs_base); }
 inline std::uint64_t read_gs_base() { return rdmsr(msr::gs_base); }
-inline std::uint16_t read_ds() {
-    std::uint16_t v;
-    asm volatile("mov %%ds, %0" : "=r"(v));
-    return v;
-}
-inline std::uint16_t read_es() {
-    std::uint16_t v;
-    asm volatile("mov %%es, %0" : "=r"(v));
-    return v;
-}
-inline std::uint16_t read_fs() {
-    std::uint16_t v;
-    asm volatile("mov %%fs, %0" : "=r"(v));
-    return v;
-}
-inline std::uint16_t read_gs() {
-    std::uint16_t v;
-    asm volatile("mov %%gs, %0" : "=r"(v));
-    return v;
+inline void read_selectors(std::uint16_t& ds, std::uint16_t& es, std::uint16_t& fs, std::uint16_t& gs) {
+    asm volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+                 : "=m"(ds), "=m"(es), "=m"(fs), "=m"(gs));
 }
 
 struct [[gnu::packed]] TablePointer {

@@ -69,8 +69,7 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
     } else if (regs->vector < 32) {
         name_stretch(StretchKind::trap, static_cast<std::uint32_t>(regs->vector));
         count(vcpu.domain->ledger->traps);
-        trace_event(trace::Event::trap, vcpu.domain, &vcpu, regs->vector << 32 | (regs->error & 0xffffffff),
-                    regs->rip);
+        trace_event(trace::Event::trap, vcpu, regs->vector << 32 | (regs->error & 0xffffffff), regs->rip);
         if (regs->vector != vector::nmi)
             handle_guest_trap(vcpu, fault_address);
     } else {

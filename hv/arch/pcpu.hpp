@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/landmark.hpp"
+#include "abi/plugin.hpp"
 #include "abi/trace.hpp"
 #include "hv/core/timer.hpp"
 #include "hv/core/vcpu.hpp"
@@ -18,19 +19,25 @@ inline constexpr std::size_t ist_stack_bytes =
 
 inline constexpr std::uint32_t no_guest = 0xffff; // no domain has this number
 
+// Code of a plug-in.
+struct TextRange {
+    std::uint64_t start = 0, end = 0;
+};
+
 // What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
 struct Guard {
     std::uint64_t rsp = 0; // 0: no plug-in call is in progress; first, guard.S writes it
-    std::uint64_t text_start = 0, text_end = 0;
+    const TextRange* text = nullptr;
     RealTime deadline{};
     std::uint32_t looks = 0; // how often an interrupt found the call in progress and let it go on
-    std::uint32_t fault = 0; // plugin::Fault, set by the trap handler or by a service
+    plugin::Fault fault = plugin::Fault::none; // set by the trap handler or by a service
     std::uint64_t fault_rip = 0;
     std::uint64_t fault_vector = 0;
 };
 
 // Fields belong to the pCPU itself, except those said to be others' too.
 struct alignas(64) Pcpu {
+    Guard guard; // first, for guard.S
     PcpuId id{};
     std::uint32_t apic_id = 0;
     std::atomic<bool> need_dispatch = false; // others set it, then kick
@@ -61,10 +68,11 @@ struct alignas(64) Pcpu {
 
     trace::Record* trace = nullptr;
     landmark::TraceRing* trace_ring = nullptr;
-    Guard guard;
+    std::uint64_t trace_tag = 0; // this pCPU's part of a record
 
-    std::uint64_t loaded_gdt = 0;                // base in force, to spare an lgdt
-    std::uint64_t root = 0;                      // CR3 in force
+    Selectors left_selectors{0xffff, 0xffff, 0xffff, 0xffff}; // what the last context left in the registers
+    std::uint64_t loaded_gdt = 0;                             // base in force, to spare an lgdt
+    std::uint64_t root = 0;                                   // CR3 in force
     std::atomic<std::uint32_t> space = no_guest; // whose page tables those are, a DomainId; others read it
 };
 

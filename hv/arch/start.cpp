@@ -6,6 +6,7 @@
 #include "hv/arch/clock.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/features.hpp"
+#include "hv/arch/halt.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/arch/multiboot.hpp"
@@ -92,7 +93,7 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
     }
     landmark_page().seed = header.seed;
     landmark_page().clock_hz = machine::tsc_scale().hz;
-    trace_event(trace::Event::run_start, nullptr, nullptr, trace::schema_version, machine::tsc_scale().hz);
+    trace_event(trace::Event::run_start, trace::schema_version, machine::tsc_scale().hz);
 }
 
 template<class T>
@@ -155,6 +156,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     const auto& header = check_manifest(manifest);
     choose_processors(header.pcpus);
     start_clock(header.clock_hz);
+    start_halting();
     auto early = find_early_memory(facts);
     start_address_space(early, {facts.ram.data(), facts.ram_count});
     start_trace_and_ledger(early, header);

@@ -45,10 +45,10 @@ Frame build(const Vcpu& vcpu, const Bounce& target, bool from_kernel, bool maske
     if (target.error)
         frame.push(*target.error);
     if (target.data_selectors) {
-        frame.push(vcpu.gs);
-        frame.push(vcpu.fs);
-        frame.push(vcpu.es);
-        frame.push(vcpu.ds);
+        frame.push(vcpu.selectors.gs);
+        frame.push(vcpu.selectors.fs);
+        frame.push(vcpu.selectors.es);
+        frame.push(vcpu.selectors.ds);
     }
     frame.push(regs.r11);
     frame.push(regs.rcx);

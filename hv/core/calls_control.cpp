@@ -125,7 +125,7 @@ HypercallResult let_run(Domain& domain) {
     const LockGuard run{run_lock()};
     if (domain.life == control::Life::paused) {
         domain.life = control::Life::running;
-        trace_event(trace::Event::domain_unpause, &domain, nullptr, 0, 0);
+        trace_event(trace::Event::domain_unpause, domain, 0, 0);
         unpause_all(domain);
     }
     return 0;
@@ -135,7 +135,7 @@ HypercallResult hold(Domain& domain) {
     const LockGuard run{run_lock()};
     if (domain.life == control::Life::running) {
         domain.life = control::Life::paused;
-        trace_event(trace::Event::domain_pause, &domain, nullptr, 0, 0);
+        trace_event(trace::Event::domain_pause, domain, 0, 0);
         pause_all(domain);
     }
     return 0;
@@ -234,7 +234,7 @@ HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
 HypercallResult Control::run(HypercallContext& context) const {
     Domain& caller = context.domain;
     if (call == control::Call::mark) {
-        trace_event(trace::Event::mark, &caller, &context.caller, first, second);
+        trace_event(trace::Event::mark, context.caller, first, second);
         return 0;
     }
     if (!caller.privileged)
@@ -270,7 +270,7 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::stand_still:
         return stand_still(first);
     case control::Call::note_timeline:
-        trace_event(trace::Event::timeline, nullptr, nullptr, first, second);
+        trace_event(trace::Event::timeline, first, second);
         return 0;
     default:
         return fail(Error::not_implemented);

@@ -2,7 +2,7 @@
 
 #include "hv/arch/apic.hpp"
 #include "hv/arch/context.hpp"
-#include "hv/arch/cpu.hpp"
+#include "hv/arch/halt.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
@@ -52,11 +52,9 @@ std::uint64_t unasked_pcpus() {
     return mask;
 }
 
-// An idle pCPU that the vCPU may use is asked to pick: the policy's choice among several, else the one it ran
-// on last.
+// There are some: an idle pCPU that the vCPU may use is asked to pick: the policy's choice among several,
+// else the one it ran on last.
 void offer(Vcpu& vcpu) {
-    if (idle_pcpus == 0) [[likely]]
-        return;
     const auto candidates = unasked_pcpus() & vcpu.affinity;
     if (candidates == 0)
         return;
@@ -74,9 +72,9 @@ void become_queued(Vcpu& vcpu, WakeCause cause) {
     vcpu.runnable_since = now;
     change_runstate(vcpu, RUNSTATE_runnable, now);
     ++vcpu.domain->ledger->wakes;
-    trace_event(trace::Event::wake, vcpu.domain, &vcpu, static_cast<std::uint64_t>(cause), 0);
+    trace_event(trace::Event::wake, vcpu, static_cast<std::uint64_t>(cause), 0);
     scheduler::wake(vcpu, now);
-    if (vcpu.state == RunState::queued)
+    if (idle_pcpus != 0 && vcpu.state == RunState::queued)
         offer(vcpu);
 }
 
@@ -114,7 +112,8 @@ sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
     return vcpu.waiting && vcpu.domain->life != control::Life::dying ? sched::Stop::blocked : why_held(vcpu);
 }
 
-void stop_current(Pcpu& self) {
+// Answers the time after it.
+RealTime stop_current(Pcpu& self) {
     Vcpu& vcpu = *self.current;
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
@@ -125,9 +124,9 @@ void stop_current(Pcpu& self) {
     vcpu.state = runnable ? RunState::queued : RunState::blocked;
     vcpu.runnable_since = now;
     change_runstate(vcpu, runnable ? std::uint32_t{RUNSTATE_runnable} : idle_runstate(vcpu), now);
-    trace_event_at(now, trace::Event::run_out, vcpu.domain, &vcpu, static_cast<std::uint64_t>(why),
+    trace_event_at(now, trace::Event::run_out, vcpu, static_cast<std::uint64_t>(why),
                    static_cast<std::uint64_t>(ran.count()));
-    scheduler::deschedule(vcpu, why, ran, now);
+    return scheduler::deschedule(vcpu, why, ran, now);
 }
 
 // Takes the registers of the vCPU that ran last off this pCPU. Its address space may stay in force until
@@ -140,7 +139,8 @@ void unload(Pcpu& self) {
     self.loaded = nullptr;
 }
 
-void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
+// `now` is when the policy chose it: from then on the time is its own.
+void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
     if (vcpu.pcpu != self.id) {
         vcpu.pcpu = self.id; // before its tables are loaded: whoever changes them flushes here
         bring_timers(vcpu);
@@ -150,14 +150,13 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice) {
         load_context(vcpu);
         self.loaded = &vcpu;
     }
-    const auto now = machine::now();
     vcpu.state = RunState::running;
     vcpu.run_since = now;
     vcpu.other_work = Nanos{0};
     self.current = &vcpu;
     self.stop_reason = sched::Stop::preempted;
     ++vcpu.domain->ledger->run_ins;
-    trace_event_at(now, trace::Event::run_in, vcpu.domain, &vcpu, static_cast<std::uint64_t>(slice.count()),
+    trace_event_at(now, trace::Event::run_in, vcpu, static_cast<std::uint64_t>(slice.count()),
                    static_cast<std::uint64_t>((now - vcpu.runnable_since).count()));
     change_runstate(vcpu, RUNSTATE_running, now);
     refresh_time(vcpu);
@@ -172,14 +171,14 @@ void idle(Pcpu& self, Nanos longest) {
     load_idle_root();
     if (longest != sched::Decision::until_kicked)
         self.slice_end = start + longest;
-    trace_event(trace::Event::idle_in, nullptr, nullptr,
-                static_cast<std::uint64_t>(next_deadline(self).since_start().count()), 0);
+    trace_event(trace::Event::idle_in, static_cast<std::uint64_t>(next_deadline(self).since_start().count()),
+                0);
     idle_pcpus |= bit(self.id);
     run_lock().unlock();
     while (!self.need_dispatch) {
         program_timer(next_deadline(self));
         begin_idle();
-        cpu::wait_for_interrupt();
+        halt(self.programmed);
         end_idle();
         stop_if_asked();
         run_timers();
@@ -188,27 +187,29 @@ void idle(Pcpu& self, Nanos longest) {
     run_lock().lock();
     idle_pcpus &= ~bit(self.id);
     self.slice_end = RealTime::never();
-    trace_event(trace::Event::idle_out, nullptr, nullptr, 0,
-                static_cast<std::uint64_t>((machine::now() - start).count()));
+    trace_event(trace::Event::idle_out, 0, static_cast<std::uint64_t>((machine::now() - start).count()));
 }
 
 // Billed to whoever gave the pCPU up, and once somebody is chosen who did not cause it, to nobody else.
 void dispatch(Pcpu& self) {
     const LockGuard run{run_lock()};
     Vcpu* before = self.current;
-    if (before != nullptr)
-        stop_current(self);
+    RealTime now = before != nullptr ? stop_current(self) : machine::now();
     while (self.current == nullptr) {
         self.need_dispatch = false;
-        const auto choice = dispatch_held ? standing_still : scheduler::pick(self.id, machine::now());
-        if (before != nullptr && before != choice.vcpu && before->state == RunState::queued)
+        auto choice = dispatch_held ? standing_still : scheduler::pick(self, now);
+        if (idle_pcpus != 0 && before != nullptr && before != choice.vcpu &&
+            before->state == RunState::queued) {
             offer(*before);
+            choice.at = machine::now();
+        }
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
             bill_to(choice.vcpu->domain, choice.at);
-            start_vcpu(self, *choice.vcpu, choice.slice);
+            start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
         } else {
             idle(self, choice.slice);
+            now = machine::now();
         }
     }
 }
@@ -250,7 +251,7 @@ void poll_current() {
 }
 
 void yield_current() {
-    if (scheduler::nobody_waits()) // it would only be picked again
+    if (scheduler::is_alone()) // it would only be picked again
         return;
     auto& self = pcpu();
     self.stop_reason = sched::Stop::yielded;
@@ -314,7 +315,7 @@ Result<> detach_vcpu(Vcpu& vcpu) {
 
 void hold_dispatch(bool held) { dispatch_held = held; }
 
-void give_pcpu_up() { stop_current(pcpu()); }
+void give_pcpu_up() { static_cast<void>(stop_current(pcpu())); }
 
 void request_dispatch(PcpuId id) {
     if (!pcpu(id).need_dispatch.exchange(true))
@@ -339,7 +340,9 @@ Vcpu& leave_hypervisor() {
         if (!self.need_dispatch && !self.timer_pending)
             break;
     }
-    program_timer(next_deadline(self));
+    // It may be set too early, for the sake of a hook: then it finds nothing due, and is set again.
+    if (const auto next = next_deadline(self); next < self.programmed)
+        program_timer(next);
     leave_for_guest(*self.current);
     return *self.current;
 }

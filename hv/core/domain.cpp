@@ -77,7 +77,7 @@ void shut_down_domain(Domain& domain, std::uint32_t reason) {
         domain.life = control::Life::shut_down;
         domain.shutdown_reason = reason;
         domain.ledger->shutdown_reason = reason;
-        trace_event(trace::Event::domain_shutdown, &domain, nullptr, reason, 0);
+        trace_event(trace::Event::domain_shutdown, domain, reason, 0);
         reconsider_all(domain);
         // A dead guest's timers would go on interrupting the others for as long as it is kept.
         for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)

@@ -52,6 +52,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     }
     vcpu.domain = &domain;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
+    vcpu.who = {domain.id, vcpu.id};
     vcpu.in_kernel = true;
     vcpu.affinity = ~std::uint64_t{0};
     vcpu.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
@@ -144,7 +145,7 @@ Result<> stop_all(Domain& domain) {
     const LockGuard run{run_lock()};
     if (domain.life != control::Life::dying) {
         domain.frames_to_return = domain.frames.count;
-        trace_event(trace::Event::domain_destroy, &domain, nullptr, domain.frames_to_return, 0);
+        trace_event(trace::Event::domain_destroy, domain, domain.frames_to_return, 0);
         if (domain.life != control::Life::shut_down)
             domain.shutdown_reason = SHUTDOWN_poweroff;
         domain.life = control::Life::dying;
@@ -189,7 +190,7 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
         undo_creation(domain);
         return fail(done.error());
     }
-    trace_event(trace::Event::domain_create, &domain, nullptr, domain.max_frames, domain.weight);
+    trace_event(trace::Event::domain_create, domain, domain.max_frames, domain.weight);
     return &domain;
 }
 
@@ -222,8 +223,7 @@ Result<> destroy_domain(Domain& domain) {
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
     if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
-    trace_event(trace::Event::domain_gone, &domain, nullptr, domain.frames_to_return - domain.frames.count,
-                0);
+    trace_event(trace::Event::domain_gone, domain, domain.frames_to_return - domain.frames.count, 0);
     remove_domain(domain);
     const auto id = domain.id;
     domain.~Domain();

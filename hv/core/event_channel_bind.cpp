@@ -184,7 +184,7 @@ Result<> send_event(Domain& domain, const Vcpu& sender, Port port) {
     const EventPort from = events::snapshot(domain, port);
     if (!is_open(from) || from.state == State::virq)
         return fail(Error::invalid);
-    trace_event(trace::Event::event_send, &domain, &sender, port.value(),
+    trace_event(trace::Event::event_send, sender, port.value(),
                 std::uint64_t{from.remote_domain} << 32 | from.remote_port);
     if (domain.ledger != nullptr)
         count(domain.ledger->events_sent);

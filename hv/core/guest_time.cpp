@@ -3,7 +3,9 @@
 #include "hv/arch/machine.hpp"
 #include "hv/core/domain.hpp"
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 
 namespace bulkhead::hv {
 
@@ -53,6 +55,18 @@ void write_time(vcpu_time_info_t& out, const vcpu_time_info_t& info) {
     out.tsc_shift = info.tsc_shift;
     out.flags = info.flags;
     std::atomic_ref{out.version}.store(version + 1, std::memory_order_release);
+}
+
+// vcpu_runstate_info_t as words: the state, whose padding the guest gets as zero, when it began, four sums.
+using RunstateWords = std::array<std::uint64_t, 6>;
+static_assert(sizeof(RunstateWords) == sizeof(vcpu_runstate_info_t) &&
+              offsetof(vcpu_runstate_info_t, state_entry_time) == 8);
+std::uint64_t word(Nanos time) { return static_cast<std::uint64_t>(time.count()); }
+
+// Inline for the mode that nearly all domains have.
+GuestTime guest_time_of(const Vcpu& vcpu, RealTime now) {
+    return vcpu.domain->time.mode == manifest::TimeMode::real ? GuestTime{now.since_start().count()}
+                                                              : guest_time(vcpu, now);
 }
 
 // A guest's area lies in its kernel's memory, which its user tables need not map: what comes up meanwhile is
@@ -145,12 +159,12 @@ Nanos runstate_total(const Vcpu& vcpu, std::uint32_t runstate) {
 void publish_runstate(Vcpu& vcpu) {
     if (vcpu.runstate_area == 0)
         return;
-    vcpu_runstate_info_t info{};
-    info.state = static_cast<int>(vcpu.runstate);
-    info.state_entry_time =
-        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
-    for (int i = 0; i < 4; ++i)
-        info.time[i] = static_cast<std::uint64_t>(vcpu.runstate_time[i].count());
+    const RunstateWords info{vcpu.runstate,
+                             word(guest_time_of(vcpu, vcpu.runstate_since).since_start()),
+                             word(vcpu.runstate_time[0]),
+                             word(vcpu.runstate_time[1]),
+                             word(vcpu.runstate_time[2]),
+                             word(vcpu.runstate_time[3])};
     write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
 }
 

@@ -66,7 +66,7 @@ void handle_hypercall(Vcpu& vcpu) {
     name_stretch(StretchKind::hypercall, static_cast<std::uint32_t>(number));
     count(vcpu.domain->ledger->hypercalls);
     HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
-    trace_event(trace::Event::hypercall_in, vcpu.domain, &vcpu, number, arguments[0]);
+    trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);
     HypercallContext context{vcpu, *vcpu.domain, arguments};
     const auto result = invoke_hypercall(number, context);
     if (!result && result.error() == Error::restart) {
@@ -80,7 +80,7 @@ void handle_hypercall(Vcpu& vcpu) {
         return;
     }
     regs.rax = static_cast<std::uint64_t>(result ? *result : -static_cast<std::int64_t>(result.error()));
-    trace_event(trace::Event::hypercall_out, vcpu.domain, &vcpu, number, regs.rax);
+    trace_event(trace::Event::hypercall_out, vcpu, number, regs.rax);
 }
 
 } // namespace bulkhead::hv

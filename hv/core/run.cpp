@@ -115,7 +115,7 @@ void end_run(landmark::Exit status, const char* message) {
     world_lock().lock(); // for good
     stop_other_pcpus();
     for_each_domain(show_all);
-    trace_event(trace::Event::run_end, nullptr, nullptr, static_cast<std::uint64_t>(status), 0);
+    trace_event(trace::Event::run_end, static_cast<std::uint64_t>(status), 0);
     refresh_landmark();
     for_each_domain(refresh_ledger_entry);
     close_ledgers();

@@ -23,7 +23,7 @@ void (*housekeeping_visit)(RealTime now) = nullptr;
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
 
 void record_fire(const Vcpu& vcpu, const Timer& timer, RealTime now) {
-    trace_event(trace::Event::timer_fire, vcpu.domain, &vcpu,
+    trace_event(trace::Event::timer_fire, vcpu,
                 static_cast<std::uint64_t>(timer.deadline.since_start().count()),
                 static_cast<std::uint64_t>((now - timer.deadline).count()));
 }

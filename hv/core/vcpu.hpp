@@ -1,6 +1,7 @@
 // A virtual processor: its saved state, what its kernel registered, and where it stands with the scheduler.
 #pragma once
 
+#include "abi/trace.hpp"
 #include "abi/types.hpp"
 #include "hv/core/registers.hpp"
 #include "hv/core/timer.hpp"
@@ -27,6 +28,10 @@ struct TrapHandler {
     bool mask_events;
 };
 
+struct alignas(8) Selectors {
+    std::uint16_t ds, es, fs, gs;
+};
+
 struct Callback {
     std::uint64_t address = 0;
     bool mask_events = false;
@@ -40,8 +45,9 @@ struct alignas(64) Vcpu {
 
     Domain* domain;
     VcpuId id;
-    PcpuId pcpu;        // where it runs or ran last
-    std::uint32_t slot; // global number, selects its descriptor area
+    trace::Who who = trace::nobody; // id and domain, for the trace
+    PcpuId pcpu;                    // where it runs or ran last
+    std::uint32_t slot;             // global number, selects its descriptor area
 
     // Address spaces: frame numbers of the L4s, 0 for none. The user root is in force when !in_kernel.
     Mfn kernel_root, user_root;
@@ -58,7 +64,7 @@ struct alignas(64) Vcpu {
     TrapHandler* traps; // 256 of them, from the domain's metadata quota
 
     // Segments that are not in Registers.
-    std::uint16_t ds, es, fs, gs;
+    Selectors selectors;
     std::uint64_t fs_base, gs_base_kernel, gs_base_user; // the active gs base is the kernel's while in_kernel
     Mfn gdt_frames[16];
     std::uint32_t gdt_entries; // 0: only the hypervisor's flat segments

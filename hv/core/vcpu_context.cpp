@@ -27,7 +27,7 @@ void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     to.rflags = (from.rflags & ~(rflags::iopl | rflags::nested | rflags::vm86 | rflags::trap)) |
                 rflags::interrupt | rflags::fixed;
     vcpu.iopl = static_cast<std::uint8_t>((from.rflags & rflags::iopl) >> 12);
-    vcpu.ds = from.ds, vcpu.es = from.es, vcpu.fs = from.fs, vcpu.gs = from.gs;
+    vcpu.selectors = {from.ds, from.es, from.fs, from.gs};
 }
 
 Result<> take_traps(Vcpu& vcpu, const vcpu_guest_context_t& context) {

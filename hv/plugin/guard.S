@@ -1,5 +1,6 @@
-# bool call_with_way_back(Guard* guard, void (*body)(void*), void* context): true if body returned. A handler that wants
-# the call abandoned resumes at guard_way_back with rdi = guard and rsp = guard->rsp; the answer is then false.
+# Returned call_with_way_back(a, b, c, d, e, function): calls function(a, b, c, d, e) and answers what it answers. The Guard
+# is the first member of the Pcpu, which the end of the stack area points to. A handler that wants the call abandoned says
+# why in Guard::fault and resumes at guard_way_back with rsp = Guard::rsp.
     .text
     .globl call_with_way_back
 call_with_way_back:
@@ -9,25 +10,27 @@ call_with_way_back:
     push %r13
     push %r14
     push %r15
-    push %rdi
-    mov %rsp, (%rdi)                    # Guard::rsp; not 0: a call is in progress
-    mov %rsi, %rax
-    mov %rdx, %rdi
+    mov %rsp, %rax
+    or $0x7fff, %rax
+    mov -63(%rax), %rax
+    push %rax
+    mov %rsp, (%rax)                    # Guard::rsp; not 0: a call is in progress
     sti
-    call *%rax
+    nop                                 # an interrupt that waits comes here, not at some instruction of the hook
+    call *%r9
     cli
-    pop %rdi
-    movq $0, (%rdi)
-    mov $1, %eax
-    jmp 1f
+    pop %rcx
+    movq $0, (%rcx)
+    add $48, %rsp                       # the function has kept those registers
+    ret
+
     .globl guard_way_back
 guard_way_back:
     cli
     cld
-    pop %rdi
-    movq $0, (%rdi)
-    xor %eax, %eax
-1:  pop %r15
+    pop %rcx
+    movq $0, (%rcx)
+    pop %r15
     pop %r14
     pop %r13
     pop %r12

@@ -1,35 +1,34 @@
 #include "hv/plugin/guard.hpp"
 
-#include "hv/arch/apic.hpp"
 #include "hv/arch/machine.hpp"
 
 #include <algorithm>
 
-extern "C" bool call_with_way_back(bulkhead::hv::Guard* guard, void (*body)(void*), void* context);
 extern "C" char guard_way_back[], image_start[], text_end[];
 
 namespace bulkhead::hv {
 
+// What guard.S knows of the pCPU's stack area and of its first member.
+static_assert(stack_area_bytes == 0x8000);
+static_assert(__builtin_offsetof(Pcpu, guard) == 0 && __builtin_offsetof(Guard, rsp) == 0);
+
 namespace {
 
-// A hook that never returns is noticed at the next timer interrupt; one is always this close.
-constexpr Nanos longest_wait = milliseconds(5);
 // Once a hook's time is over but it is in a service, where it cannot be abandoned: when to look again. A
 // little later each time, so that no loop over services is found in one every time.
 constexpr Nanos look_again = microseconds(10), look_later = Nanos{52};
 
 void return_to_caller(Registers& regs, Guard& guard, plugin::Fault fault) {
-    guard.fault = static_cast<std::uint32_t>(fault);
+    guard.fault = fault;
     guard.fault_rip = regs.rip;
     guard.fault_vector = regs.vector;
     regs.rip = reinterpret_cast<std::uint64_t>(guard_way_back);
-    regs.rdi = reinterpret_cast<std::uint64_t>(&guard);
     regs.rsp = guard.rsp;
     regs.rflags = rflags::fixed;
 }
 
 bool in_text(const Guard& guard, std::uint64_t rip) {
-    return rip >= guard.text_start && rip < guard.text_end;
+    return rip >= guard.text->start && rip < guard.text->end;
 }
 
 bool in_hypervisor(std::uint64_t rip) {
@@ -38,24 +37,6 @@ bool in_hypervisor(std::uint64_t rip) {
 }
 
 } // namespace
-
-Outcome guarded_call(TextRange text, Nanos budget, void (*body)(void*), void* context, RealTime start) {
-    auto& self = pcpu();
-    auto& guard = self.guard;
-    if (self.programmed > start + longest_wait)
-        program_timer(start + longest_wait);
-    guard.text_start = text.start;
-    guard.text_end = text.end;
-    guard.deadline = start + budget;
-    guard.looks = 0;
-    guard.fault = 0;
-    const bool returned = call_with_way_back(&guard, body, context);
-    const auto end = machine::now();
-    const auto took = end - start;
-    if (!returned)
-        return {static_cast<plugin::Fault>(guard.fault), took, end};
-    return {took > budget ? plugin::Fault::over_budget : static_cast<plugin::Fault>(guard.fault), took, end};
-}
 
 // Its own text, or wherever it has jumped to; a fault in a service that it called is ours.
 bool recover_from_trap(Registers& regs) {

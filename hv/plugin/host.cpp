@@ -37,16 +37,14 @@ void PolicyHost::start(std::uint64_t arena) {
             [](void* self, std::size_t bytes, std::size_t alignment) {
                 return static_cast<PolicyHost*>(self)->allocate(bytes, alignment);
             },
-        .note =
-            [](void*, std::uint64_t code, std::uint64_t value) {
-                trace_event(trace::Event::policy_note, nullptr, nullptr, code, value);
-            },
+        .note = [](void*, std::uint64_t code,
+                   std::uint64_t value) { trace_event(trace::Event::policy_note, code, value); },
         .kick =
             [](void*, PcpuId pcpu) {
                 if (pcpu.value() < pcpu_count())
                     request_dispatch(pcpu);
                 else
-                    hv::pcpu().guard.fault = static_cast<std::uint32_t>(plugin::Fault::wrong_answer);
+                    hv::pcpu().guard.fault = plugin::Fault::wrong_answer;
             },
     };
 }

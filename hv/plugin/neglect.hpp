@@ -22,17 +22,18 @@ class Neglect {
     }
     void attached() { ++vcpus_; }
     void detached() { --vcpus_; }
-    void queued() { waiting_.store(waiting() + 1, std::memory_order_relaxed); }
-    void left() { waiting_.store(waiting() - 1, std::memory_order_relaxed); } // it runs, or left the queue
+    void woke() { able_.store(able() + 1, std::memory_order_relaxed); }
+    void slept() { able_.store(able() - 1, std::memory_order_relaxed); }
     void got(Nanos slice) {
         if (slice > longest_slice_) [[unlikely]]
             longest_slice_ = slice;
     }
 
-    // How many vCPUs are queued. Changed under the run lock; without it the answer may be a little old.
-    [[nodiscard]] std::uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+    // How many vCPUs are queued or running. Changed under the run lock; without it the answer may be a little
+    // old.
+    [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
     // An idle answer needs a look only if this says so.
-    [[nodiscard]] bool idling_is_suspect() const { return waiting() != 0 && !may_idle_; }
+    [[nodiscard]] bool idling_is_suspect() const { return able() != 0 && !may_idle_; }
     // Whoever waits longer is starved: patience, and a turn of everybody else as long as the longest one.
     [[nodiscard]] Nanos bound() const {
         return (may_idle_ ? milliseconds(10'000) : milliseconds(2'000)) + longest_slice_ * vcpus_;
@@ -40,7 +41,7 @@ class Neglect {
 
   private:
     std::uint32_t vcpus_ = 0;
-    std::atomic<std::uint32_t> waiting_ = 0;
+    std::atomic<std::uint32_t> able_ = 0;
     Nanos longest_slice_; // of those that the policy has given
     bool may_idle_ = false;
 };

@@ -32,7 +32,7 @@ constexpr std::uint64_t region_bytes = 1ULL << 30, set_bytes = 4 * region_bytes;
 struct Incumbent {
     const plugin::Descriptor* descriptor = nullptr;
     const sched::Hooks* hooks = nullptr;
-    TextRange text{};
+    TextRange text;
     bool built_in = false;
     void* object = nullptr;
     PolicyHost host;
@@ -48,28 +48,34 @@ landmark::PolicyReport& report() { return landmark_page().policies[0]; }
 
 void eject(Hook hook, plugin::Fault fault);
 
-// What a hook call left: whether it went well, and when it ended.
-struct Called {
-    bool well;
-    RealTime end;
-    explicit operator bool() const { return well; }
-};
-
-// Calls a hook; on misconduct the fallback is in charge when this answers false. `start` is now.
-template<class Call>
-Called call(Hook hook, Call&& body, RealTime start = machine::now()) {
+// Calls a hook; on misconduct the fallback is in charge when this returns a fault. `start` is now, or the
+// instant that the core has just read for the hook.
+template<class Return, class... Formal, class... Actual>
+[[gnu::always_inline]] inline auto call(Hook hook, RealTime start, Return (*function)(Formal...),
+                                        Actual&&... actual) {
     Incumbent& subject = *policy;
+    const auto outcome = guarded(subject.text, sched::hook_budget, start, function, actual...);
     auto& stats = report();
-    const auto outcome = guarded(subject.text, sched::hook_budget, body, start);
+    const auto took = (outcome.end - start).count();
     ++stats.hook_calls;
-    stats.hook_ns += outcome.took.count();
-    if (outcome.took.count() > stats.hook_max_ns)
-        stats.hook_max_ns = outcome.took.count();
-    if (outcome.fault == plugin::Fault::none) [[likely]]
-        return {true, outcome.end};
-    if (policy == &subject)
+    stats.hook_ns += took;
+    if (took > stats.hook_max_ns) [[unlikely]]
+        stats.hook_max_ns = took;
+    if (outcome.fault != plugin::Fault::none && policy == &subject) [[unlikely]]
         eject(hook, outcome.fault);
-    return {false, outcome.end};
+    return outcome;
+}
+
+bool well(const auto& outcome) { return outcome.fault == plugin::Fault::none; }
+
+void construct(Incumbent& set, const std::int64_t* values) {
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
+        const PcpuId id{static_cast<std::uint16_t>(i)};
+        auto* cpu = pcpu(id).policy;
+        set.hooks->create_pcpu(cpu);
+        cpu->id = id;
+    }
+    set.hooks->create(set.object, set.host.table(), pcpu(PcpuId{0}).policy, values);
 }
 
 // Makes `set` the incumbent. What its own constructors did is the answer: the caller ejects it if they
@@ -94,16 +100,7 @@ plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRa
             machine::panic("no memory for the scheduler: give the machine more (--mem)");
         pcpu(PcpuId{static_cast<std::uint16_t>(i)}).policy = cpu;
     }
-    sched::Pcpu* const first = pcpu(PcpuId{0}).policy;
-    auto construct = [&] {
-        for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
-            auto* cpu = pcpu(PcpuId{static_cast<std::uint16_t>(i)}).policy;
-            set.hooks->create_pcpu(cpu);
-            cpu->id = PcpuId{static_cast<std::uint16_t>(i)};
-        }
-        set.hooks->create(set.object, set.host.table(), first, values);
-    };
-    return guarded(text, construction_budget, construct, machine::now()).fault;
+    return guarded(set.text, construction_budget, machine::now(), &construct, set, values).fault;
 }
 
 void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {
@@ -127,7 +124,7 @@ sched::Domain* enter_domain(Domain& domain) {
     if (domain.policy != nullptr)
         return domain.policy;
     auto* memory = static_cast<sched::Domain*>(policy->domains.create(domain.id.value()));
-    if (memory == nullptr || !call(Hook::attach, [&] { policy->hooks->create_domain(memory); }))
+    if (memory == nullptr || !well(call(Hook::attach, machine::now(), policy->hooks->create_domain, memory)))
         return nullptr;
     memory->id = domain.id;
     memory->weight = domain.weight;
@@ -143,7 +140,7 @@ sched::Domain* enter_domain(Domain& domain) {
 bool enter_vcpu_once(Vcpu& vcpu) {
     auto* domain = enter_domain(*vcpu.domain);
     auto* memory = domain != nullptr ? static_cast<sched::Vcpu*>(policy->vcpus.create(vcpu.slot)) : nullptr;
-    if (memory == nullptr || !call(Hook::attach, [&] { policy->hooks->create_vcpu(memory); }))
+    if (memory == nullptr || !well(call(Hook::attach, machine::now(), policy->hooks->create_vcpu, memory)))
         return false;
     memory->domain = domain;
     memory->id = vcpu.id;
@@ -185,14 +182,13 @@ void enter_everybody() {
         if (!has_place && policy == subject)
             machine::panic("no memory to replace the scheduler");
         return has_place &&
-               call(Hook::attach, [&] { policy->hooks->attach(policy->object, *vcpu.policy); }).well;
+               well(call(Hook::attach, machine::now(), policy->hooks->attach, policy->object, *vcpu.policy));
     });
     if (entered)
         static_cast<void>(for_each_attached([](Vcpu& vcpu) {
+            const auto now = machine::now();
             return vcpu.state != RunState::queued ||
-                   call(Hook::wake, [&] {
-                       policy->hooks->wake(policy->object, *vcpu.policy, machine::now());
-                   }).well;
+                   well(call(Hook::wake, now, policy->hooks->wake, policy->object, *vcpu.policy, now));
         }));
 }
 
@@ -222,7 +218,7 @@ void eject(Hook hook, plugin::Fault fault) {
     out.hook = static_cast<std::uint32_t>(hook);
     out.ejected_at = machine::now().since_start().count();
     const auto kind = static_cast<std::uint64_t>(plugin::Kind::scheduler) << 32;
-    trace_event(trace::Event::policy_eject, nullptr, nullptr, kind | out.hook, out.ejected);
+    trace_event(trace::Event::policy_eject, kind | out.hook, out.ejected);
     log("policy '%s' removed for %s in hook %u; the built-in fallback takes over\n", out.name,
         fault_name(fault), out.hook);
     if (build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr) !=
@@ -266,7 +262,7 @@ void start(const LoadedPlugin* plugin, const std::int64_t* values) {
     first_policy = &descriptor;
     const auto fault = build(sets[0], descriptor, plugin != nullptr ? plugin->text : TextRange{}, values);
     describe(descriptor, values);
-    trace_event(trace::Event::policy_load, nullptr, nullptr, static_cast<std::uint64_t>(descriptor.kind),
+    trace_event(trace::Event::policy_load, static_cast<std::uint64_t>(descriptor.kind),
                 plugin != nullptr ? descriptor.abi_version : 0);
     if (fault != plugin::Fault::none)
         eject(Hook::create, fault);
@@ -276,8 +272,8 @@ void replace(const LoadedPlugin& plugin, const std::int64_t* values) {
     const auto fault = build(policy == &sets[0] ? sets[1] : sets[0], *plugin.descriptor, plugin.text, values);
     if (report().ejected == 0) // a misconduct is not forgotten
         describe(*plugin.descriptor, values);
-    trace_event(trace::Event::policy_load, nullptr, nullptr,
-                static_cast<std::uint64_t>(plugin::Kind::scheduler), plugin.descriptor->abi_version);
+    trace_event(trace::Event::policy_load, static_cast<std::uint64_t>(plugin::Kind::scheduler),
+                plugin.descriptor->abi_version);
     log("policy '%s' takes over\n", plugin.descriptor->name);
     if (fault != plugin::Fault::none)
         eject(Hook::create, fault);
@@ -288,48 +284,47 @@ void replace(const LoadedPlugin& plugin, const std::int64_t* values) {
 Result<> attach(Vcpu& vcpu) {
     BULKHEAD_TRY(enter_vcpu(vcpu));
     neglect.attached();
-    static_cast<void>(call(Hook::attach, [&] { policy->hooks->attach(policy->object, *vcpu.policy); }));
+    static_cast<void>(
+        call(Hook::attach, machine::now(), policy->hooks->attach, policy->object, *vcpu.policy));
     return {};
 }
 
 void detach(Vcpu& vcpu) {
     neglect.detached();
-    static_cast<void>(call(Hook::detach, [&] { policy->hooks->detach(policy->object, *vcpu.policy); }));
+    static_cast<void>(
+        call(Hook::detach, machine::now(), policy->hooks->detach, policy->object, *vcpu.policy));
     --vcpu.domain->policy->vcpus;
     vcpu.policy = nullptr;
 }
 
 void wake(Vcpu& vcpu, RealTime now) {
     vcpu.policy->last_pcpu = vcpu.pcpu;
-    neglect.queued();
-    static_cast<void>(call(Hook::wake, [&] { policy->hooks->wake(policy->object, *vcpu.policy, now); }));
+    neglect.woke();
+    static_cast<void>(call(Hook::wake, now, policy->hooks->wake, policy->object, *vcpu.policy, now));
 }
 
-void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
-    if (sched::still_runnable(why))
-        neglect.queued();
-    static_cast<void>(call(Hook::deschedule,
-                           [&] { policy->hooks->deschedule(policy->object, *vcpu.policy, why, ran, now); }));
+RealTime deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
+    if (!sched::still_runnable(why))
+        neglect.slept();
+    return call(Hook::deschedule, now, policy->hooks->deschedule, policy->object, *vcpu.policy, why, ran, now)
+        .end;
 }
 
 void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
-    neglect.left();
-    static_cast<void>(call(Hook::deschedule, [&] {
-        policy->hooks->deschedule(policy->object, *vcpu.policy, why, Nanos{}, now);
-    }));
+    neglect.slept();
+    static_cast<void>(call(Hook::deschedule, now, policy->hooks->deschedule, policy->object, *vcpu.policy,
+                           why, Nanos{}, now));
 }
 
 void charge(Vcpu& vcpu, Nanos amount) {
     if (vcpu.policy != nullptr)
         static_cast<void>(
-            call(Hook::charge, [&] { policy->hooks->charge(policy->object, *vcpu.policy, amount); }));
+            call(Hook::charge, machine::now(), policy->hooks->charge, policy->object, *vcpu.policy, amount));
 }
 
 PcpuId place(Vcpu& vcpu, RealTime now) {
-    auto answer = vcpu.pcpu;
-    static_cast<void>(
-        call(Hook::place, [&] { answer = policy->hooks->place(policy->object, *vcpu.policy, now); }));
-    return answer;
+    const auto called = call(Hook::place, now, policy->hooks->place, policy->object, *vcpu.policy, now);
+    return well(called) ? called.answer : vcpu.pcpu;
 }
 
 void tune(Domain& domain) {
@@ -337,27 +332,24 @@ void tune(Domain& domain) {
         return;
     domain.policy->weight = domain.weight;
     domain.policy->cap = domain.cap;
-    static_cast<void>(call(Hook::tune, [&] { policy->hooks->tune(policy->object, *domain.policy); }));
+    static_cast<void>(call(Hook::tune, machine::now(), policy->hooks->tune, policy->object, *domain.policy));
 }
 
-Choice pick(PcpuId id, RealTime now) {
+Choice pick(Pcpu& self, RealTime now) {
     for (;; now = machine::now()) { // again if the fallback must answer
-        sched::Decision answer{};
-        auto& cpu = *pcpu(id).policy;
-        const auto called =
-            call(Hook::pick, [&] { answer = policy->hooks->pick(policy->object, cpu, now); }, now);
-        if (!called)
+        const auto called = call(Hook::pick, now, policy->hooks->pick, policy->object, *self.policy, now);
+        const sched::Decision& answer = called.answer;
+        if (!well(called)) [[unlikely]]
             continue;
         auto fault = plugin::Fault::wrong_answer;
         if (answer.vcpu == nullptr) {
-            const auto longest = longest_idle(id, called.end);
+            const auto longest = longest_idle(self.id, called.end);
             if (answer.slice >= sched::least_slice && longest >= sched::least_slice)
                 return {nullptr, std::min(answer.slice, longest), called.end};
             if (answer.slice >= sched::least_slice)
                 fault = plugin::Fault::starvation;
-        } else if (Vcpu* vcpu = check(answer, id)) {
-            vcpu->policy->last_pcpu = id;
-            neglect.left();
+        } else if (Vcpu* vcpu = check(answer, self.id)) {
+            vcpu->policy->last_pcpu = self.id;
             neglect.got(answer.slice);
             return {vcpu, answer.slice, called.end};
         }
@@ -365,7 +357,7 @@ Choice pick(PcpuId id, RealTime now) {
     }
 }
 
-bool nobody_waits() { return neglect.waiting() == 0; }
+bool is_alone() { return neglect.able() <= 1; }
 
 void check_starvation(const Domain& domain, RealTime now) {
     const LockGuard run{run_lock()};

@@ -9,6 +9,10 @@
 #include "hv/plugin/loader.hpp"
 #include "sched/contract.hpp"
 
+namespace bulkhead::hv {
+struct Pcpu;
+}
+
 namespace bulkhead::hv::scheduler {
 
 // Makes `plugin` the policy (at boot, before any vCPU exists) with these parameter values; nullptr for the
@@ -24,10 +28,10 @@ void replace(const LoadedPlugin& plugin, const std::int64_t* values);
 void detach(Vcpu& vcpu);
 
 // The core has already changed vcpu.state; the policy is told. If it fails here, the fallback starts from the
-// core's states.
+// core's states. `now` was read just before; the hook's time counts from then.
 void wake(Vcpu& vcpu, RealTime now);
-void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now); // it ran
-void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);              // it was queued
+RealTime deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now); // it ran; answers the time after
+void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);                  // it was queued
 void charge(Vcpu& vcpu, Nanos amount);
 // The policy's idea of where a woken vCPU should run, unchecked.
 [[nodiscard]] PcpuId place(Vcpu& vcpu, RealTime now);
@@ -38,10 +42,11 @@ struct Choice {
     Nanos slice;
     RealTime at; // when the policy had answered
 };
-[[nodiscard]] Choice pick(PcpuId pcpu, RealTime now);
+// For this pCPU.
+[[nodiscard]] Choice pick(Pcpu& self, RealTime now);
 
-// No vCPU is queued. True also without the run lock, but then perhaps a little late.
-[[nodiscard]] bool nobody_waits();
+// No vCPU but the one that asks could run. True also without the run lock, but then perhaps a little late.
+[[nodiscard]] bool is_alone();
 
 // Ejects the policy if a vCPU of the domain has waited in the queue for longer than the starvation bound.
 void check_starvation(const Domain& domain, RealTime now);

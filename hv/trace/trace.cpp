@@ -6,6 +6,7 @@
 #include "hv/trace/ring.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace bulkhead::hv {
 
@@ -17,22 +18,25 @@ bool is_on(trace::Event event) {
     return (enabled_groups & static_cast<std::uint32_t>(what.group)) != 0;
 }
 
-void write(RealTime now, trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
-           std::uint64_t b) {
+// The record's four short fields as one word.
+constexpr std::uint64_t head(trace::Event event, trace::Who who) {
+    return static_cast<std::uint64_t>(event) | who.bits;
+}
+
+void write(RealTime now, std::uint64_t head, std::uint64_t a, std::uint64_t b) {
     auto& self = pcpu();
     auto& ring = *self.trace_ring;
-    if (ring.written == ring.capacity) {
+    const auto at = ring.written;
+    if (at == ring.capacity) [[unlikely]] {
         ++ring.lost;
         return;
     }
-    self.trace[ring.written] = {now.since_start().count(),
-                                static_cast<std::uint16_t>(event),
-                                domain != nullptr ? domain->id.value() : trace::no_domain,
-                                vcpu != nullptr ? vcpu->id.value() : std::uint16_t{0},
-                                self.id.value(),
-                                a,
-                                b};
-    ++ring.written;
+    auto* const words = reinterpret_cast<std::uint64_t*>(self.trace + at); // of the record, four
+    words[0] = static_cast<std::uint64_t>(now.since_start().count());
+    words[1] = head | self.trace_tag;
+    words[2] = a;
+    words[3] = b;
+    std::atomic_ref{ring.written}.store(at + 1, std::memory_order_release); // the outside may be reading
 }
 } // namespace
 
@@ -41,19 +45,28 @@ void start_trace(Pcpu& cpu, trace::Record* records, std::uint64_t capacity, std:
     ring = {machine::frame_of(records).value() << page_shift, capacity, 0, 0};
     cpu.trace = records;
     cpu.trace_ring = &ring;
+    cpu.trace_tag = std::uint64_t{cpu.id.value()} << 48;
     enabled_groups = groups;
 }
 
-void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
-                 std::uint64_t b) {
+void trace_event(trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b) {
     if (is_on(event))
-        write(machine::now(), event, domain, vcpu, a, b);
+        write(machine::now(), head(event, vcpu.who), a, b);
 }
 
-void trace_event_at(RealTime now, trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
-                    std::uint64_t b) {
+void trace_event(trace::Event event, const Domain& domain, std::uint64_t a, std::uint64_t b) {
     if (is_on(event))
-        write(now, event, domain, vcpu, a, b);
+        write(machine::now(), head(event, trace::Who{domain.id, VcpuId{0}}), a, b);
+}
+
+void trace_event(trace::Event event, std::uint64_t a, std::uint64_t b) {
+    if (is_on(event))
+        write(machine::now(), head(event, trace::nobody), a, b);
+}
+
+void trace_event_at(RealTime now, trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b) {
+    if (is_on(event))
+        write(now, head(event, vcpu.who), a, b);
 }
 
 TraceMark trace_mark() {

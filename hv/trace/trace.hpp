@@ -12,12 +12,12 @@ namespace bulkhead::hv {
 struct Domain;
 struct Vcpu;
 
-// One record at the present time. `domain` and `vcpu` may be null.
-void trace_event(trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
-                 std::uint64_t b);
-// The same for an instant that the caller has just read.
-void trace_event_at(RealTime now, trace::Event event, const Domain* domain, const Vcpu* vcpu, std::uint64_t a,
-                    std::uint64_t b);
+// One record at the present time: of a vCPU, of a domain, of neither.
+void trace_event(trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b);
+void trace_event(trace::Event event, const Domain& domain, std::uint64_t a, std::uint64_t b);
+void trace_event(trace::Event event, std::uint64_t a, std::uint64_t b);
+// For an instant that the caller has just read.
+void trace_event_at(RealTime now, trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b);
 
 // A place in a pCPU's trace: after the records written until now.
 struct TraceMark {

@@ -175,5 +175,20 @@ TEST(CreditOnTwoPcpus, AWeightThatOneVcpuCannotUseIsLeftToTheOthers) {
     EXPECT_NEAR(machine.share(second), 0.25, 0.02);
 }
 
+// The machine has one round: a pCPU that begins one refills those who run elsewhere, whose turns must end all
+// the same.
+TEST(CreditOnTwoPcpus, WhoSharesOnePcpuIsNotForgottenWhateverTheOtherDoes) {
+    for (int phase = 0; phase < 10; ++phase) {
+        Machine machine{scheduler("credit"), realistic(2)};
+        const auto first = machine.add_domain(256, 0, hogs(1), 0b10);
+        machine.run_for(microseconds(4'000 + phase * 333));
+        const auto second = machine.add_domain(256, 0, hogs(1), 0b10);
+        machine.add_domain(256, 0, hogs(1), 0b01);
+        machine.run_for(milliseconds(300));
+        EXPECT_GT(machine.of({first, 0}).ran, milliseconds(75)) << "phase " << phase;
+        EXPECT_GT(machine.of({second, 0}).ran, milliseconds(75)) << "phase " << phase;
+    }
+}
+
 } // namespace
 } // namespace bulkhead::policy_test

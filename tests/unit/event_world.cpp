@@ -91,8 +91,6 @@ void Domain::free_metadata(void* page) {
 void clear_poll_timeout(Vcpu& vcpu) { world->timeouts_cleared.push_back(&vcpu); }
 void wake_vcpu(Vcpu& vcpu, WakeCause) { world->woken.push_back(&vcpu); }
 Vcpu* current_vcpu() { return nullptr; }
-void trace_event(trace::Event, const Domain*, const Vcpu*, std::uint64_t, std::uint64_t) {
-    ++world->trace_records;
-}
+void trace_event(trace::Event, const Vcpu&, std::uint64_t, std::uint64_t) { ++world->trace_records; }
 
 } // namespace bulkhead::hv

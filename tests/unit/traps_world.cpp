@@ -166,7 +166,7 @@ Result<void*> Domain::allocate_metadata() {
 
 void save_segment_bases(Vcpu&) {}
 void load_segment_bases(const Vcpu&) { ++guest().base_loads; }
-void save_selectors(Vcpu& vcpu) { vcpu.ds = 0x1b, vcpu.es = 0x23, vcpu.fs = 0x2b, vcpu.gs = 0x33; }
+void save_selectors(Vcpu& vcpu) { vcpu.selectors = {0x1b, 0x23, 0x2b, 0x33}; }
 bool load_user_gs(Vcpu&, std::uint16_t) { return guest().gs_usable; }
 void load_debug_registers(const Vcpu&) { ++guest().debug_loads; }
 std::uint64_t take_debug_status() { return std::exchange(guest().debug_status, 0); }
