@@ -148,16 +148,18 @@ class Credit(Scheduler):
     def start_round(self, pcpu: Pcpu, now: int) -> bool:
         self.respend()
         self.set_shares()
-        needed = [
-            1 if vcpu.domain.credit > 0 else 1 + quotient(-vcpu.domain.credit, vcpu.domain.share)
+        candidates = [
+            vcpu.domain
             for vcpu in self.ready
             if vcpu.may_run_on(pcpu.id) and self.within_cap(vcpu.domain, now)
         ]
-        if not needed:
+        if not candidates:
             return False
+        needed = min(1 + quotient(max(-domain.credit, 0), domain.share) for domain in candidates)
+        a_turn_each = self.limit // max(domain.share for domain in candidates)
         for domain in self.domains:
             most = max(domain.share * 2, self.limit)
-            domain.credit = min(domain.credit + domain.share * min(needed), most)
+            domain.credit = min(domain.credit + domain.share * max(needed, a_turn_each), most)
             domain.used = False
         for vcpu in list(self.ready):
             if now - vcpu.queued_at > PATIENCE and self.within_cap(vcpu.domain, now):
@@ -216,12 +218,18 @@ class Credit(Scheduler):
         vcpu.queued_at = now
         if why == Stop.YIELDED:
             self.spent.append(vcpu)
-        elif vcpu.domain.credit <= 0:
+        elif vcpu.domain.credit <= 0 or (why == Stop.SLICE_END and self.is_outranked(vcpu)):
             self.ready.append(vcpu)
         else:
             self.ready.insert(0, vcpu)
             if why == Stop.PREEMPTED:
                 vcpu.on.held = vcpu
+
+    def is_outranked(self, vcpu: Vcpu) -> bool:
+        for other in self.ready:
+            if other.may_run_on(vcpu.on.id) and other.domain.credit > 0:
+                return not self.below(self.standing(other.domain), self.standing(vcpu.domain))
+        return False
 
     def leave_queue(self, vcpu: Vcpu) -> None:
         for queue in (self.woken, self.ready, self.spent):
