@@ -29,7 +29,8 @@ from bulkhead.figures import Ideal, Lines, Panel, Quantity, Reference
 from bulkhead.spec import GuestSpec, Machine
 
 MILLISECOND = 1_000_000
-POLICIES = ("round_robin", "credit_sampled", "credit", "credit2", "bvt", "stride", "eevdf")
+# credit_sampled may keep one of nine guests waiting for longer than the warm-up lasts.
+POLICIES = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
 HOGS = {"none": 0, "1 hog": 1, "2": 2, "4": 4, "8": 8}
 ATTACKS = {
     "dodge": "tick_dodger",

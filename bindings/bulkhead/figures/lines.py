@@ -20,6 +20,7 @@ LEGEND_INCHES = 0.34
 SPREAD = (
     0.09  # of the distance between two levels: series are set apart so that whiskers do not hide each other
 )
+WIDEST = 0.55  # all series together, so that they stay with their level and inside the axes
 COLUMNS = 3
 REFERENCE_MARKERS = ("1", "2", "3", "4")
 REFERENCE_COLOR = "#a03030"
@@ -45,10 +46,10 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
     figure.subplots_adjust(right=0.985, bottom=foot / height, top=1 - head / height, hspace=0.26)
     for panel, axes in zip(spec.panels, grid[:, 0]):
         for index, level in enumerate(series):
-            offset = (index - (len(series) - 1) / 2) * SPREAD
+            offset = _offset(spec, series, index)
             _series(axes, panel, result, spec, level, style.look(index), offset)
         for index, reference in enumerate(panel.references):
-            offset = ((len(series) + 1) / 2 + index) * SPREAD
+            offset = _offset(spec, series, len(series) + index)
             _reference(axes, panel, reference, levels, _reference_look(index), offset)
         _ideal(axes, panel, result, spec)
         _axes(axes, panel)
@@ -61,6 +62,12 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
     _legend(figure, spec, series)
     style.write_caption(figure, caption)
     return figure
+
+
+def _offset(spec: Lines, series: list[Level], index: int) -> float:
+    """How far from its place on the axis the n-th series or reference stands."""
+    count = len(series) + len(_references(spec))
+    return (index - (count - 1) / 2) * min(SPREAD, WIDEST / count)
 
 
 def _points(result: Result, panel: Panel, spec: Lines, level: Level) -> list[tuple[int, PointResult]]:
