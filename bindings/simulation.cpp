@@ -20,6 +20,7 @@ struct GuestRow {
     std::uint32_t weight, cap, vcpus;
     bool start_paused;
     std::vector<std::int64_t> sched_values;
+    bool absent;
 };
 
 using TimelineRow = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, std::int64_t>;
@@ -77,6 +78,23 @@ sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
 // Path, effective values, costs in instructions.
 using SuccessorRow = std::tuple<std::string, std::vector<std::int64_t>, std::map<std::string, std::int64_t>>;
 
+std::vector<sim::Successor> open_all(const std::vector<SuccessorRow>& successors, Nanos instruction) {
+    std::vector<sim::Successor> opened;
+    opened.reserve(successors.size());
+    for (const auto& [path, values, costs] : successors)
+        opened.push_back({open_policy(py::str{path}, path, values).policy,
+                          sim::in_nanoseconds(read_costs(costs), instruction)});
+    return opened;
+}
+
+std::vector<manifest::TimelineEntry> read_timeline(const std::vector<TimelineRow>& rows) {
+    std::vector<manifest::TimelineEntry> entries;
+    entries.reserve(rows.size());
+    for (const auto& [at, action, target, argument] : rows)
+        entries.push_back({at, static_cast<manifest::Action>(action), target, argument});
+    return entries;
+}
+
 sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guests,
                     const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors) {
     sim::Plan plan;
@@ -91,12 +109,9 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.end_when_idle = settings.end_when_idle;
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
-                               row.start_paused, row.sched_values});
-    for (const auto& [at, action, target, argument] : timeline)
-        plan.timeline.push_back({at, static_cast<manifest::Action>(action), target, argument});
-    for (const auto& [path, values, costs] : successors)
-        plan.successors.push_back({open_policy(py::str{path}, path, values).policy,
-                                   sim::in_nanoseconds(read_costs(costs), plan.instruction)});
+                               row.start_paused, row.absent, row.sched_values});
+    plan.timeline = read_timeline(timeline);
+    plan.successors = open_all(successors, plan.instruction);
     return plan;
 }
 
@@ -109,7 +124,7 @@ class Simulation {
     Simulation(const py::object& policy, const std::string& name, const std::vector<std::int64_t>& values,
                const Settings& settings, const std::vector<GuestRow>& guests,
                const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors)
-        : opened_{open_policy(policy, name, values)},
+        : instruction_{settings.instruction_ns}, opened_{open_policy(policy, name, values)},
           world_{opened_.policy, make_plan(settings, guests, timeline, successors)} {
         check();
     }
@@ -119,20 +134,29 @@ class Simulation {
         bool more = false;
         {
             const py::gil_scoped_release unlocked;
-            more = world_.machine().run_until(RealTime::never(), events);
+            more = world_.run(events);
         }
         check();
         return more;
     }
     [[nodiscard]] double progress() const { return world_.progress(); }
+    [[nodiscard]] bool stopped() const { return world_.stopped(); }
+    [[nodiscard]] std::int64_t stopped_at() const { return world_.stopped_at().count(); }
+    [[nodiscard]] std::vector<std::pair<std::int64_t, std::int64_t>> answers() const {
+        std::vector<std::pair<std::int64_t, std::int64_t>> all;
+        for (const sim::Answer& answer : world_.answers())
+            all.emplace_back(answer.done_at, answer.result);
+        return all;
+    }
+    void proceed(const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors) {
+        world_.proceed(read_timeline(timeline), open_all(successors, instruction_));
+    }
     std::uint64_t decisions() { return world_.machine().decisions(); }
 
     // The landmark page and the ledger's rows, as they would lie in RAM.
     std::pair<py::bytes, py::bytes> summary() {
-        landmark::Page page = world_.machine().summary();
-        std::vector<landmark::LedgerEntry> ledger;
-        for (const sim::Domain& domain : world_.machine().domains())
-            ledger.push_back(domain.ledger);
+        auto [page, ledger] = world_.machine().summary();
+        page.started = world_.started_at().since_start().count();
         page.ledger_used = page.ledger_capacity = static_cast<std::uint32_t>(ledger.size());
         auto& rings = world_.machine().recorder().rings();
         for (std::size_t i = 0; i < rings.size(); ++i)
@@ -165,6 +189,7 @@ class Simulation {
             throw py::error_already_set{};
     }
 
+    Nanos instruction_;
     Opened opened_;
     sim::World world_;
 };
@@ -193,9 +218,9 @@ void add_simulation(py::module_& module) {
     add_python_policies(module);
     py::class_<GuestRow>(module, "SimGuest")
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
-                      std::uint32_t, bool, std::vector<std::int64_t>>(),
+                      std::uint32_t, bool, std::vector<std::int64_t>, bool>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
-             py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"));
+             py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"), py::arg("absent") = false);
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
                       std::uint32_t, bool, std::map<std::string, std::int64_t>>(),
@@ -209,6 +234,10 @@ void add_simulation(py::module_& module) {
              py::arg("timeline"), py::arg("successors"))
         .def("run", &Simulation::run, py::arg("events"))
         .def("summary", &Simulation::summary)
+        .def("proceed", &Simulation::proceed, py::arg("timeline"), py::arg("successors"))
+        .def("answers", &Simulation::answers)
+        .def_property_readonly("stopped", &Simulation::stopped)
+        .def_property_readonly("stopped_at", &Simulation::stopped_at)
         .def("take_ring", &Simulation::take_ring, py::arg("pcpu"))
         .def_property_readonly("progress", &Simulation::progress)
         .def_property_readonly("decisions", &Simulation::decisions);

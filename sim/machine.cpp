@@ -2,6 +2,7 @@
 #include "sim/accounts.hpp"
 
 #include <cstring>
+#include <map>
 
 namespace bulkhead::sim {
 
@@ -201,11 +202,12 @@ void Machine::end_run(landmark::Exit status) {
     trace(where(), Event::run_end, nullptr, static_cast<std::uint64_t>(status), 0);
 }
 
-landmark::Page Machine::summary() {
-    landmark::Page page{};
+Machine::Summary Machine::summary() const {
+    Summary all{};
+    auto& page = all.page;
     page.magic = landmark::magic;
     page.version = landmark::version;
-    page.state = landmark::State::finished;
+    page.state = ended_ ? landmark::State::finished : landmark::State::running;
     page.exit_status = exit_;
     page.pcpus = options_.pcpus;
     page.clock_hz = 1'000'000'000;
@@ -213,19 +215,34 @@ landmark::Page Machine::summary() {
     page.seed = options_.seed;
     page.r_max = longest_;
     page.policies[0] = report_;
-    for (Core& core : cores_) {
-        if (core.halted && now_ > core.posted) {
-            core.ledger.idle_ns += (now_ - core.posted).count();
-            core.posted = now_;
-        } else if (core.current != nullptr && now_ > core.posted) {
-            bill_guest(core, *core.current, now_);
-        }
-        core.ledger.end = core.posted.since_start().count();
-        page.pcpu_ledgers[core.id] = core.ledger;
+    std::map<const Domain*, landmark::LedgerEntry*> entries;
+    for (const Domain& domain : domains_)
+        all.ledger.push_back(domain.ledger);
+    for (std::size_t i = 0; i < domains_.size(); ++i) {
+        all.ledger[i].refreshed = page.now;
+        entries[&domains_[i]] = &all.ledger[i];
     }
-    for (Vcpu& vcpu : vcpus_)
-        change(vcpu, vcpu.state, std::max(now_, vcpu.since));
-    return page;
+    for (const Core& core : cores_) {
+        auto& ledger = page.pcpu_ledgers[core.id] = core.ledger;
+        const auto open = std::max((now_ - core.posted).count(), std::int64_t{0});
+        if (core.current != nullptr) {
+            ledger.guest_ns += open;
+            entries[core.current->domain]->guest_ns += open;
+        } else {
+            ledger.idle_ns += core.halted ? open : 0;
+        }
+        ledger.end = std::max(core.posted, core.halted || core.current != nullptr ? now_ : core.posted)
+                         .since_start()
+                         .count();
+    }
+    for (const Vcpu& vcpu : vcpus_) {
+        const auto open = std::max((now_ - vcpu.since).count(), std::int64_t{0});
+        if (vcpu.state == RunState::queued)
+            entries[vcpu.domain]->waiting_ns += open;
+        else if (vcpu.state == RunState::blocked)
+            entries[vcpu.domain]->blocked_ns += open;
+    }
+    return all;
 }
 
 } // namespace bulkhead::sim

@@ -118,8 +118,13 @@ class Machine {
     [[nodiscard]] const Costs& costs() const { return options_.costs; }
     Recorder& recorder() { return recorder_; }
     [[nodiscard]] const Incumbent& incumbent() const { return *incumbent_; }
-    // The machine's summary, settled up to now; pointers in it are left for the caller to fill.
-    [[nodiscard]] landmark::Page summary();
+    // What a reader of the hypervisor's RAM would find, settled up to now; pointers in the page are left for
+    // the caller to fill. Changes nothing, so a machine that is looked at goes on as if it were not.
+    struct Summary {
+        landmark::Page page;
+        std::vector<landmark::LedgerEntry> ledger;
+    };
+    [[nodiscard]] Summary summary() const;
 
     // What domain 0's program asks for (Step::Call::control).
     std::function<void(Machine&, manifest::Action, std::uint64_t target, std::int64_t argument)> on_control;

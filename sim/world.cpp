@@ -1,6 +1,9 @@
 #include "sim/world.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
+#include <xen/errno.h>
 
 namespace bulkhead::sim {
 
@@ -26,12 +29,11 @@ World::World(Policy policy, Plan plan)
         if (find_model(guest.model) == nullptr)
             throw std::invalid_argument{"there is no model '" + guest.model + "'"};
     machine_.on_control = [this](Machine&, Action action, std::uint64_t target, std::int64_t argument) {
-        act(action, target, argument);
+        control(action, target, argument);
     };
-    machine_.on_shutdown = [this](Machine&, Domain&) {
-        if (plan_.end_when_idle)
-            end_if_idle();
-    };
+    machine_.on_shutdown = [this](Machine&, Domain&) { end_if_idle(); };
+    steered_ = std::ranges::any_of(
+        plan_.timeline, [](const manifest::TimelineEntry& entry) { return entry.action == Action::stop; });
     machine_.end_at(RealTime{} + longest_building + plan_.duration);
     DomainSpec spec;
     spec.name = "dom0";
@@ -59,26 +61,48 @@ Guest* World::peer(std::string_view name) {
 
 Link& World::link(const Guest& sender, const Guest& receiver) { return links_[{&sender, &receiver}]; }
 
-bool World::built_at_start(std::size_t index) const {
-    return std::ranges::none_of(plan_.timeline, [&](const manifest::TimelineEntry& entry) {
-        return entry.action == Action::create && entry.target == index;
-    });
+bool World::will_create() const {
+    return std::any_of(plan_.timeline.begin() + static_cast<std::ptrdiff_t>(played_), plan_.timeline.end(),
+                       [](const manifest::TimelineEntry& entry) {
+                           return entry.action == Action::create ||
+                                  (entry.action == Action::stop && entry.argument != 0);
+                       });
+}
+
+bool World::run(std::uint64_t events) {
+    if (!steered_)
+        return machine_.run_until(RealTime::never(), events);
+    for (; events > 0 && !stopped_; --events)
+        if (!machine_.run_until(RealTime::never(), 1))
+            return stopped_;
+    return true;
+}
+
+void World::proceed(std::span<const manifest::TimelineEntry> entries, std::vector<Successor> successors) {
+    const auto first = static_cast<std::int64_t>(plan_.successors.size());
+    for (manifest::TimelineEntry entry : entries) {
+        entry.argument += entry.action == Action::swap ? first : 0;
+        plan_.timeline.push_back(entry);
+    }
+    std::ranges::move(successors, std::back_inserter(plan_.successors));
+    answers_.clear();
+    stopped_ = false;
 }
 
 // Builds, then plays the timeline, then sleeps.
 Program World::domain0(Guest& me) {
     co_await me.run(Nanos{machine_.costs().boot});
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
-        if (built_at_start(i)) {
+        if (!plan_.guests[i].absent) {
             co_await me.control(Action::create, i, 0);
             co_await me.run(Nanos{machine_.costs().build});
         }
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
-        if (built_at_start(i) && !plan_.guests[i].start_paused)
+        if (!plan_.guests[i].absent && !plan_.guests[i].start_paused)
             co_await me.control(Action::unpause, i, 0);
     co_await me.control(started, 0, 0);
     while (played_ < plan_.timeline.size()) {
-        const manifest::TimelineEntry& entry = plan_.timeline[played_];
+        const manifest::TimelineEntry entry = plan_.timeline[played_];
         if (const RealTime due = started_ + Nanos{entry.at}; me.now() < due) {
             co_await me.wait(due);
             me.take_event();
@@ -86,57 +110,87 @@ Program World::domain0(Guest& me) {
         }
         ++played_;
         co_await me.control(entry.action, entry.target, entry.argument);
-        if (entry.action == Action::create) {
+        if (entry.action == Action::stop) {
+            co_await me.run(plan_.instruction); // what follows is there when this is over
+            continue;
+        }
+        const std::int64_t result = result_;
+        if (entry.action == Action::create && result == 0) {
             co_await me.run(Nanos{machine_.costs().build});
             if (!plan_.guests[entry.target].start_paused)
                 co_await me.control(Action::unpause, entry.target, 0);
         }
+        answers_.push_back({(me.now() - started_).count(), result});
     }
     for (;;)
         co_await me.block(RealTime::never());
 }
 
-void World::act(Action action, std::size_t target, std::int64_t argument) {
+void World::control(Action action, std::size_t target, std::int64_t argument) {
     if (action == started) {
         started_ = machine_.now();
         machine_.end_at(started_ + plan_.duration);
-        return;
+    } else if (action == Action::stop) {
+        stopped_ = true;
+        stopped_at_ = machine_.now() - started_;
+    } else {
+        result_ = act(action, target, argument);
     }
-    if (action == Action::end_run)
-        return machine_.end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
-    if (action == Action::audit)
-        return; // frames are not simulated
-    if (action == Action::swap) {
+}
+
+std::int64_t World::act(Action action, std::size_t target, std::int64_t argument) {
+    switch (action) {
+    case Action::end_run:
+        machine_.end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
+        return 0;
+    case Action::audit:
+        return 0; // frames are not simulated
+    case Action::swap: {
         const Successor& successor = plan_.successors.at(static_cast<std::size_t>(argument));
-        return machine_.swap(successor.policy, successor.costs);
+        machine_.swap(successor.policy, successor.costs);
+        return 0;
     }
-    if (action == Action::create)
+    case Action::create:
         return build(target);
+    default:
+        break;
+    }
     Domain* domain = built_[target];
     if (domain == nullptr || !domain->alive)
-        return; // it has ended before its time: not an error of the timeline
+        return -XEN_ESRCH; // it has ended before its time: not an error of the timeline
+    return change(*domain, action, target, argument);
+}
+
+std::int64_t World::change(Domain& domain, Action action, std::size_t target, std::int64_t argument) {
     switch (action) {
     case Action::unpause:
-        return machine_.unpause(*domain);
+        if (domain.pauses != 0) // paused or running is one state to the control plane
+            machine_.unpause(domain);
+        return 0;
     case Action::pause:
-        return machine_.pause(*domain);
+        if (domain.pauses == 0)
+            machine_.pause(domain);
+        return 0;
     case Action::set_weight:
-        return machine_.set_share(*domain, static_cast<std::uint32_t>(argument), domain->cap);
+        machine_.set_share(domain, static_cast<std::uint32_t>(argument), domain.cap);
+        return 0;
     case Action::set_affinity:
-        for (Vcpu* vcpu : domain->vcpus)
+        for (Vcpu* vcpu : domain.vcpus)
             machine_.set_affinity(*vcpu, static_cast<std::uint64_t>(argument));
-        return;
+        return 0;
     case Action::destroy:
         built_[target] = nullptr;
-        return machine_.destroy(*domain);
+        machine_.destroy(domain);
+        end_if_idle();
+        return 0;
     default:
         throw std::invalid_argument{"timeline: the simulator's guests cannot be asked for anything"};
     }
 }
 
-void World::build(std::size_t index) {
-    if (built_[index] != nullptr)
-        return;
+std::int64_t World::build(std::size_t index) {
+    if (built_[index] != nullptr && built_[index]->alive)
+        return -XEN_EEXIST;
     const GuestPlan& guest = plan_.guests[index];
     const std::uint64_t seed = plan_.machine.seed * 0x9e3779b97f4a7c15 + index;
     DomainSpec spec;
@@ -154,13 +208,14 @@ void World::build(std::size_t index) {
                                : prologue(me, setup, Nanos{costs.start}).then(model.program(me, setup));
         };
     built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
+    return 0;
 }
 
 void World::end_if_idle() {
-    for (std::size_t i = 0; i < built_.size(); ++i)
-        if (built_[i] == nullptr ? built_at_start(i) : built_[i]->alive)
-            return;
-    machine_.end_run(landmark::Exit::all_off);
+    if (!plan_.end_when_idle || started_ == RealTime{} || will_create())
+        return;
+    if (std::ranges::none_of(built_, [](const Domain* domain) { return domain != nullptr && domain->alive; }))
+        machine_.end_run(landmark::Exit::all_off);
 }
 
 } // namespace bulkhead::sim

@@ -7,6 +7,7 @@
 #include "sim/model.hpp"
 
 #include <optional>
+#include <span>
 
 namespace bulkhead::sim {
 
@@ -25,7 +26,14 @@ struct GuestPlan {
     std::uint32_t cap = 0;
     std::uint32_t vcpus = 1;
     bool start_paused = false;
+    bool absent = false; // not built before the timeline creates it
     std::vector<std::int64_t> sched_values{};
+};
+
+// What came of an entry of the timeline.
+struct Answer {
+    std::int64_t done_at; // since the run's start
+    std::int64_t result;  // 0, or a negated errno of <xen/errno.h>
 };
 
 // A policy that takes over, and what the hypervisor's work costs from then on.
@@ -52,6 +60,17 @@ class World {
     [[nodiscard]] Machine& machine() { return machine_; }
     // Part of the run that is over, 0 to 1.
     [[nodiscard]] double progress() const;
+    // When all guests were built; the origin of time until then.
+    [[nodiscard]] RealTime started_at() const { return started_; }
+
+    // Carries so many events out, but none beyond a stop of the timeline. True if there is more to do.
+    bool run(std::uint64_t events);
+    // Whether the machine stands still at a stop; when it did last, and what came of the entries before.
+    [[nodiscard]] bool stopped() const { return stopped_; }
+    [[nodiscard]] Nanos stopped_at() const { return stopped_at_; }
+    [[nodiscard]] const std::vector<Answer>& answers() const { return answers_; }
+    // Goes on from a stop with these entries; a swap's argument counts from the first of `successors`.
+    void proceed(std::span<const manifest::TimelineEntry> entries, std::vector<Successor> successors);
 
     // For models: vCPU 0 of a guest, once it is built; nullptr until then.
     [[nodiscard]] Guest* peer(std::string_view name);
@@ -62,10 +81,14 @@ class World {
     static constexpr auto started = static_cast<manifest::Action>(0);
 
     Program domain0(Guest& me);
-    void act(manifest::Action action, std::size_t target, std::int64_t argument);
-    void build(std::size_t index);
+    void control(manifest::Action action, std::size_t target, std::int64_t argument);
+    // 0, or a negated errno.
+    [[nodiscard]] std::int64_t act(manifest::Action action, std::size_t target, std::int64_t argument);
+    [[nodiscard]] std::int64_t change(Domain& domain, manifest::Action action, std::size_t target,
+                                      std::int64_t argument);
+    [[nodiscard]] std::int64_t build(std::size_t index);
     void end_if_idle();
-    [[nodiscard]] bool built_at_start(std::size_t index) const;
+    [[nodiscard]] bool will_create() const;
 
     Plan plan_;
     Machine machine_;
@@ -74,6 +97,11 @@ class World {
     Guest* domain0_ = nullptr;
     RealTime started_{};
     std::size_t played_ = 0; // timeline entries
+    bool steered_ = false;   // there are stops
+    bool stopped_ = false;
+    Nanos stopped_at_{};
+    std::vector<Answer> answers_;
+    std::int64_t result_ = 0; // of the last action
     std::uint16_t next_id_ = 1;
     bool crashed_ = false;
 };

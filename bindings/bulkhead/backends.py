@@ -11,16 +11,17 @@ from bulkhead.live.watch import Session
 from bulkhead.machine import run_machine
 from bulkhead.options import RunOptions
 from bulkhead.run import Run
-from bulkhead.sim import simulate
+from bulkhead.sim import Simulated, simulate
 from bulkhead.spec import Machine, SpecError
 from bulkhead.text import suggest
 
 T = TypeVar("T")
 
 BACKENDS: dict[str, Callable[[Machine, RunOptions | None], Run]] = {"qemu": run_machine, "sim": simulate}
-SESSIONS: dict[str, Callable[[Machine, RunOptions], Session]] = {"qemu": Booted}
+SESSIONS: dict[str, Callable[[Machine, RunOptions], Session]] = {"qemu": Booted, "sim": Simulated}
 STEERED: dict[str, Callable[[Machine, RunOptions], Steered]] = {
-    "qemu": lambda machine, options: Booted(machine, options, held=True)
+    "qemu": lambda machine, options: Booted(machine, options, held=True),
+    "sim": lambda machine, options: Simulated(machine, options, held=True),
 }
 
 

@@ -48,7 +48,7 @@ inline Plan plan(std::vector<GuestPlan> guests, Nanos duration, std::uint32_t pc
 
 inline landmark::Page finish(World& world) {
     world.machine().run_until(RealTime::never());
-    return world.machine().summary();
+    return world.machine().summary().page;
 }
 
 inline double share(World& world, std::size_t domain) {

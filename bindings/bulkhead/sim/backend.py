@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from types import TracebackType
 
 import numpy as np
 
 from bulkhead import _core
-from bulkhead.collect import landmark, merge
-from bulkhead.machine import RunOptions
-from bulkhead.manifest import successors
+from bulkhead.collect import Row, landmark, merge
+from bulkhead.live.desk import Answer
+from bulkhead.live.sample import Sample
+from bulkhead.live.snapshot import Account, sample_of
+from bulkhead.live.watch import carry_out
+from bulkhead.options import RunOptions
 from bulkhead.policies import PYTHON, ChosenPolicy, Policy, choose, domain_values
 from bulkhead.prepare import check_machine
 from bulkhead.run import Run
@@ -18,8 +22,9 @@ from bulkhead.scheduler import python_policy
 from bulkhead.schema import RECORD, enum_value, group_mask, layout
 from bulkhead.sim.costs import Costs
 from bulkhead.sim.models import guest_model
-from bulkhead.spec import Machine, SpecError
+from bulkhead.spec import Machine, SpecError, TimelineEntry
 from bulkhead.storage import save
+from bulkhead.timeline import absent_at_start, batches
 from bulkhead.versions import NO_QEMU, versions
 
 EVENTS_AT_A_TIME = 200_000  # between two looks at Ctrl-C
@@ -51,30 +56,38 @@ def _settings(machine: Machine, costs: dict[str, int]) -> _core.SimSettings:
     )
 
 
-def _timeline(machine: Machine) -> list[tuple[int, int, int, int]]:
-    names, swapped = [guest.name for guest in machine.guests], successors(machine)
+def _check_asks(machine: Machine) -> None:
     for entry in machine.timeline:
-        if entry.action in ASK_THE_GUEST:
-            raise SpecError(
-                f"timeline: {entry.action}: the simulator's guests cannot be asked; run it with --backend qemu"
-            )
-    return [
-        (
-            entry.at,
-            enum_value("manifest.Action", entry.action, "timeline action"),
-            names.index(entry.guest) if entry.guest is not None else 0,
-            swapped.index(entry.policy) if entry.policy is not None else entry.argument,
+        check_simulated(entry)
+
+
+def check_simulated(entry: TimelineEntry) -> None:
+    """SpecError if the simulator cannot do an entry of the timeline."""
+    if entry.action in ASK_THE_GUEST:
+        raise SpecError(
+            f"timeline: {entry.action}: the simulator's guests cannot be asked; run it with --backend qemu"
         )
-        for entry in sorted(machine.timeline, key=lambda entry: entry.at)
-    ]
+    if entry.policy is not None and entry.policy.name.startswith(PYTHON):
+        raise SpecError(
+            f"timeline: swap: {entry.policy.name} is written in Python; only a plug-in can take over"
+        )
 
 
-def _successors(machine: Machine) -> list[ChosenPolicy]:
-    """The schedulers that the timeline swaps in; they must be plug-ins."""
-    for spec in successors(machine):
-        if spec.name.startswith(PYTHON):
-            raise SpecError(f"timeline: swap: {spec.name} is written in Python; only a plug-in can take over")
-    return [choose("scheduler", spec) for spec in successors(machine)]
+def _rows(machine: Machine, entries: Sequence[TimelineEntry]) -> list[tuple[int, int, int, int]]:
+    """The entries for the simulator; a swap's argument counts the swaps among them."""
+    names = [guest.name for guest in machine.guests]
+    rows, swaps = [], 0
+    for entry in entries:
+        argument = swaps if entry.policy is not None else entry.argument
+        swaps += entry.policy is not None
+        action = enum_value("manifest.Action", entry.action, "timeline action")
+        rows.append((entry.at, action, names.index(entry.guest) if entry.guest is not None else 0, argument))
+    return rows
+
+
+def _successors(entries: Sequence[TimelineEntry]) -> list[ChosenPolicy]:
+    """The schedulers that the entries swap in, one for each swap."""
+    return [choose("scheduler", entry.policy) for entry in entries if entry.policy is not None]
 
 
 def _policy_object(machine: Machine, policy: ChosenPolicy | None) -> object:
@@ -101,10 +114,13 @@ def _successor(chosen: ChosenPolicy, given: Costs | None) -> tuple[str, list[int
 
 
 def _simulation(
-    machine: Machine, policy: ChosenPolicy | None, costs: Costs | None, swapped: list[ChosenPolicy]
+    machine: Machine, policy: ChosenPolicy | None, costs: Costs | None, first: Sequence[TimelineEntry]
 ) -> _core.Simulation:
     known = policy.policy if policy is not None else None
-    guests = [guest_model(spec, domain_values(known, spec.sched)) for spec in machine.guests]
+    absent = absent_at_start(machine.timeline)
+    guests = [
+        guest_model(spec, domain_values(known, spec.sched), spec.name in absent) for spec in machine.guests
+    ]
     try:
         return _core.Simulation(
             policy=_policy_object(machine, policy),
@@ -112,20 +128,112 @@ def _simulation(
             values=list(policy.values) if policy is not None else [],
             settings=_settings(machine, _costs(policy, costs)),
             guests=guests,
-            timeline=_timeline(machine),
-            successors=[_successor(chosen, costs) for chosen in swapped],
+            timeline=_rows(machine, first),
+            successors=[_successor(chosen, costs) for chosen in _successors(first)],
         )
     except ValueError as error:
         raise SpecError(str(error)) from None
 
 
-def _carry_out(simulation: _core.Simulation, progress: Callable[[float], None] | None) -> None:
-    try:
-        while simulation.run(EVENTS_AT_A_TIME):
-            if progress is not None:
-                progress(simulation.progress)
-    except ValueError as error:  # a model refuses its options
-        raise SpecError(str(error)) from None
+class Simulated:
+    """A machine under way in the simulator; a context manager.
+
+    At the stops of its timeline it gets what the timeline says next, unless it is `held`: then it stands still there until
+    it is told to proceed. Raises `BulkheadError` for bad input.
+    """
+
+    def __init__(
+        self, machine: Machine, options: RunOptions, held: bool = False, costs: Costs | None = None
+    ) -> None:
+        check_machine(machine)
+        _check_asks(machine)
+        if machine.memctl is not None or machine.ringctl is not None:
+            raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
+        self.machine, self.options = machine, options
+        self._held, self._costs, self._more = held, costs, True
+        self._policy = choose("scheduler", machine.sched) if machine.sched is not None else None
+        self._swapped: list[ChosenPolicy] = _successors(machine.timeline)
+        first, *self._later = batches(machine.timeline)
+        self._start = time.monotonic()
+        self._simulation = _simulation(machine, self._policy, costs, first)
+
+    def follow(self) -> bool:
+        """Let it go on for a moment. False once it is over."""
+        if not self._more:
+            return False
+        if self.stopped and not self._held:
+            self.proceed(self._later.pop(0))
+        try:
+            self._more = self._simulation.run(EVENTS_AT_A_TIME)
+        except ValueError as error:  # a model refuses its options
+            raise SpecError(str(error)) from None
+        return self._more
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it stands still for orders."""
+        return self._simulation.stopped
+
+    @property
+    def stopped_at(self) -> int:
+        """When it stood still last, ns since all guests were built."""
+        return self._simulation.stopped_at
+
+    def proceed(self, batch: Sequence[TimelineEntry]) -> None:
+        """Let it go on from a stop, with these entries."""
+        for entry in batch:
+            check_simulated(entry)
+        chosen = _successors(batch)
+        self._swapped += chosen
+        self._simulation.proceed(_rows(self.machine, batch), [_successor(one, self._costs) for one in chosen])
+
+    def answers(self) -> list[Answer]:
+        """At a stop: what came of the orders since the stop before."""
+        return [Answer(done_at, result) for done_at, result in self._simulation.answers()]
+
+    @property
+    def progress(self) -> float:
+        """Part of the run that is over, 0 to 1."""
+        return self._simulation.progress
+
+    def _summary(self) -> tuple[Row, bytes]:
+        page, ledger = self._simulation.summary()
+        return np.frombuffer(page, dtype=layout("landmark.Page"))[0], ledger
+
+    def sample(self) -> Sample | None:
+        """What it looks like now; the machine goes on as if nobody had looked."""
+        page, ledger = self._summary()
+        rows = np.frombuffer(ledger, dtype=layout("landmark.LedgerEntry"))
+        return sample_of(Account(page, rows, True), self.machine.duration, time.monotonic() - self._start)
+
+    def collect(self) -> Run:
+        """What is left of a machine that is over."""
+        seconds = time.monotonic() - self._start
+        page, ledger = self._summary()
+        machine = self.machine
+        trace, digest = merge([self._simulation.take_ring(pcpu) for pcpu in range(machine.pcpus)])
+        run = Run(
+            machine=machine,
+            exit_status=int(page["exit_status"]),
+            trace=trace,
+            trace_sha256=digest,
+            landmark=landmark(page, _Memory(ledger), _known(self._policy, *self._swapped)),
+            consoles={},
+            versions=versions(NO_QEMU),
+            reproducible=True,
+            host_seconds=seconds,
+        )
+        if self.options.out is not None:
+            save(run, self.options.out)
+        return run
+
+    def __enter__(self) -> Simulated:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is left of it but memory."""
 
 
 def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs | None = None) -> Run:
@@ -134,29 +242,5 @@ def simulate(machine: Machine, options: RunOptions | None = None, costs: Costs |
     `costs` are those of the hypervisor's own work; None: the calibrated ones.
     """
     options = options or RunOptions()
-    check_machine(machine)
-    if machine.memctl is not None or machine.ringctl is not None:
-        raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
-    policy = choose("scheduler", machine.sched) if machine.sched is not None else None
-    swapped = _successors(machine)
-    start = time.monotonic()
-    simulation = _simulation(machine, policy, costs, swapped)
-    _carry_out(simulation, options.progress)
-    seconds = time.monotonic() - start
-    page_bytes, ledger = simulation.summary()
-    page = np.frombuffer(page_bytes, dtype=layout("landmark.Page"))[0]
-    trace, digest = merge([simulation.take_ring(pcpu) for pcpu in range(machine.pcpus)])
-    run = Run(
-        machine=machine,
-        exit_status=int(page["exit_status"]),
-        trace=trace,
-        trace_sha256=digest,
-        landmark=landmark(page, _Memory(ledger), _known(policy, *swapped)),
-        consoles={},
-        versions=versions(NO_QEMU),
-        reproducible=True,
-        host_seconds=seconds,
-    )
-    if options.out is not None:
-        save(run, options.out)
-    return run
+    with Simulated(machine, options, costs=costs) as simulated:
+        return carry_out(simulated, options)

@@ -52,10 +52,11 @@ def _model_options(spec: GuestSpec, name: str) -> dict[str, str]:
     return {row.name: row.initial for row in rows.values()} | given
 
 
-def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = ()) -> _core.SimGuest:
+def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = (), absent: bool = False) -> _core.SimGuest:
     """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
 
-    `sched_values` are the effective domain parameters of the scheduler, in its table's order.
+    `sched_values` are the effective domain parameters of the scheduler, in its table's order; an `absent` one is not built
+    before the timeline creates it.
     """
     if spec.kernel.startswith(MODEL_PREFIX):
         name = spec.kernel.removeprefix(MODEL_PREFIX)
@@ -82,4 +83,5 @@ def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = ()) -> _core.Si
         vcpus=spec.vcpus,
         start_paused=spec.start_paused,
         sched_values=list(sched_values),
+        absent=absent,
     )
