@@ -14,7 +14,6 @@ namespace bulkhead::dom0 {
 namespace {
 
 using guest::print;
-using manifest::Action;
 
 [[noreturn]] void refuse(const manifest::Guest& guest, const BuildFault& fault) {
     if (fault.needed_bytes != 0)
