@@ -109,7 +109,7 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.end_when_idle = settings.end_when_idle;
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
-                               row.start_paused, row.absent, row.sched_values});
+                               row.start_paused, row.sched_values, row.absent});
     plan.timeline = read_timeline(timeline);
     plan.successors = open_all(successors, plan.instruction);
     return plan;

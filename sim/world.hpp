@@ -26,8 +26,8 @@ struct GuestPlan {
     std::uint32_t cap = 0;
     std::uint32_t vcpus = 1;
     bool start_paused = false;
-    bool absent = false; // not built before the timeline creates it
     std::vector<std::int64_t> sched_values{};
+    bool absent = false; // not built before the timeline creates it
 };
 
 // What came of an entry of the timeline.

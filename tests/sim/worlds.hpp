@@ -46,9 +46,13 @@ inline Plan plan(std::vector<GuestPlan> guests, Nanos duration, std::uint32_t pc
     return plan;
 }
 
+// Afterwards the domains' ledgers are settled, as the page is.
 inline landmark::Page finish(World& world) {
     world.machine().run_until(RealTime::never());
-    return world.machine().summary().page;
+    const auto summary = world.machine().summary();
+    for (std::size_t i = 0; i < summary.ledger.size(); ++i)
+        world.machine().domains()[i].ledger = summary.ledger[i];
+    return summary.page;
 }
 
 inline double share(World& world, std::size_t domain) {
