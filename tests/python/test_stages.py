@@ -218,3 +218,21 @@ def test_progress_is_one_line_for_each_run(tmp_path):
 def test_nothing_in_the_file_depends_on_when_or_where(made):
     text = json.dumps(json.loads(made[2].path.read_text()))
     assert "host_seconds" not in text and str(made[1]) not in text
+
+
+def test_a_trace_comes_back_from_disk_as_it_was(tmp_path):
+    from bulkhead import storage
+    from bulkhead.sim import simulate
+    from bulkhead.spec import MIB, BulkheadError, GuestSpec, Machine
+
+    run = simulate(
+        Machine(guests=(GuestSpec("hog", "workload:cpu_hog", memory=4 * MIB),), duration=50_000_000)
+    )
+    storage.save(run, tmp_path)
+    again = storage.load(tmp_path)
+    assert len(run.trace) > 10 and again.trace.dtype == run.trace.dtype
+    assert again.trace.tobytes() == run.trace.tobytes() and again.landmark == run.landmark
+    assert len(storage.load(tmp_path, trace=False).trace) == 0
+    (tmp_path / storage.TRACE).write_bytes(b"PK damaged")
+    with pytest.raises(BulkheadError, match="holds no run"):
+        storage.load(tmp_path)

@@ -138,10 +138,11 @@ def idle_while_runnable(idle: Intervals, run: Intervals, runnable: Intervals, wi
         return 0
     counts = []
     for group in groups:
-        steps = np.zeros(len(times), dtype=np.int64)
-        np.add.at(steps, np.searchsorted(times, group.start), 1)
-        np.add.at(steps, np.searchsorted(times, group.end), -1)
-        counts.append(np.cumsum(steps)[:-1])
+        begun, over = (
+            np.bincount(np.searchsorted(times, edge), minlength=len(times))
+            for edge in (group.start, group.end)
+        )
+        counts.append(np.cumsum(begun - over)[:-1])
     idling, running, wanting = counts
     return int((np.minimum(idling, np.maximum(wanting - running, 0)) * np.diff(times)).sum())
 

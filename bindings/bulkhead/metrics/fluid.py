@@ -131,10 +131,11 @@ def fluid_schedule(
 
 def _count(intervals: Intervals, times: IntArray) -> IntArray:
     """How many of the intervals cover each stretch between two of `times` (which include all their edges)."""
-    steps = np.zeros(len(times), dtype=np.int64)
-    np.add.at(steps, np.searchsorted(times, intervals.start), 1)
-    np.add.at(steps, np.searchsorted(times, intervals.end), -1)
-    covered: IntArray = np.cumsum(steps)[:-1]
+    begun, over = (
+        np.bincount(np.searchsorted(times, edge), minlength=len(times))
+        for edge in (intervals.start, intervals.end)
+    )
+    covered: IntArray = np.cumsum(begun - over)[:-1]
     return covered
 
 

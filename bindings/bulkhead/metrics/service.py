@@ -32,9 +32,8 @@ class ServiceCurve:
         edges = np.concatenate([inside.start, inside.end, [window.start, window.end]])
         steps = np.concatenate([np.ones(len(inside)), -np.ones(len(inside)), [0, 0]]).astype(np.int64)
         self.times, index = np.unique(edges, return_inverse=True)
-        slope_change = np.zeros(len(self.times), dtype=np.int64)
-        np.add.at(slope_change, index, steps)
-        self.slope = np.cumsum(slope_change)
+        begun, over = (np.bincount(index[steps == step], minlength=len(self.times)) for step in (1, -1))
+        self.slope = np.cumsum(begun - over)
         self.service = np.concatenate([[0], np.cumsum(self.slope[:-1] * np.diff(self.times))]).astype(
             np.int64
         )
