@@ -110,7 +110,7 @@ EXPERIMENT = Experiment(
     question="How long can a ping take among many busy guests?",
     factors=(
         Factor("sched", "scheduler", POLICIES, ("credit", "credit2", "table"), Policies("scheduler")),
-        Factor("hogs", "hogs beside responder and pinger", (4, 16, 32), (4, 16), Whole(1, 48)),
+        Factor("hogs", "hogs beside responder and pinger", (4, 16), (4, 16), Whole(1, 48)),
     ),
     settings=(
         duration(full=2500, quick=1500),

@@ -22,6 +22,7 @@ SPREAD = (
 )
 WIDEST = 0.55  # all series together, so that they stay with their level and inside the axes
 COLUMNS = 3
+MOST_FULL_LABELS = 8  # with more levels, their names are smaller
 REFERENCE_MARKERS = ("1", "2", "3", "4")
 REFERENCE_COLOR = "#a03030"
 IDEAL_LOOK = {
@@ -56,6 +57,8 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
     figure.subplots_adjust(left=style.left_inches(list(grid[:, 0])) / style.COLUMN_INCHES)
     bottom = grid[-1, 0]
     bottom.set_xticks(range(len(levels)), [str(level) for level in levels])
+    if len(levels) > MOST_FULL_LABELS:
+        bottom.tick_params(axis="x", labelsize=5.6)
     bottom.set_xlim(-0.3, len(levels) - 0.7)
     bottom.set_xlabel(spec.x_label, labelpad=2)
     figure.align_ylabels()
