@@ -28,10 +28,10 @@ enum class Call : std::uint64_t {
     note_timeline = 12,  // rsi = action, rdx = target: a `timeline` trace record
     swap_scheduler = 13, // rsi = index in the manifest's table of policies, rdx = its parameters, all of
                          // them, or 0 for those of the manifest
-    set_affinity = 14, // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
-    stand_still = 15,  // rsi = steering::Page* with `at`, `played` and the orders that are done. Hands these
-                       // to the world outside, stops the machine until it has answered, and fills `count`
-                       // and the new orders. Returns their number; 0 on a machine that nobody steers.
+    set_affinity = 14,   // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
+    stand_still = 15, // rsi = steering::Page* with `at`, `played` and the orders that are done. Hands these
+                      // to the world outside, stops the machine until it has answered, and fills `count`
+                      // and the new orders. Returns their number; 0 on a machine that nobody steers.
 };
 
 struct CreateDomain {
