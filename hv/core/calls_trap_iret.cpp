@@ -1,4 +1,5 @@
 // Returning from a handler: every field of the frame is the guest's word, and none is believed.
+#include "hv/arch/machine.hpp"
 #include "hv/core/bounce.hpp"
 #include "hv/core/calls_trap.hpp"
 #include "hv/core/dispatch.hpp"
@@ -32,12 +33,12 @@ void restore(Vcpu& vcpu, const iret_context& saved) {
 
 HypercallResult Iret::run(HypercallContext& context) const {
     auto& vcpu = context.caller;
-    const auto saved = GuestPtr<iret_context>{vcpu.regs.rsp}.read();
-    if (!saved) {
+    iret_context saved;
+    if (!machine::copy_from_guest(&saved, GuestAddress{vcpu.regs.rsp}, sizeof saved)) {
         crash_domain(context.domain, "iret: its kernel's stack cannot be read");
         return fail(Error::bad_address);
     }
-    if ((saved->cs & user_level) == user_level) {
+    if ((saved.cs & user_level) == user_level) {
         if (vcpu.user_root == Mfn{}) {
             crash_domain(context.domain, "iret to user mode, but there is no user page-table root");
             return fail(Error::invalid);
@@ -45,13 +46,13 @@ HypercallResult Iret::run(HypercallContext& context) const {
         toggle_guest_mode(vcpu);
     }
     if (context.domain.vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl))
-        vcpu.iopl = static_cast<std::uint8_t>((saved->rflags & rflags::iopl) >> 12);
-    restore(vcpu, *saved);
-    mask_events(vcpu, !(saved->rflags & rflags::interrupt));
+        vcpu.iopl = static_cast<std::uint8_t>((saved.rflags & rflags::iopl) >> 12);
+    restore(vcpu, saved);
+    mask_events(vcpu, !(saved.rflags & rflags::interrupt));
     // A processor would fault on such an address while it resumes.
     if (!is_canonical(vcpu.regs.rip))
         deliver_failsafe(vcpu);
-    return static_cast<std::int64_t>(saved->rax); // becomes rax
+    return static_cast<std::int64_t>(saved.rax); // becomes rax
 }
 
 } // namespace bulkhead::hv

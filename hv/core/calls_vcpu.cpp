@@ -1,6 +1,7 @@
 #include "hv/core/calls_vcpu.hpp"
 
 #include "hv/core/dispatch.hpp"
+#include "hv/core/domain.hpp"
 #include "hv/core/guest_time.hpp"
 #include "hv/core/locks.hpp"
 #include "hv/core/timers.hpp"
@@ -9,6 +10,10 @@
 
 #include <atomic>
 #include <cstring>
+
+extern "C" {
+#include <xen/sched.h>
+}
 
 namespace bulkhead::hv {
 
@@ -64,13 +69,7 @@ HypercallResult register_time_area(Vcpu& vcpu, std::uint64_t argument, bool own)
 }
 
 HypercallResult tell_runstate(const Vcpu& vcpu, std::uint64_t argument) {
-    vcpu_runstate_info_t info{};
-    info.state = static_cast<int>(vcpu.runstate);
-    info.state_entry_time =
-        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
-    for (std::uint32_t i = 0; i < 4; ++i)
-        info.time[i] = static_cast<std::uint64_t>(runstate_total(vcpu, i).count());
-    return from(GuestPtr<vcpu_runstate_info_t>{argument}.write(info));
+    return from(GuestPtr<vcpu_runstate_info_t>{argument}.write(runstate_info(vcpu, machine::now())));
 }
 
 HypercallResult set_period(Vcpu& vcpu, std::uint64_t argument) {
@@ -102,12 +101,28 @@ HypercallResult initialise(Vcpu& vcpu, std::uint64_t argument) {
     return from(load_context_from_guest(vcpu, GuestPtr<vcpu_guest_context_t>{argument}));
 }
 
+bool is_last_online(const Vcpu& vcpu) {
+    const auto& domain = *vcpu.domain;
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (const Vcpu* other = domain.vcpus[i]; other != nullptr && other != &vcpu && other->online)
+            return false;
+    return true;
+}
+
 void set_online(Vcpu& vcpu, bool online) {
     const LockGuard run{run_lock()};
     vcpu.online = online;
     if (online)
         vcpu.waiting = false;
     reconsider(vcpu);
+}
+
+// A domain whose last vCPU goes down has switched itself off. The world lock is held: no two go at once.
+void take_down(Vcpu& vcpu) {
+    if (is_last_online(vcpu))
+        shut_down_domain(*vcpu.domain, SHUTDOWN_poweroff);
+    else
+        set_online(vcpu, false);
 }
 
 } // namespace
@@ -137,7 +152,7 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
         set_online(target, true);
         return 0;
     case VCPUOP_down:
-        set_online(target, false);
+        take_down(target);
         return 0;
     case VCPUOP_is_up:
         return target.online ? 1 : 0;

@@ -1,7 +1,9 @@
 #include "hv/core/guest_time.hpp"
 
 #include "hv/arch/machine.hpp"
+#include "hv/arch/pcpu.hpp"
 #include "hv/core/domain.hpp"
+#include "hv/core/timers.hpp"
 
 #include <array>
 #include <atomic>
@@ -15,6 +17,20 @@ std::int64_t wall_clock_at_start = 0;
 
 std::int64_t dilation_of(const Domain& domain) {
     return domain.time.mode == manifest::TimeMode::dilated ? domain.time.dilation : 1000;
+}
+
+// A length of real time as the domain's clock shows it, and back; only mode dilated makes a difference.
+Nanos told(const Domain& domain, Nanos real) {
+    const auto dilation = dilation_of(domain);
+    return Nanos{real.count() / dilation * 1000 + real.count() % dilation * 1000 / dilation};
+}
+
+Nanos meant(const Domain& domain, Nanos guest) {
+    const auto dilation = dilation_of(domain);
+    constexpr std::int64_t far = INT64_MAX / 4;
+    if (guest.count() / 1000 >= far / dilation)
+        return Nanos{far};
+    return Nanos{guest.count() / 1000 * dilation + guest.count() % 1000 * dilation / 1000};
 }
 
 Nanos stolen(const Vcpu& vcpu, RealTime now) {
@@ -63,12 +79,6 @@ static_assert(sizeof(RunstateWords) == sizeof(vcpu_runstate_info_t) &&
               offsetof(vcpu_runstate_info_t, state_entry_time) == 8);
 std::uint64_t word(Nanos time) { return static_cast<std::uint64_t>(time.count()); }
 
-// Inline for the mode that nearly all domains have.
-GuestTime guest_time_of(const Vcpu& vcpu, RealTime now) {
-    return vcpu.domain->time.mode == manifest::TimeMode::real ? GuestTime{now.since_start().count()}
-                                                              : guest_time(vcpu, now);
-}
-
 // A guest's area lies in its kernel's memory, which its user tables need not map: what comes up meanwhile is
 // written when its kernel runs again. An area that can't be written has been taken away.
 template<class T>
@@ -89,28 +99,19 @@ void write_time_area(Vcpu& vcpu, const vcpu_time_info_t& info) {
 } // namespace
 
 GuestTime guest_time(const Vcpu& vcpu, RealTime now) {
-    const auto real = now.since_start();
-    switch (vcpu.domain->time.mode) {
-    case manifest::TimeMode::real:
-        return GuestTime{real.count()};
-    case manifest::TimeMode::virtual_:
-        return GuestTime{(real - stolen(vcpu, now)).count()};
-    case manifest::TimeMode::dilated:
-        break;
-    }
-    const auto dilation = dilation_of(*vcpu.domain);
-    return GuestTime{real.count() / dilation * 1000 + real.count() % dilation * 1000 / dilation};
+    const auto waited = vcpu.domain->time.mode == manifest::TimeMode::virtual_ ? stolen(vcpu, now) : Nanos{0};
+    return GuestTime{told(*vcpu.domain, now.since_start() - waited).count()};
 }
 
 RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now) {
     const auto wait = deadline - guest_time(vcpu, now);
-    if (wait <= Nanos{0})
-        return now;
-    const auto dilation = dilation_of(*vcpu.domain);
-    constexpr std::int64_t far = INT64_MAX / 4;
-    if (wait.count() / 1000 >= far / dilation)
-        return now + Nanos{far};
-    return now + Nanos{wait.count() / 1000 * dilation + wait.count() % 1000 * dilation / 1000};
+    return wait <= Nanos{0} ? now : now + real_length(vcpu, wait);
+}
+
+Nanos real_length(const Vcpu& vcpu, Nanos length) { return meant(*vcpu.domain, length); }
+
+bool clock_stands_still(const Vcpu& vcpu) {
+    return vcpu.domain->time.mode == manifest::TimeMode::virtual_ && vcpu.runstate == RUNSTATE_runnable;
 }
 
 void publish_time(Vcpu& vcpu) {
@@ -120,10 +121,12 @@ void publish_time(Vcpu& vcpu) {
 }
 
 void refresh_time(Vcpu& vcpu) {
-    if (vcpu.domain->time.mode != manifest::TimeMode::real)
+    if (vcpu.domain->time.mode != manifest::TimeMode::real) {
         publish_time(vcpu);
-    else if (vcpu.time_late && vcpu.in_kernel)
+        go_on_with_oneshot(vcpu);
+    } else if (vcpu.time_late && vcpu.in_kernel) {
         publish_late(vcpu);
+    }
 }
 
 void set_time_area(Vcpu& vcpu, std::uint64_t area) {
@@ -156,16 +159,53 @@ Nanos runstate_total(const Vcpu& vcpu, std::uint32_t runstate) {
     return total;
 }
 
-void publish_runstate(Vcpu& vcpu) {
-    if (vcpu.runstate_area == 0)
-        return;
+vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
+    vcpu_runstate_info_t info{};
+    info.state = static_cast<int>(vcpu.runstate);
+    info.state_entry_time =
+        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
+    const bool waits_unseen = vcpu.domain->time.mode == manifest::TimeMode::virtual_;
+    for (std::uint32_t i = 0; i < std::size(info.time); ++i) {
+        auto total = vcpu.runstate_time[i];
+        if (vcpu.runstate == i)
+            total += until - vcpu.runstate_since;
+        if (i != RUNSTATE_runnable || !waits_unseen)
+            info.time[i] = static_cast<std::uint64_t>(told(*vcpu.domain, total).count());
+    }
+    return info;
+}
+
+namespace {
+// In mode real on a machine with one processor, where nobody else reads while it is written: part of every
+// switch.
+void publish_plainly(Vcpu& vcpu) {
     const RunstateWords info{vcpu.runstate,
-                             word(guest_time_of(vcpu, vcpu.runstate_since).since_start()),
+                             word(vcpu.runstate_since.since_start()),
                              word(vcpu.runstate_time[0]),
                              word(vcpu.runstate_time[1]),
                              word(vcpu.runstate_time[2]),
                              word(vcpu.runstate_time[3])};
     write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
+}
+} // namespace
+
+// Whoever reads the area from another processor while it is written finds the mark that the guest asked for.
+void publish_runstate(Vcpu& vcpu) {
+    if (vcpu.runstate_area == 0)
+        return;
+    if (pcpu_count() == 1 && vcpu.domain->time.mode == manifest::TimeMode::real) [[likely]]
+        return publish_plainly(vcpu);
+    auto info = runstate_info(vcpu, vcpu.runstate_since);
+    const bool marked =
+        (vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_runstate_update_flag)) != 0;
+    if (!marked || !vcpu.in_kernel)
+        return write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
+    const GuestAddress entry_time{vcpu.runstate_area + offsetof(vcpu_runstate_info_t, state_entry_time)};
+    info.state_entry_time |= XEN_RUNSTATE_UPDATE;
+    static_cast<void>(machine::copy_to_guest(entry_time, &info.state_entry_time, sizeof(std::uint64_t)));
+    write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
+    info.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
+    static_cast<void>(machine::copy_to_guest(entry_time, &info.state_entry_time, sizeof(std::uint64_t)));
 }
 
 void publish_late(Vcpu& vcpu) {

@@ -11,6 +11,10 @@ namespace bulkhead::hv {
 [[nodiscard]] GuestTime guest_time(const Vcpu& vcpu, RealTime now);
 // The earliest real time at which the clock can show `deadline`; in mode virtual it may turn out later.
 [[nodiscard]] RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now);
+// How much real time a length of guest time takes while its clock runs.
+[[nodiscard]] Nanos real_length(const Vcpu& vcpu, Nanos length);
+// Mode virtual, and the vCPU waits for a pCPU: nothing becomes due.
+[[nodiscard]] bool clock_stands_still(const Vcpu& vcpu);
 
 // Writes the vCPU's time record where the guest reads it: vcpu_info, and the area of its own if it has one.
 // Called when the place is new; refresh_time when a vCPU starts to run, for the modes whose record ages.
@@ -26,6 +30,9 @@ void publish_wall_clock(Domain& domain);
 void change_runstate(Vcpu& vcpu, std::uint32_t runstate, RealTime now);
 // Total time in a runstate up to the present.
 [[nodiscard]] Nanos runstate_total(const Vcpu& vcpu, std::uint32_t runstate);
+// The runstate up to `until`, as the guest is told: in its own time, so that the states' times add up to what
+// its clock shows. In mode virtual waiting for a pCPU takes no time; in mode dilated all takes a k-th.
+[[nodiscard]] vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until);
 // Copies the runstate into the guest's registered area; the vCPU's address space is loaded.
 void publish_runstate(Vcpu& vcpu);
 // Makes up for what could not be written to an area while the guest was in user mode. Called when its

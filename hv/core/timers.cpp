@@ -32,7 +32,10 @@ void fire_oneshot(Timer& timer, RealTime now) {
     auto& vcpu = owner(timer);
     // In mode virtual the clock stood still while the vCPU waited: not yet due by the guest's own time.
     if (const auto due = real_deadline(vcpu, vcpu.oneshot_deadline, now); due > now) {
-        pcpu().timers.arm(timer, due);
+        if (clock_stands_still(vcpu))
+            vcpu.oneshot_waits = true; // whatever is left would be left again and again
+        else
+            pcpu().timers.arm(timer, due);
         return;
     }
     record_fire(vcpu, timer, now);
@@ -104,16 +107,26 @@ void bring_timers(Vcpu& vcpu) {
 void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
     vcpu.oneshot_deadline = deadline;
+    vcpu.oneshot_waits = false;
     pcpu().timers.arm(vcpu.oneshot, real_deadline(vcpu, deadline, machine::now()));
 }
 
 void clear_oneshot(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
+    vcpu.oneshot_waits = false;
     TimerQueue::cancel(vcpu.oneshot);
 }
 
-void set_periodic(Vcpu& vcpu, Nanos period) {
+void go_on_with_oneshot(Vcpu& vcpu) {
+    if (!vcpu.oneshot_waits)
+        return;
+    vcpu.oneshot_waits = false;
+    pcpu().timers.arm(vcpu.oneshot, real_deadline(vcpu, vcpu.oneshot_deadline, machine::now()));
+}
+
+void set_periodic(Vcpu& vcpu, Nanos length) {
     const LockGuard run{run_lock()};
+    const auto period = real_length(vcpu, length);
     vcpu.periodic_period = period;
     auto& timers = pcpu().timers;
     if (period > Nanos{0})

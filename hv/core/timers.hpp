@@ -11,7 +11,10 @@ void stop_timers(Vcpu& vcpu);
 // Deadline in the vCPU's own time; nullopt stops it.
 void set_oneshot(Vcpu& vcpu, GuestTime deadline);
 void clear_oneshot(Vcpu& vcpu);
-void set_periodic(Vcpu& vcpu, Nanos period); // 0: off
+// The vCPU starts to run: its clock goes on, and so does its one-shot timer. The run lock is held.
+void go_on_with_oneshot(Vcpu& vcpu);
+// Length in the vCPU's own time; 0: off. In mode virtual the vCPU's waiting counts as well.
+void set_periodic(Vcpu& vcpu, Nanos length);
 void set_poll_timeout(Vcpu& vcpu, GuestTime deadline);
 void clear_poll_timeout(Vcpu& vcpu);
 

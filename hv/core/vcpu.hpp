@@ -92,7 +92,8 @@ struct alignas(64) Vcpu {
 
     // The one-shot timer's deadline in the guest's own time; its real one is in `oneshot`.
     GuestTime oneshot_deadline;
-    Nanos periodic_period; // 0: off
+    bool oneshot_waits;    // until the vCPU runs: its clock stands still, see clock_stands_still
+    Nanos periodic_period; // in real time; 0: off
     bool polling;
     std::uint32_t polled_port; // single polled port, or 0 if several: any event wakes it
 

@@ -17,6 +17,7 @@ VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.M
 VERDICT_OF = {"success": PASSED, "skip": SKIPPED}
 GUEST = "test"
 ALL_TOGETHER = "all"
+TIME_OVER = 5  # exit status
 
 
 def machine(test: str) -> Machine:
@@ -42,6 +43,8 @@ def _alone(name: str) -> Case:
         return Case(name, FAILED, str(error))
     said = shorten(run.consoles.get(GUEST, "") + run.consoles.get("bulkhead", ""))
     case = _verdicts(run).get(name, Case(name, FAILED, f"no verdict; exit status {run.exit_status}\n{said}"))
+    if run.exit_status == TIME_OVER:
+        return Case(name, FAILED, f"the guest did not end\n{said}")
     if run.landmark.audit_failures:
         return Case(name, FAILED, f"the audit found {run.landmark.audit_failures} violations\n{said}")
     return case
