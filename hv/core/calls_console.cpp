@@ -1,4 +1,4 @@
-// console_io: writes in small chunks, with a preemption point after each.
+// console_io: writes in small chunks, with a preemption point after each; a read takes one chunk at most.
 
 #include "hv/core/calls_console.hpp"
 
@@ -36,6 +36,16 @@ namespace {
     }
 }
 
+// Does not wait: 0 if nothing was typed. What could not be copied is lost, as the guest's buffer was.
+[[nodiscard]] HypercallResult read(HypercallContext& context, std::uint64_t to, std::uint64_t most) {
+    char piece[console_piece];
+    const auto taken =
+        console_read(context.domain.console, piece, std::min<std::uint64_t>(most, sizeof piece));
+    if (!machine::copy_to_guest(GuestAddress{to}, piece, taken))
+        return fail(Error::bad_address);
+    return static_cast<std::int64_t>(taken);
+}
+
 } // namespace
 
 HypercallResult ConsoleIo::run(HypercallContext& context) const {
@@ -44,7 +54,7 @@ HypercallResult ConsoleIo::run(HypercallContext& context) const {
     if (count < 0)
         return fail(Error::invalid);
     if (command == CONSOLEIO_read)
-        return 0; // nobody types
+        return read(context, buffer, static_cast<std::uint64_t>(count));
     return write(context, buffer, static_cast<std::uint64_t>(count));
 }
 

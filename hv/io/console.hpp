@@ -58,6 +58,10 @@ bool console_flush(Domain& domain, bool all);
 // Moves what was typed into the ring of the guest whose console is a terminal, as much as fits. True if the
 // guest is to be told.
 [[nodiscard]] bool console_type(Console& console);
+// Takes up to `count` bytes of what was typed for this console: first what the guest left unread in its ring,
+// which is then read, then what no ring has room for. Returns how many; none for a console that is no
+// terminal.
+[[nodiscard]] std::size_t console_read(Console& console, char* bytes, std::size_t count);
 // Connects the guest's ring page, whose reference is held until console_disconnect; a ring connected before
 // is let go. Fails if the frame is not the guest's to write.
 [[nodiscard]] Result<Port> console_connect(Domain& domain, Mfn ring);

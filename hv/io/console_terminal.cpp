@@ -1,4 +1,4 @@
-// The one console that somebody sits at: whose it is, and the way of what is typed into the guest's ring.
+// The one console that somebody sits at: whose it is, and the ways of what is typed to the guest.
 // Never waits for a guest that does not read.
 
 #include "hv/arch/machine.hpp"
@@ -25,6 +25,21 @@ constinit char terminal_name[manifest::name_bytes]{};
     return unread > ring_bytes ? 0 : ring_bytes - unread;
 }
 
+// The guest moves its index by asking; one that cannot be, gives nothing.
+[[nodiscard]] std::size_t take_unread(Console& console, char* bytes, std::size_t count) {
+    if (console.ring == nullptr)
+        return 0;
+    const XENCONS_RING_IDX read = std::atomic_ref{console.ring->in_cons}.load(std::memory_order_relaxed);
+    const std::uint32_t unread = console.typed - read;
+    if (unread > ring_bytes)
+        return 0;
+    const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(unread, count));
+    for (std::uint32_t i = 0; i < taken; ++i)
+        bytes[i] = std::atomic_ref{console.ring->in[(read + i) % ring_bytes]}.load(std::memory_order_relaxed);
+    std::atomic_ref{console.ring->in_cons}.store(read + taken, std::memory_order_release);
+    return taken;
+}
+
 } // namespace
 
 void console_set_terminal(std::string_view name) {
@@ -38,6 +53,20 @@ bool console_is_terminal(const Domain& domain) {
     while (i < sizeof terminal_name - 1 && terminal_name[i] != 0 && terminal_name[i] == domain.name[i])
         ++i;
     return i > 0 && terminal_name[i] == 0 && domain.name[i] == 0;
+}
+
+std::size_t console_read(Console& console, char* bytes, std::size_t count) {
+    const LockGuard guard{console.lock};
+    if (!console.terminal)
+        return 0;
+    auto taken = take_unread(console, bytes, count);
+    while (taken < count) {
+        const auto byte = machine::get_console();
+        if (!byte)
+            break;
+        bytes[taken++] = *byte;
+    }
+    return taken;
 }
 
 bool console_type(Console& console) {

@@ -1,10 +1,12 @@
 // A guest's console at a terminal: what is typed arrives in its ring, what it says leaves as it is.
 
+#include "hv/core/calls_console.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"
 
+#include <cstring>
 #include <gtest/gtest.h>
 #include <string_view>
 #include <utility>
@@ -72,6 +74,31 @@ TEST_F(ConsoleTerminal, AGuestThatSpoilsItsIndexGetsNothing) {
     ring->in_cons = 0;
     console_drain(guest);
     EXPECT_EQ(ring->in_prod, 6U);
+}
+
+TEST_F(ConsoleTerminal, ConsoleIoReadsWhatWasTypedInOrderAndOnce) {
+    world.machine.typed = "first ";
+    console_drain(guest);
+    world.machine.typed = "second";
+    const auto read = [this](std::uint64_t count, std::uint64_t to) {
+        return world.call<ConsoleIo>(*guest.vcpus[0], CONSOLEIO_read, count, to);
+    };
+    EXPECT_EQ(read(9, world.guest_base), 9);
+    EXPECT_EQ(std::memcmp(world.guest.data(), "first sec", 9), 0);
+    EXPECT_EQ(ring->in_cons, ring->in_prod) << "nothing is left for a second reader";
+    EXPECT_EQ(read(100, world.guest_base), 3);
+    EXPECT_EQ(read(100, world.guest_base), 0) << "nobody waits";
+    world.machine.typed = "lost";
+    EXPECT_EQ(read(4, 0), fail(Error::bad_address));
+    ring->in_cons = ring->in_prod + 1;
+    world.machine.typed.assign(1, 'x');
+    EXPECT_EQ(read(4, world.guest_base), 1) << "a spoilt index hides the ring only";
+}
+
+TEST_F(ConsoleTerminal, ConsoleIoOfOthersReadsNothing) {
+    world.machine.typed = "secret";
+    EXPECT_EQ(world.call<ConsoleIo>(*control.vcpus[0], CONSOLEIO_read, 6, world.guest_base), 0);
+    EXPECT_EQ(world.machine.typed, "secret");
 }
 
 TEST_F(ConsoleTerminal, OutputIsSentAtOnceAsItIsButEscaped) {
