@@ -97,7 +97,8 @@ struct Page {
     Exit exit_status;
     std::uint32_t pcpus;
     std::uint64_t clock_hz;
-    std::int64_t now;     // RealTime of the last update
+    std::uint64_t clock_origin; // what the time-stamp counter showed at real time 0
+    std::int64_t now;           // RealTime of the last update
     std::int64_t started; // RealTime at which all guests were built, 0 before: the timeline counts from here
     std::uint64_t ram_frames;
     std::uint64_t free_frames;

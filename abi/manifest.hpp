@@ -28,7 +28,8 @@ struct Guest {
     Span kernel; // ELF image of a Xen PV kernel
     Span initrd; // empty for none
     Span cmdline;
-    std::uint64_t memory_bytes;
+    std::uint64_t memory_bytes;     // when it starts
+    std::uint64_t max_memory_bytes; // as far as its balloon may grow; not less
     std::uint32_t vcpus;
     std::uint32_t weight;
     std::uint32_t cap;
@@ -97,7 +98,9 @@ struct Header {
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
     std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all
     std::uint32_t reserved;
-    std::uint64_t guests;   // offset of Guest[guest_count]
+    std::int64_t
+        dom0_sched_values[plugin::max_domain_parameters]; // as in Guest; all zero without a scheduler plug-in
+    std::uint64_t guests;                                 // offset of Guest[guest_count]
     std::uint64_t timeline; // offset of TimelineEntry[timeline_count], sorted by `at`
     std::uint64_t policies; // offset of Policy[policy_count]
 };

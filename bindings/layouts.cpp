@@ -14,14 +14,15 @@ namespace {
 void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
-    PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, vcpus, weight, cap, time_mode,
-                         dilation, on_crash, start_paused, absent, sched_values);
+    PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
+                         cap, time_mode, dilation, on_crash, start_paused, absent, sched_values);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
                          console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
-                         dom0_weight, terminal, pcpus, reserved, guests, timeline, policies);
+                         dom0_weight, terminal, pcpus, reserved, dom0_sched_values, guests, timeline,
+                         policies);
 }
 
 void register_landmark() {
@@ -34,9 +35,10 @@ void register_landmark() {
     PYBIND11_NUMPY_DTYPE(Stretch, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
                          hook_calls, hook_ns, hook_max_ns);
-    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, now, started, ram_frames,
-                         free_frames, free_frames_at_boot, audit_runs, audit_failures, ledger_physical,
-                         ledger_capacity, ledger_used, seed, message, r_max, policies, rings, pcpu_ledgers);
+    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
+                         started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
+                         ledger_physical, ledger_capacity, ledger_used, seed, message, r_max, policies, rings,
+                         pcpu_ledgers);
 }
 
 void register_steering() {

@@ -151,6 +151,7 @@ def landmark(page: Row, ram: Memory, policies: dict[str, Policy]) -> Landmark:
     rings = page["rings"][: pcpu_count(page)]
     plain = (
         "clock_hz",
+        "clock_origin",
         "now",
         "started",
         "seed",

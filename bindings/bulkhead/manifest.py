@@ -66,6 +66,7 @@ class Parts:
     policies: tuple[ChosenPolicy, ...]
     dom0: Path
     clock_hz: int  # 0: the hypervisor calibrates
+    dom0_sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
 
 
 def time_mode(text: str) -> tuple[int, int]:
@@ -87,6 +88,11 @@ def _table(name: str, rows: int) -> np.ndarray[Any, np.dtype[Any]]:
     return np.zeros(rows, dtype=layout(name))
 
 
+def most_memory(spec: GuestSpec) -> int:
+    """As many bytes as a guest may ever have."""
+    return spec.memory if spec.max_memory is None else spec.max_memory
+
+
 def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
     table = _table("manifest.Guest", len(parts.guests))
     absent = absent_at_start(parts.machine.timeline)
@@ -96,7 +102,8 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["kernel"] = blobs.span(guest.kernel)
         row["initrd"] = blobs.span(guest.initrd) if guest.initrd else (0, 0)
         row["cmdline"] = writer.span(guest.cmdline.encode())
-        row["memory_bytes"], row["vcpus"] = spec.memory, spec.vcpus
+        row["memory_bytes"], row["max_memory_bytes"] = spec.memory, most_memory(spec)
+        row["vcpus"] = spec.vcpus
         row["weight"], row["cap"] = spec.weight, spec.cap
         row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
@@ -192,6 +199,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["total_bytes"] = len(writer.data)
     row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
     row["dom0_weight"], row["pcpus"] = machine.dom0_weight, machine.pcpus
+    row["dom0_sched_values"][: len(parts.dom0_sched_values)] = parts.dom0_sched_values
     names = [guest.name for guest in machine.guests]
     row["terminal"] = 1 + names.index(machine.terminal) if machine.terminal is not None else 0
     writer.data[: header.itemsize] = header.tobytes()

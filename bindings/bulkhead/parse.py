@@ -36,6 +36,7 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "initrd": ("initrd", _plain),
     "cmdline": ("cmdline", _any),
     "mem": ("memory", parse_size),
+    "maxmem": ("max_memory", parse_size),
     "vcpus": ("vcpus", _number(1, 32)),
     "name": ("name", _plain),
     "weight": ("weight", _number(1, 65535)),
@@ -43,6 +44,12 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "time": ("time_mode", _plain),
     "on_crash": ("on_crash", _plain),
 }
+
+DOM0_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "mem": ("dom0_memory", parse_size),
+    "weight": ("dom0_weight", _number(1, 65535)),
+}
+DOM0_EXAMPLE = "--dom0 weight=512,sched.length=500"
 
 
 def _default_name(kernel: str, taken: Iterable[str]) -> str:
@@ -88,6 +95,21 @@ def parse_guests(texts: list[str]) -> tuple[GuestSpec, ...]:
     for text in texts:
         guests.append(parse_guest(text, [guest.name for guest in guests]))
     return tuple(guests)
+
+
+def parse_dom0(text: str) -> dict[str, Any]:
+    """--dom0: domain 0's part of a Machine, as keyword arguments."""
+    values: dict[str, Any] = {}
+    for key, value in split_pairs(text, "--dom0", DOM0_EXAMPLE).items():
+        if key.startswith(SCHED_PREFIX):
+            sched = values.setdefault("dom0_sched", {})
+            sched[key.removeprefix(SCHED_PREFIX)] = parse_integer(value, f"--dom0 {key}", *INT64)
+            continue
+        if key not in DOM0_OPTIONS:
+            raise SpecError(f"--dom0: unknown option '{key}'{suggest(key, DOM0_OPTIONS)}")
+        field, read = DOM0_OPTIONS[key]
+        values[field] = read(value, f"--dom0 {key}")
+    return values
 
 
 def parse_icount(text: str) -> int | None:

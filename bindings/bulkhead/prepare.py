@@ -9,7 +9,15 @@ from pathlib import Path
 from bulkhead import _core
 from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
-from bulkhead.manifest import GuestFiles, Parts, build_manifest, dom0_bytes, successors, time_mode
+from bulkhead.manifest import (
+    GuestFiles,
+    Parts,
+    build_manifest,
+    dom0_bytes,
+    most_memory,
+    successors,
+    time_mode,
+)
 from bulkhead.paths import dom0_image, hypervisor_image
 from bulkhead.policies import PYTHON, ChosenPolicy, choose, domain_values
 from bulkhead.schema import constant, enum_value, group_mask
@@ -85,6 +93,10 @@ def _check_guest(spec: GuestSpec, pcpus: int) -> None:
         raise SpecError(f"guest name '{spec.name}' is taken by Bulkhead itself; choose another")
     if spec.memory < LEAST_GUEST_MEMORY:
         raise SpecError(f"{what}: {spec.memory} bytes of memory are too little; give at least 1M")
+    if most_memory(spec) < spec.memory:
+        raise SpecError(
+            f"{what}: maxmem is {_mib(most_memory(spec))}, less than the {_mib(spec.memory)} that it starts with"
+        )
     if not 1 <= spec.vcpus <= 32:
         raise SpecError(f"{what}: vcpus={spec.vcpus} is outside 1 to 32")
     if not 1 <= spec.weight <= 65535:
@@ -110,6 +122,20 @@ def _check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
         raise SpecError(
             f"{machine.memory // MIB} MiB are too little: the guests want {-(-guests // MIB)} MiB and Bulkhead "
             f"{-(-(needed - guests) // MIB)} MiB; give the machine at least --mem {-(-needed // MIB)}M"
+        )
+
+
+def _mib(size: int) -> str:
+    return f"{-(-size // MIB)} MiB"
+
+
+def _check_set_memory(size: int, guest: GuestSpec) -> None:
+    if size < LEAST_GUEST_MEMORY:
+        raise SpecError(f"timeline: set_memory to {size} bytes is too little; give at least 1 MiB")
+    if size > most_memory(guest):
+        raise SpecError(
+            f"timeline: set_memory to {_mib(size)} is more than guest {guest.name} may have, "
+            f"{_mib(most_memory(guest))}; give it maxmem={-(-size // MIB)}M"
         )
 
 
@@ -139,8 +165,8 @@ def check_entry(machine: Machine, entry: TimelineEntry) -> None:
         raise SpecError(
             f"timeline: set_affinity: {entry.argument:#x} is no mask of the machine's {machine.pcpus} pCPUs"
         )
-    if entry.action == "set_memory" and entry.argument < LEAST_GUEST_MEMORY:
-        raise SpecError(f"timeline: set_memory to {entry.argument} bytes is too little; give at least 1 MiB")
+    if entry.action == "set_memory":
+        _check_set_memory(entry.argument, next(g for g in machine.guests if g.name == entry.guest))
 
 
 def _check_options(machine: Machine) -> None:
@@ -220,9 +246,13 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
     return tuple(chosen)
 
 
-def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:
+def _values(given: dict[str, int], policies: tuple[ChosenPolicy, ...]) -> tuple[int, ...]:
     scheduler = next((chosen.policy for chosen in policies if chosen.policy.kind == "scheduler"), None)
-    return replace(guest, sched_values=domain_values(scheduler, guest.spec.sched))
+    return domain_values(scheduler, given)
+
+
+def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:
+    return replace(guest, sched_values=_values(guest.spec.sched, policies))
 
 
 def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
@@ -235,6 +265,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
         policies=policies,
         dom0=_built(dom0_image(), "domain 0"),
         clock_hz=ICOUNT_HZ if accel == "tcg" and machine.icount is not None else 0,
+        dom0_sched_values=_values(machine.dom0_sched, policies),
     )
     manifest = build_manifest(parts)
     _check_memory(machine, len(manifest))

@@ -100,6 +100,7 @@ class Landmark:
     exit_status: int
     message: str
     clock_hz: int
+    clock_origin: int  # the time-stamp counter at real time 0, so that what guests read of it can be placed in the trace
     now: int
     seed: int
     ram_frames: int

@@ -52,7 +52,10 @@ class GuestSpec:
     kernel: str
     cmdline: str = ""
     initrd: str | None = None
-    memory: int = 64 * MIB
+    memory: int = 64 * MIB  # when it starts
+    max_memory: int | None = (
+        None  # as far as its balloon may grow beyond that, if the machine has it; None: no further
+    )
     vcpus: int = 1
     weight: int = 256
     cap: int = 0  # per cent of one pCPU, 0 for none
@@ -103,6 +106,7 @@ class Machine:
     trace_bytes: int = 16 * MIB  # per pCPU
     dom0_memory: int = 32 * MIB
     dom0_weight: int = 256
+    dom0_sched: dict[str, int] = field(default_factory=dict)  # as `sched` of a guest
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down

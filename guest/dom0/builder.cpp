@@ -88,7 +88,7 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     const auto& guest = blueprint.guest;
     control::CreateDomain request{};
     std::memcpy(request.name, guest.name, sizeof request.name);
-    request.max_frames = blueprint.layout.pages;
+    request.max_frames = std::max(blueprint.layout.pages, guest.max_memory_bytes / page_bytes);
     request.vcpus = guest.vcpus;
     request.weight = guest.weight;
     request.cap = guest.cap;

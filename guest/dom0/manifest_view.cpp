@@ -56,7 +56,7 @@ Checked check_guest(std::span<const std::byte> bytes, std::span<const manifest::
     for (const auto& span : {guest.kernel, guest.initrd, guest.cmdline})
         if (!inside(bytes, span.offset, span.bytes))
             return fail(ManifestError::bad_blob, index);
-    if (guest.memory_bytes < page_bytes)
+    if (guest.memory_bytes < page_bytes || guest.max_memory_bytes < guest.memory_bytes)
         return fail(ManifestError::bad_memory, index);
     if (guest.vcpus == 0 || guest.vcpus > max_vcpus)
         return fail(ManifestError::bad_vcpus, index);

@@ -79,13 +79,12 @@ void StoreService::put(DomainId domain, std::string_view below, std::uint64_t va
 
 void StoreService::describe(const Built& built, const manifest::Guest& guest) {
     const DomainId nobody{0}, id = built.id;
-    const auto kib = guest.memory_bytes / 1024;
     make(id, "", xenstore::readable_by(nobody, id));
     make(id, "name", xenstore::readable_by_all(nobody));
     put(id, "name", name_of(guest));
     put(id, "domid", id.value());
-    put(id, "memory/target", kib);
-    put(id, "memory/static-max", kib);
+    put(id, "memory/target", guest.memory_bytes / 1024);
+    put(id, "memory/static-max", guest.max_memory_bytes / 1024);
     put(id, "console/ring-ref", built.console_frame.value());
     put(id, "console/port", built.console_port.value());
     put(id, "console/limit", 65536);

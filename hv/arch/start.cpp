@@ -93,6 +93,7 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
     }
     landmark_page().seed = header.seed;
     landmark_page().clock_hz = machine::tsc_scale().hz;
+    landmark_page().clock_origin = machine::tsc_scale().origin;
     trace_event(trace::Event::run_start, trace::schema_version, machine::tsc_scale().hz);
 }
 

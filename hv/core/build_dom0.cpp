@@ -35,7 +35,8 @@ Domain& create(const manifest::Header& header, std::uint64_t pages) {
                     .vcpus = 1,
                     .weight = header.dom0_weight,
                     .cap = 0,
-                    .time = {manifest::TimeMode::real, 1000}};
+                    .time = {manifest::TimeMode::real, 1000},
+                    .sched_values = header.dom0_sched_values};
     const auto domain = create_domain(spec);
     if (!domain)
         refuse("no memory");

@@ -100,6 +100,7 @@ def _landmark(machine: Machine, domains: dict[str, int], ran: dict[int, int], wh
         exit_status=5,
         message="",
         clock_hz=1_000_000_000,
+        clock_origin=0,
         now=whole.end,
         seed=machine.seed,
         ram_frames=1,

@@ -32,7 +32,15 @@ def parts(tmp_path: Path) -> Parts:
     kernel = tmp_path / "kernel"
     guests = (
         GuestSpec(
-            "a", str(kernel), "x=1", memory=32 * MIB, vcpus=2, weight=512, cap=50, time_mode="dilated:2.5"
+            "a",
+            str(kernel),
+            "x=1",
+            memory=32 * MIB,
+            max_memory=48 * MIB,
+            vcpus=2,
+            weight=512,
+            cap=50,
+            time_mode="dilated:2.5",
         ),
         GuestSpec("b", str(kernel), initrd=str(tmp_path / "initrd"), on_crash="preserve", start_paused=True),
     )
@@ -70,6 +78,7 @@ def test_guests(parts: Parts) -> None:
     assert a["kernel"] == b["kernel"], "the same file is stored once"
     assert cut(data, b["initrd"]) == b"I" * 10 and a["initrd"]["bytes"] == 0
     assert (a["memory_bytes"], a["vcpus"], a["weight"], a["cap"]) == (32 * MIB, 2, 512, 50)
+    assert (a["max_memory_bytes"], b["max_memory_bytes"]) == (48 * MIB, b["memory_bytes"])
     assert (a["time_mode"], a["dilation"]) == (2, 2500)
     assert (b["on_crash"], b["start_paused"]) == (1, 1)
     for guest in (a, b):
@@ -119,6 +128,14 @@ def guest(**changes: Any) -> GuestSpec:
         (
             Machine((guest(memory=600 * MIB),)),
             "512 MiB are too little: the guests want 600 MiB .* give the machine at least",
+        ),
+        (
+            Machine((guest(max_memory=63 * MIB),)),
+            "maxmem is 63 MiB, less than the 64 MiB that it starts with",
+        ),
+        (
+            Machine((guest(),), timeline=(TimelineEntry(5, "set_memory", "g", 65 * MIB),)),
+            "set_memory to 65 MiB is more than guest g may have, 64 MiB; give it maxmem=65M",
         ),
         (Machine((guest(), guest())), "two guests are named 'g'"),
         (Machine((guest(name="dom0"),)), "taken by Bulkhead itself"),

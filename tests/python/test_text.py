@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkhead.parse import parse_guest, parse_guests, parse_icount
+from bulkhead.parse import parse_dom0, parse_guest, parse_guests, parse_icount
 from bulkhead.spec import SpecError
 from bulkhead.text import (
     format_ns,
@@ -84,11 +84,21 @@ def test_suggestions() -> None:
 
 def test_guest_with_everything() -> None:
     guest = parse_guest(
-        'kernel=/k,initrd=/i,cmdline="a=1,b=\\"2\\"",mem=32M,vcpus=2,name=v,weight=512,cap=50,time=dilated:10'
+        'kernel=/k,initrd=/i,cmdline="a=1,b=\\"2\\"",mem=32M,maxmem=1G,vcpus=2,name=v,weight=512,cap=50,time=dilated:10'
     )
     assert (guest.kernel, guest.initrd, guest.cmdline) == ("/k", "/i", 'a=1,b="2"')
     assert (guest.memory, guest.vcpus, guest.name, guest.weight) == (32 << 20, 2, "v", 512)
-    assert (guest.cap, guest.time_mode) == (50, "dilated:10")
+    assert (guest.cap, guest.time_mode, guest.max_memory) == (50, "dilated:10", 1 << 30)
+
+
+def test_domain_0() -> None:
+    assert parse_dom0("mem=40M,weight=512,sched.length=500") == {
+        "dom0_memory": 40 << 20,
+        "dom0_weight": 512,
+        "dom0_sched": {"length": 500},
+    }
+    with pytest.raises(SpecError, match="did you mean 'weight'"):
+        parse_dom0("weigth=3")
 
 
 def test_guests_get_different_names() -> None:

@@ -25,7 +25,7 @@ class ManifestMaker {
     manifest::Guest& guest(std::string_view name) {
         manifest::Guest guest{};
         name.copy(guest.name, sizeof guest.name);
-        guest.memory_bytes = 64 << 20;
+        guest.memory_bytes = guest.max_memory_bytes = 64 << 20;
         guest.vcpus = 1;
         guest.weight = 256;
         guests.push_back(guest);

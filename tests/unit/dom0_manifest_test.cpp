@@ -104,6 +104,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadGuest{"command line", [](auto& g) { g.cmdline = {.offset = 8, .bytes = ~0ULL}; },
                  ManifestError::bad_blob},
         BadGuest{"memory", [](auto& g) { g.memory_bytes = 4095; }, ManifestError::bad_memory},
+        BadGuest{"maximum", [](auto& g) { g.max_memory_bytes = g.memory_bytes - 1; },
+                 ManifestError::bad_memory},
         BadGuest{"no vCPU", [](auto& g) { g.vcpus = 0; }, ManifestError::bad_vcpus},
         BadGuest{"many vCPUs", [](auto& g) { g.vcpus = 33; }, ManifestError::bad_vcpus},
         BadGuest{"time", [](auto& g) { g.time_mode = manifest::TimeMode{3}; }, ManifestError::bad_choice},

@@ -14,7 +14,7 @@ from bulkhead.cli.summary import print_summary
 from bulkhead.cli.watch import EVERY, Watcher
 from bulkhead.console import HYPERVISOR
 from bulkhead.machine import RunOptions
-from bulkhead.parse import parse_guests, parse_icount
+from bulkhead.parse import parse_dom0, parse_guests, parse_icount
 from bulkhead.policies import parse_policy
 from bulkhead.spec import Machine, PolicySpec, SpecError
 from bulkhead.terminal import Terminal
@@ -39,6 +39,7 @@ def boot(
     for_: Optional[str] = typer.Option(
         None, "--for", help="How long, in the machine's time; 2s, or an hour at a terminal."
     ),
+    dom0: str = typer.Option("", help="Domain 0: mem=32M,weight=256, and sched.NAME=VALUE as for a guest."),
     mem: str = typer.Option("512M", help="Memory of the machine."),
     accel: str = typer.Option("tcg", help="tcg, kvm or auto; only tcg is reproducible."),
     icount: str = typer.Option("2", help="2**SHIFT ns per instruction, or off."),
@@ -73,6 +74,7 @@ def boot(
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),
+        **(parse_dom0(dom0) if dom0 else {}),
     )
     names = [spec.name for spec in machine.guests]
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):

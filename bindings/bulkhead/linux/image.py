@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from bootstrap.build import ROOT
+
 from bulkhead.linux import cpio
 from bulkhead.linux.debian import Deb, alone, contents, fetch, store
 from bulkhead.linux.kernel import keep
@@ -95,9 +97,23 @@ def _applets(busybox: bytes) -> Tree:
     return {f"usr/bin/{name}": cpio.link("busybox") for name in listed.split() if name != "busybox"}
 
 
-def _our_files() -> Tree:
-    """Init, its jobs and the programs that were built here."""
-    tree = {"init": cpio.file((SOURCES / "init").read_bytes(), executable=True)}
+def _sources(recipe: Recipe) -> Tree:
+    """Files of this project that go along, at the same places below src."""
+    tree: Tree = {}
+    for wanted in recipe.sources:
+        start = ROOT / wanted
+        found = sorted(p for p in start.rglob("*") if p.is_file()) if start.is_dir() else [start]
+        for path in found:
+            if not path.is_file():
+                raise BulkheadError(f"image {recipe.name}: there is no {wanted} in {ROOT}")
+            tree[f"src/{path.relative_to(ROOT)}"] = cpio.file(path.read_bytes())
+    return tree
+
+
+def _our_files(recipe: Recipe) -> Tree:
+    """Init, its jobs, the programs that were built here, and sources."""
+    tree = _sources(recipe)
+    tree |= {"init": cpio.file((SOURCES / "init").read_bytes(), executable=True)}
     for path in sorted((SOURCES / "jobs").iterdir()):
         tree[f"jobs/{path.name}"] = cpio.file(path.read_bytes())
     for path in linux_programs():
@@ -125,7 +141,7 @@ def _frame() -> Tree:
     return tree
 
 
-def _packages(recipe: Recipe, refresh: bool) -> tuple[Deb, ...]:
+def packages_of(recipe: Recipe, refresh: bool = False) -> tuple[Deb, ...]:
     """The image's packages, as fetched before, so that they change only when asked."""
     wanted = hashlib.sha256("\n".join(sorted(recipe.packages)).encode()).hexdigest()[:16]
     record = store("sets") / f"{wanted}.json"
@@ -160,7 +176,7 @@ def build_image(recipe: Recipe, refresh: bool = False) -> Path:
 
 
 def _build_image(recipe: Recipe, refresh: bool) -> Path:
-    debs, ours = _packages(recipe, refresh), _our_files()
+    debs, ours = packages_of(recipe, refresh), _our_files(recipe)
     path = store("images") / f"{recipe.name}-{_key(recipe, debs, ours)}.cpio"
     if path.is_file():
         return path

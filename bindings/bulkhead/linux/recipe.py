@@ -13,6 +13,7 @@ from bulkhead.text import suggest
 
 SOURCES = ROOT / "workloads" / "linux"
 IMAGE_PREFIX = "image:"
+LISTS = ("packages", "programs", "files", "sources")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Recipe:
     packages: tuple[str, ...]
     programs: tuple[str, ...] = ()  # with the shared libraries that they need
     files: tuple[str, ...] = ()  # files, or folders with all that is in them
+    sources: tuple[str, ...] = ()  # of this project: files, or folders with all that is in them, below /src
 
 
 def recipes(folder: Path = SOURCES / "images") -> dict[str, Recipe]:
@@ -44,10 +46,10 @@ def _read(path: Path) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: {error}") from None
-    lists = {key: _texts(path, key, table.pop(key, [])) for key in ("packages", "programs", "files")}
+    lists = {key: _texts(path, key, table.pop(key, [])) for key in LISTS}
     text = table.pop("help", None)
     if table:
-        raise SpecError(f"{path}: unknown key '{min(table)}'; there is help, packages, programs, files")
+        raise SpecError(f"{path}: unknown key '{min(table)}'; there is help, {', '.join(LISTS)}")
     if not isinstance(text, str) or not lists["packages"]:
         raise SpecError(f'{path}: write help = "..." and packages = [...]')
     return Recipe(path.stem, text, **lists)

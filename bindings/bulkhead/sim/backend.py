@@ -43,6 +43,10 @@ class _Memory:
 
 
 def _settings(machine: Machine, costs: dict[str, int]) -> _core.SimSettings:
+    if machine.dom0_sched:
+        raise SpecError(
+            "the simulator's domain 0 has no parameters of the scheduler; run it with --backend qemu"
+        )
     return _core.SimSettings(
         pcpus=machine.pcpus,
         seed=machine.seed,
