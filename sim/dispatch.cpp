@@ -175,6 +175,8 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         block(core, vcpu, step.until);
         break;
     case Step::Call::yield:
+        if (able_ <= 1) // it would only be picked again
+            break;
         core.reason = Stop::yielded;
         core.need_dispatch = true;
         break;
@@ -269,6 +271,7 @@ void Machine::stop_current(Core& core, Stop why) {
     core.current = nullptr;
     core.ends = RealTime::never();
     change(vcpu, runnable ? RunState::queued : RunState::blocked, now_);
+    able_ -= runnable ? 0 : 1;
     trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why),
           static_cast<std::uint64_t>(ran.count()));
     call().deschedule(policy_, *vcpu.policy, why, ran, for_policy());

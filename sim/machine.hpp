@@ -223,6 +223,7 @@ class Machine {
     plugin::Host host_{};
     std::uint64_t random_;
     std::unique_ptr<Incumbent> incumbent_, former_;
+    std::uint32_t able_ = 0; // vCPUs that are queued or run
     const sched::Hooks* hooks_ = nullptr;       // the incumbent's, close at hand
     void* policy_ = nullptr;                    // and its object
     const plugin::Descriptor* first_ = nullptr; // the policy that domains were given values for

@@ -48,6 +48,7 @@ void Machine::update(Vcpu& vcpu, WakeCause cause) {
 
 void Machine::enqueue(Vcpu& vcpu, WakeCause cause) {
     change(vcpu, RunState::queued, now_);
+    ++able_;
     ++vcpu.domain->ledger.wakes;
     trace(where(), Event::wake, &vcpu, static_cast<std::uint64_t>(cause), 0);
     const PcpuId hint = call().place(policy_, *vcpu.policy, for_policy());
@@ -59,6 +60,7 @@ void Machine::enqueue(Vcpu& vcpu, WakeCause cause) {
 
 void Machine::leave_queue(Vcpu& vcpu, Stop why) {
     change(vcpu, RunState::blocked, now_);
+    --able_;
     call().deschedule(policy_, *vcpu.policy, why, Nanos{}, for_policy());
 }
 

@@ -36,7 +36,7 @@ def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) ->
 
 
 def machines(policy: str) -> dict[str, Machine]:
-    """What is run: a conversation alone, the same beside a hog, and a storm of yields with a computation."""
+    """What is run: a conversation alone, the same beside a hog, a storm of yields, and a computation."""
     talk = (
         _guest("victim", "responder", "peer=pinger"),
         _guest("pinger", "pinger", "peer=victim period_us=1130"),
@@ -50,7 +50,9 @@ def machines(policy: str) -> dict[str, Machine]:
             end_when_idle=False,
             **common,
         ),
-        "storm": Machine(guests=(_guest("storm", "yield_storm"),), end_when_idle=False, **common),
+        "storm": Machine(  # of two: who is alone gives nothing up
+            guests=(_guest("storm", "yield_storm"), _guest("other", "yield_storm")), end_when_idle=False, **common
+        ),
         "compute": Machine(
             guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), end_when_idle=False, **common
         ),
@@ -166,7 +168,7 @@ def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
     notify = alone.gap("events", sent, _is("event_send")) - leave - glue
     interrupt = beside.median("timers beside a hog", beside.lateness("pinger"))
     stop = beside.median("slices that end", _overruns(compute, "ops")) - interrupt
-    same = storm.gap("yields", storm.where("run_out", "storm"), _is("run_in"))
+    same = compute.gap("slices that end", compute.stops("ops", "slice_end"), _is("run_in"))
     other = alone.median("switches", _after(alone, alone.stops("pinger", "blocked"), "run_in"))
     blocked = alone.median("blocks", _after(alone, alone.where("event_send", "victim"), "run_out", ("wake",)))
     timed = alone.median("blocks", _after(alone, alone.where("event_send", "pinger"), "run_out", ("wake",)))
