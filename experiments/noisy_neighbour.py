@@ -277,7 +277,7 @@ EXPERIMENT = Experiment(
     ),
     settings=(
         duration(full=2000, quick=500),
-        warm_up(full=200, quick=100),
+        warm_up(full=200, quick=200),
         drain(full=300, quick=150),
         Setting("noise_at_ms", "when the hogs start", "ms", 30, 30, 1, 60_000),
         Setting(
