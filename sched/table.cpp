@@ -155,9 +155,14 @@ class Table : public sched::Policy {
         }
         if (owners.empty())
             return {nullptr, forever};
-        Domain& next = *owners.begin();
-        const RealTime begin = next.end - next.length();
-        return begin <= soon ? Place{&next, next.end - now} : Place{nullptr, begin - now};
+        RealTime next = RealTime::never(); // begin of those that end earlier
+        for (Domain& each : owners) {
+            const RealTime begin = each.end - each.length();
+            if (begin <= soon)
+                return {&each, std::min(each.end, next) - now};
+            next = std::min(next, begin);
+        }
+        return {nullptr, next - now};
     }
 
     void enqueue(Vcpu& vcpu) {

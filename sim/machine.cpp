@@ -123,9 +123,13 @@ void Machine::enter_everybody() {
             call().wake(policy_, *vcpu.policy, for_policy());
 }
 
+bool Machine::is_fallback() const { return incumbent_->policy().descriptor == &hv::fallback_scheduler(); }
+
 // The fallback takes over, as in the hypervisor; a strict machine throws instead.
 void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
     const std::string where = what + " at " + std::to_string(now_.since_start().count()) + " ns";
+    if (is_fallback())
+        throw std::logic_error{"the built-in fallback scheduler failed: " + where};
     if (!options_.eject)
         throw Misconduct{where};
     report_.ejected = static_cast<std::uint32_t>(fault);
@@ -186,7 +190,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
 }
 
 void Machine::keep_house() {
-    if (now_.since_start().count() % starvation_check.count() < milliseconds(10).count())
+    if (!is_fallback() && now_.since_start().count() % starvation_check.count() < milliseconds(10).count())
         for (const Vcpu& vcpu : vcpus_)
             if (vcpu.state == RunState::queued && now_ - vcpu.since > starvation_bound)
                 return eject(Hook::pick, plugin::Fault::starvation, "a vCPU was starved");

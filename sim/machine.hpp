@@ -163,6 +163,7 @@ class Machine {
     void enter(Vcpu& vcpu);
     void enter_everybody();
     void eject(Hook hook, plugin::Fault fault, const std::string& what);
+    [[nodiscard]] bool is_fallback() const;
     void keep_house();
     void change(Vcpu& vcpu, RunState state, RealTime now);
     void bill(Core& core, Domain* domain, std::int64_t cost);
@@ -223,7 +224,7 @@ class Machine {
     plugin::Host host_{};
     std::uint64_t random_;
     std::unique_ptr<Incumbent> incumbent_, former_;
-    std::uint32_t able_ = 0; // vCPUs that are queued or run
+    std::uint32_t able_ = 0;                    // vCPUs that are queued or run
     const sched::Hooks* hooks_ = nullptr;       // the incumbent's, close at hand
     void* policy_ = nullptr;                    // and its object
     const plugin::Descriptor* first_ = nullptr; // the policy that domains were given values for

@@ -95,7 +95,7 @@ def most_memory(spec: GuestSpec) -> int:
 
 def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
     table = _table("manifest.Guest", len(parts.guests))
-    absent = absent_at_start(parts.machine.timeline)
+    absent = absent_at_start(parts.machine)
     for row, guest in zip(table, parts.guests):
         spec = guest.spec
         row["name"] = spec.name.encode()

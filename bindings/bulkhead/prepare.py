@@ -232,6 +232,9 @@ def check_machine(machine: Machine) -> None:
     _check_memory(machine)
     for entry in machine.timeline:
         check_entry(machine, entry)
+    for name in machine.absent or ():
+        if name not in {guest.name for guest in machine.guests}:
+            raise SpecError(f"absent: '{name}' is no guest of this machine")
 
 
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:

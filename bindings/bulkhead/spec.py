@@ -99,6 +99,9 @@ class Machine:
     memory: int = 512 * MIB
     duration: int = 2 * SECOND  # real time of the machine, from the end of building
     timeline: tuple[TimelineEntry, ...] = ()
+    absent: tuple[
+        str, ...
+    ] | None = None  # guests not built at the start; None: those whose first entry is a create
     accel: str = "tcg"  # tcg, kvm, auto
     icount: int | None = 2  # 2**icount ns per instruction; None: off, and then not reproducible
     seed: int = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bulkhead.schema import enum_value
-from bulkhead.spec import SpecError, TimelineEntry
+from bulkhead.spec import Machine, SpecError, TimelineEntry
 from bulkhead.text import parse_duration
 
 STOP = "stop"
@@ -26,10 +26,12 @@ def batches(timeline: Iterable[TimelineEntry]) -> list[list[TimelineEntry]]:
     return found
 
 
-def absent_at_start(timeline: Iterable[TimelineEntry]) -> set[str]:
+def absent_at_start(machine: Machine) -> set[str]:
     """Names of the guests that are not built before the timeline creates them."""
+    if machine.absent is not None:
+        return set(machine.absent)
     first: dict[str, str] = {}
-    for entry in sorted(timeline, key=lambda entry: entry.at):
+    for entry in sorted(machine.timeline, key=lambda entry: entry.at):
         if entry.guest is not None and entry.action in ("create", "destroy"):
             first.setdefault(entry.guest, entry.action)
     return {name for name, action in first.items() if action == "create"}

@@ -200,8 +200,13 @@ void dispatch(Pcpu& self) {
         auto choice = dispatch_held ? standing_still : scheduler::pick(self, now);
         if (idle_pcpus != 0 && before != nullptr && before != choice.vcpu &&
             before->state == RunState::queued) {
+            const auto* const chooser = scheduler::in_charge();
             offer(*before);
-            choice.at = machine::now();
+            choice.at = now = machine::now();
+            if (scheduler::in_charge() != chooser) { // ejected: its choice is in its successor's queue again
+                before = nullptr;
+                continue;
+            }
         }
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {

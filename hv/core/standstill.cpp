@@ -29,16 +29,24 @@ bool has_left(const Vcpu& vcpu) {
 
 } // namespace
 
-void swap_scheduler(const Candidate& candidate) {
+void stop_others() {
     hold_dispatch(true);
     while (!all_others_stand())
         machine::wait_a_little();
-    const LockGuard run{run_lock()};
-    give_pcpu_up();
-    scheduler::replace(candidate.plugin, candidate.values);
+}
+
+void let_others_go() {
     hold_dispatch(false);
     for (std::uint32_t i = 0; i < pcpu_count(); ++i)
         request_dispatch(PcpuId{static_cast<std::uint16_t>(i)});
+}
+
+void swap_scheduler(const Candidate& candidate) {
+    stop_others();
+    const LockGuard run{run_lock()};
+    give_pcpu_up();
+    scheduler::replace(candidate.plugin, candidate.values);
+    let_others_go();
 }
 
 Result<> set_affinity(Vcpu& vcpu, std::uint64_t affinity) {

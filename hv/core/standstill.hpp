@@ -7,6 +7,10 @@
 
 namespace bulkhead::hv {
 
+// Every vCPU but the caller's stops, and none starts; and the end of that.
+void stop_others();
+void let_others_go();
+
 // Every vCPU stops, the caller's too; the candidate's policy takes over all of them with their weights and
 // caps, and they go on. The old policy is told nothing but that they stopped. Should the new one misbehave at
 // once, the fallback is in charge when this returns.

@@ -3,6 +3,8 @@
 #include "hv/arch/machine.hpp"
 #include "hv/arch/power.hpp"
 #include "hv/core/domain.hpp"
+#include "hv/core/locks.hpp"
+#include "hv/core/standstill.hpp"
 #include "hv/trace/landmark.hpp"
 
 #include <atomic>
@@ -60,11 +62,16 @@ void start_steering() { shared().head = {}; }
 
 HypercallResult stand_still(std::uint64_t page) {
     BULKHEAD_TRY(hand_out(page));
-    refresh_all();
+    stop_others(); // or they would go on between the announcement and the standstill
+    {
+        const LockGuard world{world_lock()};
+        refresh_all();
+    }
     auto& stops = shared().head.stops;
     const auto number = stops + 1;
     std::atomic_ref{stops}.store(number, std::memory_order_release);
     ring_doorbell(static_cast<std::uint16_t>(steering::doorbell + number % 2));
+    let_others_go();
     return take_in(page);
 }
 

@@ -32,8 +32,10 @@ class Neglect {
     // How many vCPUs are queued or running. Changed under the run lock; without it the answer may be a little
     // old.
     [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
-    // An idle answer needs a look only if this says so.
-    [[nodiscard]] bool idling_is_suspect() const { return able() != 0 && !may_idle_; }
+    // `running` vCPUs hold a pCPU: an idle answer needs a look only if others wait.
+    [[nodiscard]] bool idling_is_suspect(std::uint32_t running) const {
+        return able() > running && !may_idle_;
+    }
     // Whoever waits longer is starved: patience, and a turn of everybody else as long as the longest one.
     [[nodiscard]] Nanos bound() const {
         return (may_idle_ ? milliseconds(10'000) : milliseconds(2'000)) + longest_slice_ * vcpus_;

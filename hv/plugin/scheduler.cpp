@@ -240,9 +240,16 @@ Vcpu* check(const sched::Decision& answer, PcpuId where) {
     return answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice ? vcpu : nullptr;
 }
 
+std::uint32_t running_vcpus() {
+    std::uint32_t running = 0;
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        running += pcpu(PcpuId{static_cast<std::uint16_t>(i)}).current != nullptr ? 1 : 0;
+    return running;
+}
+
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 Nanos longest_idle(PcpuId where, RealTime now) {
-    if (policy->built_in || !neglect.idling_is_suspect()) [[likely]]
+    if (policy->built_in || !neglect.idling_is_suspect(running_vcpus())) [[likely]]
         return sched::Decision::until_kicked;
     auto waited = Nanos{-1};
     static_cast<void>(for_each_attached([&](const Vcpu& vcpu) {
@@ -306,8 +313,9 @@ void wake(Vcpu& vcpu, RealTime now) {
 RealTime deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
     if (!sched::still_runnable(why))
         neglect.slept();
-    return call(Hook::deschedule, now, policy->hooks->deschedule, policy->object, *vcpu.policy, why, ran, now)
-        .end;
+    const auto called =
+        call(Hook::deschedule, now, policy->hooks->deschedule, policy->object, *vcpu.policy, why, ran, now);
+    return well(called) ? called.end : machine::now(); // its successor was put in place meanwhile
 }
 
 void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
@@ -356,6 +364,8 @@ Choice pick(Pcpu& self, RealTime now) {
         eject(Hook::pick, fault);
     }
 }
+
+const void* in_charge() { return policy; }
 
 bool is_alone() { return neglect.able() <= 1; }
 

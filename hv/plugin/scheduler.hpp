@@ -45,6 +45,9 @@ struct Choice {
 // For this pCPU.
 [[nodiscard]] Choice pick(Pcpu& self, RealTime now);
 
+// Changes when another policy takes over: what the old one answered does not count any more.
+[[nodiscard]] const void* in_charge();
+
 // No vCPU but the one that asks could run. True also without the run lock, but then perhaps a little late.
 [[nodiscard]] bool is_alone();
 

@@ -32,11 +32,14 @@ def test_the_replay_of_a_run_gives_the_same_demand(tmp_path: Path, sched: Policy
     for each in wanted:
         then, now = (run.landmark.ledger[each.name] for run in (RECORDED, replayed))
         assert each.work_ns == pytest.approx(then.guest_ns, rel=0.001)
-        assert now.guest_ns == pytest.approx(then.guest_ns, rel=0.02)
+        # Whoever must wait comes late and does its work without a sleep between, under another scheduler more of it; at
+        # the end of the run some is then not done yet.
+        close = 0.001 if sched is None else 0.03
+        assert now.guest_ns == pytest.approx(then.guest_ns, rel=close)
         again = demand(replayed, each.name)
-        assert again.work_ns == pytest.approx(each.work_ns, rel=0.02)
-        if sched is None:  # under another scheduler, work that comes late is done without a sleep between
-            assert again.sleeps == pytest.approx(each.sleeps, rel=0.05)
+        assert again.work_ns == pytest.approx(each.work_ns, rel=close)
+        if sched is None:
+            assert again.sleeps == pytest.approx(each.sleeps, rel=0.15)
 
 
 def test_episodes_are_the_guests_own(tmp_path: Path) -> None:

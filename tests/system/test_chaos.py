@@ -6,6 +6,7 @@ import pytest
 from machines import MILLISECOND, assert_sound, boot, said, workload
 
 from bulkhead import PolicyReport, PolicySpec, Run
+from bulkhead.spec import MIB
 
 CREATE, ATTACH, WAKE, DESCHEDULE, PICK = 0, 1, 3, 4, 5  # as the hypervisor numbers them
 AFTER_US = 150_000  # guests are at work by then
@@ -48,6 +49,16 @@ def run_chaos(
     spec = PolicySpec("chaos", {"mode": mode, "hook": hook, "after": after})
     run = boot(*guests, sched=spec, duration=duration_ms * MILLISECOND)
     return run, next(report for report in run.landmark.policies if report.kind == "scheduler")
+
+
+def test_a_fault_beside_a_hundred_guests_leaves_the_fallback_its_time() -> None:
+    working = [workload("compute", "for_ms=100", name=name, memory=4 * MIB) for name in ("one", "two")]
+    waiting = [workload("cpu_hog", name=f"hog{i}", memory=4 * MIB, start_paused=True) for i in range(100)]
+    spec = PolicySpec("chaos", {"mode": 6, "hook": DESCHEDULE, "after": AFTER_US})
+    run = boot(*working, *waiting, sched=spec, memory=1024 * MIB, duration=400 * MILLISECOND)
+    report = next(report for report in run.landmark.policies if report.kind == "scheduler")
+    assert (report.ejected, report.ejected_hook) == ("trapped", DESCHEDULE), said(run)
+    assert_guests_went_on(run)
 
 
 def assert_guests_went_on(run: Run) -> None:

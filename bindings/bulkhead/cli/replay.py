@@ -58,7 +58,9 @@ def replay(
             f"{run}: {sum(recorded.landmark.trace_lost)} trace records are lost; record it again"
         )
     names = list(guest) or [
-        spec.name for spec in recorded.machine.guests if spec.name in recorded.landmark.ledger
+        spec.name
+        for spec in recorded.machine.guests
+        if (row := recorded.landmark.ledger.get(spec.name)) is not None and row.run_ins
     ]
     demands = [demand(recorded, name) for name in names]
     policy = parse_policy("scheduler", sched) if sched is not None else None

@@ -19,7 +19,7 @@ from bulkhead.prepare import check_entry
 from bulkhead.run import Run
 from bulkhead.spec import BulkheadError, Machine, PolicySpec, SpecError, TimelineEntry
 from bulkhead.text import format_ns, parse_duration
-from bulkhead.timeline import STOP
+from bulkhead.timeline import STOP, absent_at_start
 
 REASONS = {
     3: "the guest is not there any more",  # ESRCH
@@ -85,6 +85,7 @@ class Live:
         planned = [entry for entry in machine.timeline if entry.action != STOP]
         planned.sort(key=lambda entry: entry.at)
         self._machine, self._planned = machine, planned
+        self._absent = tuple(sorted(absent_at_start(machine)))
         self._policies = {entry.policy.name for entry in planned if entry.policy is not None}
         self._played: list[TimelineEntry] = []
         self._done: list[Done] = []
@@ -94,7 +95,11 @@ class Live:
         # What is still to come is told at the stops; the start must know which guests come later.
         self._session = start(replace(machine, timeline=(first, *planned)))
         self._played.append(first)
-        self._follow()
+        try:
+            self._follow()
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def _creates(entries: Sequence[TimelineEntry]) -> bool:
@@ -221,7 +226,9 @@ class Live:
                 self._planned = []
                 self._follow()
             run = self._session.collect()
-            self._run = replace(run, machine=replace(self._machine, timeline=tuple(self._played)))
+            self._run = replace(
+                run, machine=replace(self._machine, timeline=tuple(self._played), absent=self._absent)
+            )
             self.close()
         return self._run
 

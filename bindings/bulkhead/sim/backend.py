@@ -121,7 +121,7 @@ def _simulation(
     machine: Machine, policy: ChosenPolicy | None, costs: Costs | None, first: Sequence[TimelineEntry]
 ) -> _core.Simulation:
     known = policy.policy if policy is not None else None
-    absent = absent_at_start(machine.timeline)
+    absent = absent_at_start(machine)
     guests = [
         guest_model(spec, domain_values(known, spec.sched), spec.name in absent) for spec in machine.guests
     ]
