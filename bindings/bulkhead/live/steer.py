@@ -76,7 +76,7 @@ class Live:
 
     >>> with machine.start() as live:
     ...     live.run_until("200ms")
-    ...     live.swap_scheduler("credit2")
+    ...     live.swap_scheduler("NAME:parameter=1")
     ...     live.set_weight("web", 512)
     ...     run = live.finish()
     """

@@ -51,7 +51,9 @@ def machines(policy: str) -> dict[str, Machine]:
             **common,
         ),
         "storm": Machine(  # of two: who is alone gives nothing up
-            guests=(_guest("storm", "yield_storm"), _guest("other", "yield_storm")), end_when_idle=False, **common
+            guests=(_guest("storm", "yield_storm"), _guest("other", "yield_storm")),
+            end_when_idle=False,
+            **common,
         ),
         "compute": Machine(
             guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), end_when_idle=False, **common
