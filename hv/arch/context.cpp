@@ -24,7 +24,7 @@ namespace bulkhead::hv {
 
 namespace {
 
-void save_fpu(Vcpu& vcpu) {
+void save_fpu(const Vcpu& vcpu) {
     const auto mask = features().xcr0;
     if (features().xsave)
         asm volatile("xsave64 (%0)" ::"r"(vcpu.fpu_state), "a"(static_cast<std::uint32_t>(mask)),
@@ -34,7 +34,7 @@ void save_fpu(Vcpu& vcpu) {
         asm volatile("fxsave64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
 }
 
-void restore_fpu(Vcpu& vcpu) {
+void restore_fpu(const Vcpu& vcpu) {
     const auto mask = features().xcr0;
     if (features().xsave)
         asm volatile("xrstor64 (%0)" ::"r"(vcpu.fpu_state), "a"(static_cast<std::uint32_t>(mask)),
@@ -88,11 +88,9 @@ void save_context(Vcpu& vcpu) {
     save_segment_bases(vcpu);
     if (has_breakpoints(vcpu))
         disable_breakpoints();
-    if (vcpu.fpu_used) {
-        save_fpu(vcpu);
-        vcpu.fpu_used = false;
-        set_task_switched();
-    }
+    if (vcpu.task_switched)
+        cpu::clts(); // XSAVE, too, would trap
+    save_fpu(vcpu);
 }
 
 void load_context(Vcpu& vcpu) {
@@ -109,6 +107,10 @@ void load_context(Vcpu& vcpu) {
     load_segment_bases(vcpu);
     if (has_breakpoints(vcpu))
         load_debug_registers(vcpu);
+    cpu::clts();
+    restore_fpu(vcpu);
+    if (vcpu.task_switched)
+        set_task_switched();
     select_vcpu_entry(vcpu);
 }
 
@@ -119,24 +121,16 @@ void load_idle_root() {
     pcpu().space.store(no_guest, std::memory_order_release);
 }
 
-void load_fpu(Vcpu& vcpu) {
-    cpu::clts();
-    restore_fpu(vcpu);
-    vcpu.fpu_used = true;
-}
-
+// The registers are the vCPU's own while it runs, so it can only be the guest's TS.
 bool handle_device_not_available(Vcpu& vcpu) {
-    if (!vcpu.fpu_used)
-        load_fpu(vcpu);
-    if (vcpu.task_switched) {
-        vcpu.task_switched = false; // the ABI clears TS before it delivers #NM
-        return false;
-    }
-    return true;
+    cpu::clts(); // the ABI clears TS before it delivers #NM
+    const bool asked_for = vcpu.task_switched;
+    vcpu.task_switched = false;
+    return !asked_for;
 }
 
 void apply_task_switched(const Vcpu& vcpu) {
-    if (vcpu.task_switched || !vcpu.fpu_used)
+    if (vcpu.task_switched)
         set_task_switched();
     else
         cpu::clts();
@@ -167,12 +161,6 @@ std::uint64_t guest_tsc(const Vcpu&) {
 } // RDTSC is not trapped: pvclock carries the time mode
 
 std::uint64_t host_page_attributes() { return cpu::rdmsr(cpu::msr::page_attributes); }
-
-void forget_fpu(Vcpu& vcpu) {
-    if (vcpu.fpu_used)
-        set_task_switched();
-    vcpu.fpu_used = false;
-}
 
 void toggle_guest_mode(Vcpu& vcpu) {
     (vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user) = cpu::read_gs_base();

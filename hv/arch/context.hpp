@@ -11,9 +11,6 @@ void save_context(Vcpu& vcpu);
 void load_context(Vcpu& vcpu);
 // Leaves a guest's address space, e.g. before it is torn down or the pCPU idles.
 void load_idle_root();
-// The guest (or the hypervisor for it) needs the floating-point registers: loads this vCPU's. From #NM.
-void load_fpu(Vcpu& vcpu);
-void forget_fpu(Vcpu& vcpu); // of a vCPU that is going away
 // Writes the fs and gs bases that the processor holds back into the current vCPU.
 void save_segment_bases(Vcpu& vcpu);
 

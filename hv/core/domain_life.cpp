@@ -1,6 +1,5 @@
 #include "hv/core/domain_life.hpp"
 
-#include "hv/arch/context.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/core/cpu_policy.hpp"
@@ -114,7 +113,6 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
         const LockGuard run{run_lock()};
         domain.vcpus[vcpu.id.value()] = nullptr;
     }
-    forget_fpu(vcpu);
     if (vcpu.traps != nullptr)
         domain.free_metadata(vcpu.traps);
     if (vcpu.slot != 0) {

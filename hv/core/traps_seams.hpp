@@ -22,8 +22,8 @@ void load_debug_registers(const Vcpu& vcpu);
 [[nodiscard]] std::uint64_t take_debug_status();
 // Vcpu::task_switched changed: while it is set, the next use of the FPU must raise #NM.
 void apply_task_switched(const Vcpu& vcpu);
-// #NM of a guest. True: the FPU is loaded and the instruction can be retried. False: the guest's own TS was
-// set (and is clear now): deliver it.
+// #NM of a guest. False: the guest's own TS was set (and is clear now): deliver it. True: there was no reason
+// for it, and the instruction can be retried.
 [[nodiscard]] bool handle_device_not_available(Vcpu& vcpu);
 
 // The time-stamp counter as the guest may read it.

@@ -54,7 +54,6 @@ struct alignas(64) Vcpu {
     bool in_kernel;
     bool initialised;   // has a context
     std::uint8_t iopl;  // virtual I/O privilege level
-    bool fpu_used;      // the FPU registers belong to this vCPU now
     bool task_switched; // the guest's virtual CR0.TS
 
     std::uint64_t kernel_sp;
