@@ -13,10 +13,13 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr unsigned entries_between_checks = 16;
+// Most entries of most tables are empty. Entries are gone through in blocks; after one that held something
+// there is a preemption point, and after so many that did not.
+constexpr unsigned block = 16, quiet_entries = 128;
+static_assert(entry::per_table % block == 0 && quiet_entries % block == 0);
 
-bool stop_here(std::uint16_t progress, Pace pace) {
-    return pace == Pace::preemptible && progress % entries_between_checks == 0 && machine::should_preempt();
+bool stop_here(unsigned at, bool worked, Pace pace) {
+    return pace == Pace::preemptible && (worked || at % quiet_entries == 0) && machine::should_preempt();
 }
 
 std::uint64_t* contents(const Frame& frame) {
@@ -78,14 +81,33 @@ void drop_entry(Frame& table) {
         put_type(frame_table().at(entry::frame(e)))); // unwind_next_child sees it if it is an orphan now
 }
 
+// The index behind the last entry below `at` that is present, not below `least`.
+unsigned behind_last_present(const std::uint64_t* entries, unsigned at, unsigned least) {
+    while (at > least && !entry::is_present(entries[at - 1]))
+        --at;
+    return at;
+}
+
+// Down to entry `least`. Answers whether any held something.
+Result<bool> drop_block(Frame& table, unsigned least, Pace pace) {
+    const auto* entries = contents(table);
+    for (bool worked = false;; worked = true) {
+        table.progress = static_cast<std::uint16_t>(behind_last_present(entries, table.progress, least));
+        if (table.progress == least)
+            return worked;
+        drop_entry(table);
+        BULKHEAD_TRY(unwind_next_child(table, pace));
+    }
+}
+
 Result<> drop_entries(Frame& table, Pace pace) {
     if (table.type == FrameType::descriptors)
         table.progress = 0;
     BULKHEAD_TRY(unwind_next_child(table, pace));
     while (table.progress > 0) {
-        drop_entry(table);
-        BULKHEAD_TRY(unwind_next_child(table, pace));
-        if (table.progress > 0 && stop_here(table.progress, pace))
+        const auto worked = drop_block(table, (table.progress - 1u) / block * block, pace);
+        BULKHEAD_TRY(worked);
+        if (table.progress > 0 && stop_here(table.progress, *worked, pace))
             return fail(Error::restart);
     }
     return {};
@@ -99,12 +121,27 @@ void finish_validation(Frame& table) {
     table.type_references = 1; // the partial state's own reference becomes the holder's
 }
 
-Result<> take_entries(Frame& table, const Domain& owner) {
+// Up to entry `end`. Answers whether any held something.
+Result<bool> take_block(Frame& table, unsigned end, const Domain& owner) {
     auto* entries = contents(table);
+    const bool all = table.type == FrameType::descriptors; // none of those is empty
+    bool worked = false;
+    for (unsigned i = table.progress; i < end; ++i) {
+        if (!entry::is_present(entries[i]) && !all)
+            continue;
+        table.progress = static_cast<std::uint16_t>(i);
+        BULKHEAD_TRY(take_entry(table, i, entries[i], owner));
+        worked = true;
+    }
+    table.progress = static_cast<std::uint16_t>(end);
+    return worked;
+}
+
+Result<> take_entries(Frame& table, const Domain& owner) {
     while (table.progress < entry::per_table) {
-        BULKHEAD_TRY(take_entry(table, table.progress, entries[table.progress], owner));
-        ++table.progress;
-        if (table.progress < entry::per_table && stop_here(table.progress, Pace::preemptible))
+        const auto worked = take_block(table, (table.progress / block + 1u) * block, owner);
+        BULKHEAD_TRY(worked);
+        if (table.progress < entry::per_table && stop_here(table.progress, *worked, Pace::preemptible))
             return fail(Error::restart);
     }
     return {};

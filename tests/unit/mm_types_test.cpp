@@ -268,7 +268,7 @@ TEST_F(MemoryTest, ATableStaysOneWhileItIsChanged) {
     words(l1)[0] = writable_entry(data);
     words(l2)[0] = table_entry(l1);
     words(l2)[300] = table_entry(late);
-    world.machine.preempt_every = 40;
+    world.machine.preempt_every = 6; // four are asked in the L1, the sixth at entry 128 of the L2
     expect_error(pin(l2, FrameType::l2, guest), Error::restart);
     world.machine.preempt_every = 0;
     ASSERT_TRUE(frame(l2).partial);
