@@ -280,4 +280,27 @@ TEST_F(MemoryTest, ATableStaysOneWhileItIsChanged) {
     EXPECT_EQ(frame(l2).references, 1U);
 }
 
+// However little a table holds, going through it ends at a preemption point within 128 entries; within 16 if
+// they hold something.
+TEST_F(MemoryTest, EmptyTablesAreInterruptedTooButSeldom) {
+    const auto l1 = page(guest);
+    const auto data = page(guest);
+    const auto times = [&] {
+        world.machine.preempt_every = 1;
+        int restarts = 0;
+        for (auto pinned = pin(l1, FrameType::l1, guest); !pinned; pinned = pin(l1, FrameType::l1, guest)) {
+            EXPECT_EQ(pinned.error(), Error::restart);
+            ++restarts;
+        }
+        world.machine.preempt_every = 0;
+        EXPECT_TRUE(unpin(l1, guest, guest));
+        return restarts;
+    };
+    EXPECT_EQ(times(), 512 / 128 - 1);
+    for (unsigned i = 0; i < 512; ++i)
+        words(l1)[i] = readonly_entry(data);
+    EXPECT_EQ(times(), 512 / 16 - 1);
+    EXPECT_EQ(frame(data).references, 1U);
+}
+
 } // namespace bulkhead::hv::host
