@@ -24,22 +24,20 @@ namespace bulkhead::hv {
 
 namespace {
 
+// x87, SSE and AVX, as far as they are enabled. The mask's upper half, edx, may hold anything: nothing is
+// enabled there.
+constexpr std::uint32_t vector_states = 7;
+
 void save_fpu(const Vcpu& vcpu) {
-    const auto mask = features().xcr0;
     if (features().xsave)
-        asm volatile("xsave64 (%0)" ::"r"(vcpu.fpu_state), "a"(static_cast<std::uint32_t>(mask)),
-                     "d"(static_cast<std::uint32_t>(mask >> 32))
-                     : "memory");
+        asm volatile("xsave64 (%0)" ::"r"(vcpu.fpu_state), "a"(vector_states) : "memory");
     else
         asm volatile("fxsave64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
 }
 
 void restore_fpu(const Vcpu& vcpu) {
-    const auto mask = features().xcr0;
     if (features().xsave)
-        asm volatile("xrstor64 (%0)" ::"r"(vcpu.fpu_state), "a"(static_cast<std::uint32_t>(mask)),
-                     "d"(static_cast<std::uint32_t>(mask >> 32))
-                     : "memory");
+        asm volatile("xrstor64 (%0)" ::"r"(vcpu.fpu_state), "a"(vector_states) : "memory");
     else
         asm volatile("fxrstor64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
 }
@@ -48,6 +46,24 @@ void set_task_switched() { cpu::write_cr0(cpu::read_cr0() | cpu::cr0::ts); }
 
 bool has_breakpoints(const Vcpu& vcpu) { return (vcpu.debug[7] & 0xff) != 0; }
 void disable_breakpoints() { asm volatile("mov %0, %%dr7" ::"r"(0x400UL)); }
+
+// What few guests ask for, looked for at once because it is part of every switch.
+bool is_unusual(const Vcpu& vcpu) {
+    return (static_cast<std::uint8_t>(vcpu.debug[7]) | static_cast<std::uint8_t>(vcpu.task_switched)) != 0;
+}
+
+[[gnu::noinline]] void leave_unusual(const Vcpu& vcpu) {
+    if (has_breakpoints(vcpu))
+        disable_breakpoints();
+    cpu::clts(); // XSAVE, too, would trap
+}
+
+[[gnu::noinline]] void enter_unusual(const Vcpu& vcpu) {
+    if (has_breakpoints(vcpu))
+        load_debug_registers(vcpu);
+    if (vcpu.task_switched)
+        set_task_switched();
+}
 
 // A register that held a null selector keeps nothing but its base, which is loaded separately.
 void load_selectors(const Pcpu& self, const Selectors& to) {
@@ -86,10 +102,8 @@ void save_context(Vcpu& vcpu) {
     save_selectors(vcpu);
     pcpu().left_selectors = vcpu.selectors;
     save_segment_bases(vcpu);
-    if (has_breakpoints(vcpu))
-        disable_breakpoints();
-    if (vcpu.task_switched)
-        cpu::clts(); // XSAVE, too, would trap
+    if (is_unusual(vcpu)) [[unlikely]]
+        leave_unusual(vcpu);
     save_fpu(vcpu);
 }
 
@@ -105,12 +119,9 @@ void load_context(Vcpu& vcpu) {
     load_ldt_of(vcpu);
     load_selectors(self, vcpu.selectors);
     load_segment_bases(vcpu);
-    if (has_breakpoints(vcpu))
-        load_debug_registers(vcpu);
-    cpu::clts();
     restore_fpu(vcpu);
-    if (vcpu.task_switched)
-        set_task_switched();
+    if (is_unusual(vcpu)) [[unlikely]]
+        enter_unusual(vcpu);
     select_vcpu_entry(vcpu);
 }
 

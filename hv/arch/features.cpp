@@ -30,8 +30,8 @@ const Features& features() { return found; }
 void start_processor() {
     if (!detected)
         detect();
-    cpu::write_cr0((cpu::read_cr0() & ~cpu::cr0::em) | cpu::cr0::mp | cpu::cr0::ne | cpu::cr0::wp |
-                   cpu::cr0::ts);
+    cpu::write_cr0((cpu::read_cr0() & ~(cpu::cr0::em | cpu::cr0::ts)) | cpu::cr0::mp | cpu::cr0::ne |
+                   cpu::cr0::wp);
     auto cr4 = cpu::cr4::pae | cpu::cr4::osfxsr | cpu::cr4::osxmmexcpt | cpu::cr4::de | cpu::cr4::pge;
     if (found.smep)
         cr4 |= cpu::cr4::smep;
