@@ -40,7 +40,7 @@ enum class Mode : std::int64_t {
     kick_nowhere, // a pCPU that does not exist
 };
 
-enum class Hook : std::int64_t { create, attach, detach, wake, deschedule, pick };
+enum class Hook : std::int64_t { create, attach, detach, wake, deschedule, pick, place };
 
 class Chaos : public sched::Policy {
   public:
@@ -56,7 +56,8 @@ class Chaos : public sched::Policy {
          "19 kick storm, 20 kick nowhere",
          0, 0, 20},
         {"hook", "1",
-         "where faults and loops are: 0 create, 1 attach, 2 detach, 3 wake, 4 deschedule, 5 pick", 5, 0, 5},
+         "where faults and loops are: 0 create, 1 attach, 2 detach, 3 wake, 4 deschedule, 5 pick, 6 place", 5,
+         0, 6},
         {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
     };
     static constexpr sched::Text text{
@@ -112,6 +113,10 @@ class Chaos : public sched::Policy {
                 return {&vcpu, milliseconds(5)};
             }
         return sched::Decision::idle();
+    }
+    PcpuId place(const Vcpu& vcpu, RealTime) {
+        maybe_fail(Hook::place);
+        return vcpu.last_pcpu;
     }
 
   private:

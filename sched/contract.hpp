@@ -189,8 +189,8 @@ struct Hooks {
     // between least_slice and longest_slice; otherwise the policy is ejected. The vCPU is no longer queued
     // when pick returns. pick may kick other pCPUs, not its own.
     Decision (*pick)(void* policy, Pcpu& pcpu, RealTime now);
-    // Optional. Called before wake: which of several idle pCPUs should have this vCPU. A hint: the host
-    // ignores an answer that is busy or not allowed. Default: its last one.
+    // Optional. Several idle pCPUs could have this queued vCPU: which of them is to be asked to pick? A hint:
+    // the host ignores an answer that is busy or not allowed. Default: its last one.
     PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
     // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its
     // ring was served).

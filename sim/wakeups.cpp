@@ -51,9 +51,6 @@ void Machine::enqueue(Vcpu& vcpu, WakeCause cause) {
     ++able_;
     ++vcpu.domain->ledger.wakes;
     trace(where(), Event::wake, &vcpu, static_cast<std::uint64_t>(cause), 0);
-    const PcpuId hint = call().place(policy_, *vcpu.policy, for_policy());
-    if ((halted_ >> (hint.value() & 63) & 1) != 0 && hint.value() < cores_.size())
-        vcpu.policy->last_pcpu = hint;
     call().wake(policy_, *vcpu.policy, for_policy());
     offer(vcpu);
 }
@@ -73,13 +70,14 @@ void Machine::poke(std::uint16_t id) {
     refresh(core);
 }
 
-// The others of the pCPUs are asked one after another while the vCPU stays queued.
+// The policy says which of several; the others are asked one after another while the vCPU stays queued.
 void Machine::offer_one_of(std::uint64_t able, Vcpu& vcpu) {
-    const std::uint16_t last = vcpu.policy->last_pcpu.value();
-    const auto best =
-        (able >> (last & 63) & 1) != 0 ? last : static_cast<std::uint16_t>(std::countr_zero(able));
+    const bool several = std::popcount(able) > 1;
+    const PcpuId hint = several ? call().place(policy_, *vcpu.policy, for_policy()) : vcpu.policy->last_pcpu;
+    const bool useful = hint.value() < cores_.size() && (able >> hint.value() & 1) != 0;
+    const auto best = useful ? hint.value() : static_cast<std::uint16_t>(std::countr_zero(able));
     vcpu.asked = std::uint64_t{1} << best;
-    if (std::popcount(able) > 1)
+    if (several)
         unplaced_.push_back(&vcpu);
     poke(best);
 }

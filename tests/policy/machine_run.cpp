@@ -12,9 +12,9 @@ void Machine::wake(Thread& thread) {
     thread.woken = true;
     thread.pending = false;
     thread.wake_at = RealTime::never();
-    static_cast<void>(plugin_.hooks().place(policy_.at(), view(thread), now_)); // only a hint
     enqueue(thread);
     plugin_.hooks().wake(policy_.at(), view(thread), now_);
+    static_cast<void>(plugin_.hooks().place(policy_.at(), view(thread), now_)); // only a hint
 }
 
 void Machine::enqueue(Thread& thread) {

@@ -8,7 +8,7 @@ from machines import MILLISECOND, assert_sound, boot, said, workload
 from bulkhead import PolicyReport, PolicySpec, Run
 from bulkhead.spec import MIB
 
-CREATE, ATTACH, WAKE, DESCHEDULE, PICK = 0, 1, 3, 4, 5  # as the hypervisor numbers them
+CREATE, ATTACH, WAKE, DESCHEDULE, PICK, PLACE = 0, 1, 3, 4, 5, 6  # as the hypervisor numbers them
 AFTER_US = 150_000  # guests are at work by then
 TAKEOVER = 10 * MILLISECOND
 SLICE = 5 * MILLISECOND  # its own: so long it may take until its pick is asked
@@ -59,6 +59,22 @@ def test_a_fault_beside_a_hundred_guests_leaves_the_fallback_its_time() -> None:
     report = next(report for report in run.landmark.policies if report.kind == "scheduler")
     assert (report.ejected, report.ejected_hook) == ("trapped", DESCHEDULE), said(run)
     assert_guests_went_on(run)
+
+
+@pytest.mark.parametrize("hook", [PLACE, DESCHEDULE, PICK])
+def test_a_fault_where_several_pcpus_are_idle(hook: int) -> None:
+    """A choice that was made just before the ejection is in the successor's queue again."""
+    working = [workload("compute", "for_ms=100", name=name, memory=4 * MIB) for name in ("one", "two")]
+    pair = (
+        workload("responder", "peer=pinger", name="web", memory=4 * MIB),
+        workload("pinger", "peer=web period_us=1000", name="pinger", memory=4 * MIB),
+    )
+    spec = PolicySpec("chaos", {"mode": 6, "hook": hook, "after": AFTER_US})
+    run = boot(*working, *pair, sched=spec, pcpus=4, duration=600 * MILLISECOND)
+    report = next(report for report in run.landmark.policies if report.kind == "scheduler")
+    assert (report.ejected, report.ejected_hook) == ("trapped", hook), said(run)
+    assert_guests_went_on(run)
+    assert len(run.select("run_in", domain="web")) > 100, "it answered before and after"
 
 
 def assert_guests_went_on(run: Run) -> None:
