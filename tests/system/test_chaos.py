@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from machines import MILLISECOND, assert_sound, boot, said, workload
+from machines import MILLISECOND, assert_sound, boot, said, window, workload
 
-from bulkhead import PolicyReport, PolicySpec, Run
+from bulkhead import PolicyReport, PolicySpec, Run, TimelineEntry
 from bulkhead.spec import MIB
 
 CREATE, ATTACH, WAKE, DESCHEDULE, PICK, PLACE = 0, 1, 3, 4, 5, 6  # as the hypervisor numbers them
@@ -61,20 +61,35 @@ def test_a_fault_beside_a_hundred_guests_leaves_the_fallback_its_time() -> None:
     assert_guests_went_on(run)
 
 
-@pytest.mark.parametrize("hook", [PLACE, DESCHEDULE, PICK])
-def test_a_fault_where_several_pcpus_are_idle(hook: int) -> None:
-    """A choice that was made just before the ejection is in the successor's queue again."""
-    working = [workload("compute", "for_ms=100", name=name, memory=4 * MIB) for name in ("one", "two")]
-    pair = (
-        workload("responder", "peer=pinger", name="web", memory=4 * MIB),
-        workload("pinger", "peer=web period_us=1000", name="pinger", memory=4 * MIB),
+def test_a_choice_made_just_before_the_ejection_is_in_the_successors_queue() -> None:
+    """Who gave the pCPU up is offered to idle ones after somebody else was picked, and `place` fails there."""
+    guests = (
+        workload("yield_storm", name="yields"),
+        workload("periodic", "period_us=50000", name="periodic"),
+        workload("compute", "for_ms=300", name="one"),
+        workload("compute", "for_ms=300", name="two"),
     )
-    spec = PolicySpec("chaos", {"mode": 6, "hook": hook, "after": AFTER_US})
-    run = boot(*working, *pair, sched=spec, pcpus=4, duration=600 * MILLISECOND)
+    pins = (
+        TimelineEntry(0, "set_affinity", "yields", 0b0001),
+        TimelineEntry(0, "set_affinity", "periodic", 0b0001),
+        TimelineEntry(0, "set_affinity", "one", 0b0100),
+        TimelineEntry(0, "set_affinity", "two", 0b1000),
+        TimelineEntry(120 * MILLISECOND, "set_affinity", "yields", 0b10011),
+    )
+
+    def run_with(mode: int, after: int) -> Run:
+        spec = PolicySpec("chaos", {"mode": mode, "hook": PLACE, "after": after})
+        return boot(*guests, sched=spec, pcpus=5, timeline=pins, duration=400 * MILLISECOND)
+
+    usual = run_with(0, 0)
+    moved = usual.select("run_in", "yields")
+    moved = moved[(moved["pcpu"] != 0) & (moved["time"] > window(usual).start)]
+    run = run_with(6, int(moved["time"][0]) // 1_000 - 100)
     report = next(report for report in run.landmark.policies if report.kind == "scheduler")
-    assert (report.ejected, report.ejected_hook) == ("trapped", hook), said(run)
+    assert (report.ejected, report.ejected_hook) == ("trapped", PLACE), said(run)
     assert_guests_went_on(run)
-    assert len(run.select("run_in", domain="web")) > 100, "it answered before and after"
+    jobs = run.select("run_in", "periodic")["time"]
+    assert (jobs > report.ejected_at + 100 * MILLISECOND).any(), said(run)
 
 
 def assert_guests_went_on(run: Run) -> None:
