@@ -16,7 +16,14 @@ namespace {
 // Most entries of most tables are empty. Entries are gone through in blocks; after one that held something
 // there is a preemption point, and after so many that did not.
 constexpr unsigned block = 16, quiet_entries = 128;
-static_assert(entry::per_table % block == 0 && quiet_entries % block == 0);
+static_assert(entry::per_table % block == 0 && quiet_entries % block == 0 && block % 8 == 0);
+
+bool is_empty(const std::uint64_t* of_block) {
+    std::uint64_t any = 0;
+    for (const auto* e = of_block; e < of_block + block; e += 8)
+        any |= e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+    return !entry::is_present(any);
+}
 
 bool stop_here(unsigned at, bool worked, Pace pace) {
     return pace == Pace::preemptible && (worked || at % quiet_entries == 0) && machine::should_preempt();
@@ -91,6 +98,10 @@ unsigned behind_last_present(const std::uint64_t* entries, unsigned at, unsigned
 // Down to entry `least`. Answers whether any held something.
 Result<bool> drop_block(Frame& table, unsigned least, Pace pace) {
     const auto* entries = contents(table);
+    if (table.progress == least + block && is_empty(entries + least)) {
+        table.progress = static_cast<std::uint16_t>(least);
+        return false;
+    }
     for (bool worked = false;; worked = true) {
         table.progress = static_cast<std::uint16_t>(behind_last_present(entries, table.progress, least));
         if (table.progress == least)
@@ -125,6 +136,10 @@ void finish_validation(Frame& table) {
 Result<bool> take_block(Frame& table, unsigned end, const Domain& owner) {
     auto* entries = contents(table);
     const bool all = table.type == FrameType::descriptors; // none of those is empty
+    if (!all && table.progress + block == end && is_empty(entries + table.progress)) {
+        table.progress = static_cast<std::uint16_t>(end);
+        return false;
+    }
     bool worked = false;
     for (unsigned i = table.progress; i < end; ++i) {
         if (!entry::is_present(entries[i]) && !all)
