@@ -33,6 +33,7 @@ struct Settings {
     std::int64_t instruction_ns;
     std::int64_t duration_ns;
     std::uint32_t dom0_weight;
+    std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle;
     std::map<std::string, std::int64_t> costs;
 };
@@ -106,6 +107,7 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.machine.costs = sim::in_nanoseconds(read_costs(settings.costs), plan.instruction);
     plan.duration = Nanos{settings.duration_ns};
     plan.dom0_weight = settings.dom0_weight;
+    plan.dom0_sched_values = settings.dom0_sched_values;
     plan.end_when_idle = settings.end_when_idle;
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
@@ -151,6 +153,7 @@ class Simulation {
     void proceed(const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors) {
         world_.proceed(read_timeline(timeline), open_all(successors, instruction_));
     }
+    [[nodiscard]] const std::vector<std::string>& consoles() const { return world_.consoles(); }
     std::uint64_t decisions() { return world_.machine().decisions(); }
 
     // The landmark page and the ledger's rows, as they would lie in RAM.
@@ -223,10 +226,11 @@ void add_simulation(py::module_& module) {
              py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"), py::arg("absent") = false);
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
-                      std::uint32_t, bool, std::map<std::string, std::int64_t>>(),
+                      std::uint32_t, std::vector<std::int64_t>, bool, std::map<std::string, std::int64_t>>(),
              py::kw_only(), py::arg("pcpus"), py::arg("seed"), py::arg("trace_groups"),
              py::arg("trace_records"), py::arg("instruction_ns"), py::arg("duration_ns"),
-             py::arg("dom0_weight"), py::arg("end_when_idle"), py::arg("costs"));
+             py::arg("dom0_weight"), py::arg("dom0_sched_values"), py::arg("end_when_idle"),
+             py::arg("costs"));
     py::class_<Simulation>(module, "Simulation")
         .def(py::init<py::object, std::string, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
                       std::vector<TimelineRow>, std::vector<SuccessorRow>>(),
@@ -236,6 +240,7 @@ void add_simulation(py::module_& module) {
         .def("summary", &Simulation::summary)
         .def("proceed", &Simulation::proceed, py::arg("timeline"), py::arg("successors"))
         .def("answers", &Simulation::answers)
+        .def_property_readonly("consoles", &Simulation::consoles)
         .def_property_readonly("stopped", &Simulation::stopped)
         .def_property_readonly("stopped_at", &Simulation::stopped_at)
         .def("take_ring", &Simulation::take_ring, py::arg("pcpu"))

@@ -17,6 +17,8 @@ struct Costs {
     std::int64_t yield = 0;        // a yield, until the scheduler is asked
     std::int64_t control = 0;      // a control call of domain 0, until it takes effect
     std::int64_t shutdown = 0;     // a guest's end
+    std::int64_t fault = 0;        // a page fault, until its handler runs, and the way back from there
+    std::int64_t junk = 0;         // a call with random arguments
     std::int64_t leave = 0;        // from the end of a call or interrupt to the guest's next instruction
     std::int64_t interrupt = 0;    // from a timer's or another pCPU's interrupt until timers are looked at
     std::int64_t fire = 0;         // one vCPU's timer expires
@@ -29,6 +31,8 @@ struct Costs {
     std::int64_t wait_check = 0;   // guest: before each block, and once more after the upcall
     std::int64_t glue = 0;         // guest: around each call
     std::int64_t loop = 0;         // guest: around each operation of 1000 instructions
+    std::int64_t handler = 0;      // guest: its handler of a page fault
+    std::int64_t junk_own = 0;     // guest: makes up the arguments of such a call
     std::int64_t power_on = 0;     // before domain 0 runs
     std::int64_t boot = 0;         // domain 0 before it builds the first guest
     std::int64_t build = 0;        // domain 0 builds one guest
@@ -49,6 +53,8 @@ inline constexpr std::array cost_fields{
     CostField{"yield", &Costs::yield, "a yield, until the scheduler is asked"},
     CostField{"control", &Costs::control, "a control call of domain 0, until it takes effect"},
     CostField{"shutdown", &Costs::shutdown, "a guest's end"},
+    CostField{"fault", &Costs::fault, "a page fault's way to the guest's handler, and back"},
+    CostField{"junk", &Costs::junk, "a call with random arguments"},
     CostField{"leave", &Costs::leave, "from the end of a call or interrupt to the guest's next instruction"},
     CostField{"interrupt", &Costs::interrupt, "from an interrupt until timers are looked at"},
     CostField{"fire", &Costs::fire, "one vCPU's timer expires"},
@@ -62,6 +68,8 @@ inline constexpr std::array cost_fields{
     CostField{"wait_check", &Costs::wait_check, "guest: before each block, and once more after the upcall"},
     CostField{"glue", &Costs::glue, "guest: around each call"},
     CostField{"loop", &Costs::loop, "guest: around each operation of 1000 instructions"},
+    CostField{"handler", &Costs::handler, "guest: its handler of a page fault"},
+    CostField{"junk_own", &Costs::junk_own, "guest: makes up the arguments of a random call"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs"},
     CostField{"boot", &Costs::boot, "domain 0 before it builds the first guest"},
     CostField{"build", &Costs::build, "domain 0 builds one guest"},

@@ -17,8 +17,9 @@ constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
 constexpr std::uint64_t bit(std::uint16_t core) { return std::uint64_t{1} << core; }
 
 constexpr std::int64_t Costs::* cost_of(Step::Call call) {
-    constexpr std::array costs{&Costs::mark,  &Costs::mark,    &Costs::notify,  &Costs::wait,
-                               &Costs::yield, &Costs::control, &Costs::shutdown};
+    constexpr std::array costs{&Costs::mark,    &Costs::mark,    &Costs::notify, &Costs::wait,
+                               &Costs::yield,   &Costs::fault,   &Costs::junk,   &Costs::control,
+                               &Costs::control, &Costs::shutdown};
     static_assert(costs.size() == static_cast<std::size_t>(Step::Call::shutdown) + 1);
     return costs[static_cast<std::size_t>(call)];
 }
@@ -161,6 +162,10 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
     vcpu.fetched = false;
     switch (step.call) {
     case Step::Call::none:
+    case Step::Call::junk:
+        break;
+    case Step::Call::fault:
+        ++domain.ledger.traps;
         break;
     case Step::Call::mark:
         trace(core, Event::mark, &vcpu, step.a, step.b);
@@ -179,6 +184,9 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
             break;
         core.reason = Stop::yielded;
         core.need_dispatch = true;
+        break;
+    case Step::Call::start_vcpu:
+        unpause(*domain.vcpus.at(step.a));
         break;
     case Step::Call::control:
         if (on_control)

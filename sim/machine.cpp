@@ -177,6 +177,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
         vcpu.id = VcpuId{static_cast<std::uint16_t>(domain.vcpus.size())};
         vcpu.affinity = domain.affinity;
         vcpu.since = now_;
+        vcpu.pauses = spec.one_by_one && !domain.vcpus.empty() ? 1 : 0;
         vcpu.glue_ = Nanos{options_.costs.glue};
         vcpu.check_ = Nanos{options_.costs.wait_check};
         domain.vcpus.push_back(&vcpu);

@@ -81,6 +81,7 @@ struct DomainSpec {
     std::uint64_t affinity = ~std::uint64_t{0};
     std::vector<std::int64_t> sched_values; // in the order of domain_parameters; none: the defaults
     std::vector<ProgramMaker> programs;     // of each vCPU; an empty one never runs
+    bool one_by_one = false;                // all but the first vCPU wait until the guest starts them
 };
 
 class Machine {

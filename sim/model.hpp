@@ -25,10 +25,10 @@ struct ModelOption {
 // What a model gets: its options, the world around it, and the clock's unit.
 class ModelSetup {
   public:
-    ModelSetup(World& world, const ModelOptions& options, Nanos instruction, Nanos loop, std::uint64_t seed,
-               std::size_t vcpu = 0)
-        : world_{&world}, options_{&options}, instruction_{instruction}, loop_{loop}, seed_{seed},
-          vcpu_{vcpu} {}
+    ModelSetup(World& world, std::size_t guest, const ModelOptions& options, Nanos instruction, Nanos loop,
+               std::uint64_t seed, std::size_t vcpu = 0)
+        : world_{&world}, guest_{guest}, options_{&options}, instruction_{instruction}, loop_{loop},
+          seed_{seed}, vcpu_{vcpu} {}
 
     // Throw std::invalid_argument with one line if the option is missing or no number.
     [[nodiscard]] std::string_view text(std::string_view name) const;
@@ -43,11 +43,15 @@ class ModelSetup {
     [[nodiscard]] World& world() const { return *world_; }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
     [[nodiscard]] std::size_t vcpu() const { return vcpu_; } // its number in the guest
+    [[nodiscard]] std::size_t vcpus() const;                 // of the guest
+    // On the guest's console, in no time.
+    void print(std::string_view line) const;
     // When the workload stops, if it began at `began`.
     [[nodiscard]] RealTime ends(RealTime began) const;
 
   private:
     World* world_;
+    std::size_t guest_;
     const ModelOptions* options_; // the world's, which outlives every program
     Nanos instruction_, loop_;
     std::uint64_t seed_;
@@ -61,6 +65,7 @@ struct Model {
     Program (*program)(Guest& me, ModelSetup setup);
     bool whole =
         false; // stands for all vCPUs of a guest and its start, not for the workload of its first vCPU
+    Program (*others)(Guest& me, ModelSetup setup) = nullptr; // of each further vCPU once it is started
 };
 
 [[nodiscard]] std::span<const Model> models();
@@ -68,12 +73,17 @@ struct Model {
 [[nodiscard]] constexpr std::uint64_t code(guest::Mark mark) { return static_cast<std::uint64_t>(mark); }
 
 Program compute(Guest& me, ModelSetup setup);
+Program burn(Guest& me, ModelSetup setup);
+Program checksum(Guest& me, ModelSetup setup);
+Program vector_state(Guest& me, ModelSetup setup);
 Program pinger(Guest& me, ModelSetup setup);
 Program responder(Guest& me, ModelSetup setup);
 Program tick_dodger(Guest& me, ModelSetup setup);
 Program yield_storm(Guest& me, ModelSetup setup);
 Program timer_storm(Guest& me, ModelSetup setup);
 Program event_storm(Guest& me, ModelSetup setup);
+Program loop_fault(Guest& me, ModelSetup setup);
+Program garbage(Guest& me, ModelSetup setup);
 Program periodic(Guest& me, ModelSetup setup);
 Program sporadic(Guest& me, ModelSetup setup);
 Program on_off(Guest& me, ModelSetup setup);

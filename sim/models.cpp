@@ -1,5 +1,5 @@
 // The table of models, and how a model reads its options.
-#include "sim/model.hpp"
+#include "sim/world.hpp"
 
 #include <algorithm>
 #include <array>
@@ -27,13 +27,17 @@ constexpr ModelOption replay_options[] = {
 
 constexpr std::array table{
     Model{"compute", "", {}, compute},
-    Model{"cpu_hog", "", {}, compute},
+    Model{"cpu_hog", "", {}, compute, false, burn},
+    Model{"checksum", "", {}, checksum},
+    Model{"vector_state", "", {}, vector_state},
     Model{"pinger", "", {}, pinger},
     Model{"responder", "", {}, responder},
     Model{"tick_dodger", "", {}, tick_dodger},
     Model{"yield_storm", "", {}, yield_storm},
     Model{"timer_storm", "", {}, timer_storm},
     Model{"event_storm", "", {}, event_storm},
+    Model{"loop_fault", "", {}, loop_fault},
+    Model{"garbage", "", {}, garbage},
     Model{"periodic", "", {}, periodic},
     Model{"sporadic", "works for a fixed time at random instants with a least distance", sporadic_options,
           sporadic},
@@ -70,6 +74,10 @@ std::int64_t ModelSetup::number(std::string_view name) const {
 std::int64_t ModelSetup::number_or(std::string_view name, std::int64_t other) const {
     return options_->contains(name) ? number(name) : other;
 }
+
+std::size_t ModelSetup::vcpus() const { return world_->plan(guest_).vcpus; }
+
+void ModelSetup::print(std::string_view line) const { world_->print(guest_, line); }
 
 RealTime ModelSetup::ends(RealTime began) const {
     const std::int64_t length = number_or("for_ms", 0);

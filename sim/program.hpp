@@ -73,12 +73,23 @@ class Guest;
 
 // What the program wants next: guest work, then a call.
 struct Step {
-    enum class Call : std::uint8_t { none, mark, notify, wait, yield, control, shutdown };
+    enum class Call : std::uint8_t {
+        none,
+        mark,
+        notify,
+        wait,
+        yield,
+        fault,
+        junk,
+        start_vcpu,
+        control,
+        shutdown
+    };
     Call call = Call::none;
     bool to_instant = false; // the work lasts until the real time `until`, however little of it is own
     Nanos work{};
     RealTime until{};    // of wait: its deadline
-    std::uint64_t a = 0; // code, action, reason
+    std::uint64_t a = 0; // code, action, reason, vCPU
     std::uint64_t b = 0; // value, argument
     Guest* target = nullptr;
 };
@@ -112,6 +123,14 @@ class Guest {
         return ask({.call = Step::Call::wait, .work = check_, .until = deadline, .a = 1});
     }
     [[nodiscard]] Await yield() { return ask({.call = Step::Call::yield, .work = glue_}); }
+    // A page fault that its own handler, after so much work, sends back to where it came from.
+    [[nodiscard]] Await fault(Nanos handler) { return ask({.call = Step::Call::fault, .work = handler}); }
+    // A call with random arguments that took so much work to make up, and that nothing comes of.
+    [[nodiscard]] Await junk(Nanos work) { return ask({.call = Step::Call::junk, .work = work}); }
+    // Another vCPU of the same guest, which begins its own program.
+    [[nodiscard]] Await start_vcpu(std::size_t number) {
+        return ask({.call = Step::Call::start_vcpu, .work = glue_, .a = number});
+    }
     [[nodiscard]] Await shutdown(std::uint32_t reason) {
         return ask({.call = Step::Call::shutdown, .work = glue_, .a = reason});
     }

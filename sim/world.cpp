@@ -4,6 +4,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <xen/errno.h>
+#include <xen/sched.h>
 
 namespace bulkhead::sim {
 
@@ -24,20 +25,25 @@ Program prologue(Guest& me, ModelSetup setup, Nanos start) {
 } // namespace
 
 World::World(Policy policy, Plan plan)
-    : plan_{std::move(plan)}, machine_{std::move(policy), plan_.machine}, built_(plan_.guests.size()) {
+    : plan_{std::move(plan)}, machine_{std::move(policy), plan_.machine}, built_(plan_.guests.size()),
+      consoles_(plan_.guests.size()) {
     for (const GuestPlan& guest : plan_.guests)
         if (find_model(guest.model) == nullptr)
             throw std::invalid_argument{"there is no model '" + guest.model + "'"};
     machine_.on_control = [this](Machine&, Action action, std::uint64_t target, std::int64_t argument) {
         control(action, target, argument);
     };
-    machine_.on_shutdown = [this](Machine&, Domain&) { end_if_idle(); };
+    machine_.on_shutdown = [this](Machine&, Domain& domain) {
+        crashed_ = crashed_ || domain.ledger.shutdown_reason == SHUTDOWN_crash;
+        end_if_idle();
+    };
     steered_ = std::ranges::any_of(
         plan_.timeline, [](const manifest::TimelineEntry& entry) { return entry.action == Action::stop; });
     machine_.end_at(RealTime{} + longest_building + plan_.duration);
     DomainSpec spec;
     spec.name = "dom0";
     spec.weight = plan_.dom0_weight;
+    spec.sched_values = plan_.dom0_sched_values;
     spec.programs.emplace_back([this](Guest& me) { return domain0(me); });
     Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});
     domain0_ = domain.vcpus.front();
@@ -60,6 +66,8 @@ Guest* World::peer(std::string_view name) {
 }
 
 Link& World::link(const Guest& sender, const Guest& receiver) { return links_[{&sender, &receiver}]; }
+
+void World::print(std::size_t guest, std::string_view line) { consoles_[guest].append(line).append("\n"); }
 
 bool World::will_create() const {
     return std::any_of(plan_.timeline.begin() + static_cast<std::ptrdiff_t>(played_), plan_.timeline.end(),
@@ -130,6 +138,7 @@ void World::control(Action action, std::size_t target, std::int64_t argument) {
     if (action == started) {
         started_ = machine_.now();
         machine_.end_at(started_ + plan_.duration);
+        end_if_idle(); // all may be over already
     } else if (action == Action::stop) {
         stopped_ = true;
         stopped_at_ = machine_.now() - started_;
@@ -199,14 +208,18 @@ std::int64_t World::build(std::size_t index) {
     spec.cap = guest.cap;
     spec.sched_values = guest.sched_values;
     const Model& model = *find_model(guest.model);
+    spec.one_by_one = !model.whole;
     spec.programs.resize(guest.vcpus);
-    for (std::size_t i = 0; i < (model.whole ? guest.vcpus : 1); ++i)
-        spec.programs[i] = [&, seed, i](Guest& me) {
-            const Costs& costs = machine_.costs();
-            const ModelSetup setup{*this, guest.options, plan_.instruction, Nanos{costs.loop}, seed, i};
-            return model.whole ? model.program(me, setup)
-                               : prologue(me, setup, Nanos{costs.start}).then(model.program(me, setup));
-        };
+    for (std::size_t i = 0; i < guest.vcpus; ++i)
+        if (i == 0 || model.whole || model.others != nullptr)
+            spec.programs[i] = [&, seed, index, i](Guest& me) {
+                const Nanos loop{machine_.costs().loop}, start{machine_.costs().start};
+                const ModelSetup setup{*this, index, guest.options, plan_.instruction, loop, seed, i};
+                if (i != 0 && !model.whole)
+                    return model.others(me, setup);
+                return model.whole ? model.program(me, setup)
+                                   : prologue(me, setup, start).then(model.program(me, setup));
+            };
     built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
     return 0;
 }
@@ -215,7 +228,7 @@ void World::end_if_idle() {
     if (!plan_.end_when_idle || started_ == RealTime{} || will_create())
         return;
     if (std::ranges::none_of(built_, [](const Domain* domain) { return domain != nullptr && domain->alive; }))
-        machine_.end_run(landmark::Exit::all_off);
+        machine_.end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
 }
 
 } // namespace bulkhead::sim

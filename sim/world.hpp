@@ -47,6 +47,7 @@ struct Plan {
     Nanos instruction{4};
     Nanos duration{};
     std::uint32_t dom0_weight = sched::default_weight;
+    std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle = true;
     std::vector<GuestPlan> guests;
     std::vector<manifest::TimelineEntry> timeline; // sorted by time
@@ -75,6 +76,11 @@ class World {
     // For models: vCPU 0 of a guest, once it is built; nullptr until then.
     [[nodiscard]] Guest* peer(std::string_view name);
     Link& link(const Guest& sender, const Guest& receiver);
+    [[nodiscard]] const GuestPlan& plan(std::size_t guest) const { return plan_.guests[guest]; }
+    void print(std::size_t guest, std::string_view line);
+
+    // What each guest has printed.
+    [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
 
   private:
     // What domain 0 asks for beside the timeline's actions.
@@ -93,6 +99,7 @@ class World {
     Plan plan_;
     Machine machine_;
     std::vector<Domain*> built_; // of each guest; nullptr while it does not exist
+    std::vector<std::string> consoles_;
     std::map<std::pair<const Guest*, const Guest*>, Link> links_;
     Guest* domain0_ = nullptr;
     RealTime started_{};

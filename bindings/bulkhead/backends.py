@@ -12,6 +12,7 @@ from bulkhead.machine import run_machine
 from bulkhead.options import RunOptions
 from bulkhead.run import Run
 from bulkhead.sim import Simulated, simulate
+from bulkhead.sim.models import cannot_simulate
 from bulkhead.spec import Machine, SpecError
 from bulkhead.text import suggest
 
@@ -25,6 +26,9 @@ STEERED: dict[str, Callable[[Machine, RunOptions], Steered]] = {
 }
 
 
+LIMITS: dict[str, Callable[[Machine], str | None]] = {"sim": cannot_simulate}
+
+
 def _find(name: str, known: Mapping[str, T]) -> T:
     if name not in known:
         raise SpecError(f"backend: there is no '{name}'{suggest(name, known)}")
@@ -34,6 +38,12 @@ def _find(name: str, known: Mapping[str, T]) -> T:
 def find_backend(name: str) -> Callable[[Machine, RunOptions | None], Run]:
     """The back end of that name: "qemu" or "sim". SpecError for any other."""
     return _find(name, BACKENDS)
+
+
+def cannot_carry_out(name: str, machine: Machine) -> str | None:
+    """Why a back end can never carry a machine out, in a few words; None if it can."""
+    limit = LIMITS.get(name)
+    return limit(machine) if limit is not None else None
 
 
 def find_session(name: str) -> Callable[[Machine, RunOptions], Session]:

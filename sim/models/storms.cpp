@@ -1,9 +1,38 @@
 // The attacks that call the hypervisor as often as they can (workloads/attacks).
 #include "sim/model.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace bulkhead::sim {
 
 using guest::Mark;
+
+namespace {
+
+// Where in the period the pCPU was taken away, in hundredths of it.
+class Jumps {
+  public:
+    explicit Jumps(Nanos period) : period_{period} {}
+    void saw(RealTime last, RealTime here) {
+        if (here - last <= microseconds(100))
+            return;
+        const std::int64_t offset = last.since_start().count() % period_.count();
+        ++taken_[static_cast<std::size_t>(offset * parts / period_.count())];
+    }
+    // The phase at which that happened most often; 0 if it never did.
+    [[nodiscard]] Nanos usual() const {
+        const auto best = std::ranges::max_element(taken_) - taken_.begin();
+        return period_ * static_cast<std::int64_t>(best) / parts;
+    }
+
+  private:
+    static constexpr std::int64_t parts = 100;
+    Nanos period_;
+    std::array<std::uint32_t, parts> taken_{};
+};
+
+} // namespace
 
 Program yield_storm(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
@@ -43,12 +72,22 @@ Program event_storm(Guest& me, ModelSetup setup) {
     co_await me.mark(code(Mark::finished), done);
 }
 
-// Runs until just before each tick and sleeps over it. Learning the phase is left to the guest.
+// Runs until just before each tick and sleeps over it.
 Program tick_dodger(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
-    const Nanos period = setup.microseconds("tick_us"), phase = setup.microseconds("phase_us");
+    const Nanos period = setup.microseconds("tick_us");
+    Nanos phase = setup.microseconds("phase_us");
     const Nanos guard = setup.microseconds("guard_us"), after = setup.microseconds("after_us");
     const Nanos operation = setup.operations(1);
+    if (const std::int64_t length = setup.number_or("learn_ms", 0); length != 0) {
+        Jumps jumps{period};
+        const RealTime learnt = me.now() + milliseconds(length);
+        for (RealTime last = me.now(), here = last; here < learnt; last = here) {
+            co_await me.run(operation);
+            jumps.saw(last, here = me.now());
+        }
+        phase = jumps.usual();
+    }
     std::uint64_t done = 0;
     while (me.now() < ends) {
         const std::int64_t ticks = (me.now() + guard - phase).since_start().count() / period.count() + 1;

@@ -42,6 +42,19 @@ def test_the_replay_of_a_run_gives_the_same_demand(tmp_path: Path, sched: Policy
             assert again.sleeps == pytest.approx(each.sleeps, rel=0.15)
 
 
+def test_parameters_of_domains_go_with_the_scheduler(tmp_path: Path) -> None:
+    reserved = {"budget": 400, "period": 1000}
+    guests = tuple(replace(guest, sched=reserved) if guest.name == "task" else guest for guest in GUESTS)
+    machine = replace(RECORDED.machine, guests=guests, sched=PolicySpec("rtds"), dom0_sched=reserved)
+    recorded = simulate(machine)
+    wanted = [demand(recorded, guest.name) for guest in guests]
+    again = replay_machine(recorded, wanted, tmp_path)
+    assert again.dom0_sched == reserved and again.guests[2].sched == reserved
+    assert simulate(again).landmark.policies[0].name == "rtds"
+    other = simulate(replay_machine(recorded, wanted, tmp_path, PolicySpec("credit")))
+    assert other.landmark.policies[0].name == "credit"
+
+
 def test_episodes_are_the_guests_own(tmp_path: Path) -> None:
     (task,) = demand(RECORDED, "task").vcpus
     usual = sorted(episode.work for episode in task)[len(task) // 2]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bulkhead.experiment.answers import checksum, reported
 from bulkhead.experiment.runner import Request, run_experiment
-from bulkhead.sim import Costs, simulate
+from bulkhead.sim import Costs, models, simulate
 from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError
 
 MILLISECOND = 1_000_000
@@ -47,6 +48,54 @@ def test_a_machine_without_costs_wastes_nothing() -> None:
     assert len(run.trace) == 0
 
 
+def test_a_hog_burns_on_every_vcpu_only_if_it_is_told_to() -> None:
+    one = replace(hog("one"), vcpus=2)
+    all_of_them = replace(hog("all"), vcpus=2, cmdline="all_vcpus=1")
+    machine = replace(MACHINE, guests=(one, all_of_them), pcpus=3, sched=PolicySpec("round_robin"))
+    ledger = simulate(machine).landmark.ledger
+    assert ledger["one"].guest_ns == pytest.approx(machine.duration, rel=0.1)
+    assert ledger["all"].guest_ns == pytest.approx(2 * machine.duration, rel=0.1)
+
+
+def test_jobs_print_their_right_answers() -> None:
+    guests = (
+        GuestSpec("sums", "workload:checksum", "seed=7 steps=2500000", memory=4 * MIB),
+        GuestSpec("vectors", "workload:vector_state", "for_ms=50", memory=4 * MIB),
+    )
+    run = simulate(replace(MACHINE, guests=guests))
+    wanted = {"steps": "2500000", "value": str(checksum(7, 2_500_000))}
+    assert reported(run.consoles["sums"], "checksum", wanted)
+    assert reported(run.consoles["vectors"], "vector_state", {"wrong": "0"})
+    ledger = run.landmark.ledger["sums"]
+    assert ledger.guest_ns == pytest.approx(4 * 2_500_000 * 4, rel=0.4), "its start is in it"
+    assert ledger.shutdown_reason == 0
+
+
+def test_a_dodger_may_learn_the_phase() -> None:
+    dodger = GuestSpec("dodger", "workload:tick_dodger", "phase_us=5000 learn_ms=200", memory=4 * MIB)
+    machine = replace(
+        MACHINE, guests=(dodger, hog("a")), sched=PolicySpec("credit_sampled"), duration=1000 * MILLISECOND
+    )
+    taught = simulate(machine).landmark.ledger["dodger"].guest_ns
+    wrong = replace(dodger, cmdline="phase_us=5000")
+    untaught = simulate(replace(machine, guests=(wrong, hog("a")))).landmark.ledger["dodger"].guest_ns
+    assert taught > untaught, "it is seen by the tick only where it does not know it"
+
+
+def test_nested_faults_end_a_guest_with_a_crash() -> None:
+    fault = GuestSpec("fault", "workload:loop_fault", "nested=1", memory=4 * MIB)
+    assert simulate(replace(MACHINE, guests=(fault,), end_when_idle=True)).exit_status == 3
+
+
+def test_domain_0_has_the_schedulers_parameters_too() -> None:
+    reserved = {"budget": 400, "period": 1000}
+    machine = replace(MACHINE, guests=(hog("a"),), sched=PolicySpec("rtds"))
+    plain, given = simulate(machine), simulate(replace(machine, dom0_sched=reserved))
+    assert plain.trace_sha256 != given.trace_sha256, "who has a reservation runs before who has none"
+    with pytest.raises(SpecError, match="rtds has no parameter of domains 'no_such'"):
+        simulate(replace(machine, dom0_sched={"no_such": 1}))
+
+
 def test_an_experiment_runs_end_to_end(tmp_path) -> None:  # type: ignore[no-untyped-def]
     outcome = run_experiment(
         Request("noisy_neighbour", quick=True, sets=("hogs=0,2",), backend="sim", out=tmp_path)
@@ -55,11 +104,17 @@ def test_an_experiment_runs_end_to_end(tmp_path) -> None:  # type: ignore[no-unt
     assert {point.ledger.skew_ns for point in outcome.result.points} == {0}
 
 
+def test_a_workload_without_a_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(models._ROWS, "garbage")
+    machine = replace(MACHINE, guests=(GuestSpec("x", "workload:garbage", memory=4 * MIB),))
+    with pytest.raises(SpecError, match="no model of workload 'garbage'"):
+        simulate(machine)
+
+
 @pytest.mark.parametrize(
     "kernel, cmdline, message",
     [
         ("/usr/lib/grub-xen/grub-x86_64-xen.bin", "", "runs no kernels"),
-        ("workload:garbage", "", "no model of workload 'garbage'"),
         ("model:no_such", "", "no model 'no_such'"),
         ("model:sporadic", "nonsense=1", "no option 'nonsense'"),
         ("model:replay", "", "needs steps="),

@@ -52,6 +52,7 @@ def conclude(
         versions=_versions(captures),
         warnings=[*warnings, *_ejections(points)],
         points=[_compared(experiment, point, by_levels) for point in points],
+        left_out=dict(plan.left_out),
     )
 
 

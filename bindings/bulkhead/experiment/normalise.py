@@ -13,6 +13,7 @@ from bulkhead.run import EXIT_TEXT, Run
 from bulkhead.spec import BulkheadError, Machine
 
 GOOD_ENDS = (0, 5)  # all guests off, time over
+DOM0 = "dom0"  # what the ledger calls it
 
 
 def normalise(experiment: Experiment, captured: Captured) -> PointResult:
@@ -56,12 +57,13 @@ def _require_whole(run: Run, label: str) -> None:
 
 
 def _domain_parameters(machine: Machine) -> dict[str, dict[str, int]]:
-    """What the scheduler that the run began with was told of each guest, defaults included."""
+    """What the scheduler that the run began with was told of each domain, domain 0 among them, defaults included."""
     if machine.sched is None:
         return {}
     policy = choose("scheduler", machine.sched).policy
     names = [parameter.name for parameter in policy.domain_parameters]
-    return {guest.name: dict(zip(names, domain_values(policy, guest.sched))) for guest in machine.guests}
+    given = {guest.name: guest.sched for guest in machine.guests} | {DOM0: machine.dom0_sched}
+    return {name: dict(zip(names, domain_values(policy, values))) for name, values in given.items()}
 
 
 def _ledger(observed: Observed) -> Ledger:

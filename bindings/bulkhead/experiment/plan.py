@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bulkhead.experiment.declare import (
+    BACKEND,
     SEED,
     Allowed,
     Choice,
@@ -19,7 +20,7 @@ from bulkhead.experiment.declare import (
     Whole,
 )
 from bulkhead.result.model import Level
-from bulkhead.spec import PolicySpec, SpecError
+from bulkhead.spec import Machine, PolicySpec, SpecError
 from bulkhead.text import parse_integer, suggest
 
 RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(\d+))?")
@@ -37,15 +38,21 @@ class Plan:
     settings: Mapping[str, int]
     policy_settings: Mapping[str, int]
     swept: tuple[Setting, ...] = ()  # settings that were given several values; `levels` has them
+    left_out: Mapping[str, str] = field(default_factory=dict)  # points by label, and why they are not run
 
     @property
-    def points(self) -> list[Point]:
+    def combinations(self) -> list[Point]:
         """Every combination, the last factor varying fastest."""
         combinations = itertools.product(*self.levels.values())
         return [
             Point(dict(zip(self.levels, values)), self.settings, self.policy_settings)
             for values in combinations
         ]
+
+    @property
+    def points(self) -> list[Point]:
+        """Those that are run."""
+        return [point for point in self.combinations if point.label not in self.left_out]
 
 
 def built_policy_names(kind: str) -> Sequence[str]:
@@ -92,6 +99,24 @@ def make_plan(
     plan = Plan(experiment, quick, levels, settings, policy_settings, swept)
     _check_policy_settings(plan)
     return plan
+
+
+def leave_out(plan: Plan, backend: str, cannot: Callable[[str, Machine], str | None]) -> Plan:
+    """The plan without the points that their back end can never carry out: `cannot(name, machine)` says why, None if it can.
+
+    SpecError if nothing is left.
+    """
+    reasons = {
+        point.label: why
+        for point in plan.combinations
+        if (why := cannot(str(point.levels.get(BACKEND, backend)), plan.experiment.machine(point)))
+        is not None
+    }
+    if len(reasons) == len(plan.combinations):
+        raise SpecError(
+            f"{plan.experiment.name}: --backend {backend} can run none of these points: {next(iter(reasons.values()))}"
+        )
+    return replace(plan, left_out=reasons)
 
 
 def _example(experiment: Experiment) -> str:

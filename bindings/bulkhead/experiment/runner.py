@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from bulkhead.backends import BACKENDS
+from bulkhead.backends import BACKENDS, cannot_carry_out
 from bulkhead.experiment.capture import Backend
 from bulkhead.experiment.find import find
-from bulkhead.experiment.plan import check_policies, make_plan
+from bulkhead.experiment.plan import check_policies, leave_out, make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.figures import draw_figures
@@ -58,6 +58,7 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
     if request.first == "draw":
         return _drawn(request)
     plan = make_plan(find(request.name), request.quick, request.sets)
+    plan = leave_out(plan, request.backend, cannot_carry_out)
     if request.first == "capture":
         check_policies(plan)
         with ExitStack() as stack:
@@ -108,6 +109,7 @@ def _lines(result: Result, identical: bool | None) -> list[str]:
     if identical is not None:
         same = "identical trace hashes" if identical else "NOT identical"
         lines.append(f"determinism: {result.repeats} repetitions of {len(result.points)} points: {same}")
+    lines += [f"left out: {label}: {why}" for label, why in result.left_out.items()]
     return lines + [f"warning: {warning}" for warning in result.warnings]
 
 

@@ -133,7 +133,7 @@ class PointResult:
 
 @dataclass(frozen=True)
 class Result:
-    """One experiment's result."""
+    """One experiment's result. `left_out` has the points that the back end can never carry out, and why."""
 
     format_version: int
     experiment: str
@@ -151,6 +151,7 @@ class Result:
     versions: VersionRow
     warnings: list[str]
     points: list[PointResult]
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         from bulkhead.html import result_html

@@ -42,11 +42,7 @@ class _Memory:
         return self._ledger[address : address + size]
 
 
-def _settings(machine: Machine, costs: dict[str, int]) -> _core.SimSettings:
-    if machine.dom0_sched:
-        raise SpecError(
-            "the simulator's domain 0 has no parameters of the scheduler; run it with --backend qemu"
-        )
+def _settings(machine: Machine, known: Policy | None, costs: dict[str, int]) -> _core.SimSettings:
     return _core.SimSettings(
         pcpus=machine.pcpus,
         seed=machine.seed,
@@ -55,6 +51,7 @@ def _settings(machine: Machine, costs: dict[str, int]) -> _core.SimSettings:
         instruction_ns=NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount,
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
+        dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
         end_when_idle=machine.end_when_idle,
         costs=costs,
     )
@@ -130,7 +127,7 @@ def _simulation(
             policy=_policy_object(machine, policy),
             name=policy.policy.name if policy is not None else "",
             values=list(policy.values) if policy is not None else [],
-            settings=_settings(machine, _costs(policy, costs)),
+            settings=_settings(machine, known, _costs(policy, costs)),
             guests=guests,
             timeline=_rows(machine, first),
             successors=[_successor(chosen, costs) for chosen in _successors(first)],
@@ -222,7 +219,7 @@ class Simulated:
             trace=trace,
             trace_sha256=digest,
             landmark=landmark(page, _Memory(ledger), _known(self._policy, *self._swapped)),
-            consoles={},
+            consoles=self._consoles(),
             versions=versions(NO_QEMU),
             reproducible=True,
             host_seconds=seconds,
@@ -230,6 +227,11 @@ class Simulated:
         if self.options.out is not None:
             save(run, self.options.out)
         return run
+
+    def _consoles(self) -> dict[str, str]:
+        """What guests printed; those that printed nothing are not in it, as with a real console."""
+        texts = zip((guest.name for guest in self.machine.guests), self._simulation.consoles)
+        return {name: text for name, text in texts if text}
 
     def __enter__(self) -> Simulated:
         return self

@@ -1,4 +1,4 @@
-"""Measures the hypervisor's own costs on the hypervisor, from the traces of three small machines, for the simulator.
+"""Measures the hypervisor's own costs on the hypervisor, from the traces of small machines, for the simulator.
 
 Each cost is the median distance of two trace records, less what is known to lie between them. Where two costs always come
 together only their sum is seen; how it is split is then a convention, which no simulated instant depends on.
@@ -26,6 +26,8 @@ MILLISECOND = 1_000_000
 ICOUNT = 2
 NS = 1 << ICOUNT  # of an instruction
 OPERATIONS = 50  # between two marks of the computation
+FAULTS = 1000  # between two marks of the faults
+CALLS = 60  # in a round of random calls
 SLICE_END = enum_value("sched.Stop", "slice_end", "reason")
 CHECK = 40  # convention: a guest's look at its events before it blocks
 SETTLED = 200 * MILLISECOND
@@ -36,7 +38,7 @@ def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) ->
 
 
 def machines(policy: str) -> dict[str, Machine]:
-    """What is run: a conversation alone, the same beside a hog, a storm of yields, and a computation."""
+    """What is run: a conversation alone, the same beside a hog, a storm of yields, a computation, faults, and random calls."""
     talk = (
         _guest("victim", "responder", "peer=pinger"),
         _guest("pinger", "pinger", "peer=victim period_us=1130"),
@@ -57,6 +59,12 @@ def machines(policy: str) -> dict[str, Machine]:
         ),
         "compute": Machine(
             guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), end_when_idle=False, **common
+        ),
+        "faults": Machine(
+            guests=(_guest("faults", "loop_fault", f"mark_faults={FAULTS}"),), end_when_idle=False, **common
+        ),
+        "junk": Machine(
+            guests=(_guest("junk", "garbage", "rounds=0 for_ms=60000"),), end_when_idle=False, **common
         ),
     }
 
@@ -187,6 +195,8 @@ def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
     yield from (("wait_check", CHECK), ("upcall", seen - leave - CHECK - call + leave))
     yield from (("control", notify), ("shutdown", notify))
     yield from _working(compute, call, interrupt + leave)
+    yield from _each(views["faults"], "faults", FAULTS, ("fault", "handler"), leave)
+    yield from _each(views["junk"], "junk", CALLS, ("junk", "junk_own"), leave)
     yield from _building(compute.run)
 
 
@@ -199,6 +209,17 @@ def _working(view: _View, call: int, around: int) -> Iterator[tuple[str, int]]:
     longer = distances[(distances > usual + around) & (distances < usual + 20 * around)]
     most = int(np.median(longer)) - usual - around if len(longer) else 0
     yield "housekeeping", most // domains
+
+
+def _each(
+    view: _View, guest: str, count: int, names: tuple[str, str], leave: int
+) -> Iterator[tuple[str, int]]:
+    """The hypervisor's part and the guest's own of what it does `count` times between two marks, by the ledger's proportion."""
+    times = view.records["time"][view.where("mark", guest, "operations")]
+    each = view.median(guest, np.diff(times)) // count
+    row = view.run.landmark.ledger[guest]
+    inside = round(each * row.hypervisor_ns / (row.hypervisor_ns + row.guest_ns))
+    yield from ((names[0], inside - leave), (names[1], each - inside))
 
 
 def calibrate(

@@ -117,9 +117,14 @@ def demand(run: Run, guest: str) -> Demand:
     )
 
 
-def _replayed_guest(spec: GuestSpec, file: Path) -> GuestSpec:
+def _replayed_guest(spec: GuestSpec, file: Path, same: bool) -> GuestSpec:
     return replace(
-        spec, kernel=f"{MODEL_PREFIX}replay", cmdline=f"file={file} repeat=0", initrd=None, time_mode="real"
+        spec,
+        kernel=f"{MODEL_PREFIX}replay",
+        cmdline=f"file={file} repeat=0",
+        initrd=None,
+        time_mode="real",
+        sched=spec.sched if same else {},
     )
 
 
@@ -128,7 +133,8 @@ def replay_machine(
 ) -> Machine:
     """The recorded machine with its guests' demands in their places, under its own scheduler or `sched`, for the simulator.
 
-    Writes one file of steps for each guest into `folder`. Guests without a demand are left out.
+    Writes one file of steps for each guest into `folder`. Guests without a demand are left out. What domains were given of the
+    recorded scheduler's own parameters means nothing to another one, which gets its defaults.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, Path] = {}
@@ -136,10 +142,11 @@ def replay_machine(
         files[each.name] = folder / f"{each.name}.steps"
         files[each.name].write_text(each.steps(think) + "\n", encoding="utf-8")
     machine = run.machine
+    same = sched is None or (machine.sched is not None and sched.name == machine.sched.name)
     return replace(
         machine,
         guests=tuple(
-            _replayed_guest(spec, files[spec.name]) for spec in machine.guests if spec.name in files
+            _replayed_guest(spec, files[spec.name], same) for spec in machine.guests if spec.name in files
         ),
         timeline=tuple(
             entry
@@ -147,6 +154,7 @@ def replay_machine(
             if entry.action not in ASKS and (entry.guest is None or entry.guest in files)
         ),
         sched=sched or machine.sched,
+        dom0_sched=machine.dom0_sched if same else {},
         memctl=None,
         ringctl=None,
         terminal=None,

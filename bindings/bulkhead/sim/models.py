@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkhead import _core
-from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, SpecError
+from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, Machine, SpecError
 from bulkhead.text import suggest
 from bulkhead.workloads import REQUIRED, Option, check_workload, common_options
 
@@ -50,6 +50,14 @@ def _model_options(spec: GuestSpec, name: str) -> dict[str, str]:
     if missing:
         raise SpecError(f"guest {spec.name}: model {name} needs {missing[0]}=... in cmdline")
     return {row.name: row.initial for row in rows.values()} | given
+
+
+def cannot_simulate(machine: Machine) -> str | None:
+    """Why the simulator can never carry a machine out, whatever models it has; None if it can."""
+    for guest in machine.guests:
+        if not guest.kernel.startswith((WORKLOAD_PREFIX, MODEL_PREFIX)):
+            return f"guest {guest.name} has a kernel, and the simulator runs none"
+    return None
 
 
 def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = (), absent: bool = False) -> _core.SimGuest:

@@ -1,0 +1,96 @@
+"""Every experiment runs on the simulator, and its result has the shape of the one that the hypervisor gave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulkhead.backends import cannot_carry_out
+from bulkhead.experiment.find import FOLDER, find, names
+from bulkhead.experiment.plan import leave_out, make_plan
+from bulkhead.experiment.runner import Request, run_experiment
+from bulkhead.result import PointResult, Result, read_result, to_plain
+from bulkhead.spec import SpecError
+
+RESULTS = FOLDER.parent / "results"
+HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # the only reason to leave a point out
+ONLY_SIMULATED = {"agreement": ("backend=sim",)}
+
+
+def shape(value: Any) -> Any:
+    """What kinds of values stand under which names; a name that is a number (a time, a length) is like any other number."""
+    if isinstance(value, dict):
+        return {"0" if key.isdigit() else key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return "number" if value is None or type(value) in (int, float) else type(value).__name__
+
+
+def without_metrics(point: PointResult) -> Any:
+    """A point's shape but for its metrics, the values of its factors, and domain 0's parameters, which old results lack."""
+    plain = to_plain(point)
+    for row in plain["ledger"]["domains"]:
+        row["sched"] = row["sched"] if row["name"] != "dom0" else {}
+    return shape({key: item for key, item in plain.items() if key not in ("metrics", "levels")})
+
+
+@pytest.fixture(scope="module", params=names())
+def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    name, out = request.param, tmp_path_factory.mktemp(request.param)
+    try:
+        return run_experiment(
+            Request(name, True, ONLY_SIMULATED.get(name, ()), backend="sim", out=out)
+        ).result
+    except SpecError as error:
+        if HAS_A_KERNEL in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+def test_it_runs_on_the_simulator(result: Result) -> None:
+    assert result.points and not result.warnings
+    assert all(HAS_A_KERNEL in why for why in result.left_out.values())
+    assert all(point.ledger.skew_ns == 0 == point.ledger.domain_skew_ns for point in result.points)
+
+
+def test_its_result_has_the_shape_of_the_hypervisors(result: Result) -> None:
+    path = RESULTS / f"{result.experiment}.json"
+    if not path.is_file():
+        pytest.skip(f"there is no reference result {path.name}")
+    reference = read_result(path)
+    heads = [to_plain(one) for one in (result, reference)]
+    for head in heads:
+        head.update(points=[], warnings=[], left_out={})
+        head["factors"] = {name: {**row, "values": []} for name, row in head["factors"].items()}
+    assert shape(heads[0]) == shape(heads[1])
+    comparisons = {comparison.name for comparison in find(result.experiment).comparisons}
+    both = [(point, other) for point in result.points for other in reference.where(point.levels)]
+    assert both
+    for point, other in both:
+        assert without_metrics(point) == without_metrics(other), point.levels
+        wanted, got = shape(other.metrics), shape(point.metrics)
+        not_compared = comparisons - set(got)  # their base line is not among the quick points
+        assert got == {key: item for key, item in wanted.items() if key not in not_compared}, point.levels
+
+
+def test_points_are_left_out_by_name_and_with_the_reason(tmp_path: Path) -> None:
+    sets = ("guests=small,linux", "pcpus=1")
+    plan = leave_out(make_plan(find("swap_midrun"), True, sets), "sim", cannot_carry_out)
+    assert [point.label for point in plan.points] == ["guests=small,pcpus=1"]
+    assert plan.left_out == {"guests=linux,pcpus=1": f"guest linux1 {HAS_A_KERNEL}"}
+    assert not leave_out(make_plan(find("swap_midrun"), True, sets), "qemu", cannot_carry_out).left_out
+    with pytest.raises(
+        SpecError, match="swap_midrun: --backend sim can run none of these points: guest linux1"
+    ):
+        run_experiment(Request("swap_midrun", True, ("guests=linux",), backend="sim", out=tmp_path))
+
+
+def test_every_point_of_the_full_experiments_has_its_models(tmp_path: Path) -> None:
+    kept = ("fault", "junk")
+    request = Request(
+        "wake_latency", True, (f"company={','.join(kept)}", "sched=credit"), backend="sim", out=tmp_path
+    )
+    points = run_experiment(request).result.points
+    assert {point.levels["company"] for point in points} == set(kept)
+    assert all(point.metrics["share"][str(point.levels["company"])] > 0.4 for point in points)
