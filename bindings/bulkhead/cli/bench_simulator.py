@@ -74,6 +74,7 @@ def our_rate(costs: dict[str, int], nanoseconds: int = OURS_NS) -> tuple[float, 
         instruction_ns=1,
         duration_ns=nanoseconds,
         dom0_weight=256,
+        dom0_sched_values=[],
         end_when_idle=False,
         costs=costs,
     )
