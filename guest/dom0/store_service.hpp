@@ -34,6 +34,9 @@ class StoreService {
     void ask(DomainId domain, std::string_view what);
     void set_memory_target(DomainId domain, std::int64_t bytes);
 
+    // What domain 0 has in the tree.
+    [[nodiscard]] xenstore::Usage usage() const { return server_.tree().usage(DomainId{0}); }
+
   private:
     void describe(const Built& built, const manifest::Guest& guest);
     // `below` is a relative path.

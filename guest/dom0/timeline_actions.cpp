@@ -2,6 +2,8 @@
 #include "guest/dom0/control.hpp"
 #include "guest/dom0/machine.hpp"
 #include "guest/runtime/clock.hpp"
+#include "guest/runtime/events.hpp"
+#include "guest/runtime/memory.hpp"
 #include "guest/runtime/print.hpp"
 
 namespace bulkhead::dom0 {
@@ -17,7 +19,19 @@ guest::Status pin_all(DomainId domain, std::uint32_t vcpus, std::int64_t pcpus) 
     return {};
 }
 
-guest::Status check_machine() {
+// What domain 0 itself has and uses, for who compares: none of it may change with guests that came and went.
+// A new port is the lowest free one.
+void say_holdings(const StoreService& store) {
+    const auto port = guest::events::allocate_unbound(DomainId{0});
+    if (port)
+        static_cast<void>(guest::events::close(*port));
+    const auto usage = store.usage();
+    print("dom0: free pages {}, store nodes {}, store blocks {}, next port {}\n", guest::free_page_count(),
+          usage.nodes, usage.blocks, port ? port->value() : 0);
+}
+
+guest::Status check_machine(const StoreService& store) {
+    say_holdings(store);
     const auto violations = audit();
     if (!violations || *violations != 0)
         print("dom0: the audit found {} violations\n", violations.value_or(-1));
@@ -66,7 +80,7 @@ guest::Status Machine::carry_out(const manifest::TimelineEntry& entry, std::size
     if (entry.action == Action::swap)
         return swap(entry.argument, desk_.parameters(index));
     if (entry.action == Action::audit)
-        return check_machine();
+        return check_machine(store_);
     return act(entry, slots_[entry.target]);
 }
 

@@ -4,6 +4,7 @@
 #include "guest/runtime/internal.hpp"
 #include "guest/runtime/print.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace bulkhead::guest {
@@ -99,6 +100,7 @@ void release_window(Page* first, std::size_t count) {
     const std::uint64_t page = (reinterpret_cast<std::uint64_t>(first) - window_base) >> page_shift;
     for (std::uint64_t i = page; i < page + count; ++i)
         window_used[i / 64] &= ~(1ull << (i % 64));
+    window_hint = std::min(window_hint, page); // what has tables is used first, so they don't grow for ever
 }
 
 Result<Page*> map_frames(std::span<const Mfn> frames, DomainId owner, std::uint64_t flags) {
@@ -126,7 +128,8 @@ Result<Page*> map_frame(Mfn frame, DomainId owner, std::uint64_t flags) {
 
 void unmap_frames(Page* first, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
-        if (!hypercall::update_va_mapping(reinterpret_cast<std::uint64_t>(first + i), 0, UVMF_INVLPG))
+        if (!hypercall::update_va_mapping(reinterpret_cast<std::uint64_t>(first + i), 0,
+                                          UVMF_INVLPG | UVMF_ALL))
             panic("cannot unmap a window page");
     release_window(first, count);
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from linux_guests import assert_done, linux, run_linux
 from machines import MILLISECOND, assert_sound, said
 
@@ -9,9 +11,12 @@ from bulkhead import Run, TimelineEntry
 from bulkhead.linux.report import results
 from bulkhead.spec import MIB, SECOND
 
-NEVER = 100 * SECOND
-ROUNDS = 12
+ROUNDS = int(os.environ.get("BULKHEAD_LINUX_LIVES", "12"))
+FEW = 2
+LOOK = 20  # rounds between two looks at what is held; before a look a guest lives on in user space
+NEVER = 10_000 * SECOND
 PAUSE = 200 * MILLISECOND  # between a death and the next birth
+LONG = 16 * SECOND  # well into user space
 
 
 def test_memory_grows_up_to_its_most_and_no_further() -> None:
@@ -28,8 +33,8 @@ def test_memory_grows_up_to_its_most_and_no_further() -> None:
 
 
 def life(number: int) -> int:
-    """How long a guest lives, ns: another point of its boot each time."""
-    return (100 + number * 370 % 1000) * MILLISECOND
+    """How long a guest lives, ns: another point of its boot each time, or longer."""
+    return LONG if number % LOOK == LOOK - 1 else (100 + number * 370 % 1000 + number // 100) * MILLISECOND
 
 
 def lives(count: int) -> Run:
@@ -40,17 +45,32 @@ def lives(count: int) -> Run:
         timeline.append(TimelineEntry(born, "create", "linux"))
         timeline.append(TimelineEntry(born + life(number), "destroy", "linux"))
         at += life(number) + PAUSE
+        if number == 0 or number % LOOK == LOOK - 1:
+            timeline.append(TimelineEntry(born + life(number) + PAUSE // 2, "audit"))
     end = sum(life(number) + PAUSE for number in range(count))
     run = run_linux(
-        linux("linux"),
+        linux("linux", words="quiet bulkhead.end=stay"),
         timeline=(*timeline, TimelineEntry(end, "audit")),
         seconds=end / SECOND + 1,
         end_when_idle=False,
     )
     assert len(run.select("domain_gone")) == count, said(run)
     assert run.landmark.audit_runs and not run.landmark.audit_failures
+    assert len(results(run.consoles.get("linux", ""), "boot")) == count // LOOK, said(run)
     return run
 
 
+def held(run: Run) -> list[str]:
+    """What domain 0 had and used at each look: pages, nodes and blocks of xenstore, ports."""
+    return [line for line in run.consoles["dom0"].splitlines() if "free pages" in line]
+
+
 def test_births_and_deaths_at_any_point_of_a_boot_leave_nothing_behind() -> None:
-    assert lives(ROUNDS).landmark.free_frames == lives(2).landmark.free_frames
+    """Frames, descriptions of frames, accounts, pages of domain 0, its ports and what it has in xenstore.
+
+    BULKHEAD_LINUX_LIVES=200 makes it two hundred rounds.
+    """
+    many, few = lives(ROUNDS), lives(FEW)
+    assert many.landmark.free_frames == few.landmark.free_frames
+    assert len(held(many)) == ROUNDS // LOOK + 2
+    assert len(set(held(many) + held(few))) == 1, held(many)
