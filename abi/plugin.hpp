@@ -29,10 +29,10 @@ struct Parameter {
 // Why a host removed a policy.
 enum class Fault : std::uint32_t {
     none = 0,
-    wrong_answer = 1, // picked what cannot run, a slice out of bounds, a pCPU that does not exist
+    wrong_answer = 1, // picked what cannot run, a slice out of bounds, a frame or request that is not there
     trapped = 2,      // a processor exception inside the plug-in's text
     over_budget = 3,  // a hook ran longer than its budget
-    starvation = 4,   // a runnable vCPU waited beyond the bound
+    starvation = 4,   // a runnable vCPU, or a request, waited beyond the bound
     no_memory = 5,    // its state did not fit in the arena
 };
 
@@ -62,10 +62,10 @@ struct Descriptor {
     std::uint32_t parameter_count;
     std::uint32_t policy_bytes; // sizes of the policy's types; the host allocates them
     std::uint32_t domain_bytes;
-    std::uint32_t vcpu_bytes;
+    std::uint32_t vcpu_bytes; // a scheduler's; sizes of the other kinds' types are in their hook tables
     std::uint32_t pcpu_bytes;
-    std::uint32_t traits; // what it does not promise: bits whose meaning is the kind's, e.g. sched::Trait
-    const void* hooks;    // the kind's hook table, e.g. sched::Hooks
+    std::uint32_t traits;               // what it does not promise: bits of plugin::Trait
+    const void* hooks;                  // the kind's hook table, e.g. sched::Hooks
     const Parameter* domain_parameters; // what each domain may be given, in the same words
     std::uint64_t domain_parameter_count;
 };

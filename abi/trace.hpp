@@ -74,6 +74,13 @@ enum class Event : std::uint16_t {
     policy_note,
     timeline,
     ring_request,
+    ring_submit,
+    ring_complete,
+    memory_admit,
+    memory_target,
+    memory_fault,
+    memory_release,
+    memory_reclaim,
 };
 
 struct Description {
@@ -130,13 +137,27 @@ inline constexpr std::array descriptions{
                 "The control plane carried out a timeline entry."},
     Description{Event::ring_request, Group::event, "ring_request", "ring << 32 | request", "bytes",
                 "A request was taken from an I/O ring."},
+    Description{Event::ring_submit, Group::event, "ring_submit", "ring << 32 | request", "bytes",
+                "A guest put a request into an I/O ring, and the back end queued it."},
+    Description{Event::ring_complete, Group::event, "ring_complete", "ring << 32 | request",
+                "the device's time for it [ns]", "A request is done and its guest has the answer."},
+    Description{Event::memory_admit, Group::event, "memory_admit", "1 admitted, 0 refused",
+                "frames it could use", "The memory policy was asked whether a domain may be built."},
+    Description{Event::memory_target, Group::event, "memory_target", "frames it may have", "frames it has",
+                "The memory policy gave a domain another target."},
+    Description{Event::memory_fault, Group::event, "memory_fault", "frames it has", "waits for its page [ns]",
+                "A guest used a page that had no frame."},
+    Description{Event::memory_release, Group::event, "memory_release", "frames it has", "frames given back",
+                "A guest gave frames back."},
+    Description{Event::memory_reclaim, Group::event, "memory_reclaim", "frames it has", "frames taken",
+                "Frames were taken from a guest by force."},
 };
 
 consteval bool table_matches_enum() {
     for (std::size_t i = 0; i < descriptions.size(); ++i)
         if (static_cast<std::size_t>(descriptions[i].event) != i)
             return false;
-    return descriptions.size() == static_cast<std::size_t>(Event::ring_request) + 1;
+    return descriptions.size() == static_cast<std::size_t>(Event::memory_reclaim) + 1;
 }
 static_assert(table_matches_enum());
 

@@ -21,6 +21,8 @@ struct GuestRow {
     bool start_paused;
     std::vector<std::int64_t> sched_values;
     bool absent;
+    std::int64_t frames;
+    std::vector<std::int64_t> memory_values, ring_values;
 };
 
 using TimelineRow = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, std::int64_t>;
@@ -36,6 +38,8 @@ struct Settings {
     std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle;
     std::map<std::string, std::int64_t> costs;
+    std::int64_t frames; // for guests
+    std::map<std::string, std::int64_t> disk, paging;
 };
 
 struct Opened {
@@ -43,24 +47,42 @@ struct Opened {
     std::shared_ptr<PythonPolicy> python; // if it is one
 };
 
-// None for the built-in fallback, the path of a plug-in, or a scheduler object with its name.
-Opened open_policy(const py::object& policy, const std::string& name,
-                   const std::vector<std::int64_t>& values) {
-    if (policy.is_none())
-        return {{&hv::fallback_scheduler(), nullptr, {}}, nullptr};
-    if (!py::isinstance<py::str>(policy)) {
-        auto [made, python] = make_python_policy(policy, name, values);
-        return {std::move(made), std::move(python)};
-    }
-    const auto path = policy.cast<std::string>();
-    auto file = sim::PluginFile::open(path);
+// A policy for one of the other places: the path of a plug-in, or an object with its name; and parameters.
+using PolicyRow = std::tuple<py::object, std::string, std::vector<std::int64_t>>;
+
+// The plug-in at `path`, with so many parameters as it takes.
+sim::Policy open_file(plugin::Kind kind, const std::string& path, const std::vector<std::int64_t>& values) {
+    auto file = sim::PluginFile::open(path, kind);
     if (!file)
         throw py::value_error{file.error()};
-    if (values.size() != file->descriptor().parameter_count)
-        throw py::value_error{path + " takes " + std::to_string(file->descriptor().parameter_count) +
-                              " parameters"};
-    auto kept = std::make_shared<sim::PluginFile>(*file);
-    return {{&kept->descriptor(), kept, values}, nullptr};
+    sim::Policy policy = file->policy();
+    if (values.size() != policy.values.size())
+        throw py::value_error{path + " takes " + std::to_string(policy.values.size()) + " parameters"};
+    policy.values = values;
+    return policy;
+}
+
+// The path of a plug-in, or an object of a class in Python with its name.
+Opened open_policy(plugin::Kind kind, const py::object& policy, const std::string& name,
+                   const std::vector<std::int64_t>& values) {
+    if (py::isinstance<py::str>(policy))
+        return {open_file(kind, policy.cast<std::string>(), values), nullptr};
+    auto [made, python] = make_python_policy(kind, policy, name, values);
+    return {std::move(made), std::move(python)};
+}
+
+Opened open_scheduler(const py::object& policy, const std::string& name,
+                      const std::vector<std::int64_t>& values) {
+    if (policy.is_none())
+        return {{&hv::fallback_scheduler(), nullptr, {}}, nullptr};
+    return open_policy(plugin::Kind::scheduler, policy, name, values);
+}
+
+std::optional<Opened> open_other(plugin::Kind kind, const std::optional<PolicyRow>& row) {
+    if (!row)
+        return std::nullopt;
+    const auto& [policy, name, values] = *row;
+    return open_policy(kind, policy, name, values);
 }
 
 sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
@@ -83,7 +105,7 @@ std::vector<sim::Successor> open_all(const std::vector<SuccessorRow>& successors
     std::vector<sim::Successor> opened;
     opened.reserve(successors.size());
     for (const auto& [path, values, costs] : successors)
-        opened.push_back({open_policy(py::str{path}, path, values).policy,
+        opened.push_back({open_file(plugin::Kind::scheduler, path, values),
                           sim::in_nanoseconds(read_costs(costs), instruction)});
     return opened;
 }
@@ -94,6 +116,41 @@ std::vector<manifest::TimelineEntry> read_timeline(const std::vector<TimelineRow
     for (const auto& [at, action, target, argument] : rows)
         entries.push_back({at, static_cast<manifest::Action>(action), target, argument});
     return entries;
+}
+
+// What a model's value is, or else its default; in units of so many ns.
+using Values = std::map<std::string, std::int64_t>;
+std::int64_t value_or(const Values& values, const char* name, std::int64_t other) {
+    const auto found = values.find(name);
+    return found != values.end() ? found->second : other;
+}
+void read_time(const Values& values, const char* name, std::int64_t unit, Nanos& into) {
+    if (values.contains(name))
+        into = Nanos{values.at(name) * unit};
+}
+
+sim::BlockPlan block_plan(const Settings& settings) {
+    sim::BlockPlan plan;
+    const Values& given = settings.disk;
+    read_time(given, "request_us", 1'000, plan.disk.request);
+    read_time(given, "seek_us", 1'000, plan.disk.seek);
+    plan.disk.bytes_per_us = value_or(given, "bytes_per_us", plan.disk.bytes_per_us);
+    plan.disk.depth = static_cast<std::uint32_t>(value_or(given, "depth", plan.disk.depth));
+    read_time(given, "submit_work", settings.instruction_ns, plan.submit);
+    read_time(given, "complete_work", settings.instruction_ns, plan.complete);
+    return plan;
+}
+
+sim::MemoryPlan memory_plan(const Settings& settings) {
+    sim::MemoryPlan plan;
+    const Values& given = settings.paging;
+    plan.frames = sim::Frames{settings.frames};
+    plan.zones = static_cast<std::uint32_t>(value_or(given, "zones", plan.zones));
+    read_time(given, "period_us", 1'000, plan.period);
+    read_time(given, "swap_us", 1'000, plan.swap);
+    read_time(given, "fault_work", settings.instruction_ns, plan.fault);
+    read_time(given, "look_work", settings.instruction_ns, plan.look);
+    return plan;
 }
 
 sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guests,
@@ -109,9 +166,12 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.dom0_weight = settings.dom0_weight;
     plan.dom0_sched_values = settings.dom0_sched_values;
     plan.end_when_idle = settings.end_when_idle;
+    plan.blocks = block_plan(settings);
+    plan.memory = memory_plan(settings);
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
-                               row.start_paused, row.sched_values, row.absent});
+                               row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},
+                               row.memory_values, row.ring_values});
     plan.timeline = read_timeline(timeline);
     plan.successors = open_all(successors, plan.instruction);
     return plan;
@@ -125,9 +185,11 @@ class Simulation {
   public:
     Simulation(const py::object& policy, const std::string& name, const std::vector<std::int64_t>& values,
                const Settings& settings, const std::vector<GuestRow>& guests,
-               const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors)
-        : instruction_{settings.instruction_ns}, opened_{open_policy(policy, name, values)},
-          world_{opened_.policy, make_plan(settings, guests, timeline, successors)} {
+               const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors,
+               const std::optional<PolicyRow>& memory, const std::optional<PolicyRow>& ring)
+        : instruction_{settings.instruction_ns}, opened_{open_scheduler(policy, name, values)},
+          memory_{open_other(plugin::Kind::memory, memory)}, ring_{open_other(plugin::Kind::ring, ring)},
+          world_{opened_.policy, complete(make_plan(settings, guests, timeline, successors))} {
         check();
     }
 
@@ -158,8 +220,7 @@ class Simulation {
 
     // The landmark page and the ledger's rows, as they would lie in RAM.
     std::pair<py::bytes, py::bytes> summary() {
-        auto [page, ledger] = world_.machine().summary();
-        page.started = world_.started_at().since_start().count();
+        auto [page, ledger] = world_.summary();
         page.ledger_used = page.ledger_capacity = static_cast<std::uint32_t>(ledger.size());
         auto& rings = world_.machine().recorder().rings();
         for (std::size_t i = 0; i < rings.size(); ++i)
@@ -184,16 +245,26 @@ class Simulation {
     }
 
   private:
+    [[nodiscard]] sim::Plan complete(sim::Plan plan) const {
+        if (memory_)
+            plan.memory.policy = memory_->policy;
+        if (ring_)
+            plan.blocks.policy = ring_->policy;
+        return plan;
+    }
+
     // An exception of a policy in Python ends the run; Ctrl-C does as well.
     void check() {
-        if (opened_.python)
-            rethrow_failure(*opened_.python);
+        for (const Opened* opened : {&opened_, memory_ ? &*memory_ : nullptr, ring_ ? &*ring_ : nullptr})
+            if (opened != nullptr && opened->python)
+                opened->python->rethrow();
         if (PyErr_CheckSignals() != 0)
             throw py::error_already_set{};
     }
 
     Nanos instruction_;
     Opened opened_;
+    std::optional<Opened> memory_, ring_;
     sim::World world_;
 };
 
@@ -221,21 +292,28 @@ void add_simulation(py::module_& module) {
     add_python_policies(module);
     py::class_<GuestRow>(module, "SimGuest")
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
-                      std::uint32_t, bool, std::vector<std::int64_t>, bool>(),
+                      std::uint32_t, bool, std::vector<std::int64_t>, bool, std::int64_t,
+                      std::vector<std::int64_t>, std::vector<std::int64_t>>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
-             py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"), py::arg("absent") = false);
+             py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"), py::arg("absent") = false,
+             py::arg("frames") = 1, py::arg("memory_values") = std::vector<std::int64_t>{},
+             py::arg("ring_values") = std::vector<std::int64_t>{});
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
-                      std::uint32_t, std::vector<std::int64_t>, bool, std::map<std::string, std::int64_t>>(),
+                      std::uint32_t, std::vector<std::int64_t>, bool, std::map<std::string, std::int64_t>,
+                      std::int64_t, std::map<std::string, std::int64_t>,
+                      std::map<std::string, std::int64_t>>(),
              py::kw_only(), py::arg("pcpus"), py::arg("seed"), py::arg("trace_groups"),
              py::arg("trace_records"), py::arg("instruction_ns"), py::arg("duration_ns"),
-             py::arg("dom0_weight"), py::arg("dom0_sched_values"), py::arg("end_when_idle"),
-             py::arg("costs"));
+             py::arg("dom0_weight"), py::arg("dom0_sched_values"), py::arg("end_when_idle"), py::arg("costs"),
+             py::arg("frames") = 1, py::arg("disk") = Values{}, py::arg("paging") = Values{});
     py::class_<Simulation>(module, "Simulation")
         .def(py::init<py::object, std::string, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
-                      std::vector<TimelineRow>, std::vector<SuccessorRow>>(),
+                      std::vector<TimelineRow>, std::vector<SuccessorRow>, std::optional<PolicyRow>,
+                      std::optional<PolicyRow>>(),
              py::arg("policy"), py::arg("name"), py::arg("values"), py::arg("settings"), py::arg("guests"),
-             py::arg("timeline"), py::arg("successors"))
+             py::arg("timeline"), py::arg("successors"), py::arg("memory") = py::none(),
+             py::arg("ring") = py::none())
         .def("run", &Simulation::run, py::arg("events"))
         .def("summary", &Simulation::summary)
         .def("proceed", &Simulation::proceed, py::arg("timeline"), py::arg("successors"))

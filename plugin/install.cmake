@@ -2,8 +2,10 @@
 # headers, the rules of this build and the command DIR/bin/bulkhead-plugin there. The layout is this repository's.
 set(sdk share/bulkhead)
 install(FILES abi/types.hpp abi/plugin.hpp DESTINATION ${sdk}/abi COMPONENT sdk)
-install(DIRECTORY sched/ DESTINATION ${sdk}/sched COMPONENT sdk FILES_MATCHING PATTERN "*.hpp")
-install(FILES plugin/plugin.cmake plugin/plugin.ld plugin/exports.map plugin/runtime.cpp plugin/check.py
+foreach(kind sched memctl ringctl)
+    install(DIRECTORY ${kind}/ DESTINATION ${sdk}/${kind} COMPONENT sdk FILES_MATCHING PATTERN "*.hpp")
+endforeach()
+install(FILES plugin/policy.hpp plugin/plugin.cmake plugin/plugin.ld plugin/exports.map plugin/runtime.cpp plugin/check.py
     DESTINATION ${sdk}/plugin COMPONENT sdk)
 install(FILES cmake/flags.cmake DESTINATION ${sdk}/cmake COMPONENT sdk)
 install(FILES plugin/sdk/CMakeLists.txt DESTINATION ${sdk} COMPONENT sdk)

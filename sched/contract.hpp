@@ -55,11 +55,9 @@
 //   the policy that the run began with; under another one they are its own defaults.
 #pragma once
 
-#include "abi/plugin.hpp"
+#include "plugin/policy.hpp"
 
 #include <concepts>
-#include <iterator>
-#include <new>
 
 namespace bulkhead::sched {
 
@@ -110,50 +108,22 @@ struct Decision {
     [[nodiscard]] static constexpr Decision idle() { return {nullptr, until_kicked}; }
 };
 
-// What a policy does not promise. Tests and hosts read it; by default everything is promised.
-enum class Trait : std::uint32_t {
-    idles = 1,      // may leave a pCPU idle while a vCPU waits for it
-    misbehaves = 2, // breaks the contract if its parameters say so
-};
-
-// The policy's description: what `bulkhead list policies` and the documentation print.
-struct Text {
-    const char* name;
-    const char* summary;
-    const char* good_at;
-    const char* bad_at;
-    const char* source;
-};
+using Trait = plugin::Trait;
+using Text = plugin::Text;
 
 // The services of the host, typed. Copyable; a policy keeps one.
-class Services {
+class Services : public plugin::Services {
   public:
-    explicit Services(const plugin::Host& host) : host_{&host} {}
-    [[nodiscard]] std::uint32_t pcpus() const { return host_->pcpus; }
-    [[nodiscard]] RealTime now() const { return host_->now(host_->context); }
-    [[nodiscard]] std::uint64_t random() const { return host_->random(host_->context); }
-    void note(std::uint64_t code, std::uint64_t value) const { host_->note(host_->context, code, value); }
-    void kick(PcpuId pcpu) const { host_->kick(host_->context, pcpu); }
-    // One zeroed T from the policy's arena, or nullptr.
-    template<class T>
-    [[nodiscard]] T* allocate() const {
-        void* memory = host_->allocate(host_->context, sizeof(T), alignof(T));
-        return memory == nullptr ? nullptr : ::new (memory) T{};
-    }
-
-  private:
-    const plugin::Host* host_;
+    using plugin::Services::Services;
+    [[nodiscard]] std::uint32_t pcpus() const { return host().pcpus; }
+    void kick(PcpuId pcpu) const { host().kick(host().context, pcpu); }
 };
 
-// Base of every policy: defaults for the optional hooks.
-class Policy {
+// Base of every policy: defaults for the optional parts.
+class Policy : public plugin::Defaults {
   public:
     struct Domain : sched::Domain {};
     struct Pcpu : sched::Pcpu {};
-    static constexpr plugin::Parameter* parameters = nullptr;
-    static constexpr plugin::Parameter* domain_parameters = nullptr; // at most max_domain_parameters
-    static constexpr bool work_conserving = true;                    // false: Trait::idles
-    static constexpr bool well_behaved = true;                       // false: Trait::misbehaves
 };
 
 // What a policy's constructor gets: services, its pCPUs, the effective parameters in the order of its table.
@@ -261,52 +231,14 @@ struct Registration {
             },
     };
 
-    static constexpr std::uint32_t parameter_count() {
-        if constexpr (requires { std::size(P::parameters); })
-            return static_cast<std::uint32_t>(std::size(P::parameters));
-        else
-            return 0;
-    }
-    static_assert(parameter_count() <= plugin::max_parameters);
-    static constexpr std::uint32_t domain_parameter_count() {
-        if constexpr (requires { std::size(P::domain_parameters); })
-            return static_cast<std::uint32_t>(std::size(P::domain_parameters));
-        else
-            return 0;
-    }
-    static_assert(domain_parameter_count() <= plugin::max_domain_parameters);
-    static constexpr std::uint32_t traits() {
-        return (P::work_conserving ? 0 : static_cast<std::uint32_t>(Trait::idles)) |
-               (P::well_behaved ? 0 : static_cast<std::uint32_t>(Trait::misbehaves));
-    }
-
-    static constexpr plugin::Descriptor descriptor{
-        .magic = plugin::magic,
-        .abi_version = plugin::abi_version,
-        .kind = plugin::Kind::scheduler,
-        .name = P::text.name,
-        .summary = P::text.summary,
-        .good_at = P::text.good_at,
-        .bad_at = P::text.bad_at,
-        .source = P::text.source,
-        .parameters = P::parameters,
-        .parameter_count = parameter_count(),
-        .policy_bytes = sizeof(P),
-        .domain_bytes = sizeof(typename P::Domain),
-        .vcpu_bytes = sizeof(typename P::Vcpu),
-        .pcpu_bytes = sizeof(typename P::Pcpu),
-        .traits = traits(),
-        .hooks = &hooks,
-        .domain_parameters = P::domain_parameters,
-        .domain_parameter_count = domain_parameter_count(),
-    };
+    static constexpr plugin::Descriptor descriptor = [] {
+        auto made = plugin::describe<P>(plugin::Kind::scheduler, &hooks);
+        made.vcpu_bytes = sizeof(typename P::Vcpu);
+        made.pcpu_bytes = sizeof(typename P::Pcpu);
+        return made;
+    }();
 };
 
 } // namespace bulkhead::sched
 
-#define BULKHEAD_SCHEDULER(Class)                                                                            \
-    extern "C" {                                                                                             \
-    extern const bulkhead::plugin::Descriptor bulkhead_policy __attribute__((visibility("default")));        \
-    constinit const bulkhead::plugin::Descriptor bulkhead_policy =                                           \
-        bulkhead::sched::Registration<Class>::descriptor;                                                    \
-    }
+#define BULKHEAD_SCHEDULER(Class) BULKHEAD_EXPORT_POLICY(bulkhead::sched::Registration<Class>)

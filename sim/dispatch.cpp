@@ -17,10 +17,10 @@ constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
 constexpr std::uint64_t bit(std::uint16_t core) { return std::uint64_t{1} << core; }
 
 constexpr std::int64_t Costs::* cost_of(Step::Call call) {
-    constexpr std::array costs{&Costs::mark,    &Costs::mark,    &Costs::notify, &Costs::wait,
-                               &Costs::yield,   &Costs::fault,   &Costs::junk,   &Costs::control,
-                               &Costs::control, &Costs::shutdown};
-    static_assert(costs.size() == static_cast<std::size_t>(Step::Call::shutdown) + 1);
+    constexpr std::array costs{&Costs::mark,    &Costs::mark,     &Costs::notify, &Costs::wait,
+                               &Costs::yield,   &Costs::fault,    &Costs::junk,   &Costs::control,
+                               &Costs::control, &Costs::shutdown, &Costs::notify};
+    static_assert(costs.size() == static_cast<std::size_t>(Step::Call::service) + 1);
     return costs[static_cast<std::size_t>(call)];
 }
 } // namespace
@@ -118,6 +118,10 @@ void Machine::fire_due(Core& core) {
             keep_house();
             continue;
         }
+        if (due->order >= first_own_order) {
+            on_alarm(*this, *due);
+            continue;
+        }
         fire(core, vcpus_[due->order], due->at);
     }
 }
@@ -195,6 +199,10 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::shutdown:
         shut_down(domain, static_cast<std::uint32_t>(step.a));
+        break;
+    case Step::Call::service:
+        if (on_service)
+            on_service(*this, vcpu, step.a, step.b);
         break;
     }
 }

@@ -3,23 +3,13 @@
 #pragma once
 
 #include "sched/contract.hpp"
+#include "sim/policy.hpp"
 #include "sim/slab.hpp"
 
 #include <memory>
 #include <span>
-#include <string>
-#include <vector>
 
 namespace bulkhead::sim {
-
-// A descriptor, and whatever must live as long as it is used (an open file, a Python class).
-struct Policy {
-    const plugin::Descriptor* descriptor;
-    std::shared_ptr<const void> keep;
-    std::vector<std::int64_t> values; // effective parameters, in the table's order
-
-    [[nodiscard]] static std::vector<std::int64_t> defaults(const plugin::Descriptor& descriptor);
-};
 
 class Incumbent {
   public:
@@ -31,7 +21,9 @@ class Incumbent {
 
     // Constructs the policy, once `host` may be called. nullptr from here on means: it is not built yet.
     void start();
-    [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment);
+    [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment) {
+        return arena_.allocate(bytes, alignment);
+    }
 
     // `values` are the domain's own parameters; the policy's defaults if there are none.
     sched::Domain* enter_domain(DomainId id, std::uint32_t weight, std::uint32_t cap,
@@ -56,8 +48,7 @@ class Incumbent {
     const plugin::Host* host_;
     const sched::Hooks* hooks_;
     std::unique_ptr<std::byte[]> pcpus_;
-    std::vector<std::unique_ptr<std::byte[]>> arena_;
-    std::size_t arena_left_;
+    Arena arena_;
     void* object_ = nullptr;
     Slab domains_, vcpus_;
 };

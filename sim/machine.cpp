@@ -13,19 +13,6 @@ namespace {
 constexpr Nanos starvation_bound = milliseconds(10'000); // the hypervisor's
 constexpr Nanos starvation_check = milliseconds(1'000);
 
-template<std::size_t size>
-void copy_text(char (&to)[size], const char* from) {
-    std::strncpy(to, from, size - 1);
-    to[size - 1] = '\0';
-}
-
-std::uint64_t splitmix(std::uint64_t& state) { // Vigna, 2015
-    std::uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 } // namespace
 
 Machine::Machine(Policy policy, const Options& options)
@@ -62,7 +49,7 @@ Machine::Machine(Policy policy, const Options& options)
     install(std::move(policy));
     trace(cores_[0], Event::policy_load, nullptr, static_cast<std::uint64_t>(descriptor.kind),
           plugin::abi_version);
-    housekeeping_.order = UINT32_MAX;
+    housekeeping_.order = housekeeping_order;
     if (options_.housekeeping)
         cores_[0].timers.arm(housekeeping_, RealTime{} + milliseconds(10));
 }
@@ -81,13 +68,7 @@ void Machine::start_at(RealTime start) {
         cores_[0].timers.arm(housekeeping_, housekeeping_.at + milliseconds(10));
 }
 
-void Machine::describe(const Policy& policy) {
-    const auto& descriptor = *policy.descriptor;
-    copy_text(report_.name, descriptor.name);
-    report_.kind = static_cast<std::uint32_t>(descriptor.kind);
-    report_.parameter_count = descriptor.parameter_count;
-    std::ranges::copy(policy.values, report_.parameters);
-}
+void Machine::describe(const Policy& policy) { sim::describe(report_, policy); }
 
 void Machine::install(Policy policy) {
     former_ = std::move(incumbent_); // a hook of it may still be on the stack

@@ -19,10 +19,8 @@
 
 namespace bulkhead::sim {
 
-// What a policy did wrong; thrown only by a machine that is told not to eject.
-struct Misconduct : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
+// Orders of deadlines that are no vCPU's.
+inline constexpr std::uint32_t first_own_order = UINT32_MAX - 7, housekeeping_order = UINT32_MAX;
 
 struct Options {
     std::uint32_t pcpus = 1;
@@ -126,6 +124,17 @@ class Machine {
         std::vector<landmark::LedgerEntry> ledger;
     };
     [[nodiscard]] Summary summary() const;
+
+    // For what the machine has beside its pCPUs: devices, memory (peripherals.cpp).
+    // on_alarm is called from an interrupt of pCPU 0 at `at`; never disarms.
+    void set_alarm(Deadline& alarm, RealTime at);
+    // The hypervisor works on a domain's behalf, here and now; nullptr: on nobody's.
+    void work_for(Domain* domain, Nanos amount);
+    void send_event(const Domain& domain); // to its first vCPU
+    void record(trace::Event event, const Domain* domain, std::uint64_t a, std::uint64_t b);
+    std::function<void(Machine&, const Deadline&)> on_alarm;
+    // A guest's program asks for something (Step::Call::service).
+    std::function<void(Machine&, Vcpu&, std::uint64_t which, std::uint64_t argument)> on_service;
 
     // What domain 0's program asks for (Step::Call::control).
     std::function<void(Machine&, manifest::Action, std::uint64_t target, std::int64_t argument)> on_control;

@@ -66,6 +66,7 @@ struct Model {
     bool whole =
         false; // stands for all vCPUs of a guest and its start, not for the workload of its first vCPU
     Program (*others)(Guest& me, ModelSetup setup) = nullptr; // of each further vCPU once it is started
+    bool pages = false;                                       // asks for its memory page by page
 };
 
 [[nodiscard]] std::span<const Model> models();
@@ -88,5 +89,9 @@ Program periodic(Guest& me, ModelSetup setup);
 Program sporadic(Guest& me, ModelSetup setup);
 Program on_off(Guest& me, ModelSetup setup);
 Program replay(Guest& me, ModelSetup setup);
+Program disk(Guest& me, ModelSetup setup);
+Program memory_user(Guest& me, ModelSetup setup);
+Program memory_hoarder(Guest& me, ModelSetup setup);
+Program memory_thrasher(Guest& me, ModelSetup setup);
 
 } // namespace bulkhead::sim

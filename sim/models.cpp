@@ -24,6 +24,37 @@ constexpr ModelOption replay_options[] = {
      "what to do: WORK:SLEEP[:WAKE] in ns, separated by '/', those of the next vCPU after ';'"},
     {"repeat", "1", "1", "0: sleep for ever after the last; 1: begin again"},
 };
+constexpr ModelOption disk_options[] = {
+    {"bytes", "1", "4096", "size of a request, 512 to 1048576"},
+    {"depth", "1", "1", "requests outstanding at most, 1 to 64"},
+    {"period_us", "us", "0",
+     "time between two requests, whatever became of earlier ones; 0: after each answer"},
+    {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
+    {"write", "1", "0", "1: writes, 0: reads"},
+    {"work_us", "us", "0", "CPU time for each answer"},
+};
+constexpr ModelOption flood_options[] = {
+    {"bytes", "1", "512", "size of a request, 512 to 1048576"},
+    {"depth", "1", "64", "requests outstanding at most, 1 to 64"},
+    {"period_us", "us", "0", "time between two requests; 0: after each answer"},
+    {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
+    {"write", "1", "0", "1: writes, 0: reads"},
+    {"work_us", "us", "0", "CPU time for each answer"},
+};
+constexpr ModelOption memory_user_options[] = {
+    {"set_mib", "MiB", "0", "its working set; 0: all its memory"},
+    {"grow_ms", "ms", "0", "until then it uses a sixteenth of that"},
+    {"work_us", "us", "20", "CPU time for each page that it uses"},
+    {"mark_ops", "1", "100", "pages used between two marks"},
+};
+constexpr ModelOption hoarder_options[] = {
+    {"set_mib", "MiB", "0", "what it takes; 0: all its memory"},
+    {"stubborn", "1", "0", "1: gives nothing back when it is asked to"},
+};
+constexpr ModelOption thrasher_options[] = {
+    {"set_mib", "MiB", "0", "what it takes; 0: all its memory"},
+    {"batch", "1", "256", "pages that it gives back and takes again"},
+};
 
 constexpr std::array table{
     Model{"compute", "", {}, compute},
@@ -43,6 +74,14 @@ constexpr std::array table{
           sporadic},
     Model{"on_off", "bursts of work and pauses of random length", on_off_options, on_off},
     Model{"replay", "works and sleeps as a recorded guest did", replay_options, replay, true},
+    Model{"disk", "reads or writes a disk, in any pattern", disk_options, disk},
+    Model{"disk_flood", "attack: fills the disk's queue with small requests", flood_options, disk},
+    Model{"memory", "uses the pages of a working set at random", memory_user_options, memory_user, false,
+          nullptr, true},
+    Model{"memory_hoard", "attack: takes memory and does not use it", hoarder_options, memory_hoarder, false,
+          nullptr, true},
+    Model{"memory_thrash", "attack: gives memory back and takes it again, over and over", thrasher_options,
+          memory_thrasher, false, nullptr, true},
 };
 
 } // namespace

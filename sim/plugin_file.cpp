@@ -4,7 +4,24 @@
 
 namespace bulkhead::sim {
 
-std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::path& path) {
+namespace {
+
+constexpr const char* name_of(plugin::Kind kind) {
+    switch (kind) {
+    case plugin::Kind::scheduler:
+        return "scheduler";
+    case plugin::Kind::memory:
+        return "memory policy";
+    case plugin::Kind::ring:
+        return "ring policy";
+    }
+    return "policy of a known kind";
+}
+
+} // namespace
+
+std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::path& path,
+                                                        plugin::Kind kind) {
     void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr)
         return std::unexpected{std::string{::dlerror()}};
@@ -17,8 +34,8 @@ std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::p
         return std::unexpected{path.string() + " is no Bulkhead plug-in"};
     if (descriptor->abi_version != plugin::abi_version)
         return std::unexpected{path.string() + " was built for another plug-in ABI: rebuild it"};
-    if (descriptor->kind != plugin::Kind::scheduler)
-        return std::unexpected{path.string() + " is no scheduler"};
+    if (descriptor->kind != kind)
+        return std::unexpected{path.string() + " is no " + name_of(kind)};
     return PluginFile{std::move(library), *descriptor};
 }
 
@@ -30,12 +47,8 @@ std::vector<std::int64_t> PluginFile::domain_defaults() const {
     return values;
 }
 
-std::vector<std::int64_t> PluginFile::defaults() const {
-    std::vector<std::int64_t> values;
-    values.reserve(descriptor_->parameter_count);
-    for (std::uint32_t i = 0; i < descriptor_->parameter_count; ++i)
-        values.push_back(descriptor_->parameters[i].initial);
-    return values;
-}
+std::vector<std::int64_t> PluginFile::defaults() const { return Policy::defaults(*descriptor_); }
+
+Policy PluginFile::policy() const { return {descriptor_, library_, defaults()}; }
 
 } // namespace bulkhead::sim

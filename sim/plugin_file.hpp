@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sched/contract.hpp"
+#include "sim/policy.hpp"
 
 #include <expected>
 #include <filesystem>
@@ -13,7 +14,8 @@ namespace bulkhead::sim {
 
 class PluginFile {
   public:
-    [[nodiscard]] static std::expected<PluginFile, std::string> open(const std::filesystem::path& path);
+    [[nodiscard]] static std::expected<PluginFile, std::string>
+    open(const std::filesystem::path& path, plugin::Kind kind = plugin::Kind::scheduler);
     [[nodiscard]] const plugin::Descriptor& descriptor() const { return *descriptor_; }
     [[nodiscard]] const sched::Hooks& hooks() const {
         return *static_cast<const sched::Hooks*>(descriptor_->hooks);
@@ -22,7 +24,9 @@ class PluginFile {
     // Every parameter's initial value, in the table's order.
     [[nodiscard]] std::vector<std::int64_t> defaults() const;
     [[nodiscard]] std::vector<std::int64_t> domain_defaults() const;
-    [[nodiscard]] bool has(sched::Trait trait) const {
+    // The policy with its default parameters; it keeps the file open.
+    [[nodiscard]] Policy policy() const;
+    [[nodiscard]] bool has(plugin::Trait trait) const {
         return (descriptor_->traits & static_cast<std::uint32_t>(trait)) != 0;
     }
 

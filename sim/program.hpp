@@ -83,7 +83,8 @@ struct Step {
         junk,
         start_vcpu,
         control,
-        shutdown
+        shutdown,
+        service
     };
     Call call = Call::none;
     bool to_instant = false; // the work lasts until the real time `until`, however little of it is own
@@ -133,6 +134,10 @@ class Guest {
     }
     [[nodiscard]] Await shutdown(std::uint32_t reason) {
         return ask({.call = Step::Call::shutdown, .work = glue_, .a = reason});
+    }
+    // Of what the machine has beside pCPUs: a device, memory. What it means is theirs to say.
+    [[nodiscard]] Await service(std::uint64_t which, std::uint64_t argument = 0) {
+        return ask({.call = Step::Call::service, .work = glue_, .a = which, .b = argument});
     }
     // Domain 0 only. `target` is a guest's index in the order of creation.
     [[nodiscard]] Await control(manifest::Action action, std::uint64_t target, std::int64_t argument) {

@@ -33,8 +33,9 @@ World::World(Policy policy, Plan plan)
     machine_.on_control = [this](Machine&, Action action, std::uint64_t target, std::int64_t argument) {
         control(action, target, argument);
     };
-    machine_.on_shutdown = [this](Machine&, Domain& domain) {
+    machine_.on_shutdown = [this](Machine&, const Domain& domain) {
         crashed_ = crashed_ || domain.ledger.shutdown_reason == SHUTDOWN_crash;
+        leave(domain);
         end_if_idle();
     };
     steered_ = std::ranges::any_of(
@@ -48,6 +49,7 @@ World::World(Policy policy, Plan plan)
     Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});
     domain0_ = domain.vcpus.front();
     machine_.start_at(RealTime{machine_.costs().power_on});
+    attend();
     machine_.unpause(domain);
 }
 
@@ -182,6 +184,10 @@ std::int64_t World::change(Domain& domain, Action action, std::size_t target, st
         return 0;
     case Action::set_weight:
         machine_.set_share(domain, static_cast<std::uint32_t>(argument), domain.cap);
+        if (blocks_)
+            blocks_->set_weight(domain);
+        if (memory_)
+            memory_->set_weight(domain);
         return 0;
     case Action::set_affinity:
         for (Vcpu* vcpu : domain.vcpus)
@@ -190,6 +196,7 @@ std::int64_t World::change(Domain& domain, Action action, std::size_t target, st
     case Action::destroy:
         built_[target] = nullptr;
         machine_.destroy(domain);
+        leave(domain);
         end_if_idle();
         return 0;
     default:
@@ -221,6 +228,7 @@ std::int64_t World::build(std::size_t index) {
                                    : prologue(me, setup, start).then(model.program(me, setup));
             };
     built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
+    admit(index);
     return 0;
 }
 

@@ -3,7 +3,9 @@
 // description.
 #pragma once
 
+#include "sim/block_backend.hpp"
 #include "sim/machine.hpp"
+#include "sim/memory_backend.hpp"
 #include "sim/model.hpp"
 
 #include <optional>
@@ -28,6 +30,9 @@ struct GuestPlan {
     bool start_paused = false;
     std::vector<std::int64_t> sched_values{};
     bool absent = false; // not built before the timeline creates it
+    Frames memory{1};    // its size
+    std::vector<std::int64_t> memory_values{};
+    std::vector<std::int64_t> ring_values{};
 };
 
 // What came of an entry of the timeline.
@@ -42,6 +47,11 @@ struct Successor {
     Costs costs; // in nanoseconds
 };
 
+// What a program may ask of the machine's devices (Guest::service).
+inline constexpr std::uint64_t service_disk = 0;    // put the port's wish into the ring
+inline constexpr std::uint64_t service_fault = 1;   // a frame for page `argument`
+inline constexpr std::uint64_t service_release = 2; // take `argument` frames back
+
 struct Plan {
     Options machine;
     Nanos instruction{4};
@@ -52,6 +62,8 @@ struct Plan {
     std::vector<GuestPlan> guests;
     std::vector<manifest::TimelineEntry> timeline; // sorted by time
     std::vector<Successor> successors;             // whom the timeline swaps in: its argument is the index
+    BlockPlan blocks{};                            // the device is there once a guest uses it
+    MemoryPlan memory{};                           // managed if there is a policy, or a guest that pages
 };
 
 class World {
@@ -81,6 +93,14 @@ class World {
 
     // What each guest has printed.
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
+    // The guest's own domain, its disk, and the machine's memory; the latter only for models that page.
+    static Domain& domain_of(Guest& me) { return *static_cast<Vcpu&>(me).domain; }
+    BlockBackend& block_device();
+    DiskPort& disk_port(Guest& me);
+    MemoryBackend& memory() { return *memory_; }
+
+    // The machine's summary, with what became of all policies.
+    [[nodiscard]] Machine::Summary summary() const;
 
   private:
     // What domain 0 asks for beside the timeline's actions.
@@ -95,12 +115,18 @@ class World {
     [[nodiscard]] std::int64_t build(std::size_t index);
     void end_if_idle();
     [[nodiscard]] bool will_create() const;
+    void attend();
+    void serve(Domain& domain, std::uint64_t which, std::uint64_t argument);
+    void admit(std::size_t index);
+    void leave(const Domain& domain);
 
     Plan plan_;
     Machine machine_;
     std::vector<Domain*> built_; // of each guest; nullptr while it does not exist
     std::vector<std::string> consoles_;
     std::map<std::pair<const Guest*, const Guest*>, Link> links_;
+    std::optional<BlockBackend> blocks_;
+    std::optional<MemoryBackend> memory_;
     Guest* domain0_ = nullptr;
     RealTime started_{};
     std::size_t played_ = 0; // timeline entries

@@ -8,8 +8,10 @@ from bulkhead.live.sample import DomainRates, Rates, Sample, rates
 from bulkhead.live.steer import Done, Live
 from bulkhead.live.watch import Watch
 from bulkhead.machine import RunOptions
+from bulkhead.memory_policy import MemoryPolicy
 from bulkhead.metrics.trace import Trace
 from bulkhead.result import Result, read_result
+from bulkhead.ring_policy import RingPolicy
 from bulkhead.run import (
     DomainLedger,
     Landmark,
@@ -23,8 +25,10 @@ from bulkhead.scheduler import Decision, Scheduler, Stop
 from bulkhead.sim import Costs
 from bulkhead.spec import (
     BulkheadError,
+    Disk,
     GuestSpec,
     Machine,
+    Paging,
     PolicySpec,
     SpecError,
     TimelineEntry,
@@ -38,6 +42,7 @@ __all__ = [
     "BulkheadError",
     "Costs",
     "Decision",
+    "Disk",
     "DomainLedger",
     "DomainRates",
     "Done",
@@ -46,12 +51,15 @@ __all__ = [
     "Landmark",
     "Live",
     "Machine",
+    "MemoryPolicy",
+    "Paging",
     "PcpuLedger",
     "Policy",
     "PolicyReport",
     "PolicySpec",
     "Rates",
     "Result",
+    "RingPolicy",
     "Run",
     "RunOptions",
     "Sample",

@@ -52,6 +52,9 @@ class SimGuest:
         start_paused: bool,
         sched_values: list[int],
         absent: bool = False,
+        frames: int = 1,
+        memory_values: list[int] = [],
+        ring_values: list[int] = [],
     ) -> None: ...
 
 class SimSettings:
@@ -68,6 +71,9 @@ class SimSettings:
         dom0_sched_values: list[int],
         end_when_idle: bool,
         costs: dict[str, int],
+        frames: int = 1,
+        disk: dict[str, int] = {},
+        paging: dict[str, int] = {},
     ) -> None: ...
 
 class Simulation:
@@ -82,6 +88,8 @@ class Simulation:
         guests: list[SimGuest],
         timeline: list[tuple[int, int, int, int]],
         successors: list[tuple[str, list[int], dict[str, int]]],
+        memory: tuple[object, str, list[int]] | None = None,
+        ring: tuple[object, str, list[int]] | None = None,
     ) -> None: ...
     def run(self, events: int) -> bool: ...
     stopped: bool
@@ -125,5 +133,44 @@ class SchedVcpu:
     last_pcpu: int
     affinity: int
     def may_run_on(self, pcpu: int) -> bool: ...
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+
+class MemoryHost:
+    frames: int
+    zones: list[tuple[int, int]]
+
+class MemoryDomain:
+    id: int
+    weight: int
+    least: int
+    most: int
+    has: int
+    target: int
+    missed: int
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+
+class RingDomain:
+    id: int
+    rings: int
+    weight: int
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+
+class Ring:
+    number: int
+    domain: RingDomain
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+
+class Request:
+    ring: Ring
+    number: int
+    sector: int
+    bytes: int
+    write: bool
+    arrived: int
+    estimate: int
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...

@@ -229,8 +229,11 @@ class Booted:
 
 
 def known_policies(machine: Machine) -> dict[str, Policy]:
-    """The built policies by name, of the kinds that the machine has one of."""
+    """The built policies by "kind:name", of the kinds that the machine has one of."""
     kinds = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
     return {
-        name: policy for kind, spec in kinds.items() if spec for name, policy in built_policies(kind).items()
+        f"{kind}:{name}": policy
+        for kind, spec in kinds.items()
+        if spec
+        for name, policy in built_policies(kind).items()
     }

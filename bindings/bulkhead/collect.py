@@ -103,11 +103,13 @@ def policy_name(row: Row) -> str:
 
 def _policy(row: Row, known: dict[str, Policy]) -> PolicyReport:
     name, count = _text(row["name"]), min(int(row["parameter_count"]), constant("plugin.max_parameters"))
-    names = [parameter.name for parameter in known[name].parameters] if name in known else []
+    kind = enum_name("plugin.Kind", int(row["kind"]))
+    policy = known.get(f"{kind}:{name}")
+    names = [parameter.name for parameter in policy.parameters] if policy is not None else []
     names += [f"parameter{i}" for i in range(len(names), count)]
     ejected = int(row["ejected"])
     return PolicyReport(
-        kind=enum_name("plugin.Kind", int(row["kind"])),
+        kind=kind,
         name=name,
         parameters={names[i]: int(row["parameters"][i]) for i in range(count)},
         ejected=enum_name("plugin.Fault", ejected) if ejected else None,
@@ -147,7 +149,7 @@ def pcpus(page: Row) -> tuple[PcpuLedger, ...]:
 
 
 def landmark(page: Row, ram: Memory, policies: dict[str, Policy]) -> Landmark:
-    """The page as typed values; `policies` by name give the parameters their names."""
+    """The page as typed values; `policies` by "kind:name" give the parameters their names."""
     rings = page["rings"][: pcpu_count(page)]
     plain = (
         "clock_hz",

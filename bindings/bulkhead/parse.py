@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bulkhead.linux.kernel import DEBIAN_KERNEL
-from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, SpecError
+from bulkhead.spec import MODEL_PREFIX, WORKLOAD_PREFIX, GuestSpec, SpecError
 from bulkhead.text import parse_integer, parse_size, split_pairs, suggest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
-SCHED_PREFIX = "sched."  # a domain parameter of the scheduler
+POLICY_FIELDS = ("sched", "memctl", "ringctl")  # FIELD.NAME is a domain parameter of that policy
 INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
@@ -54,7 +54,8 @@ DOM0_EXAMPLE = "--dom0 weight=512,sched.length=500"
 
 def _default_name(kernel: str, taken: Iterable[str]) -> str:
     """Workload or file name, cut to length; a number is appended until nobody else has it."""
-    base = kernel.removeprefix(WORKLOAD_PREFIX) if kernel.startswith(WORKLOAD_PREFIX) else Path(kernel).stem
+    own = next((prefix for prefix in (WORKLOAD_PREFIX, MODEL_PREFIX) if kernel.startswith(prefix)), None)
+    base = kernel.removeprefix(own) if own is not None else Path(kernel).stem
     if base.startswith("vmlinuz") or kernel == DEBIAN_KERNEL:
         base = "linux"
     base = (
@@ -73,9 +74,9 @@ def parse_guest(text: str, taken: Iterable[str] = ()) -> GuestSpec:
     pairs = split_pairs(text, "--guest", EXAMPLE)
     values: dict[str, Any] = {}
     for key, value in pairs.items():
-        if key.startswith(SCHED_PREFIX):
-            sched = values.setdefault("sched", {})
-            sched[key.removeprefix(SCHED_PREFIX)] = parse_integer(value, f"--guest {key}", *INT64)
+        policy, dot, parameter = key.partition(".")
+        if dot and policy in POLICY_FIELDS:
+            values.setdefault(policy, {})[parameter] = parse_integer(value, f"--guest {key}", *INT64)
             continue
         if key not in GUEST_OPTIONS:
             raise SpecError(f"--guest: unknown option '{key}'{suggest(key, GUEST_OPTIONS)}")

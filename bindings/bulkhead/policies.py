@@ -13,7 +13,7 @@ from bulkhead.schema import enum_value
 from bulkhead.spec import PolicySpec, SpecError
 from bulkhead.text import TIME_UNITS, parse_duration, split_pairs, suggest
 
-PYTHON = "python:"  # a scheduler written in Python, for the simulator
+PYTHON = "python:"  # a policy written in Python, for the simulator
 KIND_TEXT = {"scheduler": "scheduler", "memory": "memory policy", "ring": "ring policy"}
 
 
@@ -112,18 +112,20 @@ def _find(kind: str, name: str) -> Policy:
 
 def choose(kind: str, spec: PolicySpec) -> ChosenPolicy:
     """Find the policy and fill in its defaults. SpecError for an unknown name or parameter, or a value out of range."""
-    if kind == "scheduler" and spec.name.startswith(PYTHON):
-        return _python(spec)
+    if spec.name.startswith(PYTHON):
+        return _python(kind, spec)
     policy = _find(kind, spec.name)
     return ChosenPolicy(policy, _effective(policy, policy.parameters, spec.parameters, "parameter"))
 
 
-def domain_values(policy: Policy | None, given: Mapping[str, int]) -> tuple[int, ...]:
+def domain_values(
+    policy: Policy | None, given: Mapping[str, int], kind: str = "scheduler"
+) -> tuple[int, ...]:
     """Effective values of a domain's own parameters, in the order of the table. SpecError as `choose`."""
     if policy is None:
         if given:
             raise SpecError(
-                f"'{min(given)}' needs a scheduler; the built-in fallback knows no parameters of domains"
+                f"'{min(given)}' needs a {KIND_TEXT[kind]}; the built-in fallback knows no parameters of domains"
             )
         return ()
     return _effective(policy, policy.domain_parameters, given, "parameter of domains")
@@ -140,10 +142,10 @@ def _effective(
     return tuple(given.get(parameter.name, parameter.initial) for parameter in table)
 
 
-def _python(spec: PolicySpec) -> ChosenPolicy:
-    from bulkhead.scheduler import python_policy
+def _python(kind: str, spec: PolicySpec) -> ChosenPolicy:
+    from bulkhead.written import python_policy
 
-    _, policy, values = python_policy(spec)
+    _, policy, values = python_policy(kind, spec)
     return ChosenPolicy(policy, tuple(values.values()))
 
 

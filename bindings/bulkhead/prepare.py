@@ -23,10 +23,13 @@ from bulkhead.policies import PYTHON, ChosenPolicy, choose, domain_values
 from bulkhead.schema import constant, enum_value, group_mask
 from bulkhead.spec import (
     MIB,
+    MODEL_PREFIX,
     WORKLOAD_PREFIX,
     BulkheadError,
+    Disk,
     GuestSpec,
     Machine,
+    Paging,
     PolicySpec,
     SpecError,
     TimelineEntry,
@@ -76,6 +79,8 @@ def _guest_files(spec: GuestSpec) -> GuestFiles:
         workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
         cmdline = f"workload={workload.name} {spec.cmdline}".rstrip()
         return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
+    if spec.kernel.startswith(MODEL_PREFIX):
+        raise SpecError(f"{what}: {spec.kernel} exists in the simulator only; use --backend sim")
     try:
         kernel = loadable(_readable(str(find_kernel(spec.kernel, what)), what))
         _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)
@@ -137,6 +142,22 @@ def _check_set_memory(size: int, guest: GuestSpec) -> None:
             f"timeline: set_memory to {_mib(size)} is more than guest {guest.name} may have, "
             f"{_mib(most_memory(guest))}; give it maxmem={-(-size // MIB)}M"
         )
+
+
+def _check_model(what: str, model: Disk | Paging, ranges: dict[str, tuple[int, int]]) -> None:
+    for field in fields(model):
+        value, (least, most) = getattr(model, field.name), ranges.get(field.name, (0, 1_000_000_000))
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise SpecError(f"{what}: {field.name}={value!r} is no whole number from {least} to {most}")
+
+
+def _check_devices(machine: Machine) -> None:
+    if not isinstance(machine.disk, Disk):
+        raise SpecError(f"disk={machine.disk!r} is no Disk")
+    if not isinstance(machine.paging, Paging):
+        raise SpecError(f"paging={machine.paging!r} is no Paging")
+    _check_model("disk", machine.disk, {"bytes_per_us": (1, 1_000_000), "depth": (1, 256)})
+    _check_model("paging", machine.paging, {"zones": (1, 64), "period_us": (1_000, 1_000_000)})
 
 
 def check_entry(machine: Machine, entry: TimelineEntry) -> None:
@@ -229,7 +250,9 @@ def check_machine(machine: Machine) -> None:
     _check_options(machine)
     for guest in machine.guests:
         _check_guest(guest, machine.pcpus)
-    _check_memory(machine)
+    if machine.memctl is None:  # a memory policy may have less to give than guests could use
+        _check_memory(machine)
+    _check_devices(machine)
     for entry in machine.timeline:
         check_entry(machine, entry)
     for name in machine.absent or ():
@@ -238,12 +261,16 @@ def check_machine(machine: Machine) -> None:
 
 
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
+    for name, spec in (("memctl", machine.memctl), ("ringctl", machine.ringctl)):
+        if spec is not None:
+            raise SpecError(
+                f"{name}: the hypervisor does not take memory and ring policies yet; leave {spec.name} out, or use --backend sim"
+            )
     if machine.sched is not None and machine.sched.name.startswith(PYTHON):
         raise SpecError(
             f"sched: {machine.sched.name} is written in Python and runs only in the simulator (backend sim)"
         )
-    specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
-    chosen = [choose(kind, spec) for kind, spec in specs.items() if spec is not None]
+    chosen = [choose("scheduler", machine.sched)] if machine.sched is not None else []
     for successor in successors(machine):
         chosen.append(choose("scheduler", successor))
     return tuple(chosen)

@@ -22,8 +22,11 @@ class Example:
 
     @property
     def source(self) -> Path:
-        """The smallest file of the folder."""
-        return min((ROOT / self.folder).glob("*.cpp"), key=lambda path: (path.stat().st_size, path.name))
+        """The smallest file of the folder that is a whole policy: one that needs nothing but the contract."""
+        contract = f'#include "{self.folder}/contract.hpp"'
+        files = (ROOT / self.folder).glob("*.cpp")
+        whole = [path for path in files if contract in path.read_text(encoding="utf-8")]
+        return min(whole, key=lambda path: (path.stat().st_size, path.name))
 
 
 SCHEDULER_HEADER = """\
@@ -36,7 +39,31 @@ SCHEDULER_HEADER = """\
 // Bounds:   with n vCPUs that may use a pCPU, a runnable one waits at most n - 1 slices there.
 """
 
-EXAMPLES = {"scheduler": Example("sched", SCHEDULER_HEADER)}
+MEMORY_HEADER = """\
+// {name}: say here in three sentences what it does. It starts as first come, first served: a new domain gets what it
+// asks for as far as it is there, and nobody gives anything back.
+//
+// Source:   the source of the idea.
+// Good at:  those that are in.
+// Bad at:   who comes late; idle memory; weights (ignored).
+// Bounds:   a domain keeps the target that it got when it was built.
+"""
+
+RING_HEADER = """\
+// {name}: say here in three sentences what it does. It starts with one queue for all requests, of which the oldest is
+// served first.
+//
+// Source:   the source of the idea.
+// Good at:  the device's throughput.
+// Bad at:   isolation; weights (ignored).
+// Bounds:   a request waits for those that were queued before it, and for no others.
+"""
+
+EXAMPLES = {
+    "scheduler": Example("sched", SCHEDULER_HEADER),
+    "memctl": Example("memctl", MEMORY_HEADER),
+    "ringctl": Example("ringctl", RING_HEADER),
+}
 
 
 def _class_name(name: str) -> str:

@@ -1,26 +1,18 @@
-"""Scheduling policies written in Python, for the simulator: the contract of sched/contract.hpp, hook for hook.
-
-Slow (a few microseconds of this computer for each hook) and exact: a policy's decisions do not depend on its language.
-"""
+"""Scheduling policies written in Python, for the simulator: the contract of sched/contract.hpp, hook for hook."""
 
 from __future__ import annotations
 
 import enum
-import inspect
-import re
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from bulkhead import _core
-from bulkhead.policies import PYTHON, Parameter, Policy
-from bulkhead.spec import PolicySpec, SpecError
-from bulkhead.text import suggest
+from bulkhead.written import Host, Written
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+__all__ = ["Decision", "Domain", "Host", "Pcpu", "Scheduler", "Stop", "Vcpu"]
+
 _STOPS = _core.enums["sched.Stop"]
 
 Domain = _core.SchedDomain
-Host = _core.Host
 Pcpu = _core.SchedPcpu
 Vcpu = _core.SchedVcpu
 
@@ -48,10 +40,7 @@ class Decision(NamedTuple):
     slice_ns: int
 
 
-_registered: dict[str, type[Scheduler]] = {}
-
-
-class Scheduler:
+class Scheduler(Written):
     """Base of a scheduler in Python. Derive, give it a `name`, write the hooks, and run it: `sched=Mine.spec(slice=1000)`.
 
     Hooks get the simulator's own objects: a `Vcpu` has `id`, `domain`, `last_pcpu`, `affinity`, `may_run_on(pcpu)`, a
@@ -62,26 +51,7 @@ class Scheduler:
     What a hook may rely on, and what `pick` may answer, is said in sched/contract.hpp. An exception in a hook ends the run.
     """
 
-    name: ClassVar[str]
-    parameters: ClassVar[tuple[Parameter, ...]] = ()
-    host: Host
-    values: dict[str, int]
-
-    def __init_subclass__(cls) -> None:
-        name = getattr(cls, "name", "")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise SpecError(f"scheduler {cls.__name__}: give it a name of lower-case letters, digits and '_'")
-        _registered[name] = cls
-
-    def __init__(self, values: dict[str, int]) -> None:
-        self.values = values
-
-    def _start(self, host: Host) -> None:
-        self.host = host
-        self.start()
-
-    def start(self) -> None:
-        """`host` and `values` are there; no vCPU is yet."""
+    kind: ClassVar[str] = "scheduler"
 
     def attach(self, vcpu: Vcpu) -> None:
         """A vCPU appears, not runnable."""
@@ -106,46 +76,3 @@ class Scheduler:
 
     def tune(self, domain: Domain) -> None:
         """The weight or cap of a domain has changed."""
-
-    @classmethod
-    def spec(cls, **values: int) -> PolicySpec:
-        """This scheduler for `Machine(sched=...)`. SpecError for an unknown parameter or a value out of its range."""
-        spec = PolicySpec(f"{PYTHON}{cls.name}", values)
-        python_policy(spec)
-        return spec
-
-
-class PythonPolicy(NamedTuple):
-    """A scheduler class with what the rest of the package wants to know of a policy."""
-
-    scheduler: type[Scheduler]
-    policy: Policy
-    values: dict[str, int]
-
-
-def python_policy(spec: PolicySpec) -> PythonPolicy:
-    """The scheduler that a spec of `Scheduler.spec` names. SpecError if it cannot be as written."""
-    name = spec.name.removeprefix(PYTHON)
-    if name not in _registered:
-        raise SpecError(f"there is no Python scheduler '{name}'{suggest(name, _registered)}")
-    scheduler = _registered[name]
-    rows = {row.name: row for row in scheduler.parameters}
-    for key, value in spec.parameters.items():
-        if key not in rows:
-            raise SpecError(f"scheduler {name} has no parameter '{key}'{suggest(key, rows)}")
-        if not rows[key].least <= value <= rows[key].most:
-            raise SpecError(
-                f"scheduler {name}: {key}={value} is outside {rows[key].least} to {rows[key].most} {rows[key].unit}"
-            )
-    values = {row.name: spec.parameters.get(row.name, row.initial) for row in scheduler.parameters}
-    doc = (scheduler.__doc__ or "").strip().partition("\n")[0]
-    policy = Policy("scheduler", name, doc, "", "", "", scheduler.parameters, (), _file_of(scheduler))
-    return PythonPolicy(scheduler, policy, values)
-
-
-def _file_of(scheduler: type[Scheduler]) -> Path:
-    """Where it is written; a notebook's cell has no file."""
-    try:
-        return Path(inspect.getfile(scheduler))
-    except (OSError, TypeError):
-        return Path("notebook")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 SECOND = 1_000_000_000
 WORKLOAD_PREFIX = "workload:"
+MODEL_PREFIX = "model:"  # a kernel that only the simulator has
 
 
 class BulkheadError(Exception):
@@ -65,6 +66,8 @@ class GuestSpec:
         default_factory=dict
     )  # the scheduler's domain parameters that differ from their defaults
     start_paused: bool = False  # built at the start, runs once the timeline says `unpause`
+    memctl: dict[str, int] = field(default_factory=dict)  # the same for the memory policy
+    ringctl: dict[str, int] = field(default_factory=dict)  # and for the ring policy
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,32 @@ class TimelineEntry:
     guest: str | None = None
     argument: int = 0
     policy: PolicySpec | None = None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The simulator's model of a block device: a fixed time for each request, a seek unless it goes on where the last one
+    ended, and the transfer. Round numbers; no real disk was measured for them."""
+
+    request_us: int = 40  # of each request
+    seek_us: int = 360
+    bytes_per_us: int = 400  # of the transfer
+    depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
+    submit_work: int = 1500  # instructions of the hypervisor for a request that comes in, billed to its guest
+    complete_work: int = 1000  # and for one that is done
+
+
+@dataclass(frozen=True)
+class Paging:
+    """The simulator's model of memory. Frames for guests are what the machine has beyond Bulkhead's own. Round numbers."""
+
+    zones: int = 1  # equal parts that memory policies can tell apart, 1 to 64
+    period_us: int = 100_000  # between two rebalances, 1000 to 1000000
+    swap_us: int = 4_000  # a guest waits so long for a page that it had paged out
+    fault_work: int = (
+        1_000  # instructions of the hypervisor for each frame that a guest gets or gives back, billed to it
+    )
+    look_work: int = 300  # and for each guest in a period, billed to nobody
 
 
 @dataclass(frozen=True)
@@ -113,6 +142,8 @@ class Machine:
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
+    disk: Disk = Disk()  # simulator only
+    paging: Paging = Paging()  # simulator only
 
     def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:
         """Carry it out and return the `Run`: backend "qemu" boots the hypervisor, "sim" simulates it.

@@ -34,8 +34,9 @@ def boot(
     ),
     pcpus: int = typer.Option(1, help="Physical CPUs of the machine."),
     sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),
-    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]."),
-    ringctl: Optional[str] = typer.Option(None, help="Ring policy, NAME[:p=v,...]."),
+    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]; with --backend sim."),
+    ringctl: Optional[str] = typer.Option(None, help="Ring policy, NAME[:p=v,...]; with --backend sim."),
+    backend: str = typer.Option("qemu", help="qemu, or sim: models of the guests in the simulator."),
     for_: Optional[str] = typer.Option(
         None, "--for", help="How long, in the machine's time; 2s, or an hour at a terminal."
     ),
@@ -60,7 +61,8 @@ def boot(
 
     Exit status: 0 all guests powered off, 2 bad arguments, 3 a guest crashed, 4 the hypervisor panicked, 5 time over.
     """
-    interactive = console not in (None, HYPERVISOR, "dom0") and sys.stdin.isatty() and sys.stdout.isatty()
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty() and backend == "qemu"
+    interactive = console not in (None, HYPERVISOR, "dom0") and at_terminal
     machine = Machine(
         guests=parse_guests(guest),
         sched=_policy("scheduler", sched),
@@ -80,6 +82,8 @@ def boot(
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
         raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
 
+    if watch and backend != "qemu":
+        raise SpecError("--watch looks into the hypervisor's memory; leave it out, or use --backend qemu")
     if watch and interactive:
         raise SpecError("--watch needs the terminal that --console is to have; give one of the two")
 
@@ -101,6 +105,6 @@ def boot(
     else:
         with Progress("running") as progress:
             options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)
-            result = machine.run(options)
+            result = machine.run(options, backend)
     print_summary(result, sys.stderr)
     return result.exit_status

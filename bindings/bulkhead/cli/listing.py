@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 from rich.console import Console
 
 from bulkhead.experiment.find import find_all
 from bulkhead.policies import KIND_TEXT, Policy, built_policies
-from bulkhead.spec import SpecError
+from bulkhead.sim.models import own_models
+from bulkhead.spec import MODEL_PREFIX, SpecError
 from bulkhead.text import suggest
-from bulkhead.workloads import REQUIRED, workloads
+from bulkhead.workloads import REQUIRED, Option, workloads
 
+ATTACK = "attack: "  # how the help of a model begins that is one
 console = Console(soft_wrap=True, highlight=False)
 
 
+GUEST_PREFIX = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}  # of a parameter in --guest
+
+
 def _parameters(policy: Policy) -> None:
-    for prefix, table in (("", policy.parameters), ("of a guest: sched.", policy.domain_parameters)):
+    own = f"of a guest: {GUEST_PREFIX[policy.kind]}."
+    for prefix, table in (("", policy.parameters), (own, policy.domain_parameters)):
         for row in table:
             unit = "" if row.unit == "1" else f" {row.unit}"
             console.print(
@@ -45,22 +51,35 @@ def _experiments() -> None:
             console.print(f"     {factor.name}: {factor.help} ({levels})")
 
 
+def _options(options: Sequence[Option]) -> None:
+    for option in options:
+        value = "..." if option.initial == REQUIRED else option.initial
+        unit = "" if option.unit in ("1", "text") else f" {option.unit}"
+        console.print(f"     {option.name}={value}{unit}: {option.help}", markup=False)
+
+
 def _workloads(sort: str) -> None:
     for workload in workloads().values():
         if workload.sort == sort:
             console.print(f"[bold]{workload.name}[/bold] ({workload.sort}): {workload.summary}")
-            for option in workload.options:
-                value = "..." if option.initial == REQUIRED else option.initial
-                unit = "" if option.unit in ("1", "text") else f" {option.unit}"
-                console.print(f"     {option.name}={value}{unit}: {option.help}", markup=False)
+            _options(workload.options)
+
+
+def _models(attacks: bool) -> None:
+    for name, (help_text, options) in own_models().items():
+        if help_text.startswith(ATTACK) == attacks:
+            console.print(f"[bold]{MODEL_PREFIX}{name}[/bold] (simulator only): {help_text}")
+            _options(options)
 
 
 def _victims() -> None:
     _workloads("victim")
+    _models(attacks=False)
 
 
 def _attacks() -> None:
     _workloads("attack")
+    _models(attacks=True)
 
 
 LISTS: dict[str, Callable[[], None]] = {

@@ -20,12 +20,22 @@ next:
   ./bulkhead boot --guest kernel=workload:compute --sched {name}
 how to go on: docs/writing-a-policy.md"""
 
+NEXT_SIMULATED = """\
+wrote {path}
+next:
+  ./bulkhead test policy                          its file, its description, and random guests
+  ./bulkhead run {experiment} --backend sim --set {kind}={name}
+how to go on: docs/writing-a-policy.md"""
+
+# Kinds that only the simulator hosts, and an experiment that compares them.
+SIMULATED = {"memctl": "memory_hoard", "ringctl": "io_isolation"}
+
 OUTSIDE = """\
 wrote {path}
 next:
   cmake --install build/release --component sdk --prefix DIR   once: headers and the command below
   DIR/bin/bulkhead-plugin {folder}
-  ./bulkhead boot --guest kernel=workload:compute --sched {folder}/build/{name}.so
+  ./bulkhead boot --guest kernel=workload:compute {use} {folder}/build/{name}.so
 how to go on: docs/writing-a-policy.md"""
 
 
@@ -34,7 +44,7 @@ def _shown(path: Path) -> str:
 
 
 def new(
-    kind: str = typer.Argument(..., metavar="scheduler"),
+    kind: str = typer.Argument(..., metavar="scheduler|memctl|ringctl"),
     name: str = typer.Argument(..., metavar="NAME"),
     folder: Optional[Path] = typer.Option(None, "--in", help="a folder outside the checkout"),
 ) -> int:
@@ -43,6 +53,12 @@ def new(
         raise SpecError(f"new: there is no kind '{kind}'{suggest(kind, EXAMPLES)}")
     path = scaffold(kind, name, folder)
     pad = " " * max(0, 12 - len(name))
-    text = NEXT if folder is None else OUTSIDE
-    print(text.format(path=_shown(path), name=name, pad=pad, folder=folder))
+    experiment = SIMULATED.get(kind, "")
+    text = OUTSIDE if folder is not None else NEXT_SIMULATED if experiment else NEXT
+    use = f"--backend sim --{kind}" if experiment else "--sched"
+    print(
+        text.format(
+            path=_shown(path), name=name, pad=pad, folder=folder, kind=kind, experiment=experiment, use=use
+        )
+    )
     return 0

@@ -169,6 +169,7 @@ class Experiment:
     metrics: tuple[Metric, ...]
     comparisons: tuple[Comparison, ...]
     figures: tuple[FigureSpec, ...]
+    simulator_only: str = ""  # why the hypervisor cannot carry it out; empty if it can
 
     def setting(self, name: str) -> Setting | None:
         """A setting by name, also those that every experiment has."""

@@ -57,7 +57,12 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
     _check(request)
     if request.first == "draw":
         return _drawn(request)
-    plan = make_plan(find(request.name), request.quick, request.sets)
+    experiment = find(request.name)
+    if experiment.simulator_only and request.backend != "sim":
+        raise SpecError(
+            f"{experiment.name}: {experiment.simulator_only}; run it in the simulator: --backend sim"
+        )
+    plan = make_plan(experiment, request.quick, request.sets)
     plan = leave_out(plan, request.backend, cannot_carry_out)
     if request.first == "capture":
         check_policies(plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from types import TracebackType
 
 import numpy as np
@@ -16,16 +17,16 @@ from bulkhead.live.snapshot import Account, sample_of
 from bulkhead.live.watch import carry_out
 from bulkhead.options import RunOptions
 from bulkhead.policies import PYTHON, ChosenPolicy, Policy, choose, domain_values
-from bulkhead.prepare import check_machine
+from bulkhead.prepare import check_machine, overhead
 from bulkhead.run import Run
-from bulkhead.scheduler import python_policy
-from bulkhead.schema import RECORD, enum_value, group_mask, layout
+from bulkhead.schema import RECORD, constant, enum_value, group_mask, layout
 from bulkhead.sim.costs import Costs
 from bulkhead.sim.models import guest_model
-from bulkhead.spec import Machine, SpecError, TimelineEntry
+from bulkhead.spec import GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
 from bulkhead.storage import save
 from bulkhead.timeline import absent_at_start, batches
 from bulkhead.versions import NO_QEMU, versions
+from bulkhead.written import python_policy
 
 EVENTS_AT_A_TIME = 200_000  # between two looks at Ctrl-C
 ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
@@ -42,7 +43,9 @@ class _Memory:
         return self._ledger[address : address + size]
 
 
-def _settings(machine: Machine, known: Policy | None, costs: dict[str, int]) -> _core.SimSettings:
+def _settings(machine: Machine, policies: _Policies, given: Costs | None) -> _core.SimSettings:
+    scheduler = policies.scheduler
+    known = scheduler.policy if scheduler is not None else None
     return _core.SimSettings(
         pcpus=machine.pcpus,
         seed=machine.seed,
@@ -53,8 +56,21 @@ def _settings(machine: Machine, known: Policy | None, costs: dict[str, int]) -> 
         dom0_weight=machine.dom0_weight,
         dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
         end_when_idle=machine.end_when_idle,
-        costs=costs,
+        costs=_costs(scheduler, given),
+        frames=_guest_frames(machine),
+        disk=asdict(machine.disk),
+        paging=asdict(machine.paging),
     )
+
+
+def _guest_frames(machine: Machine) -> int:
+    """What the machine has beyond Bulkhead's own. SpecError if that is nothing and somebody asks for it."""
+    frames = (machine.memory - overhead(machine)) // constant("page_bytes")
+    if frames < machine.paging.zones and machine.memctl is not None:
+        raise SpecError(
+            f"{machine.memory >> 20} MiB leave nothing for guests; Bulkhead takes {overhead(machine) >> 20} MiB"
+        )
+    return max(frames, machine.paging.zones)
 
 
 def _check_asks(machine: Machine) -> None:
@@ -91,18 +107,12 @@ def _successors(entries: Sequence[TimelineEntry]) -> list[ChosenPolicy]:
     return [choose("scheduler", entry.policy) for entry in entries if entry.policy is not None]
 
 
-def _policy_object(machine: Machine, policy: ChosenPolicy | None) -> object:
-    """None for the fallback, a plug-in's path, or a scheduler written in Python."""
-    if policy is None or machine.sched is None:
-        return None
-    if not machine.sched.name.startswith(PYTHON):
+def _object(kind: str, spec: PolicySpec, policy: ChosenPolicy) -> object:
+    """A plug-in's path, or an object of a policy written in Python."""
+    if not spec.name.startswith(PYTHON):
         return str(policy.policy.path)
-    scheduler, _, values = python_policy(machine.sched)
-    return scheduler(values)
-
-
-def _known(*policies: ChosenPolicy | None) -> dict[str, Policy]:
-    return {chosen.policy.name: chosen.policy for chosen in policies if chosen is not None}
+    written, _, values = python_policy(kind, spec)
+    return written(values)
 
 
 def _costs(policy: ChosenPolicy | None, given: Costs | None) -> dict[str, int]:
@@ -114,23 +124,63 @@ def _successor(chosen: ChosenPolicy, given: Costs | None) -> tuple[str, list[int
     return str(chosen.policy.path), list(chosen.values), _costs(chosen, given)
 
 
+@dataclass(frozen=True)
+class _Policies:
+    """The policies of a machine, by kind; None for the built-in fallback."""
+
+    scheduler: ChosenPolicy | None
+    memory: ChosenPolicy | None
+    ring: ChosenPolicy | None
+
+    @staticmethod
+    def of(machine: Machine) -> _Policies:
+        specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
+        return _Policies(
+            **{kind: choose(kind, spec) if spec is not None else None for kind, spec in specs.items()}
+        )
+
+    def guest(self, spec: GuestSpec, absent: bool) -> _core.SimGuest:
+        """The guest's model with its own parameters of each policy."""
+        given = (
+            ("scheduler", self.scheduler, spec.sched),
+            ("memory", self.memory, spec.memctl),
+            ("ring", self.ring, spec.ringctl),
+        )
+        values = [domain_values(p.policy if p is not None else None, own, kind) for kind, p, own in given]
+        return guest_model(spec, *values, absent=absent)
+
+    def known(self, swapped: list[ChosenPolicy]) -> dict[str, Policy]:
+        """By kind and name, with the schedulers that were swapped in."""
+        chosen = (self.scheduler, self.memory, self.ring, *swapped)
+        return {f"{p.policy.kind}:{p.policy.name}": p.policy for p in chosen if p is not None}
+
+
+def _row(
+    kind: str, spec: PolicySpec | None, policy: ChosenPolicy | None
+) -> tuple[object, str, list[int]] | None:
+    if spec is None or policy is None:
+        return None
+    return _object(kind, spec, policy), policy.policy.name, list(policy.values)
+
+
 def _simulation(
-    machine: Machine, policy: ChosenPolicy | None, costs: Costs | None, first: Sequence[TimelineEntry]
+    machine: Machine, policies: _Policies, costs: Costs | None, first: Sequence[TimelineEntry]
 ) -> _core.Simulation:
-    known = policy.policy if policy is not None else None
     absent = absent_at_start(machine)
-    guests = [
-        guest_model(spec, domain_values(known, spec.sched), spec.name in absent) for spec in machine.guests
-    ]
+    guests = [policies.guest(spec, spec.name in absent) for spec in machine.guests]
+    scheduler = _row("scheduler", machine.sched, policies.scheduler)
+    policy, name, values = scheduler or (None, "", [])
     try:
         return _core.Simulation(
-            policy=_policy_object(machine, policy),
-            name=policy.policy.name if policy is not None else "",
-            values=list(policy.values) if policy is not None else [],
-            settings=_settings(machine, known, _costs(policy, costs)),
+            policy=policy,
+            name=name,
+            values=values,
+            settings=_settings(machine, policies, costs),
             guests=guests,
             timeline=_rows(machine, first),
             successors=[_successor(chosen, costs) for chosen in _successors(first)],
+            memory=_row("memory", machine.memctl, policies.memory),
+            ring=_row("ring", machine.ringctl, policies.ring),
         )
     except ValueError as error:
         raise SpecError(str(error)) from None
@@ -148,15 +198,13 @@ class Simulated:
     ) -> None:
         check_machine(machine)
         _check_asks(machine)
-        if machine.memctl is not None or machine.ringctl is not None:
-            raise SpecError("the simulator runs no memory and no ring policies; use --backend qemu")
         self.machine, self.options = machine, options
         self._held, self._costs, self._more = held, costs, True
-        self._policy = choose("scheduler", machine.sched) if machine.sched is not None else None
+        self._policies = _Policies.of(machine)
         self._swapped: list[ChosenPolicy] = _successors(machine.timeline)
         first, *self._later = batches(machine.timeline)
         self._start = time.monotonic()
-        self._simulation = _simulation(machine, self._policy, costs, first)
+        self._simulation = _simulation(machine, self._policies, costs, first)
 
     def follow(self) -> bool:
         """Let it go on for a moment. False once it is over."""
@@ -218,7 +266,7 @@ class Simulated:
             exit_status=int(page["exit_status"]),
             trace=trace,
             trace_sha256=digest,
-            landmark=landmark(page, _Memory(ledger), _known(self._policy, *self._swapped)),
+            landmark=landmark(page, _Memory(ledger), self._policies.known(self._swapped)),
             consoles=self._consoles(),
             versions=versions(NO_QEMU),
             reproducible=True,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkhead import _core
-from bulkhead.spec import WORKLOAD_PREFIX, GuestSpec, Machine, SpecError
+from bulkhead.schema import constant
+from bulkhead.spec import MODEL_PREFIX, WORKLOAD_PREFIX, GuestSpec, Machine, SpecError
 from bulkhead.text import suggest
 from bulkhead.workloads import REQUIRED, Option, check_workload, common_options
-
-MODEL_PREFIX = "model:"  # a kernel that only the simulator has
 
 _ROWS = {name: (help_text, options) for name, help_text, options in _core.sim_models}
 
@@ -60,10 +59,16 @@ def cannot_simulate(machine: Machine) -> str | None:
     return None
 
 
-def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = (), absent: bool = False) -> _core.SimGuest:
+def guest_model(
+    spec: GuestSpec,
+    sched_values: tuple[int, ...] = (),
+    memory_values: tuple[int, ...] = (),
+    ring_values: tuple[int, ...] = (),
+    absent: bool = False,
+) -> _core.SimGuest:
     """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
 
-    `sched_values` are the effective domain parameters of the scheduler, in its table's order; an `absent` one is not built
+    The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
     before the timeline creates it.
     """
     if spec.kernel.startswith(MODEL_PREFIX):
@@ -92,4 +97,7 @@ def guest_model(spec: GuestSpec, sched_values: tuple[int, ...] = (), absent: boo
         start_paused=spec.start_paused,
         sched_values=list(sched_values),
         absent=absent,
+        frames=spec.memory // constant("page_bytes"),
+        memory_values=list(memory_values),
+        ring_values=list(ring_values),
     )

@@ -1,0 +1,135 @@
+"""I/O isolation: what a guest that reads its disk by timetable gets next to one that floods the queue, or asks for much.
+
+In the simulator, on its modelled disk (bulkhead.spec.Disk): a random 4 KiB read takes 410 us, so the victim alone asks for
+41 % of the device.
+"""
+
+from __future__ import annotations
+
+from bulkhead.experiment import (
+    Choice,
+    Comparison,
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    drain,
+    duration,
+    summary,
+    warm_up,
+)
+from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.metrics import degradation
+from bulkhead.metrics.trace import int64
+from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec
+
+POLICIES = ("fifo", "round_robin", "token_bucket", "drr", "sfq", "mclock")
+COMPANY = {
+    "none": None,
+    "reader": "model:disk depth=8 sequential=1 bytes=65536",
+    "flood": "model:disk_flood",
+    "big": "model:disk depth=16 bytes=1048576",
+}
+RESERVED = {"mclock": {"reservation": 1000}}  # policies that can be told what the victim is to have
+
+
+def machine(point: Point) -> Machine:
+    """The victim asks for 4 KiB each millisecond, at most 8 at a time; its company never stops asking. Equal weights."""
+    policy = point.policy("ringctl")
+    victim = GuestSpec(
+        "victim",
+        "model:disk",
+        "period_us=1000 depth=8",
+        memory=4 * MIB,
+        ringctl=RESERVED.get(policy.name, {}),
+    )
+    company = COMPANY[point.text("company")]
+    others = []
+    if company is not None:
+        kernel, _, options = company.partition(" ")
+        others.append(GuestSpec("company", kernel, options, memory=4 * MIB))
+    return Machine(
+        guests=(victim, *others),
+        sched=PolicySpec("credit2"),
+        ringctl=policy,
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def device_share(run: Observed) -> dict[str, float]:
+    """Part of the window in which the device worked for each guest."""
+    done = run.trace.of("ring_complete")
+    done = done[run.window.holds(int64(done["time"]))]
+    return {
+        guest: float(done["b"][done["domain"] == run.domains[guest]].sum()) / run.window.length
+        for guest in run.guests
+    }
+
+
+METRICS = (
+    Metric(
+        "latency",
+        "ns",
+        "from the instant at which the victim's read was due to its answer (open loop)",
+        lambda run: summary(run.open_loop("victim")),
+    ),
+    Metric("iops", "1/s", "reads of the victim per second", lambda run: run.progress("victim").per_second),
+    Metric("device", "1", "part of the device's time for each guest", device_share),
+    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+)
+
+ALONE = {"company": "none"}
+
+COMPARISONS = (
+    Comparison("lost", "%", "victim's loss of reads per second", "iops", ALONE, degradation),
+    Comparison("alone", "ns", "p99 alone", "latency.p99", ALONE, lambda together, alone: alone),
+)
+
+FIGURE = Lines(
+    name="io_isolation",
+    caption=(
+        "A guest that reads 4 KiB each ms from the simulator's disk, at most 8 at a time, beside a sequential reader, "
+        "a flood of 512-byte requests, or 1 MiB requests. (a) p99 of its response time, whisker p50 to maximum; none "
+        "where too many were never answered. (b) Reads that it loses. Ideal: alone."
+    ),
+    x="company",
+    x_label="company",
+    series="ringctl",
+    panels=(
+        Panel(
+            path="latency.p99",
+            low="latency.p50",
+            high="latency.max",
+            quantity=Quantity("response time [ms]", factor=1e-6, log=True),
+            title="(a) response time",
+            ideal=Ideal("alone"),
+        ),
+        Panel(path="lost", quantity=Quantity("reads lost [%]"), title="(b) reads per second"),
+    ),
+)
+
+EXPERIMENT = Experiment(
+    name="io_isolation",
+    title="I/O isolation",
+    question="What does a guest with modest, regular reads keep next to a guest that keeps the disk's queue full?",
+    factors=(
+        Factor("ringctl", "ring policy", POLICIES, ("fifo", "drr", "mclock"), Policies("ring")),
+        Factor(
+            "company",
+            "who uses the disk beside it",
+            tuple(COMPANY),
+            ("none", "flood"),
+            Choice(tuple(COMPANY)),
+        ),
+    ),
+    settings=(duration(full=3000, quick=800), warm_up(full=500, quick=200), drain(full=500, quick=200)),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=COMPARISONS,
+    figures=(FIGURE,),
+    simulator_only="the hypervisor has no block rings yet",
+)

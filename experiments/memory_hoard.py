@@ -1,0 +1,147 @@
+"""Memory hoarding: a guest takes all the memory it can get and lets it lie; another one comes to need it.
+
+In the simulator, with its model of paging (bulkhead.spec.Paging): a page that a guest had to page out costs it 4 ms.
+"""
+
+from __future__ import annotations
+
+from bulkhead.experiment import (
+    Choice,
+    Comparison,
+    Experiment,
+    Factor,
+    Metric,
+    Observed,
+    Point,
+    Policies,
+    Setting,
+    duration,
+    warm_up,
+)
+from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.metrics import degradation
+from bulkhead.metrics.trace import int64
+from bulkhead.spec import MIB, GuestSpec, Machine, Paging, PolicySpec
+
+POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax")
+COMPANY = {
+    "none": None,
+    "hoarder": "model:memory_hoard",
+    "stubborn": "model:memory_hoard stubborn=1",
+    "thrasher": "model:memory_thrash",
+}
+MACHINE_MIB, TRACE_MIB, COMPANY_MIB, VICTIM_MIB, SET_MIB = 180, 64, 60, 48, 40  # 65 MiB are for guests
+FRAMES_PER_MIB = 256
+MILLISECOND = 1_000_000
+
+
+def machine(point: Point) -> Machine:
+    """The company is there first; the victim's working set grows to 40 MiB after a while. Equal weights."""
+    company = COMPANY[point.text("company")]
+    others = []
+    if company is not None:
+        kernel, _, options = company.partition(" ")
+        others.append(GuestSpec("company", kernel, options, memory=COMPANY_MIB * MIB))
+    victim = GuestSpec(
+        "victim",
+        "model:memory",
+        f"set_mib={SET_MIB} grow_ms={point.number('grow_ms')} mark_ops=100 work_us=5",
+        memory=VICTIM_MIB * MIB,
+    )
+    return Machine(
+        guests=(*others, victim),
+        sched=PolicySpec("credit2"),
+        memctl=point.policy("memctl"),
+        memory=MACHINE_MIB * MIB,
+        paging=Paging(period_us=200_000),
+        trace_bytes=TRACE_MIB * MIB,
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def time_to_reclaim(run: Observed) -> float | None:
+    """From the instant at which the victim needs its whole set until it has frames for it [ns]; None: never."""
+    faults = run.trace.of("memory_fault")
+    faults = faults[faults["domain"] == run.domains["victim"]]
+    enough = faults[int64(faults["a"]) >= SET_MIB * FRAMES_PER_MIB]
+    grown = int(run.marks("victim", "ready")["time"][0]) + run.point.number("grow_ms") * MILLISECOND
+    return float(int(enough["time"][0]) - grown) if len(enough) else None
+
+
+def paging(run: Observed) -> float:
+    """Faults of the victim per second that had to wait for a page."""
+    faults = run.trace.of("memory_fault")
+    waited = (faults["domain"] == run.domains["victim"]) & (faults["b"] > 0)
+    times = int64(faults["time"][waited])
+    return float(run.window.holds(times).sum()) * 1e9 / run.window.length
+
+
+def frames(run: Observed) -> dict[str, int]:
+    """Frames of each guest at the end, in MiB."""
+    return {guest: run.run.landmark.ledger[guest].frames_owned // FRAMES_PER_MIB for guest in run.guests}
+
+
+METRICS = (
+    Metric(
+        "throughput",
+        "op/s",
+        "pages that the victim uses per second, once it needs its whole set",
+        lambda run: run.progress("victim").per_second,
+    ),
+    Metric("reclaim", "ns", "until the victim has its whole set; none: never", time_to_reclaim),
+    Metric("paging", "1/s", "page-ins of the victim per second", paging),
+    Metric("frames", "MiB", "memory of each guest at the end", frames),
+    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+)
+
+ALONE = {"company": "none"}
+
+COMPARISONS = (
+    Comparison("lost", "%", "victim's loss of throughput", "throughput", ALONE, degradation),
+    Comparison(
+        "best", "op/s", "throughput alone", "throughput", ALONE, lambda together, alone: max(together, alone)
+    ),
+)
+
+FIGURE = Lines(
+    name="memory_hoard",
+    caption=(
+        "A guest comes to need 40 MiB beside one that had all memory before it: a hoarder that gives back when asked, one "
+        "that never does, or one that gives back and takes again. (a) Pages used per second afterwards; ideal: alone. "
+        "(b) Time until it has 40 MiB; no marker: never."
+    ),
+    x="company",
+    x_label="company",
+    series="memctl",
+    panels=(
+        Panel(
+            path="throughput",
+            quantity=Quantity("pages used [1000/s]", factor=1e-3),
+            title="(a) throughput",
+            ideal=Ideal("best"),
+        ),
+        Panel(path="reclaim", quantity=Quantity("time [s]", factor=1e-9), title="(b) time to reclaim"),
+    ),
+)
+
+EXPERIMENT = Experiment(
+    name="memory_hoard",
+    title="Memory hoarding",
+    question="How long does a guest that needs memory wait for it next to one that hoards it, and what does it lose?",
+    factors=(
+        Factor("memctl", "memory policy", POLICIES, ("first_fit", "idle_tax"), Policies("memory")),
+        Factor("company", "who was there first", tuple(COMPANY), ("none", "hoarder"), Choice(tuple(COMPANY))),
+    ),
+    settings=(
+        duration(full=8000, quick=4000),
+        warm_up(full=1500, quick=1000),
+        Setting("grow_ms", "when the victim's working set grows", "ms", 1000, 500, 0, 60_000),
+    ),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=COMPARISONS,
+    figures=(FIGURE,),
+    simulator_only="the hypervisor does not take memory policies yet",
+)

@@ -1,0 +1,238 @@
+// The contract of a memory policy: how many frames each domain may have, and from where it gets them. A
+// policy is a class with the hooks below; it is written against this header alone and never sees the
+// hypervisor or the simulator behind it.
+//
+//   class MyPolicy : public memctl::Policy {
+//     public:
+//       struct Domain : memctl::Domain { ... };  // what the policy keeps of each domain (optional)
+//       static constexpr plugin::Parameter parameters[] = {...};         // (optional)
+//       static constexpr plugin::Parameter domain_parameters[] = {...};  // (optional) of each domain
+//       static constexpr memctl::Text text{.name = "my_policy", .summary = "...", ...};
+//       explicit MyPolicy(const memctl::Setup<MyPolicy>& setup);
+//       ... hooks ...
+//   };
+//   BULKHEAD_MEMORY_POLICY(MyPolicy)
+//
+// A domain has a target, which the policy sets in rebalance, and frames. Below its target it gets frames when
+// it asks for them, as far as there are free ones; above it, it is asked to give frames back (its balloon)
+// until it is there. The host never gives a domain a frame beyond its target.
+//
+// Hooks are called one at a time (the host holds the lock of the machine's memory), with interrupts held off,
+// and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer, a fault, or an
+// overrun ejects the policy. A policy keeps no state outside its own objects: a plug-in with writable globals
+// does not link.
+//
+// What a policy may rely on:
+// - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance. The
+// memory
+//   is zeroed, the host fills the base part after create_domain, and objects stay at their address until
+//   depart.
+// - The host keeps `has`, `target`, `missed` and the zones' `free` up to date before every hook.
+// - rebalance follows every admit, depart and tune, and comes at least once per `longest_period`; before it,
+// the
+//   host may have called sample for some domains.
+// - When policies are swapped, the new one gets admit for every domain (whose answer is then of no
+// consequence)
+//   and rebalance. Domains keep their frames and, until rebalance, their targets.
+#pragma once
+
+#include "plugin/policy.hpp"
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+namespace bulkhead::memctl {
+
+inline constexpr Nanos hook_budget = microseconds(100);
+inline constexpr Nanos rebalance_budget = milliseconds(1);
+inline constexpr Nanos longest_period = milliseconds(1'000);
+inline constexpr std::uint32_t default_weight = 256;
+
+// A number of page frames, or a difference of two.
+class Frames {
+  public:
+    constexpr Frames() = default;
+    constexpr explicit Frames(std::int64_t count) : count_{count} {}
+    [[nodiscard]] constexpr std::int64_t count() const { return count_; }
+    friend constexpr auto operator<=>(const Frames&, const Frames&) = default;
+    friend constexpr Frames operator+(Frames a, Frames b) { return Frames{a.count_ + b.count_}; }
+    friend constexpr Frames operator-(Frames a, Frames b) { return Frames{a.count_ - b.count_}; }
+    constexpr Frames& operator+=(Frames other) { return count_ += other.count_, *this; }
+    constexpr Frames& operator-=(Frames other) { return count_ -= other.count_, *this; }
+
+  private:
+    std::int64_t count_{};
+};
+
+using ZoneId = Strong<struct ZoneIdTag, std::uint16_t>;
+
+// A part of the machine's memory whose frames are alike: a node's, or those of one colour of the last-level
+// cache.
+struct Zone {
+    ZoneId id;
+    Frames frames;
+    Frames free;
+};
+
+// Written by the host, read by the policy. A policy derives its own type from it.
+struct Domain {
+    DomainId id;
+    std::uint32_t weight; // relative share, 1 to 65535
+    Frames least;         // it cannot live with fewer; at least 1
+    Frames most;          // its size: it cannot use more
+    Frames has;
+    Frames target;
+    std::uint64_t missed; // times it wanted a frame that it did not have, since the last rebalance
+    std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters
+};
+
+// choose's answer: so many frames of a zone, or none for now.
+struct Grant {
+    ZoneId zone;
+    Frames frames;
+    [[nodiscard]] static constexpr Grant none() { return {}; }
+};
+
+// A domain and the target that it will have: what rebalance is about.
+struct Row {
+    Domain* domain;
+    Frames target; // what it is now; the policy writes what it shall be
+};
+
+// All rows, with domains of the policy's own type. In the order in which domains were admitted.
+template<class D>
+class Plan {
+  public:
+    explicit Plan(std::span<Row> rows) : rows_{rows} {}
+    [[nodiscard]] std::size_t size() const { return rows_.size(); }
+    [[nodiscard]] D& domain(std::size_t i) const { return static_cast<D&>(*rows_[i].domain); }
+    [[nodiscard]] Frames& target(std::size_t i) const { return rows_[i].target; }
+
+  private:
+    std::span<Row> rows_;
+};
+
+using Trait = plugin::Trait;
+using Text = plugin::Text;
+using Services = plugin::Services;
+
+// Base of every policy: defaults for the optional parts.
+class Policy : public plugin::Defaults {
+  public:
+    struct Domain : memctl::Domain {};
+};
+
+// What a policy's constructor gets: services, the machine's zones (kept up to date), all frames that there
+// are for domains, the effective parameters in the order of its table.
+template<class P>
+struct Setup {
+    Services services;
+    std::span<const Zone> zones;
+    Frames frames;
+    const std::int64_t* values;
+};
+
+// What `create` is told of the machine, in a form that both sides of the border know.
+struct Machine {
+    const Zone* zones;
+    std::uint32_t zone_count;
+    Frames frames;
+};
+
+// The binary hook table behind the descriptor. `create` and `create_domain` bracket the policy's life; the
+// rest are the hooks.
+struct Hooks {
+    void (*create)(void* policy, const plugin::Host& host, const Machine& machine,
+                   const std::int64_t* values);
+    void (*create_domain)(void* memory); // constructs the policy's part; the host then fills the base
+
+    // May this domain be built? Its target and what it has are 0. The sum of the `least` of all that are
+    // admitted must fit into the machine; otherwise the policy is ejected.
+    bool (*admit)(void* policy, Domain& domain);
+    // Optional. A domain disappears; its frames are free again. Also follows an admit that was answered with
+    // no. The policy must keep no pointer to it.
+    void (*depart)(void* policy, Domain& domain);
+    // From where does `domain` get up to `wanted` frames? It is below its target, and some zone has a free
+    // frame. The answer must name a zone with so many free frames, at least one and no more than wanted; or
+    // none. A policy without Trait::idles never answers none. Called in the domain's own time.
+    Grant (*choose)(void* policy, Domain& domain, Frames wanted);
+    // Sets the target of every row: from `least` to `most` of its domain, together no more than the machine
+    // has.
+    void (*rebalance)(void* policy, Row* rows, std::uint32_t count, RealTime now);
+    // Optional. Of `looked_at` frames of the domain, taken at random, `used` had been used since it was last
+    // sampled.
+    void (*sample)(void* policy, Domain& domain, Frames looked_at, Frames used, RealTime now);
+    // Optional. The domain has been `over` its target for `late`, asked to give frames back. How many shall
+    // be taken by force, paged out at its expense? At most `over`; a host that can take none ignores the
+    // answer. Default: none.
+    Frames (*reclaim)(void* policy, Domain& domain, Frames over, Nanos late);
+    // Optional. The weight of the domain changed; the new value is already in it.
+    void (*tune)(void* policy, Domain& domain);
+};
+
+// What a class must offer to be a memory policy; checked where it is registered.
+template<class P>
+concept MemoryPolicy =
+    std::derived_from<P, Policy> && std::derived_from<typename P::Domain, Domain> &&
+    std::constructible_from<P, const Setup<P>&> &&
+    requires(P p, typename P::Domain& domain, Plan<typename P::Domain> plan, Frames wanted, RealTime now) {
+        { p.admit(domain) } -> std::same_as<bool>;
+        { p.choose(domain, wanted) } -> std::same_as<Grant>;
+        { p.rebalance(plan, now) } -> std::same_as<void>;
+        { P::text } -> std::convertible_to<const Text&>;
+    };
+
+// Turns the typed class into the binary table: every cast between the two worlds is here.
+template<MemoryPolicy P>
+struct Registration {
+    using OwnDomain = typename P::Domain;
+    static P& self(void* policy) { return *static_cast<P*>(policy); }
+    static OwnDomain& own(Domain& domain) { return static_cast<OwnDomain&>(domain); }
+
+    static constexpr Hooks hooks{
+        .create =
+            [](void* policy, const plugin::Host& host, const Machine& machine, const std::int64_t* values) {
+                ::new (policy)
+                    P{Setup<P>{Services{host}, {machine.zones, machine.zone_count}, machine.frames, values}};
+            },
+        .create_domain = [](void* memory) { ::new (memory) OwnDomain{}; },
+        .admit = [](void* policy, Domain& domain) { return self(policy).admit(own(domain)); },
+        .depart =
+            []([[maybe_unused]] void* policy, [[maybe_unused]] Domain& domain) {
+                if constexpr (requires(P p) { p.depart(own(domain)); })
+                    self(policy).depart(own(domain));
+            },
+        .choose = [](void* policy, Domain& domain,
+                     Frames wanted) { return self(policy).choose(own(domain), wanted); },
+        .rebalance = [](void* policy, Row* rows, std::uint32_t count,
+                        RealTime now) { self(policy).rebalance(Plan<OwnDomain>{{rows, count}}, now); },
+        .sample =
+            []([[maybe_unused]] void* policy, [[maybe_unused]] Domain& domain,
+               [[maybe_unused]] Frames looked_at, [[maybe_unused]] Frames used,
+               [[maybe_unused]] RealTime now) {
+                if constexpr (requires(P p) { p.sample(own(domain), looked_at, used, now); })
+                    self(policy).sample(own(domain), looked_at, used, now);
+            },
+        .reclaim =
+            []([[maybe_unused]] void* policy, [[maybe_unused]] Domain& domain, [[maybe_unused]] Frames over,
+               [[maybe_unused]] Nanos late) {
+                if constexpr (requires(P p) { p.reclaim(own(domain), over, late); })
+                    return self(policy).reclaim(own(domain), over, late);
+                else
+                    return Frames{};
+            },
+        .tune =
+            []([[maybe_unused]] void* policy, [[maybe_unused]] Domain& domain) {
+                if constexpr (requires(P p) { p.tune(own(domain)); })
+                    self(policy).tune(own(domain));
+            },
+    };
+
+    static constexpr plugin::Descriptor descriptor = plugin::describe<P>(plugin::Kind::memory, &hooks);
+};
+
+} // namespace bulkhead::memctl
+
+#define BULKHEAD_MEMORY_POLICY(Class) BULKHEAD_EXPORT_POLICY(bulkhead::memctl::Registration<Class>)

@@ -1,0 +1,91 @@
+// Memory is shared by weight, but an idle page costs more than one in use: 1 / (1 - tax) times as much. So
+// what a domain does not use goes to those that would, and comes back when it is used again. How much is in
+// use is estimated from sampled pages: the largest of a slow average, a fast one and the last sample, so that
+// more use shows at once and less use late.
+//
+// Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5: with
+// a fraction
+//           f of its P pages in use, a domain of S shares has S / (P (f + k (1 - f))) shares per page, k = 1
+//           / (1 - tax); at the targets that is the same for all.
+// Good at:  memory for those that use it, next to guests that hoard it.
+// Bad at:   a guest that only pretends to use its memory; guests that come back from idleness page at first.
+// Bounds:   between equal weights, one that uses all it has gets 1 / (1 - tax) times the frames of one that
+// uses none,
+//           within its least and most; nobody is over its target for longer than the patience and two
+//           periods.
+#include "memctl/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = memctl::shares;
+using memctl::Frames;
+
+class IdleTax : public memctl::Policy {
+  public:
+    struct Domain : memctl::Domain {
+        std::int64_t slow, fast, last; // parts in a million of its frames that are in use
+    };
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"tax", "%", "part of an idle page that is taken", 75, 0, 99},
+        {"patience", "ms", "how long a domain may be over its target before frames are taken by force", 500,
+         0, 60'000},
+    };
+    static constexpr memctl::Text text{
+        .name = "idle_tax",
+        .summary = "memory by weight, but idle pages cost more",
+        .good_at = "memory for those that use it, next to guests that hoard",
+        .bad_at = "guests that pretend to use their memory, or come back from idleness",
+        .source = "Waldspurger, Memory resource management in VMware ESX Server, OSDI 2002, section 5",
+    };
+
+    explicit IdleTax(const memctl::Setup<IdleTax>& setup)
+        : zones_{setup.zones}, frames_{setup.frames}, unreserved_{setup.frames}, tax_{setup.values[0]},
+          patience_{milliseconds(setup.values[1])} {}
+
+    bool admit(Domain& domain) {
+        domain.slow = domain.fast = domain.last = whole; // until something is known
+        return domain.least <= unreserved_;
+    }
+
+    void sample(Domain& domain, Frames looked_at, Frames used, RealTime) {
+        domain.last = used.count() * whole / looked_at.count();
+        domain.slow += (domain.last - domain.slow) / 16;
+        domain.fast += (domain.last - domain.fast) / 2;
+    }
+
+    void rebalance(memctl::Plan<Domain> plan, RealTime) {
+        unreserved_ = shares::unreserved(plan, frames_, shares::own_bounds<Domain>);
+        shares::fill(
+            plan, frames_, [this](const Domain& domain, std::int64_t level) { return claim(domain, level); },
+            shares::own_bounds<Domain>);
+    }
+
+    memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }
+    Frames reclaim(const Domain&, Frames over, Nanos late) { return late >= patience_ ? over : Frames{}; }
+
+  private:
+    static constexpr std::int64_t whole = 1'000'000;
+    static Frames in_use(const Domain& domain) {
+        const std::int64_t part = std::max({domain.slow, domain.fast, domain.last});
+        return Frames{domain.has.count() * part / whole};
+    }
+    // P of the formula above, when the level is what a page costs.
+    [[nodiscard]] Frames claim(const Domain& domain, std::int64_t level) const {
+        const Frames untaxed = shares::by_weight(domain, level), used = in_use(domain);
+        if (untaxed <= used)
+            return untaxed;
+        return used + Frames{(untaxed - used).count() * (100 - tax_) / 100};
+    }
+
+    std::span<const memctl::Zone> zones_;
+    Frames frames_;
+    Frames unreserved_;
+    std::int64_t tax_;
+    Nanos patience_;
+};
+
+} // namespace
+
+BULKHEAD_MEMORY_POLICY(IdleTax)

@@ -1,0 +1,74 @@
+// Every domain has a reservation and a limit; what is left of the machine is shared by weight between them.
+// Who stays over its target for too long has the excess taken by force.
+//
+// Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5.1
+// (min, max
+//           and shares) and 6.1 (admission).
+// Good at:  guarantees: a reservation is there whatever others do; limits that hold.
+// Bad at:   idle memory (it counts like any other).
+// Bounds:   a domain's target is never below its reservation nor above its limit; one whose reservation does
+// not fit
+//           is not admitted; nobody is over its target for longer than the patience and two of the host's
+//           periods.
+#include "memctl/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = memctl::shares;
+using memctl::Frames;
+
+class MinMax : public memctl::Policy {
+  public:
+    static constexpr plugin::Parameter parameters[] = {
+        {"patience", "ms", "how long a domain may be over its target before frames are taken by force", 500,
+         0, 60'000},
+    };
+    static constexpr plugin::Parameter domain_parameters[] = {
+        {"min", "MiB", "frames that it has whatever others do; 0: what it cannot live without", 0, 0,
+         1 << 20},
+        {"max", "MiB", "frames that it never has more than; 0: its size", 0, 0, 1 << 20},
+    };
+    static constexpr memctl::Text text{
+        .name = "min_max",
+        .summary = "a reservation and a limit for each domain, the rest by weight",
+        .good_at = "guarantees and limits that hold",
+        .bad_at = "idle memory",
+        .source =
+            "Waldspurger, Memory resource management in VMware ESX Server, OSDI 2002, sections 5.1, 6.1",
+    };
+
+    explicit MinMax(const memctl::Setup<MinMax>& setup)
+        : zones_{setup.zones}, frames_{setup.frames}, unreserved_{setup.frames},
+          patience_{milliseconds(setup.values[0])} {}
+
+    bool admit(const Domain& domain) { return bounds(domain).least <= unreserved_; }
+
+    void rebalance(memctl::Plan<Domain> plan, RealTime) {
+        unreserved_ = shares::unreserved(plan, frames_, bounds);
+        if (unreserved_ >= Frames{})
+            shares::fill(plan, frames_, shares::by_weight<Domain>, bounds);
+        else // domains that another policy admitted: what was promised to them together is not there
+            shares::fill(plan, frames_, shares::by_weight<Domain>, shares::own_bounds<Domain>);
+    }
+
+    memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }
+    Frames reclaim(const Domain&, Frames over, Nanos late) { return late >= patience_ ? over : Frames{}; }
+
+  private:
+    static constexpr std::int64_t mib_frames = 256;
+    static shares::Bounds bounds(const Domain& domain) {
+        const Frames limit{domain.values[1] != 0 ? domain.values[1] * mib_frames : domain.most.count()};
+        const Frames most = std::clamp(limit, domain.least, domain.most);
+        return {std::clamp(Frames{domain.values[0] * mib_frames}, domain.least, most), most};
+    }
+
+    std::span<const memctl::Zone> zones_;
+    Frames frames_;
+    Frames unreserved_;
+    Nanos patience_;
+};
+
+} // namespace
+
+BULKHEAD_MEMORY_POLICY(MinMax)

@@ -1,0 +1,60 @@
+// The machine is cut into equal parts when it starts, and each domain gets one. What a domain does not use of
+// its part nobody else gets.
+//
+// Source:   partitioning as in ARINC 653, part 1, "Avionics application software standard interface",
+// section 2.3.1. Good at:  isolation: nobody's memory depends on what others do; no decisions. Bad at: using
+// memory: a part is too small for one and idle with another; no more domains than parts. Bounds:   a domain
+// has a part of frames / parts from its start to its end, or its own size if that is less.
+#include "memctl/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = memctl::shares;
+using memctl::Frames;
+
+class StaticPartition : public memctl::Policy {
+  public:
+    static constexpr plugin::Parameter parameters[] = {
+        {"parts", "1", "equal parts that the machine is cut into", 4, 1, 1'024},
+    };
+    static constexpr memctl::Text text{
+        .name = "static_partition",
+        .summary = "equal parts, cut once; each domain gets one",
+        .good_at = "isolation: nobody's memory depends on others",
+        .bad_at = "using memory; no more domains than parts",
+        .source = "ARINC 653 part 1, section 2.3.1 (partitioning)",
+    };
+
+    explicit StaticPartition(const memctl::Setup<StaticPartition>& setup)
+        : zones_{setup.zones}, frames_{setup.frames}, parts_{static_cast<std::size_t>(setup.values[0])} {}
+
+    bool admit(const Domain& domain) { return used_ < parts_ && domain.least <= part(parts_); }
+
+    // After a swap there may be more domains than parts, or larger ones: then they share as well as they can.
+    void rebalance(memctl::Plan<Domain> plan, RealTime) {
+        used_ = plan.size();
+        const Frames size = part(std::max(parts_, used_));
+        shares::fill(
+            plan, frames_, [](const Domain&, std::int64_t level) { return Frames{level}; },
+            [size](const Domain& domain) {
+                return shares::Bounds{domain.least, std::max(domain.least, std::min(domain.most, size))};
+            });
+    }
+
+    memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }
+
+  private:
+    [[nodiscard]] Frames part(std::size_t parts) const {
+        return Frames{frames_.count() / static_cast<std::int64_t>(parts)};
+    }
+
+    std::span<const memctl::Zone> zones_;
+    Frames frames_;
+    std::size_t parts_;
+    std::size_t used_ = 0;
+};
+
+} // namespace
+
+BULKHEAD_MEMORY_POLICY(StaticPartition)

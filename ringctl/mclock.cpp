@@ -1,0 +1,115 @@
+// Every domain has a reservation and a limit in requests per second and a weight. Who is behind its
+// reservation comes first; else, of those within their limits, the one that has had least for its weight.
+// What the weights give beyond a reservation does not count against it, and nobody saves a claim up by being
+// away.
+//
+// Paper:    A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for hypervisor IO
+//           scheduling", OSDI 2010. A request counts once for each started 64 KiB.
+// Good at:  guarantees and ceilings for each domain together with shares of the rest.
+// Bad at:   reservations that together are more than the device can do (the earliest tag wins, all are late).
+// Bounds:   if the reservations fit the device, a domain that always has requests queued is served in any
+// window of
+//           length w at least r * w requests less one and what the device had in service; with a limit l at
+//           most l * w and one.
+#include "ringctl/flows.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace flows = ringctl::flows;
+
+class Mclock : public ringctl::Policy {
+  public:
+    using Request = flows::Request;
+    struct Domain : flows::Domain {
+        RealTime reserved;  // tags of its oldest queued request: due by its reservation,
+        RealTime allowed;   // not before, by its limit,
+        std::int64_t share; // and its place among the others, in virtual time
+    };
+
+    static constexpr bool work_conserving = false; // limits
+    static constexpr plugin::Parameter parameters[] = {
+        {"reservation", "1/s", "requests for each domain that is given none of its own", 0, 0, 1'000'000},
+    };
+    static constexpr plugin::Parameter domain_parameters[] = {
+        {"reservation", "1/s", "requests that this domain gets first; 0: as the policy says", 0, 0,
+         1'000'000},
+        {"limit", "1/s", "requests that it gets at most; 0: no limit", 0, 0, 1'000'000},
+    };
+    static constexpr ringctl::Text text{
+        .name = "mclock",
+        .summary = "reservation, limit and weight of each domain, in requests per second",
+        .good_at = "guarantees and ceilings together with shares of the rest",
+        .bad_at = "reservations that are more than the device can do",
+        .source = "Gulati, Merchant and Varman, mClock, OSDI 2010",
+    };
+
+    explicit Mclock(const ringctl::Setup<Mclock>& setup) : reservation_{setup.values[0]} {}
+
+    void enqueue(Request& request, RealTime now) {
+        Domain& domain = domain_of(request);
+        if (!turns_.push(domain, request))
+            return;
+        domain.reserved = std::max(domain.reserved, now);
+        domain.allowed = std::max(domain.allowed, now);
+        domain.share = std::max(domain.share, clock_);
+    }
+    void withdraw(Request& request) { turns_.remove(request); }
+
+    ringctl::Decision next(RealTime now) {
+        if (Domain *behind =
+                turns_.least([&](const Domain& each) { return reserves(each) && each.reserved <= now; },
+                             [](const Domain& a, const Domain& b) { return a.reserved < b.reserved; }))
+            return serve(*behind, true, now);
+        Domain* poorest = turns_.least([&](const Domain& each) { return each.allowed <= now; },
+                                       [](const Domain& a, const Domain& b) { return a.share < b.share; });
+        return poorest != nullptr ? serve(*poorest, false, now) : wait();
+    }
+
+  private:
+    static constexpr std::int64_t counted_bytes = 64 * 1024;
+    static constexpr std::int64_t scale = 1 << 20; // virtual time of a request at weight 1
+
+    static Domain& domain_of(const Request& request) {
+        return static_cast<Domain&>(flows::domain_of(request));
+    }
+    static Nanos spacing(std::int64_t rate, std::int64_t count) {
+        return Nanos{count * 1'000'000'000 / rate};
+    }
+    [[nodiscard]] std::int64_t reservation(const Domain& domain) const {
+        return domain.values[0] != 0 ? domain.values[0] : reservation_;
+    }
+    [[nodiscard]] bool reserves(const Domain& domain) const { return reservation(domain) != 0; }
+
+    // Its tags move on to its next request. One that was served by weight costs nothing of the reservation.
+    ringctl::Decision serve(Domain& domain, bool by_reservation, RealTime now) {
+        Request& request = domain.queue.front();
+        const std::int64_t count = (request.bytes + counted_bytes - 1) / counted_bytes;
+        if (by_reservation)
+            domain.reserved += spacing(reservation(domain), count);
+        else
+            clock_ = std::max(clock_, domain.share);
+        if (domain.values[1] != 0)
+            domain.allowed = std::max(domain.allowed, now) + spacing(domain.values[1], count);
+        domain.share += count * scale / domain.weight;
+        turns_.remove(request);
+        return ringctl::Decision::serve(request);
+    }
+
+    ringctl::Decision wait() {
+        RealTime first = RealTime::never();
+        turns_.for_each([&](const Domain& domain) {
+            first = std::min(first,
+                             reserves(domain) ? std::min(domain.reserved, domain.allowed) : domain.allowed);
+        });
+        return first == RealTime::never() ? ringctl::Decision::nothing() : ringctl::Decision::wait(first);
+    }
+
+    std::int64_t reservation_;
+    std::int64_t clock_ = 0;
+    flows::Turns<Domain> turns_;
+};
+
+} // namespace
+
+BULKHEAD_RING_POLICY(Mclock)

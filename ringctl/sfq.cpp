@@ -1,0 +1,82 @@
+// Start-time fair queueing: a request starts, in virtual time, where its domain's last one ended, and ends
+// there plus its cost over the domain's weight; the one that starts first is served first. Virtual time is
+// the start of what was served last, so a domain that was away has no claim on the past.
+//
+// Paper:    P. Goyal, H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996; for devices that hold
+// several
+//           requests: W. Jin, J. S. Chase, J. Kaur, "Interposed proportional sharing for a storage service
+//           utility", SIGMETRICS 2004.
+// Good at:  shares by weight whatever the sizes of requests; a quiet domain's request is served soon.
+// Bad at:   reservations and limits (none); looks at all domains that have something queued.
+// Bounds:   two domains that always have requests queued: what each was served over its weight differs, in
+// any
+//           window, by at most the largest request of each over its weight (the paper's theorem 1).
+#include "ringctl/flows.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace flows = ringctl::flows;
+
+class Sfq : public ringctl::Policy {
+  public:
+    using Request = flows::Request;
+    struct Domain : flows::Domain {
+        std::int64_t start; // of its oldest queued request, in virtual time
+        std::int64_t end;   // of the last one that was served
+    };
+
+    static constexpr plugin::Parameter parameters[] = {flows::unit_parameter};
+    static constexpr ringctl::Text text{
+        .name = "sfq",
+        .summary = "the request that starts first in virtual time, which passes by weight",
+        .good_at = "shares by weight whatever the sizes of requests, delay of quiet domains",
+        .bad_at = "reservations and limits (none)",
+        .source = "Goyal, Vin and Cheng, Start-time fair queuing, SIGCOMM 1996",
+    };
+
+    explicit Sfq(const ringctl::Setup<Sfq>& setup) : unit_{static_cast<flows::Unit>(setup.values[0])} {}
+
+    void enqueue(Request& request, RealTime) {
+        Domain& domain = domain_of(request);
+        if (turns_.push(domain, request))
+            domain.start = std::max(clock_, domain.end);
+    }
+    void withdraw(Request& request) { turns_.remove(request); }
+
+    ringctl::Decision next(RealTime) {
+        Domain* domain = turns_.least([](const Domain&) { return true; },
+                                      [](const Domain& a, const Domain& b) { return a.start < b.start; });
+        if (domain == nullptr)
+            return ringctl::Decision::nothing();
+        Request& request = domain->queue.front();
+        clock_ = domain->start;
+        domain->end = domain->start + flows::cost_of(request, unit_) * scale / domain->weight;
+        turns_.remove(request);
+        domain->start = domain->end;
+        return ringctl::Decision::serve(request);
+    }
+
+    // What a request really took is known only now: seeks between guests' requests are paid by who was
+    // served.
+    void complete(const Request& request, Nanos service, RealTime) {
+        Domain& domain = domain_of(request);
+        const std::int64_t more = flows::surcharge(request, service, unit_) * scale / domain.weight;
+        domain.end += more;
+        domain.start += more;
+    }
+
+  private:
+    static constexpr std::int64_t scale = 65'536; // virtual time of a unit at weight 1
+    static Domain& domain_of(const Request& request) {
+        return static_cast<Domain&>(flows::domain_of(request));
+    }
+
+    flows::Unit unit_;
+    std::int64_t clock_ = 0;
+    flows::Turns<Domain> turns_;
+};
+
+} // namespace
+
+BULKHEAD_RING_POLICY(Sfq)

@@ -1,0 +1,93 @@
+// Each domain has a bucket that fills at its rate up to a burst; a request takes a token for each started 64
+// KiB of it and waits until they are there. Among those that have their tokens the oldest is served first. A
+// limit, no share: the device may idle while requests wait.
+//
+// Paper:    J. S. Turner, "New directions in communications (or which way to the information age?)", IEEE
+//           Communications Magazine 24(10), 1986 (leaky bucket).
+// Good at:  a price list: so many requests per second and no more, whatever others do.
+// Bad at:   using an idle device; delay right after a burst; seeks, which cost a device more than a rate
+// shows. Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth served, and
+// one request
+//           larger than the burst.
+#include "ringctl/flows.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace flows = ringctl::flows;
+
+class TokenBucket : public ringctl::Policy {
+  public:
+    using Request = flows::Request;
+    struct Domain : flows::Domain {
+        RealTime full; // when its bucket will be full again
+    };
+
+    static constexpr bool work_conserving = false;
+    static constexpr plugin::Parameter parameters[] = {
+        {"rate", "1/s", "tokens of each domain that is given no rate of its own", 1'000, 1, 1'000'000},
+        {"burst", "1", "tokens that a domain may save up", 16, 1, 10'000},
+    };
+    static constexpr plugin::Parameter domain_parameters[] = {
+        {"rate", "1/s", "tokens of this domain; 0: as many as the policy says", 0, 0, 1'000'000},
+    };
+    static constexpr ringctl::Text text{
+        .name = "token_bucket",
+        .summary = "so many requests per second for each domain, and a burst",
+        .good_at = "limits that hold whatever others do",
+        .bad_at = "using an idle device, delay after a burst",
+        .source = "Turner, New directions in communications, IEEE Communications Magazine 1986",
+    };
+
+    explicit TokenBucket(const ringctl::Setup<TokenBucket>& setup)
+        : rate_{setup.values[0]}, burst_{setup.values[1]} {}
+
+    void enqueue(Request& request, RealTime) { turns_.push(domain_of(request), request); }
+    void withdraw(Request& request) { turns_.remove(request); }
+
+    ringctl::Decision next(RealTime now) {
+        Domain* domain = turns_.least([&](const Domain& each) { return ready(each) <= now; }, older);
+        if (domain == nullptr)
+            return wait();
+        Request& request = domain->queue.front();
+        const std::int64_t of_rate = rate(*domain);
+        domain->full =
+            std::max(domain->full, now) + Nanos{(tokens(request) * second + of_rate - 1) / of_rate};
+        turns_.remove(request);
+        return ringctl::Decision::serve(request);
+    }
+
+  private:
+    static constexpr std::int64_t token_bytes = 64 * 1024;
+    static constexpr std::int64_t second = 1'000'000'000; // ns
+    static Domain& domain_of(const Request& request) {
+        return static_cast<Domain&>(flows::domain_of(request));
+    }
+    static bool older(const Domain& a, const Domain& b) {
+        return a.queue.front().number < b.queue.front().number;
+    }
+    static std::int64_t tokens(const Request& request) {
+        return (request.bytes + token_bytes - 1) / token_bytes;
+    }
+    [[nodiscard]] std::int64_t rate(const Domain& domain) const {
+        return domain.values[0] != 0 ? domain.values[0] : rate_;
+    }
+    // When the tokens of its oldest request are there; a larger one than the bucket waits for a full one.
+    [[nodiscard]] RealTime ready(const Domain& domain) const {
+        const std::int64_t spare = std::max<std::int64_t>(burst_ - tokens(domain.queue.front()), 0);
+        return domain.full - Nanos{spare * second / rate(domain)};
+    }
+    ringctl::Decision wait() {
+        const Domain* first =
+            turns_.least([](const Domain&) { return true; },
+                         [&](const Domain& a, const Domain& b) { return ready(a) < ready(b); });
+        return first == nullptr ? ringctl::Decision::nothing() : ringctl::Decision::wait(ready(*first));
+    }
+
+    std::int64_t rate_, burst_;
+    flows::Turns<Domain> turns_;
+};
+
+} // namespace
+
+BULKHEAD_RING_POLICY(TokenBucket)

@@ -1,0 +1,104 @@
+#include "sim/block_backend.hpp"
+
+#include "plugin/fallbacks.hpp"
+
+namespace bulkhead::sim {
+
+using trace::Event;
+
+namespace {
+
+constexpr std::uint32_t alarm_order = first_own_order;
+
+std::uint64_t name_of(const RingHost::Request& request) {
+    return std::uint64_t{request.ring} << 32 | (request.number & 0xffffffff);
+}
+
+} // namespace
+
+std::optional<std::uint64_t> DiskPort::take_answer() {
+    if (done_.empty())
+        return std::nullopt;
+    const std::uint64_t number = done_.front();
+    done_.pop_front();
+    return number;
+}
+
+BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
+    : machine_{&machine}, plan_{std::move(plan)},
+      host_{plan_.policy ? *plan_.policy : Policy{&plugin::fallback_ring_policy(), nullptr, {}},
+            {.disk = plan_.disk, .seed = seed}} {
+    alarm_.order = alarm_order;
+    host_.desk().on_note = [this](std::uint64_t code, std::uint64_t value) {
+        machine_->record(Event::policy_note, nullptr, code, value);
+    };
+    host_.on_taken = [this](const RingHost::Request& request) {
+        machine_->record(Event::ring_request, by_ring_[request.ring], name_of(request), request.bytes);
+    };
+    host_.on_done = [this](const RingHost::Request& request, Nanos service) { answered(request, service); };
+    host_.on_eject = [this](RingHost::Hook hook, plugin::Fault fault) {
+        machine_->record(Event::policy_eject, nullptr,
+                         static_cast<std::uint64_t>(plugin::Kind::ring) << 32 |
+                             static_cast<std::uint32_t>(hook),
+                         static_cast<std::uint64_t>(fault));
+    };
+    machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::ring),
+                     plan_.policy ? plugin::abi_version : 0);
+}
+
+DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> values) {
+    const auto [found, fresh] = fronts_.try_emplace(domain.id.value(), Front{&domain, {}});
+    if (fresh) {
+        found->second.port.ring_ = host_.open(domain.id, domain.weight, values);
+        by_ring_.push_back(&domain);
+    }
+    return found->second.port;
+}
+
+void BlockBackend::submit(Domain& domain) {
+    DiskPort& port = fronts_.at(domain.id.value()).port;
+    machine_->work_for(&domain, plan_.submit);
+    if (!host_.has_room(port.ring_))
+        return;
+    // Recorded before the device may take it.
+    const RingHost::Request coming{.ring = port.ring_, .domain = domain.id, .number = host_.submitted()};
+    machine_->record(Event::ring_submit, &domain, name_of(coming), port.wish.bytes);
+    port.numbers_[coming.number] = port.submitted_++;
+    host_.submit(port.ring_, port.wish.operation, port.wish.sector, port.wish.bytes, machine_->now());
+    rearm();
+}
+
+void BlockBackend::answered(const RingHost::Request& request, Nanos service) {
+    Domain& domain = *by_ring_[request.ring];
+    DiskPort& port = fronts_.at(domain.id.value()).port;
+    machine_->work_for(&domain, plan_.complete);
+    machine_->record(Event::ring_complete, &domain, name_of(request),
+                     static_cast<std::uint64_t>(service.count()));
+    const auto number = port.numbers_.extract(request.number);
+    port.done_.push_back(number.mapped());
+    machine_->send_event(domain);
+}
+
+void BlockBackend::on_alarm() {
+    host_.advance(machine_->now());
+    rearm();
+}
+
+void BlockBackend::rearm() {
+    if (const RealTime next = host_.next(); next != RealTime::never())
+        machine_->set_alarm(alarm_, next);
+}
+
+void BlockBackend::gone(const Domain& domain) {
+    if (const auto front = fronts_.find(domain.id.value()); front != fronts_.end())
+        host_.close(front->second.port.ring_, machine_->now());
+}
+
+void BlockBackend::set_weight(const Domain& domain) {
+    if (!fronts_.contains(domain.id.value()))
+        return;
+    host_.set_weight(domain.id, domain.weight, machine_->now());
+    rearm();
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,75 @@
+// The back end of the simulated machine's block device: guests' rings on one side, the ring policy's host on
+// the other. What it costs is billed to the guest whose request it is. It never decides which request is
+// served.
+#pragma once
+
+#include "sim/machine.hpp"
+#include "sim/ring_host.hpp"
+
+#include <deque>
+#include <map>
+
+namespace bulkhead::sim {
+
+// A guest's end of its ring: what its program sees.
+class DiskPort {
+  public:
+    struct Wish {
+        ringctl::Operation operation{};
+        std::uint64_t sector = 0;
+        std::uint32_t bytes = 0;
+    };
+    // The program's own count of requests that were accepted; the next one has this number.
+    [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
+    [[nodiscard]] std::uint64_t outstanding() const { return numbers_.size() + done_.size(); }
+    // The number of a request that has been answered, in the order of the answers.
+    [[nodiscard]] std::optional<std::uint64_t> take_answer();
+    Wish wish{}; // what the next Service::submit is about
+
+  private:
+    friend class BlockBackend;
+    std::uint32_t ring_ = 0;
+    std::uint64_t submitted_ = 0;
+    std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
+    std::deque<std::uint64_t> done_;
+};
+
+struct BlockPlan {
+    std::optional<Policy> policy; // none: the built-in one
+    Disk disk{};
+    Nanos submit{};   // hypervisor's work for a request that comes in
+    Nanos complete{}; // and for one that is done
+};
+
+class BlockBackend {
+  public:
+    BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed);
+
+    // The ring of a guest; opened when it is asked for first. `values` are the policy's domain parameters.
+    DiskPort& port(Domain& domain, std::span<const std::int64_t> values);
+    // Puts the port's wish into its ring; ignored if that is full.
+    void submit(Domain& domain);
+    void on_alarm();
+    void gone(const Domain& domain);
+    void set_weight(const Domain& domain);
+    [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
+    [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }
+    [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }
+
+  private:
+    struct Front {
+        Domain* domain;
+        DiskPort port;
+    };
+    void answered(const RingHost::Request& request, Nanos service);
+    void rearm();
+
+    Machine* machine_;
+    BlockPlan plan_;
+    RingHost host_;
+    Deadline alarm_;
+    std::map<std::uint16_t, Front> fronts_; // by domain
+    std::vector<Domain*> by_ring_;
+};
+
+} // namespace bulkhead::sim

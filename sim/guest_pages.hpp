@@ -1,0 +1,66 @@
+// The pages of one simulated guest: which have frames, which are paged out, which were used lately. The guest
+// chooses itself which page to give up, by the clock algorithm with a second chance (F. J. Corbato, "A paging
+// experiment with the Multics system", 1968). It never counts frames: those are the memory policy's host's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace bulkhead::sim {
+
+class GuestPages {
+  public:
+    explicit GuestPages(std::size_t pages) : pages_(pages) {}
+
+    [[nodiscard]] std::size_t size() const { return pages_.size(); }
+    [[nodiscard]] std::size_t present() const { return resident_.size(); }
+    // The guest uses a page. False if it has no frame.
+    bool use(std::size_t page) {
+        Page& used = pages_[page];
+        if (used.place < 0)
+            return false;
+        used.used = used.sampled = true;
+        return true;
+    }
+    [[nodiscard]] bool is_out(std::size_t page) const { return pages_[page].out; }
+    void bring_in(std::size_t page) {
+        pages_[page] = {static_cast<std::int32_t>(resident_.size()), true, true, false};
+        resident_.push_back(static_cast<std::uint32_t>(page));
+    }
+    // Pages one out. There must be one.
+    void evict() {
+        for (;; ++hand_) {
+            if (hand_ >= resident_.size())
+                hand_ = 0;
+            if (!std::exchange(pages_[resident_[hand_]].used, false))
+                break;
+        }
+        const std::uint32_t last = resident_.back();
+        pages_[resident_[hand_]] = {-1, false, false, true};
+        if (last != resident_[hand_])
+            pages_[last].place = static_cast<std::int32_t>(hand_);
+        resident_[hand_] = last;
+        resident_.pop_back();
+    }
+    // A page that has a frame; `which` counts them.
+    [[nodiscard]] std::uint32_t resident(std::size_t which) const { return resident_[which]; }
+    // From now on was_used tells whether the page has been used.
+    void watch(std::uint32_t page) { pages_[page].sampled = false; }
+    [[nodiscard]] bool is_present(std::uint32_t page) const { return pages_[page].place >= 0; }
+    [[nodiscard]] bool was_used(std::uint32_t page) const { return pages_[page].sampled; }
+
+  private:
+    struct Page {
+        std::int32_t place = -1; // in resident_
+        bool used = false;       // since the hand came by
+        bool sampled = false;    // since it is watched
+        bool out = false;        // what it held is on disk
+    };
+    std::vector<Page> pages_;
+    std::vector<std::uint32_t> resident_;
+    std::size_t hand_ = 0;
+};
+
+} // namespace bulkhead::sim

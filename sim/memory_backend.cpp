@@ -1,0 +1,188 @@
+#include "sim/memory_backend.hpp"
+
+#include "plugin/fallbacks.hpp"
+
+namespace bulkhead::sim {
+
+using trace::Event;
+
+namespace {
+
+constexpr std::uint32_t alarm_order = first_own_order + 1;
+constexpr std::size_t sampled = 100; // pages of a guest in each period
+
+std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+} // namespace
+
+MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed)
+    : machine_{&machine}, plan_{std::move(plan)},
+      host_{plan_.policy ? *plan_.policy : Policy{&plugin::fallback_memory_policy(), nullptr, {}},
+            {.frames = plan_.frames, .zones = plan_.zones, .seed = seed}},
+      random_{seed} {
+    alarm_.order = alarm_order;
+    host_.desk().on_note = [this](std::uint64_t code, std::uint64_t value) {
+        machine_->record(Event::policy_note, nullptr, code, value);
+    };
+    host_.on_target = [this](DomainId id, Frames target) { retarget(id, target); };
+    host_.on_eject = [this](MemoryHost::Hook hook, plugin::Fault fault) {
+        machine_->record(Event::policy_eject, nullptr,
+                         static_cast<std::uint64_t>(plugin::Kind::memory) << 32 |
+                             static_cast<std::uint32_t>(hook),
+                         static_cast<std::uint64_t>(fault));
+    };
+    machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::memory),
+                     plan_.policy ? plugin::abi_version : 0);
+    machine_->set_alarm(alarm_, machine_->now() + plan_.period);
+}
+
+bool MemoryBackend::admit(Domain& domain, Frames least, Frames most, std::span<const std::int64_t> values,
+                          bool pages) {
+    Guest& guest = guests_.emplace(domain.id.value(), Guest{&domain, {}, {}}).first->second;
+    if (pages)
+        guest.pages.emplace(static_cast<std::size_t>(most.count()));
+    const bool admitted = host_.admit({.id = domain.id,
+                                       .weight = domain.weight,
+                                       .least = least,
+                                       .most = most,
+                                       .values = {values.begin(), values.end()}},
+                                      machine_->now());
+    machine_->record(Event::memory_admit, &domain, admitted ? 1 : 0, bits(most.count()));
+    if (!admitted)
+        guests_.erase(domain.id.value());
+    else
+        settle(guest);
+    return admitted;
+}
+
+void MemoryBackend::gone(const Domain& domain) {
+    if (guests_.erase(domain.id.value()) == 0)
+        return;
+    host_.depart(domain.id, machine_->now());
+}
+
+void MemoryBackend::set_weight(const Domain& domain) {
+    if (guests_.contains(domain.id.value()))
+        host_.set_weight(domain.id, domain.weight, machine_->now());
+}
+
+void MemoryBackend::retarget(DomainId id, Frames target) {
+    const auto guest = guests_.find(id.value());
+    if (guest == guests_.end())
+        return;
+    const Frames has = host_.has(id);
+    machine_->record(Event::memory_target, guest->second.domain, bits(target.count()), bits(has.count()));
+    if (target < has && guest->second.pages)
+        machine_->send_event(*guest->second.domain); // its balloon looks at the target
+}
+
+void MemoryBackend::account(const Guest& guest) const {
+    auto& ledger = guest.domain->ledger;
+    ledger.frames_owned = static_cast<std::uint32_t>(host_.has(guest.domain->id).count());
+    ledger.frames_peak = std::max(ledger.frames_peak, ledger.frames_owned);
+}
+
+// What a guest that does not page has is what its target says, as far as there are frames.
+void MemoryBackend::settle(Guest& guest) {
+    if (!guest.pages) {
+        const DomainId id = guest.domain->id;
+        if (const Frames over = host_.has(id) - host_.target(id); over > Frames{})
+            host_.release(id, over, machine_->now());
+        else
+            host_.populate(id, Frames{} - over, machine_->now());
+    }
+    account(guest);
+}
+
+void MemoryBackend::on_alarm() {
+    for (auto& [id, guest] : guests_) {
+        machine_->work_for(nullptr, plan_.look);
+        if (guest.pages)
+            sample(guest);
+        else
+            host_.sample(DomainId{id}, Frames{1}, Frames{1}, machine_->now());
+    }
+    host_.rebalance(machine_->now());
+    for (auto& [id, guest] : guests_) {
+        take_by_force(guest);
+        settle(guest);
+    }
+    machine_->set_alarm(alarm_, machine_->now() + plan_.period);
+}
+
+// How many of the pages that were watched in this period were used in it; others are watched in the next one.
+void MemoryBackend::sample(Guest& guest) {
+    GuestPages& pages = *guest.pages;
+    std::int64_t looked_at = 0, used = 0;
+    for (const std::uint32_t page : guest.watched) {
+        looked_at += pages.is_present(page) ? 1 : 0;
+        used += pages.is_present(page) && pages.was_used(page) ? 1 : 0;
+    }
+    if (looked_at > 0)
+        host_.sample(guest.domain->id, Frames{looked_at}, Frames{used}, machine_->now());
+    guest.watched.clear();
+    for (std::size_t i = std::min(sampled, pages.present()); i > 0; --i) {
+        guest.watched.push_back(pages.resident(splitmix(random_) % pages.present()));
+        pages.watch(guest.watched.back());
+    }
+}
+
+void MemoryBackend::take_by_force(Guest& guest) {
+    const Frames taken = host_.to_reclaim(guest.domain->id, machine_->now());
+    if (taken == Frames{} || !guest.pages)
+        return;
+    for (std::int64_t i = 0; i < taken.count(); ++i)
+        guest.pages->evict();
+    host_.release(guest.domain->id, taken, machine_->now());
+    machine_->work_for(guest.domain, plan_.fault * taken.count());
+    account(guest);
+    machine_->record(Event::memory_reclaim, guest.domain, bits(host_.has(guest.domain->id).count()),
+                     bits(taken.count()));
+}
+
+bool MemoryBackend::use(const Domain& domain, std::size_t page) { return of(domain).pages->use(page); }
+
+std::size_t MemoryBackend::pages(const Domain& domain) const {
+    return guests_.at(domain.id.value()).pages->size();
+}
+
+std::int64_t MemoryBackend::excess(const Domain& domain) const {
+    return std::max((host_.has(domain.id) - host_.target(domain.id)).count(), std::int64_t{0});
+}
+
+RealTime MemoryBackend::ready_at(const Domain& domain) const { return guests_.at(domain.id.value()).ready; }
+
+// A frame if the domain may have one more and there is one; else the guest pages one of its others out.
+// Writing that one happens in the background; what was out must be read.
+void MemoryBackend::fault(Domain& domain, std::size_t page) {
+    Guest& guest = of(domain);
+    GuestPages& pages = *guest.pages;
+    machine_->work_for(&domain, plan_.fault);
+    guest.ready = machine_->now() + (pages.is_out(page) ? plan_.swap : Nanos{});
+    const bool got = host_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};
+    if (!got) {
+        host_.missed(domain.id, 1);
+        if (pages.present() == 0) { // it cannot go on before somebody else has given a frame back
+            guest.ready = machine_->now() + plan_.swap;
+            return;
+        }
+        pages.evict();
+    }
+    pages.bring_in(page);
+    account(guest);
+    machine_->record(Event::memory_fault, &domain, bits(host_.has(domain.id).count()),
+                     bits((guest.ready - machine_->now()).count()));
+}
+
+void MemoryBackend::release(Domain& domain, std::int64_t frames) {
+    Guest& guest = of(domain);
+    const std::int64_t given = std::min(frames, static_cast<std::int64_t>(guest.pages->present()));
+    for (std::int64_t i = 0; i < given; ++i)
+        guest.pages->evict();
+    host_.release(domain.id, Frames{given}, machine_->now());
+    machine_->work_for(&domain, plan_.fault * given);
+    account(guest);
+    machine_->record(Event::memory_release, &domain, bits(host_.has(domain.id).count()), bits(given));
+}
+
+} // namespace bulkhead::sim

@@ -1,0 +1,76 @@
+// Guests that do nothing but block I/O: a reader of any pattern, and the attack that fills the queue.
+#include "sim/world.hpp"
+
+#include <algorithm>
+#include <random>
+#include <stdexcept>
+
+namespace bulkhead::sim {
+
+using guest::Mark;
+
+namespace {
+
+// Where and how large the next request is.
+class Stream {
+  public:
+    Stream(const ModelSetup& setup, std::uint64_t sectors)
+        : bytes_{static_cast<std::uint32_t>(setup.number("bytes"))},
+          operation_{setup.number("write") != 0 ? ringctl::Operation::write : ringctl::Operation::read},
+          sequential_{setup.number("sequential") != 0}, chance_{setup.seed()} {
+        if (setup.number("bytes") < sector_bytes || setup.number("bytes") > largest)
+            throw std::invalid_argument{"option bytes: write 512 to 1048576"};
+        step_ = Disk::end_of(0, bytes_);
+        places_ = sectors / step_;
+        place_ = chance_() % places_;
+    }
+    DiskPort::Wish next() {
+        place_ = sequential_ ? (place_ + 1) % places_ : chance_() % places_;
+        return {operation_, place_ * step_, bytes_};
+    }
+
+  private:
+    static constexpr std::int64_t largest = 1 << 20;
+    std::uint32_t bytes_;
+    ringctl::Operation operation_;
+    bool sequential_;
+    std::mt19937_64 chance_;
+    std::uint64_t step_ = 0, places_ = 0, place_ = 0;
+};
+
+} // namespace
+
+// With a period, requests are due on a timetable whatever became of earlier ones (open loop); without,
+// `depth` of them are always outstanding. Marks: deadline and request_sent, reply_received, and operations:
+// the answers so far.
+Program disk(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    BlockBackend& device = setup.world().block_device();
+    DiskPort& port = setup.world().disk_port(me);
+    Stream stream{setup, device.sectors()};
+    const Nanos period = setup.microseconds("period_us"), work = setup.microseconds("work_us");
+    const auto depth =
+        static_cast<std::uint64_t>(std::clamp<std::int64_t>(setup.number("depth"), 1, ringctl::most_queued));
+    RealTime due = me.now() + period;
+    std::uint64_t answers = 0;
+    while (me.now() < ends) {
+        while (const auto answer = port.take_answer()) {
+            co_await me.mark(code(Mark::reply_received), *answer);
+            co_await me.mark(code(Mark::operations), ++answers);
+            if (work > Nanos{})
+                co_await me.run(work);
+        }
+        while (port.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
+            if (period > Nanos{})
+                co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(due.since_start().count()));
+            co_await me.mark(code(Mark::request_sent), port.submitted());
+            port.wish = stream.next();
+            co_await me.service(service_disk);
+            due += period;
+        }
+        co_await me.wait(period > Nanos{} && port.outstanding() < depth ? std::min(due, ends) : ends);
+        me.take_event();
+    }
+}
+
+} // namespace bulkhead::sim

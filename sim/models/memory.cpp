@@ -1,0 +1,96 @@
+// Guests that use memory: one with a working set, the attack that hoards, and the one that releases and takes
+// again.
+#include "sim/world.hpp"
+
+#include <algorithm>
+#include <random>
+#include <stdexcept>
+
+namespace bulkhead::sim {
+
+using guest::Mark;
+
+namespace {
+
+constexpr std::int64_t mib_pages = (1 << 20) / static_cast<std::int64_t>(page_bytes);
+constexpr std::int64_t most_at_once = 64; // frames that a balloon gives back in one call
+
+std::size_t pages_of(const ModelSetup& setup, std::string_view option, std::size_t all) {
+    const std::int64_t wanted = setup.number(option) * mib_pages;
+    if (wanted > static_cast<std::int64_t>(all))
+        throw std::invalid_argument{"option " + std::string{option} + ": the guest has only " +
+                                    std::to_string(static_cast<std::int64_t>(all) / mib_pages) +
+                                    " MiB; give it more mem"};
+    return wanted == 0 ? all : static_cast<std::size_t>(wanted);
+}
+
+} // namespace
+
+// Uses random pages of its set, `work_us` of work for each. From `grow_ms` on the set is `set_mib`, before
+// that a sixteenth. Gives back what it is asked for. Marks: operations.
+Program memory_user(Guest& me, ModelSetup setup) {
+    MemoryBackend& memory = setup.world().memory();
+    Domain& own = setup.world().domain_of(me);
+    const RealTime ends = setup.ends(me.now());
+    const RealTime grows = me.now() + milliseconds(setup.number("grow_ms"));
+    const Nanos work = std::max(setup.microseconds("work_us"), microseconds(1));
+    const std::int64_t step = std::max<std::int64_t>(setup.number("mark_ops"), 1);
+    const std::size_t whole = pages_of(setup, "set_mib", memory.pages(own));
+    std::mt19937_64 chance{setup.seed()};
+    std::uint64_t done = 0;
+    for (std::int64_t until_mark = step; me.now() < ends; --until_mark) {
+        if (const std::int64_t excess = std::min(memory.excess(own), most_at_once); excess > 0)
+            co_await me.service(service_release, static_cast<std::uint64_t>(excess));
+        const std::size_t set = me.now() < grows ? std::max<std::size_t>(whole / 16, 1) : whole;
+        const std::size_t page = chance() % set;
+        while (!memory.use(own, page)) {
+            co_await me.service(service_fault, page);
+            while (me.now() < memory.ready_at(own))
+                co_await me.wait(memory.ready_at(own)), me.take_event();
+        }
+        co_await me.run(work);
+        ++done;
+        if (until_mark == 1) {
+            co_await me.mark(code(Mark::operations), done);
+            until_mark += step;
+        }
+    }
+}
+
+// Takes all that it can get, once, and then sleeps; `stubborn` ones do not listen to the balloon either.
+Program memory_hoarder(Guest& me, ModelSetup setup) {
+    MemoryBackend& memory = setup.world().memory();
+    Domain& own = setup.world().domain_of(me);
+    const std::size_t all = pages_of(setup, "set_mib", memory.pages(own));
+    const bool stubborn = setup.number("stubborn") != 0;
+    for (std::size_t page = 0; page < all; ++page)
+        if (!memory.use(own, page))
+            co_await me.service(service_fault, page);
+    co_await me.mark(code(Mark::operations), all);
+    for (;;) {
+        while (!stubborn && memory.excess(own) > 0)
+            co_await me.service(service_release,
+                                static_cast<std::uint64_t>(std::min(memory.excess(own), most_at_once)));
+        co_await me.wait(RealTime::never());
+        me.take_event();
+    }
+}
+
+// Gives `batch` frames back and takes them again, over and over.
+Program memory_thrasher(Guest& me, ModelSetup setup) {
+    MemoryBackend& memory = setup.world().memory();
+    Domain& own = setup.world().domain_of(me);
+    const RealTime ends = setup.ends(me.now());
+    const std::size_t all = pages_of(setup, "set_mib", memory.pages(own));
+    const auto batch = static_cast<std::uint64_t>(std::max<std::int64_t>(setup.number("batch"), 1));
+    std::uint64_t rounds = 0;
+    while (me.now() < ends) {
+        for (std::size_t page = 0; page < all && me.now() < ends; ++page)
+            if (!memory.use(own, page))
+                co_await me.service(service_fault, page);
+        co_await me.service(service_release, batch);
+        co_await me.mark(code(Mark::operations), ++rounds);
+    }
+}
+
+} // namespace bulkhead::sim

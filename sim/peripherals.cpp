@@ -1,0 +1,33 @@
+// What devices and memory may do with the machine: have alarms, work on a domain's behalf, wake it, leave
+// records.
+#include "sim/accounts.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::sim {
+
+void Machine::set_alarm(Deadline& alarm, RealTime at) {
+    Core& core = cores_.front();
+    core.timers.arm(alarm, std::max(at, now_));
+    if (&core != active_)
+        refresh(core);
+}
+
+// Whoever is on the pCPU meanwhile is not billed for it; the domain's account with the scheduler is.
+void Machine::work_for(Domain* domain, Nanos amount) {
+    Core& core = active_ != nullptr ? *active_ : cores_.front();
+    bill(core, domain, amount.count());
+    if (core.current == nullptr || core.current->domain == domain)
+        return;
+    core.current->other_work += amount;
+    if (domain != nullptr && domain->vcpus.front()->state != RunState::gone)
+        call().charge(incumbent_->object(), *domain->vcpus.front()->policy, amount);
+}
+
+void Machine::send_event(const Domain& domain) { signal(*domain.vcpus.front()); }
+
+void Machine::record(trace::Event event, const Domain* domain, std::uint64_t a, std::uint64_t b) {
+    trace(where(), event, domain != nullptr ? domain->vcpus.front() : nullptr, a, b);
+}
+
+} // namespace bulkhead::sim

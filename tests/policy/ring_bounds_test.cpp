@@ -1,0 +1,149 @@
+// What single ring policies promise in their files: shares by weight, rates, reservations and limits.
+#include "tests/policy/traffic.hpp"
+
+namespace bulkhead::policy_test {
+namespace {
+
+constexpr auto kind = plugin::Kind::ring;
+constexpr std::uint32_t small = 4'096, large = 262'144;
+
+double ratio(Nanos a, Nanos b) { return static_cast<double>(a.count()) / static_cast<double>(b.count()); }
+
+// By default these share the device's time.
+class RingShares : public testing::TestWithParam<const char*> {};
+
+TEST_P(RingShares, DeviceTimeIsByWeightWhateverTheSizes) {
+    Traffic traffic{named(kind, GetParam())};
+    const auto first = traffic.open(1, 256), second = traffic.open(2, 768);
+    traffic.run_backlogged(RealTime{} + milliseconds(4'000), {{first, small, 8}, {second, large, 8}});
+    const auto time = traffic.device_time();
+    EXPECT_NEAR(ratio(time.at(2), time.at(1)), 3.0, 0.05);
+}
+
+// In any window in which both are busy: over their weights they differ by no more than the file says.
+TEST_P(RingShares, NoWindowIsFurtherApartThanTheBound) {
+    Traffic traffic{named(kind, GetParam())};
+    const auto first = traffic.open(1, 256), second = traffic.open(2, 512);
+    traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{first, small, 8}, {second, large, 8}});
+    const sim::Disk disk;
+    const std::map<std::uint16_t, double> weight{{1, 1.0}, {2, 2.0}};
+    // Largest requests over their weights; and what the policies' own quantum of 500 us may add, twice.
+    const double bound = ratio(disk.time(small, false), Nanos{1'000}) +
+                         ratio(disk.time(large, false), Nanos{1'000}) / 2 + 2 * 500 +
+                         ratio(disk.time(large, false), Nanos{1'000}) / 2;
+    double lead = 0, highest = 0, lowest = 0;
+    for (const Traffic::Event& event : traffic.done) {
+        const double part = ratio(event.service, Nanos{1'000}) / weight.at(event.domain);
+        lead += event.domain == 1 ? part : -part;
+        highest = std::max(highest, lead);
+        lowest = std::min(lowest, lead);
+    }
+    EXPECT_LE(highest - lowest, bound);
+    EXPECT_GT(traffic.done.size(), 1'000U);
+}
+
+TEST_P(RingShares, TheNumberOfRingsChangesNothing) {
+    Traffic traffic{named(kind, GetParam())};
+    std::vector<Traffic::Backlog> guests{{traffic.open(1), small, 8}};
+    for (int i = 0; i < 7; ++i)
+        guests.push_back({traffic.open(2), small, 8});
+    traffic.run_backlogged(RealTime{} + milliseconds(2'000), guests);
+    const auto time = traffic.device_time();
+    EXPECT_NEAR(ratio(time.at(2), time.at(1)), 1.0, 0.02);
+}
+
+TEST_P(RingShares, WhoWasAwayHasNoClaimOnThePast) {
+    Traffic traffic{named(kind, GetParam())};
+    const auto first = traffic.open(1), second = traffic.open(2);
+    traffic.run_backlogged(RealTime{} + milliseconds(500), {{first, small, 8}});
+    traffic.done.clear();
+    traffic.run_backlogged(RealTime{} + milliseconds(1'000), {{first, small, 8}, {second, small, 8}});
+    const auto time = traffic.device_time();
+    EXPECT_NEAR(ratio(time.at(2), time.at(1)), 1.0, 0.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(ByWeight, RingShares, testing::Values("drr", "sfq"));
+
+TEST(Drr, ASmallQuantumServesLargeRequests) {
+    Traffic traffic{named(kind, "drr", {1, 0})};
+    const auto first = traffic.open(1, 1), second = traffic.open(2, 1);
+    traffic.run_backlogged(RealTime{} + milliseconds(500), {{first, large, 2}, {second, small, 2}});
+    const auto time = traffic.device_time();
+    EXPECT_NEAR(ratio(time.at(1), time.at(2)), 1.0, 0.1);
+}
+
+TEST(RoundRobinRings, EqualNumbersOfRequests) {
+    Traffic traffic{named(kind, "round_robin")};
+    const auto first = traffic.open(1), second = traffic.open(2), third = traffic.open(3);
+    traffic.run_backlogged(RealTime{} + milliseconds(1'000),
+                           {{first, small, 1}, {second, large, 8}, {third, small, 32}});
+    std::map<std::uint16_t, int> count;
+    for (const Traffic::Event& event : traffic.served)
+        ++count[event.domain];
+    EXPECT_NEAR(count[2], count[3], 2);
+    EXPECT_GE(count[1], 100);
+}
+
+// Tokens served in any window of length w: at most burst + rate * w.
+TEST(TokenBucket, NoWindowHasMoreThanTheRateAndABurst) {
+    constexpr std::int64_t rate = 200, burst = 10;
+    Traffic traffic{named(kind, "token_bucket", {rate, burst})};
+    const auto first = traffic.open(1), second = traffic.open(2, 256, {400});
+    for (int round = 0; round < 4; ++round) { // busy and quiet in turn, so that bursts are saved up
+        const auto begin = traffic.now;
+        traffic.run_backlogged(begin + milliseconds(400), {{first, small, 32}, {second, small, 32}});
+        traffic.run_until(begin + milliseconds(700));
+    }
+    const std::map<std::uint16_t, std::int64_t> rates{{1, rate}, {2, 400}};
+    std::map<std::uint16_t, std::vector<RealTime>> times;
+    for (const Traffic::Event& event : traffic.served)
+        times[event.domain].push_back(event.at);
+    for (const auto& [domain, served] : times) {
+        EXPECT_GT(served.size(), 300U);
+        for (std::size_t i = 0; i < served.size(); ++i)
+            for (std::size_t j = i; j < served.size(); ++j) {
+                const auto window = static_cast<double>((served[j] - served[i]).count()) * 1e-9;
+                ASSERT_LE(static_cast<double>(j - i + 1),
+                          static_cast<double>(burst) + static_cast<double>(rates.at(domain)) * window + 1e-6)
+                    << "domain " << domain;
+            }
+    }
+}
+
+TEST(TokenBucket, ALargeRequestCountsForItsSize) {
+    Traffic traffic{named(kind, "token_bucket", {100, 4})};
+    const auto ring = traffic.open(1);
+    traffic.run_backlogged(RealTime{} + milliseconds(1'000), {{ring, large, 8}}); // four tokens each
+    EXPECT_NEAR(static_cast<double>(traffic.served.size()), 26.0, 1.0);
+}
+
+int served_of(const Traffic& traffic, std::uint16_t domain, RealTime from) {
+    return static_cast<int>(std::ranges::count_if(traffic.served, [&](const Traffic::Event& event) {
+        return event.domain == domain && event.at >= from;
+    }));
+}
+
+TEST(Mclock, AReservationIsKeptWhateverTheWeights) {
+    Traffic traffic{named(kind, "mclock")};
+    const auto reserved = traffic.open(1, 16, {1'000, 0}), heavy = traffic.open(2, 4'096);
+    traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{reserved, small, 8}, {heavy, small, 32}});
+    EXPECT_GE(served_of(traffic, 1, RealTime{} + milliseconds(1'000)), 998);
+    EXPECT_GT(served_of(traffic, 2, RealTime{} + milliseconds(1'000)), 1'200);
+}
+
+TEST(Mclock, ALimitHoldsOnAnIdleDevice) {
+    Traffic traffic{named(kind, "mclock")};
+    const auto ring = traffic.open(1, 256, {0, 300});
+    traffic.run_backlogged(RealTime{} + milliseconds(1'000), {{ring, small, 16}});
+    EXPECT_NEAR(served_of(traffic, 1, {}), 300, 2);
+}
+
+TEST(Mclock, TheRestIsByWeight) {
+    Traffic traffic{named(kind, "mclock")};
+    const auto first = traffic.open(1, 256), second = traffic.open(2, 512);
+    traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{first, small, 16}, {second, small, 16}});
+    EXPECT_NEAR(static_cast<double>(served_of(traffic, 2, {})) / served_of(traffic, 1, {}), 2.0, 0.02);
+}
+
+} // namespace
+} // namespace bulkhead::policy_test
