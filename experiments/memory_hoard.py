@@ -1,6 +1,7 @@
 """Memory hoarding: a guest takes all the memory it can get and lets it lie; another one comes to need it.
 
-In the simulator, with its model of paging (bulkhead.spec.Paging): a page that a guest had to page out costs it 4 ms.
+In the simulator, with its model of paging (bulkhead.spec.Paging): a page that a guest had paged out costs it 410 us, a read of
+the modelled disk.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def machine(point: Point) -> Machine:
         sched=PolicySpec("credit2"),
         memctl=point.policy("memctl"),
         memory=MACHINE_MIB * MIB,
-        paging=Paging(period_us=200_000),
+        paging=Paging(period_us=200_000, swap_us=410),
         trace_bytes=TRACE_MIB * MIB,
         duration=point.duration_ns,
         seed=point.number("seed"),

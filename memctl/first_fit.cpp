@@ -3,8 +3,7 @@
 // file.
 //
 // Source:   D. E. Knuth, "The art of computer programming", volume 1, section 2.5 (first fit); a hypervisor
-// that
-//           gives each domain its memory when it is built does the same.
+//           that gives each domain its memory when it is built does the same.
 // Good at:  no paging for those that are in; no decisions afterwards.
 // Bad at:   who comes late; idle memory stays where it is; weights (ignored).
 // Bounds:   a domain keeps the target that it got when it was built.

@@ -1,18 +1,17 @@
 // Memory is shared by weight, but an idle page costs more than one in use: 1 / (1 - tax) times as much. So
 // what a domain does not use goes to those that would, and comes back when it is used again. How much is in
-// use is estimated from sampled pages: the largest of a slow average, a fast one and the last sample, so that
-// more use shows at once and less use late.
+// use is estimated from sampled pages: the largest of a slow average, a fast one and the last sample, so
+// that more use shows at once and less use late; a domain that pages counts as using all.
 //
-// Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5: with
-// a fraction
-//           f of its P pages in use, a domain of S shares has S / (P (f + k (1 - f))) shares per page, k = 1
-//           / (1 - tax); at the targets that is the same for all.
+// Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5:
+//           with a fraction f of its P pages in use, a domain of S shares has S / (P (f + k (1 - f)))
+//           shares per page, k = 1 / (1 - tax); at the targets that is the same for all.
 // Good at:  memory for those that use it, next to guests that hoard it.
-// Bad at:   a guest that only pretends to use its memory; guests that come back from idleness page at first.
+// Bad at:   a guest that only pretends to use its memory; guests that come back from idleness page at
+//           first.
 // Bounds:   between equal weights, one that uses all it has gets 1 / (1 - tax) times the frames of one that
-// uses none,
-//           within its least and most; nobody is over its target for longer than the patience and two
-//           periods.
+//           uses none, within its least and most; nobody is over its target for longer than the patience
+//           and two periods.
 #include "memctl/shares.hpp"
 
 namespace {
@@ -55,7 +54,11 @@ class IdleTax : public memctl::Policy {
         domain.fast += (domain.last - domain.fast) / 2;
     }
 
+    // Who pages wants more than it has, however few of its pages it comes to use meanwhile.
     void rebalance(memctl::Plan<Domain> plan, RealTime) {
+        for (std::size_t i = 0; i < plan.size(); ++i)
+            if (plan.domain(i).missed > 0)
+                plan.domain(i).last = plan.domain(i).fast = whole;
         unreserved_ = shares::unreserved(plan, frames_, shares::own_bounds<Domain>);
         shares::fill(
             plan, frames_, [this](const Domain& domain, std::int64_t level) { return claim(domain, level); },

@@ -2,14 +2,12 @@
 // Who stays over its target for too long has the excess taken by force.
 //
 // Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5.1
-// (min, max
-//           and shares) and 6.1 (admission).
+//           (min, max and shares) and 6.1 (admission).
 // Good at:  guarantees: a reservation is there whatever others do; limits that hold.
 // Bad at:   idle memory (it counts like any other).
-// Bounds:   a domain's target is never below its reservation nor above its limit; one whose reservation does
-// not fit
-//           is not admitted; nobody is over its target for longer than the patience and two of the host's
-//           periods.
+// Bounds:   a domain's target is never below its reservation nor above its limit; one whose reservation
+//           does not fit is not admitted; nobody is over its target for longer than the patience and two of
+//           the host's periods.
 #include "memctl/shares.hpp"
 
 namespace {

@@ -1,10 +1,11 @@
-// The machine is cut into equal parts when it starts, and each domain gets one. What a domain does not use of
-// its part nobody else gets.
+// The machine is cut into equal parts when it starts, and each domain gets one. What a domain does not use
+// of its part nobody else gets.
 //
 // Source:   partitioning as in ARINC 653, part 1, "Avionics application software standard interface",
-// section 2.3.1. Good at:  isolation: nobody's memory depends on what others do; no decisions. Bad at: using
-// memory: a part is too small for one and idle with another; no more domains than parts. Bounds:   a domain
-// has a part of frames / parts from its start to its end, or its own size if that is less.
+//           section 2.3.1. Good at:  isolation: nobody's memory depends on what others do; no decisions.
+//           Bad at: using memory: a part is too small for one and idle with another; no more domains than
+//           parts. Bounds:   a domain has a part of frames / parts from its start to its end, or its own
+//           size if that is less.
 #include "memctl/shares.hpp"
 
 namespace {

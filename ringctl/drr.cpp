@@ -6,9 +6,8 @@
 // Good at:  shares of the device's time by weight whatever the sizes of requests; constant work for each.
 // Bad at:   delay: a request of a quiet domain waits for a quantum of every other one; bursts of a quantum.
 // Bounds:   two domains that always have requests queued: what each was served over its weight differs, in
-// any
-//           window, by less than a quantum and two of the largest requests, over the weight (the paper's
-//           theorem 2).
+//           any window, by less than a quantum and two of the largest requests, over the weight (the
+//           paper's theorem 2).
 #include "ringctl/flows.hpp"
 
 namespace {

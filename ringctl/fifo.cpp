@@ -2,12 +2,11 @@
 // whoever asks most gets most. It is the example to copy: a whole ring policy in one file.
 //
 // Source:   the back ends of Xen's first split drivers serve rings in this way: P. Barham et al., "Xen and
-// the
-//           art of virtualization", SOSP 2003, section 5.7 and figure 5 (disk-bound work is not
+//           the art of virtualization", SOSP 2003, section 5.7 and figure 5 (disk-bound work is not
 //           proportional).
 // Good at:  the device's throughput; least work for each request; behaviour that fits in the head.
 // Bad at:   isolation: a guest with many requests, or with large ones, makes everybody wait; weights
-// (ignored). Bounds:   a request waits for those that were queued before it, and for no others.
+//           (ignored). Bounds:   a request waits for those that were queued before it, and for no others.
 #include "ringctl/contract.hpp"
 
 #include <boost/intrusive/list.hpp>

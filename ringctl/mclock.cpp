@@ -1,16 +1,16 @@
 // Every domain has a reservation and a limit in requests per second and a weight. Who is behind its
 // reservation comes first; else, of those within their limits, the one that has had least for its weight.
-// What the weights give beyond a reservation does not count against it, and nobody saves a claim up by being
-// away.
+// What the weights give beyond a reservation does not count against it, and nobody saves a claim up by
+// being away.
 //
-// Paper:    A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for hypervisor IO
-//           scheduling", OSDI 2010. A request counts once for each started 64 KiB.
+// Paper:    A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for hypervisor
+//           IO scheduling", OSDI 2010. A request counts once for each started 64 KiB.
 // Good at:  guarantees and ceilings for each domain together with shares of the rest.
-// Bad at:   reservations that together are more than the device can do (the earliest tag wins, all are late).
+// Bad at:   reservations that together are more than the device can do (the earliest tag wins, all are
+//           late).
 // Bounds:   if the reservations fit the device, a domain that always has requests queued is served in any
-// window of
-//           length w at least r * w requests less one and what the device had in service; with a limit l at
-//           most l * w and one.
+//           window of length w at least r * w requests less one and what the device had in service; with a
+//           limit l at most l * w and one.
 #include "ringctl/flows.hpp"
 
 namespace {

@@ -3,14 +3,12 @@
 // the start of what was served last, so a domain that was away has no claim on the past.
 //
 // Paper:    P. Goyal, H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996; for devices that hold
-// several
-//           requests: W. Jin, J. S. Chase, J. Kaur, "Interposed proportional sharing for a storage service
-//           utility", SIGMETRICS 2004.
+//           several requests: W. Jin, J. S. Chase, J. Kaur, "Interposed proportional sharing for a storage
+//           service utility", SIGMETRICS 2004.
 // Good at:  shares by weight whatever the sizes of requests; a quiet domain's request is served soon.
 // Bad at:   reservations and limits (none); looks at all domains that have something queued.
 // Bounds:   two domains that always have requests queued: what each was served over its weight differs, in
-// any
-//           window, by at most the largest request of each over its weight (the paper's theorem 1).
+//           any window, by at most the largest request of each over its weight (the paper's theorem 1).
 #include "ringctl/flows.hpp"
 
 namespace {

@@ -1,14 +1,13 @@
-// Each domain has a bucket that fills at its rate up to a burst; a request takes a token for each started 64
-// KiB of it and waits until they are there. Among those that have their tokens the oldest is served first. A
-// limit, no share: the device may idle while requests wait.
+// Each domain has a bucket that fills at its rate up to a burst; a request takes a token for each started
+// 64 KiB of it and waits until they are there. Among those that have their tokens the oldest is served
+// first. A limit, no share: the device may idle while requests wait.
 //
 // Paper:    J. S. Turner, "New directions in communications (or which way to the information age?)", IEEE
 //           Communications Magazine 24(10), 1986 (leaky bucket).
 // Good at:  a price list: so many requests per second and no more, whatever others do.
 // Bad at:   using an idle device; delay right after a burst; seeks, which cost a device more than a rate
-// shows. Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth served, and
-// one request
-//           larger than the burst.
+//           shows. Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth
+//           served, and one request larger than the burst.
 #include "ringctl/flows.hpp"
 
 namespace {

@@ -141,13 +141,17 @@ class _Policies:
 
     def guest(self, spec: GuestSpec, absent: bool) -> _core.SimGuest:
         """The guest's model with its own parameters of each policy."""
-        given = (
-            ("scheduler", self.scheduler, spec.sched),
-            ("memory", self.memory, spec.memctl),
-            ("ring", self.ring, spec.ringctl),
+
+        def values(kind: str, chosen: ChosenPolicy | None, own: dict[str, int]) -> tuple[int, ...]:
+            return domain_values(chosen.policy if chosen is not None else None, own, kind)
+
+        return guest_model(
+            spec,
+            values("scheduler", self.scheduler, spec.sched),
+            values("memory", self.memory, spec.memctl),
+            values("ring", self.ring, spec.ringctl),
+            absent,
         )
-        values = [domain_values(p.policy if p is not None else None, own, kind) for kind, p, own in given]
-        return guest_model(spec, *values, absent=absent)
 
     def known(self, swapped: list[ChosenPolicy]) -> dict[str, Policy]:
         """By kind and name, with the schedulers that were swapped in."""

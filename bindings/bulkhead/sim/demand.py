@@ -13,8 +13,7 @@ from typing import Any
 
 from bulkhead.run import Run
 from bulkhead.schema import enum_value, event_number
-from bulkhead.sim.models import MODEL_PREFIX
-from bulkhead.spec import BulkheadError, GuestSpec, Machine, PolicySpec
+from bulkhead.spec import MODEL_PREFIX, BulkheadError, GuestSpec, Machine, PolicySpec
 
 BLOCKED = enum_value("sched.Stop", "blocked", "reason")
 ASKS = ("shutdown", "reboot", "set_memory", "audit")  # of the timeline; a replayed guest cannot be asked
