@@ -19,7 +19,7 @@ from bulkhead.experiment import (
     duration,
     warm_up,
 )
-from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
 from bulkhead.spec import MIB, GuestSpec, Machine, Paging, PolicySpec
@@ -99,18 +99,13 @@ METRICS = (
 
 ALONE = {"company": "none"}
 
-COMPARISONS = (
-    Comparison("lost", "%", "victim's loss of throughput", "throughput", ALONE, degradation),
-    Comparison(
-        "best", "op/s", "throughput alone", "throughput", ALONE, lambda together, alone: max(together, alone)
-    ),
-)
+COMPARISONS = (Comparison("lost", "%", "victim's loss of throughput", "throughput", ALONE, degradation),)
 
 FIGURE = Lines(
     name="memory_hoard",
     caption=(
         "A guest comes to need 40 MiB beside one that had all memory before it: a hoarder that gives back when asked, one "
-        "that never does, or one that gives back and takes again. (a) Pages used per second afterwards; ideal: alone. "
+        "that never does, or one that gives back and takes again. (a) Pages used per second afterwards. "
         "(b) Time until it has 40 MiB; no marker: never."
     ),
     x="company",
@@ -121,7 +116,6 @@ FIGURE = Lines(
             path="throughput",
             quantity=Quantity("pages used [1000/s]", factor=1e-3),
             title="(a) throughput",
-            ideal=Ideal("best"),
         ),
         Panel(path="reclaim", quantity=Quantity("time [s]", factor=1e-9), title="(b) time to reclaim"),
     ),

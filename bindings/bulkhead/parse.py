@@ -12,6 +12,7 @@ from bulkhead.text import parse_integer, parse_size, split_pairs, suggest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
+SCHED_PREFIX = "sched."  # a domain parameter of the scheduler, in --dom0
 POLICY_FIELDS = ("sched", "memctl", "ringctl")  # FIELD.NAME is a domain parameter of that policy
 INT64 = (-(1 << 63), (1 << 63) - 1)
 
