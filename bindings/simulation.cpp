@@ -98,14 +98,15 @@ sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
     return costs;
 }
 
-// Path, effective values, costs in instructions.
-using SuccessorRow = std::tuple<std::string, std::vector<std::int64_t>, std::map<std::string, std::int64_t>>;
+// The kind, path, effective values; a scheduler's costs in instructions.
+using SuccessorRow =
+    std::tuple<std::uint32_t, std::string, std::vector<std::int64_t>, std::map<std::string, std::int64_t>>;
 
 std::vector<sim::Successor> open_all(const std::vector<SuccessorRow>& successors, Nanos instruction) {
     std::vector<sim::Successor> opened;
     opened.reserve(successors.size());
-    for (const auto& [path, values, costs] : successors)
-        opened.push_back({open_file(plugin::Kind::scheduler, path, values),
+    for (const auto& [kind, path, values, costs] : successors)
+        opened.push_back({open_file(static_cast<plugin::Kind>(kind), path, values),
                           sim::in_nanoseconds(read_costs(costs), instruction)});
     return opened;
 }

@@ -25,14 +25,17 @@ from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
 from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec
 
-POLICIES = ("fifo", "round_robin", "token_bucket", "drr", "sfq", "mclock")
+POLICIES = ("fifo", "round_robin", "token_bucket", "drr", "sfq", "mclock", "latency_target")
 COMPANY = {
     "none": None,
     "reader": "model:disk depth=8 sequential=1 bytes=65536",
     "flood": "model:disk_flood",
     "big": "model:disk depth=16 bytes=1048576",
 }
-RESERVED = {"mclock": {"reservation": 1000}}  # policies that can be told what the victim is to have
+RESERVED = {
+    "mclock": {"reservation": 1000},
+    "latency_target": {"target": 2000, "rate": 1000},
+}  # policies that can be told what the victim is to have
 
 
 def machine(point: Point) -> Machine:

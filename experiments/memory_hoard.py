@@ -24,7 +24,7 @@ from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
 from bulkhead.spec import MIB, GuestSpec, Machine, Paging, PolicySpec
 
-POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax")
+POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax", "working_set")
 COMPANY = {
     "none": None,
     "hoarder": "model:memory_hoard",

@@ -101,4 +101,11 @@ void BlockBackend::set_weight(const Domain& domain) {
     rearm();
 }
 
+void BlockBackend::swap(Policy policy) {
+    machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::ring),
+                     plugin::abi_version);
+    host_.replace(std::move(policy), machine_->now());
+    rearm();
+}
+
 } // namespace bulkhead::sim

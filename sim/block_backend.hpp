@@ -52,6 +52,7 @@ class BlockBackend {
     void on_alarm();
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
+    void swap(Policy policy); // it takes over all rings, with what is queued
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }
     [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }

@@ -66,6 +66,12 @@ void MemoryBackend::set_weight(const Domain& domain) {
         host_.set_weight(domain.id, domain.weight, machine_->now());
 }
 
+void MemoryBackend::swap(Policy policy) {
+    machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::memory),
+                     plugin::abi_version);
+    host_.replace(std::move(policy), machine_->now());
+}
+
 void MemoryBackend::retarget(DomainId id, Frames target) {
     const auto guest = guests_.find(id.value());
     if (guest == guests_.end())

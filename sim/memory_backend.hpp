@@ -31,6 +31,7 @@ class MemoryBackend {
     bool admit(Domain& domain, Frames least, Frames most, std::span<const std::int64_t> values, bool pages);
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
+    void swap(Policy policy); // it takes over all domains, with their frames, weights and targets
     void on_alarm();
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }

@@ -13,7 +13,7 @@ constexpr int rubbish = 0xdd;
 }
 
 MemoryHost::MemoryHost(Policy policy, const Options& options)
-    : options_{options}, desk_{options.seed}, free_(options.zones) {
+    : options_{options}, desk_{options.seed}, free_(options.zones), first_{policy} {
     const std::int64_t each = options.frames.count() / options.zones;
     for (std::uint32_t zone = 0; zone < options.zones; ++zone) {
         const std::int64_t size = zone + 1 < options.zones ? each : options.frames.count() - each * zone;
@@ -59,7 +59,7 @@ void MemoryHost::enter(Entry& entry) {
     entry.policy->least = claim.least;
     entry.policy->most = claim.most;
     for (std::size_t i = 0; i < policy_.descriptor->domain_parameter_count; ++i)
-        entry.policy->values[i] = first_policy_ && i < claim.values.size()
+        entry.policy->values[i] = policy_.descriptor == first_.descriptor && i < claim.values.size()
                                       ? claim.values[i]
                                       : policy_.descriptor->domain_parameters[i].initial;
     refresh(entry);
@@ -267,7 +267,6 @@ void MemoryHost::eject(Hook hook, plugin::Fault fault, const std::string& what) 
 void MemoryHost::replace(Policy policy, RealTime now) {
     desk_.now = now;
     install(std::move(policy));
-    first_policy_ = false;
     for (const auto& entry : entries_) {
         enter(*entry);
         static_cast<void>(call().admit(object_, *entry->policy));

@@ -13,7 +13,8 @@ constexpr Nanos look_for_starved = milliseconds(1'000);
 constexpr int rubbish = 0xdd;
 } // namespace
 
-RingHost::RingHost(Policy policy, const Options& options) : options_{options}, desk_{options.seed} {
+RingHost::RingHost(Policy policy, const Options& options)
+    : options_{options}, desk_{options.seed}, first_{policy} {
     install(std::move(policy));
 }
 
@@ -49,7 +50,7 @@ void RingHost::enter(Ring& ring, std::uint32_t number) {
         owner.policy->id = owner.id;
         owner.policy->weight = owner.weight;
         for (std::size_t i = 0; i < policy_.descriptor->domain_parameter_count; ++i)
-            owner.policy->values[i] = first_policy_ && i < owner.values.size()
+            owner.policy->values[i] = policy_.descriptor == first_.descriptor && i < owner.values.size()
                                           ? owner.values[i]
                                           : policy_.descriptor->domain_parameters[i].initial;
     }
@@ -270,7 +271,6 @@ void RingHost::eject(Hook hook, plugin::Fault fault, const std::string& what) {
 void RingHost::replace(Policy policy, RealTime now) {
     desk_.now = now;
     install(std::move(policy));
-    first_policy_ = false;
     for (Domain& each : domains_)
         each.policy = nullptr;
     std::vector<std::size_t> waiting;

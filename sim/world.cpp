@@ -156,11 +156,8 @@ std::int64_t World::act(Action action, std::size_t target, std::int64_t argument
         return 0;
     case Action::audit:
         return 0; // frames are not simulated
-    case Action::swap: {
-        const Successor& successor = plan_.successors.at(static_cast<std::size_t>(argument));
-        machine_.swap(successor.policy, successor.costs);
-        return 0;
-    }
+    case Action::swap:
+        return swap(plan_.successors.at(static_cast<std::size_t>(argument)));
     case Action::create:
         return build(target);
     default:

@@ -44,7 +44,7 @@ struct Answer {
 // A policy that takes over, and what the hypervisor's work costs from then on.
 struct Successor {
     Policy policy;
-    Costs costs; // in nanoseconds
+    Costs costs{}; // in nanoseconds; a scheduler's
 };
 
 // What a program may ask of the machine's devices (Guest::service).
@@ -112,6 +112,7 @@ class World {
     [[nodiscard]] std::int64_t act(manifest::Action action, std::size_t target, std::int64_t argument);
     [[nodiscard]] std::int64_t change(Domain& domain, manifest::Action action, std::size_t target,
                                       std::int64_t argument);
+    [[nodiscard]] std::int64_t swap(const Successor& successor);
     [[nodiscard]] std::int64_t build(std::size_t index);
     void end_if_idle();
     [[nodiscard]] bool will_create() const;

@@ -3,6 +3,7 @@
 #include "sim/world.hpp"
 
 #include <algorithm>
+#include <xen/errno.h>
 
 namespace bulkhead::sim {
 
@@ -66,6 +67,26 @@ void World::leave(const Domain& domain) {
         blocks_->gone(domain);
     if (memory_)
         memory_->gone(domain);
+}
+
+// A policy of any kind takes over, if there is something that it can take over.
+std::int64_t World::swap(const Successor& successor) {
+    switch (successor.policy.descriptor->kind) {
+    case plugin::Kind::scheduler:
+        machine_.swap(successor.policy, successor.costs);
+        return 0;
+    case plugin::Kind::memory:
+        if (!memory_)
+            return -XEN_ENODEV;
+        memory_->swap(successor.policy);
+        return 0;
+    case plugin::Kind::ring:
+        if (!blocks_)
+            return -XEN_ENODEV;
+        blocks_->swap(successor.policy);
+        return 0;
+    }
+    return -XEN_EINVAL;
 }
 
 Machine::Summary World::summary() const {

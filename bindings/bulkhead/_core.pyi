@@ -87,7 +87,7 @@ class Simulation:
         settings: SimSettings,
         guests: list[SimGuest],
         timeline: list[tuple[int, int, int, int]],
-        successors: list[tuple[str, list[int], dict[str, int]]],
+        successors: list[tuple[int, str, list[int], dict[str, int]]],
         memory: tuple[object, str, list[int]] | None = None,
         ring: tuple[object, str, list[int]] | None = None,
     ) -> None: ...
@@ -97,7 +97,7 @@ class Simulation:
     def proceed(
         self,
         timeline: list[tuple[int, int, int, int]],
-        successors: list[tuple[str, list[int], dict[str, int]]],
+        successors: list[tuple[int, str, list[int], dict[str, int]]],
     ) -> None: ...
     def answers(self) -> list[tuple[int, int]]: ...
     consoles: list[str]

@@ -15,6 +15,18 @@ from bulkhead.text import TIME_UNITS, parse_duration, split_pairs, suggest
 
 PYTHON = "python:"  # a policy written in Python, for the simulator
 KIND_TEXT = {"scheduler": "scheduler", "memory": "memory policy", "ring": "ring policy"}
+KIND_OPTION = {
+    "scheduler": "sched",
+    "memory": "memctl",
+    "ring": "ringctl",
+}  # of boot, of a guest, of a Machine
+
+
+def option_of(kind: str, what: str) -> str:
+    """The option of a kind: sched, memctl, ringctl. SpecError if there is no such kind of policy."""
+    if kind not in KIND_OPTION:
+        raise SpecError(f"{what}: there is no kind of policy '{kind}'{suggest(kind, KIND_OPTION)}")
+    return KIND_OPTION[kind]
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,11 @@ def _find(kind: str, name: str) -> Policy:
         return policy
     policies = built_policies(kind)
     if name not in policies:
+        for other in KIND_TEXT:
+            if name in built_policies(other):
+                raise SpecError(
+                    f"'{name}' is a {KIND_TEXT[other]}, not a {KIND_TEXT[kind]}{suggest(name, policies)}"
+                )
         raise SpecError(f"unknown {KIND_TEXT[kind]} '{name}'{suggest(name, policies)}")
     return policies[name]
 

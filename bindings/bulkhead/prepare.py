@@ -19,7 +19,7 @@ from bulkhead.manifest import (
     time_mode,
 )
 from bulkhead.paths import dom0_image, hypervisor_image
-from bulkhead.policies import PYTHON, ChosenPolicy, choose, domain_values
+from bulkhead.policies import KIND_TEXT, PYTHON, ChosenPolicy, choose, domain_values, option_of
 from bulkhead.schema import constant, enum_value, group_mask
 from bulkhead.spec import (
     MIB,
@@ -160,6 +160,18 @@ def _check_devices(machine: Machine) -> None:
     _check_model("paging", machine.paging, {"zones": (1, 64), "period_us": (1_000, 1_000_000)})
 
 
+def _check_swap(machine: Machine, entry: TimelineEntry) -> None:
+    if (entry.action == "swap") != (entry.policy is not None):
+        raise SpecError(
+            f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
+        )
+    option = option_of(entry.kind, "timeline: swap")
+    if entry.action == "swap" and getattr(machine, option) is None:
+        raise SpecError(
+            f"timeline: swap: name the {KIND_TEXT[entry.kind]} that the run begins with, too (--{option})"
+        )
+
+
 def check_entry(machine: Machine, entry: TimelineEntry) -> None:
     """One entry of the machine's timeline. SpecError, one line that names what is wrong."""
     if not isinstance(entry, TimelineEntry):
@@ -174,12 +186,7 @@ def check_entry(machine: Machine, entry: TimelineEntry) -> None:
             f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine"
             f"{suggest(str(entry.guest), names)}"
         )
-    if (entry.action == "swap") != (entry.policy is not None):
-        raise SpecError(
-            f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
-        )
-    if entry.action == "swap" and machine.sched is None:
-        raise SpecError("timeline: swap: name the scheduler that the run begins with, too (--sched)")
+    _check_swap(machine, entry)
     if entry.action == "set_weight" and not 1 <= entry.argument <= 65535:
         raise SpecError(f"timeline: set_weight: {entry.argument} is outside 1 to 65535")
     if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:

@@ -76,8 +76,8 @@ class TimelineEntry:
     set_affinity, stop.
 
     `at` counts from the end of building. shutdown, reboot and set_memory ask the guest, which may not listen; set_memory's
-    argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the start. swap lets the
-    scheduler `policy` take over all guests as they run; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the
+    argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the start. swap lets
+    `policy` take over from the one of its kind; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the
     guest's vCPUs.
     stop lets the machine stand still to take what follows from outside: a `Live` machine's timeline has them, so that the
     same run can be repeated. Its argument is 1 if guests are still to be created.
@@ -88,6 +88,7 @@ class TimelineEntry:
     guest: str | None = None
     argument: int = 0
     policy: PolicySpec | None = None
+    kind: str = "scheduler"  # of `policy`: scheduler, memory or ring
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bulkhead.schema import enum_value
-from bulkhead.spec import Machine, SpecError, TimelineEntry
+from bulkhead.spec import Machine, PolicySpec, SpecError, TimelineEntry
 from bulkhead.text import parse_duration
 
 STOP = "stop"
@@ -40,11 +40,20 @@ def absent_at_start(machine: Machine) -> set[str]:
 class Timeline(tuple[TimelineEntry, ...]):
     """Timeline entries in the order in which they were said; a `Machine` sorts them by time. Each call returns a new one."""
 
-    def at(self, when: int | str, action: str, guest: str | None = None, argument: int = 0) -> Timeline:
+    def at(
+        self,
+        when: int | str,
+        action: str,
+        guest: str | None = None,
+        argument: int = 0,
+        policy: PolicySpec | None = None,
+        kind: str = "scheduler",
+    ) -> Timeline:
         """Add an action `when` ns (or "30ms", "1s") after the guests are built.
 
-        Actions: unpause, pause, destroy, set_weight (argument: 1 to 65535), create, audit, end_run, and those that ask the
-        guest. SpecError for an unknown action or a time before the start.
+        Actions: unpause, pause, destroy, set_weight (argument: 1 to 65535), create, audit, end_run, those that ask the
+        guest, and swap: `policy` takes over from the one of its `kind` (scheduler, memory, ring). SpecError for an unknown
+        action or a time before the start.
         """
         ns = parse_duration(when, "timeline") if isinstance(when, str) else when
         if not isinstance(ns, int) or ns < 0:
@@ -52,4 +61,4 @@ class Timeline(tuple[TimelineEntry, ...]):
                 f"timeline: when={when!r}; write whole nanoseconds from 0 up, or for example '30ms'"
             )
         enum_value("manifest.Action", action, "timeline action")
-        return Timeline((*self, TimelineEntry(ns, action, guest, argument)))
+        return Timeline((*self, TimelineEntry(ns, action, guest, argument, policy, kind)))

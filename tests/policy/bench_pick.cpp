@@ -1,6 +1,7 @@
 // What a wake and a pick cost each policy with 10 to 10,000 vCPUs: bench_sched, built on request, never by
 // the tests. It measures the plug-in's own code on this computer; what a switch costs in the hypervisor is
 // the trace's to say.
+#include "tests/policy/bench_kinds.hpp"
 #include "tests/policy/plugin_file.hpp"
 
 #include <benchmark/benchmark.h>
@@ -120,6 +121,7 @@ int main(int count, char** words) {
         add(file, "end_slice", &Bench::end_slice);
         add(file, "sleep_and_wake", &Bench::sleep_and_wake);
     }
+    add_kind_benchmarks();
     benchmark::Initialize(&count, words);
     benchmark::RunSpecifiedBenchmarks();
     return 0;

@@ -90,8 +90,8 @@ std::string name_of_case(const testing::TestParamInfo<Case>& tested) {
 INSTANTIATE_TEST_SUITE_P(All, KindDescriptor, testing::ValuesIn(all_files()), name_of_case);
 
 TEST(KindFiles, AreFound) {
-    EXPECT_GE(files_of(plugin::Kind::memory).size(), 6U);
-    EXPECT_GE(files_of(plugin::Kind::ring).size(), 7U);
+    EXPECT_GE(files_of(plugin::Kind::memory).size(), 8U);
+    EXPECT_GE(files_of(plugin::Kind::ring).size(), 8U);
 }
 
 } // namespace

@@ -3,6 +3,8 @@
 #include "sim/memory_host.hpp"
 #include "tests/policy/kinds.hpp"
 
+#include <bit>
+
 namespace bulkhead::policy_test {
 namespace {
 
@@ -12,10 +14,10 @@ constexpr std::int64_t mib = 256; // frames
 
 class Machine : public testing::Test {
   protected:
-    void start(const std::string& name, std::vector<std::int64_t> values = {}) {
+    void start(const std::string& name, std::vector<std::int64_t> values = {}, std::uint32_t zones = 1) {
         host_ = std::make_unique<sim::MemoryHost>(
             named(kind, name, std::move(values)),
-            sim::MemoryHost::Options{.frames = Frames{frames_}, .eject = false});
+            sim::MemoryHost::Options{.frames = Frames{frames_}, .zones = zones, .eject = false});
     }
     bool admit(std::uint16_t id, std::int64_t most, std::uint32_t weight = 256,
                std::vector<std::int64_t> values = {}) {
@@ -40,6 +42,29 @@ class Machine : public testing::Test {
             }
             host_->rebalance(now_);
         }
+    }
+
+    // The same, but each uses a set of so many frames, as far as it has them; it may page in 500 in a period.
+    void work(int periods, const std::vector<std::pair<std::uint16_t, std::int64_t>>& sets) {
+        for (int i = 0; i < periods; ++i) {
+            now_ += milliseconds(100);
+            for (const auto& [id, set] : sets) {
+                const DomainId domain{id};
+                host_->release(domain, std::max(host_->has(domain) - host_->target(domain), Frames{}), now_);
+                host_->populate(domain, Frames{frames_}, now_);
+                const std::int64_t has = host_->has(domain).count(), used = std::min(has, set);
+                host_->sample(domain, Frames{100}, Frames{used * 100 / has}, now_);
+                host_->missed(domain, static_cast<std::uint64_t>(std::min<std::int64_t>(set - used, 500)));
+            }
+            host_->rebalance(now_);
+        }
+    }
+    // The zones of its frames, a bit for each.
+    [[nodiscard]] std::uint64_t zones_of(std::uint16_t id) const {
+        std::uint64_t zones = 0;
+        for (const std::uint32_t frame : host_->frames_of(DomainId{id}))
+            zones |= std::uint64_t{1} << host_->zone_of(frame);
+        return zones;
     }
 
     static constexpr std::int64_t frames_ = 64 * mib;
@@ -132,6 +157,77 @@ TEST_F(Machine, IdleTaxOfThreeQuartersGivesTheActiveFourTimes) {
     EXPECT_NEAR(static_cast<double>(target(2)) / static_cast<double>(target(1)), 4.0, 0.05);
     live(200, {{1, 100}, {2, 100}}); // it comes back
     EXPECT_NEAR(static_cast<double>(target(1)), frames_ / 2.0, frames_ / 100.0);
+}
+
+TEST_F(Machine, WorkingSetGivesWhatIsNeededWhoeverHadItBefore) {
+    start("working_set");
+    ASSERT_TRUE(admit(1, 64 * mib, 4'096));
+    host_->populate(DomainId{1}, Frames{64 * mib}, now_);
+    ASSERT_TRUE(admit(2, 64 * mib, 16));
+    work(60, {{1, mib}, {2, 48 * mib}});
+    EXPECT_GE(target(2), 48 * mib);
+    EXPECT_EQ(target(1) + target(2), frames_);
+}
+
+TEST_F(Machine, WorkingSetsThatDoNotFitShareByWeight) {
+    start("working_set");
+    ASSERT_TRUE(admit(1, 64 * mib, 256));
+    ASSERT_TRUE(admit(2, 64 * mib, 256));
+    ASSERT_TRUE(admit(3, 64 * mib, 512));
+    work(80, {{1, 8 * mib}, {2, 60 * mib}, {3, 60 * mib}});
+    EXPECT_GE(target(1), 8 * mib); // less than its part by weight, so it has all of it
+    EXPECT_LE(target(1), 11 * mib);
+    EXPECT_NEAR(static_cast<double>(target(3)) / static_cast<double>(target(2)), 2.0, 0.02);
+    EXPECT_EQ(target(1) + target(2) + target(3), frames_);
+}
+
+TEST_F(Machine, WorkingSetIsRememberedForAWindow) {
+    start("working_set", {1'000, 0, 500});
+    ASSERT_TRUE(admit(1, 64 * mib, 64));
+    ASSERT_TRUE(admit(2, 64 * mib, 256));
+    work(60, {{1, 48 * mib}, {2, mib}});
+    EXPECT_GE(target(1), 47 * mib);
+    work(7, {{1, mib}, {2, 10 * mib}});
+    EXPECT_GE(target(1), 47 * mib);
+    work(5, {{1, mib}, {2, 10 * mib}});
+    EXPECT_LE(target(1), 16 * mib); // what is left goes by weight
+}
+
+TEST_F(Machine, ColoringKeepsDomainsInZonesOfTheirOwn) {
+    start("coloring", {4}, 8);
+    for (std::uint16_t id = 1; id <= 4; ++id)
+        ASSERT_TRUE(admit(id, 40 * mib));
+    EXPECT_FALSE(admit(5, 1 * mib));
+    live(3, {{1, 100}, {2, 0}, {3, 100}, {4, 50}});
+    std::uint64_t seen = 0;
+    for (std::uint16_t id = 1; id <= 4; ++id) {
+        EXPECT_EQ(host_->has(DomainId{id}).count(), 16 * mib);
+        EXPECT_EQ(std::popcount(zones_of(id)), 2);
+        EXPECT_EQ(seen & zones_of(id), 0U) << "domain " << id;
+        seen |= zones_of(id);
+    }
+}
+
+TEST_F(Machine, ColoringGivesAsManyColoursAsItIsTold) {
+    start("coloring", {4}, 8);
+    ASSERT_TRUE(admit(1, 64 * mib, 256, {5}));
+    EXPECT_EQ(target(1), 40 * mib);
+    EXPECT_FALSE(admit(2, 64 * mib, 256, {4}));
+    ASSERT_TRUE(admit(3, 64 * mib, 256, {3}));
+    host_->depart(DomainId{1}, now_);
+    EXPECT_TRUE(admit(4, 64 * mib, 256, {4}));
+    EXPECT_FALSE(admit(5, 64 * mib, 256, {2}));
+    EXPECT_FALSE(admit(6, 200 * mib, 256, {1})); // it could not live in one
+}
+
+TEST_F(Machine, ColoringLetsThoseLiveForWhomNoColourIsLeft) {
+    start("first_fit", {}, 2);
+    for (std::uint16_t id = 1; id <= 3; ++id)
+        ASSERT_TRUE(admit(id, 16 * mib));
+    host_->replace(named(kind, "coloring"), now_);
+    EXPECT_EQ(target(1) + target(2), 32 * mib);
+    EXPECT_EQ(target(3), 1 * mib);
+    EXPECT_EQ(host_->populate(DomainId{3}, Frames{1 * mib}, now_), Frames{1 * mib});
 }
 
 } // namespace

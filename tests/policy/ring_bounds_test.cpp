@@ -145,5 +145,79 @@ TEST(Mclock, TheRestIsByWeight) {
     EXPECT_NEAR(static_cast<double>(served_of(traffic, 2, {})) / served_of(traffic, 1, {}), 2.0, 0.02);
 }
 
+// A guest that asks for 4 KiB by timetable beside others that never stop asking. How long its answers take.
+class LatencyTargets : public testing::Test {
+  protected:
+    void start(std::vector<std::int64_t> values = {0, 100, 50}, std::uint32_t depth = 1) {
+        sim::Disk disk;
+        disk.depth = depth;
+        traffic_ = std::make_unique<Traffic>(named(kind, "latency_target", std::move(values)), 1, disk);
+    }
+    // The longest of those that were asked for in the second half.
+    Nanos ask(std::uint32_t ring, Nanos period, int times, const std::vector<Traffic::Backlog>& others) {
+        std::map<std::uint64_t, RealTime> asked;
+        const RealTime half = traffic_->now + period * (times / 2);
+        for (int i = 0; i < times; ++i) {
+            if (const auto number = traffic_->submit(ring, small))
+                asked[*number] = traffic_->now;
+            traffic_->run_backlogged(traffic_->now + period, others);
+        }
+        traffic_->run_backlogged(traffic_->now + milliseconds(50), others);
+        std::map<std::uint64_t, RealTime> answered;
+        for (const Traffic::Event& event : traffic_->done)
+            answered[event.number] = event.at;
+        Nanos longest{};
+        for (const auto& [number, at] : asked)
+            if (at >= half)
+                longest = std::max(longest, answered.at(number) - at);
+        return longest;
+    }
+    std::unique_ptr<Traffic> traffic_;
+};
+
+TEST_F(LatencyTargets, AreKeptButForOneRequestNextToThoseWhoAskForAll) {
+    for (const std::uint32_t size : {512u, small, large}) {
+        start();
+        const auto ring = traffic_->open(1, 16, {2'000, 1'000}), flood = traffic_->open(2, 4'096);
+        const Nanos longest = ask(ring, milliseconds(1), 1'000, {{flood, size, 32}});
+        EXPECT_LE(longest, milliseconds(2) + sim::Disk{}.time(large, false)) << size;
+        EXPECT_GT(traffic_->device_time().at(2), milliseconds(400)); // and the rest is not wasted
+    }
+}
+
+TEST_F(LatencyTargets, TheEarliestDeadlineIsFirst) {
+    start();
+    const auto urgent = traffic_->open(1, 256, {1'000, 500}),
+               patient = traffic_->open(2, 256, {50'000, 1'000});
+    for (int i = 0; i < 30; ++i)
+        traffic_->submit(patient, small);
+    EXPECT_LE(ask(urgent, milliseconds(2), 4, {}), milliseconds(1));
+}
+
+TEST_F(LatencyTargets, WhoGoesBeyondItsRateHasNoMoreThanItsWeight) {
+    start();
+    const auto greedy = traffic_->open(1, 256, {2'000, 200}), other = traffic_->open(2, 256);
+    traffic_->run_backlogged(RealTime{} + milliseconds(2'000), {{greedy, small, 16}, {other, small, 16}});
+    const auto time = traffic_->device_time();
+    EXPECT_NEAR(ratio(time.at(1), time.at(2)), 1.0, 0.02);
+}
+
+TEST_F(LatencyTargets, WithoutATargetAllIsByWeight) {
+    start();
+    const auto first = traffic_->open(1, 256), second = traffic_->open(2, 768);
+    traffic_->run_backlogged(RealTime{} + milliseconds(4'000), {{first, small, 8}, {second, large, 8}});
+    const auto time = traffic_->device_time();
+    EXPECT_NEAR(ratio(time.at(2), time.at(1)), 3.0, 0.05);
+}
+
+// A device that holds 16 requests would make everybody wait for 16.
+TEST_F(LatencyTargets, TheDeviceHoldsLessWhileTheyAreMissed) {
+    start({0, 100, 50}, 16);
+    const auto ring = traffic_->open(1, 256, {2'000, 1'000}), flood = traffic_->open(2, 256);
+    EXPECT_LE(ask(ring, milliseconds(1), 2'000, {{flood, small, 32}}), microseconds(2'500));
+    traffic_->run_backlogged(traffic_->now + milliseconds(2'000), {{flood, small, 32}});
+    EXPECT_EQ(traffic_->host.in_service(), 16U); // nobody was promised anything lately
+}
+
 } // namespace
 } // namespace bulkhead::policy_test

@@ -18,10 +18,9 @@ from bulkhead.scaffold import EXAMPLES, scaffold
 from bulkhead.schema import event_number
 from bulkhead.sim import Costs, simulate
 from bulkhead.spec import MIB, Disk, GuestSpec, Machine, Paging, PolicySpec, SpecError, TimelineEntry
+from kind_machines import DISKS, MEMORIES, MILLISECOND
 
-MILLISECOND = 1_000_000
 COSTS = Costs({"stop": 90, "pick": 200, "leave": 50, "interrupt": 60, "notify": 110, "wait": 80, "mark": 40})
-KINDS = {"memory": "memctl", "ring": "ringctl"}
 
 
 def model(chance: random.Random) -> tuple[str, str]:
@@ -89,22 +88,6 @@ def test_the_exemplar_decides_as_its_oracle(field, compiled, oracle) -> None:  #
         assert len(one) == len(other) and (one == other).all(), f"seed {seed}"
         records += len(one)
     assert records > 100_000
-
-
-DISKS = Machine(
-    guests=(GuestSpec("a", "model:disk", memory=4 * MIB), GuestSpec("b", "model:disk_flood", memory=4 * MIB)),
-    duration=100 * MILLISECOND,
-    end_when_idle=False,
-)
-MEMORIES = Machine(
-    guests=(
-        GuestSpec("a", "model:memory_hoard", memory=40 * MIB),
-        GuestSpec("b", "model:memory", "work_us=50", memory=8 * MIB),
-    ),
-    memory=108 * MIB,
-    duration=300 * MILLISECOND,
-    end_when_idle=False,
-)
 
 
 @pytest.mark.parametrize("name", sorted(built_policies("ring")))

@@ -8,8 +8,9 @@ from pathlib import Path
 from machines import assert_sound, boot, said, workload
 
 from bootstrap.build import build_dir
-from bulkhead import PolicySpec
+from bulkhead import GuestSpec, Machine, PolicySpec
 from bulkhead.scaffold import scaffold
+from bulkhead.spec import MIB
 
 
 def installed_command(prefix: Path) -> str:
@@ -18,15 +19,38 @@ def installed_command(prefix: Path) -> str:
     return str(prefix / "bin" / "bulkhead-plugin")
 
 
-def test_a_policy_from_outside_runs(tmp_path: Path) -> None:
+def test_policies_from_outside_run(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
-    scaffold("scheduler", "from_outside", folder)
+    for kind, name in (
+        ("scheduler", "from_outside"),
+        ("memctl", "memory_outside"),
+        ("ringctl", "ring_outside"),
+    ):
+        scaffold(kind, name, folder)
     subprocess.run([installed_command(tmp_path / "sdk"), str(folder)], check=True, capture_output=True)
     spec = PolicySpec(str(folder / "build" / "from_outside.so"), {"slice": 1000})
     run = boot(workload("compute", "for_ms=20"), sched=spec)
     assert run.landmark.policies[0].name == "from_outside", said(run)
     assert run.landmark.policies[0].ejected is None
     assert_sound(run)
+    machine = Machine(
+        guests=(
+            GuestSpec("reader", "model:disk", memory=4 * MIB),
+            GuestSpec("user", "model:memory", memory=4 * MIB),
+        ),
+        sched=spec,
+        memctl=PolicySpec(str(folder / "build" / "memory_outside.so")),
+        ringctl=PolicySpec(str(folder / "build" / "ring_outside.so")),
+        duration=20_000_000,
+        end_when_idle=False,
+    )
+    simulated = machine.run(backend="sim")
+    assert [policy.name for policy in simulated.landmark.policies] == [
+        "from_outside",
+        "memory_outside",
+        "ring_outside",
+    ]
+    assert all(policy.ejected is None for policy in simulated.landmark.policies)
 
 
 def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:

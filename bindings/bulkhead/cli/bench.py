@@ -44,8 +44,8 @@ def bench(
     what: str = typer.Argument(
         ...,
         metavar="|".join(KNOWN),
-        help="boot: time to the first program; operations; policies: a wake, a pick; simulator: its speed, and SimPy's; "
-        "trace: reading traces.",
+        help="boot: time to the first program; operations; policies: a wake, a pick, a frame, a request; "
+        "simulator: its speed, and SimPy's; trace: reading traces.",
     ),
     mem: str = typer.Option("512M", help="Memory of the guest, and of the bare machine."),
     icount: str = typer.Option("2", help="2**SHIFT ns per instruction."),

@@ -25,7 +25,7 @@ class Suite:
 
 
 SUITES = {
-    "policies": Suite("bench_sched", None, "policy / step / vCPUs | ns"),
+    "policies": Suite("bench_sched", None, "policy / step / vCPUs, or domains | ns"),
     "trace": Suite("trace_bench", "records/s", "step / machine | records per second of CPU time"),
     "simulator": Suite(
         "sim_bench", "decisions/s", "scheduler / guests / vCPUs | decisions per second of CPU time"

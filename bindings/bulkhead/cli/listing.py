@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bulkhead.experiment.find import find_all
-from bulkhead.policies import KIND_TEXT, Policy, built_policies
+from bulkhead.policies import KIND_OPTION, KIND_TEXT, Policy, built_policies
 from bulkhead.sim.models import own_models
 from bulkhead.spec import MODEL_PREFIX, SpecError
 from bulkhead.text import suggest
@@ -18,11 +18,8 @@ ATTACK = "attack: "  # how the help of a model begins that is one
 console = Console(soft_wrap=True, highlight=False)
 
 
-GUEST_PREFIX = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}  # of a parameter in --guest
-
-
 def _parameters(policy: Policy) -> None:
-    own = f"of a guest: {GUEST_PREFIX[policy.kind]}."
+    own = f"of a guest: {KIND_OPTION[policy.kind]}."
     for prefix, table in (("", policy.parameters), (own, policy.domain_parameters)):
         for row in table:
             unit = "" if row.unit == "1" else f" {row.unit}"

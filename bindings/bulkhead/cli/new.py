@@ -27,6 +27,8 @@ next:
   ./bulkhead run {experiment} --backend sim --set {kind}={name}
 how to go on: docs/writing-a-policy.md"""
 
+# What else a kind may be called, as in `list policies`.
+ALIASES = {"sched": "scheduler", "memory": "memctl", "ring": "ringctl"}
 # Kinds that only the simulator hosts, and an experiment that compares them.
 SIMULATED = {"memctl": "memory_hoard", "ringctl": "io_isolation"}
 
@@ -49,6 +51,7 @@ def new(
     folder: Optional[Path] = typer.Option(None, "--in", help="a folder outside the checkout"),
 ) -> int:
     """Make the first version of a policy: complete, and yours to change."""
+    kind = ALIASES.get(kind, kind)
     if kind not in EXAMPLES:
         raise SpecError(f"new: there is no kind '{kind}'{suggest(kind, EXAMPLES)}")
     path = scaffold(kind, name, folder)

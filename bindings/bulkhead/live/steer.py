@@ -14,7 +14,7 @@ from typing import Protocol
 from bulkhead.live.desk import Answer
 from bulkhead.live.sample import Sample
 from bulkhead.live.watch import Session
-from bulkhead.policies import built_policies, choose, parse_policy
+from bulkhead.policies import built_policies, choose, option_of, parse_policy
 from bulkhead.prepare import check_entry
 from bulkhead.run import Run
 from bulkhead.spec import BulkheadError, Machine, PolicySpec, SpecError, TimelineEntry
@@ -58,6 +58,7 @@ class Done:
     policy: PolicySpec | None
     ordered_at: int  # ns since the guests were built: when the machine stood still for it
     done_at: int | None  # ns: when domain 0 had done it; None if the run ended with it
+    kind: str = "scheduler"  # of `policy`
 
 
 def _instant(when: int | str, what: str) -> int:
@@ -86,7 +87,7 @@ class Live:
         planned.sort(key=lambda entry: entry.at)
         self._machine, self._planned = machine, planned
         self._absent = tuple(sorted(absent_at_start(machine)))
-        self._policies = {entry.policy.name for entry in planned if entry.policy is not None}
+        self._policies = {(entry.kind, entry.policy.name) for entry in planned if entry.policy is not None}
         self._played: list[TimelineEntry] = []
         self._done: list[Done] = []
         self._run: Run | None = None
@@ -170,16 +171,21 @@ class Live:
         guest: str | None = None,
         argument: int = 0,
         policy: PolicySpec | str | None = None,
+        kind: str = "scheduler",
     ) -> Done:
-        """Carry out any action of a timeline now. SpecError for bad input, BulkheadError if it could not be done."""
+        """Carry out any action of a timeline now; `kind` is the policy's: scheduler, memory, ring.
+
+        SpecError for bad input, BulkheadError if it could not be done.
+        """
         self._check_running()
+        option_of(kind, action)
         if isinstance(policy, str):
-            policy = parse_policy("scheduler", policy)
-        entry = TimelineEntry(self.now, action, guest, argument, policy)
+            policy = parse_policy(kind, policy)
+        entry = TimelineEntry(self.now, action, guest, argument, policy, kind)
         self._check(entry)
         ordered_at = self.now
         answer = self._go_on(ordered_at, entry)
-        done = Done(action, guest, argument, policy, ordered_at, answer.done_at if answer else None)
+        done = Done(action, guest, argument, policy, ordered_at, answer.done_at if answer else None, kind)
         self._done.append(done)
         if answer is not None and answer.result != 0:
             why = REASONS.get(-answer.result, f"error {-answer.result}")
@@ -189,6 +195,14 @@ class Live:
     def swap_scheduler(self, policy: PolicySpec | str) -> Done:
         """Let another scheduler take over all guests as they run: "NAME[:p=v,...]" or a `Policy`. Weights stay."""
         return self.act("swap", policy=policy)
+
+    def swap_memory_policy(self, policy: PolicySpec | str) -> Done:
+        """Let another memory policy take over, as `swap_scheduler`; simulator only. Frames and weights stay."""
+        return self.act("swap", policy=policy, kind="memory")
+
+    def swap_ring_policy(self, policy: PolicySpec | str) -> Done:
+        """Let another ring policy take over, as `swap_scheduler`; simulator only. What is queued and weights stay."""
+        return self.act("swap", policy=policy, kind="ring")
 
     def set_weight(self, guest: str, weight: int) -> Done:
         """Give a guest another weight, 1 to 65535."""
@@ -259,18 +273,17 @@ class Live:
             raise SpecError("stop: the machine stands still already; say what it is to do")
         check_entry(self._machine, entry)
         if entry.policy is not None:
-            self._check_policy(entry.policy)
+            self._check_policy(entry.kind, entry.policy)
         if entry.action == "create" and self._lives(str(entry.guest)):
             raise SpecError(f"create {entry.guest}: {REASONS[17]}")
 
-    def _check_policy(self, policy: PolicySpec) -> None:
-        known = self._policies | set(built_policies("scheduler"))
-        if self._machine.sched is not None:
-            known.add(self._machine.sched.name)
-        choose("scheduler", policy)
-        if policy.name not in known:
+    def _check_policy(self, kind: str, policy: PolicySpec) -> None:
+        choose(kind, policy)
+        first: PolicySpec | None = getattr(self._machine, option_of(kind, "swap"))
+        known = {name for one, name in self._policies if one == kind} | set(built_policies(kind))
+        if policy.name not in known and (first is None or policy.name != first.name):
             raise SpecError(
-                f"swap: {policy.name} did not come with the machine, which has the schedulers that are built and those on "
+                f"swap: {policy.name} did not come with the machine, which has the policies that are built and those on "
                 "its timeline; put a swap to it there"
             )
 

@@ -16,7 +16,7 @@ from bulkhead.live.sample import Sample
 from bulkhead.live.snapshot import Account, sample_of
 from bulkhead.live.watch import carry_out
 from bulkhead.options import RunOptions
-from bulkhead.policies import PYTHON, ChosenPolicy, Policy, choose, domain_values
+from bulkhead.policies import PYTHON, ChosenPolicy, Policy, choose, domain_values, kind_number
 from bulkhead.prepare import check_machine, overhead
 from bulkhead.run import Run
 from bulkhead.schema import RECORD, constant, enum_value, group_mask, layout
@@ -103,8 +103,8 @@ def _rows(machine: Machine, entries: Sequence[TimelineEntry]) -> list[tuple[int,
 
 
 def _successors(entries: Sequence[TimelineEntry]) -> list[ChosenPolicy]:
-    """The schedulers that the entries swap in, one for each swap."""
-    return [choose("scheduler", entry.policy) for entry in entries if entry.policy is not None]
+    """The policies that the entries swap in, one for each swap."""
+    return [choose(entry.kind, entry.policy) for entry in entries if entry.policy is not None]
 
 
 def _object(kind: str, spec: PolicySpec, policy: ChosenPolicy) -> object:
@@ -120,8 +120,10 @@ def _costs(policy: ChosenPolicy | None, given: Costs | None) -> dict[str, int]:
     return (given or Costs.read(policy.policy.name if policy is not None else None)).instructions
 
 
-def _successor(chosen: ChosenPolicy, given: Costs | None) -> tuple[str, list[int], dict[str, int]]:
-    return str(chosen.policy.path), list(chosen.values), _costs(chosen, given)
+def _successor(chosen: ChosenPolicy, given: Costs | None) -> tuple[int, str, list[int], dict[str, int]]:
+    policy = chosen.policy
+    costs = _costs(chosen, given) if policy.kind == "scheduler" else {}
+    return kind_number(policy.kind), str(policy.path), list(chosen.values), costs
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class _Policies:
         )
 
     def known(self, swapped: list[ChosenPolicy]) -> dict[str, Policy]:
-        """By kind and name, with the schedulers that were swapped in."""
+        """By kind and name, with those that were swapped in."""
         chosen = (self.scheduler, self.memory, self.ring, *swapped)
         return {f"{p.policy.kind}:{p.policy.name}": p.policy for p in chosen if p is not None}
 

@@ -1,0 +1,110 @@
+// Every domain is to have what it works with: the frames that it used lately, by sampling, and those that it
+// missed. What is left goes to all by weight. When the machine cannot hold all working sets, nobody's part is
+// more than its working set, and they share by weight.
+//
+// Paper:    P. J. Denning, "The working set model for program behavior", CACM 11(5), 1968: the pages used in
+//           the last window are those that will be used next; the window is its tau. The size by sampled
+//           accessed bits, in a hypervisor: C. A. Waldspurger, "Memory resource management in VMware ESX
+//           Server", OSDI 2002, section 5.3.
+// Good at:  memory for whoever needs it now, whoever had it before; weights do not matter while all fits.
+// Bad at:   a guest that only pretends to use its memory has its part by weight; one that uses a page less
+//           than once in a window loses it. Denning takes a program out if its set does not fit; here it
+//           pages.
+// Bounds:   if all working sets (with the spare part) fit, each has its own; otherwise each domain has its
+//           own or at least its part of the machine by weight, within what others need to live. A set that
+//           grows shows at the next rebalance, one that shrinks after a window. Nobody is over its target for
+//           longer than the patience and two periods.
+#include "memctl/shares.hpp"
+
+namespace {
+
+using namespace bulkhead;
+namespace shares = memctl::shares;
+using memctl::Frames;
+
+class WorkingSet : public memctl::Policy {
+  public:
+    static constexpr std::size_t parts = 8; // of a window, each with the largest set that was seen in it
+    struct Domain : memctl::Domain {
+        Frames seen[parts];
+        RealTime until; // when the newest part is over
+        Frames last;    // by the last sample
+        Frames wanted;  // the working set, and something to spare
+    };
+
+    static constexpr plugin::Parameter parameters[] = {
+        {"window", "ms", "a page that was used within it belongs to the working set", 1'000, 10, 60'000},
+        {"spare", "%", "more than the working set, since it is estimated from samples", 10, 0, 200},
+        {"patience", "ms", "how long a domain may be over its target before frames are taken by force", 500,
+         0, 60'000},
+    };
+    static constexpr memctl::Text text{
+        .name = "working_set",
+        .summary = "to each what it works with, the rest by weight",
+        .good_at = "memory for whoever needs it now, whoever had it before",
+        .bad_at = "guests that pretend to use their memory, pages that are used seldom",
+        .source = "Denning, The working set model for program behavior, CACM 1968",
+    };
+
+    explicit WorkingSet(const memctl::Setup<WorkingSet>& setup)
+        : zones_{setup.zones}, frames_{setup.frames}, unreserved_{setup.frames},
+          part_{microseconds(setup.values[0] * 1'000 / static_cast<std::int64_t>(parts))},
+          spare_{setup.values[1]}, patience_{milliseconds(setup.values[2])} {}
+
+    bool admit(Domain& domain) {
+        domain.last = domain.has; // all of it, until something is known
+        return domain.least <= unreserved_;
+    }
+
+    void sample(Domain& domain, Frames looked_at, Frames used, RealTime) {
+        domain.last = Frames{(domain.has.count() * used.count() + looked_at.count() - 1) / looked_at.count()};
+    }
+
+    void rebalance(memctl::Plan<Domain> plan, RealTime now) {
+        Frames sum{};
+        for (std::size_t i = 0; i < plan.size(); ++i)
+            sum += plan.domain(i).wanted = estimate(plan.domain(i), now);
+        unreserved_ = shares::unreserved(plan, frames_, shares::own_bounds<Domain>);
+        if (sum <= frames_)
+            shares::fill(plan, frames_, shares::by_weight<Domain>,
+                         [](const Domain& domain) { return shares::Bounds{domain.wanted, domain.most}; });
+        else
+            shares::fill(plan, frames_, shares::by_weight<Domain>,
+                         [](const Domain& domain) { return shares::Bounds{domain.least, domain.wanted}; });
+    }
+
+    memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }
+    Frames reclaim(const Domain&, Frames over, Nanos late) { return late >= patience_ ? over : Frames{}; }
+
+  private:
+    // Each miss was of a page that had no frame, so used and missed frames together are the set's size at
+    // most; the largest in the window counts.
+    Frames estimate(Domain& domain, RealTime now) const {
+        const Frames missed{
+            static_cast<std::int64_t>(std::min<std::uint64_t>(domain.missed, most_of(domain)))};
+        const Frames seen = domain.last + missed;
+        for (std::size_t i = 0; i < parts && domain.until <= now; ++i) {
+            std::shift_right(std::begin(domain.seen), std::end(domain.seen), 1);
+            domain.seen[0] = Frames{};
+            domain.until = domain.until + part_;
+        }
+        domain.until = std::max(domain.until, now + Nanos{1});
+        domain.seen[0] = std::max(domain.seen[0], seen);
+        const Frames largest = *std::ranges::max_element(domain.seen);
+        return std::clamp(largest + Frames{largest.count() * spare_ / 100}, domain.least, domain.most);
+    }
+    static std::uint64_t most_of(const Domain& domain) {
+        return static_cast<std::uint64_t>(domain.most.count());
+    }
+
+    std::span<const memctl::Zone> zones_;
+    Frames frames_;
+    Frames unreserved_;
+    Nanos part_;
+    std::int64_t spare_;
+    Nanos patience_;
+};
+
+} // namespace
+
+BULKHEAD_MEMORY_POLICY(WorkingSet)
