@@ -13,8 +13,6 @@
 //           of any colour; frames that were given before it took over stay where they are.
 #include "memctl/shares.hpp"
 
-#include <bit>
-
 namespace {
 
 using namespace bulkhead;
@@ -50,12 +48,10 @@ class Coloring : public memctl::Policy {
     // As many free colours as it is to have, the lowest ones; it must be able to live in them.
     bool admit(Domain& domain) {
         std::int64_t wanted = domain.values[0] != 0 ? domain.values[0] : std::max(count() / parts_, one);
-        if (std::popcount(free_) < wanted)
-            return false;
         std::uint64_t mine = 0;
-        for (std::uint64_t left = free_; wanted > 0; --wanted, left &= left - 1)
+        for (std::uint64_t left = free_; wanted > 0 && left != 0; --wanted, left &= left - 1)
             mine |= left & -left;
-        if (room(mine) < domain.least)
+        if (wanted > 0 || room(mine) < domain.least)
             return false;
         domain.colours = mine;
         free_ &= ~mine;

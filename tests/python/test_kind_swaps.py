@@ -91,6 +91,7 @@ def test_a_memory_policy_takes_over_with_all_frames() -> None:
     machine = replace(
         MEMORIES,
         guests=(MEMORIES.guests[0], replace(MEMORIES.guests[1], memory=40 * MIB)),
+        memory=118 * MIB,
         memctl=PolicySpec("first_fit"),
         duration=2000 * MILLISECOND,
         timeline=(swap(800, "memory", "idle_tax"),),
@@ -145,7 +146,7 @@ def test_a_live_machine_swaps_them_by_hand() -> None:
         (swap(1, "disk", "drr"), "there is no kind of policy 'disk'; there is memory, ring, scheduler"),
         (swap(1, "memory", "drr"), "'drr' is a ring policy, not a memory policy; there is chaos, coloring"),
         (swap(1, "memory", "idle_tax", tax=200), "tax=200 is outside 0 to 99 %"),
-        (swap(1, "memory", "python:mine"), "no Python memory policy 'mine'"),
+        (swap(1, "memory", "python:mine"), "only a plug-in can take over"),
     ],
 )
 def test_impossible_swaps_are_refused(entry: TimelineEntry, message: str) -> None:
