@@ -105,7 +105,7 @@ class MemoryHost {
     std::vector<memctl::Zone> zones_;
     std::vector<std::vector<std::uint32_t>> free_; // frames of each zone, the next one last
     std::vector<std::unique_ptr<Entry>> entries_;  // in the order of admission
-    Policy first_; // the one that domains were given values for
+    Policy first_;                                 // the one that domains were given values for
     landmark::PolicyReport report_{};
 };
 

@@ -133,7 +133,7 @@ class RingHost {
     std::uint64_t submitted_ = 0;
     RealTime ask_again_ = RealTime::never();
     RealTime patience_ends_ = RealTime::never(); // when to look whether anybody has waited too long
-    Policy first_; // the one that domains were given values for
+    Policy first_;                               // the one that domains were given values for
     landmark::PolicyReport report_{};
 };
 
