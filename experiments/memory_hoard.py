@@ -114,7 +114,7 @@ FIGURE = Lines(
     panels=(
         Panel(
             path="throughput",
-            quantity=Quantity("pages used [1000/s]", factor=1e-3),
+            quantity=Quantity("pages used [1000/s]", factor=1e-3, log=True),
             title="(a) throughput",
         ),
         Panel(path="reclaim", quantity=Quantity("time [s]", factor=1e-9), title="(b) time to reclaim"),

@@ -1,6 +1,6 @@
-// Every domain is to have what it works with: the frames that it used lately, by sampling, and those that it
-// missed. What is left goes to all by weight. When the machine cannot hold all working sets, nobody's part is
-// more than its working set, and they share by weight.
+// Every domain is to have what it works with: the frames that it used lately, by sampling, or, if it misses
+// some, all that it has and those. What is left goes to all by weight. When the machine cannot hold all
+// working sets, nobody's part is more than its working set, and they share by weight.
 //
 // Paper:    P. J. Denning, "The working set model for program behavior", CACM 11(5), 1968: the pages used in
 //           the last window are those that will be used next; the window is its tau. The size by sampled
@@ -77,12 +77,12 @@ class WorkingSet : public memctl::Policy {
     Frames reclaim(const Domain&, Frames over, Nanos late) { return late >= patience_ ? over : Frames{}; }
 
   private:
-    // Each miss was of a page that had no frame, so used and missed frames together are the set's size at
-    // most; the largest in the window counts.
+    // Who misses pages works with more than it has, however few it comes to use while it waits for them. The
+    // largest set that was seen within the window counts.
     Frames estimate(Domain& domain, RealTime now) const {
         const Frames missed{
             static_cast<std::int64_t>(std::min<std::uint64_t>(domain.missed, most_of(domain)))};
-        const Frames seen = domain.last + missed;
+        const Frames seen = missed > Frames{} ? domain.has + missed : domain.last;
         for (std::size_t i = 0; i < parts && domain.until <= now; ++i) {
             std::shift_right(std::begin(domain.seen), std::end(domain.seen), 1);
             domain.seen[0] = Frames{};

@@ -9,7 +9,9 @@ using trace::Event;
 namespace {
 
 constexpr std::uint32_t alarm_order = first_own_order + 1;
-constexpr std::size_t sampled = 100; // pages of a guest in each period
+constexpr std::size_t sampled = 100;       // pages of a guest in each period
+constexpr std::int64_t most_by_force = 64; // frames at once, so that others may run in between
+constexpr Nanos between = microseconds(500);
 
 std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
@@ -33,7 +35,8 @@ MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t se
     };
     machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::memory),
                      plan_.policy ? plugin::abi_version : 0);
-    machine_->set_alarm(alarm_, machine_->now() + plan_.period);
+    look_at_ = machine_->now() + plan_.period;
+    machine_->set_alarm(alarm_, look_at_);
 }
 
 bool MemoryBackend::admit(Domain& domain, Frames least, Frames most, std::span<const std::int64_t> values,
@@ -101,6 +104,17 @@ void MemoryBackend::settle(Guest& guest) {
 }
 
 void MemoryBackend::on_alarm() {
+    if (machine_->now() >= look_at_)
+        look();
+    bool more = false;
+    for (auto& [id, guest] : guests_)
+        more |= take_by_force(guest);
+    machine_->set_alarm(alarm_, more ? std::min(look_at_, machine_->now() + between) : look_at_);
+}
+
+// At all domains, once in a period.
+void MemoryBackend::look() {
+    look_at_ = machine_->now() + plan_.period;
     for (auto& [id, guest] : guests_) {
         machine_->work_for(nullptr, plan_.look);
         if (guest.pages)
@@ -110,10 +124,9 @@ void MemoryBackend::on_alarm() {
     }
     host_.rebalance(machine_->now());
     for (auto& [id, guest] : guests_) {
-        take_by_force(guest);
+        guest.to_take = guest.pages ? host_.to_reclaim(DomainId{id}, machine_->now()).count() : 0;
         settle(guest);
     }
-    machine_->set_alarm(alarm_, machine_->now() + plan_.period);
 }
 
 // How many of the pages that were watched in this period were used in it; others are watched in the next one.
@@ -133,10 +146,12 @@ void MemoryBackend::sample(Guest& guest) {
     }
 }
 
-void MemoryBackend::take_by_force(Guest& guest) {
-    const Frames taken = host_.to_reclaim(guest.domain->id, machine_->now());
-    if (taken == Frames{} || !guest.pages)
-        return;
+// Some of what the policy wants; true if there is more to take. What the guest gave back meanwhile counts.
+bool MemoryBackend::take_by_force(Guest& guest) {
+    guest.to_take = std::min(guest.to_take, excess(*guest.domain));
+    const Frames taken{std::min(guest.to_take, most_by_force)};
+    if (taken == Frames{})
+        return false;
     for (std::int64_t i = 0; i < taken.count(); ++i)
         guest.pages->evict();
     host_.release(guest.domain->id, taken, machine_->now());
@@ -144,6 +159,8 @@ void MemoryBackend::take_by_force(Guest& guest) {
     account(guest);
     machine_->record(Event::memory_reclaim, guest.domain, bits(host_.has(guest.domain->id).count()),
                      bits(taken.count()));
+    guest.to_take -= taken.count();
+    return guest.to_take > 0;
 }
 
 bool MemoryBackend::use(const Domain& domain, std::size_t page) { return of(domain).pages->use(page); }

@@ -51,9 +51,11 @@ class MemoryBackend {
         std::optional<GuestPages> pages;
         RealTime ready{};
         std::vector<std::uint32_t> watched{}; // pages whose use in this period is the sample
+        std::int64_t to_take = 0;             // frames that the policy wants taken by force
     };
     void retarget(DomainId id, Frames target);
-    void take_by_force(Guest& guest);
+    void look();
+    bool take_by_force(Guest& guest);
     void sample(Guest& guest);
     void settle(Guest& guest);
     void account(const Guest& guest) const;
@@ -63,6 +65,7 @@ class MemoryBackend {
     MemoryPlan plan_;
     MemoryHost host_;
     Deadline alarm_;
+    RealTime look_at_{};
     std::uint64_t random_;
     std::map<std::uint16_t, Guest> guests_; // by domain
 };
