@@ -23,18 +23,51 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
+from bulkhead.planner import Reservation, plan
 from bulkhead.spec import MIB, GuestSpec, Machine, TimelineEntry
 
 NEIGHBOURS = find("noisy_neighbour")
 DODGER = "dodger"
 DODGER_AT = 200_000_000  # ns; who shares the pCPU with it may never get far enough to start
 VICTIMS = ("victim", "pinger")
+FRAME_US = 10_000
+RESERVED_US = {"victim": 3_000, "pinger": 1_000}  # of each frame
+
+
+def slots(noise: list[str]) -> dict[str, dict[str, int]]:
+    """A timetable: victim and pinger their parts, all others together half of the frame."""
+    wanted = [Reservation(name, work, FRAME_US) for name, work in RESERVED_US.items()]
+    wanted += [Reservation(name, FRAME_US // 2 // len(noise), FRAME_US) for name in noise]
+    return {name: slot.parameters() for name, slot in plan(wanted).items()}
+
+
+def reserve(machine: Machine) -> Machine:
+    """Gives each guest what a scheduler that knows reservations must be told."""
+    names = [guest.name for guest in machine.guests]
+    policy = machine.sched.name if machine.sched is not None else ""
+    if policy == "table":
+        given = slots([name for name in names if name not in VICTIMS])
+    elif policy == "rtds":
+        given = {name: {"budget": work, "period": FRAME_US} for name, work in RESERVED_US.items()}
+    else:
+        return machine
+    return replace(
+        machine, guests=tuple(replace(guest, sched=given.get(guest.name, {})) for guest in machine.guests)
+    )
 
 
 def machine(point: Point) -> Machine:
-    """A machine of noisy_neighbour; or, with a dodger in the place of the first hog, one like theft_of_service's."""
-    if point.text("case") != DODGER:
-        return NEIGHBOURS.machine(replace(point, levels={**point.levels, "victim": point.text("case")}))
+    """What runs at a point, with its reservations."""
+    return reserve(dodged(point) if point.text("case") == DODGER else neighbours(point))
+
+
+def neighbours(point: Point) -> Machine:
+    """A machine of noisy_neighbour."""
+    return NEIGHBOURS.machine(replace(point, levels={**point.levels, "victim": point.text("case")}))
+
+
+def dodged(point: Point) -> Machine:
+    """A machine like theft_of_service's: a dodger in the place of the first hog."""
     noise = ["tick_dodger", *["cpu_hog"] * (point.number("hogs") - 1)][: point.number("hogs")]
     guests = {"victim": "compute"} | {f"hog{i + 1}": workload for i, workload in enumerate(noise)}
     return Machine(
@@ -152,7 +185,8 @@ FIGURE = Lines(
     ),
 )
 
-SCHEDULERS = ("round_robin", "credit", "credit_sampled", "stride", "bvt", "credit2", "eevdf")
+BY_WEIGHT = ("round_robin", "credit", "credit_sampled", "stride", "bvt", "credit2", "eevdf")
+SCHEDULERS = (*BY_WEIGHT, "rtds", "table", "pinned")
 
 EXPERIMENT = Experiment(
     name="agreement",
@@ -162,7 +196,7 @@ EXPERIMENT = Experiment(
         Factor(
             BACKEND, "what carries the machine out", ("qemu", "sim"), ("qemu", "sim"), Choice(("qemu", "sim"))
         ),
-        Factor("sched", "scheduler", SCHEDULERS, SCHEDULERS[:3], Policies("scheduler")),
+        Factor("sched", "scheduler", SCHEDULERS, (*SCHEDULERS[:3], "table"), Policies("scheduler")),
         Factor(
             "case",
             "what the victim does, and beside what",

@@ -12,6 +12,8 @@ namespace bulkhead::sim {
 struct Costs {
     std::int64_t mark = 0;         // a guest's mark, from its last instruction until the record
     std::int64_t notify = 0;       // an event sent, until it is pending at its target
+    std::int64_t signal = 0;       // more, until a target that slept is awake
+    std::int64_t sent = 0;         // what is left of sending an event after that
     std::int64_t timer = 0;        // a deadline set before a block
     std::int64_t wait = 0;         // a block, until the vCPU counts as blocked
     std::int64_t yield = 0;        // a yield, until the scheduler is asked
@@ -21,21 +23,30 @@ struct Costs {
     std::int64_t junk = 0;         // a call with random arguments
     std::int64_t leave = 0;        // from the end of a call or interrupt to the guest's next instruction
     std::int64_t interrupt = 0;    // from a timer's or another pCPU's interrupt until timers are looked at
-    std::int64_t fire = 0;         // one vCPU's timer expires
+    std::int64_t fire = 0;         // one vCPU's timer expires, until it is awake
+    std::int64_t woke = 0;         // what is left of that once its vCPU is awake
     std::int64_t stop = 0;         // a vCPU is taken off the pCPU
-    std::int64_t pick = 0;         // the policy is asked, until the vCPU it chose runs or the pCPU halts
-    std::int64_t load = 0;         // more, if another vCPU's registers were on the pCPU
+    std::int64_t release = 0;      // the policy is told, until it is asked for another
+    std::int64_t requeue = 0;      // more, if its slice is over
+    std::int64_t pick = 0;         // the policy is asked, until its choice is made
+    std::int64_t rest = 0;         // more, if nobody can run and the pCPU halts
+    std::int64_t load = 0;         // before the chosen vCPU goes on, if another's registers were on the pCPU
     std::int64_t idle_exit = 0;    // from the interrupt that ends a halt until timers are looked at
     std::int64_t housekeeping = 0; // the hypervisor's own 10 ms timer, for each domain
     std::int64_t upcall = 0;       // guest: from its event callback back to its own work
     std::int64_t wait_check = 0;   // guest: before each block, and once more after the upcall
     std::int64_t glue = 0;         // guest: around each call
     std::int64_t loop = 0;         // guest: around each operation of 1000 instructions
+    std::int64_t ask = 0;          // guest: a pinger, before each request
+    std::int64_t take = 0;         // guest: a pinger, after each reply
+    std::int64_t serve = 0;        // guest: a responder, around each request's work
     std::int64_t handler = 0;      // guest: its handler of a page fault
     std::int64_t junk_own = 0;     // guest: makes up the arguments of such a call
     std::int64_t power_on = 0;     // before domain 0 runs
-    std::int64_t boot = 0;         // domain 0 before it builds the first guest
-    std::int64_t build = 0;        // domain 0 builds one guest
+    std::int64_t boot = 0;         // domain 0 before it builds the first guest, if there is one guest
+    std::int64_t boot_more = 0;    // and for each further one
+    std::int64_t build = 0;        // domain 0 builds the first guest
+    std::int64_t build_more = 0;   // more for a guest, for each that is built already
     std::int64_t start = 0;        // a guest's own start, until it begins its workload
 };
 
@@ -48,6 +59,8 @@ struct CostField {
 inline constexpr std::array cost_fields{
     CostField{"mark", &Costs::mark, "a guest's mark, until its record"},
     CostField{"notify", &Costs::notify, "an event sent, until it is pending at its target"},
+    CostField{"signal", &Costs::signal, "more, until a target that slept is awake"},
+    CostField{"sent", &Costs::sent, "what is left of sending an event after that"},
     CostField{"timer", &Costs::timer, "a deadline set before a block"},
     CostField{"wait", &Costs::wait, "a block, until the vCPU is blocked"},
     CostField{"yield", &Costs::yield, "a yield, until the scheduler is asked"},
@@ -57,10 +70,15 @@ inline constexpr std::array cost_fields{
     CostField{"junk", &Costs::junk, "a call with random arguments"},
     CostField{"leave", &Costs::leave, "from the end of a call or interrupt to the guest's next instruction"},
     CostField{"interrupt", &Costs::interrupt, "from an interrupt until timers are looked at"},
-    CostField{"fire", &Costs::fire, "one vCPU's timer expires"},
+    CostField{"fire", &Costs::fire, "one vCPU's timer expires, until it is awake"},
+    CostField{"woke", &Costs::woke, "what is left of that once its vCPU is awake"},
     CostField{"stop", &Costs::stop, "a vCPU is taken off its pCPU"},
-    CostField{"pick", &Costs::pick, "the policy is asked, until its choice runs or the pCPU halts"},
-    CostField{"load", &Costs::load, "more, if another vCPU's registers were on the pCPU"},
+    CostField{"release", &Costs::release, "the policy is told that it stopped"},
+    CostField{"requeue", &Costs::requeue, "more, if its slice is over"},
+    CostField{"pick", &Costs::pick, "the policy is asked, until its choice is made"},
+    CostField{"rest", &Costs::rest, "more, if nobody can run and the pCPU halts"},
+    CostField{"load", &Costs::load,
+              "before the chosen vCPU goes on, if another's registers were on the pCPU"},
     CostField{"idle_exit", &Costs::idle_exit,
               "from the interrupt that ends a halt until timers are looked at"},
     CostField{"housekeeping", &Costs::housekeeping, "the hypervisor's own 10 ms timer, for each domain"},
@@ -68,11 +86,16 @@ inline constexpr std::array cost_fields{
     CostField{"wait_check", &Costs::wait_check, "guest: before each block, and once more after the upcall"},
     CostField{"glue", &Costs::glue, "guest: around each call"},
     CostField{"loop", &Costs::loop, "guest: around each operation of 1000 instructions"},
+    CostField{"ask", &Costs::ask, "guest: a pinger, before each request"},
+    CostField{"take", &Costs::take, "guest: a pinger, after each reply"},
+    CostField{"serve", &Costs::serve, "guest: a responder, around the work for each request"},
     CostField{"handler", &Costs::handler, "guest: its handler of a page fault"},
     CostField{"junk_own", &Costs::junk_own, "guest: makes up the arguments of a random call"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs"},
-    CostField{"boot", &Costs::boot, "domain 0 before it builds the first guest"},
-    CostField{"build", &Costs::build, "domain 0 builds one guest"},
+    CostField{"boot", &Costs::boot, "domain 0 before it builds the first guest, if there is one guest"},
+    CostField{"boot_more", &Costs::boot_more, "and for each further one"},
+    CostField{"build", &Costs::build, "domain 0 builds the first guest"},
+    CostField{"build_more", &Costs::build_more, "more for a guest, for each that is built already"},
     CostField{"start", &Costs::start, "a guest's own start, until it begins its workload"},
 };
 static_assert(sizeof(Costs) == cost_fields.size() * sizeof(std::int64_t), "each cost has its row");

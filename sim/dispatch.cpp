@@ -129,10 +129,11 @@ void Machine::fire_due(Core& core) {
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
           static_cast<std::uint64_t>((now_ - deadline).count()));
-    const Nanos cost{options_.costs.fire};
-    bill(core, owner.domain, cost.count());
+    const Nanos cost{options_.costs.fire + options_.costs.woke};
+    bill(core, owner.domain, options_.costs.fire);
     owner.upcall = true;
     wake(owner, WakeCause::timer);
+    bill(core, owner.domain, options_.costs.woke);
     if (core.current != nullptr && core.current != &owner) {
         core.current->other_work += cost;
         call().charge(policy_, *owner.policy, cost); // after the wake, as in the hypervisor
@@ -176,9 +177,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::notify:
         ++domain.ledger.events_sent;
-        trace(core, Event::event_send, &vcpu, 0,
-              std::uint64_t{static_cast<Vcpu*>(step.target)->domain->id.value()} << 32);
-        signal(*static_cast<Vcpu*>(step.target));
+        send(core, vcpu, *static_cast<Vcpu*>(step.target));
         break;
     case Step::Call::wait:
         block(core, vcpu, step.until);
@@ -205,6 +204,14 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
             on_service(*this, vcpu, step.a, step.b);
         break;
     }
+}
+
+inline void Machine::send(Core& core, Vcpu& vcpu, Vcpu& target) {
+    trace(core, Event::event_send, &vcpu, 0, std::uint64_t{target.domain->id.value()} << 32);
+    if (target.waiting)
+        bill(core, vcpu.domain, options_.costs.signal);
+    signal(target);
+    bill(core, vcpu.domain, options_.costs.sent);
 }
 
 inline void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
@@ -250,21 +257,26 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     }
 }
 
+// The time until somebody is chosen is billed to whoever gave the pCPU up.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
+    Domain* payer = nullptr;
     if (core.current != nullptr) {
-        bill(core, core.current->domain, options_.costs.stop);
-        stop_current(core, may_run(*core.current)  ? core.reason
-                           : core.current->waiting ? Stop::blocked
-                                                   : Stop::paused);
+        payer = core.current->domain;
+        bill(core, payer, options_.costs.stop);
+        const Stop why = may_run(*core.current)  ? core.reason
+                         : core.current->waiting ? Stop::blocked
+                                                 : Stop::paused;
+        stop_current(core, why);
+        bill(core, payer, options_.costs.release + (why == Stop::slice_end ? options_.costs.requeue : 0));
     }
     while (core.current == nullptr) {
         core.need_dispatch = false;
         const auto answer = call().pick(policy_, incumbent_->pcpu(core.id), for_policy());
         ++decisions_;
         if (answer.vcpu == nullptr && answer.slice >= sched::least_slice)
-            return halt(core, answer.slice);
+            return halt(core, answer.slice, payer);
         if (Vcpu* vcpu = checked(answer, core))
-            start(core, *vcpu, answer.slice);
+            start(core, *vcpu, answer.slice, payer);
     }
 }
 
@@ -295,9 +307,9 @@ void Machine::stop_current(Core& core, Stop why) {
         offer(vcpu);
 }
 
-inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
+inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
     const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
-    bill(core, vcpu.domain, options_.costs.pick + load);
+    bill(core, payer, options_.costs.pick);
     core.loaded = core.current = &vcpu;
     if (vcpu.pcpu != core.id) {
         if (vcpu.timer.armed()) {
@@ -317,10 +329,11 @@ inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
     trace(core, Event::run_in, &vcpu, static_cast<std::uint64_t>(slice.count()),
           static_cast<std::uint64_t>(waited.count()));
     core.ends = now_ + slice;
+    bill(core, vcpu.domain, load);
 }
 
-inline void Machine::halt(Core& core, Nanos longest) {
-    bill(core, nullptr, options_.costs.pick);
+inline void Machine::halt(Core& core, Nanos longest, Domain* payer) {
+    bill(core, payer, options_.costs.pick + options_.costs.rest);
     end_stretch(core);
     core.loaded = nullptr;
     core.halted = true;

@@ -64,8 +64,8 @@ void Machine::start_at(RealTime start) {
     }
     for (Vcpu& vcpu : vcpus_)
         vcpu.since = start;
-    while (options_.housekeeping && housekeeping_.at < start)
-        cores_[0].timers.arm(housekeeping_, housekeeping_.at + milliseconds(10));
+    if (options_.housekeeping)
+        cores_[0].timers.arm(housekeeping_, start + milliseconds(10));
 }
 
 void Machine::describe(const Policy& policy) { sim::describe(report_, policy); }

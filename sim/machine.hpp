@@ -194,8 +194,9 @@ class Machine {
     void fire(Core& core, Vcpu& owner, RealTime deadline);
     void dispatch(Core& core);
     void stop_current(Core& core, sched::Stop why);
-    void start(Core& core, Vcpu& vcpu, Nanos slice);
-    void halt(Core& core, Nanos longest);
+    void start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer);
+    void halt(Core& core, Nanos longest, Domain* payer);
+    void send(Core& core, Vcpu& vcpu, Vcpu& target);
     static void refresh(Core& core);
     // wakeups.cpp
     [[nodiscard]] static bool may_run(const Vcpu& vcpu);

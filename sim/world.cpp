@@ -99,18 +99,30 @@ void World::proceed(std::span<const manifest::TimelineEntry> entries, std::vecto
     stopped_ = false;
 }
 
+// Domain 0 reads all that it was given before it builds anything.
+Nanos World::booting() const {
+    const auto more = static_cast<std::int64_t>(std::max<std::size_t>(plan_.guests.size(), 1) - 1);
+    return Nanos{machine_.costs().boot} + Nanos{machine_.costs().boot_more} * more;
+}
+
+Nanos World::building() const {
+    const auto others =
+        std::ranges::count_if(built_, [](const Domain* domain) { return domain != nullptr; }) - 1;
+    return Nanos{machine_.costs().build} + Nanos{machine_.costs().build_more} * others;
+}
+
 // Builds, then plays the timeline, then sleeps.
 Program World::domain0(Guest& me) {
-    co_await me.run(Nanos{machine_.costs().boot});
+    co_await me.run(booting());
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
         if (!plan_.guests[i].absent) {
             co_await me.control(Action::create, i, 0);
-            co_await me.run(Nanos{machine_.costs().build});
+            co_await me.run(building());
         }
+    co_await me.control(started, 0, 0);
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
         if (!plan_.guests[i].absent && !plan_.guests[i].start_paused)
             co_await me.control(Action::unpause, i, 0);
-    co_await me.control(started, 0, 0);
     while (played_ < plan_.timeline.size()) {
         const manifest::TimelineEntry entry = plan_.timeline[played_];
         if (const RealTime due = started_ + Nanos{entry.at}; me.now() < due) {
@@ -126,7 +138,7 @@ Program World::domain0(Guest& me) {
         }
         const std::int64_t result = result_;
         if (entry.action == Action::create && result == 0) {
-            co_await me.run(Nanos{machine_.costs().build});
+            co_await me.run(building());
             if (!plan_.guests[entry.target].start_paused)
                 co_await me.control(Action::unpause, entry.target, 0);
         }

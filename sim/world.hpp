@@ -120,6 +120,8 @@ class World {
     void serve(Domain& domain, std::uint64_t which, std::uint64_t argument);
     void admit(std::size_t index);
     void leave(const Domain& domain);
+    [[nodiscard]] Nanos booting() const;
+    [[nodiscard]] Nanos building() const; // of the guest that was created last
 
     Plan plan_;
     Machine machine_;

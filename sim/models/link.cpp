@@ -24,6 +24,7 @@ RealTime first_deadline(RealTime now, Nanos period, Nanos offset) {
 Program pinger(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const Nanos period = setup.microseconds("period_us");
+    const Nanos before{setup.world().machine().costs().ask}, take{setup.world().machine().costs().take};
     const std::uint64_t limit =
         setup.number("requests") == 0 ? UINT64_MAX : static_cast<std::uint64_t>(setup.number("requests"));
     while (setup.world().peer(setup.text("peer")) == nullptr)
@@ -37,9 +38,11 @@ Program pinger(Guest& me, ModelSetup setup) {
     while (me.now() < ends && sent < limit) {
         while (received < link.replied) {
             co_await me.mark(code(Mark::reply_received), received);
+            co_await me.run(take);
             ++received;
         }
         while (sent < limit && me.now() >= due && sent - received < Link::slots) {
+            co_await me.run(before);
             co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(due.since_start().count()));
             co_await me.mark(code(Mark::request_sent), sent);
             link.requested = ++sent;
@@ -61,7 +64,8 @@ Program pinger(Guest& me, ModelSetup setup) {
 
 Program responder(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
-    const Nanos work = setup.instructions(setup.number("work") * work_instructions);
+    const Nanos around{setup.world().machine().costs().serve};
+    const Nanos work = setup.instructions(setup.number("work") * work_instructions) + around;
     while (setup.world().peer(setup.text("peer")) == nullptr)
         co_await me.block(me.now() + look_again);
     Guest& peer = *setup.world().peer(setup.text("peer"));
