@@ -88,10 +88,17 @@ def certainty(result: Result) -> str:
     if not result.reproducible:
         return "not reproducible: one measurement, without instruction counting"
     size = "quick, " if result.quick else ""
-    duration = result.settings["duration_ms"].value
     return (
-        f"exact (deterministic): {size}{duration}\u00a0ms of virtual time at each point, seed {result.seed}"
+        f"exact (deterministic): {size}{_lengths(result)}\u00a0ms of virtual time at each point, "
+        f"seed {result.seed}"
     )
+
+
+def _lengths(result: Result) -> str:
+    """How long the points are, in ms: as they were asked to be, and up to the longest if some have a length of their own."""
+    asked = int(result.settings["duration_ms"].value)
+    longest = max(point.ledger.wall_ns for point in result.points) // 1_000_000  # with building the guests
+    return f"{asked}" if longest < 2 * asked else f"{asked} to {longest}"
 
 
 def caption_lines(text: str, result: Result) -> list[str]:
