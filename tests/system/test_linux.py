@@ -37,6 +37,16 @@ def test_four_vcpus_its_clocks_and_no_warning() -> None:
     assert_sound(run)
 
 
+def test_thirty_two_vcpus_flush_and_interrupt_each_other() -> None:
+    jobs = ("cpus", "threads:32:32", "log")
+    run = run_linux(linux("linux", *jobs, vcpus=32))
+    assert_done(run, "linux", *jobs)
+    assert results(run.consoles["linux"], "cpus")[0]["online"] == "32"
+    row = results(run.consoles["linux"], "threads")[0]
+    assert (row["cpus"], row["barriers"], row["stale"]) == ("32", "32", "0"), said(run)
+    assert_sound(run)
+
+
 def test_a_guest_does_what_it_is_asked_through_xenstore() -> None:
     """It gives memory back, and later powers off, though its own init would stay for ever."""
     timeline = (

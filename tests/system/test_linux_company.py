@@ -13,7 +13,7 @@ from machines import CRASHED, MILLISECOND, assert_sound, said, scheduler
 
 from bulkhead import GuestSpec, PolicySpec, Run, TimelineEntry
 from bulkhead.linux.report import results
-from bulkhead.spec import SECOND
+from bulkhead.spec import MIB, SECOND
 
 REBOOTED = 1  # SHUTDOWN_reboot
 PERIOD_US, SLOT_US = 20_000, 4_000
@@ -139,6 +139,14 @@ def test_a_guest_that_reboots_starts_anew() -> None:
     assert run.exit_status == 5, said(run)
     assert len(results(run.consoles["linux"], "boot")) == 2, said(run)
     assert [int(record["a"]) for record in run.select("domain_shutdown")] == [REBOOTED, REBOOTED], said(run)
+    assert_sound(run)
+
+
+def test_eight_in_two_gib_reach_user_space_and_power_off() -> None:
+    run = run_linux(*(linux(f"linux{number}", "cpus") for number in range(8)), memory=2048 * MIB, seconds=200)
+    assert run.exit_status == 0, said(run)
+    for number in range(8):
+        assert_done(run, f"linux{number}", "cpus")
     assert_sound(run)
 
 

@@ -1,11 +1,11 @@
-# Compiles the C and C++ files of FOLDERS to objects below OUT, in a guest (the job `compile`) and on the host alike, from
-# this project's root: same compiler, same sources, same bytes.
+# Compiles the C and C++ files of FOLDERS, and files that it names, to objects below OUT, in a guest (the job `compile`) and
+# on the host alike, from this project's root: same compiler, same sources, same bytes.
 CC = gcc-12
 CXX = g++-12
 FOLDERS = workloads/linux/programs
 OUT = /tmp/out
 
-sources := $(sort $(foreach folder,$(FOLDERS),$(wildcard $(folder)/*.c $(folder)/*.cpp)))
+sources := $(sort $(filter %.c %.cpp,$(FOLDERS)) $(foreach folder,$(FOLDERS),$(wildcard $(folder)/*.c $(folder)/*.cpp)))
 objects := $(sources:%=$(OUT)/%.o)
 
 all: $(objects)
