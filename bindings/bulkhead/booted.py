@@ -32,6 +32,7 @@ STOP_POLL_SECONDS = 0.0005
 PANICKED = 4
 TIME_OVER = 5
 BASE_TIMEOUT = 60.0  # seconds of this computer for start-up
+TIMEOUT_PER_PCPU = 10.0  # for each further pCPU's
 TIMEOUT_PER_SECOND = 120.0  # per second of the machine
 
 
@@ -71,7 +72,11 @@ class Booted:
         self._held, self._later = held, batches(machine.timeline)[1:]
         self._accel = choose_accel(machine)
         image, manifest = prepare(machine, self._accel)
-        self._limit = options.host_timeout or BASE_TIMEOUT + TIMEOUT_PER_SECOND * machine.duration / SECOND
+        self._limit = options.host_timeout or (
+            BASE_TIMEOUT
+            + TIMEOUT_PER_PCPU * (machine.pcpus - 1)
+            + TIMEOUT_PER_SECOND * machine.duration / SECOND
+        )
         self._ended: _Ended | None = None
         with ExitStack() as stack:
             scratch = stack.enter_context(Scratch())
