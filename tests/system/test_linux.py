@@ -21,9 +21,19 @@ def test_the_command_boots_it_to_user_space_and_off(command) -> None:  # type: i
     assert "linux| RESULT name=memory status=0" in result.stdout
 
 
-def test_four_vcpus_its_clocks_and_no_warning() -> None:
-    jobs = ("cpus", "clocks:4:200", "micro:null_call:fork:exec:page_fault:signal:context_switch", "log")
-    run = run_linux(linux("linux", *jobs, vcpus=4))
+def test_four_vcpus_at_work_with_right_clocks_and_no_warning() -> None:
+    micro = "micro:null_call:fork:exec:page_fault:signal:context_switch"
+    jobs = (
+        "cpus",
+        "clocks:4:200",
+        micro,
+        "traps",
+        "hotplug:2",
+        "sysbench-cpu:1:4",
+        "sysbench-memory:16:4",
+        "log",
+    )
+    run = run_linux(linux("linux", *jobs, image="sysbench", vcpus=4))
     assert_done(run, "linux", *jobs)
     assert run.exit_status == 0
     console = run.consoles["linux"]
@@ -34,6 +44,10 @@ def test_four_vcpus_its_clocks_and_no_warning() -> None:
         error = abs(samples[-1][clock] - samples[0][clock] - machine)
         assert error <= machine * PARTS_PER_MILLION / 1e6, (clock, error, said(run))
     assert len(results(console, "micro")) == 6 + 1, said(run)
+    taken = [(row["without"], row["with"]) for row in results(console, "hotplug") if "round" in row]
+    assert taken == [("3", "4")] * 2, said(run)
+    assert int(results(console, "sysbench-cpu")[0]["events"]) > 1000, said(run)
+    assert float(results(console, "sysbench-memory")[0]["mib"]) == 16, said(run)
     assert_sound(run)
 
 

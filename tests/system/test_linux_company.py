@@ -152,7 +152,7 @@ def test_eight_in_two_gib_reach_user_space_and_power_off() -> None:
 
 def test_three_at_once_repeat_to_the_bit() -> None:
     def once() -> str:
-        guests = (linux("one", vcpus=2), linux("two"), linux("three", words="quiet nosmp"))
+        guests = (linux("one", vcpus=2), linux("two"), linux("three"))
         run = run_linux(*guests, seconds=4, sched=scheduler())
         assert run.exit_status == 5, said(run)
         assert_sound(run)
