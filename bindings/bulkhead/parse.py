@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from bulkhead.text import parse_integer, parse_size, split_pairs, suggest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
-SCHED_PREFIX = "sched."  # a domain parameter of the scheduler, in --dom0
 POLICY_FIELDS = ("sched", "memctl", "ringctl")  # FIELD.NAME is a domain parameter of that policy
 INT64 = (-(1 << 63), (1 << 63) - 1)
 
@@ -70,19 +69,31 @@ def _default_name(kernel: str, taken: Iterable[str]) -> str:
     return name
 
 
-def parse_guest(text: str, taken: Iterable[str] = ()) -> GuestSpec:
-    """One --guest. `taken` are the names that are already used."""
-    pairs = split_pairs(text, "--guest", EXAMPLE)
+def _read(
+    option: str,
+    pairs: Mapping[str, str],
+    known: Mapping[str, tuple[str, Callable[[str, str], Any]]],
+    policies: Mapping[str, str],
+) -> dict[str, Any]:
+    """Fields and their values: of `known` options, and of parameters POLICY.NAME, which go to the field of that policy."""
     values: dict[str, Any] = {}
     for key, value in pairs.items():
         policy, dot, parameter = key.partition(".")
-        if dot and policy in POLICY_FIELDS:
-            values.setdefault(policy, {})[parameter] = parse_integer(value, f"--guest {key}", *INT64)
+        if dot and policy in policies:
+            given = values.setdefault(policies[policy], {})
+            given[parameter] = parse_integer(value, f"{option} {key}", *INT64)
             continue
-        if key not in GUEST_OPTIONS:
-            raise SpecError(f"--guest: unknown option '{key}'{suggest(key, GUEST_OPTIONS)}")
-        field, read = GUEST_OPTIONS[key]
-        values[field] = read(value, f"--guest {key}")
+        if key not in known:
+            raise SpecError(f"{option}: unknown option '{key}'{suggest(key, known)}")
+        field, read = known[key]
+        values[field] = read(value, f"{option} {key}")
+    return values
+
+
+def parse_guest(text: str, taken: Iterable[str] = ()) -> GuestSpec:
+    """One --guest. `taken` are the names that are already used."""
+    own = {policy: policy for policy in POLICY_FIELDS}
+    values = _read("--guest", split_pairs(text, "--guest", EXAMPLE), GUEST_OPTIONS, own)
     if "kernel" not in values:
         raise SpecError(f"--guest: kernel=PATH is missing; write for example {EXAMPLE}")
     values.setdefault("name", _default_name(values["kernel"], taken))
@@ -101,17 +112,8 @@ def parse_guests(texts: list[str]) -> tuple[GuestSpec, ...]:
 
 def parse_dom0(text: str) -> dict[str, Any]:
     """--dom0: domain 0's part of a Machine, as keyword arguments."""
-    values: dict[str, Any] = {}
-    for key, value in split_pairs(text, "--dom0", DOM0_EXAMPLE).items():
-        if key.startswith(SCHED_PREFIX):
-            sched = values.setdefault("dom0_sched", {})
-            sched[key.removeprefix(SCHED_PREFIX)] = parse_integer(value, f"--dom0 {key}", *INT64)
-            continue
-        if key not in DOM0_OPTIONS:
-            raise SpecError(f"--dom0: unknown option '{key}'{suggest(key, DOM0_OPTIONS)}")
-        field, read = DOM0_OPTIONS[key]
-        values[field] = read(value, f"--dom0 {key}")
-    return values
+    pairs = split_pairs(text, "--dom0", DOM0_EXAMPLE)
+    return _read("--dom0", pairs, DOM0_OPTIONS, {"sched": "dom0_sched"})
 
 
 def parse_icount(text: str) -> int | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from bulkhead.experiment.answers import checksum, reported
 from bulkhead.experiment.runner import Request, run_experiment
+from bulkhead.metrics.schema import mark_codes
 from bulkhead.sim import Costs, models, simulate
 from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError
 
@@ -126,3 +128,20 @@ def test_what_it_cannot_simulate_is_refused_in_one_line(kernel: str, cmdline: st
     machine = replace(MACHINE, guests=(GuestSpec("x", kernel, cmdline, memory=4 * MIB),))
     with pytest.raises(SpecError, match=message):
         simulate(machine)
+
+
+def test_sporadic_releases_keep_their_distance() -> None:
+    guest = GuestSpec("rare", "model:sporadic", "gap_us=500 mean_us=900 work_us=40", memory=4 * MIB)
+    run = simulate(replace(MACHINE, guests=(guest,), duration=2000 * MILLISECOND))
+    releases = run.select("mark", "rare", mark_codes()["deadline"])["b"].astype(np.int64)
+    distances = np.diff(releases)
+    assert distances.min() >= 500_000
+    assert distances.mean() == pytest.approx(1_400_000, rel=0.15)
+
+
+def test_bursts_and_pauses_have_their_means() -> None:
+    guest = GuestSpec("bursts", "model:on_off", "on_us=700 off_us=900", memory=4 * MIB)
+    run = simulate(replace(MACHINE, guests=(guest,), duration=4000 * MILLISECOND))
+    bursts = len(run.select("mark", "bursts", mark_codes()["operations"]))
+    assert run.landmark.ledger["bursts"].guest_ns / bursts == pytest.approx(700_000, rel=0.15)
+    assert 4_000_000_000 / bursts == pytest.approx(1_600_000, rel=0.15)
