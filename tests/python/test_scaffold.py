@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkhead.cli.new import new
 from bulkhead.scaffold import scaffold
 from bulkhead.spec import SpecError
 
@@ -34,3 +35,14 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     scaffold("scheduler", "mine", tmp_path)
     with pytest.raises(SpecError, match="already"):
         scaffold("scheduler", "mine", tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "base"), [("memory", "memctl"), ("ring", "ringctl"), ("sched", "sched")])
+def test_a_kind_has_the_name_of_its_list_and_of_its_option(tmp_path: Path, kind: str, base: str) -> None:
+    assert new(kind, "mine", tmp_path) == 0
+    assert f"class Mine : public {base}::Policy" in (tmp_path / "mine.cpp").read_text(encoding="utf-8")
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="new: there is no kind 'memories'"):
+        new("memories", "mine", tmp_path)
