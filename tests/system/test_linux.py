@@ -64,8 +64,8 @@ def test_thirty_two_vcpus_flush_and_interrupt_each_other() -> None:
 def test_a_guest_does_what_it_is_asked_through_xenstore() -> None:
     """It gives memory back, and later powers off, though its own init would stay for ever."""
     timeline = (
-        TimelineEntry(14 * SECOND, "set_memory", "linux", 112 * MIB),
-        TimelineEntry(18 * SECOND, "shutdown", "linux"),
+        TimelineEntry(11 * SECOND, "set_memory", "linux", 112 * MIB),
+        TimelineEntry(16 * SECOND, "shutdown", "linux"),
     )
     guest = linux("linux", "memory", "sleep:3", "memory", words="quiet bulkhead.end=stay")
     run = run_linux(guest, timeline=timeline)

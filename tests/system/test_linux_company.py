@@ -129,13 +129,13 @@ def test_a_bystander_gets_and_answers_the_same_whatever_becomes_of_the_others() 
     assert any("rounds=40 value=" in line for line in answers(alone))
     with_others, by_itself = whole_slots(beside), whole_slots(alone)
     both = with_others.keys() & by_itself.keys()
-    assert len(both) > 2000 and len(both) > 0.9 * max(len(with_others), len(by_itself))  # the rest: it slept
+    assert len(both) > 1500 and len(both) > 0.9 * max(len(with_others), len(by_itself))  # the rest: it slept
     assert max(abs(with_others[number] - by_itself[number]) for number in both) < SWITCH
     assert_sound(alone)
 
 
 def test_a_guest_that_reboots_starts_anew() -> None:
-    run = run_linux(linux(words="quiet bulkhead.end=reboot"), seconds=29)
+    run = run_linux(linux(words="quiet bulkhead.end=reboot"), seconds=23)
     assert run.exit_status == 5, said(run)
     assert len(results(run.consoles["linux"], "boot")) == 2, said(run)
     assert [int(record["a"]) for record in run.select("domain_shutdown")] == [REBOOTED, REBOOTED], said(run)
