@@ -3,6 +3,7 @@
 CC = gcc-12
 CXX = g++-12
 FOLDERS = workloads/linux/programs
+DEFINITIONS = -D__XEN_INTERFACE_VERSION__=0x00040e00 -DBULKHEAD_FREESTANDING
 OUT = /tmp/out
 
 sources := $(sort $(filter %.c %.cpp,$(FOLDERS)) $(foreach folder,$(FOLDERS),$(wildcard $(folder)/*.c $(folder)/*.cpp)))
@@ -16,4 +17,4 @@ $(OUT)/%.c.o: %.c
 
 $(OUT)/%.cpp.o: %.cpp
 	mkdir -p $(@D)
-	$(CXX) -std=c++23 -O2 -ffreestanding -fno-exceptions -fno-rtti -fno-pic -mcmodel=kernel -I. -c $< -o $@
+	$(CXX) -std=c++23 -O2 $(DEFINITIONS) -ffreestanding -fno-exceptions -fno-rtti -fno-pic -mcmodel=kernel -I. -c $< -o $@
