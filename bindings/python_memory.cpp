@@ -13,29 +13,43 @@ namespace {
 
 using Domain = Seen<memctl::Domain>;
 
-// The machine's memory. Valid as long as the machine.
-struct MemoryView {
-    std::span<const memctl::Zone> zones;
-    std::int64_t frames;
+// The machine's memory.
+class MemoryView final : public AnyView {
+  public:
+    explicit MemoryView(const memctl::Machine& machine)
+        : zones_{*machine.zones}, count_{machine.zone_count}, frames_{machine.frames} {}
+    [[nodiscard]] std::span<const memctl::Zone> zones() const { return {&zones_.get(), count_}; }
+    [[nodiscard]] Frames frames() const { return frames_; }
+    void empty() override { zones_.empty(); }
+
+  private:
+    View<const memctl::Zone> zones_; // the first of them
+    std::uint32_t count_;
+    Frames frames_;
 };
 
 void create(void* policy, const plugin::Host& host, const memctl::Machine& machine, const std::int64_t*) {
     const py::gil_scoped_acquire locked;
-    adopt(policy, plugin::Kind::memory)
-        .call("_start", HostView{&host},
-              MemoryView{{machine.zones, machine.zone_count}, machine.frames.count()});
+    PythonPolicy& self = adopt(policy, plugin::Kind::memory);
+    self.call("_start", self.keep(HostView{host}), self.keep(MemoryView{machine}));
+}
+
+// True or False, numpy's as well: what Python only takes for true or false is a forgotten answer.
+bool truth(const py::handle& given) {
+    py::detail::make_caster<bool> read;
+    if (!read.load(given, false))
+        throw py::cast_error{};
+    return py::detail::cast_op<bool>(read);
 }
 
 memctl::Grant read_grant(PythonPolicy& policy, const py::object& answer) {
     constexpr const char* expected = "choose must return None, or a zone and a number of frames";
-    return policy.answer(memctl::Grant::none(), expected, [&] {
+    return policy.answer(memctl::Grant::none(), answer, expected, [&] {
         if (answer.is_none())
             return memctl::Grant::none();
-        const auto pair = answer.cast<py::tuple>();
-        if (pair.size() != 2)
-            throw py::type_error{expected};
-        return memctl::Grant{memctl::ZoneId{pair[0].cast<std::uint16_t>()},
-                             Frames{pair[1].cast<std::int64_t>()}};
+        const auto [zone, frames] = pair_of(answer);
+        static_cast<void>(whole_number(zone));
+        return memctl::Grant{memctl::ZoneId{zone.cast<std::uint16_t>()}, Frames{whole_number(frames)}};
     });
 }
 
@@ -47,10 +61,14 @@ void rebalance(void* policy, memctl::Row* rows, std::uint32_t count, RealTime no
         domains.append(self.view_of(static_cast<Domain&>(*rows[i].domain)));
     const py::object answer = self.call("rebalance", domains, ns(now));
     constexpr const char* expected = "rebalance must return a target in frames for each of its domains";
-    const auto targets = self.answer(std::vector<std::int64_t>{}, expected, [&] {
-        auto read = answer.cast<std::vector<std::int64_t>>();
+    const auto targets = self.answer(std::vector<std::int64_t>{}, answer, expected, [&] {
+        if (!py::isinstance<py::sequence>(answer))
+            throw py::cast_error{};
+        std::vector<std::int64_t> read;
+        for (const py::handle target : answer.cast<py::sequence>())
+            read.push_back(whole_number(target));
         if (read.size() != count)
-            throw py::type_error{expected};
+            throw py::cast_error{};
         return read;
     });
     for (std::size_t i = 0; i < targets.size(); ++i)
@@ -65,7 +83,8 @@ constexpr memctl::Hooks hooks{
             const py::gil_scoped_acquire locked;
             PythonPolicy& self = python_self(policy);
             const py::object answer = self.call("admit", self.view_of(static_cast<Domain&>(domain)));
-            return self.answer(false, "admit must return True or False", [&] { return answer.cast<bool>(); });
+            return self.answer(false, answer, "admit must return True or False",
+                               [&] { return truth(answer); });
         },
     .depart =
         [](void* policy, memctl::Domain& domain) {
@@ -94,8 +113,8 @@ constexpr memctl::Hooks hooks{
             PythonPolicy& self = python_self(policy);
             const py::object answer =
                 self.call("reclaim", self.view_of(static_cast<Domain&>(domain)), over.count(), late.count());
-            return self.answer(Frames{}, "reclaim must return a number of frames",
-                               [&] { return Frames{answer.cast<std::int64_t>()}; });
+            return self.answer(Frames{}, answer, "reclaim must return a number of frames",
+                               [&] { return Frames{whole_number(answer)}; });
         },
     .tune =
         [](void* policy, memctl::Domain& domain) {
@@ -113,22 +132,40 @@ std::shared_ptr<PythonPolicy> make_memory_policy(py::object object, std::string 
 }
 
 void add_memory_views(py::module_& module) {
-    py::class_<MemoryView>(module, "MemoryHost")
-        .def_readonly("frames", &MemoryView::frames)
-        .def_property_readonly("zones", [](const MemoryView& view) {
-            std::vector<std::pair<std::int64_t, std::int64_t>> zones;
-            for (const memctl::Zone& zone : view.zones)
-                zones.emplace_back(zone.frames.count(), zone.free.count());
-            return zones;
-        });
-    py::class_<View<Domain>>(module, "MemoryDomain", py::dynamic_attr())
-        .def_property_readonly("id", [](const View<Domain>& view) { return view.get().id.value(); })
-        .def_property_readonly("weight", [](const View<Domain>& view) { return view.get().weight; })
-        .def_property_readonly("least", [](const View<Domain>& view) { return view.get().least.count(); })
-        .def_property_readonly("most", [](const View<Domain>& view) { return view.get().most.count(); })
-        .def_property_readonly("has", [](const View<Domain>& view) { return view.get().has.count(); })
-        .def_property_readonly("target", [](const View<Domain>& view) { return view.get().target.count(); })
-        .def_property_readonly("missed", [](const View<Domain>& view) { return view.get().missed; });
+    py::class_<MemoryView>(module, "MemoryHost", "The memory that there is for domains, in frames of 4 KiB.")
+        .def_property_readonly(
+            "frames", [](const MemoryView& view) { return view.frames().count(); }, "of all zones")
+        .def_property_readonly(
+            "zones",
+            [](const MemoryView& view) {
+                std::vector<std::pair<std::int64_t, std::int64_t>> zones;
+                for (const memctl::Zone& zone : view.zones())
+                    zones.emplace_back(zone.frames.count(), zone.free.count());
+                return zones;
+            },
+            "(frames, free) of each zone, as it is now");
+    py::class_<View<Domain>>(module, "MemoryDomain",
+                             "A domain, as a memory policy sees it, from admit to depart; in frames of 4 "
+                             "KiB. It takes any other attribute that the policy wants to keep with it.",
+                             py::dynamic_attr())
+        .def_property_readonly(
+            "id", [](const View<Domain>& view) { return view.get().id.value(); }, "its number")
+        .def_property_readonly(
+            "weight", [](const View<Domain>& view) { return view.get().weight; },
+            "relative share, 1 to 65535")
+        .def_property_readonly(
+            "least", [](const View<Domain>& view) { return view.get().least.count(); },
+            "frames it cannot live without, at least 1")
+        .def_property_readonly(
+            "most", [](const View<Domain>& view) { return view.get().most.count(); }, "frames; its size")
+        .def_property_readonly(
+            "has", [](const View<Domain>& view) { return view.get().has.count(); }, "frames")
+        .def_property_readonly(
+            "target", [](const View<Domain>& view) { return view.get().target.count(); },
+            "frames that it is to have; 0 until its first rebalance")
+        .def_property_readonly(
+            "missed", [](const View<Domain>& view) { return view.get().missed; },
+            "times that it wanted a frame it did not have, since the last rebalance");
 }
 
 } // namespace bulkhead::python

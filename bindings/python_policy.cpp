@@ -1,6 +1,7 @@
 #include "bindings/python_policy.hpp"
 
 #include "bindings/parts.hpp"
+#include "plugin/policy.hpp"
 
 namespace bulkhead::python {
 
@@ -16,15 +17,31 @@ PythonPolicy::PythonPolicy(py::object object, std::string name, std::uint32_t pa
     descriptor_.parameter_count = parameters;
     descriptor_.policy_bytes = sizeof(PythonPolicy*);
     descriptor_.domain_bytes = domain_bytes;
+    descriptor_.traits =
+        object_.attr("work_conserving").cast<bool>() ? 0 : static_cast<std::uint32_t>(plugin::Trait::idles);
     descriptor_.hooks = hooks;
 }
 
 PythonPolicy::~PythonPolicy() {
     const py::gil_scoped_acquire locked;
-    for (PyObject* view : views_)
-        py::handle{view}.dec_ref();
+    retire();
+    for (const auto& [python, view] : std::exchange(views_, {}))
+        py::handle{python}.dec_ref();
     object_ = {};
     failure_.reset();
+}
+
+void PythonPolicy::retire() {
+    const py::gil_scoped_acquire locked;
+    for (const auto& [python, view] : views_)
+        view->empty();
+}
+
+// Names the class and what it answered.
+void PythonPolicy::set_type_error(const py::object& given, const char* expected) const {
+    const auto text = py::str(py::type::of(object_).attr("__qualname__")).cast<std::string>() + "." +
+                      expected + ", not " + py::repr(given).cast<std::string>();
+    PyErr_SetString(PyExc_TypeError, text.c_str());
 }
 
 void PythonPolicy::rethrow() {
@@ -49,26 +66,34 @@ std::pair<sim::Policy, std::shared_ptr<PythonPolicy>> make_python_policy(plugin:
                                                       : make_ring_policy;
     auto made = make(object, std::move(name), static_cast<std::uint32_t>(values.size()));
     PythonPolicy::under_construction(kind) = made.get();
-    return {sim::Policy{&made->descriptor(), made, std::move(values)}, made};
+    sim::Policy policy{&made->descriptor(), made, std::move(values)};
+    policy.retire = [python = made.get()] { python->retire(); };
+    return {std::move(policy), made};
 }
 
 void add_python_policies(py::module_& module) {
-    py::class_<HostView>(module, "Host")
-        .def_property_readonly("pcpus", [](const HostView& view) { return view.host->pcpus; })
-        .def("now", [](const HostView& view) { return ns(view.host->now(view.host->context)); })
-        .def("random", [](const HostView& view) { return view.host->random(view.host->context); })
+    py::class_<HostView>(module, "Host", "The services of the machine that a policy runs in.")
+        .def_property_readonly(
+            "pcpus", [](const HostView& view) { return view.get().pcpus; },
+            "how many there are; 0 for memory and ring policies")
+        .def(
+            "now", [](const HostView& view) { return ns(view.get().now(view.get().context)); },
+            "real time [ns]")
+        .def(
+            "random", [](const HostView& view) { return view.get().random(view.get().context); },
+            "64 bits from the run's seed")
         .def(
             "note",
             [](const HostView& view, std::uint64_t code, std::uint64_t value) {
-                view.host->note(view.host->context, code, value);
+                view.get().note(view.get().context, code, value);
             },
-            py::arg("code"), py::arg("value"))
+            py::arg("code"), py::arg("value"), "a policy_note record in the trace")
         .def(
             "kick",
             [](const HostView& view, std::uint16_t pcpu) {
-                view.host->kick(view.host->context, PcpuId{pcpu});
+                view.get().kick(view.get().context, PcpuId{pcpu});
             },
-            py::arg("pcpu"));
+            py::arg("pcpu"), "have a pCPU stop its vCPU and ask again; schedulers only");
     add_scheduler_views(module);
     add_memory_views(module);
     add_ring_views(module);

@@ -6,19 +6,34 @@
 
 #include <optional>
 #include <pybind11/pybind11.h>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace bulkhead::python {
 
-// What Python holds of an object of the machine. The machine's object may go first; then it is empty.
+// What Python holds of an object of the machine. The machine's object may go first: then it is emptied, and
+// who reads it raises ValueError.
+class AnyView {
+  public:
+    virtual ~AnyView() = default;
+    virtual void empty() = 0;
+};
+
 template<class T>
-struct View {
-    T* object = nullptr;
+class View final : public AnyView {
+  public:
+    explicit View(T& object) : object_{&object} {}
+    [[nodiscard]] bool is_empty() const { return object_ == nullptr; }
     [[nodiscard]] T& get() const {
-        if (object == nullptr)
-            throw pybind11::value_error{"this object is gone; a policy must forget it when it is told so"};
-        return *object;
+        if (is_empty())
+            throw pybind11::value_error{
+                "this object is gone; a policy must forget it when it is told so, and "
+                "nothing of a machine outlives its run"};
+        return *object_;
     }
+    void empty() override { object_ = nullptr; }
+
+  private:
+    T* object_;
 };
 
 // An object of a kind's contract with the view that Python has of it: a reference that the policy owns.
@@ -51,18 +66,22 @@ class PythonPolicy {
             return pybind11::none{};
         }
     }
-    // Reads an answer with `read`; what it throws, and a value that is no such thing, is the policy's
-    // failure, about which `expected` says what was. Then, and after a failure, the answer is `other`.
+    // Reads what a hook answered with `read`; what it throws, and a value that is no such thing, is the
+    // policy's failure, about which `expected` says what was. Then, and after a failure, the answer is
+    // `other`.
     template<class T, class Read>
-    T answer(T other, const char* expected, Read&& read) {
+    T answer(T other, const pybind11::object& given, const char* expected, Read&& read) {
         if (failure_)
             return other;
         try {
             return read();
         } catch (const pybind11::cast_error&) {
-            PyErr_SetString(PyExc_TypeError, expected);
+            set_type_error(given, expected);
         } catch (const pybind11::builtin_exception& error) {
             error.set_error();
+        } catch (pybind11::error_already_set& error) {
+            failure_.emplace(error);
+            return other;
         }
         pybind11::error_already_set error;
         failure_.emplace(error);
@@ -73,38 +92,71 @@ class PythonPolicy {
 
     template<class T>
     pybind11::handle view_of(T& object) {
-        if (!object.view) {
-            object.view = pybind11::cast(View<T>{&object}).release();
-            views_.insert(object.view.ptr());
-        }
+        if (!object.view)
+            object.view = keep(View<T>{object});
         return object.view;
+    }
+    // A view that is emptied with all others.
+    template<class V>
+    pybind11::handle keep(V view) {
+        const pybind11::handle kept = pybind11::cast(std::move(view)).release();
+        views_.emplace(kept.ptr(), &kept.cast<V&>());
+        return kept;
     }
     // The object goes: whoever keeps its view has an empty one.
     template<class T>
     void forget(T& object) {
         if (!object.view)
             return;
-        object.view.template cast<View<T>&>().object = nullptr;
-        views_.erase(object.view.ptr());
+        const auto found = views_.find(object.view.ptr());
+        found->second->empty();
+        views_.erase(found);
         object.view.dec_ref();
         object.view = {};
     }
+    // Forgets every object of a type that is as asked for.
+    template<class T, class Which>
+    void forget_all(Which&& which) {
+        std::vector<T*> gone;
+        for (const auto& [python, view] : views_)
+            if (const auto* one = dynamic_cast<View<T>*>(view); one && !one->is_empty() && which(one->get()))
+                gone.push_back(&one->get());
+        for (T* object : gone)
+            forget(*object);
+    }
+    // The machine, or its place in it, goes: all views are empty from here on. Called with or without the
+    // lock.
+    void retire();
 
     // The one of a kind that this thread made last: what a `create` hook is for.
     [[nodiscard]] static PythonPolicy*& under_construction(plugin::Kind kind);
 
   private:
+    void set_type_error(const pybind11::object& given, const char* expected) const;
+
     pybind11::object object_;
     std::string name_;
     plugin::Descriptor descriptor_{};
-    std::unordered_set<PyObject*> views_;
+    std::unordered_map<PyObject*, AnyView*> views_; // Python's object owns it, and this a reference to that
     std::optional<pybind11::error_already_set> failure_;
 };
 
-// The services that every kind has. Valid as long as the machine.
-struct HostView {
-    const plugin::Host* host;
-};
+// The services that every kind has.
+using HostView = View<const plugin::Host>;
+
+// A number that a hook answered with: no text, no float, and no truth value either.
+inline std::int64_t whole_number(const pybind11::handle& given) {
+    if (PyBool_Check(given.ptr()))
+        throw pybind11::cast_error{};
+    return given.cast<std::int64_t>();
+}
+// A tuple or list of two that a hook answered with.
+inline std::pair<pybind11::object, pybind11::object> pair_of(const pybind11::handle& given) {
+    const bool listed = PyTuple_Check(given.ptr()) || PyList_Check(given.ptr());
+    if (!listed || pybind11::len(given) != 2)
+        throw pybind11::cast_error{};
+    return {given[pybind11::int_{0}], given[pybind11::int_{1}]};
+}
 
 inline PythonPolicy& python_self(void* policy) { return **static_cast<PythonPolicy**>(policy); }
 inline std::int64_t ns(RealTime time) { return time.since_start().count(); }

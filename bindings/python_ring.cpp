@@ -14,17 +14,18 @@ using Request = Seen<ringctl::Request>;
 
 void create(void* policy, const plugin::Host& host, std::uint32_t depth, const std::int64_t*) {
     const py::gil_scoped_acquire locked;
-    adopt(policy, plugin::Kind::ring).call("_start", HostView{&host}, depth);
+    PythonPolicy& self = adopt(policy, plugin::Kind::ring);
+    self.call("_start", self.keep(HostView{host}), depth);
 }
 
 ringctl::Decision read_decision(PythonPolicy& policy, const py::object& answer) {
     constexpr const char* expected = "next must return None, a request, or the instant in ns to ask again";
-    return policy.answer(ringctl::Decision::nothing(), expected, [&] {
+    return policy.answer(ringctl::Decision::nothing(), answer, expected, [&] {
         if (answer.is_none())
             return ringctl::Decision::nothing();
         if (py::isinstance<View<Request>>(answer))
             return ringctl::Decision::serve(answer.cast<View<Request>&>().get());
-        return ringctl::Decision::wait(RealTime{answer.cast<std::int64_t>()});
+        return ringctl::Decision::wait(RealTime{whole_number(answer)});
     });
 }
 
@@ -52,8 +53,11 @@ constexpr ringctl::Hooks hooks{
     .detach =
         [](void* policy, ringctl::Ring& ring) {
             const py::gil_scoped_acquire locked;
-            python_self(policy).call("detach", seen(python_self(policy), ring));
-            python_self(policy).forget(static_cast<Ring&>(ring));
+            PythonPolicy& self = python_self(policy);
+            self.call("detach", seen(self, ring));
+            // Those in service are served to their end, but the policy hears no more of them.
+            self.forget_all<Request>([&](const Request& request) { return request.ring == &ring; });
+            self.forget(static_cast<Ring&>(ring));
         },
     .enqueue =
         [](void* policy, ringctl::Request& request, RealTime now) {
@@ -94,30 +98,59 @@ std::shared_ptr<PythonPolicy> make_ring_policy(py::object object, std::string na
 }
 
 void add_ring_views(py::module_& module) {
-    py::class_<View<Domain>>(module, "RingDomain", py::dynamic_attr())
-        .def_property_readonly("id", [](const View<Domain>& view) { return view.get().id.value(); })
-        .def_property_readonly("rings", [](const View<Domain>& view) { return view.get().rings; })
-        .def_property_readonly("weight", [](const View<Domain>& view) { return view.get().weight; });
-    py::class_<View<Ring>>(module, "Ring", py::dynamic_attr())
-        .def_property_readonly("number", [](const View<Ring>& view) { return view.get().number; })
-        .def_property_readonly("domain", [](const View<Ring>& view) {
-            return py::reinterpret_borrow<py::object>(static_cast<Domain*>(view.get().domain)->view);
-        });
-    py::class_<View<Request>>(module, "Request", py::dynamic_attr())
-        .def_property_readonly("ring",
-                               [](const View<Request>& view) {
-                                   return py::reinterpret_borrow<py::object>(
-                                       static_cast<Ring*>(view.get().ring)->view);
-                               })
-        .def_property_readonly("number", [](const View<Request>& view) { return view.get().number; })
-        .def_property_readonly("sector", [](const View<Request>& view) { return view.get().sector; })
-        .def_property_readonly("bytes", [](const View<Request>& view) { return view.get().bytes; })
+    py::class_<View<Domain>>(module, "RingDomain",
+                             "A domain, as a ring policy sees it. It takes any other attribute that the "
+                             "policy wants to keep with it.",
+                             py::dynamic_attr())
+        .def_property_readonly(
+            "id", [](const View<Domain>& view) { return view.get().id.value(); }, "its number")
+        .def_property_readonly(
+            "rings", [](const View<Domain>& view) { return view.get().rings; },
+            "attached ones, with the one in the hands of attach or detach")
+        .def_property_readonly(
+            "weight", [](const View<Domain>& view) { return view.get().weight; },
+            "relative share, 1 to 65535");
+    py::class_<View<Ring>>(module, "Ring",
+                           "A ring of a domain, from attach to detach. It takes any other attribute that the "
+                           "policy wants to keep with it.",
+                           py::dynamic_attr())
+        .def_property_readonly(
+            "number", [](const View<Ring>& view) { return view.get().number; },
+            "of the device's rings, from 0")
+        .def_property_readonly(
+            "domain",
+            [](const View<Ring>& view) {
+                return py::reinterpret_borrow<py::object>(static_cast<Domain*>(view.get().domain)->view);
+            },
+            "the RingDomain that it is of");
+    py::class_<View<Request>>(module, "Request",
+                              "A block request, from enqueue until complete, withdraw, or the detach of its "
+                              "ring. It takes any other attribute that the policy wants to keep with it.",
+                              py::dynamic_attr())
+        .def_property_readonly(
+            "ring",
+            [](const View<Request>& view) {
+                return py::reinterpret_borrow<py::object>(static_cast<Ring*>(view.get().ring)->view);
+            },
+            "the Ring that it came by")
+        .def_property_readonly(
+            "number", [](const View<Request>& view) { return view.get().number; },
+            "in the order in which the device's requests came")
+        .def_property_readonly(
+            "sector", [](const View<Request>& view) { return view.get().sector; },
+            "of 512 bytes, on the device")
+        .def_property_readonly(
+            "bytes", [](const View<Request>& view) { return view.get().bytes; }, "how many it moves")
         .def_property_readonly(
             "write",
-            [](const View<Request>& view) { return view.get().operation == ringctl::Operation::write; })
-        .def_property_readonly("arrived", [](const View<Request>& view) { return ns(view.get().arrived); })
-        .def_property_readonly("estimate",
-                               [](const View<Request>& view) { return view.get().estimate.count(); });
+            [](const View<Request>& view) { return view.get().operation == ringctl::Operation::write; },
+            "True for a write, False for a read")
+        .def_property_readonly(
+            "arrived", [](const View<Request>& view) { return ns(view.get().arrived); },
+            "ns of real time, when it was queued")
+        .def_property_readonly(
+            "estimate", [](const View<Request>& view) { return view.get().estimate.count(); },
+            "ns of the device's time for it, by the host's model; at least 1");
 }
 
 } // namespace bulkhead::python

@@ -14,20 +14,19 @@ using Pcpu = Seen<sched::Pcpu>;
 
 void create(void* policy, const plugin::Host& host, sched::Pcpu*, const std::int64_t*) {
     const py::gil_scoped_acquire locked;
-    adopt(policy, plugin::Kind::scheduler).call("_start", HostView{&host});
+    PythonPolicy& self = adopt(policy, plugin::Kind::scheduler);
+    self.call("_start", self.keep(HostView{host}));
 }
 
 sched::Decision read_decision(PythonPolicy& policy, const py::object& answer) {
     constexpr const char* expected = "pick must return None, or a vCPU (or None) and a slice in ns";
     constexpr sched::Decision wrong{nullptr, Nanos{}};
-    return policy.answer(wrong, expected, [&] {
+    return policy.answer(wrong, answer, expected, [&] {
         if (answer.is_none())
             return sched::Decision::idle();
-        const auto pair = answer.cast<py::tuple>();
-        if (pair.size() != 2)
-            throw py::type_error{expected};
-        sched::Vcpu* vcpu = pair[0].is_none() ? nullptr : &pair[0].cast<View<Vcpu>&>().get();
-        return sched::Decision{vcpu, Nanos{pair[1].cast<std::int64_t>()}};
+        const auto [who, slice] = pair_of(answer);
+        sched::Vcpu* vcpu = who.is_none() ? nullptr : &who.cast<View<Vcpu>&>().get();
+        return sched::Decision{vcpu, Nanos{whole_number(slice)}};
     });
 }
 
@@ -92,27 +91,49 @@ std::shared_ptr<PythonPolicy> make_scheduler(py::object object, std::string name
 }
 
 void add_scheduler_views(py::module_& module) {
-    py::class_<View<Domain>>(module, "SchedDomain", py::dynamic_attr())
-        .def_property_readonly("id", [](const View<Domain>& view) { return view.get().id.value(); })
-        .def_property_readonly("vcpus", [](const View<Domain>& view) { return view.get().vcpus; })
-        .def_property_readonly("weight", [](const View<Domain>& view) { return view.get().weight; })
-        .def_property_readonly("cap", [](const View<Domain>& view) { return view.get().cap; });
-    py::class_<View<Pcpu>>(module, "SchedPcpu", py::dynamic_attr())
-        .def_property_readonly("id", [](const View<Pcpu>& view) { return view.get().id.value(); });
-    py::class_<View<Vcpu>>(module, "SchedVcpu", py::dynamic_attr())
-        .def_property_readonly("domain",
-                               [](const View<Vcpu>& view) {
-                                   return py::reinterpret_borrow<py::object>(
-                                       static_cast<Domain*>(view.get().domain)->view);
-                               })
-        .def_property_readonly("id", [](const View<Vcpu>& view) { return view.get().id.value(); })
-        .def_property_readonly("last_pcpu",
-                               [](const View<Vcpu>& view) { return view.get().last_pcpu.value(); })
-        .def_property_readonly("affinity", [](const View<Vcpu>& view) { return view.get().affinity; })
+    py::class_<View<Domain>>(module, "SchedDomain",
+                             "A domain, as a scheduler sees it. It takes any other attribute that the policy "
+                             "wants to keep with it.",
+                             py::dynamic_attr())
+        .def_property_readonly(
+            "id", [](const View<Domain>& view) { return view.get().id.value(); }, "its number")
+        .def_property_readonly(
+            "vcpus", [](const View<Domain>& view) { return view.get().vcpus; },
+            "attached ones, with the one in the hands of attach or detach")
+        .def_property_readonly(
+            "weight", [](const View<Domain>& view) { return view.get().weight; },
+            "relative share, 1 to 65535")
+        .def_property_readonly(
+            "cap", [](const View<Domain>& view) { return view.get().cap; }, "% of one pCPU, 0 for none");
+    py::class_<View<Pcpu>>(
+        module, "SchedPcpu",
+        "A physical CPU. It takes any other attribute that the policy wants to keep with it.",
+        py::dynamic_attr())
+        .def_property_readonly(
+            "id", [](const View<Pcpu>& view) { return view.get().id.value(); }, "its number, from 0");
+    py::class_<View<Vcpu>>(module, "SchedVcpu",
+                           "A virtual CPU, from attach to detach. It takes any other attribute that the "
+                           "policy wants to keep with it.",
+                           py::dynamic_attr())
+        .def_property_readonly(
+            "domain",
+            [](const View<Vcpu>& view) {
+                return py::reinterpret_borrow<py::object>(static_cast<Domain*>(view.get().domain)->view);
+            },
+            "the Domain that it is of")
+        .def_property_readonly(
+            "id", [](const View<Vcpu>& view) { return view.get().id.value(); },
+            "its number in the domain, from 0")
+        .def_property_readonly(
+            "last_pcpu", [](const View<Vcpu>& view) { return view.get().last_pcpu.value(); },
+            "number of the pCPU where it runs or ran last, or should start")
+        .def_property_readonly(
+            "affinity", [](const View<Vcpu>& view) { return view.get().affinity; },
+            "bit n: it may run on pCPU n")
         .def(
             "may_run_on",
             [](const View<Vcpu>& view, std::uint16_t pcpu) { return view.get().may_run_on(PcpuId{pcpu}); },
-            py::arg("pcpu"));
+            py::arg("pcpu"), "whether its affinity allows that pCPU");
 }
 
 } // namespace bulkhead::python

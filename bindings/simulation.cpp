@@ -193,13 +193,22 @@ class Simulation {
           world_{opened_.policy, complete(make_plan(settings, guests, timeline, successors))} {
         check();
     }
+    ~Simulation() {
+        for (PythonPolicy* policy : written())
+            policy->retire();
+    }
+    Simulation(const Simulation&) = delete;
+    Simulation& operator=(const Simulation&) = delete;
 
-    // True while there is more to do.
+    // True while there is more to do. What a policy in Python raised comes before what followed from it.
     bool run(std::uint64_t events) {
         bool more = false;
-        {
+        try {
             const py::gil_scoped_release unlocked;
             more = world_.run(events);
+        } catch (...) {
+            check();
+            throw;
         }
         check();
         return more;
@@ -217,6 +226,12 @@ class Simulation {
         world_.proceed(read_timeline(timeline), open_all(successors, instruction_));
     }
     [[nodiscard]] const std::vector<std::string>& consoles() const { return world_.consoles(); }
+    [[nodiscard]] std::vector<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>> blocks() const {
+        std::vector<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>> rows;
+        for (const sim::BlockCount& count : world_.block_counts())
+            rows.emplace_back(count.domain.value(), count.requests, count.bytes);
+        return rows;
+    }
     std::uint64_t decisions() { return world_.machine().decisions(); }
 
     // The landmark page and the ledger's rows, as they would lie in RAM.
@@ -254,11 +269,19 @@ class Simulation {
         return plan;
     }
 
-    // An exception of a policy in Python ends the run; Ctrl-C does as well.
-    void check() {
+    // The policies in Python among the three.
+    [[nodiscard]] std::vector<PythonPolicy*> written() const {
+        std::vector<PythonPolicy*> all;
         for (const Opened* opened : {&opened_, memory_ ? &*memory_ : nullptr, ring_ ? &*ring_ : nullptr})
             if (opened != nullptr && opened->python)
-                opened->python->rethrow();
+                all.push_back(opened->python.get());
+        return all;
+    }
+
+    // An exception of a policy in Python ends the run; Ctrl-C does as well.
+    void check() {
+        for (PythonPolicy* policy : written())
+            policy->rethrow();
         if (PyErr_CheckSignals() != 0)
             throw py::error_already_set{};
     }
@@ -268,6 +291,27 @@ class Simulation {
     std::optional<Opened> memory_, ring_;
     sim::World world_;
 };
+
+// A machine that cannot be as it was described; to Python a ValueError that no policy can have raised.
+struct Refused : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+template<class Do>
+auto refusing(Do&& act) {
+    try {
+        return act();
+    } catch (const std::invalid_argument& error) {
+        throw Refused{error.what()};
+    } catch (const py::value_error& error) {
+        throw Refused{error.what()};
+    }
+}
+
+template<class... Arguments>
+std::unique_ptr<Simulation> make_simulation(const Arguments&... arguments) {
+    return refusing([&] { return std::make_unique<Simulation>(arguments...); });
+}
 
 py::list cost_rows() {
     py::list rows;
@@ -291,6 +335,7 @@ py::list model_rows() {
 
 void add_simulation(py::module_& module) {
     add_python_policies(module);
+    py::register_exception<Refused>(module, "Refused", PyExc_ValueError);
     py::class_<GuestRow>(module, "SimGuest")
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
                       std::uint32_t, bool, std::vector<std::int64_t>, bool, std::int64_t,
@@ -309,16 +354,23 @@ void add_simulation(py::module_& module) {
              py::arg("dom0_weight"), py::arg("dom0_sched_values"), py::arg("end_when_idle"), py::arg("costs"),
              py::arg("frames") = 1, py::arg("disk") = Values{}, py::arg("paging") = Values{});
     py::class_<Simulation>(module, "Simulation")
-        .def(py::init<py::object, std::string, std::vector<std::int64_t>, Settings, std::vector<GuestRow>,
-                      std::vector<TimelineRow>, std::vector<SuccessorRow>, std::optional<PolicyRow>,
-                      std::optional<PolicyRow>>(),
+        .def(py::init(
+                 &make_simulation<py::object, std::string, std::vector<std::int64_t>, Settings,
+                                  std::vector<GuestRow>, std::vector<TimelineRow>, std::vector<SuccessorRow>,
+                                  std::optional<PolicyRow>, std::optional<PolicyRow>>),
              py::arg("policy"), py::arg("name"), py::arg("values"), py::arg("settings"), py::arg("guests"),
              py::arg("timeline"), py::arg("successors"), py::arg("memory") = py::none(),
              py::arg("ring") = py::none())
-        .def("run", &Simulation::run, py::arg("events"))
+        .def(
+            "run",
+            [](Simulation& simulation, std::uint64_t events) {
+                return refusing([&] { return simulation.run(events); });
+            },
+            py::arg("events"))
         .def("summary", &Simulation::summary)
         .def("proceed", &Simulation::proceed, py::arg("timeline"), py::arg("successors"))
         .def("answers", &Simulation::answers)
+        .def("blocks", &Simulation::blocks)
         .def_property_readonly("consoles", &Simulation::consoles)
         .def_property_readonly("stopped", &Simulation::stopped)
         .def_property_readonly("stopped_at", &Simulation::stopped_at)

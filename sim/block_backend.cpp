@@ -76,7 +76,16 @@ void BlockBackend::answered(const RingHost::Request& request, Nanos service) {
                      static_cast<std::uint64_t>(service.count()));
     const auto number = port.numbers_.extract(request.number);
     port.done_.push_back(number.mapped());
+    ++port.answered_;
+    port.bytes_ += request.bytes;
     machine_->send_event(domain);
+}
+
+std::vector<BlockCount> BlockBackend::counts() const {
+    std::vector<BlockCount> all;
+    for (const auto& [domain, front] : fronts_)
+        all.push_back({DomainId{domain}, front.port.answered_, front.port.bytes_});
+    return all;
 }
 
 void BlockBackend::on_alarm() {

@@ -29,7 +29,7 @@ class DiskPort {
   private:
     friend class BlockBackend;
     std::uint32_t ring_ = 0;
-    std::uint64_t submitted_ = 0;
+    std::uint64_t submitted_ = 0, answered_ = 0, bytes_ = 0;
     std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
     std::deque<std::uint64_t> done_;
 };
@@ -39,6 +39,11 @@ struct BlockPlan {
     Disk disk{};
     Nanos submit{};   // hypervisor's work for a request that comes in
     Nanos complete{}; // and for one that is done
+};
+
+struct BlockCount {
+    DomainId domain{};
+    std::uint64_t requests = 0, bytes = 0; // those that were answered
 };
 
 class BlockBackend {
@@ -56,6 +61,8 @@ class BlockBackend {
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }
     [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }
+    // What was done for each domain that ever had a ring, since the start.
+    [[nodiscard]] std::vector<BlockCount> counts() const;
 
   private:
     struct Front {

@@ -71,6 +71,8 @@ void Machine::start_at(RealTime start) {
 void Machine::describe(const Policy& policy) { sim::describe(report_, policy); }
 
 void Machine::install(Policy policy) {
+    if (incumbent_ && incumbent_->policy().retire)
+        incumbent_->policy().retire();
     former_ = std::move(incumbent_); // a hook of it may still be on the stack
     incumbent_ = std::make_unique<Incumbent>(std::move(policy), host_);
     incumbent_->start();

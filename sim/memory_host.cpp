@@ -29,6 +29,8 @@ MemoryHost::~MemoryHost() = default;
 void MemoryHost::install(Policy policy) {
     if (report_.ejected == 0)
         describe(report_, policy);
+    if (policy_.retire)
+        policy_.retire();
     policy_ = std::move(policy);
     hooks_ = static_cast<const memctl::Hooks*>(policy_.descriptor->hooks);
     desk_.start_arena();

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -24,6 +25,8 @@ struct Policy {
     const plugin::Descriptor* descriptor = nullptr;
     std::shared_ptr<const void> keep;
     std::vector<std::int64_t> values; // effective parameters, in the table's order
+    // Called when another takes over, before anything that the policy was told of goes.
+    std::function<void()> retire{};
 
     [[nodiscard]] static std::vector<std::int64_t> defaults(const plugin::Descriptor& descriptor) {
         std::vector<std::int64_t> values;
@@ -72,8 +75,11 @@ void copy_text(char (&to)[size], const char* from) {
 inline void describe(landmark::PolicyReport& report, const Policy& policy) {
     copy_text(report.name, policy.descriptor->name);
     report.kind = static_cast<std::uint32_t>(policy.descriptor->kind);
-    report.parameter_count = policy.descriptor->parameter_count;
-    std::ranges::copy(policy.values, report.parameters);
+    report.parameter_count =
+        std::min<std::uint32_t>(policy.descriptor->parameter_count, plugin::max_parameters);
+    std::ranges::copy_n(policy.values.begin(),
+                        static_cast<std::ptrdiff_t>(std::min(policy.values.size(), plugin::max_parameters)),
+                        report.parameters);
 }
 
 } // namespace bulkhead::sim

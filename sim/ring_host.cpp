@@ -23,6 +23,8 @@ RingHost::~RingHost() = default;
 void RingHost::install(Policy policy) {
     if (report_.ejected == 0)
         describe(report_, policy);
+    if (policy_.retire)
+        policy_.retire();
     policy_ = std::move(policy);
     const plugin::Descriptor& descriptor = *policy_.descriptor;
     hooks_ = static_cast<const ringctl::Hooks*>(descriptor.hooks);

@@ -96,6 +96,7 @@ class World {
     // The guest's own domain, its disk, and the machine's memory; the latter only for models that page.
     static Domain& domain_of(Guest& me) { return *static_cast<Vcpu&>(me).domain; }
     BlockBackend& block_device();
+    [[nodiscard]] std::vector<BlockCount> block_counts() const;
     DiskPort& disk_port(Guest& me);
     MemoryBackend& memory() { return *memory_; }
 

@@ -4,14 +4,15 @@ from bootstrap.build import build_dir
 
 __path__.append(str(build_dir("release") / "bindings"))  # the compiled module lives where it was built
 
-from bulkhead.live.sample import DomainRates, Rates, Sample, rates
+from bulkhead.live.sample import Blocks, DomainRates, Rates, Sample, rates
 from bulkhead.live.steer import Done, Live
 from bulkhead.live.watch import Watch
 from bulkhead.machine import RunOptions
-from bulkhead.memory_policy import MemoryPolicy
+from bulkhead.memory_policy import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.metrics.trace import Trace
+from bulkhead.policies import Parameter
 from bulkhead.result import Result, read_result
-from bulkhead.ring_policy import RingPolicy
+from bulkhead.ring_policy import Request, Ring, RingDomain, RingPolicy
 from bulkhead.run import (
     DomainLedger,
     Landmark,
@@ -21,7 +22,7 @@ from bulkhead.run import (
     Stretch,
     Versions,
 )
-from bulkhead.scheduler import Decision, Scheduler, Stop
+from bulkhead.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu
 from bulkhead.sim import Costs
 from bulkhead.spec import (
     BulkheadError,
@@ -39,26 +40,36 @@ Guest = GuestSpec
 Policy = PolicySpec
 
 __all__ = [
+    "Blocks",
     "BulkheadError",
     "Costs",
     "Decision",
     "Disk",
+    "Domain",
     "DomainLedger",
     "DomainRates",
     "Done",
     "Guest",
     "GuestSpec",
+    "Host",
     "Landmark",
     "Live",
     "Machine",
+    "MemoryDomain",
+    "MemoryHost",
     "MemoryPolicy",
     "Paging",
+    "Parameter",
+    "Pcpu",
     "PcpuLedger",
     "Policy",
     "PolicyReport",
     "PolicySpec",
     "Rates",
+    "Request",
     "Result",
+    "Ring",
+    "RingDomain",
     "RingPolicy",
     "Run",
     "RunOptions",
@@ -70,6 +81,7 @@ __all__ = [
     "Timeline",
     "TimelineEntry",
     "Trace",
+    "Vcpu",
     "Versions",
     "Watch",
     "rates",

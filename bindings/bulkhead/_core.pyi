@@ -76,6 +76,9 @@ class SimSettings:
         paging: dict[str, int] = {},
     ) -> None: ...
 
+class Refused(ValueError):
+    """A machine that cannot be as it was described; never what a policy in Python raised."""
+
 class Simulation:
     progress: float
     decisions: int
@@ -101,6 +104,8 @@ class Simulation:
     ) -> None: ...
     def answers(self) -> list[tuple[int, int]]: ...
     consoles: list[str]
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """(domain, requests answered, their bytes) of every domain with a block ring, since the start."""
     def summary(self) -> tuple[bytes, bytes]: ...
     def take_ring(self, pcpu: int) -> np.ndarray[Any, np.dtype[Any]]: ...
 

@@ -132,7 +132,7 @@ def choose(kind: str, spec: PolicySpec) -> ChosenPolicy:
     if spec.name.startswith(PYTHON):
         return _python(kind, spec)
     policy = _find(kind, spec.name)
-    return ChosenPolicy(policy, _effective(policy, policy.parameters, spec.parameters, "parameter"))
+    return ChosenPolicy(policy, effective(policy, policy.parameters, spec.parameters, "parameter"))
 
 
 def domain_values(
@@ -145,12 +145,13 @@ def domain_values(
                 f"'{min(given)}' needs a {KIND_TEXT[kind]}; the built-in fallback knows no parameters of domains"
             )
         return ()
-    return _effective(policy, policy.domain_parameters, given, "parameter of domains")
+    return effective(policy, policy.domain_parameters, given, "parameter of domains")
 
 
-def _effective(
+def effective(
     policy: Policy, table: Sequence[Parameter], given: Mapping[str, int], what: str
 ) -> tuple[int, ...]:
+    """The value of each row of a table, in its order, as given or by default. SpecError as `choose`."""
     known = {parameter.name: parameter for parameter in table}
     for name, value in given.items():
         if name not in known:
@@ -167,13 +168,12 @@ def _python(kind: str, spec: PolicySpec) -> ChosenPolicy:
 
 
 def _check_range(policy: Policy, parameter: Parameter, value: int) -> None:
+    what = f"policy {policy.name}: {parameter.name}={value!r}"
+    bounds = f"{parameter.least} to {parameter.most}{'' if parameter.unit == '1' else f' {parameter.unit}'}"
     if not isinstance(value, int) or isinstance(value, bool):
-        raise SpecError(f"policy {policy.name}: {parameter.name}={value!r} is not a whole number")
+        raise SpecError(f"{what} is not a whole number, {bounds}")
     if not parameter.least <= value <= parameter.most:
-        unit = "" if parameter.unit == "1" else f" {parameter.unit}"
-        raise SpecError(
-            f"policy {policy.name}: {parameter.name}={value} is outside {parameter.least} to {parameter.most}{unit}"
-        )
+        raise SpecError(f"{what} is outside {bounds}")
 
 
 def parse_policy(kind: str, text: str) -> PolicySpec:

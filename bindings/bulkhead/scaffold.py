@@ -10,6 +10,7 @@ from bulkhead.paths import ROOT
 from bulkhead.spec import SpecError
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+SAYS_SO = "It is the example to copy"  # in the opening comment of the exemplar
 LONGEST = 31  # characters; names are file names, and columns of tables
 
 
@@ -22,11 +23,15 @@ class Example:
 
     @property
     def source(self) -> Path:
-        """The smallest file of the folder that is a whole policy: one that needs nothing but the contract."""
-        contract = f'#include "{self.folder}/contract.hpp"'
-        files = (ROOT / self.folder).glob("*.cpp")
-        whole = [path for path in files if contract in path.read_text(encoding="utf-8")]
-        return min(whole, key=lambda path: (path.stat().st_size, path.name))
+        """The file of the folder that says of itself that it is the one. SpecError if none does, or several do."""
+        files = sorted((ROOT / self.folder).glob("*.cpp"))
+        chosen = [path for path in files if SAYS_SO in " ".join(_opening(path).replace("//", "").split())]
+        if len(chosen) != 1:
+            names = ", ".join(path.name for path in chosen) or "no file"
+            raise SpecError(
+                f'new: {names} of {self.folder}/ has "{SAYS_SO}" in its opening comment; let exactly one have it'
+            )
+        return chosen[0]
 
 
 SCHEDULER_HEADER = """\
@@ -70,10 +75,19 @@ def _class_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def _opening_lines(text: str) -> int:
+    """How many lines the opening comment has."""
+    lines = text.splitlines()
+    return next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
+
+
+def _opening(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return "\n".join(text.splitlines()[: _opening_lines(text)])
+
+
 def _without_opening_comment(text: str) -> str:
-    lines = text.splitlines(keepends=True)
-    first = next(i for i, line in enumerate(lines) if not line.startswith("//"))
-    return "".join(lines[first:])
+    return "".join(text.splitlines(keepends=True)[_opening_lines(text) :])
 
 
 def scaffold(kind: str, name: str, folder: Path | None = None) -> Path:

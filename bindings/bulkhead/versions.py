@@ -11,6 +11,7 @@ from bulkhead.run import Versions
 from bulkhead.schema import constant
 
 NO_QEMU = "none"  # a run that no QEMU took part in
+MADE_OF = ("sched", "memctl", "ringctl", "experiments", "hv", "sim")  # a new file there may be part of a run
 
 
 @functools.cache
@@ -22,12 +23,19 @@ def _git(*arguments: str) -> str | None:
     return result.stdout.strip() if result.returncode == 0 else None
 
 
+def _dirty() -> bool:
+    """Whether what is here differs from the commit: a file that git knows, or a new one among those that runs are made of."""
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    new = _git("status", "--porcelain", "--untracked-files=all", "--", *MADE_OF)
+    return bool(changed or new)
+
+
 @functools.cache
 def versions(qemu_version: str | None = None) -> Versions:
     """Looked up once per process. `qemu_version` is said in place of that of the QEMU installed here."""
     return Versions(
         commit=_git("rev-parse", "HEAD") or "unknown",
-        dirty=bool(_git("status", "--porcelain", "--untracked-files=no")),
+        dirty=_dirty(),
         qemu=qemu_version or qemu.version(),
         compiler=f"g++ {_core.compiler}",
         trace_schema=constant("trace.schema_version"),

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from bulkhead import _core
-from bulkhead.policies import KIND_TEXT, PYTHON, Parameter, Policy
+from bulkhead.policies import KIND_TEXT, PYTHON, Parameter, Policy, effective
+from bulkhead.schema import constant
 from bulkhead.spec import PolicySpec, SpecError
 from bulkhead.text import suggest
 
@@ -28,6 +29,7 @@ class Written:
     kind: ClassVar[str]
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    work_conserving: ClassVar[bool] = True  # False: it may leave unused what somebody waits for
     host: Host
     values: dict[str, int]
 
@@ -39,6 +41,11 @@ class Written:
             raise SpecError(
                 f"{KIND_TEXT[cls.kind]} {cls.__name__}: give it a name of lower-case letters, digits and '_'"
             )
+        if not isinstance(cls.work_conserving, bool):
+            raise SpecError(
+                f"{KIND_TEXT[cls.kind]} {name}: work_conserving={cls.work_conserving!r} is not True or False"
+            )
+        _check_table(f"{KIND_TEXT[cls.kind]} {name}", cls.parameters)
         _registered[cls.kind][name] = cls
 
     def __init__(self, values: dict[str, int]) -> None:
@@ -77,18 +84,33 @@ def python_policy(kind: str, spec: PolicySpec) -> PythonPolicy:
     if name not in known:
         raise SpecError(f"there is no Python {text} '{name}'{suggest(name, known)}")
     written = known[name]
-    rows = {row.name: row for row in written.parameters}
-    for key, value in spec.parameters.items():
-        if key not in rows:
-            raise SpecError(f"{text} {name} has no parameter '{key}'{suggest(key, rows)}")
-        if not rows[key].least <= value <= rows[key].most:
-            raise SpecError(
-                f"{text} {name}: {key}={value} is outside {rows[key].least} to {rows[key].most} {rows[key].unit}"
-            )
-    values = {row.name: spec.parameters.get(row.name, row.initial) for row in written.parameters}
     doc = (written.__doc__ or "").strip().partition("\n")[0]
     policy = Policy(kind, name, doc, "", "", "", written.parameters, (), _file_of(written))
-    return PythonPolicy(written, policy, values)
+    numbers = effective(policy, policy.parameters, spec.parameters, "parameter")
+    return PythonPolicy(written, policy, {row.name: n for row, n in zip(policy.parameters, numbers)})
+
+
+def _check_table(whose: str, table: object) -> None:
+    """SpecError unless it is a tuple of a few `Parameter`s with names of their own, whole numbers, and defaults in range."""
+    most = constant("plugin.max_parameters")
+    if not isinstance(table, tuple) or not all(isinstance(row, Parameter) for row in table):
+        raise SpecError(f"{whose}: parameters={table!r} is no tuple of Parameter")
+    if len(table) > most:
+        raise SpecError(f"{whose}: {len(table)} parameters are too many; {most} are the most")
+    names = [row.name for row in table]
+    for row in table:
+        if not isinstance(row.name, str) or not row.name.isidentifier() or names.count(row.name) > 1:
+            raise SpecError(f"{whose}: parameter {row.name!r}: give each a name of its own, such as 'slice'")
+        numbers = (row.least, row.initial, row.most)
+        if not all(type(number) is int and abs(number) < 1 << 63 for number in numbers):
+            raise SpecError(
+                f"{whose}: parameter {row.name}: its least, default and most ({row.least!r}, {row.initial!r}, "
+                f"{row.most!r}) are to be whole numbers of 64 bits"
+            )
+        if not row.least <= row.initial <= row.most:
+            raise SpecError(
+                f"{whose}: parameter {row.name}: its default {row.initial} is outside {row.least} to {row.most} {row.unit}"
+            )
 
 
 def _file_of(written: type[Written]) -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import inspect
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
 
 import bulkhead
 import pytest
@@ -86,6 +89,48 @@ def test_the_timeline_is_checked_as_it_is_written() -> None:
         Timeline().at(-1, "unpause", "hog")
 
 
-def test_every_public_name_says_what_it_is() -> None:
-    for name in bulkhead.__all__:
-        assert getattr(bulkhead, name).__doc__, name
+def says(thing: object) -> bool:
+    """Whether somebody wrote what it is: more than the signature that dataclasses, enums, tuples and pybind11 write."""
+    doc = (getattr(thing, "__doc__", None) or "").strip()
+    if doc.endswith("-> None") or "(self: " in doc.partition("\n")[0]:  # pybind11
+        doc = doc.partition("\n")[2].strip()
+    name = getattr(thing, "__name__", None)
+    return bool(doc) and not (name and doc.startswith(f"{name}(")) and doc not in ("An enumeration.", Enum.__doc__)
+
+
+def members(cls: type) -> dict[str, object]:
+    """The methods and properties that a class has of its own, by their names."""
+    kinds = (property, classmethod, staticmethod, cached_property)
+    return {
+        f"{cls.__name__}.{name}": getattr(member, "__func__", member)
+        for name, member in vars(cls).items()
+        if not name.startswith("_") and (callable(member) or isinstance(member, kinds))
+    }
+
+
+class Undocumented:
+    """Something with one method that says nothing."""
+
+    def silent(self) -> None:
+        pass
+
+
+@dataclass
+class Automatic:
+    number: int
+
+
+def test_what_dataclasses_write_and_silent_methods_are_noticed() -> None:
+    assert str(Automatic.__doc__).startswith("Automatic(number") and not says(Automatic)
+    assert [name for name, member in members(Undocumented).items() if not says(member)] == [
+        "Undocumented.silent"
+    ]
+
+
+def test_every_public_name_and_method_says_what_it_is() -> None:
+    things = {name: getattr(bulkhead, name) for name in bulkhead.__all__}
+    for thing in list(things.values()):
+        if inspect.isclass(thing):
+            things.update(members(thing))
+    assert len(things) > 140
+    assert [name for name, thing in things.items() if not says(thing)] == []

@@ -1,12 +1,14 @@
-"""The guide's example is a real experiment."""
+"""The guides' examples are real: an experiment that can be planned, policies that run."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "experiments.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GUIDE, POLICIES = DOCS / "experiments.md", DOCS / "writing-a-policy.md"
 
 
 def test_the_example_of_the_guide_can_be_planned(tmp_path):
@@ -15,3 +17,20 @@ def test_the_example_of_the_guide_can_be_planned(tmp_path):
     experiment = find("my_experiment", tmp_path)
     points = make_plan(experiment, True).points
     assert [experiment.machine(point).guests[0].name for point in points] == ["victim", "victim"]
+
+
+def test_the_policies_of_the_guide_run() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", POLICIES.read_text(), re.DOTALL)
+    assert len(blocks) == 4  # one for each kind, and the machine
+    world: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, world)
+    run, machine = world["run"], world["machine"]
+    assert [(p.kind, p.name, p.ejected) for p in run.landmark.policies] == [
+        ("scheduler", "longest_wait_first", None),
+        ("memory", "equal_parts", None),
+        ("ring", "shortest_first", None),
+    ]
+    assert run.landmark.policies[0].parameters == {"slice": 2_000}
+    assert {1, 2} <= set(run.select("ring_complete")["domain"]) and len(run.select("memory_target")) >= 3
+    assert run.trace_sha256 == machine.run(backend="sim").trace_sha256

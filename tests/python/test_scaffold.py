@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bulkhead import scaffold as module
 from bulkhead.cli.new import new
-from bulkhead.scaffold import scaffold
+from bulkhead.scaffold import EXAMPLES, scaffold
 from bulkhead.spec import SpecError
 
 
@@ -46,3 +47,25 @@ def test_a_kind_has_the_name_of_its_list_and_of_its_option(tmp_path: Path, kind:
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="new: there is no kind 'memories'"):
         new("memories", "mine", tmp_path)
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_a_second_new_one_is_no_copy_of_the_first(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = EXAMPLES[kind]
+    (tmp_path / example.folder).mkdir()
+    text = example.source.read_text(encoding="utf-8")
+    (tmp_path / example.folder / example.source.name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    short = f'#include "{example.folder}/contract.hpp"\n// The user\'s own.\n'
+    (tmp_path / example.folder / "first.cpp").write_text(short, encoding="utf-8")
+    second = scaffold(kind, "second").read_text(encoding="utf-8")
+    assert '.name = "second"' in second and "The user's own" not in second
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_the_examples_are_whole_policies_of_a_hundred_lines(kind: str) -> None:
+    example = EXAMPLES[kind]
+    text = example.source.read_text(encoding="utf-8")
+    assert f'#include "{example.folder}/contract.hpp"' in text and len(text.splitlines()) <= 100

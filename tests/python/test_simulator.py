@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bulkhead.experiment.answers import checksum, reported
+from bulkhead.experiment.answers import checksum, is_silent, reported
 from bulkhead.experiment.runner import Request, run_experiment
 from bulkhead.metrics.schema import mark_codes
 from bulkhead.sim import Costs, models, simulate
@@ -67,7 +67,13 @@ def test_jobs_print_their_right_answers() -> None:
     run = simulate(replace(MACHINE, guests=guests))
     wanted = {"steps": "2500000", "value": str(checksum(7, 2_500_000))}
     assert reported(run.consoles["sums"], "checksum", wanted)
-    assert reported(run.consoles["vectors"], "vector_state", {"wrong": "0"})
+    console = run.consoles["vectors"]
+    assert (
+        "RESULT name=vector_state rounds=" in console and "wrong" not in console
+    ), "it keeps no vector registers"
+    assert is_silent(console, "vector_state", {"wrong": "0"})
+    assert not is_silent("", "vector_state", {"wrong": "0"}), "one that never ended failed"
+    assert not is_silent("RESULT name=vector_state rounds=1 wrong=2", "vector_state", {"wrong": "0"})
     ledger = run.landmark.ledger["sums"]
     assert ledger.guest_ns == pytest.approx(4 * 2_500_000 * 4, rel=0.4), "its start is in it"
     assert ledger.shutdown_reason == 0

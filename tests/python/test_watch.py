@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bulkhead.cli import main
 from bulkhead.cli.watch import count, plain_lines
 from bulkhead.live import snapshot
-from bulkhead.live.sample import Sample, rates
+from bulkhead.live.sample import Blocks, Sample, rates
 from bulkhead.live.snapshot import read_account, sample_of
 from bulkhead.run import DomainLedger, PcpuLedger
 from bulkhead.schema import constant, layout
 from bulkhead.spec import BulkheadError
+from kind_machines import DISKS, MILLISECOND
 
 LEDGER_AT = 0x8000
 DOMAINS, PCPUS = 3, 2
@@ -174,6 +178,50 @@ def test_no_time_no_rates_and_the_gone_are_left_out() -> None:
 )
 def test_rates_for_people(rate: float, text: str) -> None:
     assert count(rate) == text
+
+
+def test_block_rates_are_those_of_the_domain_or_unknown() -> None:
+    before = replace(machine_at(100, ledger("a", 0)), blocks={1: Blocks(10, 40_960)})
+    after = replace(machine_at(200, ledger("a", 0)), blocks={1: Blocks(30, 122_880)})
+    (row,) = rates(before, after).domains
+    assert (row.block_requests, row.block_bytes) == (pytest.approx(200), pytest.approx(819_200))
+    (row,) = rates(None, replace(after, blocks={})).domains
+    assert (row.block_requests, row.block_bytes) == (0, 0), "it has no ring"
+    (row,) = rates(None, replace(after, blocks=None)).domains
+    assert (row.block_requests, row.block_bytes) == (None, None)
+    assert (
+        "blocks -/s, block I/O - B/s" in plain_lines(after, rates(None, replace(after, blocks=None)), None)[1]
+    )
+
+
+def test_a_simulated_machine_tells_its_block_rates() -> None:
+    watch = replace(DISKS, duration=400 * MILLISECOND).watch(every=0.001, backend="sim")
+    samples = list(watch)
+    last = samples[-1].blocks
+    assert last is not None
+    submitted, done = watch.run.select("ring_submit"), watch.run.select("ring_complete")
+    sizes = {int(row["a"]): int(row["b"]) for row in submitted}
+    for domain in (1, 2):
+        answered = done[done["domain"] == domain]["a"]
+        assert last[domain] == Blocks(len(answered), sum(sizes[int(number)] for number in answered))
+    assert all(row.block_requests for row in rates(None, samples[-1]).domains if row.name in ("a", "b"))
+
+
+def test_boot_watches_the_simulator(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "boot",
+        "--backend",
+        "sim",
+        "--watch",
+        "--for",
+        "100ms",
+        "--guest",
+        "kernel=model:disk,name=reader",
+    ]
+    assert main(words) == 5
+    row = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("   reader "))
+    found = re.search(r"blocks ([\d.]+k?)/s, block I/O ([\d.]+[kM]) B/s", row)
+    assert found is not None and found.groups() != ("0", "0"), row
 
 
 def test_a_plain_table_has_units_and_names() -> None:

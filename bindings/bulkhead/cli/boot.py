@@ -82,8 +82,6 @@ def boot(
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
         raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
 
-    if watch and backend != "qemu":
-        raise SpecError("--watch looks into the hypervisor's memory; leave it out, or use --backend qemu")
     if watch and interactive:
         raise SpecError("--watch needs the terminal that --console is to have; give one of the two")
 
@@ -99,9 +97,8 @@ def boot(
             result = replace(machine, terminal=console).run(options)
     elif watch:
         with Watcher() as watcher:
-            result = machine.run(
-                RunOptions(out=out, console=watcher.above(show), watch=watcher.show, watch_every=EVERY)
-            )
+            options = RunOptions(out=out, console=watcher.above(show), watch=watcher.show, watch_every=EVERY)
+            result = machine.run(options, backend)
     else:
         with Progress("running") as progress:
             options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)

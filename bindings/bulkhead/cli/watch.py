@@ -34,6 +34,10 @@ def count(rate: float) -> str:
     return f"{rate:.1f}G"
 
 
+def _known(rate: float | None) -> str:
+    return "-" if rate is None else count(rate)
+
+
 COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
     ("weight", "", lambda row: str(row.weight)),
     ("CPU", "%", lambda row: f"{100 * row.cpu:.1f}"),
@@ -45,6 +49,8 @@ COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
     ("calls", "/s", lambda row: count(row.hypercalls)),
     ("traps", "/s", lambda row: count(row.traps)),
     ("memory", "MiB", lambda row: f"{row.memory / MIB:.0f}"),
+    ("blocks", "/s", lambda row: _known(row.block_requests)),
+    ("block I/O", "B/s", lambda row: _known(row.block_bytes)),
     ("console", "B/s", lambda row: count(row.console)),
     ("copied", "B/s", lambda row: count(row.copied)),
 )

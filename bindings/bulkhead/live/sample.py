@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulkhead.run import DomainLedger, PcpuLedger
 
 SECOND = 1e9
 PAGE = 4096
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """What block devices did for a domain since the start."""
+
+    requests: int  # that were answered
+    bytes: int  # that these moved
+
+
+NO_BLOCKS = Blocks(0, 0)
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,9 @@ class Sample:
     free_frames: int
     exact: bool
     host_seconds: float  # since the machine was started on this computer
+    blocks: Mapping[
+        int, Blocks
+    ] | None = None  # by domain number, who used any; None: the back end has no block rings
 
     @property
     def left(self) -> int:
@@ -54,6 +69,8 @@ class DomainRates:
     console: float  # bytes/s
     copied: float  # bytes/s moved by its grant copies
     memory: int  # bytes now
+    block_requests: float | None = None  # answered, 1/s; None where the back end has no block rings
+    block_bytes: float | None = None  # moved by these, bytes/s; likewise
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,21 @@ def _wall(sample: Sample | None) -> int:
     return sum(pcpu.wall_ns for pcpu in sample.pcpus) if sample is not None else 0
 
 
-def _domain(before: DomainLedger | None, after: DomainLedger, wall: int, seconds: float) -> DomainRates:
+def _block_rates(before: Sample | None, after: Sample, domain: int, seconds: float) -> dict[str, float]:
+    """The two rates of a domain; none where nobody can tell."""
+    if after.blocks is None:
+        return {}
+    now = after.blocks.get(domain, NO_BLOCKS)
+    was = (before.blocks or {}).get(domain, NO_BLOCKS) if before is not None else NO_BLOCKS
+    return {
+        "block_requests": (now.requests - was.requests) / seconds,
+        "block_bytes": (now.bytes - was.bytes) / seconds,
+    }
+
+
+def _domain(
+    before: DomainLedger | None, after: DomainLedger, wall: int, seconds: float, blocks: dict[str, float]
+) -> DomainRates:
     def grown(field: str) -> int:
         return int(getattr(after, field)) - (int(getattr(before, field)) if before is not None else 0)
 
@@ -97,6 +128,7 @@ def _domain(before: DomainLedger | None, after: DomainLedger, wall: int, seconds
         console=settled_rate("console_bytes") * SECOND,
         copied=settled_rate("copied_bytes") * SECOND,
         memory=after.frames_owned * PAGE,
+        **blocks,
     )
 
 
@@ -111,7 +143,7 @@ def rates(before: Sample | None, after: Sample) -> Rates:
     seconds = wall / max(1, len(after.pcpus)) / SECOND
     known = before.domains if before is not None else {}
     rows = [
-        _domain(known.get(name), row, wall, seconds)
+        _domain(known.get(name), row, wall, seconds, _block_rates(before, after, row.domain, seconds))
         for name, row in after.domains.items()
         if name not in known or known[name].state != "gone"
     ]

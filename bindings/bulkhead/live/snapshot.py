@@ -8,12 +8,13 @@ was posted in between; if not, all is read again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from bulkhead.collect import Row, domains, ledger_place, pcpu_count, pcpus, policy_name, read_page
-from bulkhead.live.sample import Sample
+from bulkhead.live.sample import Blocks, Sample
 from bulkhead.ram import Ram
 from bulkhead.schema import constant, enum_name, layout, part
 
@@ -58,8 +59,10 @@ def read_account(ram: Ram) -> Account:
     return Account(page, rows, False)
 
 
-def sample_of(account: Account, duration: int, host_seconds: float) -> Sample:
-    """The account as a `Sample`; `duration` is the run's."""
+def sample_of(
+    account: Account, duration: int, host_seconds: float, blocks: Mapping[int, Blocks] | None = None
+) -> Sample:
+    """The account as a `Sample`; `duration` is the run's, `blocks` what block rings say, where there are any."""
     page = account.page
     ledgers = pcpus(page)
     now = max((pcpu.end for pcpu in ledgers), default=0)
@@ -75,4 +78,5 @@ def sample_of(account: Account, duration: int, host_seconds: float) -> Sample:
         free_frames=int(page["free_frames"]),
         exact=account.exact,
         host_seconds=host_seconds,
+        blocks=blocks,
     )

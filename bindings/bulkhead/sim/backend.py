@@ -12,7 +12,7 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.collect import Row, landmark, merge
 from bulkhead.live.desk import Answer
-from bulkhead.live.sample import Sample
+from bulkhead.live.sample import Blocks, Sample
 from bulkhead.live.snapshot import Account, sample_of
 from bulkhead.live.watch import carry_out
 from bulkhead.options import RunOptions
@@ -188,7 +188,7 @@ def _simulation(
             memory=_row("memory", machine.memctl, policies.memory),
             ring=_row("ring", machine.ringctl, policies.ring),
         )
-    except ValueError as error:
+    except _core.Refused as error:
         raise SpecError(str(error)) from None
 
 
@@ -220,7 +220,7 @@ class Simulated:
             self.proceed(self._later.pop(0))
         try:
             self._more = self._simulation.run(EVENTS_AT_A_TIME)
-        except ValueError as error:  # a model refuses its options
+        except _core.Refused as error:  # a model refuses its options
             raise SpecError(str(error)) from None
         return self._more
 
@@ -259,7 +259,9 @@ class Simulated:
         """What it looks like now; the machine goes on as if nobody had looked."""
         page, ledger = self._summary()
         rows = np.frombuffer(ledger, dtype=layout("landmark.LedgerEntry"))
-        return sample_of(Account(page, rows, True), self.machine.duration, time.monotonic() - self._start)
+        blocks = {domain: Blocks(*counts) for domain, *counts in self._simulation.blocks()}
+        seconds = time.monotonic() - self._start
+        return sample_of(Account(page, rows, True), self.machine.duration, seconds, blocks)
 
     def collect(self) -> Run:
         """What is left of a machine that is over."""
