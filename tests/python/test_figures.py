@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import matplotlib
+import numpy as np
 import pytest
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
@@ -104,6 +105,28 @@ def test_a_point_without_an_answer_is_left_out(files, tmp_path):
     ]
     write_result(tmp_path / "noisy_neighbour.json", replace(result, points=points))
     assert len(draw_figures(tmp_path / "noisy_neighbour.json", tmp_path)) == 2
+
+
+def test_a_point_without_its_middle_has_no_whisker(files):
+    result = read_result(files["noisy_neighbour"])
+    index = next(
+        i
+        for i, point in enumerate(result.points)
+        if isinstance(found := point.metrics.get("latency"), dict) and found["p99"] is not None
+    )
+    spec = find("noisy_neighbour").figures[0]
+
+    def caps(shown):
+        lines = draw_lines(spec, shown).axes[0].get_lines()
+        return sum(int(np.isfinite(line.get_ydata()).sum()) for line in lines if line.get_marker() == "_")
+
+    before = caps(result)
+    point = result.points[index]
+    latency = {**point.metrics["latency"], "p99": None}
+    points = list(result.points)
+    points[index] = replace(point, metrics={**point.metrics, "latency": latency})
+    assert before > 0
+    assert caps(replace(result, points=points)) == before - 2
 
 
 def test_looks_differ_without_colour():

@@ -95,12 +95,19 @@ def _series(
 ) -> None:
     points = _points(result, panel, spec, level)
     x = [place + offset for place, _ in points]
+    middle = _values(points, panel.path, panel.quantity)
     if panel.low and panel.high:
-        low, high = _values(points, panel.low, panel.quantity), _values(points, panel.high, panel.quantity)
+        low, high = (
+            [
+                math.nan if math.isnan(at) else end
+                for at, end in zip(middle, _values(points, path, panel.quantity))
+            ]
+            for path in (panel.low, panel.high)
+        )  # no whisker without a marker
         axes.vlines(x, low, high, color=look.color, linewidth=0.7, zorder=2)
         axes.plot(x, high, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
         axes.plot(x, low, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
-    axes.plot(x, _values(points, panel.path, panel.quantity), zorder=3, **_line_look(look))
+    axes.plot(x, middle, zorder=3, **_line_look(look))
 
 
 def _line_look(look: style.Look) -> dict[str, object]:
