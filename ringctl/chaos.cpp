@@ -14,7 +14,15 @@ namespace {
 using namespace bulkhead;
 namespace intrusive = boost::intrusive;
 
-enum class Mode : std::int64_t { none, stray_pointer, served_twice, past_instant, silence, forget };
+enum class Mode : std::int64_t {
+    none,
+    stray_pointer,
+    served_twice,
+    past_instant,
+    silence,
+    forget,
+    newest_first
+};
 
 class Chaos : public ringctl::Policy {
   public:
@@ -25,8 +33,8 @@ class Chaos : public ringctl::Policy {
         {"mode", "1",
          "0 none, next answers: 1 a stray pointer, 2 a request in service, 3 an instant that is past; 4 "
          "nothing for "
-         "ever; 5 it forgets what is queued",
-         0, 0, 5},
+         "ever; 5 it forgets what is queued; 6 it serves the newest first",
+         0, 0, 6},
         {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
     };
     static constexpr ringctl::Text text{
@@ -42,7 +50,9 @@ class Chaos : public ringctl::Policy {
           after_{RealTime{} + microseconds(setup.values[1])} {}
 
     void enqueue(Request& request, RealTime) {
-        if (!bad(Mode::forget))
+        if (bad(Mode::newest_first))
+            queue_.push_front(request);
+        else if (!bad(Mode::forget))
             queue_.push_back(request);
     }
     void withdraw(Request& request) {

@@ -24,8 +24,18 @@
 //                  v                   v
 //
 // Hooks of one object are called one at a time (the host holds the device's lock), with interrupts held off,
-// and must return within `hook_budget`. A wrong answer, a fault, or an overrun ejects the policy. A policy
-// keeps no state outside its own objects: a plug-in with writable globals does not link.
+// and must return within `hook_budget`. A wrong answer or starvation ejects the policy. The simulator, the
+// only host of this kind, runs policies in its own process: it neither measures their time nor survives a
+// fault. A policy keeps no state outside its own objects: a plug-in with writable globals does not link.
+//
+// Starvation is
+// - with Trait::idles: next answers nothing for ever, though a request is queued and the device is idle;
+// - without: while a domain has requests queued and none of them is taken, later requests of others are given
+//   more than `longest_wait` of the device's time, times the sum of the weights of all domains with rings
+//   over its own weight or the default one, whichever is less. No policy that shares by weight, by turns or
+//   in the order of arrival comes near that, unless a turn lasts for seconds.
+// However long a slow device or a low rate makes a request wait is no fault of the policy. A single request
+// that it forgets shows when nothing else is queued: the policy then has no answer.
 //
 // What a policy may rely on:
 // - The order is create, then create_domain, create_ring and attach as guests come, create_request and
@@ -49,7 +59,7 @@
 namespace bulkhead::ringctl {
 
 inline constexpr Nanos hook_budget = microseconds(100);
-inline constexpr Nanos longest_wait = milliseconds(10'000); // a request queued for longer: starvation
+inline constexpr Nanos longest_wait = milliseconds(10'000); // the unit of starvation, above
 inline constexpr std::uint32_t most_queued = 64;            // requests of one ring
 inline constexpr std::uint32_t default_weight = 256;
 
@@ -132,8 +142,8 @@ struct Hooks {
     // o -> queued, at `now`. Called in the guest's own time, when it signals its ring.
     void (*enqueue)(void* policy, Request& request, RealTime now);
     // queued -> in service: what the device serves next. Called while the device has room. The answer must be
-    // a queued request, or an instant after `now`; otherwise the policy is ejected. The request is no longer
-    // queued when next returns. A policy without Trait::idles answers a request whenever one is queued.
+    // a queued request, or, of a policy with Trait::idles only, an instant after `now`; otherwise the policy
+    // is ejected. Some request is queued when it is called; the one that it answers no longer is.
     Decision (*next)(void* policy, RealTime now);
     // Optional. in service -> o: the device is done with it, after `service` of its time. The object is gone
     // when complete returns.

@@ -3,11 +3,14 @@
 // queued. The first quantum comes when the turn comes, so a request larger than a quantum waits some turns.
 //
 // Paper:    M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995.
-// Good at:  shares of the device's time by weight whatever the sizes of requests; constant work for each.
+// Good at:  shares of the device's time by weight whatever the sizes of requests; constant work for each as
+//           long as every domain's quantum suffices for its largest request (else it looks at all domains
+//           that have something queued, twice at most for each that is served).
 // Bad at:   delay: a request of a quiet domain waits for a quantum of every other one; bursts of a quantum.
-// Bounds:   two domains that always have requests queued: what each was served over its weight differs, in
-//           any window, by less than a quantum and two of the largest requests, over the weight (the
-//           paper's theorem 2).
+// Bounds:   two domains that always have requests queued, on a device that takes one at a time: what each was
+//           served over its weight differs, in any window, by at most the quantum of weight 1 and the largest
+//           request of each over its weight (the paper's theorem 2), and what such a request was estimated
+//           wrong by.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -31,13 +34,15 @@ class Drr : public ringctl::Policy {
     static constexpr ringctl::Text text{
         .name = "drr",
         .summary = "a quantum by weight for each domain in turn, what is left is kept",
-        .good_at = "shares by weight whatever the sizes of requests, constant work for each",
+        .good_at =
+            "shares by weight whatever the sizes of requests, constant work if a quantum suffices for one",
         .bad_at = "delay of quiet domains, bursts of a quantum",
         .source = "Shreedhar and Varghese, Efficient fair queuing using deficit round robin, SIGCOMM 1995",
     };
 
     explicit Drr(const ringctl::Setup<Drr>& setup)
-        : quantum_{setup.values[0]}, unit_{static_cast<flows::Unit>(setup.values[1])} {}
+        : unit_{static_cast<flows::Unit>(setup.values[1])}, quantum_{setup.values[0] * flows::coarse(unit_)} {
+    }
 
     void enqueue(Request& request, RealTime) { turns_.push(domain_of(request), request); }
     void withdraw(Request& request) { remove(request); }
@@ -101,8 +106,8 @@ class Drr : public ringctl::Policy {
         }
     }
 
-    std::int64_t quantum_;
     flows::Unit unit_;
+    std::int64_t quantum_; // of the default weight
     flows::Turns<Domain> turns_;
 };
 

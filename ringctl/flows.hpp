@@ -31,25 +31,32 @@ enum class Unit : std::int64_t { device_time = 0, bytes = 1, requests = 2 };
 inline constexpr plugin::Parameter unit_parameter{
     "unit", "1", "what is shared out: 0 the device's time, 1 bytes, 2 requests", 0, 0, 2};
 
-// In units of about a microsecond, a KiB, or a hundredth of a request: of one size, so that one default
-// serves.
+// In nanoseconds, bytes, or hundredths of a request: nothing is rounded, or what is cut off would add up.
 inline constexpr std::int64_t per_request = 100;
 constexpr std::int64_t cost_of(const ringctl::Request& request, Unit unit) {
     switch (unit) {
     case Unit::bytes:
-        return std::max<std::int64_t>(request.bytes / 1024, 1);
+        return request.bytes;
     case Unit::requests:
         return per_request;
     case Unit::device_time:
         break;
     }
-    return std::max<std::int64_t>(request.estimate.count() / 1'000, 1);
+    return request.estimate.count();
+}
+
+// The same for parameters: a microsecond, a KiB, or a hundredth of a request, so that one default serves all.
+constexpr std::int64_t coarse(Unit unit) {
+    return unit == Unit::device_time ? 1'000 : unit == Unit::bytes ? 1'024 : 1;
 }
 
 // What a request cost more than it was counted for when it was chosen; only device time is an estimate.
 constexpr std::int64_t surcharge(const ringctl::Request& request, Nanos service, Unit unit) {
-    return unit == Unit::device_time ? service.count() / 1'000 - cost_of(request, unit) : 0;
+    return unit == Unit::device_time ? service.count() - cost_of(request, unit) : 0;
 }
+
+// Virtual time that passes for a domain of weight 1 by one unit of cost.
+inline constexpr std::int64_t virtual_unit = 65'536;
 
 // Domains with something queued, in turn.
 template<class D>

@@ -72,19 +72,15 @@ class LatencyTarget : public ringctl::Policy {
             [&](const Domain& a, const Domain& b) { return deadline(a) < deadline(b); });
         if (urgent != nullptr)
             return serve(*urgent, deadline(*urgent));
-        Domain* other = turns_.least([](const Domain&) { return true; },
-                                     [](const Domain& a, const Domain& b) { return a.start < b.start; });
-        if (other == nullptr)
-            return ringctl::Decision::nothing();
-        clock_ = std::max(clock_, other->start);
-        return serve(*other, {});
+        Domain* other = first();
+        return other != nullptr ? serve(*other, {}) : ringctl::Decision::nothing();
     }
 
     void complete(const Request& request, Nanos service, RealTime now) {
         Domain& domain = domain_of(request);
         --static_cast<Ring*>(request.ring)->inside;
         --inside_;
-        domain.start += flows::surcharge(request, service, unit) * scale / domain.weight;
+        domain.start += flows::surcharge(request, service, unit) * flows::virtual_unit / domain.weight;
         if (request.deadline != RealTime{}) {
             const Nanos allowed = target(domain), taken = now - (request.deadline - allowed);
             worst_ = std::max(worst_, taken.count() * 100 / allowed.count());
@@ -95,7 +91,6 @@ class LatencyTarget : public ringctl::Policy {
 
   private:
     static constexpr flows::Unit unit = flows::Unit::device_time;
-    static constexpr std::int64_t scale = 65'536; // virtual time of a unit at weight 1
     static constexpr std::int64_t counted_bytes = 64 * 1'024, second = 1'000'000'000; // ns
     static Domain& domain_of(const Request& request) {
         return static_cast<Domain&>(flows::domain_of(request));
@@ -112,6 +107,18 @@ class LatencyTarget : public ringctl::Policy {
     }
     [[nodiscard]] RealTime deadline(const Domain& domain) const { return begins(domain) + target(domain); }
 
+    // The first in virtual time; nullptr if nobody waits.
+    Domain* first() {
+        return turns_.least([](const Domain&) { return true; },
+                            [](const Domain& a, const Domain& b) { return a.start < b.start; });
+    }
+    // Virtual time follows whatever is served, also by promise: else who comes then would find all others in
+    // debt for what they were promised.
+    void pass(std::int64_t served) {
+        const Domain* next = first();
+        clock_ = std::max(clock_, next != nullptr ? next->start : served);
+    }
+
     // One that is served by weight costs nothing of the promise; all cost virtual time.
     ringctl::Decision serve(Domain& domain, RealTime deadline) {
         auto& request = static_cast<Request&>(domain.queue.front());
@@ -120,10 +127,12 @@ class LatencyTarget : public ringctl::Policy {
             const std::int64_t count = (request.bytes + counted_bytes - 1) / counted_bytes;
             domain.due = begins(domain) + Nanos{count * second / rate(domain)};
         }
-        domain.start += flows::cost_of(request, unit) * scale / domain.weight;
+        const std::int64_t started = domain.start;
+        domain.start += flows::cost_of(request, unit) * flows::virtual_unit / domain.weight;
         ++static_cast<Ring*>(request.ring)->inside;
         ++inside_;
         turns_.remove(request);
+        pass(started);
         return ringctl::Decision::serve(request);
     }
 

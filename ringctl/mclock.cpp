@@ -10,7 +10,7 @@
 //           late).
 // Bounds:   if the reservations fit the device, a domain that always has requests queued is served in any
 //           window of length w at least r * w requests less one and what the device had in service; with a
-//           limit l at most l * w and one.
+//           limit l at most l * w and one, whatever it reserved: r counts up to l.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -57,13 +57,14 @@ class Mclock : public ringctl::Policy {
     void withdraw(Request& request) { turns_.remove(request); }
 
     ringctl::Decision next(RealTime now) {
-        if (Domain *behind =
-                turns_.least([&](const Domain& each) { return reserves(each) && each.reserved <= now; },
-                             [](const Domain& a, const Domain& b) { return a.reserved < b.reserved; }))
+        const auto is_behind = [&](const Domain& each) {
+            return reserves(each) && each.reserved <= now && each.allowed <= now;
+        };
+        if (Domain *behind = turns_.least(
+                is_behind, [](const Domain& a, const Domain& b) { return a.reserved < b.reserved; }))
             return serve(*behind, true, now);
-        Domain* poorest = turns_.least([&](const Domain& each) { return each.allowed <= now; },
-                                       [](const Domain& a, const Domain& b) { return a.share < b.share; });
-        return poorest != nullptr ? serve(*poorest, false, now) : wait();
+        Domain* next = poorest(now);
+        return next != nullptr ? serve(*next, false, now) : wait();
     }
 
   private:
@@ -74,12 +75,26 @@ class Mclock : public ringctl::Policy {
         return static_cast<Domain&>(flows::domain_of(request));
     }
     static Nanos spacing(std::int64_t rate, std::int64_t count) {
-        return Nanos{count * 1'000'000'000 / rate};
+        return Nanos{(count * 1'000'000'000 + rate - 1) / rate};
     }
     [[nodiscard]] std::int64_t reservation(const Domain& domain) const {
-        return domain.values[0] != 0 ? domain.values[0] : reservation_;
+        const std::int64_t reserved = domain.values[0] != 0 ? domain.values[0] : reservation_;
+        return domain.values[1] != 0 ? std::min(reserved, domain.values[1]) : reserved;
     }
     [[nodiscard]] bool reserves(const Domain& domain) const { return reservation(domain) != 0; }
+
+    // The one of those within their limits that has had least for its weight.
+    Domain* poorest(RealTime now) {
+        return turns_.least([&](const Domain& each) { return each.allowed <= now; },
+                            [](const Domain& a, const Domain& b) { return a.share < b.share; });
+    }
+
+    // Virtual time follows whatever is served, also by reservation: else who comes then would find all others
+    // in debt for what they had reserved. Who waits for its limit does not hold it back.
+    void pass(std::int64_t served, RealTime now) {
+        const Domain* next = poorest(now);
+        clock_ = std::max(clock_, next != nullptr ? next->share : served);
+    }
 
     // Its tags move on to its next request. One that was served by weight costs nothing of the reservation.
     ringctl::Decision serve(Domain& domain, bool by_reservation, RealTime now) {
@@ -87,21 +102,18 @@ class Mclock : public ringctl::Policy {
         const std::int64_t count = (request.bytes + counted_bytes - 1) / counted_bytes;
         if (by_reservation)
             domain.reserved += spacing(reservation(domain), count);
-        else
-            clock_ = std::max(clock_, domain.share);
         if (domain.values[1] != 0)
             domain.allowed = std::max(domain.allowed, now) + spacing(domain.values[1], count);
+        const std::int64_t served = domain.share;
         domain.share += count * scale / domain.weight;
         turns_.remove(request);
+        pass(served, now);
         return ringctl::Decision::serve(request);
     }
 
     ringctl::Decision wait() {
         RealTime first = RealTime::never();
-        turns_.for_each([&](const Domain& domain) {
-            first = std::min(first,
-                             reserves(domain) ? std::min(domain.reserved, domain.allowed) : domain.allowed);
-        });
+        turns_.for_each([&](const Domain& domain) { first = std::min(first, domain.allowed); });
         return first == RealTime::never() ? ringctl::Decision::nothing() : ringctl::Decision::wait(first);
     }
 

@@ -7,8 +7,10 @@
 //           service utility", SIGMETRICS 2004.
 // Good at:  shares by weight whatever the sizes of requests; a quiet domain's request is served soon.
 // Bad at:   reservations and limits (none); looks at all domains that have something queued.
-// Bounds:   two domains that always have requests queued: what each was served over its weight differs, in
-//           any window, by at most the largest request of each over its weight (the paper's theorem 1).
+// Bounds:   two domains that always have requests queued, on a device that takes one at a time: what each was
+//           served over its weight differs, in any window, by at most the largest request of each over its
+//           weight (the paper's theorem 1). A device that takes several adds, for each that it has, what it
+//           was estimated wrong by.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -49,7 +51,7 @@ class Sfq : public ringctl::Policy {
             return ringctl::Decision::nothing();
         Request& request = domain->queue.front();
         clock_ = domain->start;
-        domain->end = domain->start + flows::cost_of(request, unit_) * scale / domain->weight;
+        domain->end = domain->start + flows::cost_of(request, unit_) * flows::virtual_unit / domain->weight;
         turns_.remove(request);
         domain->start = domain->end;
         return ringctl::Decision::serve(request);
@@ -59,13 +61,13 @@ class Sfq : public ringctl::Policy {
     // served.
     void complete(const Request& request, Nanos service, RealTime) {
         Domain& domain = domain_of(request);
-        const std::int64_t more = flows::surcharge(request, service, unit_) * scale / domain.weight;
+        const std::int64_t more =
+            flows::surcharge(request, service, unit_) * flows::virtual_unit / domain.weight;
         domain.end += more;
         domain.start += more;
     }
 
   private:
-    static constexpr std::int64_t scale = 65'536; // virtual time of a unit at weight 1
     static Domain& domain_of(const Request& request) {
         return static_cast<Domain&>(flows::domain_of(request));
     }

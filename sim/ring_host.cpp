@@ -9,7 +9,6 @@ namespace bulkhead::sim {
 
 namespace {
 constexpr std::size_t slots_of_ring = ringctl::most_queued;
-constexpr Nanos look_for_starved = milliseconds(1'000);
 constexpr int rubbish = 0xdd;
 } // namespace
 
@@ -91,6 +90,7 @@ void RingHost::close(std::uint32_t number, RealTime now) {
         slots_[i].state = State::unused;
         --ring.used;
         --queued_;
+        --domain(ring.domain).queued;
     }
     call().detach(object_, *ring.policy);
     --ring.policy->domain->rings;
@@ -154,8 +154,10 @@ std::optional<std::uint64_t> RingHost::submit(std::uint32_t number, ringctl::Ope
     ring.ends_at = Disk::end_of(sector, bytes);
     ++ring.used;
     ++queued_;
-    if (patience_ends_ == RealTime::never())
-        patience_ends_ = now + look_for_starved;
+    if (Domain& owner = domain(ring.domain); owner.queued++ == 0) {
+        owner.waits_from = slot.number;
+        owner.overtaken = {};
+    }
     const std::uint64_t given = slot.number;
     enqueue(index);
     give_work();
@@ -179,6 +181,8 @@ void RingHost::enqueue(std::size_t index) {
 
 // What is wrong with next's answer; nullptr if nothing is.
 const char* RingHost::wrong(const ringctl::Decision& answer, std::optional<std::size_t> slot) const {
+    if (answer.request == nullptr && !may_idle())
+        return "nothing, though a request is queued";
     if (answer.request == nullptr)
         return answer.until > desk_.now ? nullptr : "nothing before an instant that is not in the future";
     if (!slot || slots_[*slot].state == State::unused)
@@ -194,13 +198,47 @@ void RingHost::give_work() {
             eject(Hook::next, plugin::Fault::wrong_answer, std::string{"next: "} + what);
             continue;
         }
-        if (answer.request == nullptr) {
+        if (answer.request != nullptr) {
+            take(*slot);
+            if (!may_idle() && std::ranges::any_of(domains_, [&](auto& each) { return is_starved(each); }))
+                eject(Hook::next, plugin::Fault::starvation, "next: a domain was starved");
+        } else if (answer.until == RealTime::never() && in_service_.empty()) {
+            eject(Hook::next, plugin::Fault::starvation, "next: nothing for ever, beside an idle device");
+        } else {
             ask_again_ = answer.until;
             return;
         }
-        take(*slot);
     }
     ask_again_ = RealTime::never();
+}
+
+bool RingHost::may_idle() const {
+    return (policy_.descriptor->traits & static_cast<std::uint32_t>(ringctl::Trait::idles)) != 0;
+}
+
+// The device's time goes to `taken`: whoever else waits and came before it has been overtaken.
+void RingHost::note_overtaken(const Slot& taken, Nanos time) {
+    for (Domain& each : domains_) {
+        if (each.id == taken.domain) {
+            each.waits_from = submitted_;
+            each.overtaken = {};
+            --each.queued;
+        } else if (each.queued > 0 && taken.number >= each.waits_from) {
+            each.overtaken += time;
+        }
+    }
+}
+
+// Beyond the bound of the contract; the built-in policy has no other to make way for.
+bool RingHost::is_starved(const Domain& domain) const {
+    if (domain.overtaken <= ringctl::longest_wait || policy_.descriptor == &plugin::fallback_ring_policy())
+        return false;
+    std::int64_t weights = 0;
+    for (const Domain& each : domains_)
+        weights += each.policy != nullptr && each.policy->rings > 0 ? each.weight : 0;
+    const auto in_ms = [](Nanos time) { return time.count() / 1'000'000; };
+    return in_ms(domain.overtaken) * std::min(domain.weight, ringctl::default_weight) >
+           in_ms(ringctl::longest_wait) * weights;
 }
 
 void RingHost::take(std::size_t index) {
@@ -209,6 +247,7 @@ void RingHost::take(std::size_t index) {
     slot.known = true;
     --queued_;
     const Nanos time = options_.disk.time(slot.bytes, slot.sector == head_);
+    note_overtaken(slot, time);
     head_ = Disk::end_of(slot.sector, slot.bytes);
     device_free_ = std::max(device_free_, desk_.now) + time;
     in_service_.push_back({index, time, device_free_});
@@ -231,7 +270,7 @@ void RingHost::finish(const Service& service) {
 
 RealTime RingHost::next() const {
     const RealTime done = in_service_.empty() ? RealTime::never() : in_service_.front().done;
-    return std::min({done, queued_ > 0 ? ask_again_ : RealTime::never(), patience_ends_});
+    return std::min(done, queued_ > 0 ? ask_again_ : RealTime::never());
 }
 
 void RingHost::advance(RealTime now) {
@@ -241,19 +280,7 @@ void RingHost::advance(RealTime now) {
         in_service_.pop_front();
         finish(service);
     }
-    check_patience();
     give_work();
-}
-
-void RingHost::check_patience() {
-    if (patience_ends_ > desk_.now)
-        return;
-    patience_ends_ = queued_ > 0 ? desk_.now + look_for_starved : RealTime::never();
-    const bool starved = std::ranges::any_of(slots_, [&](const Slot& slot) {
-        return slot.state == State::queued && desk_.now - slot.arrived > ringctl::longest_wait;
-    });
-    if (starved)
-        eject(Hook::next, plugin::Fault::starvation, "a request was starved");
 }
 
 void RingHost::eject(Hook hook, plugin::Fault fault, const std::string& what) {
@@ -273,8 +300,11 @@ void RingHost::eject(Hook hook, plugin::Fault fault, const std::string& what) {
 void RingHost::replace(Policy policy, RealTime now) {
     desk_.now = now;
     install(std::move(policy));
-    for (Domain& each : domains_)
+    for (Domain& each : domains_) {
         each.policy = nullptr;
+        each.waits_from = submitted_;
+        each.overtaken = {};
+    }
     std::vector<std::size_t> waiting;
     for (std::uint32_t number = 0; number < rings_.size(); ++number) {
         request_objects_.push_back(std::make_unique<std::byte[]>(request_pitch_ * slots_of_ring));

@@ -89,6 +89,9 @@ class RingHost {
         std::uint32_t weight = ringctl::default_weight;
         std::vector<std::int64_t> values; // for the policy that began
         ringctl::Domain* policy = nullptr;
+        std::size_t queued = 0;
+        std::uint64_t waits_from = 0; // the next request's number when it was served last, or began to wait
+        Nanos overtaken{};            // what requests from there on were given of the device since
     };
     struct Service {
         std::size_t slot;
@@ -103,7 +106,9 @@ class RingHost {
     void give_work();
     void take(std::size_t slot);
     void finish(const Service& service);
-    void check_patience();
+    void note_overtaken(const Slot& taken, Nanos time);
+    [[nodiscard]] bool is_starved(const Domain& domain) const;
+    [[nodiscard]] bool may_idle() const;
     [[nodiscard]] const char* wrong(const ringctl::Decision& answer, std::optional<std::size_t> slot) const;
     [[nodiscard]] std::optional<std::size_t> slot_of(const ringctl::Request* request) const;
     [[nodiscard]] std::size_t free_slot(std::uint32_t ring) const;
@@ -132,8 +137,7 @@ class RingHost {
     std::size_t queued_ = 0;
     std::uint64_t submitted_ = 0;
     RealTime ask_again_ = RealTime::never();
-    RealTime patience_ends_ = RealTime::never(); // when to look whether anybody has waited too long
-    Policy first_;                               // the one that domains were given values for
+    Policy first_; // the one that domains were given values for
     landmark::PolicyReport report_{};
 };
 
