@@ -178,6 +178,10 @@ def _check_range(policy: Policy, parameter: Parameter, value: int) -> None:
 
 def parse_policy(kind: str, text: str) -> PolicySpec:
     """NAME or NAME:p=v,p=v. A value is a whole number in the parameter's unit, or for times also like "5ms"."""
+    if text.startswith(PYTHON):
+        raise SpecError(
+            f"{text}: a policy in Python runs in the program that defines it (Machine.run); name a plug-in here"
+        )
     name, colon, rest = text.partition(":")
     policy = _find(kind, name)
     units = {parameter.name: parameter.unit for parameter in policy.parameters}

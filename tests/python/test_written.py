@@ -9,6 +9,7 @@ from typing import Any
 import kind_oracles
 import oracles
 import pytest
+from bulkhead.cli import main
 from bulkhead.policies import Parameter
 from bulkhead.scheduler import Scheduler
 from bulkhead.sim import simulate
@@ -326,3 +327,66 @@ def test_work_conserving_is_true_or_false() -> None:
     with pytest.raises(SpecError, match="memory policy many: work_conserving=0 is not True or False"):
         make(work_conserving=0)
     assert isinstance(make(work_conserving=False).spec(), PolicySpec)
+
+
+def test_a_guest_has_no_parameters_under_a_policy_in_python() -> None:
+    guest = replace(DISKS.guests[0], ringctl={"rate": 50})
+    with pytest.raises(SpecError, match="policy fifo has no parameter of domains 'rate'"):
+        simulate(replace(DISKS, guests=(guest,), ringctl=kind_oracles.Fifo.spec()))
+
+
+@pytest.mark.parametrize("option", ["sched", "memctl", "ringctl"])
+def test_the_command_refuses_a_policy_in_python(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["boot", "--backend", "sim", "--guest", "kernel=model:disk", f"--{option}", "python:mine"]
+    assert main(words) == 2
+    assert "python:mine: a policy in Python runs in the program that defines it" in capsys.readouterr().err
+
+
+def test_the_hypervisor_refuses_a_policy_in_python() -> None:
+    with pytest.raises(SpecError, match="python:keeps_vcpus"):
+        Machine(guests=BUSY.guests[:1], sched=KeepsVcpus.spec()).run()
+
+
+class Hesitates(kind_oracles.Fifo):
+    """Serves the device in every other millisecond only, and says that it may."""
+
+    name = "hesitates"
+    work_conserving = False
+
+    def next(self, now):  # type: ignore[no-untyped-def]
+        millisecond = now // MILLISECOND
+        return super().next(now) if millisecond % 2 else (millisecond + 1) * MILLISECOND
+
+
+class HesitatesUnsaid(Hesitates):
+    """Does the same and promises not to."""
+
+    name = "hesitates_unsaid"
+    work_conserving = True
+
+
+class Withholds(kind_oracles.FirstFit):
+    """Gives no frame in every other call, and says that it may."""
+
+    name = "withholds"
+    work_conserving = False
+    calls = 0
+
+    def choose(self, domain, wanted):  # type: ignore[no-untyped-def]
+        self.calls += 1
+        return super().choose(domain, wanted) if self.calls % 2 else None
+
+
+@pytest.mark.parametrize(
+    ("field", "policy", "ejected"),
+    [
+        ("ringctl", Hesitates, None),
+        ("ringctl", HesitatesUnsaid, "wrong_answer"),
+        ("memctl", Withholds, None),
+    ],
+)
+def test_what_may_idle_says_so(field: str, policy: type[Written], ejected: str | None) -> None:
+    run = simulate(replace(MACHINES[field], **{field: policy.spec()}))  # type: ignore[arg-type]
+    assert [(p.name, p.ejected) for p in run.landmark.policies if p.kind == policy.kind] == [
+        (policy.name, ejected)
+    ]
