@@ -25,6 +25,9 @@ namespace {
 enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
 
 constexpr Nanos construction_budget = milliseconds(5);
+// The fallback's: nobody could take its place, and where time is not counted in instructions a hook may be
+// late because the computer was elsewhere.
+constexpr Nanos without_limit = milliseconds(3'600'000);
 constexpr std::uint64_t region_bytes = 1ULL << 30, set_bytes = 4 * region_bytes;
 
 // A policy and everything it keeps. Two sets, so that a successor can be built while the old one still
@@ -34,6 +37,7 @@ struct Incumbent {
     const sched::Hooks* hooks = nullptr;
     TextRange text;
     bool built_in = false;
+    Nanos budget{}; // of a hook
     void* object = nullptr;
     PolicyHost host;
     ObjectRegion vcpus, domains, pcpus;
@@ -54,7 +58,7 @@ template<class Return, class... Formal, class... Actual>
 [[gnu::always_inline]] inline auto call(Hook hook, RealTime start, Return (*function)(Formal...),
                                         Actual&&... actual) {
     Incumbent& subject = *policy;
-    const auto outcome = guarded(subject.text, sched::hook_budget, start, function, actual...);
+    const auto outcome = guarded(subject.text, subject.budget, start, function, actual...);
     auto& stats = report();
     const auto took = (outcome.end - start).count();
     ++stats.hook_calls;
@@ -87,6 +91,7 @@ plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRa
     set.hooks = static_cast<const sched::Hooks*>(descriptor.hooks);
     set.text = text;
     set.built_in = text.end == 0;
+    set.budget = set.built_in ? without_limit : sched::hook_budget;
     set.vcpus.start(base, descriptor.vcpu_bytes, max_vcpu_slots, false);
     set.domains.start(base + region_bytes, descriptor.domain_bytes, max_domains, false);
     set.pcpus.start(base + 2 * region_bytes, descriptor.pcpu_bytes, landmark::max_pcpus, true);
@@ -100,7 +105,8 @@ plugin::Fault build(Incumbent& set, const plugin::Descriptor& descriptor, TextRa
             machine::panic("no memory for the scheduler: give the machine more (--mem)");
         pcpu(PcpuId{static_cast<std::uint16_t>(i)}).policy = cpu;
     }
-    return guarded(set.text, construction_budget, machine::now(), &construct, set, values).fault;
+    const auto budget = set.built_in ? without_limit : construction_budget;
+    return guarded(set.text, budget, machine::now(), &construct, set, values).fault;
 }
 
 void describe(const plugin::Descriptor& descriptor, const std::int64_t* values) {

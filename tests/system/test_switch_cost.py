@@ -12,7 +12,7 @@ from bulkhead.spec import MIB
 
 ICOUNT = 2  # 4 ns per instruction
 # From one guest's first instruction to the other's, with a policy that does next to nothing and with credit: hypercall,
-# hooks, trace, bookkeeping, registers, address space. They were 999 and 1,316 when this was written.
+# hooks, trace, bookkeeping, registers, address space. They were 997 and 1,315 when this was written.
 WHOLE_SWITCH = {"round_robin": 1000, "credit": 1340}
 # What credit thinks longer than round_robin, which takes 34 instructions, from a preemption to the next guest with
 # 100 guests that compute, on average over whole rounds. It was 261.
@@ -53,7 +53,9 @@ def test_a_switch_between_two_guests(policy: str) -> None:
         f"switch with {policy}: mean {cost.mean():.0f}, median {np.median(cost):.0f} instructions of {len(cost)}"
     )
     assert len(cost) > 1000, said(run)
-    assert cost.mean() <= WHOLE_SWITCH[policy]
+    # The median leaves out switches that a timer interrupted; credit's rounds, though, come every other time.
+    typical = np.median(cost) if policy == "round_robin" else cost.mean()
+    assert typical <= WHOLE_SWITCH[policy]
 
 
 def test_credit_decides_fast_among_a_hundred() -> None:
