@@ -37,10 +37,10 @@ void PythonPolicy::retire() {
         view->empty();
 }
 
-// Names the class and what it answered.
+// Names the class, the hook and the type of its answer.
 void PythonPolicy::set_type_error(const py::object& given, const char* expected) const {
     const auto text = py::str(py::type::of(object_).attr("__qualname__")).cast<std::string>() + "." +
-                      expected + ", not " + py::repr(given).cast<std::string>();
+                      expected + ", not " + Py_TYPE(given.ptr())->tp_name;
     PyErr_SetString(PyExc_TypeError, text.c_str());
 }
 

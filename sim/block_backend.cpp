@@ -83,6 +83,7 @@ void BlockBackend::answered(const RingHost::Request& request, Nanos service) {
 
 std::vector<BlockCount> BlockBackend::counts() const {
     std::vector<BlockCount> all;
+    all.reserve(fronts_.size());
     for (const auto& [domain, front] : fronts_)
         all.push_back({DomainId{domain}, front.port.answered_, front.port.bytes_});
     return all;

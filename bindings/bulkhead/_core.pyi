@@ -113,69 +113,89 @@ sim_costs: list[tuple[str, str]]
 sim_models: list[tuple[str, str, list[tuple[str, str, str, str]]]]
 
 class Host:
-    pcpus: int
-    def now(self) -> int: ...
-    def random(self) -> int: ...
+    """The services of the machine that a policy runs in."""
+
+    pcpus: int  # 0 for memory and ring policies
+    def now(self) -> int:
+        """Real time, ns."""
+    def random(self) -> int:
+        """64 bits from the run's seed."""
     def note(self, code: int, value: int) -> None: ...
     def kick(self, pcpu: int) -> None: ...
 
 class SchedDomain:
+    """A domain, as a scheduler sees it."""
+
     id: int
-    vcpus: int
-    weight: int
-    cap: int
+    vcpus: int  # attached ones
+    weight: int  # relative share, 1 to 65535
+    cap: int  # % of one pCPU, 0 for none
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 class SchedPcpu:
+    """A physical CPU."""
+
     id: int
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 class SchedVcpu:
+    """A virtual CPU, from attach to detach."""
+
     domain: SchedDomain
-    id: int
-    last_pcpu: int
-    affinity: int
+    id: int  # in its domain, from 0
+    last_pcpu: int  # where it runs or ran last
+    affinity: int  # bit n: it may run on pCPU n
     def may_run_on(self, pcpu: int) -> bool: ...
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 class MemoryHost:
-    frames: int
-    zones: list[tuple[int, int]]
+    """The memory that there is for domains."""
+
+    frames: int  # of 4 KiB, of all zones
+    zones: list[tuple[int, int]]  # (frames, free) of each
 
 class MemoryDomain:
+    """A domain, as a memory policy sees it, from admit to depart."""
+
     id: int
-    weight: int
-    least: int
-    most: int
-    has: int
-    target: int
-    missed: int
+    weight: int  # relative share, 1 to 65535
+    least: int  # frames of 4 KiB
+    most: int  # frames
+    has: int  # frames
+    target: int  # frames; 0 until its first rebalance
+    missed: int  # times that it wanted a frame, since the last rebalance
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 class RingDomain:
+    """A domain, as a ring policy sees it."""
+
     id: int
-    rings: int
-    weight: int
+    rings: int  # attached ones
+    weight: int  # relative share, 1 to 65535
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 class Ring:
-    number: int
+    """A ring of a domain, from attach to detach."""
+
+    number: int  # of the device's rings, from 0
     domain: RingDomain
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 
 class Request:
+    """A block request, from enqueue until complete, withdraw, or the detach of its ring."""
+
     ring: Ring
-    number: int
-    sector: int
+    number: int  # in the order of arrival
+    sector: int  # of 512 bytes
     bytes: int
     write: bool
-    arrived: int
-    estimate: int
+    arrived: int  # ns of real time
+    estimate: int  # ns of the device's time
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...

@@ -24,6 +24,7 @@ class MemoryPolicy(Written):
     """
 
     kind: ClassVar[str] = "memory"
+    required: ClassVar[tuple[str, ...]] = ("admit", "choose", "rebalance")
     memory: MemoryHost
 
     def _tell(self, told: MemoryHost) -> None:

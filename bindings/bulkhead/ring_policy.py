@@ -25,6 +25,7 @@ class RingPolicy(Written):
     """
 
     kind: ClassVar[str] = "ring"
+    required: ClassVar[tuple[str, ...]] = ("enqueue", "next", "withdraw")
     depth: int
 
     def _tell(self, told: int) -> None:

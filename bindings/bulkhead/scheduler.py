@@ -52,6 +52,7 @@ class Scheduler(Written):
     """
 
     kind: ClassVar[str] = "scheduler"
+    required: ClassVar[tuple[str, ...]] = ("wake", "deschedule", "pick")
 
     def attach(self, vcpu: Vcpu) -> None:
         """A vCPU appears, not runnable."""

@@ -27,6 +27,7 @@ class Written:
     """Base of the bases: `Scheduler`, `MemoryPolicy`, `RingPolicy`. Derive from those."""
 
     kind: ClassVar[str]
+    required: ClassVar[tuple[str, ...]]  # hooks that have no default
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     work_conserving: ClassVar[bool] = True  # False: it may leave unused what somebody waits for
@@ -84,10 +85,21 @@ def python_policy(kind: str, spec: PolicySpec) -> PythonPolicy:
     if name not in known:
         raise SpecError(f"there is no Python {text} '{name}'{suggest(name, known)}")
     written = known[name]
+    _check_hooks(f"{text} {name}", written)
     doc = (written.__doc__ or "").strip().partition("\n")[0]
     policy = Policy(kind, name, doc, "", "", "", written.parameters, (), _file_of(written))
     numbers = effective(policy, policy.parameters, spec.parameters, "parameter")
     return PythonPolicy(written, policy, {row.name: n for row, n in zip(policy.parameters, numbers)})
+
+
+def _check_hooks(whose: str, written: type[Written]) -> None:
+    """SpecError unless it has every hook that its kind has no default for, as the contract's concept asks of a C++ class."""
+    base = next(one for one in written.__mro__ if "kind" in one.__dict__)
+    missing = [hook for hook in base.required if getattr(written, hook) is getattr(base, hook)]
+    if missing:
+        raise SpecError(
+            f"{whose}: class {written.__name__} lacks {' and '.join(missing)}; write what the contract asks"
+        )
 
 
 def _check_table(whose: str, table: object) -> None:

@@ -10,7 +10,9 @@ import kind_oracles
 import oracles
 import pytest
 from bulkhead.cli import main
+from bulkhead.memory_policy import MemoryPolicy
 from bulkhead.policies import Parameter
+from bulkhead.ring_policy import RingPolicy
 from bulkhead.scheduler import Scheduler
 from bulkhead.sim import simulate
 from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
@@ -176,8 +178,8 @@ def answers(base: type[Written], hook: str, given: object) -> type[Written]:
 @pytest.mark.parametrize(
     ("field", "base", "hook", "given", "message"),
     [
-        ("memctl", kind_oracles.FirstFit, "admit", None, "Wrong.admit must return True or False, not None"),
-        ("memctl", kind_oracles.FirstFit, "admit", 1, "Wrong.admit must return True or False, not 1"),
+        ("memctl", kind_oracles.FirstFit, "admit", None, "Wrong.admit must return True or False, not NoneType"),
+        ("memctl", kind_oracles.FirstFit, "admit", 1, "Wrong.admit must return True or False, not int"),
         ("memctl", kind_oracles.FirstFit, "choose", (0,), "Wrong.choose must return None, or a zone and"),
         (
             "memctl",
@@ -206,7 +208,7 @@ def answers(base: type[Written], hook: str, given: object) -> type[Written]:
             kind_oracles.FirstFit,
             "reclaim",
             None,
-            "Wrong.reclaim must return a number of frames, not None",
+            "Wrong.reclaim must return a number of frames, not NoneType",
         ),
         (
             "ringctl",
@@ -390,3 +392,19 @@ def test_what_may_idle_says_so(field: str, policy: type[Written], ejected: str |
     assert [(p.name, p.ejected) for p in run.landmark.policies if p.kind == policy.kind] == [
         (policy.name, ejected)
     ]
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        (Scheduler, "scheduler bare: class Bare lacks wake and deschedule and pick"),
+        (MemoryPolicy, "memory policy bare: class Bare lacks admit and choose and rebalance"),
+        (RingPolicy, "ring policy bare: class Bare lacks enqueue and next and withdraw"),
+    ],
+)
+def test_hooks_without_a_default_must_be_there(base: type[Written], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        type("Bare", (base,), {"name": "bare"}).spec()  # type: ignore[attr-defined]
+    whole = {hook: lambda self, *arguments: None for hook in base.required}
+    policy = type("Whole", (base,), {"name": "whole", **whole})
+    assert policy.spec() == PolicySpec("python:whole", {})  # type: ignore[attr-defined]
