@@ -94,7 +94,7 @@ def python_policy(kind: str, spec: PolicySpec) -> PythonPolicy:
 
 def _check_hooks(whose: str, written: type[Written]) -> None:
     """SpecError unless it has every hook that its kind has no default for, as the contract's concept asks of a C++ class."""
-    base = next(one for one in written.__mro__ if "kind" in one.__dict__)
+    base = next(one for one in written.__mro__ if issubclass(one, Written) and "kind" in one.__dict__)
     missing = [hook for hook in base.required if getattr(written, hook) is getattr(base, hook)]
     if missing:
         raise SpecError(
