@@ -24,6 +24,7 @@ enum class Mode : std::int64_t {
     above_machine,
     admit_all,    // of admit
     reclaim_more, // of reclaim
+    nothing,      // of choose
 };
 
 class Chaos : public memctl::Policy {
@@ -34,8 +35,8 @@ class Chaos : public memctl::Policy {
          "0 none; choose answers: 1 a zone that does not exist, 2 too many frames, 3 less than none; "
          "rebalance: 4 "
          "targets below the least, 5 above the most, 6 together above the machine; 7 it admits everybody, 8 "
-         "it reclaims more than there is to reclaim",
-         0, 0, 8},
+         "it reclaims more than there is to reclaim; 9 choose answers none",
+         0, 0, 9},
         {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
     };
     static constexpr memctl::Text text{
@@ -68,6 +69,8 @@ class Chaos : public memctl::Policy {
     memctl::Grant choose(Domain&, Frames wanted) {
         if (bad(Mode::stray_zone))
             return {memctl::ZoneId{0x7777}, Frames{1}};
+        if (bad(Mode::nothing))
+            return memctl::Grant::none();
         for (const memctl::Zone& zone : zones_)
             if (zone.free > Frames{})
                 return {zone.id, bad(Mode::too_many)         ? wanted + Frames{1}

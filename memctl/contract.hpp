@@ -18,9 +18,10 @@
 // until it is there. The host never gives a domain a frame beyond its target.
 //
 // Hooks are called one at a time (the host holds the lock of the machine's memory), with interrupts held off,
-// and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer, a fault, or an
-// overrun ejects the policy. A policy keeps no state outside its own objects: a plug-in with writable globals
-// does not link.
+// and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer ejects the
+// policy. The simulator, the only host of this kind, runs policies in its own process: it neither measures
+// their time nor survives a fault. A policy keeps no state outside its own objects: a plug-in with writable
+// globals does not link.
 //
 // What a policy may rely on:
 // - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance. The
@@ -156,7 +157,7 @@ struct Hooks {
     void (*depart)(void* policy, Domain& domain);
     // From where does `domain` get up to `wanted` frames? It is below its target, and some zone has a free
     // frame. The answer must name a zone with so many free frames, at least one and no more than wanted; or
-    // none. A policy without Trait::idles never answers none. Called in the domain's own time.
+    // none, which ejects a policy without Trait::idles. Called in the domain's own time.
     Grant (*choose)(void* policy, Domain& domain, Frames wanted);
     // Sets the target of every row: from `least` to `most` of its domain, together no more than the machine
     // has.
@@ -166,7 +167,9 @@ struct Hooks {
     void (*sample)(void* policy, Domain& domain, Frames looked_at, Frames used, RealTime now);
     // Optional. The domain has been `over` its target for `late`, asked to give frames back. How many shall
     // be taken by force, paged out at its expense? At most `over`; a host that can take none ignores the
-    // answer. Default: none.
+    // answer. Asked once in a period; the host takes what it wanted little by little (the simulator 64
+    // frames, then a break of 500 us beside the work for them), less what the domain gives back meanwhile.
+    // Default: none.
     Frames (*reclaim)(void* policy, Domain& domain, Frames over, Nanos late);
     // Optional. The weight of the domain changed; the new value is already in it.
     void (*tune)(void* policy, Domain& domain);

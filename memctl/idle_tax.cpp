@@ -10,8 +10,9 @@
 // Bad at:   a guest that only pretends to use its memory; guests that come back from idleness page at
 //           first.
 // Bounds:   between equal weights, one that uses all it has gets 1 / (1 - tax) times the frames of one that
-//           uses none, within its least and most; nobody is over its target for longer than the patience
-//           and two periods.
+//           uses none, within its least and most. Whoever has been over its target for the patience has all
+//           of the excess taken by force from the host's next look on: one period later at most, and then as
+//           fast as the host takes frames (the simulator 64, then a break of 500 us).
 #include "memctl/shares.hpp"
 
 namespace {

@@ -6,8 +6,10 @@
 // Good at:  guarantees: a reservation is there whatever others do; limits that hold.
 // Bad at:   idle memory (it counts like any other).
 // Bounds:   a domain's target is never below its reservation nor above its limit; one whose reservation
-//           does not fit is not admitted; nobody is over its target for longer than the patience and two of
-//           the host's periods.
+//           does not fit, or is above its limit, is not admitted. After a swap limits hold all the same, and
+//           reservations if all of them fit. Whoever has been over its target for the patience has all of the
+//           excess taken by force from the host's next look on: one period later at most, and then as fast as
+//           the host takes frames (the simulator 64, then a break of 500 us).
 #include "memctl/shares.hpp"
 
 namespace {
@@ -40,14 +42,19 @@ class MinMax : public memctl::Policy {
         : zones_{setup.zones}, frames_{setup.frames}, unreserved_{setup.frames},
           patience_{milliseconds(setup.values[0])} {}
 
-    bool admit(const Domain& domain) { return bounds(domain).least <= unreserved_; }
+    bool admit(const Domain& domain) {
+        const bool contradicts = domain.values[1] != 0 && domain.values[0] > domain.values[1];
+        return !contradicts && bounds(domain).least <= unreserved_;
+    }
 
     void rebalance(memctl::Plan<Domain> plan, RealTime) {
         unreserved_ = shares::unreserved(plan, frames_, bounds);
         if (unreserved_ >= Frames{})
             shares::fill(plan, frames_, shares::by_weight<Domain>, bounds);
         else // domains that another policy admitted: what was promised to them together is not there
-            shares::fill(plan, frames_, shares::by_weight<Domain>, shares::own_bounds<Domain>);
+            shares::fill(plan, frames_, shares::by_weight<Domain>, [](const Domain& domain) {
+                return shares::Bounds{domain.least, bounds(domain).most};
+            });
     }
 
     memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }

@@ -12,8 +12,10 @@
 //           pages.
 // Bounds:   if all working sets (with the spare part) fit, each has its own; otherwise each domain has its
 //           own or at least its part of the machine by weight, within what others need to live. A set that
-//           grows shows at the next rebalance, one that shrinks after a window. Nobody is over its target for
-//           longer than the patience and two periods.
+//           grows shows at the next rebalance, one that shrinks after a window. Whoever has been over its
+//           target for the patience has all of the excess taken by force from the host's next look on: one
+//           period later at most, and then as fast as the host takes frames (the simulator 64, then
+//           a break of 500 us).
 #include "memctl/shares.hpp"
 
 namespace {

@@ -7,7 +7,8 @@
 // Good at:  a price list: so many requests per second and no more, whatever others do.
 // Bad at:   using an idle device; delay right after a burst; seeks, which cost a device more than a rate
 //           shows. Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth
-//           served, and one request larger than the burst.
+//           served, and one request larger than the burst. A bucket is full when the policy takes
+//           over: each swap to it allows another burst.
 #include "ringctl/flows.hpp"
 
 namespace {

@@ -8,6 +8,14 @@
 
 namespace bulkhead::sim {
 
+// What draws random numbers beside the scheduler, which has the run's seed itself.
+enum class Draws : std::uint64_t { memory_policy = 1, ring_policy, page_samples };
+
+// Its own seed, so that no two of them draw the same numbers.
+constexpr std::uint64_t seed_of(Draws stream, std::uint64_t seed) {
+    return seed ^ static_cast<std::uint64_t>(stream) * 0xd1b54a32d192ed03;
+}
+
 class Desk {
   public:
     explicit Desk(std::uint64_t seed) : random_{seed} {

@@ -25,24 +25,28 @@ class GuestPages {
         return true;
     }
     [[nodiscard]] bool is_out(std::size_t page) const { return pages_[page].out; }
+    // The hand comes by it last.
     void bring_in(std::size_t page) {
-        pages_[page] = {static_cast<std::int32_t>(resident_.size()), true, true, false};
-        resident_.push_back(static_cast<std::uint32_t>(page));
+        const auto name = static_cast<std::uint32_t>(page);
+        pages_[page] = {static_cast<std::int32_t>(resident_.size()), name, name, true, true, false};
+        if (resident_.empty())
+            hand_ = name;
+        else
+            link(pages_[hand_].before, name), link(name, hand_);
+        resident_.push_back(name);
     }
     // Pages one out. There must be one.
     void evict() {
-        for (;; ++hand_) {
-            if (hand_ >= resident_.size())
-                hand_ = 0;
-            if (!std::exchange(pages_[resident_[hand_]].used, false))
-                break;
-        }
-        const std::uint32_t last = resident_.back();
-        pages_[resident_[hand_]] = {-1, false, false, true};
-        if (last != resident_[hand_])
-            pages_[last].place = static_cast<std::int32_t>(hand_);
-        resident_[hand_] = last;
+        while (std::exchange(pages_[hand_].used, false))
+            hand_ = pages_[hand_].after;
+        const std::uint32_t gone = hand_, last = resident_.back();
+        Page& page = pages_[gone];
+        hand_ = page.after;
+        link(page.before, page.after);
+        pages_[last].place = page.place;
+        resident_[static_cast<std::size_t>(page.place)] = last;
         resident_.pop_back();
+        page = {.out = true};
     }
     // A page that has a frame; `which` counts them.
     [[nodiscard]] std::uint32_t resident(std::size_t which) const { return resident_[which]; }
@@ -53,14 +57,20 @@ class GuestPages {
 
   private:
     struct Page {
-        std::int32_t place = -1; // in resident_
-        bool used = false;       // since the hand came by
-        bool sampled = false;    // since it is watched
-        bool out = false;        // what it held is on disk
+        std::int32_t place = -1;             // in resident_
+        std::uint32_t before = 0, after = 0; // on the clock's face, if it has a frame
+        bool used = false;                   // since the hand came by
+        bool sampled = false;                // since it is watched
+        bool out = false;                    // what it held is on disk
     };
+    void link(std::uint32_t before, std::uint32_t after) {
+        pages_[before].after = after;
+        pages_[after].before = before;
+    }
+
     std::vector<Page> pages_;
-    std::vector<std::uint32_t> resident_;
-    std::size_t hand_ = 0;
+    std::vector<std::uint32_t> resident_; // in any order, to draw one at random
+    std::uint32_t hand_ = 0;              // the page that it points at, if one has a frame
 };
 
 } // namespace bulkhead::sim

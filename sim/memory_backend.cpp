@@ -20,8 +20,8 @@ std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value
 MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
       host_{plan_.policy ? *plan_.policy : Policy{&plugin::fallback_memory_policy(), nullptr, {}},
-            {.frames = plan_.frames, .zones = plan_.zones, .seed = seed}},
-      random_{seed} {
+            {.frames = plan_.frames, .zones = plan_.zones, .seed = seed_of(Draws::memory_policy, seed)}},
+      random_{seed_of(Draws::page_samples, seed)} {
     alarm_.order = alarm_order;
     host_.desk().on_note = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);

@@ -35,6 +35,7 @@ class MemoryBackend {
     void on_alarm();
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }
+    [[nodiscard]] const plugin::Descriptor& policy() const { return host_.policy(); }
 
     // For the programs of guests that page. The first three cost no time.
     bool use(const Domain& domain, std::size_t page);

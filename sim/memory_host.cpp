@@ -123,6 +123,9 @@ std::uint16_t MemoryHost::zone_of(std::uint32_t frame) const {
 const char* MemoryHost::wrong(const memctl::Grant& grant, Frames wanted) const {
     if (grant.zone.value() >= zones_.size())
         return "a zone that does not exist";
+    if (grant.frames == Frames{} &&
+        (policy_.descriptor->traits & static_cast<std::uint32_t>(memctl::Trait::idles)) == 0)
+        return "no frames, though there are free ones";
     if (grant.frames < Frames{} || grant.frames > wanted)
         return "more frames than are wanted, or less than none";
     return grant.frames > zones_[grant.zone.value()].free ? "more frames than are free there" : nullptr;
@@ -150,7 +153,7 @@ Frames MemoryHost::populate(DomainId id, Frames wanted, RealTime now) {
             wanted = std::min(wanted, given + entry.target - has(id));
             continue;
         }
-        if (grant.frames == Frames{})
+        if (grant.frames == Frames{}) // of one that may
             break;
         take(entry, grant);
         given += grant.frames;

@@ -237,8 +237,10 @@ std::int64_t World::build(std::size_t index) {
                                    : prologue(me, setup, start).then(model.program(me, setup));
             };
     built_[index] = &machine_.create_domain(std::move(spec), DomainId{next_id_++});
-    admit(index);
-    return 0;
+    if (admit(index))
+        return 0;
+    note_refused(index);
+    return -XEN_ENOMEM;
 }
 
 void World::end_if_idle() {

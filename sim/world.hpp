@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 
 namespace bulkhead::sim {
 
@@ -119,7 +120,9 @@ class World {
     [[nodiscard]] bool will_create() const;
     void attend();
     void serve(Domain& domain, std::uint64_t which, std::uint64_t argument);
-    void admit(std::size_t index);
+    [[nodiscard]] bool admit(std::size_t index);
+    void note_refused(std::size_t index);
+    void check_memory() const;
     void leave(const Domain& domain);
     [[nodiscard]] Nanos booting() const;
     [[nodiscard]] Nanos building() const; // of the guest that was created last
@@ -141,6 +144,8 @@ class World {
     std::int64_t result_ = 0; // of the last action
     std::uint16_t next_id_ = 1;
     bool crashed_ = false;
+    std::string refused_;           // what the memory policy refused first, in words
+    bool refused_at_start_ = false; // one of those that were to be there
 };
 
 } // namespace bulkhead::sim

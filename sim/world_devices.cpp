@@ -3,13 +3,22 @@
 #include "sim/world.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <xen/errno.h>
 
 namespace bulkhead::sim {
 
 namespace {
+
 constexpr std::int64_t least_part = 16; // a guest cannot live with less than this part of its memory
+
+Frames least_of(const GuestPlan& guest) {
+    return Frames{std::max<std::int64_t>(guest.memory.count() / least_part, 1)};
 }
+
+std::string in_mib(Frames frames) { return std::to_string(frames.count() / 256) + " MiB"; }
+
+} // namespace
 
 void World::attend() {
     machine_.on_service = [this](Machine&, const Vcpu& vcpu, std::uint64_t which, std::uint64_t argument) {
@@ -25,6 +34,8 @@ void World::attend() {
         static_cast<void>(block_device());
     const bool pages = std::ranges::any_of(
         plan_.guests, [](const GuestPlan& guest) { return find_model(guest.model)->pages; });
+    if (plan_.memory.policy)
+        check_memory();
     if (plan_.memory.policy || pages)
         memory_.emplace(machine_, plan_.memory, plan_.machine.seed);
 }
@@ -53,17 +64,54 @@ void World::serve(Domain& domain, std::uint64_t which, std::uint64_t argument) {
     memory_->release(domain, static_cast<std::int64_t>(argument));
 }
 
+// Throws std::invalid_argument if no policy could let the guests live: those that are there at the start
+// together, each of the others alone.
+void World::check_memory() const {
+    Frames together{};
+    for (const GuestPlan& guest : plan_.guests) {
+        const Frames needed = guest.absent ? least_of(guest) : together += least_of(guest);
+        if (needed > plan_.memory.frames)
+            throw std::invalid_argument{
+                "guest " + guest.name +
+                ": no guest can live with less than a sixteenth of its memory, and of " +
+                in_mib(plan_.memory.frames) + " for guests there would have to be " + in_mib(needed) +
+                "; give the machine more --mem"};
+    }
+}
+
 // A guest that the memory policy refuses is built and taken down again.
-void World::admit(std::size_t index) {
-    if (!memory_)
-        return;
+bool World::admit(std::size_t index) {
     const GuestPlan& guest = plan_.guests[index];
-    const Frames least{std::max<std::int64_t>(guest.memory.count() / least_part, 1)};
-    if (memory_->admit(*built_[index], least, guest.memory, guest.memory_values,
-                       find_model(guest.model)->pages))
-        return;
+    if (!memory_ || memory_->admit(*built_[index], least_of(guest), guest.memory, guest.memory_values,
+                                   find_model(guest.model)->pages))
+        return true;
     machine_.destroy(*built_[index]);
     end_if_idle();
+    return false;
+}
+
+void World::note_refused(std::size_t index) {
+    refused_at_start_ |= started_ == RealTime{};
+    if (!refused_.empty())
+        return;
+    const plugin::Descriptor& policy = memory_->policy();
+    const GuestPlan& guest = plan_.guests[index];
+    const bool has_values = plan_.memory.policy && plan_.memory.policy->descriptor == &policy;
+    std::string asked;
+    for (std::size_t i = 0; i < guest.memory_values.size() && has_values; ++i)
+        if (guest.memory_values[i] != policy.domain_parameters[i].initial)
+            asked.append(policy.domain_parameters[i].name)
+                .append("=")
+                .append(std::to_string(guest.memory_values[i]))
+                .append(", ");
+    refused_ = std::string{"guest "}.append(guest.name).append(" was refused by the memory policy ");
+    refused_.append(policy.name)
+        .append(" (")
+        .append(asked)
+        .append(in_mib(plan_.memory.frames))
+        .append(" in ");
+    refused_.append(std::to_string(plan_.memory.zones)).append(plan_.memory.zones == 1 ? " zone" : " zones");
+    refused_.append("; see --mem, --zones)");
 }
 
 void World::leave(const Domain& domain) {
@@ -99,6 +147,10 @@ Machine::Summary World::summary() const {
         all.page.policies[1] = memory_->report();
     if (blocks_)
         all.page.policies[2] = blocks_->report();
+    refused_.copy(all.page.message, sizeof all.page.message - 1);
+    if (refused_at_start_ && all.page.state == landmark::State::finished &&
+        all.page.exit_status != landmark::Exit::guest_crashed)
+        all.page.exit_status = landmark::Exit::bad_input;
     all.page.started = started_.since_start().count();
     return all;
 }

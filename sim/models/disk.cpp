@@ -49,8 +49,9 @@ Program disk(Guest& me, ModelSetup setup) {
     DiskPort& port = setup.world().disk_port(me);
     Stream stream{setup, device.sectors()};
     const Nanos period = setup.microseconds("period_us"), work = setup.microseconds("work_us");
-    const auto depth =
-        static_cast<std::uint64_t>(std::clamp<std::int64_t>(setup.number("depth"), 1, ringctl::most_queued));
+    if (setup.number("depth") < 1 || setup.number("depth") > ringctl::most_queued)
+        throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
+    const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
     RealTime due = me.now() + period;
     std::uint64_t answers = 0;
     while (me.now() < ends) {

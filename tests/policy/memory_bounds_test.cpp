@@ -128,6 +128,23 @@ TEST_F(Machine, MinMaxKeepsReservationsAndLimits) {
     EXPECT_FALSE(admit(4, 60 * mib, 256, {20, 0}));
 }
 
+TEST_F(Machine, MinMaxKeepsLimitsThoughReservationsDoNotFit) {
+    start("min_max"); // the values are of the policy that began
+    ASSERT_TRUE(admit(1, 60 * mib, 256, {40, 0}));
+    ASSERT_TRUE(admit(2, 60 * mib, 256, {0, 10}));
+    host_->replace(named(kind, "proportional_share"), now_);
+    ASSERT_TRUE(admit(3, 60 * mib, 256, {40, 0}));
+    host_->replace(named(kind, "min_max"), now_);
+    EXPECT_LE(target(2), 10 * mib);
+    EXPECT_LE(target(1) + target(2) + target(3), frames_);
+}
+
+TEST_F(Machine, MinMaxRefusesAReservationAboveItsLimit) {
+    start("min_max");
+    EXPECT_FALSE(admit(1, 60 * mib, 256, {20, 10}));
+    EXPECT_TRUE(admit(2, 60 * mib, 256, {20, 20}));
+}
+
 TEST_F(Machine, MinMaxTakesByForceOnceThePatienceIsOver) {
     start("min_max", {300});
     ASSERT_TRUE(admit(1, 64 * mib));

@@ -231,7 +231,8 @@ INSTANTIATE_TEST_SUITE_P(Modes, MemoryChaos,
                          testing::Values(Case{1, "zone that does not exist"}, Case{2, "more frames than"},
                                          Case{3, "less than none"}, Case{4, "outside of what"},
                                          Case{5, "outside of what"}, Case{6, "more frames than the machine"},
-                                         Case{7, "do not fit"}, Case{8, "reclaim: more"}));
+                                         Case{7, "do not fit"}, Case{8, "reclaim: more"},
+                                         Case{9, "no frames, though"}));
 
 } // namespace
 } // namespace bulkhead::policy_test

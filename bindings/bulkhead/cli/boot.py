@@ -16,7 +16,7 @@ from bulkhead.console import HYPERVISOR
 from bulkhead.machine import RunOptions
 from bulkhead.parse import parse_dom0, parse_guests, parse_icount
 from bulkhead.policies import parse_policy
-from bulkhead.spec import Machine, PolicySpec, SpecError
+from bulkhead.spec import Machine, Paging, PolicySpec, SpecError
 from bulkhead.terminal import Terminal
 from bulkhead.text import parse_duration, parse_size, suggest
 
@@ -52,6 +52,9 @@ def boot(
     trace_size: str = typer.Option(
         "16M", help="Trace ring of each pCPU; what does not fit is counted as lost."
     ),
+    zones: int = typer.Option(
+        1, help="Equal parts of memory that a memory policy tells apart (colours, nodes); with --backend sim."
+    ),
     watch: bool = typer.Option(
         False, "--watch", help="Show while it runs who gets how much: CPU, events, memory, I/O."
     ),
@@ -59,7 +62,8 @@ def boot(
 ) -> int:
     """Boot Xen PV kernels. Ends when all guests are off or the time is over.
 
-    Exit status: 0 all guests powered off, 2 bad arguments, 3 a guest crashed, 4 the hypervisor panicked, 5 time over.
+    Exit status: 0 all guests powered off, 2 bad arguments or a guest that the memory policy refused, 3 a guest crashed,
+    4 the hypervisor panicked, 5 time over.
     """
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty() and backend == "qemu"
     interactive = console not in (None, HYPERVISOR, "dom0") and at_terminal
@@ -76,12 +80,15 @@ def boot(
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),
+        paging=Paging(zones=zones),
         **(parse_dom0(dom0) if dom0 else {}),
     )
     names = [spec.name for spec in machine.guests]
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
         raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
 
+    if zones != 1 and backend != "sim":
+        raise SpecError("--zones: only the simulator divides memory; leave it out, or use --backend sim")
     if watch and interactive:
         raise SpecError("--watch needs the terminal that --console is to have; give one of the two")
 

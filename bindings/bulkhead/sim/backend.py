@@ -30,6 +30,7 @@ from bulkhead.written import python_policy
 
 EVENTS_AT_A_TIME = 200_000  # between two looks at Ctrl-C
 ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
+LARGEST = 256 << 30  # bytes; the simulator has a number for each frame
 NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
 
 
@@ -71,6 +72,18 @@ def _guest_frames(machine: Machine) -> int:
             f"{machine.memory >> 20} MiB leave nothing for guests; Bulkhead takes {overhead(machine) >> 20} MiB"
         )
     return max(frames, machine.paging.zones)
+
+
+def _check_sizes(machine: Machine) -> None:
+    sizes = [
+        ("the machine", machine.memory),
+        *((f"guest {guest.name}", guest.memory) for guest in machine.guests),
+    ]
+    for who, size in sizes:
+        if size > LARGEST:
+            raise SpecError(
+                f"{who}: {size >> 20} MiB of memory are too much for the simulator; give at most {LARGEST >> 30}G"
+            )
 
 
 def _check_asks(machine: Machine) -> None:
@@ -204,6 +217,7 @@ class Simulated:
     ) -> None:
         check_machine(machine)
         _check_asks(machine)
+        _check_sizes(machine)
         self.machine, self.options = machine, options
         self._held, self._costs, self._more = held, costs, True
         self._policies = _Policies.of(machine)
