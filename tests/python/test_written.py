@@ -178,7 +178,13 @@ def answers(base: type[Written], hook: str, given: object) -> type[Written]:
 @pytest.mark.parametrize(
     ("field", "base", "hook", "given", "message"),
     [
-        ("memctl", kind_oracles.FirstFit, "admit", None, "Wrong.admit must return True or False, not NoneType"),
+        (
+            "memctl",
+            kind_oracles.FirstFit,
+            "admit",
+            None,
+            "Wrong.admit must return True or False, not NoneType",
+        ),
         ("memctl", kind_oracles.FirstFit, "admit", 1, "Wrong.admit must return True or False, not int"),
         ("memctl", kind_oracles.FirstFit, "choose", (0,), "Wrong.choose must return None, or a zone and"),
         (
@@ -379,12 +385,20 @@ class Withholds(kind_oracles.FirstFit):
         return super().choose(domain, wanted) if self.calls % 2 else None
 
 
+class WithholdsUnsaid(Withholds):
+    """Does the same and promises not to."""
+
+    name = "withholds_unsaid"
+    work_conserving = True
+
+
 @pytest.mark.parametrize(
     ("field", "policy", "ejected"),
     [
         ("ringctl", Hesitates, None),
         ("ringctl", HesitatesUnsaid, "wrong_answer"),
         ("memctl", Withholds, None),
+        ("memctl", WithholdsUnsaid, "wrong_answer"),
     ],
 )
 def test_what_may_idle_says_so(field: str, policy: type[Written], ejected: str | None) -> None:
