@@ -95,7 +95,11 @@ def says(thing: object) -> bool:
     if doc.endswith("-> None") or "(self: " in doc.partition("\n")[0]:  # pybind11
         doc = doc.partition("\n")[2].strip()
     name = getattr(thing, "__name__", None)
-    return bool(doc) and not (name and doc.startswith(f"{name}(")) and doc not in ("An enumeration.", Enum.__doc__)
+    return (
+        bool(doc)
+        and not (name and doc.startswith(f"{name}("))
+        and doc not in ("An enumeration.", Enum.__doc__)
+    )
 
 
 def members(cls: type) -> dict[str, object]:

@@ -126,7 +126,8 @@ def test_policies_of_two_kinds_draw_different_numbers() -> None:
     assert not set(DRAWN["ring"]) & set(DRAWN["memory"])
 
 
-PACE = 500_000 + 64 * 1_000 * 4 + 4_000  # ns for 64 frames: a break, the work for them (4 ns an instruction), the timer
+# ns for 64 frames: a break, the work for them (4 ns an instruction), the timer
+PACE = 500_000 + 64 * 1_000 * 4 + 4_000
 
 
 @pytest.mark.parametrize("policy", ["min_max", "idle_tax", "working_set"])
