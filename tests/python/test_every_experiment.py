@@ -17,7 +17,6 @@ from bulkhead.spec import SpecError
 
 RESULTS = FOLDER.parent / "results"
 HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # the only reason to leave a point out
-ONLY_KERNELS = frozenset({"ping_tail"})  # experiments whose every guest is one
 ONLY_SIMULATED = {"agreement": ("backend=sim",)}
 # Summaries of nothing in a quick run, on either back end: a victim that always has a request left is never woken.
 NO_SAMPLES = {"wake_to_run": {"sched": "credit_sampled", "victim": "responder", "hogs": 4}}
@@ -49,14 +48,7 @@ def without_metrics(point: PointResult) -> Any:
 @pytest.fixture(scope="module", params=names())
 def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Result:
     name, out = request.param, tmp_path_factory.mktemp(request.param)
-    try:
-        return run_experiment(
-            Request(name, True, ONLY_SIMULATED.get(name, ()), backend="sim", out=out)
-        ).result
-    except SpecError as error:
-        if HAS_A_KERNEL in str(error):
-            pytest.skip(str(error))
-        raise
+    return run_experiment(Request(name, True, ONLY_SIMULATED.get(name, ()), backend="sim", out=out)).result
 
 
 def test_it_runs_on_the_simulator(result: Result) -> None:
@@ -115,7 +107,7 @@ def test_every_point_of_the_full_experiments_has_its_models(name: str) -> None:
         else:
             with Simulated(machine, RunOptions()):  # its guests, policies and timeline are looked up here
                 simulated += 1
-    assert simulated or name in ONLY_KERNELS
+    assert simulated
 
 
 def test_attacks_that_take_little_leave_the_victim_its_share(tmp_path: Path) -> None:
