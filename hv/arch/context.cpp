@@ -24,10 +24,7 @@ namespace bulkhead::hv {
 
 namespace {
 
-// x87, SSE and AVX, as far as they are enabled. The mask's upper half, edx, may hold anything: nothing is
-// enabled there.
-constexpr std::uint32_t vector_states = 7;
-
+// Of the mask's upper half, edx, nothing is enabled: it may hold anything.
 void save_fpu(const Vcpu& vcpu) {
     if (features().xsave)
         asm volatile("xsave64 (%0)" ::"r"(vcpu.fpu_state), "a"(vector_states) : "memory");

@@ -18,7 +18,7 @@ void detect() {
     found.fpu_bytes = 512;
     if (found.xsave) {
         const auto leaf13 = cpu::cpuid(13);
-        found.xcr0 = leaf13.a & 0x7; // x87, SSE, AVX; wider vectors are not offered to guests
+        found.xcr0 = leaf13.a & vector_states;
     }
     detected = true;
 }

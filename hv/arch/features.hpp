@@ -5,9 +5,12 @@
 
 namespace bulkhead::hv {
 
+// x87, SSE and AVX: what guests may use of them is switched; wider vectors are not offered to guests.
+inline constexpr std::uint32_t vector_states = 7;
+
 struct Features {
     bool smep, smap, xsave;
-    std::uint64_t xcr0;      // state components in use
+    std::uint64_t xcr0;      // those of vector_states that there are
     std::uint32_t fpu_bytes; // size of their save area
 };
 [[nodiscard]] const Features& features();
