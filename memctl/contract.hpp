@@ -142,6 +142,9 @@ struct Machine {
     Frames frames;
 };
 
+// The hooks by their numbers in reports, traces and results. `create` stands for all construction.
+enum class Hook : std::uint32_t { create, admit, depart, choose, rebalance, sample, reclaim, tune };
+
 // The binary hook table behind the descriptor. `create` and `create_domain` bracket the policy's life; the
 // rest are the hooks.
 struct Hooks {

@@ -125,6 +125,9 @@ struct Setup {
     const std::int64_t* values;
 };
 
+// The hooks by their numbers in reports, traces and results. `create` stands for all construction.
+enum class Hook : std::uint32_t { create, attach, detach, enqueue, next, complete, withdraw, tune };
+
 // The binary hook table behind the descriptor. `create` and the other makers bracket the policy's life; the
 // rest are the hooks.
 struct Hooks {

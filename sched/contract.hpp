@@ -134,8 +134,11 @@ struct Setup {
     const std::int64_t* values;
 };
 
-// The binary hook table behind the descriptor. `create` and `destroy` bracket the policy's life; the rest are
-// the hooks.
+// The hooks by their numbers in reports, traces and results. `create` stands for all construction.
+enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
+
+// The binary hook table behind the descriptor. `create` and `create_...` construct the policy's objects; the
+// rest are the hooks.
 struct Hooks {
     void (*create)(void* policy, const plugin::Host& host, Pcpu* pcpus, const std::int64_t* values);
     void (*create_domain)(

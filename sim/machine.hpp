@@ -164,8 +164,7 @@ class Machine {
         }
     };
 
-    // What hv/plugin/scheduler.cpp calls the hooks in its reports.
-    enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
+    using Hook = sched::Hook;
 
     // machine.cpp, accounts.hpp
     void install(Policy policy);

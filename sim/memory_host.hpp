@@ -30,8 +30,7 @@ class MemoryHost {
         Frames least{}, most{};
         std::vector<std::int64_t> values; // of the policy that began; none: its defaults
     };
-    // What the hooks are called in reports.
-    enum class Hook : std::uint32_t { create, admit, depart, choose, rebalance, sample, reclaim, tune };
+    using Hook = memctl::Hook;
 
     MemoryHost(Policy policy, const Options& options);
     ~MemoryHost();

@@ -32,8 +32,7 @@ class RingHost {
         ringctl::Operation operation{};
         RealTime arrived{};
     };
-    // What the hooks are called in reports.
-    enum class Hook : std::uint32_t { create, attach, detach, enqueue, next, complete, withdraw, tune };
+    using Hook = ringctl::Hook;
 
     RingHost(Policy policy, const Options& options);
     ~RingHost();

@@ -21,8 +21,7 @@ namespace bulkhead::hv::scheduler {
 
 namespace {
 
-// Numbers of the hooks in reports, in the order of sched::Hooks.
-enum class Hook : std::uint32_t { create, attach, detach, wake, deschedule, pick, place, charge, tune };
+using sched::Hook;
 
 constexpr Nanos construction_budget = milliseconds(5);
 // The fallback's: nobody could take its place, and where time is not counted in instructions a hook may be
