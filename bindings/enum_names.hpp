@@ -1,6 +1,7 @@
-// Names of an enum's values, taken from the compiler, so that Python never has a second list of them. For
-// enums whose values are below 256.
+// Tables of an enum's names and values, for Python.
 #pragma once
+
+#include "abi/enum_name.hpp"
 
 #include <cstdint>
 #include <string>
@@ -10,25 +11,6 @@
 #include <vector>
 
 namespace bulkhead::python {
-
-// "Exit::panicked" for a declared value, "(Exit)42" for any other: only the former starts with a letter.
-template<auto value>
-constexpr std::string_view spelled() {
-    constexpr std::string_view function = __PRETTY_FUNCTION__;
-    constexpr std::string_view key = "value = ";
-    const auto start = function.find(key) + key.size();
-    const auto stop = function.find_first_of(";]", start);
-    return function.substr(start, stop - start);
-}
-
-template<auto value>
-constexpr std::string_view enumerator() {
-    const std::string_view name = spelled<value>();
-    if (name.empty() || name.front() == '(')
-        return {};
-    const auto colon = name.rfind(':');
-    return colon == std::string_view::npos ? name : name.substr(colon + 1);
-}
 
 using EnumTable = std::vector<std::pair<std::string, std::uint64_t>>;
 

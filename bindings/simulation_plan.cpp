@@ -1,6 +1,6 @@
 #include "bindings/simulation_plan.hpp"
 
-#include "hv/plugin/fallback.hpp"
+#include "host/fallbacks.hpp"
 #include "sim/plugin_file.hpp"
 
 #include <algorithm>
@@ -83,7 +83,7 @@ sim::MemoryPlan memory_plan(const Settings& settings) {
 Opened open_scheduler(const py::object& policy, const std::string& name,
                       const std::vector<std::int64_t>& values) {
     if (policy.is_none())
-        return {{&hv::fallback_scheduler(), nullptr, {}}, nullptr};
+        return {{&host::fallback_scheduler(), nullptr, {}}, nullptr};
     return open_policy(plugin::Kind::scheduler, policy, name, values);
 }
 

@@ -9,6 +9,9 @@
 
 namespace bulkhead::plugin {
 
+// What a policy can allocate in all (Services::allocate), its own object included.
+inline constexpr std::size_t arena_bytes = std::size_t{4} << 20;
+
 // What a policy does not promise. Tests and hosts read it; by default everything is promised.
 enum class Trait : std::uint32_t {
     idles = 1, // may leave what it hands out (pCPUs, a device, frames) unused while somebody waits for it

@@ -1,6 +1,6 @@
 #include "sim/block_backend.hpp"
 
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 
 namespace bulkhead::sim {
 
@@ -26,7 +26,7 @@ std::optional<std::uint64_t> DiskPort::take_answer() {
 
 BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
-      host_{plan_.policy ? *plan_.policy : Policy{&plugin::fallback_ring_policy(), nullptr, {}},
+      host_{plan_.policy ? *plan_.policy : Policy{&host::fallback_ring_policy(), nullptr, {}},
             {.disk = plan_.disk, .seed = seed_of(Draws::ring_policy, seed)}} {
     alarm_.order = alarm_order;
     host_.desk().on_note = [this](std::uint64_t code, std::uint64_t value) {

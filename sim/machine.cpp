@@ -1,4 +1,4 @@
-#include "hv/plugin/fallback.hpp"
+#include "host/fallbacks.hpp"
 #include "sim/accounts.hpp"
 
 #include <cstring>
@@ -106,7 +106,7 @@ void Machine::enter_everybody() {
             call().wake(policy_, *vcpu.policy, for_policy());
 }
 
-bool Machine::is_fallback() const { return incumbent_->policy().descriptor == &hv::fallback_scheduler(); }
+bool Machine::is_fallback() const { return incumbent_->policy().descriptor == &host::fallback_scheduler(); }
 
 // The fallback takes over, as in the hypervisor; a strict machine throws instead.
 void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
@@ -120,7 +120,7 @@ void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
     report_.ejected_at = now_.since_start().count();
     trace(this->where(), Event::policy_eject, nullptr, std::uint64_t{report_.kind} << 32 | report_.hook,
           report_.ejected);
-    install({&hv::fallback_scheduler(), nullptr, {}});
+    install({&host::fallback_scheduler(), nullptr, {}});
     enter_everybody();
     for (const Core& core : cores_)
         poke(core.id);

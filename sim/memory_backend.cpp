@@ -1,6 +1,6 @@
 #include "sim/memory_backend.hpp"
 
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 
 namespace bulkhead::sim {
 
@@ -19,7 +19,7 @@ std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value
 
 MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
-      host_{plan_.policy ? *plan_.policy : Policy{&plugin::fallback_memory_policy(), nullptr, {}},
+      host_{plan_.policy ? *plan_.policy : Policy{&host::fallback_memory_policy(), nullptr, {}},
             {.frames = plan_.frames, .zones = plan_.zones, .seed = seed_of(Draws::memory_policy, seed)}},
       random_{seed_of(Draws::page_samples, seed)} {
     alarm_.order = alarm_order;

@@ -1,6 +1,6 @@
 #include "sim/memory_host.hpp"
 
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -259,14 +259,14 @@ void MemoryHost::eject(Hook hook, plugin::Fault fault, const std::string& what) 
     const std::string where = what + " at " + std::to_string(desk_.now.since_start().count()) + " ns";
     if (!options_.eject)
         throw Misconduct{where};
-    if (policy_.descriptor == &plugin::fallback_memory_policy())
+    if (policy_.descriptor == &host::fallback_memory_policy())
         throw std::logic_error{"the built-in fallback memory policy failed: " + where};
     report_.ejected = static_cast<std::uint32_t>(fault);
     report_.hook = static_cast<std::uint32_t>(hook);
     report_.ejected_at = desk_.now.since_start().count();
     if (on_eject)
         on_eject(hook, fault);
-    replace({&plugin::fallback_memory_policy(), nullptr, {}}, desk_.now);
+    replace({&host::fallback_memory_policy(), nullptr, {}}, desk_.now);
 }
 
 void MemoryHost::replace(Policy policy, RealTime now) {

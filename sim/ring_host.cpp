@@ -1,6 +1,6 @@
 #include "sim/ring_host.hpp"
 
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -231,7 +231,7 @@ void RingHost::note_overtaken(const Slot& taken, Nanos time) {
 
 // Beyond the bound of the contract; the built-in policy has no other to make way for.
 bool RingHost::is_starved(const Domain& domain) const {
-    if (domain.overtaken <= ringctl::longest_wait || policy_.descriptor == &plugin::fallback_ring_policy())
+    if (domain.overtaken <= ringctl::longest_wait || policy_.descriptor == &host::fallback_ring_policy())
         return false;
     std::int64_t weights = 0;
     for (const Domain& each : domains_)
@@ -287,14 +287,14 @@ void RingHost::eject(Hook hook, plugin::Fault fault, const std::string& what) {
     const std::string where = what + " at " + std::to_string(desk_.now.since_start().count()) + " ns";
     if (!options_.eject)
         throw Misconduct{where};
-    if (policy_.descriptor == &plugin::fallback_ring_policy())
+    if (policy_.descriptor == &host::fallback_ring_policy())
         throw std::logic_error{"the built-in fallback ring policy failed: " + where};
     report_.ejected = static_cast<std::uint32_t>(fault);
     report_.hook = static_cast<std::uint32_t>(hook);
     report_.ejected_at = desk_.now.since_start().count();
     if (on_eject)
         on_eject(hook, fault);
-    replace({&plugin::fallback_ring_policy(), nullptr, {}}, desk_.now);
+    replace({&host::fallback_ring_policy(), nullptr, {}}, desk_.now);
 }
 
 void RingHost::replace(Policy policy, RealTime now) {

@@ -6,7 +6,7 @@
 #include "hv/core/dispatch.hpp"
 #include "hv/core/locks.hpp"
 #include "hv/core/vcpu_slots.hpp"
-#include "hv/plugin/fallback.hpp"
+#include "host/fallbacks.hpp"
 #include "hv/plugin/host.hpp"
 #include "hv/plugin/neglect.hpp"
 #include "hv/plugin/object_region.hpp"
@@ -226,7 +226,7 @@ void eject(Hook hook, plugin::Fault fault) {
     trace_event(trace::Event::policy_eject, kind | out.hook, out.ejected);
     log("policy '%s' removed for %s in hook %u; the built-in fallback takes over\n", out.name,
         fault_name(fault), out.hook);
-    if (build(policy == &sets[0] ? sets[1] : sets[0], fallback_scheduler(), {}, nullptr) !=
+    if (build(policy == &sets[0] ? sets[1] : sets[0], host::fallback_scheduler(), {}, nullptr) !=
         plugin::Fault::none)
         machine::panic("the built-in fallback scheduler cannot start");
     enter_everybody();
@@ -270,7 +270,7 @@ Nanos longest_idle(PcpuId where, RealTime now) {
 } // namespace
 
 void start(const LoadedPlugin* plugin, const std::int64_t* values) {
-    const auto& descriptor = plugin != nullptr ? *plugin->descriptor : fallback_scheduler();
+    const auto& descriptor = plugin != nullptr ? *plugin->descriptor : host::fallback_scheduler();
     first_policy = &descriptor;
     const auto fault = build(sets[0], descriptor, plugin != nullptr ? plugin->text : TextRange{}, values);
     describe(descriptor, values);

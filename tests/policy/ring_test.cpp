@@ -1,7 +1,7 @@
 // What must hold for every ring policy, whatever guests do: the host throws Misconduct on any wrong answer,
 // and here it is driven at random. No request is lost or served twice, and the device does not idle where
 // that is promised.
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 #include "tests/policy/traffic.hpp"
 
 #include <gmock/gmock.h>
@@ -204,7 +204,7 @@ class Patience : public testing::Test {
 
 TEST_F(Patience, NobodyIsBlamedForASlowDevice) {
     wait(named(kind, "fifo"), milliseconds(200), 4'096);
-    wait({&plugin::fallback_ring_policy(), nullptr, {}}, milliseconds(200), 4'096);
+    wait({&host::fallback_ring_policy(), nullptr, {}}, milliseconds(200), 4'096);
     wait(named(kind, "sfq"), milliseconds(30'000), 4'096);
 }
 

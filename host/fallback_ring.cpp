@@ -1,9 +1,9 @@
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 #include "ringctl/contract.hpp"
 
 #include <boost/intrusive/list.hpp>
 
-namespace bulkhead::plugin {
+namespace bulkhead::host {
 
 namespace {
 
@@ -14,7 +14,7 @@ class Fallback : public ringctl::Policy {
                                         .summary = "the oldest request first",
                                         .good_at = "keeping guests running",
                                         .bad_at = "everything else",
-                                        .source = "plugin/fallback_ring.cpp"};
+                                        .source = "host/fallback_ring.cpp"};
 
     explicit Fallback(const ringctl::Setup<Fallback>&) {}
     void enqueue(Request& request, RealTime) { queue_.push_back(request); }
@@ -33,6 +33,6 @@ class Fallback : public ringctl::Policy {
 
 } // namespace
 
-const Descriptor& fallback_ring_policy() { return ringctl::Registration<Fallback>::descriptor; }
+const plugin::Descriptor& fallback_ring_policy() { return ringctl::Registration<Fallback>::descriptor; }
 
-} // namespace bulkhead::plugin
+} // namespace bulkhead::host

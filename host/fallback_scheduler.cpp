@@ -1,10 +1,10 @@
-#include "hv/plugin/fallback.hpp"
+#include "host/fallbacks.hpp"
 
 #include "sched/contract.hpp"
 
 #include <boost/intrusive/list.hpp>
 
-namespace bulkhead::hv {
+namespace bulkhead::host {
 
 namespace {
 
@@ -17,7 +17,7 @@ class Fallback : public sched::Policy {
                                       .summary = "one queue, equal slices",
                                       .good_at = "keeping guests running",
                                       .bad_at = "everything else",
-                                      .source = "hv/plugin/fallback.cpp"};
+                                      .source = "host/fallback_scheduler.cpp"};
 
     explicit Fallback(const sched::Setup<Fallback>&) {}
     void attach(Vcpu&) {}
@@ -46,4 +46,4 @@ class Fallback : public sched::Policy {
 
 const plugin::Descriptor& fallback_scheduler() { return sched::Registration<Fallback>::descriptor; }
 
-} // namespace bulkhead::hv
+} // namespace bulkhead::host

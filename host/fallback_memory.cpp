@@ -1,9 +1,9 @@
 #include "memctl/contract.hpp"
-#include "plugin/fallbacks.hpp"
+#include "host/fallbacks.hpp"
 
 #include <algorithm>
 
-namespace bulkhead::plugin {
+namespace bulkhead::host {
 
 namespace {
 
@@ -15,7 +15,7 @@ class Fallback : public memctl::Policy {
                                        .summary = "every target stays as it is",
                                        .good_at = "keeping guests running",
                                        .bad_at = "everything else",
-                                       .source = "plugin/fallback_memory.cpp"};
+                                       .source = "host/fallback_memory.cpp"};
 
     explicit Fallback(const memctl::Setup<Fallback>& setup)
         : zones_{setup.zones}, frames_{setup.frames}, left_{setup.frames} {}
@@ -50,6 +50,6 @@ class Fallback : public memctl::Policy {
 
 } // namespace
 
-const Descriptor& fallback_memory_policy() { return memctl::Registration<Fallback>::descriptor; }
+const plugin::Descriptor& fallback_memory_policy() { return memctl::Registration<Fallback>::descriptor; }
 
-} // namespace bulkhead::plugin
+} // namespace bulkhead::host

@@ -1,0 +1,168 @@
+// The policy of one kind that is in charge, and all that a host keeps for it: its plug-in, its object, the pools
+// of its own types, its arena. There are two sets of these, so that a successor is built while what the former
+// policy kept still stands. Every call of a hook passes here and is counted. It never judges an answer: the
+// kind's host does.
+#pragma once
+
+#include "host/outcome.hpp"
+#include "host/pool.hpp"
+#include "host/report.hpp"
+
+#include <string_view>
+
+namespace bulkhead::host {
+
+// A constructor of a policy may take as long as all its pCPUs, zones or rings need.
+inline constexpr Nanos construction_budget = milliseconds(5);
+// The fallback's. No other policy could take its place, and where time is not counted in instructions a hook
+// may be late because the computer was elsewhere.
+inline constexpr Nanos without_limit = milliseconds(3'600'000);
+
+// What a host asks of the world that it stands in, besides what the kind's host names:
+//
+//   typename Plugin                        a loaded policy: has `const plugin::Descriptor* descriptor`
+//   RealTime now()                         never goes backwards
+//   std::uint64_t random()                 from the run's seed
+//   void note(code, value)                 a policy_note in the trace
+//   std::uint32_t policy_pcpus()           what plugin::Host says of pCPUs
+//   void kick(PcpuId)                      what plugin::Host promises of a kick
+//   bool back_page(std::uint64_t address)  gives a page of a region memory
+//   std::uint64_t region(set, number)      where a region's addresses begin; region_bytes apart
+//   Outcome<R> call(const Plugin&, Nanos budget, Hook, RealTime start, R (*)(...), arguments...)
+//                                          calls a hook under guard: whatever the plug-in does, this returns
+//   PolicyReport& report()                 of this kind
+//   bool is_built_in(const Plugin&)        whether it is the fallback
+//   void leaves(const Plugin&)             it is about to be replaced: no hook of it is called any more
+//   void takes_over(const Plugin&)         it is in charge from here on (trace, log)
+//   void ejected(Hook, Fault, RealTime, const char* why)  after the report was written (trace, log)
+//   [[noreturn]] void give_up(const char* why)            nothing can go on: there is no policy left
+//
+// `Kind` names Hooks, Hook, hook_budget, and how many pools a policy of this kind has.
+template<class World, class Kind>
+class ActivePolicy {
+  public:
+    using Hook = typename Kind::Hook;
+    using Plugin = typename World::Plugin;
+
+    constexpr explicit ActivePolicy(World world) : world_{world} {}
+    ActivePolicy(const ActivePolicy&) = delete;
+    ActivePolicy& operator=(const ActivePolicy&) = delete;
+
+    [[nodiscard]] bool is_built_in() const { return active_->built_in; }
+    [[nodiscard]] const plugin::Descriptor& descriptor() const { return *active_->plugin.descriptor; }
+    [[nodiscard]] const Plugin& plugin() const { return active_->plugin; }
+    [[nodiscard]] bool may_idle() const {
+        return (descriptor().traits & static_cast<std::uint32_t>(plugin::Trait::idles)) != 0;
+    }
+
+  protected:
+    struct Set {
+        Plugin plugin{};
+        const typename Kind::Hooks* hooks = nullptr;
+        void* object = nullptr;
+        Nanos budget{}; // of a hook
+        bool built_in = false;
+        Arena arena;
+        Pool pools[Kind::pools];
+    };
+
+    // Calls a hook of the active policy. `start` is now, or the instant that was just read for the hook.
+    template<class Return, class... Formal, class... Actual>
+    [[gnu::always_inline]] inline Outcome<Return> guarded(Hook hook, Nanos budget, RealTime start,
+                                                          Return (*function)(Formal...), Actual&&... actual) {
+        const auto outcome = world_.call(active_->plugin, budget, hook, start, function, actual...);
+        auto& stats = world_.report();
+        const auto took = (outcome.end - start).count();
+        ++stats.hook_calls;
+        stats.hook_ns += took;
+        if (took > stats.hook_max_ns) [[unlikely]]
+            stats.hook_max_ns = took;
+        return outcome;
+    }
+
+    // Puts the plug-in into the free set and makes that the active one: its object and arena are there, nothing
+    // is constructed. False if memory is short; then the former policy is still the active one.
+    [[nodiscard]] bool install(const Plugin& plugin) {
+        const std::uint32_t number = active_ == &sets_[0] ? 1 : 0;
+        Set& set = sets_[number];
+        set.plugin = plugin;
+        set.hooks = static_cast<const typename Kind::Hooks*>(plugin.descriptor->hooks);
+        set.built_in = world_.is_built_in(plugin);
+        set.budget = set.built_in ? without_limit : Kind::hook_budget;
+        for (std::uint32_t i = 0; i < Kind::pools; ++i)
+            set.pools[i].start(world_.region(number, i), Kind::bytes(*plugin.descriptor, i),
+                               Kind::is_array(i));
+        set.arena.start(world_.region(number, Kind::pools));
+        set.object = set.arena.allocate(world_, plugin.descriptor->policy_bytes, object_alignment);
+        if (set.object == nullptr)
+            return false;
+        if (active_ != nullptr)
+            world_.leaves(active_->plugin);
+        active_ = &set;
+        if (first_ == nullptr)
+            first_ = plugin.descriptor;
+        return true;
+    }
+    [[nodiscard]] Nanos budget_to_construct() const {
+        return active_->built_in ? without_limit : construction_budget;
+    }
+
+    // The report names the policy; but one that was ejected before stays named.
+    void describe(const std::int64_t* values) {
+        if (world_.report().ejected == 0)
+            host::describe(world_.report(), descriptor(), values);
+    }
+
+    // Writes down why the active policy is about to be replaced.
+    void note_ejection(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
+        if (active_->built_in)
+            world_.give_up(why);
+        auto& out = world_.report();
+        out.ejected = static_cast<std::uint32_t>(fault);
+        out.hook = static_cast<std::uint32_t>(hook);
+        out.ejected_at = at.since_start().count();
+        world_.ejected(hook, fault, at, why);
+    }
+
+    // The values of a domain's parameters: those that it was `given`, for the policy that the run began with
+    // (or the same one from another file), else the policy's own defaults.
+    void fill_values(std::int64_t (&to)[plugin::max_domain_parameters], const std::int64_t* given) const {
+        const auto count = descriptor().domain_parameter_count;
+        const bool is_first = count == first_->domain_parameter_count &&
+                              std::string_view{descriptor().name} == first_->name;
+        for (std::uint64_t i = 0; i < count && i < plugin::max_domain_parameters; ++i)
+            to[i] = given != nullptr && is_first ? given[i] : descriptor().domain_parameters[i].initial;
+    }
+
+    [[nodiscard]] Set& active() { return *active_; }
+    [[nodiscard]] const Set& active() const { return *active_; }
+    [[nodiscard]] World& world() { return world_; }
+    [[nodiscard]] const plugin::Host& services() {
+        services_ = {
+            .context = this,
+            .pcpus = world_.policy_pcpus(),
+            .now = [](void* self) { return of(self).world_.now(); },
+            .random = [](void* self) { return of(self).world_.random(); },
+            .allocate =
+                [](void* self, std::size_t bytes, std::size_t alignment) {
+                    return of(self).active_->arena.allocate(of(self).world_, bytes, alignment);
+                },
+            .note = [](void* self, std::uint64_t code,
+                       std::uint64_t value) { of(self).world_.note(code, value); },
+            .kick = [](void* self, PcpuId pcpu) { of(self).world_.kick(pcpu); },
+        };
+        return services_;
+    }
+
+  private:
+    static constexpr std::size_t object_alignment = 64;
+    static ActivePolicy& of(void* self) { return *static_cast<ActivePolicy*>(self); }
+
+    [[no_unique_address]] World world_;
+    Set sets_[2];
+    Set* active_ = nullptr;
+    const plugin::Descriptor* first_ = nullptr; // the one that domains were given values for
+    plugin::Host services_{};
+};
+
+} // namespace bulkhead::host

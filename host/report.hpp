@@ -1,0 +1,44 @@
+// What the landmark says of a policy: its name and effective parameters, and why it was ejected. One form for
+// all kinds, written by their hosts alone.
+#pragma once
+
+#include "abi/landmark.hpp"
+#include "abi/plugin.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace bulkhead::host {
+
+// Names the policy that runs. A policy that was ejected stays named: then this is not called.
+inline void describe(landmark::PolicyReport& report, const plugin::Descriptor& descriptor,
+                     const std::int64_t* values) {
+    std::fill(std::begin(report.name), std::end(report.name), '\0'); // nothing stays of a longer name
+    for (std::size_t i = 0; i + 1 < sizeof report.name && descriptor.name[i] != '\0'; ++i)
+        report.name[i] = descriptor.name[i];
+    report.kind = static_cast<std::uint32_t>(descriptor.kind);
+    report.parameter_count =
+        std::min(descriptor.parameter_count, static_cast<std::uint32_t>(plugin::max_parameters));
+    std::copy_n(values, report.parameter_count, report.parameters);
+}
+
+// The reason in a sentence: "policy 'x' was removed for ...".
+constexpr const char* reason(plugin::Fault fault) {
+    switch (fault) {
+    case plugin::Fault::wrong_answer:
+        return "a wrong answer";
+    case plugin::Fault::trapped:
+        return "a processor exception";
+    case plugin::Fault::over_budget:
+        return "running over its time";
+    case plugin::Fault::starvation:
+        return "starvation";
+    case plugin::Fault::no_memory:
+        return "using up its memory";
+    case plugin::Fault::none:
+        break;
+    }
+    return "nothing";
+}
+
+} // namespace bulkhead::host

@@ -1,0 +1,45 @@
+// What the scheduler's host keeps of a world's vCPUs, domains and pCPUs. The world's own types have these as a
+// member named `sched`; the host writes them, under its lock, and the world reads them.
+#pragma once
+
+#include "sched/contract.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+namespace bulkhead::host {
+
+// The states of sched/contract.hpp, and one for a vCPU that is not attached.
+enum class RunState : std::uint8_t { offline, blocked, queued, running };
+
+struct VcpuState {
+    sched::Vcpu* policy = nullptr; // the active policy's part; nullptr while not attached
+    std::uint32_t slot = 0;        // its number in the world, and in the policy's pool
+    RunState state = RunState::offline;
+    PcpuId pcpu{};                               // where it runs or ran last, or is to start
+    std::uint64_t affinity = ~std::uint64_t{0};  // bit n: may run on pCPU n
+    std::uint64_t asked = 0;                     // bit n: pCPU n was asked to pick since it is queued
+    RealTime runnable_since{};                   // of a queued vCPU: since when
+    boost::intrusive::list_member_hook<> offers; // in the list of those for which more pCPUs are to be asked
+
+    // The world may set it while the vCPU is blocked.
+    void set_affinity(std::uint64_t pcpus) {
+        affinity = pcpus;
+        if (policy != nullptr)
+            policy->affinity = pcpus;
+    }
+};
+
+struct DomainState {
+    sched::Domain* policy = nullptr; // the active policy's part; nullptr before its first vCPU is attached
+    std::uint32_t slot = 0;          // its number in the policy's pool
+    std::uint32_t weight = sched::default_weight;
+    std::uint32_t cap = 0;
+    bool has_values = false; // of its parameters, else the policy's defaults
+    std::int64_t values[plugin::max_domain_parameters] = {};
+};
+
+struct PcpuState {
+    sched::Pcpu* policy = nullptr;
+};
+
+} // namespace bulkhead::host

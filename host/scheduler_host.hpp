@@ -1,0 +1,144 @@
+// The other side of sched/contract.hpp, for every world that schedules vCPUs: keeps the policy's objects, tells
+// it what happened, checks what it answers, finds starvation, and puts the built-in fallback in the place of a
+// policy that misbehaves. It never names a policy and knows no world: what one must supply is listed below.
+//
+// The world calls every function with its scheduler lock held. It keeps its own vCPUs, runs them, and tells the
+// host each change of state; from then on the host's states are the truth.
+#pragma once
+
+#include "host/active_policy.hpp"
+#include "host/fallbacks.hpp"
+#include "host/schedulable.hpp"
+#include "host/starvation.hpp"
+
+#include <bit>
+
+namespace bulkhead::host {
+
+struct SchedulerKind {
+    using Hooks = sched::Hooks;
+    using Hook = sched::Hook;
+    static constexpr Nanos hook_budget = sched::hook_budget;
+    enum Pools : std::uint32_t { vcpus, domains, pcpus, pools };
+    [[nodiscard]] static std::uint32_t bytes(const plugin::Descriptor& descriptor, std::uint32_t pool) {
+        return pool == vcpus     ? descriptor.vcpu_bytes
+               : pool == domains ? descriptor.domain_bytes
+                                 : descriptor.pcpu_bytes;
+    }
+    [[nodiscard]] static constexpr bool is_array(std::uint32_t pool) { return pool == pcpus; }
+};
+
+// Besides what ActivePolicy asks for, the world has
+//
+//   types Vcpu, Domain, Pcpu               with members `sched` (host/schedulable.hpp) and `id`; Vcpu::domain
+//   std::uint32_t pcpu_count()
+//   Pcpu& pcpu(PcpuId)
+//   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
+//   void for_each_domain(visit)            visit(Domain&), in order of creation or id
+//   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
+//   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
+//   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
+//   void forget(void* object, bytes)       the policy has no right to this memory any more
+template<class World>
+class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
+    using Base = ActivePolicy<World, SchedulerKind>;
+    using Set = typename Base::Set;
+
+  public:
+    using Hook = sched::Hook;
+    using Plugin = typename World::Plugin;
+    using Vcpu = typename World::Vcpu;
+    using Domain = typename World::Domain;
+    using Pcpu = typename World::Pcpu;
+
+    using Base::Base;
+
+    // Makes the plug-in the policy of a machine without vCPUs. If it fails already here, the fallback is in
+    // charge afterwards.
+    void start(const Plugin& plugin, const std::int64_t* values);
+    // Another policy takes over while vCPUs exist; none runs. It gets every one of them. False if memory is
+    // short: then the former policy stays. If the new one fails here, the fallback is in charge afterwards.
+    [[nodiscard]] bool replace(const Plugin& plugin, const std::int64_t* values);
+
+    // A vCPU becomes the policy's, blocked, and ceases to be. It does not run. False if memory is short.
+    [[nodiscard]] bool attach(Vcpu& vcpu);
+    void detach(Vcpu& vcpu);
+
+    // blocked -> queued. An idle pCPU that it may use is asked to pick.
+    void wake(Vcpu& vcpu, RealTime now);
+    // queued -> running, on this pCPU; what `pick` has chosen.
+    void start_running(Vcpu& vcpu, PcpuId pcpu);
+    // running -> queued or blocked. The time when the policy had heard of it.
+    RealTime stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
+    // queued -> blocked.
+    void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);
+    void charge(Vcpu& vcpu, Nanos amount);
+    // Weight or cap of the domain have changed.
+    void tune(Domain& domain);
+
+    struct Choice {
+        Vcpu* vcpu; // nullptr: idle, for at most `slice`
+        Nanos slice;
+        RealTime at; // when the policy had answered
+    };
+    // Which vCPU runs on this pCPU next. `before` is the one that was just stopped here, if it is queued still:
+    // if it is not the answer, an idle pCPU is asked whether it wants it.
+    [[nodiscard]] Choice pick(Pcpu& pcpu, RealTime now, Vcpu* before);
+    // The pCPU has been told to idle, and halts now; and it goes on.
+    void idles(PcpuId pcpu);
+    void resumes(PcpuId pcpu) { idle_ &= ~bit(pcpu); }
+
+    // No vCPU but the one that asks could run. True also without the lock, but then perhaps a little late.
+    [[nodiscard]] bool is_alone() const { return monitor_.able() <= 1; }
+    // Ejects the policy if a vCPU of the domain has waited beyond the bound.
+    void check_starvation(Domain& domain, RealTime now);
+
+  private:
+    using Offers =
+        boost::intrusive::list<VcpuState,
+                               boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>,
+                                                             &VcpuState::offers>,
+                               boost::intrusive::constant_time_size<false>>;
+
+    static std::uint64_t bit(PcpuId pcpu) { return std::uint64_t{1} << pcpu.value(); }
+
+    // Calls a hook; on misconduct the fallback is in charge when this returns a fault.
+    template<class Return, class... Formal, class... Actual>
+    [[gnu::always_inline]] inline auto call(Hook hook, RealTime start, Return (*function)(Formal...),
+                                            Actual&&... actual) {
+        const Set& subject = this->active();
+        const auto outcome = this->guarded(hook, subject.budget, start, function, actual...);
+        if (!outcome.well() && &this->active() == &subject) [[unlikely]]
+            eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
+        return outcome;
+    }
+    [[nodiscard]] const sched::Hooks& hooks() const { return *this->active().hooks; }
+    [[nodiscard]] void* object() const { return this->active().object; }
+
+    [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
+    static void construct(SchedulerHost& self, const std::int64_t* values);
+    void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
+    [[nodiscard]] sched::Domain* enter(Domain& domain);
+    [[nodiscard]] bool enter(Vcpu& vcpu);
+    void enter_everybody();
+    template<class Act>
+    bool for_each_attached(Act act);
+    [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where) const;
+    [[nodiscard]] const char* wrong(const sched::Decision& answer, PcpuId where) const;
+    [[nodiscard]] Nanos longest_idle(PcpuId where, RealTime now);
+    void offer(Vcpu& vcpu);
+    void ask_next(VcpuState& state);
+    void drop_offers(VcpuState& state) {
+        if (state.offers.is_linked()) [[unlikely]]
+            offers_.erase(offers_.iterator_to(state));
+    }
+
+    StarvationMonitor monitor_;
+    std::uint64_t idle_ = 0; // bit n: pCPU n halts, and picks only when asked
+    Offers offers_;          // queued vCPUs for which not every idle pCPU was asked
+};
+
+} // namespace bulkhead::host
+
+#include "host/scheduler_host_life.hpp"
+#include "host/scheduler_host_run.hpp"

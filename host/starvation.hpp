@@ -1,0 +1,52 @@
+// The starvation monitor of the scheduler's host: which vCPUs wait, and for how long a policy may leave them
+// waiting. It counts the host's own states, so a policy that forgets a vCPU cannot hide it.
+// docs/decisions/0011-starvation.md says where the bounds come from.
+#pragma once
+
+#include "abi/types.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace bulkhead::host {
+
+// While a vCPU could run, a policy that promises never to idle may leave a pCPU idle for so long.
+inline constexpr Nanos longest_hesitation = milliseconds(1);
+
+class StarvationMonitor {
+  public:
+    // Another policy takes over, with the same vCPUs; none of them runs.
+    void takes_over(bool may_idle) {
+        may_idle_ = may_idle;
+        longest_slice_ = Nanos{};
+    }
+    void attached() { ++vcpus_; }
+    void detached() { --vcpus_; }
+    void woke() { able_.store(able() + 1, std::memory_order_relaxed); }
+    void slept() { able_.store(able() - 1, std::memory_order_relaxed); }
+    void runs(Nanos slice) {
+        ++running_;
+        if (slice > longest_slice_) [[unlikely]]
+            longest_slice_ = slice;
+    }
+    void stopped() { --running_; }
+
+    // How many vCPUs are queued or running. Changed under the host's lock; without it the answer may be a
+    // little old.
+    [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
+    // An idle answer needs a look at the waiting vCPUs.
+    [[nodiscard]] bool idling_is_suspect() const { return able() > running_ && !may_idle_; }
+    // A vCPU that waits for longer is starved: patience, and a turn of every other vCPU, as long as the longest
+    // slice so far.
+    [[nodiscard]] Nanos bound() const {
+        return (may_idle_ ? milliseconds(10'000) : milliseconds(2'000)) + longest_slice_ * vcpus_;
+    }
+
+  private:
+    std::uint32_t vcpus_ = 0, running_ = 0;
+    std::atomic<std::uint32_t> able_ = 0;
+    Nanos longest_slice_; // of those that the active policy has given
+    bool may_idle_ = false;
+};
+
+} // namespace bulkhead::host
