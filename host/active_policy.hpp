@@ -1,7 +1,7 @@
-// The policy of one kind that is in charge, and all that a host keeps for it: its plug-in, its object, the pools
-// of its own types, its arena. There are two sets of these, so that a successor is built while what the former
-// policy kept still stands. Every call of a hook passes here and is counted. It never judges an answer: the
-// kind's host does.
+// The policy of one kind that is in charge, and all that a host keeps for it: its plug-in, its object, the
+// pools of its own types, its arena. There are two sets of these, so that a successor is built while what the
+// former policy kept still stands. Every call of a hook passes here and is counted. It never judges an
+// answer: the kind's host does.
 #pragma once
 
 #include "host/outcome.hpp"
@@ -31,6 +31,7 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //   Outcome<R> call(const Plugin&, Nanos budget, Hook, RealTime start, R (*)(...), arguments...)
 //                                          calls a hook under guard: whatever the plug-in does, this returns
 //   PolicyReport& report()                 of this kind
+//   void count(Hook, Nanos took)           a hook was called: for the report (host::count_hook)
 //   bool is_built_in(const Plugin&)        whether it is the fallback
 //   void leaves(const Plugin&)             it is about to be replaced: no hook of it is called any more
 //   void takes_over(const Plugin&)         it is in charge from here on (trace, log)
@@ -71,17 +72,12 @@ class ActivePolicy {
     [[gnu::always_inline]] inline Outcome<Return> guarded(Hook hook, Nanos budget, RealTime start,
                                                           Return (*function)(Formal...), Actual&&... actual) {
         const auto outcome = world_.call(active_->plugin, budget, hook, start, function, actual...);
-        auto& stats = world_.report();
-        const auto took = (outcome.end - start).count();
-        ++stats.hook_calls;
-        stats.hook_ns += took;
-        if (took > stats.hook_max_ns) [[unlikely]]
-            stats.hook_max_ns = took;
+        world_.count(hook, outcome.end - start);
         return outcome;
     }
 
-    // Puts the plug-in into the free set and makes that the active one: its object and arena are there, nothing
-    // is constructed. False if memory is short; then the former policy is still the active one.
+    // Puts the plug-in into the free set and makes that the active one: its object and arena are there,
+    // nothing is constructed. False if memory is short; then the former policy is still the active one.
     [[nodiscard]] bool install(const Plugin& plugin) {
         const std::uint32_t number = active_ == &sets_[0] ? 1 : 0;
         Set& set = sets_[number];
@@ -99,8 +95,10 @@ class ActivePolicy {
         if (active_ != nullptr)
             world_.leaves(active_->plugin);
         active_ = &set;
-        if (first_ == nullptr)
-            first_ = plugin.descriptor;
+        hooks_ = set.hooks;
+        object_ = set.object;
+        if (first_.descriptor == nullptr)
+            first_ = plugin;
         return true;
     }
     [[nodiscard]] Nanos budget_to_construct() const {
@@ -128,12 +126,14 @@ class ActivePolicy {
     // (or the same one from another file), else the policy's own defaults.
     void fill_values(std::int64_t (&to)[plugin::max_domain_parameters], const std::int64_t* given) const {
         const auto count = descriptor().domain_parameter_count;
-        const bool is_first = count == first_->domain_parameter_count &&
-                              std::string_view{descriptor().name} == first_->name;
+        const bool is_first = count == first_.descriptor->domain_parameter_count &&
+                              std::string_view{descriptor().name} == first_.descriptor->name;
         for (std::uint64_t i = 0; i < count && i < plugin::max_domain_parameters; ++i)
             to[i] = given != nullptr && is_first ? given[i] : descriptor().domain_parameters[i].initial;
     }
 
+    [[nodiscard]] const typename Kind::Hooks& hooks() const { return *hooks_; }
+    [[nodiscard]] void* object() const { return object_; }
     [[nodiscard]] Set& active() { return *active_; }
     [[nodiscard]] const Set& active() const { return *active_; }
     [[nodiscard]] World& world() { return world_; }
@@ -159,9 +159,11 @@ class ActivePolicy {
     static ActivePolicy& of(void* self) { return *static_cast<ActivePolicy*>(self); }
 
     [[no_unique_address]] World world_;
-    Set sets_[2];
     Set* active_ = nullptr;
-    const plugin::Descriptor* first_ = nullptr; // the one that domains were given values for
+    const typename Kind::Hooks* hooks_ = nullptr; // the active set's, close at hand
+    void* object_ = nullptr;
+    Set sets_[2];
+    Plugin first_{}; // the one that domains were given values for; kept, so that its file stays loaded
     plugin::Host services_{};
 };
 
