@@ -3,9 +3,9 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/mm/tlb.hpp"
 

@@ -4,12 +4,12 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/features.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/dispatch.hpp"
-#include "hv/core/guest_time.hpp"
-#include "hv/core/traps_seams.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/guest_time.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/trap/seams.hpp"
 
 #include <bit>
 

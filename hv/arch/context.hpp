@@ -2,7 +2,7 @@
 // descriptor tables, address space, floating point.
 #pragma once
 
-#include "hv/core/vcpu.hpp"
+#include "hv/domain/vcpu.hpp"
 
 namespace bulkhead::hv {
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "abi/types.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/vcpu.hpp"
+#include "hv/base/error.hpp"
+#include "hv/domain/vcpu.hpp"
 
 namespace bulkhead::hv {
 

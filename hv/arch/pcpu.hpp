@@ -5,8 +5,8 @@
 #include "abi/landmark.hpp"
 #include "abi/plugin.hpp"
 #include "abi/trace.hpp"
-#include "hv/core/timer.hpp"
-#include "hv/core/vcpu.hpp"
+#include "hv/base/timer.hpp"
+#include "hv/domain/vcpu.hpp"
 
 #include <atomic>
 

@@ -3,9 +3,9 @@
 
 #include "hv/io/console.hpp"
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/io/format.hpp"
+#include "hv/base/format.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/io/output.hpp"
 
 #include <algorithm>

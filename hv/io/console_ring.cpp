@@ -1,8 +1,8 @@
 // The back end of the console ring (<xen/io/console.h>): the guest's page is read byte by byte, each byte
 // once, and no index found in it is trusted.
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"

@@ -1,6 +1,6 @@
 #include "hv/mm/frame.hpp"
 
-#include "hv/core/domain.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/tlb.hpp"
 
 #include <algorithm>

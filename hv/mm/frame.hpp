@@ -4,8 +4,8 @@
 #pragma once
 
 #include "abi/types.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/lock.hpp"
+#include "hv/base/error.hpp"
+#include "hv/base/lock.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Contiguous allocation: looking for a run of free frames in the frame table, in order of frame number.
-#include "hv/core/domain.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Leaf entries found by address: for grant mappings, and for guests that write to their page tables as if
 // they were data.
-#include "hv/core/locks.hpp"
+#include "hv/base/locks.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 #include "hv/mm/update.hpp"

@@ -2,8 +2,8 @@
 // frames that were already found and whose owner was already checked.
 #pragma once
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/entry.hpp"
 
 namespace bulkhead::hv {

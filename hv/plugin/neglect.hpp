@@ -3,7 +3,7 @@
 // docs/decisions/0011-starvation.md says where the bounds come from.
 #pragma once
 
-#include "hv/core/vcpu.hpp"
+#include "hv/domain/vcpu.hpp"
 #include "sched/contract.hpp"
 
 #include <atomic>

@@ -1,10 +1,10 @@
 #include "hv/trace/landmark.hpp"
 
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/core/guest_time.hpp"
-#include "hv/core/locks.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/guest_time.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/trace/ledger.hpp"
 

@@ -1,8 +1,8 @@
 // Any bytes as code, registers and return frame of a guest: what comes out is a state that may be resumed, or
 // a crash of that guest. The input is: a byte of choices, 18 registers, then code (and a frame for iret).
-#include "hv/core/calls_trap.hpp"
-#include "hv/core/emulate_decode.hpp"
-#include "hv/core/traps_address.hpp"
+#include "hv/calls/trap.hpp"
+#include "hv/trap/address.hpp"
+#include "hv/trap/emulate_decode.hpp"
 #include "tests/unit/traps_world.hpp"
 
 #include <algorithm>

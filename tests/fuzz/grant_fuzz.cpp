@@ -1,8 +1,8 @@
 // Hostile guests against grants: random lending, mapping, copying, spoiling and dying, judged after every
 // step by both audits, and at the end by whether every page came back.
 
-#include "hv/core/calls_grant.hpp"
-#include "hv/core/grant_map.hpp"
+#include "hv/calls/grant.hpp"
+#include "hv/grant/map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"

@@ -1,10 +1,10 @@
 // Random guests against direct paging: sequences of hypercalls, memory writes, preemptions, abandoned
 // continuations and deaths, judged after every part of every call by audit() and by what a processor could
 // reach.
-#include "hv/mm/calls_descriptors.hpp"
-#include "hv/mm/calls_memory.hpp"
-#include "hv/mm/calls_mmu.hpp"
-#include "hv/mm/calls_mmuext.hpp"
+#include "hv/calls/descriptors.hpp"
+#include "hv/calls/memory.hpp"
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
 #include "hv/mm/walk.hpp"
 #include "tests/fuzz/paging_oracle.hpp"
 

@@ -1,6 +1,6 @@
 // A guest's console at a terminal: what is typed arrives in its ring, what it says leaves as it is.
 
-#include "hv/core/calls_console.hpp"
+#include "hv/calls/console.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"

@@ -1,11 +1,11 @@
 // What a guest prints, as it appears on the serial line: prefixes, escapes, unfinished lines, the rate limit,
 // the ring.
 
-#include "hv/core/calls_console.hpp"
-#include "hv/core/calls_version.hpp"
-#include "hv/core/event_channel_bind.hpp"
-#include "hv/core/version.hpp"
-#include "hv/io/format.hpp"
+#include "hv/base/format.hpp"
+#include "hv/base/version.hpp"
+#include "hv/calls/console.hpp"
+#include "hv/calls/version.hpp"
+#include "hv/event/bind.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"

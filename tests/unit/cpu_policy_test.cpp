@@ -1,5 +1,5 @@
 // What guests see of the processor, and that the documentation says the same.
-#include "hv/core/cpu_policy.hpp"
+#include "hv/trap/cpu_policy.hpp"
 #include "traps_world.hpp"
 
 #include <cstdio>

@@ -1,5 +1,5 @@
 // Privileged instructions, carried out for a guest or refused.
-#include "hv/core/emulate.hpp"
+#include "hv/trap/emulate.hpp"
 #include "traps_world.hpp"
 
 #include <gtest/gtest.h>

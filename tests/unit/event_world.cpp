@@ -2,7 +2,7 @@
 
 #include "tests/unit/event_world.hpp"
 
-#include "hv/core/timers.hpp"
+#include "hv/dispatch/timers.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <cstdio>

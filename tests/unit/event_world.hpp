@@ -3,9 +3,9 @@
 // what was asked of them.
 #pragma once
 
-#include "hv/core/dispatch.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/core/hypercall.hpp"
+#include "hv/calls/hypercall.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/domain/domain.hpp"
 #include "tests/unit/machine_host.hpp"
 
 #include <cstring>

@@ -1,8 +1,8 @@
 // Three guests with address spaces, one of which lends to another: what the tests of grants start from.
 #pragma once
 
-#include "hv/core/calls_grant.hpp"
-#include "hv/core/grant_map.hpp"
+#include "hv/calls/grant.hpp"
+#include "hv/grant/map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"

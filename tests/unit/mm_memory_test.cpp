@@ -1,6 +1,6 @@
 // memory_op, descriptor tables and vm_assist.
-#include "hv/mm/calls_descriptors.hpp"
-#include "hv/mm/calls_memory.hpp"
+#include "hv/calls/descriptors.hpp"
+#include "hv/calls/memory.hpp"
 #include "hv/mm/descriptors.hpp"
 #include "tests/unit/mm_fixture.hpp"
 

@@ -1,6 +1,6 @@
 // The hypercalls about traps and vCPU state, used rightly and wrongly.
-#include "hv/core/calls_trap.hpp"
-#include "hv/core/calls_vcpu_state.hpp"
+#include "hv/calls/trap.hpp"
+#include "hv/calls/vcpu_state.hpp"
 #include "traps_world.hpp"
 
 #include <gtest/gtest.h>

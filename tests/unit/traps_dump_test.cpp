@@ -1,9 +1,9 @@
 // The dump of a guest says what it died of, in any state that the guest may have left.
-#include "hv/core/dispatch.hpp"
-#include "hv/core/dump.hpp"
-#include "hv/core/traps.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/domain/dump.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/entry.hpp"
+#include "hv/trap/trap.hpp"
 #include "tests/unit/mm_world.hpp"
 
 #include <algorithm>

@@ -1,13 +1,13 @@
 // The double of everything that traps and emulation call.
 #include "tests/unit/traps_world.hpp"
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/dispatch.hpp"
-#include "hv/core/traps_address.hpp"
-#include "hv/core/traps_seams.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/trace.hpp"
+#include "hv/trap/address.hpp"
+#include "hv/trap/seams.hpp"
 
 #include <cstdlib>
 #include <utility>

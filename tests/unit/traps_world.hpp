@@ -2,9 +2,9 @@
 // what the code under test asked of the rest of the hypervisor. One guest exists at a time.
 #pragma once
 
-#include "hv/core/cpu_policy.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/core/traps.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/trap/cpu_policy.hpp"
+#include "hv/trap/trap.hpp"
 
 #include <array>
 #include <cstring>
