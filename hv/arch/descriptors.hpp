@@ -4,9 +4,10 @@
 
 #include "abi/types.hpp"
 #include "hv/base/error.hpp"
-#include "hv/domain/vcpu.hpp"
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 void start_descriptors(); // once, on the first pCPU: builds the shared page and the interrupt table
 void load_descriptors();  // on each pCPU: GDT, IDT, TSS, SYSCALL stubs

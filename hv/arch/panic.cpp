@@ -2,6 +2,7 @@
 
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/power.hpp"
+#include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/domain/dump.hpp"
 #include "hv/io/console.hpp"

@@ -40,7 +40,7 @@ namespace {
 [[nodiscard]] HypercallResult read(HypercallContext& context, std::uint64_t to, std::uint64_t most) {
     char piece[console_piece];
     const auto taken =
-        console_read(context.domain.console, piece, std::min<std::uint64_t>(most, sizeof piece));
+        console_read(*context.domain.console, piece, std::min<std::uint64_t>(most, sizeof piece));
     if (!machine::copy_to_guest(GuestAddress{to}, piece, taken))
         return fail(Error::bad_address);
     return static_cast<std::int64_t>(taken);

@@ -8,6 +8,8 @@
 #include "hv/domain/audit.hpp"
 #include "hv/domain/life.hpp"
 #include "hv/domain/vcpu_context.hpp"
+#include "hv/io/console.hpp"
+#include "hv/plugin/candidates.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
@@ -95,7 +97,7 @@ HypercallResult set_vcpu(Domain& caller, std::uint64_t argument) {
     if ((*domain)->vcpus[request->vcpu] == nullptr)
         return fail(Error::no_entry); // it is dying
     Vcpu& vcpu = *(*domain)->vcpus[request->vcpu];
-    if (vcpu.initialised)
+    if (vcpu.sched.initialised)
         return fail(Error::exists);
     return from(load_context_from_guest(vcpu, GuestPtr<vcpu_guest_context_t>{request->context}));
 }
@@ -145,7 +147,7 @@ HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
     if (weight == 0 || weight > heaviest)
         return fail(Error::invalid);
     const LockGuard run{run_lock()};
-    domain.weight = static_cast<std::uint32_t>(weight);
+    domain.sched.weight = static_cast<std::uint32_t>(weight);
     scheduler::tune(domain);
     return 0;
 }
@@ -161,9 +163,9 @@ HypercallResult tell_info(std::uint64_t argument) {
     info->vcpus = static_cast<std::uint16_t>(domain->vcpu_count);
     info->life = domain->life;
     info->shutdown_reason = domain->shutdown_reason;
-    info->weight = domain->weight;
-    info->frames = domain->frames.count;
-    info->max_frames = domain->max_frames;
+    info->weight = domain->sched.weight;
+    info->frames = domain->memory.frames.count;
+    info->max_frames = domain->memory.max_frames;
     info->guest_ns = domain->ledger->guest_ns;
     return from(where.write(*info));
 }

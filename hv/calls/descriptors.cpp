@@ -1,5 +1,6 @@
 #include "hv/calls/descriptors.hpp"
 
+#include "hv/domain/domain.hpp"
 #include "hv/mm/descriptors.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/types.hpp"
@@ -28,7 +29,7 @@ HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
     BULKHEAD_TRY(checked);
     const Mfn mfn{at >> page_shift};
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != context.domain.id.value() || at % 8 != 0)
+    if (frame == nullptr || frame->owner != Owner{context.domain.id} || at % 8 != 0)
         return fail(Error::invalid);
     // In a page that no descriptor table uses, the descriptor is data.
     const auto type = frame->validated && frame->type == FrameType::descriptors ? FrameType::descriptors

@@ -14,10 +14,10 @@ Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std
     const auto pfn = to.read(); // the list holds pseudo-physical numbers on the way in
     BULKHEAD_TRY(pfn);
     const auto* frame = frame_table().find(Mfn{*old});
-    if (frame == nullptr || frame->owner != domain.id.value() || !frame->held || frame->shared ||
+    if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->held || frame->shared ||
         frame->references != 1)
         return fail(Error::invalid);
-    if (frame_table().free_frames() == 0 || domain.frames.count > domain.max_frames)
+    if (frame_table().free_frames() == 0 || domain.memory.frames.count > domain.memory.max_frames)
         return fail(Error::no_memory);
     BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
     BULKHEAD_TRY(frame_table().release(Mfn{*old}, domain));

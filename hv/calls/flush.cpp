@@ -13,7 +13,7 @@ Result<tlb::Mask> processors_of(Domain& domain, std::uint64_t vcpu_mask) {
     tlb::Mask mask = 0;
     for (std::uint32_t id = 0; id < domain.vcpu_count; ++id)
         if ((*vcpus >> id & 1) != 0 && domain.vcpus[id] != nullptr)
-            mask |= tlb::Mask{1} << domain.vcpus[id]->pcpu.value();
+            mask |= tlb::Mask{1} << domain.vcpus[id]->sched.pcpu.value();
     // A vCPU whose tables are in force nowhere, or in the course of being loaded, starts with none.
     return mask & machine::pcpus_using(domain.id);
 }

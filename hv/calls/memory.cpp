@@ -43,7 +43,7 @@ HypercallResult report_reservation(const MemoryOp& call, HypercallContext& conte
     const auto owner = resolve_domain(context.domain, request->domid);
     BULKHEAD_TRY(owner);
     const bool current = (call.command & command_mask) == XENMEM_current_reservation;
-    return static_cast<std::int64_t>(current ? (*owner)->frames.count : (*owner)->max_frames);
+    return static_cast<std::int64_t>(current ? (*owner)->memory.frames.count : (*owner)->memory.max_frames);
 }
 
 HypercallResult report_machphys(const MemoryOp& call) {
@@ -69,7 +69,7 @@ HypercallResult report_memory_map(const MemoryOp& call, HypercallContext& contex
     if (map->nr_entries < 1)
         return fail(Error::invalid);
     const GuestPtr<MemoryRange> buffer{reinterpret_cast<std::uint64_t>(map->buffer.p)};
-    BULKHEAD_TRY(buffer.write({0, context.domain.max_frames * page_bytes, type_ram}));
+    BULKHEAD_TRY(buffer.write({0, context.domain.memory.max_frames * page_bytes, type_ram}));
     map->nr_entries = 1;
     BULKHEAD_TRY(argument.write(*map));
     return 0;

@@ -32,7 +32,7 @@ Result<Owners> resolve_owners(Domain& caller, std::uint32_t domains) {
 Result<> update_machphys(std::uint64_t machine, std::uint64_t pfn, const Domain& owner) {
     const Mfn mfn{machine >> page_shift};
     const auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != owner.id.value())
+    if (frame == nullptr || frame->owner != Owner{owner.id})
         return fail(Error::invalid);
     machine::set_m2p(mfn, pfn);
     return {};
@@ -44,7 +44,7 @@ Result<> apply(const mmu_update_t& request, const Owners& owners, Domain& caller
         return update_machphys(request.ptr, request.val, owners.frames);
     const auto at = request.ptr & ~std::uint64_t{3};
     auto* frame = frame_table().find(Mfn{at >> page_shift});
-    if (frame == nullptr || frame->owner != owners.tables.id.value() || at % 8 != 0)
+    if (frame == nullptr || frame->owner != Owner{owners.tables.id} || at % 8 != 0)
         return fail(Error::invalid);
     const auto bits = command == MMU_PT_UPDATE_PRESERVE_AD ? AccessBits::preserve : AccessBits::replace;
     return update_frame(*frame, static_cast<unsigned>(at % page_bytes / 8), request.val, owners.frames, bits,
@@ -53,7 +53,7 @@ Result<> apply(const mmu_update_t& request, const Owners& owners, Domain& caller
 
 Result<> update_mapping(HypercallContext& context, const UpdateVaMapping& call, const Domain& frames_of) {
     BULKHEAD_TRY(settle(context.domain));
-    const auto found = walk(context.caller.kernel_root, call.at);
+    const auto found = walk(context.caller.tables.kernel_root, call.at);
     if (found.l1 == Mfn{})
         return fail(Error::invalid);
     // The L1 is part of the address space in force, so it stays what it is whatever the new reference brings

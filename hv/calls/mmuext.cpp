@@ -25,8 +25,8 @@ FrameType pinned_type(unsigned command) {
 Result<> run_root(const Operation& op, HypercallContext& context) {
     const Mfn root{op.arg1.mfn};
     if (op.cmd == MMUEXT_NEW_BASEPTR)
-        return set_kernel_root(context.caller, root, context.caller.in_kernel);
-    return set_user_root(context.caller, root, !context.caller.in_kernel);
+        return set_kernel_root(context.caller, root, context.caller.processor.in_kernel);
+    return set_user_root(context.caller, root, !context.caller.processor.in_kernel);
 }
 
 Result<> run_flush(const Operation& op, HypercallContext& context) {

@@ -45,11 +45,11 @@ HypercallResult poll(Vcpu& vcpu, Domain& domain, std::uint64_t argument) {
     const auto address = reinterpret_cast<std::uint64_t>(request->ports.p);
     if (!machine::copy_from_guest(ports, GuestAddress{address}, request->nr_ports * sizeof ports[0]))
         return fail(Error::bad_address);
-    vcpu.polling = true;
-    vcpu.polled_port = request->nr_ports == 1 ? ports[0] : 0;
+    vcpu.poll.active = true;
+    vcpu.poll.port = request->nr_ports == 1 ? ports[0] : 0;
     const auto pending = any_port_pending(domain, std::span{ports, request->nr_ports});
     if (!pending || *pending) {
-        vcpu.polling = false;
+        vcpu.poll.active = false;
         return pending ? HypercallResult{0} : fail(pending.error());
     }
     if (request->timeout != 0)

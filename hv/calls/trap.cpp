@@ -14,15 +14,15 @@ constexpr unsigned entries_per_check = 16; // between two looks at whether to ma
 Callback* callback_of(Vcpu& vcpu, std::uint16_t type) {
     switch (type) {
     case CALLBACKTYPE_event:
-        return &vcpu.event_callback;
+        return &vcpu.entries.event_callback;
     case CALLBACKTYPE_failsafe:
-        return &vcpu.failsafe_callback;
+        return &vcpu.entries.failsafe_callback;
     case CALLBACKTYPE_syscall:
-        return &vcpu.syscall_callback;
+        return &vcpu.entries.syscall_callback;
     case CALLBACKTYPE_syscall32:
-        return &vcpu.syscall32_callback;
+        return &vcpu.entries.syscall32_callback;
     case CALLBACKTYPE_nmi:
-        return &vcpu.nmi_callback;
+        return &vcpu.entries.nmi_callback;
     default:
         return nullptr;
     }
@@ -75,9 +75,9 @@ HypercallResult SetCallbacks::run(HypercallContext& context) const {
     if (!is_guest_address(event) || !is_guest_address(failsafe) || !is_guest_address(syscall))
         return fail(Error::invalid);
     auto& vcpu = context.caller;
-    vcpu.event_callback = {event, true};
-    vcpu.failsafe_callback = {failsafe, false};
-    vcpu.syscall_callback = {syscall, false};
+    vcpu.entries.event_callback = {event, true};
+    vcpu.entries.failsafe_callback = {failsafe, false};
+    vcpu.entries.syscall_callback = {syscall, false};
     return 0;
 }
 

@@ -39,14 +39,14 @@ HypercallResult Iret::run(HypercallContext& context) const {
         return fail(Error::bad_address);
     }
     if ((saved.cs & user_level) == user_level) {
-        if (vcpu.user_root == Mfn{}) {
+        if (vcpu.tables.user_root == Mfn{}) {
             crash_domain(context.domain, "iret to user mode, but there is no user page-table root");
             return fail(Error::invalid);
         }
         toggle_guest_mode(vcpu);
     }
     if (context.domain.vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl))
-        vcpu.iopl = static_cast<std::uint8_t>((saved.rflags & rflags::iopl) >> 12);
+        vcpu.processor.iopl = static_cast<std::uint8_t>((saved.rflags & rflags::iopl) >> 12);
     restore(vcpu, saved);
     mask_events(vcpu, !(saved.rflags & rflags::interrupt));
     // A processor would fault on such an address while it resumes.

@@ -64,7 +64,7 @@ HypercallResult register_time_area(Vcpu& vcpu, std::uint64_t argument, bool own)
     if (own)
         set_time_area(vcpu, *address);
     else
-        vcpu.time_area = *address, vcpu.time_late = true;
+        vcpu.time_area.address = *address, vcpu.time_area.late = true;
     return 0;
 }
 
@@ -96,7 +96,7 @@ HypercallResult set_single(Vcpu& vcpu, std::uint64_t argument) {
 }
 
 HypercallResult initialise(Vcpu& vcpu, std::uint64_t argument) {
-    if (vcpu.initialised)
+    if (vcpu.sched.initialised)
         return fail(Error::exists);
     return from(load_context_from_guest(vcpu, GuestPtr<vcpu_guest_context_t>{argument}));
 }
@@ -104,16 +104,16 @@ HypercallResult initialise(Vcpu& vcpu, std::uint64_t argument) {
 bool is_last_online(const Vcpu& vcpu) {
     const auto& domain = *vcpu.domain;
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-        if (const Vcpu* other = domain.vcpus[i]; other != nullptr && other != &vcpu && other->online)
+        if (const Vcpu* other = domain.vcpus[i]; other != nullptr && other != &vcpu && other->sched.online)
             return false;
     return true;
 }
 
 void set_online(Vcpu& vcpu, bool online) {
     const LockGuard run{run_lock()};
-    vcpu.online = online;
+    vcpu.sched.online = online;
     if (online)
-        vcpu.waiting = false;
+        vcpu.sched.waiting = false;
     reconsider(vcpu);
 }
 
@@ -147,7 +147,7 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
     case VCPUOP_initialise:
         return initialise(target, argument);
     case VCPUOP_up:
-        if (!target.initialised)
+        if (!target.sched.initialised)
             return fail(Error::invalid);
         set_online(target, true);
         return 0;
@@ -155,11 +155,11 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
         take_down(target);
         return 0;
     case VCPUOP_is_up:
-        return target.online ? 1 : 0;
+        return target.sched.online ? 1 : 0;
     case VCPUOP_get_runstate_info:
         return tell_runstate(target, argument);
     case VCPUOP_register_runstate_memory_area: {
-        const auto done = register_area(argument, target.runstate_area);
+        const auto done = register_area(argument, target.runstate.area);
         if (done && &target == &context.caller)
             publish_runstate(target);
         return done;

@@ -10,13 +10,13 @@ namespace bulkhead::hv {
 
 // A bad stack pointer is found when something is to be written there.
 HypercallResult StackSwitch::run(HypercallContext& context) const {
-    context.caller.kernel_ss = (ss & 0xffff) | 3;
-    context.caller.kernel_sp = sp;
+    context.caller.entries.kernel_ss = (ss & 0xffff) | 3;
+    context.caller.entries.kernel_sp = sp;
     return 0;
 }
 
 HypercallResult FpuTaskswitch::run(HypercallContext& context) const {
-    context.caller.task_switched = set;
+    context.caller.processor.task_switched = set;
     apply_task_switched(context.caller);
     return 0;
 }
@@ -42,9 +42,9 @@ HypercallResult SetSegmentBase::run(HypercallContext& context) const {
     if (which > SEGBASE_GS_KERNEL || !is_canonical(base))
         return fail(Error::invalid);
     save_segment_bases(vcpu);
-    (which == SEGBASE_FS        ? vcpu.fs_base
-     : which == SEGBASE_GS_USER ? vcpu.gs_base_user
-                                : vcpu.gs_base_kernel) = base;
+    (which == SEGBASE_FS        ? vcpu.processor.fs_base
+     : which == SEGBASE_GS_USER ? vcpu.processor.gs_base_user
+                                : vcpu.processor.gs_base_kernel) = base;
     load_segment_bases(vcpu);
     return 0;
 }
@@ -57,7 +57,7 @@ HypercallResult PhysdevOp::run(HypercallContext& context) const {
         return fail(request.error());
     if (request->iopl > 3)
         return fail(Error::invalid);
-    context.caller.iopl = static_cast<std::uint8_t>(request->iopl);
+    context.caller.processor.iopl = static_cast<std::uint8_t>(request->iopl);
     return 0;
 }
 

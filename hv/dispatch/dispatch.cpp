@@ -24,8 +24,9 @@ constinit std::atomic<bool> dispatch_held = false;
 constexpr scheduler::Choice standing_still{nullptr, sched::Decision::until_kicked, {}};
 
 bool may_run(const Vcpu& vcpu) {
-    return vcpu.initialised && vcpu.online && !vcpu.waiting && vcpu.pause_count == 0 &&
-           vcpu.domain->pause_count == 0 && vcpu.domain->life == control::Life::running;
+    return vcpu.sched.initialised && vcpu.sched.online && !vcpu.sched.waiting &&
+           vcpu.sched.pause_count == 0 && vcpu.domain->sched.pause_count == 0 &&
+           vcpu.domain->life == control::Life::running;
 }
 
 sched::Stop why_held(const Vcpu& vcpu) {
@@ -33,8 +34,8 @@ sched::Stop why_held(const Vcpu& vcpu) {
 }
 
 std::uint32_t idle_runstate(const Vcpu& vcpu) {
-    const bool held = !vcpu.online || vcpu.pause_count != 0 || vcpu.domain->pause_count != 0 ||
-                      vcpu.domain->life != control::Life::running;
+    const bool held = !vcpu.sched.online || vcpu.sched.pause_count != 0 ||
+                      vcpu.domain->sched.pause_count != 0 || vcpu.domain->life != control::Life::running;
     return held ? RUNSTATE_offline : RUNSTATE_blocked;
 }
 
@@ -55,10 +56,10 @@ std::uint64_t unasked_pcpus() {
 // There are some: an idle pCPU that the vCPU may use is asked to pick: the policy's choice among several,
 // else the one it ran on last.
 void offer(Vcpu& vcpu) {
-    const auto candidates = unasked_pcpus() & vcpu.affinity;
+    const auto candidates = unasked_pcpus() & vcpu.sched.affinity;
     if (candidates == 0)
         return;
-    auto chosen = vcpu.pcpu;
+    auto chosen = vcpu.sched.pcpu;
     if ((candidates & (candidates - 1)) != 0)
         chosen = scheduler::place(vcpu, machine::now());
     if (chosen.value() >= pcpu_count() || (candidates & bit(chosen)) == 0)
@@ -68,19 +69,19 @@ void offer(Vcpu& vcpu) {
 
 void become_queued(Vcpu& vcpu, WakeCause cause) {
     const auto now = machine::now();
-    vcpu.state = RunState::queued;
-    vcpu.runnable_since = now;
+    vcpu.sched.state = RunState::queued;
+    vcpu.sched.runnable_since = now;
     change_runstate(vcpu, RUNSTATE_runnable, now);
     ++vcpu.domain->ledger->wakes;
     trace_event(trace::Event::wake, vcpu, static_cast<std::uint64_t>(cause), 0);
     scheduler::wake(vcpu, now);
-    if (idle_pcpus != 0 && vcpu.state == RunState::queued)
+    if (idle_pcpus != 0 && vcpu.sched.state == RunState::queued)
         offer(vcpu);
 }
 
 void leave_queue(Vcpu& vcpu) {
     const auto now = machine::now();
-    vcpu.state = RunState::blocked;
+    vcpu.sched.state = RunState::blocked;
     change_runstate(vcpu, idle_runstate(vcpu), now);
     scheduler::withdraw(vcpu, why_held(vcpu), now);
 }
@@ -88,7 +89,7 @@ void leave_queue(Vcpu& vcpu) {
 // Brings the scheduler's view in line with the reasons for and against running.
 void update(Vcpu& vcpu, WakeCause cause) {
     const bool runnable = may_run(vcpu);
-    switch (vcpu.state) {
+    switch (vcpu.sched.state) {
     case RunState::offline:
         return;
     case RunState::blocked:
@@ -101,7 +102,7 @@ void update(Vcpu& vcpu, WakeCause cause) {
         return;
     case RunState::running:
         if (!runnable)
-            request_dispatch(vcpu.pcpu);
+            request_dispatch(vcpu.sched.pcpu);
         return;
     }
 }
@@ -109,7 +110,8 @@ void update(Vcpu& vcpu, WakeCause cause) {
 sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
     if (may_run(vcpu))
         return self.stop_reason;
-    return vcpu.waiting && vcpu.domain->life != control::Life::dying ? sched::Stop::blocked : why_held(vcpu);
+    return vcpu.sched.waiting && vcpu.domain->life != control::Life::dying ? sched::Stop::blocked
+                                                                           : why_held(vcpu);
 }
 
 // Answers the time after it.
@@ -117,12 +119,12 @@ RealTime stop_current(Pcpu& self) {
     Vcpu& vcpu = *self.current;
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
-    const auto ran = now - vcpu.run_since - vcpu.other_work;
+    const auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
     self.slice_end = RealTime::never();
     self.current = nullptr;
     const bool runnable = sched::still_runnable(why);
-    vcpu.state = runnable ? RunState::queued : RunState::blocked;
-    vcpu.runnable_since = now;
+    vcpu.sched.state = runnable ? RunState::queued : RunState::blocked;
+    vcpu.sched.runnable_since = now;
     change_runstate(vcpu, runnable ? std::uint32_t{RUNSTATE_runnable} : idle_runstate(vcpu), now);
     trace_event_at(now, trace::Event::run_out, vcpu, static_cast<std::uint64_t>(why),
                    static_cast<std::uint64_t>(ran.count()));
@@ -141,8 +143,8 @@ void unload(Pcpu& self) {
 
 // `now` is when the policy chose it: from then on the time is its own.
 void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
-    if (vcpu.pcpu != self.id) {
-        vcpu.pcpu = self.id; // before its tables are loaded: whoever changes them flushes here
+    if (vcpu.sched.pcpu != self.id) {
+        vcpu.sched.pcpu = self.id; // before its tables are loaded: whoever changes them flushes here
         bring_timers(vcpu);
     }
     if (self.loaded != &vcpu) {
@@ -150,14 +152,14 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
         load_context(vcpu);
         self.loaded = &vcpu;
     }
-    vcpu.state = RunState::running;
-    vcpu.run_since = now;
-    vcpu.other_work = Nanos{0};
+    vcpu.sched.state = RunState::running;
+    vcpu.sched.run_since = now;
+    vcpu.sched.other_work = Nanos{0};
     self.current = &vcpu;
     self.stop_reason = sched::Stop::preempted;
     ++vcpu.domain->ledger->run_ins;
     trace_event_at(now, trace::Event::run_in, vcpu, static_cast<std::uint64_t>(slice.count()),
-                   static_cast<std::uint64_t>((now - vcpu.runnable_since).count()));
+                   static_cast<std::uint64_t>((now - vcpu.sched.runnable_since).count()));
     change_runstate(vcpu, RUNSTATE_running, now);
     refresh_time(vcpu);
     publish_runstate(vcpu);
@@ -199,7 +201,7 @@ void dispatch(Pcpu& self) {
         self.need_dispatch = false;
         auto choice = dispatch_held ? standing_still : scheduler::pick(self, now);
         if (idle_pcpus != 0 && before != nullptr && before != choice.vcpu &&
-            before->state == RunState::queued) {
+            before->sched.state == RunState::queued) {
             const auto* const chooser = scheduler::in_charge();
             offer(*before);
             choice.at = now = machine::now();
@@ -227,10 +229,10 @@ Vcpu* current_vcpu() { return pcpu().current; }
 
 void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
     const LockGuard run{run_lock()};
-    if (!vcpu.waiting)
+    if (!vcpu.sched.waiting)
         return;
-    vcpu.waiting = false;
-    vcpu.polling = false;
+    vcpu.sched.waiting = false;
+    vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
     update(vcpu, cause);
 }
@@ -240,18 +242,18 @@ void block_current() {
     const LockGuard run{run_lock()};
     // Whoever raises an event sets its bits first and comes to wake_vcpu then: it finds `waiting` set, or we
     // find the bits.
-    vcpu.waiting = !has_work(vcpu);
-    if (vcpu.waiting)
-        request_dispatch(vcpu.pcpu);
+    vcpu.sched.waiting = !has_work(vcpu);
+    if (vcpu.sched.waiting)
+        request_dispatch(vcpu.sched.pcpu);
 }
 
 void poll_current() {
     Vcpu& vcpu = *current_vcpu();
     const LockGuard run{run_lock()};
-    vcpu.waiting = vcpu.polling && !has_work(vcpu);
-    if (vcpu.waiting)
-        return request_dispatch(vcpu.pcpu);
-    vcpu.polling = false;
+    vcpu.sched.waiting = vcpu.poll.active && !has_work(vcpu);
+    if (vcpu.sched.waiting)
+        return request_dispatch(vcpu.sched.pcpu);
+    vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
 }
 
@@ -265,13 +267,13 @@ void yield_current() {
 
 void pause_vcpu(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    ++vcpu.pause_count;
+    ++vcpu.sched.pause_count;
     update(vcpu, WakeCause::unpause);
 }
 
 void unpause_vcpu(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    --vcpu.pause_count;
+    --vcpu.sched.pause_count;
     update(vcpu, WakeCause::unpause);
 }
 
@@ -288,21 +290,21 @@ void reconsider_all(Domain& domain) {
 
 void pause_all(Domain& domain) {
     const LockGuard run{run_lock()};
-    ++domain.pause_count;
+    ++domain.sched.pause_count;
     reconsider_all(domain);
 }
 
 void unpause_all(Domain& domain) {
     const LockGuard run{run_lock()};
-    --domain.pause_count;
+    --domain.sched.pause_count;
     reconsider_all(domain);
 }
 
 Result<> attach_vcpu(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    vcpu.state = RunState::blocked;
+    vcpu.sched.state = RunState::blocked;
     if (const auto done = scheduler::attach(vcpu); !done) {
-        vcpu.state = RunState::offline;
+        vcpu.sched.state = RunState::offline;
         return done;
     }
     reconsider(vcpu);
@@ -311,10 +313,10 @@ Result<> attach_vcpu(Vcpu& vcpu) {
 
 Result<> detach_vcpu(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    if (vcpu.state == RunState::running) // it was asked to leave, and will at its pCPU's next chance
+    if (vcpu.sched.state == RunState::running) // it was asked to leave, and will at its pCPU's next chance
         return fail(Error::restart);
     scheduler::detach(vcpu);
-    vcpu.state = RunState::offline;
+    vcpu.sched.state = RunState::offline;
     return {};
 }
 

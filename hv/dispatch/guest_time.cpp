@@ -34,9 +34,9 @@ Nanos meant(const Domain& domain, Nanos guest) {
 }
 
 Nanos stolen(const Vcpu& vcpu, RealTime now) {
-    auto waited = vcpu.runstate_time[RUNSTATE_runnable];
-    if (vcpu.runstate == RUNSTATE_runnable)
-        waited += now - vcpu.runstate_since;
+    auto waited = vcpu.runstate.time[RUNSTATE_runnable];
+    if (vcpu.runstate.state == RUNSTATE_runnable)
+        waited += now - vcpu.runstate.since;
     return waited;
 }
 
@@ -83,17 +83,17 @@ std::uint64_t word(Nanos time) { return static_cast<std::uint64_t>(time.count())
 // written when its kernel runs again. An area that can't be written has been taken away.
 template<class T>
 void write_area(const Vcpu& vcpu, std::uint64_t& area, bool& late, const T& value) {
-    late = !vcpu.in_kernel;
+    late = !vcpu.processor.in_kernel;
     if (!late && !machine::copy_to_guest(GuestAddress{area}, &value, sizeof value))
         area = 0;
 }
 
 void write_time_area(Vcpu& vcpu, const vcpu_time_info_t& info) {
-    if (vcpu.time_area == 0)
+    if (vcpu.time_area.address == 0)
         return;
     auto copy = info;
-    copy.version = vcpu.time_area_version += 2;
-    write_area(vcpu, vcpu.time_area, vcpu.time_late, copy);
+    copy.version = vcpu.time_area.version += 2;
+    write_area(vcpu, vcpu.time_area.address, vcpu.time_area.late, copy);
 }
 
 } // namespace
@@ -111,7 +111,7 @@ RealTime real_deadline(const Vcpu& vcpu, GuestTime deadline, RealTime now) {
 Nanos real_length(const Vcpu& vcpu, Nanos length) { return meant(*vcpu.domain, length); }
 
 bool clock_stands_still(const Vcpu& vcpu) {
-    return vcpu.domain->time.mode == manifest::TimeMode::virtual_ && vcpu.runstate == RUNSTATE_runnable;
+    return vcpu.domain->time.mode == manifest::TimeMode::virtual_ && vcpu.runstate.state == RUNSTATE_runnable;
 }
 
 void publish_time(Vcpu& vcpu) {
@@ -124,13 +124,13 @@ void refresh_time(Vcpu& vcpu) {
     if (vcpu.domain->time.mode != manifest::TimeMode::real) {
         publish_time(vcpu);
         go_on_with_oneshot(vcpu);
-    } else if (vcpu.time_late && vcpu.in_kernel) {
+    } else if (vcpu.time_area.late && vcpu.processor.in_kernel) {
         publish_late(vcpu);
     }
 }
 
 void set_time_area(Vcpu& vcpu, std::uint64_t area) {
-    vcpu.time_area = area;
+    vcpu.time_area.address = area;
     write_time_area(vcpu, time_info(vcpu));
 }
 
@@ -147,28 +147,28 @@ void publish_wall_clock(Domain& domain) {
 }
 
 void change_runstate(Vcpu& vcpu, std::uint32_t runstate, RealTime now) {
-    vcpu.runstate_time[vcpu.runstate] += now - vcpu.runstate_since;
-    vcpu.runstate = runstate;
-    vcpu.runstate_since = now;
+    vcpu.runstate.time[vcpu.runstate.state] += now - vcpu.runstate.since;
+    vcpu.runstate.state = runstate;
+    vcpu.runstate.since = now;
 }
 
 Nanos runstate_total(const Vcpu& vcpu, std::uint32_t runstate) {
-    auto total = vcpu.runstate_time[runstate];
-    if (vcpu.runstate == runstate)
-        total += machine::now() - vcpu.runstate_since;
+    auto total = vcpu.runstate.time[runstate];
+    if (vcpu.runstate.state == runstate)
+        total += machine::now() - vcpu.runstate.since;
     return total;
 }
 
 vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
     vcpu_runstate_info_t info{};
-    info.state = static_cast<int>(vcpu.runstate);
+    info.state = static_cast<int>(vcpu.runstate.state);
     info.state_entry_time =
-        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate_since).since_start().count());
+        static_cast<std::uint64_t>(guest_time(vcpu, vcpu.runstate.since).since_start().count());
     const bool waits_unseen = vcpu.domain->time.mode == manifest::TimeMode::virtual_;
     for (std::uint32_t i = 0; i < std::size(info.time); ++i) {
-        auto total = vcpu.runstate_time[i];
-        if (vcpu.runstate == i)
-            total += until - vcpu.runstate_since;
+        auto total = vcpu.runstate.time[i];
+        if (vcpu.runstate.state == i)
+            total += until - vcpu.runstate.since;
         if (i != RUNSTATE_runnable || !waits_unseen)
             info.time[i] = static_cast<std::uint64_t>(told(*vcpu.domain, total).count());
     }
@@ -179,39 +179,36 @@ namespace {
 // In mode real on a machine with one processor, where nobody else reads while it is written: part of every
 // switch.
 void publish_plainly(Vcpu& vcpu) {
-    const RunstateWords info{vcpu.runstate,
-                             word(vcpu.runstate_since.since_start()),
-                             word(vcpu.runstate_time[0]),
-                             word(vcpu.runstate_time[1]),
-                             word(vcpu.runstate_time[2]),
-                             word(vcpu.runstate_time[3])};
-    write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
+    const RunstateWords info{vcpu.runstate.state,         word(vcpu.runstate.since.since_start()),
+                             word(vcpu.runstate.time[0]), word(vcpu.runstate.time[1]),
+                             word(vcpu.runstate.time[2]), word(vcpu.runstate.time[3])};
+    write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
 }
 } // namespace
 
 // Whoever reads the area from another processor while it is written finds the mark that the guest asked for.
 void publish_runstate(Vcpu& vcpu) {
-    if (vcpu.runstate_area == 0)
+    if (vcpu.runstate.area == 0)
         return;
     if (pcpu_count() == 1 && vcpu.domain->time.mode == manifest::TimeMode::real) [[likely]]
         return publish_plainly(vcpu);
-    auto info = runstate_info(vcpu, vcpu.runstate_since);
+    auto info = runstate_info(vcpu, vcpu.runstate.since);
     const bool marked =
         (vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_runstate_update_flag)) != 0;
-    if (!marked || !vcpu.in_kernel)
-        return write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
-    const GuestAddress entry_time{vcpu.runstate_area + offsetof(vcpu_runstate_info_t, state_entry_time)};
+    if (!marked || !vcpu.processor.in_kernel)
+        return write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
+    const GuestAddress entry_time{vcpu.runstate.area + offsetof(vcpu_runstate_info_t, state_entry_time)};
     info.state_entry_time |= XEN_RUNSTATE_UPDATE;
     static_cast<void>(machine::copy_to_guest(entry_time, &info.state_entry_time, sizeof(std::uint64_t)));
-    write_area(vcpu, vcpu.runstate_area, vcpu.runstate_late, info);
+    write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
     info.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
     static_cast<void>(machine::copy_to_guest(entry_time, &info.state_entry_time, sizeof(std::uint64_t)));
 }
 
 void publish_late(Vcpu& vcpu) {
-    if (vcpu.runstate_late)
+    if (vcpu.runstate.late)
         publish_runstate(vcpu);
-    if (vcpu.time_late)
+    if (vcpu.time_area.late)
         write_time_area(vcpu, time_info(vcpu));
 }
 

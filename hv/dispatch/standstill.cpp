@@ -3,6 +3,7 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/dispatch/dispatch.hpp"
+#include "hv/plugin/candidates.hpp"
 #include "hv/plugin/scheduler.hpp"
 
 namespace bulkhead::hv {
@@ -24,7 +25,7 @@ bool all_others_stand() {
 
 bool has_left(const Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    return vcpu.state != RunState::running;
+    return vcpu.sched.state != RunState::running;
 }
 
 } // namespace
@@ -59,9 +60,9 @@ Result<> set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
         machine::wait_a_little();
     {
         const LockGuard run{run_lock()};
-        vcpu.affinity = affinity & existing;
-        if (vcpu.policy != nullptr)
-            vcpu.policy->affinity = vcpu.affinity;
+        vcpu.sched.affinity = affinity & existing;
+        if (vcpu.sched.policy != nullptr)
+            vcpu.sched.policy->affinity = vcpu.sched.affinity;
     }
     unpause_vcpu(vcpu);
     return {};

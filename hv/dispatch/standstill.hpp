@@ -3,9 +3,10 @@
 #pragma once
 
 #include "hv/domain/domain.hpp"
-#include "hv/plugin/candidates.hpp"
 
 namespace bulkhead::hv {
+
+struct Candidate;
 
 // Every vCPU but the caller's stops, and none starts; and the end of that.
 void stop_others();

@@ -31,9 +31,9 @@ void record_fire(const Vcpu& vcpu, const Timer& timer, RealTime now) {
 void fire_oneshot(Timer& timer, RealTime now) {
     auto& vcpu = owner(timer);
     // In mode virtual the clock stood still while the vCPU waited: not yet due by the guest's own time.
-    if (const auto due = real_deadline(vcpu, vcpu.oneshot_deadline, now); due > now) {
+    if (const auto due = real_deadline(vcpu, vcpu.timers.oneshot_deadline, now); due > now) {
         if (clock_stands_still(vcpu))
-            vcpu.oneshot_waits = true; // whatever is left would be left again and again
+            vcpu.timers.oneshot_waits = true; // whatever is left would be left again and again
         else
             pcpu().timers.arm(timer, due);
         return;
@@ -46,12 +46,12 @@ void fire_periodic(Timer& timer, RealTime now) {
     auto& vcpu = owner(timer);
     record_fire(vcpu, timer, now);
     raise_virq(vcpu, VIRQ_TIMER);
-    pcpu().timers.arm(timer, std::max(timer.deadline + vcpu.periodic_period, now));
+    pcpu().timers.arm(timer, std::max(timer.deadline + vcpu.timers.period, now));
 }
 
 void fire_poll(Timer& timer, RealTime) {
     auto& vcpu = owner(timer);
-    vcpu.polling = false;
+    vcpu.poll.active = false;
     wake_vcpu(vcpu, WakeCause::timer);
 }
 
@@ -72,7 +72,7 @@ void prepare(Timer& timer, Vcpu& vcpu, void (*fire)(Timer&, RealTime)) {
 void settle_bill(Pcpu& self, Vcpu& vcpu, Nanos amount) {
     if (self.current == nullptr || self.current == &vcpu)
         return;
-    self.current->other_work += amount;
+    self.current->sched.other_work += amount;
     scheduler::charge(vcpu, amount);
 }
 
@@ -86,63 +86,63 @@ void fire_for(Pcpu& self, Timer& timer, RealTime now) {
 } // namespace
 
 void start_timers(Vcpu& vcpu) {
-    prepare(vcpu.oneshot, vcpu, fire_oneshot);
-    prepare(vcpu.periodic, vcpu, fire_periodic);
-    prepare(vcpu.poll, vcpu, fire_poll);
+    prepare(vcpu.timers.oneshot, vcpu, fire_oneshot);
+    prepare(vcpu.timers.periodic, vcpu, fire_periodic);
+    prepare(vcpu.timers.poll, vcpu, fire_poll);
 }
 
 void stop_timers(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    for (Timer* timer : {&vcpu.oneshot, &vcpu.periodic, &vcpu.poll})
+    for (Timer* timer : {&vcpu.timers.oneshot, &vcpu.timers.periodic, &vcpu.timers.poll})
         TimerQueue::cancel(*timer);
 }
 
 void bring_timers(Vcpu& vcpu) {
     auto& timers = pcpu().timers;
-    for (Timer* timer : {&vcpu.oneshot, &vcpu.periodic, &vcpu.poll})
+    for (Timer* timer : {&vcpu.timers.oneshot, &vcpu.timers.periodic, &vcpu.timers.poll})
         if (timer->queue != nullptr && timer->queue != &timers)
             timers.arm(*timer, timer->deadline);
 }
 
 void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
-    vcpu.oneshot_deadline = deadline;
-    vcpu.oneshot_waits = false;
-    pcpu().timers.arm(vcpu.oneshot, real_deadline(vcpu, deadline, machine::now()));
+    vcpu.timers.oneshot_deadline = deadline;
+    vcpu.timers.oneshot_waits = false;
+    pcpu().timers.arm(vcpu.timers.oneshot, real_deadline(vcpu, deadline, machine::now()));
 }
 
 void clear_oneshot(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    vcpu.oneshot_waits = false;
-    TimerQueue::cancel(vcpu.oneshot);
+    vcpu.timers.oneshot_waits = false;
+    TimerQueue::cancel(vcpu.timers.oneshot);
 }
 
 void go_on_with_oneshot(Vcpu& vcpu) {
-    if (!vcpu.oneshot_waits)
+    if (!vcpu.timers.oneshot_waits)
         return;
-    vcpu.oneshot_waits = false;
-    pcpu().timers.arm(vcpu.oneshot, real_deadline(vcpu, vcpu.oneshot_deadline, machine::now()));
+    vcpu.timers.oneshot_waits = false;
+    pcpu().timers.arm(vcpu.timers.oneshot, real_deadline(vcpu, vcpu.timers.oneshot_deadline, machine::now()));
 }
 
 void set_periodic(Vcpu& vcpu, Nanos length) {
     const LockGuard run{run_lock()};
     const auto period = real_length(vcpu, length);
-    vcpu.periodic_period = period;
+    vcpu.timers.period = period;
     auto& timers = pcpu().timers;
     if (period > Nanos{0})
-        timers.arm(vcpu.periodic, machine::now() + period);
+        timers.arm(vcpu.timers.periodic, machine::now() + period);
     else
-        TimerQueue::cancel(vcpu.periodic);
+        TimerQueue::cancel(vcpu.timers.periodic);
 }
 
 void set_poll_timeout(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
-    pcpu().timers.arm(vcpu.poll, real_deadline(vcpu, deadline, machine::now()));
+    pcpu().timers.arm(vcpu.timers.poll, real_deadline(vcpu, deadline, machine::now()));
 }
 
 void clear_poll_timeout(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    TimerQueue::cancel(vcpu.poll);
+    TimerQueue::cancel(vcpu.timers.poll);
 }
 
 void run_timers() {
@@ -175,7 +175,7 @@ void keep_house_if_due() {
     fire_housekeeping(*housekeeping, machine::now());
     const auto took = bill_to(self.current != nullptr ? self.current->domain : nullptr);
     if (self.current != nullptr)
-        self.current->other_work += took;
+        self.current->sched.other_work += took;
 }
 
 void start_housekeeping(void (*visit)(RealTime now)) {

@@ -2,6 +2,7 @@
 #include "hv/domain/domain.hpp"
 
 #include "hv/base/locks.hpp"
+#include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
@@ -55,18 +56,18 @@ Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
 }
 
 Result<void*> Domain::allocate_metadata() {
-    if (metadata >= max_metadata)
+    if (memory.metadata >= memory.max_metadata)
         return fail(Error::no_memory);
     const auto frame = frame_table().allocate_for_hypervisor();
     if (!frame)
         return fail(frame.error());
-    ++metadata;
+    ++memory.metadata;
     return machine::frame_data(*frame);
 }
 
 void Domain::free_metadata(void* page) {
     frame_table().free_for_hypervisor(machine::frame_of(page));
-    --metadata;
+    --memory.metadata;
 }
 
 void shut_down_domain(Domain& domain, std::uint32_t reason) {

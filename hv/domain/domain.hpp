@@ -4,13 +4,11 @@
 
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
-#include "hv/base/lock.hpp"
 #include "hv/domain/dump.hpp"
 #include "hv/domain/vcpu.hpp"
 #include "hv/event/channel.hpp"
 #include "hv/grant/table.hpp"
-#include "hv/io/console.hpp"
-#include "hv/mm/frame.hpp"
+#include "hv/mm/domain_memory.hpp"
 
 namespace bulkhead::hv {
 
@@ -23,39 +21,26 @@ struct TimeRule {
     std::uint32_t dilation; // 1/1000
 };
 
+struct Console;
+
 struct Domain {
     DomainId id;
     char name[manifest::name_bytes];
     bool privileged; // domain 0
     control::Life life;
     std::uint32_t shutdown_reason;
-    std::uint32_t pause_count;
     Dump dump; // if it crashed
 
-    // Memory. `frames` are its own; `metadata` is what the hypervisor allocated on its behalf, within
-    // `max_metadata`.
-    Lock memory_lock;
-    FrameList frames;
-    std::uint64_t max_frames;
-    std::uint64_t frames_peak;
-    std::uint64_t frames_to_return;   // owned when its destruction began
-    std::uint32_t vcpus_relinquished; // as many, from 0 on, have given up their page tables for ever
-    std::uint64_t metadata;
-    std::uint64_t max_metadata;
-    Mfn unfinished_table;    // a page table whose release was interrupted: the domain's debt, see settle()
-    std::uint64_t vm_assist; // bit n: VMASST_TYPE n is on
+    DomainMemory memory;
+    SchedulableDomain sched;
+    EventChannels events;
+    GrantTable grants;
+    Console* console; // hv/io's
 
     shared_info_t* shared; // direct map
     Mfn shared_frame;
     TimeRule time;
-    sched::Domain* policy; // the policy's part, base first
-    std::uint32_t weight, cap;
-    bool has_sched_values; // else the policy's defaults
-    std::int64_t sched_values[plugin::max_domain_parameters];
-
-    EventChannels events;
-    GrantTable grants;
-    Console console;
+    std::uint64_t vm_assist; // bit n: VMASST_TYPE n is on
 
     Vcpu* vcpus[max_vcpus];
     std::uint32_t vcpu_count;

@@ -2,6 +2,7 @@
 #include "hv/domain/dump.hpp"
 
 #include "hv/base/format.hpp"
+#include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/domain/domain.hpp"
@@ -93,8 +94,8 @@ void dump_entry(Lines& lines, unsigned level, std::uint64_t entry) {
         return lines.say("    L%u %016lx  frame %lx is no RAM", level, entry, mfn.value());
     lines.say("    L%u %016lx  %c%c  frame %lx of domain %u, type %s with %u uses, %u references%s%s", level,
               entry, entry & entry::user ? 'u' : 's', entry::is_writable(entry) ? 'w' : 'r', mfn.value(),
-              unsigned{frame->owner}, type_name(frame->type), unsigned{frame->type_references},
-              unsigned{frame->references}, frame->pinned ? ", pinned" : "",
+              unsigned{frame->owner.domain().value()}, type_name(frame->type),
+              unsigned{frame->type_references}, unsigned{frame->references}, frame->pinned ? ", pinned" : "",
               frame->partial ? ", partial" : "");
 }
 
@@ -193,14 +194,15 @@ void dump_vcpu(Lines& lines, const Dump& dump) {
     const auto* events = vcpu.info == nullptr ? "not set up" : events_masked(vcpu) ? "masked" : "unmasked";
     lines.say("  domain %u \"%s\" vcpu %u on pcpu %u, %s mode, events %s, roots: kernel %lx, user %lx",
               unsigned{vcpu.domain->id.value()}, vcpu.domain->name, unsigned{vcpu.id.value()},
-              unsigned{vcpu.pcpu.value()}, vcpu.in_kernel ? "kernel" : "user", events,
-              vcpu.kernel_root.value(), vcpu.user_root.value());
+              unsigned{vcpu.sched.pcpu.value()}, vcpu.processor.in_kernel ? "kernel" : "user", events,
+              vcpu.tables.kernel_root.value(), vcpu.tables.user_root.value());
     if (has_exception)
         dump_exception(lines, exception);
     dump_general(lines, vcpu.regs);
-    lines.say("  fs base %016lx  gs base: kernel %016lx, user %016lx  kernel stack %016lx", vcpu.fs_base,
-              vcpu.gs_base_kernel, vcpu.gs_base_user, vcpu.kernel_sp);
-    const auto root = vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root;
+    lines.say("  fs base %016lx  gs base: kernel %016lx, user %016lx  kernel stack %016lx",
+              vcpu.processor.fs_base, vcpu.processor.gs_base_kernel, vcpu.processor.gs_base_user,
+              vcpu.entries.kernel_sp);
+    const auto root = vcpu.processor.in_kernel ? vcpu.tables.kernel_root : vcpu.tables.user_root;
     dump_walk(lines, "rip", root, vcpu.regs.rip);
     dump_walk(lines, "rsp", root, vcpu.regs.rsp);
     if (has_exception && exception.vector == vector::page_fault)
@@ -220,7 +222,8 @@ void print_line(Dump& dump) {
 } // namespace
 
 void remember_exception(const Vcpu& vcpu, unsigned vector, std::uint64_t error, std::uint64_t fault_address) {
-    last[machine::this_pcpu().value()] = {&vcpu, vcpu.regs.rip, error, fault_address, vector, vcpu.in_kernel};
+    last[machine::this_pcpu().value()] = {&vcpu,         vcpu.regs.rip, error,
+                                          fault_address, vector,        vcpu.processor.in_kernel};
 }
 
 void begin_dump(Dump& dump, const Vcpu& vcpu) {

@@ -2,10 +2,12 @@
 // trusts no pointer of a guest, and works in any state that it may be called in.
 #pragma once
 
-#include "hv/domain/vcpu.hpp"
+#include "hv/arch/registers.hpp"
 #include "hv/trace/trace.hpp"
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 struct LastException {
     const Vcpu* vcpu; // whose it was

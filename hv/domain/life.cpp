@@ -9,11 +9,13 @@
 #include "hv/domain/storage.hpp"
 #include "hv/domain/table.hpp"
 #include "hv/domain/vcpu_slots.hpp"
+#include "hv/io/console.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 #include "hv/trap/cpu_policy.hpp"
 #include "hv/trap/trap.hpp"
+#include "sched/contract.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -52,18 +54,18 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     vcpu.domain = &domain;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
     vcpu.who = {domain.id, vcpu.id};
-    vcpu.in_kernel = true;
-    vcpu.affinity = ~std::uint64_t{0};
-    vcpu.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
-    vcpu.runstate = RUNSTATE_offline;
-    vcpu.runstate_since = machine::now();
+    vcpu.processor.in_kernel = true;
+    vcpu.sched.affinity = ~std::uint64_t{0};
+    vcpu.processor.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
+    vcpu.runstate.state = RUNSTATE_offline;
+    vcpu.runstate.since = machine::now();
     vcpu.info = &domain.shared->vcpu_info[index];
     publish_time(vcpu);
     const auto fpu = domain.allocate_metadata();
     if (!fpu)
         return fail(fpu.error());
-    vcpu.fpu_state = static_cast<std::byte*>(*fpu);
-    start_fpu_state(vcpu.fpu_state);
+    vcpu.processor.fpu_state = static_cast<std::byte*>(*fpu);
+    start_fpu_state(vcpu.processor.fpu_state);
     const auto slot = take_vcpu_slot(vcpu);
     if (!slot)
         return fail(slot.error());
@@ -71,7 +73,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
         free_vcpu_slot(*slot);
         return prepared;
     }
-    vcpu.slot = *slot;
+    vcpu.sched.slot = *slot;
     start_timers(vcpu);
     return attach_vcpu(vcpu);
 }
@@ -113,15 +115,15 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
         const LockGuard run{run_lock()};
         domain.vcpus[vcpu.id.value()] = nullptr;
     }
-    if (vcpu.traps != nullptr)
-        domain.free_metadata(vcpu.traps);
-    if (vcpu.slot != 0) {
-        machine::map_descriptors(vcpu.slot, false, nullptr, 0);
-        machine::map_descriptors(vcpu.slot, true, nullptr, 0);
-        free_vcpu_slot(vcpu.slot);
+    if (vcpu.entries.handlers != nullptr)
+        domain.free_metadata(vcpu.entries.handlers);
+    if (vcpu.sched.slot != 0) {
+        machine::map_descriptors(vcpu.sched.slot, false, nullptr, 0);
+        machine::map_descriptors(vcpu.sched.slot, true, nullptr, 0);
+        free_vcpu_slot(vcpu.sched.slot);
     }
-    if (vcpu.fpu_state != nullptr)
-        domain.free_metadata(vcpu.fpu_state);
+    if (vcpu.processor.fpu_state != nullptr)
+        domain.free_metadata(vcpu.processor.fpu_state);
     domain.free_metadata(&vcpu);
 }
 
@@ -142,8 +144,8 @@ Result<> take_vcpus_away(Domain& domain) {
 Result<> stop_all(Domain& domain) {
     const LockGuard run{run_lock()};
     if (domain.life != control::Life::dying) {
-        domain.frames_to_return = domain.frames.count;
-        trace_event(trace::Event::domain_destroy, domain, domain.frames_to_return, 0);
+        domain.memory.frames_to_return = domain.memory.frames.count;
+        trace_event(trace::Event::domain_destroy, domain, domain.memory.frames_to_return, 0);
         if (domain.life != control::Life::shut_down)
             domain.shutdown_reason = SHUTDOWN_poweroff;
         domain.life = control::Life::dying;
@@ -151,7 +153,7 @@ Result<> stop_all(Domain& domain) {
     reconsider_all(domain);
     // Nobody's page tables may be in force while they are taken apart.
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-        if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->policy != nullptr) {
+        if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->sched.policy != nullptr) {
             stop_timers(*vcpu);
             BULKHEAD_TRY(detach_vcpu(*vcpu));
         }
@@ -166,29 +168,29 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     const auto id = lowest_free_id();
     if (!id)
         return fail(id.error());
-    const auto memory = take_domain_memory(*id);
-    if (!memory)
-        return fail(memory.error());
-    auto& domain = *::new (*memory) Domain{};
+    const auto made = make_domain(*id);
+    if (!made)
+        return fail(made.error());
+    auto& domain = **made;
     domain.id = *id;
     enter_domain(domain);
     std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
     domain.privileged = spec.privileged;
     domain.life = control::Life::paused;
-    domain.pause_count = 1;
-    domain.max_frames = spec.max_frames;
-    domain.max_metadata = metadata_limit(spec.vcpus);
-    domain.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
-    domain.cap = spec.cap;
-    domain.has_sched_values = spec.sched_values != nullptr;
-    if (domain.has_sched_values)
-        std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched_values), domain.sched_values);
+    domain.sched.pause_count = 1;
+    domain.memory.max_frames = spec.max_frames;
+    domain.memory.max_metadata = metadata_limit(spec.vcpus);
+    domain.sched.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
+    domain.sched.cap = spec.cap;
+    domain.sched.has_values = spec.sched_values != nullptr;
+    if (domain.sched.has_values)
+        std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched.values), domain.sched.values);
     domain.time = spec.time;
     if (const auto done = furnish(domain, spec); !done) {
         undo_creation(domain);
         return fail(done.error());
     }
-    trace_event(trace::Event::domain_create, domain, domain.max_frames, domain.weight);
+    trace_event(trace::Event::domain_create, domain, domain.memory.max_frames, domain.sched.weight);
     return &domain;
 }
 
@@ -221,11 +223,10 @@ Result<> destroy_domain(Domain& domain) {
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
     if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
-    trace_event(trace::Event::domain_gone, domain, domain.frames_to_return - domain.frames.count, 0);
+    trace_event(trace::Event::domain_gone, domain,
+                domain.memory.frames_to_return - domain.memory.frames.count, 0);
     remove_domain(domain);
-    const auto id = domain.id;
-    domain.~Domain();
-    return_domain_memory(id);
+    free_domain(domain);
     return {};
 }
 

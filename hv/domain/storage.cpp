@@ -3,13 +3,22 @@
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/domain/domain.hpp"
+#include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
+
+#include <new>
 
 namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint64_t pages = (sizeof(Domain) + page_bytes - 1) / page_bytes;
+// A domain, and what other layers keep of it.
+struct Home {
+    Domain domain;
+    Console console;
+};
+
+constexpr std::uint64_t pages = (sizeof(Home) + page_bytes - 1) / page_bytes;
 static_assert(pages * page_bytes <= layout::domain_stride);
 
 constexpr std::uint64_t address_of(DomainId id) {
@@ -26,7 +35,7 @@ void return_pages(std::uint64_t base, std::uint64_t count) {
 
 } // namespace
 
-Result<void*> take_domain_memory(DomainId id) {
+Result<Domain*> make_domain(DomainId id) {
     const auto base = address_of(id);
     if (!reserve_hypervisor(base, pages * page_bytes))
         return fail(Error::no_memory);
@@ -38,9 +47,15 @@ Result<void*> take_domain_memory(DomainId id) {
         }
         map_hypervisor(base + i * page_bytes, frame->value() << page_shift, page_bytes, Access::read_write);
     }
-    return reinterpret_cast<void*>(base);
+    auto& home = *::new (reinterpret_cast<void*>(base)) Home{};
+    home.domain.console = &home.console;
+    return &home.domain;
 }
 
-void return_domain_memory(DomainId id) { return_pages(address_of(id), pages); }
+void free_domain(Domain& domain) {
+    const auto base = address_of(domain.id);
+    reinterpret_cast<Home*>(base)->~Home();
+    return_pages(base, pages);
+}
 
 } // namespace bulkhead::hv

@@ -7,8 +7,11 @@
 
 namespace bulkhead::hv {
 
-// Zeroed memory for the Domain of `id`, which is free.
-[[nodiscard]] Result<void*> take_domain_memory(DomainId id);
-void return_domain_memory(DomainId id);
+struct Domain;
+
+// An empty Domain at the place of `id`, which is free. Its console is made with it; everything else is the
+// caller's to fill, the id included.
+[[nodiscard]] Result<Domain*> make_domain(DomainId id);
+void free_domain(Domain& domain);
 
 } // namespace bulkhead::hv

@@ -26,8 +26,8 @@ void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     to.ss = from.ss == 0 ? std::uint64_t{FLAT_KERNEL_SS64} : std::uint64_t{from.ss} | 3;
     to.rflags = (from.rflags & ~(rflags::iopl | rflags::nested | rflags::vm86 | rflags::trap)) |
                 rflags::interrupt | rflags::fixed;
-    vcpu.iopl = static_cast<std::uint8_t>((from.rflags & rflags::iopl) >> 12);
-    vcpu.selectors = {from.ds, from.es, from.fs, from.gs};
+    vcpu.processor.iopl = static_cast<std::uint8_t>((from.rflags & rflags::iopl) >> 12);
+    vcpu.processor.selectors = {from.ds, from.es, from.fs, from.gs};
 }
 
 Result<> take_traps(Vcpu& vcpu, const vcpu_guest_context_t& context) {
@@ -68,21 +68,21 @@ Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     BULKHEAD_TRY(take_gdt(vcpu, context));
     BULKHEAD_TRY(take_traps(vcpu, context));
     take_registers(vcpu, context.user_regs);
-    vcpu.in_kernel = true;
-    vcpu.kernel_sp = context.kernel_sp;
-    vcpu.kernel_ss = context.kernel_ss;
-    vcpu.event_callback = {context.event_callback_eip, true};
-    vcpu.failsafe_callback = {context.failsafe_callback_eip,
-                              (context.flags & VGCF_failsafe_disables_events) != 0};
-    vcpu.syscall_callback = {context.syscall_callback_eip,
-                             (context.flags & VGCF_syscall_disables_events) != 0};
-    vcpu.fs_base = context.fs_base;
-    vcpu.gs_base_kernel = context.gs_base_kernel;
-    vcpu.gs_base_user = context.gs_base_user;
+    vcpu.processor.in_kernel = true;
+    vcpu.entries.kernel_sp = context.kernel_sp;
+    vcpu.entries.kernel_ss = context.kernel_ss;
+    vcpu.entries.event_callback = {context.event_callback_eip, true};
+    vcpu.entries.failsafe_callback = {context.failsafe_callback_eip,
+                                      (context.flags & VGCF_failsafe_disables_events) != 0};
+    vcpu.entries.syscall_callback = {context.syscall_callback_eip,
+                                     (context.flags & VGCF_syscall_disables_events) != 0};
+    vcpu.processor.fs_base = context.fs_base;
+    vcpu.processor.gs_base_kernel = context.gs_base_kernel;
+    vcpu.processor.gs_base_user = context.gs_base_user;
     vcpu.domain->vm_assist |= context.vm_assist & 0xf;
-    vcpu.initialised = true;
+    vcpu.sched.initialised = true;
     if ((context.flags & VGCF_online) != 0)
-        vcpu.online = true;
+        vcpu.sched.online = true;
     reconsider(vcpu);
     return {};
 }

@@ -1,5 +1,6 @@
 #include "hv/entry/build_dom0.hpp"
 
+#include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
@@ -58,7 +59,7 @@ class FrameOrder {
   public:
     FrameOrder(const Domain& domain, Mfn* numbers) : numbers_{numbers} {
         std::uint64_t pfn = 0;
-        for (const Frame* frame = frame_table().find(Mfn{domain.frames.first}); frame != nullptr;
+        for (const Frame* frame = frame_table().find(Mfn{domain.memory.frames.first}); frame != nullptr;
              frame = frame_table().find(Mfn{frame->next})) {
             const auto mfn = frame_table().number(*frame);
             machine::set_m2p(mfn, pfn);
@@ -118,7 +119,7 @@ void build_dom0(std::span<const std::byte> manifest, const manifest::Header& hea
     }
     for (std::uint64_t i = 0; i < table_frames; ++i)
         frame_table().free_for_hypervisor(Mfn{scratch->value() + i});
-    vcpu.online = true;
+    vcpu.sched.online = true;
     domain.life = control::Life::running;
     unpause_all(domain);
 }

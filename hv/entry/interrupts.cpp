@@ -60,7 +60,7 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
         cpu::clac(); // a guest may have set AC, and interrupt gates keep it
     enter_hypervisor(vcpu);
     if (regs->vector == entry_syscall) {
-        if (vcpu.in_kernel)
+        if (vcpu.processor.in_kernel)
             handle_hypercall(vcpu);
         else
             deliver_syscall(vcpu);

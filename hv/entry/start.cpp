@@ -11,6 +11,7 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/turns.hpp"
 #include "hv/base/late.hpp"
+#include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/calls/steering.hpp"
 #include "hv/dispatch/dispatch.hpp"

@@ -21,9 +21,9 @@ using State = EventPort::State;
 
 // Its timeout must not end a later wait.
 void end_poll(Vcpu& vcpu) {
-    if (!vcpu.polling)
+    if (!vcpu.poll.active)
         return;
-    vcpu.polling = false;
+    vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
 }
 
@@ -31,8 +31,8 @@ void end_poll(Vcpu& vcpu) {
 void end_polls(Domain& domain, Port port) {
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
         Vcpu* vcpu = domain.vcpus[i];
-        if (vcpu == nullptr || !vcpu->polling ||
-            (vcpu->polled_port != 0 && vcpu->polled_port != port.value()))
+        if (vcpu == nullptr || !vcpu->poll.active ||
+            (vcpu->poll.port != 0 && vcpu->poll.port != port.value()))
             continue;
         end_poll(*vcpu);
         wake_vcpu(*vcpu, WakeCause::event);
@@ -159,8 +159,8 @@ bool has_work(const Vcpu& vcpu) {
     const bool masked = std::atomic_ref{vcpu.info->evtchn_upcall_mask}.load() != 0;
     if (pending && !masked)
         return true;
-    return vcpu.polling && vcpu.polled_port != 0 && vcpu.polled_port < max_ports &&
-           shared_bits::test(vcpu.domain->shared->evtchn_pending, vcpu.polled_port);
+    return vcpu.poll.active && vcpu.poll.port != 0 && vcpu.poll.port < max_ports &&
+           shared_bits::test(vcpu.domain->shared->evtchn_pending, vcpu.poll.port);
 }
 
 Result<bool> any_port_pending(Domain& domain, std::span<const evtchn_port_t> ports) {

@@ -17,7 +17,7 @@ namespace {
 [[nodiscard]] std::uint64_t* find_slot(const Domain& domain, std::uint64_t address) {
     const Mfn table{address >> page_shift};
     const Frame* frame = frame_table().find(table);
-    const bool is_own_table = frame != nullptr && frame->owner == domain.id.value() &&
+    const bool is_own_table = frame != nullptr && frame->owner == Owner{domain.id} &&
                               frame->type == FrameType::l1 && frame->validated && frame->type_references > 0;
     if (!is_own_table || address % sizeof(std::uint64_t) != 0)
         return nullptr;
@@ -38,7 +38,7 @@ namespace {
 
 Result<std::uint64_t> read_place(const LeafPlace& place) {
     if (!place.is_entry)
-        return read_leaf(place.vcpu.kernel_root, GuestAddress{place.address});
+        return read_leaf(place.vcpu.tables.kernel_root, GuestAddress{place.address});
     std::uint64_t* slot = find_slot(*place.vcpu.domain, place.address);
     if (slot == nullptr)
         return fail(Error::invalid);
@@ -48,7 +48,7 @@ Result<std::uint64_t> read_place(const LeafPlace& place) {
 
 Result<> write_place(const LeafPlace& place, std::uint64_t to) {
     if (!place.is_entry) {
-        BULKHEAD_TRY(replace_leaf(place.vcpu.kernel_root, GuestAddress{place.address}, to));
+        BULKHEAD_TRY(replace_leaf(place.vcpu.tables.kernel_root, GuestAddress{place.address}, to));
         return {};
     }
     std::uint64_t* slot = find_slot(*place.vcpu.domain, place.address);

@@ -4,6 +4,7 @@
 
 #include "abi/manifest.hpp"
 #include "hv/base/format.hpp"
+#include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/io/console.hpp"
 

@@ -6,6 +6,7 @@
 #include "abi/plugin.hpp"
 #include "hv/arch/apic.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/registers.hpp"
 #include "hv/base/machine.hpp"
 
 #include <bit>

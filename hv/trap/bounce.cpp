@@ -29,7 +29,7 @@ std::uint64_t guest_view(const Vcpu& vcpu, bool masked) {
     if (!masked)
         flags |= rflags::interrupt;
     if (vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl))
-        flags |= std::uint64_t{vcpu.iopl} << 12;
+        flags |= std::uint64_t{vcpu.processor.iopl} << 12;
     return flags;
 }
 
@@ -45,10 +45,10 @@ Frame build(const Vcpu& vcpu, const Bounce& target, bool from_kernel, bool maske
     if (target.error)
         frame.push(*target.error);
     if (target.data_selectors) {
-        frame.push(vcpu.selectors.gs);
-        frame.push(vcpu.selectors.fs);
-        frame.push(vcpu.selectors.es);
-        frame.push(vcpu.selectors.ds);
+        frame.push(vcpu.processor.selectors.gs);
+        frame.push(vcpu.processor.selectors.fs);
+        frame.push(vcpu.processor.selectors.es);
+        frame.push(vcpu.processor.selectors.ds);
     }
     frame.push(regs.r11);
     frame.push(regs.rcx);
@@ -80,10 +80,10 @@ void mask_events(Vcpu& vcpu, bool masked) {
 Result<> bounce(Vcpu& vcpu, const Bounce& target) {
     if (target.address == 0)
         return fail(Error::bad_address);
-    const bool from_kernel = vcpu.in_kernel;
+    const bool from_kernel = vcpu.processor.in_kernel;
     if (!from_kernel)
         toggle_guest_mode(vcpu);
-    const auto top = (from_kernel ? vcpu.regs.rsp : vcpu.kernel_sp) & ~std::uint64_t{15};
+    const auto top = (from_kernel ? vcpu.regs.rsp : vcpu.entries.kernel_sp) & ~std::uint64_t{15};
     const bool masked = events_masked(vcpu);
     const auto frame = build(vcpu, target, from_kernel, masked);
     const auto stack = top - frame.bytes();

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "hv/base/error.hpp"
-#include "hv/domain/vcpu.hpp"
 
+#include <cstdint>
 #include <optional>
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 struct Bounce {
     std::uint64_t address; // the guest's entry point

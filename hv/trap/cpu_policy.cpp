@@ -3,6 +3,7 @@
 #include "hv/trap/cpu_policy.hpp"
 
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 
 #include <algorithm>
 
@@ -46,7 +47,7 @@ bool visible(const FeatureRow& row, const Vcpu& vcpu, CpuidLeaf processor) {
     case Rule::cr4:
         break;
     }
-    return there && (vcpu.cr4 & cr4_osxsave) != 0;
+    return there && (vcpu.processor.cr4 & cr4_osxsave) != 0;
 }
 
 // Adds the features to a leaf whose feature words are still zero.

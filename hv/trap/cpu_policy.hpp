@@ -3,12 +3,13 @@
 // for a kernel in ring 3.
 #pragma once
 
-#include "hv/domain/vcpu.hpp"
-
+#include <cstdint>
 #include <optional>
 #include <span>
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 struct CpuidLeaf {
     std::uint32_t a, b, c, d;

@@ -1,5 +1,6 @@
 // The MSRs that a guest's kernel may name. Values are the guest's own or constants; the processor's are never
 // written here, and never read except the time-stamp counter.
+#include "hv/domain/domain.hpp"
 #include "hv/trap/address.hpp"
 #include "hv/trap/cpu_policy.hpp"
 #include "hv/trap/seams.hpp"
@@ -114,11 +115,11 @@ bool is_writable(std::uint32_t index) {
 std::uint64_t* base_of(Vcpu& vcpu, std::uint32_t index) {
     switch (index) {
     case fs_base:
-        return &vcpu.fs_base;
+        return &vcpu.processor.fs_base;
     case gs_base:
-        return &vcpu.gs_base_kernel;
+        return &vcpu.processor.gs_base_kernel;
     case kernel_gs_base:
-        return &vcpu.gs_base_user;
+        return &vcpu.processor.gs_base_user;
     default:
         return nullptr;
     }

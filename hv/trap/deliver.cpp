@@ -13,7 +13,7 @@ constexpr unsigned table_size = 256;
 static_assert(table_size * sizeof(TrapHandler) <= page_bytes, "the table fits one metadata page");
 
 TrapHandler handler_of(const Vcpu& vcpu, unsigned vector) {
-    return vcpu.traps && vector < table_size ? vcpu.traps[vector] : TrapHandler{};
+    return vcpu.entries.handlers && vector < table_size ? vcpu.entries.handlers[vector] : TrapHandler{};
 }
 
 void crash(Vcpu& vcpu, const char* why) { crash_domain(*vcpu.domain, why); }
@@ -47,7 +47,7 @@ void deliver_exception(Vcpu& vcpu, unsigned vector, std::optional<std::uint64_t>
 void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
     // Both of the guest's modes run in ring 3, so the processor's idea of "user" says nothing.
     error &= ~page_fault::user;
-    if (!vcpu.in_kernel)
+    if (!vcpu.processor.in_kernel)
         error |= page_fault::user;
     // Nobody learns what the hypervisor has mapped where.
     if (in_hypervisor_range(address) && !in_machine_to_physical(address))
@@ -58,7 +58,7 @@ void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error) 
 
 bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
     const auto handler = handler_of(vcpu, vector);
-    const unsigned least = vcpu.in_kernel ? 1 : 3;
+    const unsigned least = vcpu.processor.in_kernel ? 1 : 3;
     if (handler.address == 0 || handler.privilege < least)
         return false;
     deliver(vcpu, handler, {});
@@ -66,21 +66,22 @@ bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
 }
 
 void deliver_event_callback(Vcpu& vcpu) {
-    if (vcpu.event_callback.address == 0)
+    if (vcpu.entries.event_callback.address == 0)
         return crash(vcpu, "an event is pending and unmasked, but its kernel registered no event callback");
-    if (!bounce(vcpu, {vcpu.event_callback.address, true}))
+    if (!bounce(vcpu, {vcpu.entries.event_callback.address, true}))
         crash(vcpu, "an event, and its kernel's stack cannot be written");
 }
 
-void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall_callback); }
-void deliver_syscall32(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.syscall32_callback); }
+void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.entries.syscall_callback); }
+void deliver_syscall32(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.entries.syscall32_callback); }
 
 void deliver_failsafe(Vcpu& vcpu) {
-    if (vcpu.failsafe_callback.address == 0)
+    if (vcpu.entries.failsafe_callback.address == 0)
         return crash(vcpu,
                      "its saved state cannot be resumed, and its kernel registered no failsafe callback");
     save_selectors(vcpu);
-    const Bounce target{vcpu.failsafe_callback.address, vcpu.failsafe_callback.mask_events, {}, true};
+    const Bounce target{
+        vcpu.entries.failsafe_callback.address, vcpu.entries.failsafe_callback.mask_events, {}, true};
     if (!bounce(vcpu, target))
         crash(vcpu, "its saved state cannot be resumed, and its kernel's stack cannot be written");
 }
@@ -88,22 +89,22 @@ void deliver_failsafe(Vcpu& vcpu) {
 Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry) {
     if (entry.address != 0 && !is_guest_address(entry.address))
         return fail(Error::invalid);
-    if (!vcpu.traps) {
+    if (!vcpu.entries.handlers) {
         const auto page = vcpu.domain->allocate_metadata();
         if (!page)
             return fail(page.error());
-        vcpu.traps = static_cast<TrapHandler*>(*page);
+        vcpu.entries.handlers = static_cast<TrapHandler*>(*page);
     }
-    vcpu.traps[entry.vector] = {.address = entry.address,
-                                .selector = entry.cs,
-                                .privilege = static_cast<std::uint8_t>(TI_GET_DPL(&entry)),
-                                .mask_events = TI_GET_IF(&entry) != 0};
+    vcpu.entries.handlers[entry.vector] = {.address = entry.address,
+                                           .selector = entry.cs,
+                                           .privilege = static_cast<std::uint8_t>(TI_GET_DPL(&entry)),
+                                           .mask_events = TI_GET_IF(&entry) != 0};
     return {};
 }
 
 void clear_trap_handlers(Vcpu& vcpu) {
-    if (vcpu.traps)
-        std::fill_n(vcpu.traps, table_size, TrapHandler{});
+    if (vcpu.entries.handlers)
+        std::fill_n(vcpu.entries.handlers, table_size, TrapHandler{});
 }
 
 } // namespace bulkhead::hv

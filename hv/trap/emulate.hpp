@@ -3,10 +3,11 @@
 // register as it was.
 #pragma once
 
-#include "hv/domain/vcpu.hpp"
 #include "hv/trap/emulate_decode.hpp"
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 enum class Emulation : std::uint8_t {
     done,     // finished: rip is behind it, or a handler of the guest was entered

@@ -2,6 +2,7 @@
 #include "hv/trap/emulate_code.hpp"
 
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/trap/trap.hpp"
 
 #include <algorithm>
@@ -17,15 +18,16 @@ std::optional<std::uint64_t> descriptor(const Vcpu& vcpu, std::uint64_t selector
     const auto index = static_cast<unsigned>((selector & 0xffff) >> 3);
     std::uint64_t value = 0;
     if (selector & 4) {
-        if (index >= vcpu.ldt_entries ||
-            !machine::copy_from_guest(&value, GuestAddress{vcpu.ldt_base + index * 8}, sizeof value))
+        if (index >= vcpu.tables.ldt_entries ||
+            !machine::copy_from_guest(&value, GuestAddress{vcpu.tables.ldt_base + index * 8}, sizeof value))
             return {};
         return value;
     }
-    if (index >= vcpu.gdt_entries || index >= FIRST_RESERVED_GDT_ENTRY)
+    if (index >= vcpu.tables.gdt_entries || index >= FIRST_RESERVED_GDT_ENTRY)
         return {};
-    const auto* entry = machine::frame_as<std::uint64_t>(vcpu.gdt_frames[index / descriptors_per_page]) +
-                        index % descriptors_per_page;
+    const auto* entry =
+        machine::frame_as<std::uint64_t>(vcpu.tables.gdt_frames[index / descriptors_per_page]) +
+        index % descriptors_per_page;
     return __atomic_load_n(entry, __ATOMIC_RELAXED);
 }
 
@@ -132,7 +134,7 @@ void finish(Vcpu& vcpu, const Code& code, unsigned length) {
     vcpu.regs.rflags &= ~rflags::resume;
     if (vcpu.regs.rflags & rflags::trap) {
         constexpr std::uint64_t single_step = 1 << 14;
-        vcpu.debug[6] |= single_step;
+        vcpu.processor.debug[6] |= single_step;
         deliver_exception(vcpu, vector::debug);
     }
 }

@@ -1,10 +1,12 @@
 // The guest's side of an instruction: the code segment it runs in, its bytes, its registers by number.
 #pragma once
 
-#include "hv/domain/vcpu.hpp"
+#include "hv/arch/registers.hpp"
 #include "hv/trap/emulate_decode.hpp"
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 struct CodeSegment {
     bool long_mode;

@@ -1,6 +1,7 @@
 // Validating debug registers: reserved bits take the values that the processor gives them.
 #include "hv/trap/emulate_debug_registers.hpp"
 
+#include "hv/domain/domain.hpp"
 #include "hv/trap/address.hpp"
 #include "hv/trap/seams.hpp"
 
@@ -21,7 +22,7 @@ Result<> set_control(Vcpu& vcpu, std::uint64_t value) {
     for (unsigned i = 0; i < 4; ++i)
         if ((value >> (16 + 4 * i) & 3) == on_ports)
             return fail(Error::permission);
-    vcpu.debug[7] = (value & control_settable) | control_ones;
+    vcpu.processor.debug[7] = (value & control_settable) | control_ones;
     return {};
 }
 
@@ -35,10 +36,10 @@ Result<> set_debug_register(Vcpu& vcpu, unsigned number, std::uint64_t value) {
     case 3:
         if (!is_guest_address(value))
             return fail(Error::permission);
-        vcpu.debug[number] = value;
+        vcpu.processor.debug[number] = value;
         break;
     case 6:
-        vcpu.debug[6] = (value & status_settable) | status_ones;
+        vcpu.processor.debug[6] = (value & status_settable) | status_ones;
         return {};
     case 7:
         BULKHEAD_TRY(set_control(vcpu, value));
@@ -54,7 +55,7 @@ Result<std::uint64_t> get_debug_register(const Vcpu& vcpu, unsigned number) {
     if (number > 7)
         return fail(Error::invalid);
     const auto which = alias(number);
-    const auto value = vcpu.debug[which];
+    const auto value = vcpu.processor.debug[which];
     return which == 6 ? value | status_ones : which == 7 ? value | control_ones : value;
 }
 

@@ -3,9 +3,12 @@
 #pragma once
 
 #include "hv/base/error.hpp"
-#include "hv/domain/vcpu.hpp"
+
+#include <cstdint>
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 // Fails with permission on an address of the hypervisor's, on DR7's general-detect bit, and on a breakpoint
 // on ports; with invalid on a number that has no register. 4 and 5 are other names of 6 and 7. Takes effect

@@ -2,6 +2,7 @@
 // out on a copy of the eight-byte entry, and the new entry is handed to validation; the table is never
 // written here.
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trap/emulate.hpp"
 #include "hv/trap/emulate_code.hpp"

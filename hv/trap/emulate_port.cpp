@@ -2,6 +2,7 @@
 // all ones and writes vanish, as from an empty bus (kernels probe ports early and rely on that); without it,
 // the instruction is refused.
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/trap/emulate_system.hpp"
 
 #include <algorithm>

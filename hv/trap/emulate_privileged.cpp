@@ -115,8 +115,8 @@ Emulation for_kernel(Vcpu& vcpu, const Code& code, const Instruction& instructio
 bool io_permitted(const Vcpu& vcpu) {
     const bool architectural =
         (vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl)) != 0;
-    const unsigned level = vcpu.in_kernel ? (architectural ? 0 : 1) : 3;
-    return level <= vcpu.iopl;
+    const unsigned level = vcpu.processor.in_kernel ? (architectural ? 0 : 1) : 3;
+    return level <= vcpu.processor.iopl;
 }
 
 Emulation emulate_privileged(Vcpu& vcpu) {
@@ -128,7 +128,7 @@ Emulation emulate_privileged(Vcpu& vcpu) {
         return Emulation::not_ours;
     if (const auto answer = for_any_mode(vcpu, *code, *instruction))
         return *answer;
-    return vcpu.in_kernel ? for_kernel(vcpu, *code, *instruction) : Emulation::not_ours;
+    return vcpu.processor.in_kernel ? for_kernel(vcpu, *code, *instruction) : Emulation::not_ours;
 }
 
 bool emulate_forced(Vcpu& vcpu) {

@@ -1,6 +1,7 @@
 // IRET and far RET from guest code to guest code, read from the guest's stack with the guest's rights. A
 // selector is not looked at beyond its privilege: the processor does that when the guest is resumed.
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/trap/address.hpp"
 #include "hv/trap/emulate.hpp"
 #include "hv/trap/emulate_code.hpp"

@@ -3,6 +3,7 @@
 
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trap/cpu_policy.hpp"
 #include "hv/trap/emulate_debug_registers.hpp"
@@ -22,12 +23,14 @@ Emulation finished(Vcpu& vcpu, const Code& code, const Instruction& instruction)
     return Emulation::done;
 }
 
-std::uint64_t read_cr0(const Vcpu& vcpu) { return cr0_fixed | (vcpu.task_switched ? task_switched : 0); }
+std::uint64_t read_cr0(const Vcpu& vcpu) {
+    return cr0_fixed | (vcpu.processor.task_switched ? task_switched : 0);
+}
 
 bool write_cr0(Vcpu& vcpu, std::uint64_t value) {
     if ((value & ~task_switched) != cr0_fixed)
         return false;
-    vcpu.task_switched = (value & task_switched) != 0;
+    vcpu.processor.task_switched = (value & task_switched) != 0;
     apply_task_switched(vcpu);
     return true;
 }
@@ -53,9 +56,9 @@ std::optional<std::uint64_t> read_control(const Vcpu& vcpu, unsigned number) {
     case 2:
         return vcpu.info->arch.cr2;
     case 3:
-        return vcpu.kernel_root.value() << page_shift;
+        return vcpu.tables.kernel_root.value() << page_shift;
     case 4:
-        return (vcpu.cr4 & allowed_cr4(vcpu)) | cr4_pae;
+        return (vcpu.processor.cr4 & allowed_cr4(vcpu)) | cr4_pae;
     default:
         return {};
     }
@@ -73,7 +76,7 @@ Emulation write_control(Vcpu& vcpu, std::uint64_t value, const Code& code, const
     case 3:
         return write_cr3(vcpu, value, code, instruction);
     case 4: // bits that the guest may not have stay off, as if the processor's setting were its own
-        vcpu.cr4 = (value & allowed_cr4(vcpu)) | cr4_pae;
+        vcpu.processor.cr4 = (value & allowed_cr4(vcpu)) | cr4_pae;
         break;
     default:
         return Emulation::fault;
@@ -138,7 +141,7 @@ void answer(Registers& regs, std::uint64_t value) {
 // survives a read.
 Emulation read_model(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     auto value = read_msr(vcpu, static_cast<std::uint32_t>(vcpu.regs.rcx));
-    const bool has_handler = vcpu.traps && vcpu.traps[vector::protection].address != 0;
+    const bool has_handler = vcpu.entries.handlers && vcpu.entries.handlers[vector::protection].address != 0;
     if (!value && has_handler)
         return Emulation::fault;
     answer(vcpu.regs, value.value_or(0));
@@ -157,7 +160,7 @@ Emulation write_model(Vcpu& vcpu, const Code& code, const Instruction& instructi
 Emulation emulate_control_register(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     switch (instruction.opcode) {
     case 0x0f06: // clts
-        vcpu.task_switched = false;
+        vcpu.processor.task_switched = false;
         apply_task_switched(vcpu);
         return finished(vcpu, code, instruction);
     case 0x0f20:

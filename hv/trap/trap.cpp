@@ -26,7 +26,7 @@ std::optional<std::uint64_t> offset_in_area(std::uint32_t slot, std::uint64_t ad
 std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
     if (error & page_fault::user)
         return {};
-    auto offset = offset_in_area(vcpu.slot, address);
+    auto offset = offset_in_area(vcpu.sched.slot, address);
     if (!offset)
         offset = offset_in_area(0, address);
     if (!offset)
@@ -48,7 +48,7 @@ void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
     constexpr auto relevant =
         page_fault::present | page_fault::write | page_fault::reserved | page_fault::fetch;
     const bool write_refused = (error & relevant) == (page_fault::present | page_fault::write);
-    if (write_refused && vcpu.in_kernel && !in_hypervisor_range(address) &&
+    if (write_refused && vcpu.processor.in_kernel && !in_hypervisor_range(address) &&
         emulate_page_table_write(vcpu, address))
         return;
     deliver_page_fault(vcpu, address, error);
@@ -76,14 +76,14 @@ void handle_no_device(Vcpu& vcpu) {
 }
 
 void handle_debug(Vcpu& vcpu) {
-    vcpu.debug[6] |= take_debug_status();
+    vcpu.processor.debug[6] |= take_debug_status();
     deliver_exception(vcpu, vector::debug);
 }
 
 // INT3 and INTO reach their own gates, open to ring 3; the guest's kernel may have closed them to its
 // applications.
 void handle_software_trap(Vcpu& vcpu, unsigned vector) {
-    if (vcpu.in_kernel)
+    if (vcpu.processor.in_kernel)
         return deliver_exception(vcpu, vector);
     if (deliver_software_interrupt(vcpu, vector))
         return;

@@ -4,12 +4,18 @@
 #pragma once
 
 #include "hv/base/error.hpp"
-#include "hv/domain/vcpu.hpp"
 #include "hv/trap/bounce.hpp"
 
+#include <cstdint>
 #include <optional>
 
+extern "C" {
+#include <xen/xen.h>
+}
+
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 namespace vector {
 inline constexpr unsigned divide = 0, debug = 1, nmi = 2, breakpoint = 3, overflow = 4, bound = 5,

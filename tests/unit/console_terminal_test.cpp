@@ -48,7 +48,7 @@ TEST_F(ConsoleTerminal, WhatIsTypedArrivesWithAnEvent) {
     ASSERT_TRUE(console_waits(guest)) << "or nobody would look";
     console_drain(guest);
     EXPECT_EQ(read(), "ls\n");
-    EXPECT_NE(guest.shared->evtchn_pending[0] & 1UL << guest.console.port.value(), 0U);
+    EXPECT_NE(guest.shared->evtchn_pending[0] & 1UL << guest.console->port.value(), 0U);
     guest.shared->evtchn_pending[0] = 0;
     console_drain(guest);
     EXPECT_EQ(guest.shared->evtchn_pending[0], 0U) << "nothing new, nobody told";

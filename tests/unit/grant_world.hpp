@@ -21,7 +21,7 @@ struct Guest {
         for (int level = 0; level < 3; ++level)
             machine::frame_as<std::uint64_t>(tables[level])[0] = tables[level + 1].value() << page_shift | 7;
         EXPECT_TRUE(get_typed(tables[0], FrameType::l4, domain));
-        vcpu.kernel_root = tables[0];
+        vcpu.tables.kernel_root = tables[0];
         l1 = tables[3];
     }
 
