@@ -33,6 +33,7 @@ inline Core& Machine::next_core() {
 }
 
 bool Machine::run_until(RealTime end, std::uint64_t events) {
+    const Guard::Scope loops_end;
     for (std::uint64_t done = 0; !ended_; ++done) {
         Core& next = next_core();
         if (next.next > end)

@@ -37,10 +37,8 @@ struct SchedulerWorld {
     [[nodiscard]] static bool is_built_in(const Policy& policy) {
         return policy.descriptor == &host::fallback_scheduler();
     }
-    static void leaves(const Policy& policy) {
-        if (policy.retire)
-            policy.retire();
-    }
+    void changes(const Policy* from, const Policy& to) const;
+    void serves() const;
     void takes_over(const Policy& policy) const;
     void ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why) const;
     [[noreturn]] static void give_up(const char* why) { throw std::logic_error{why}; }

@@ -49,7 +49,8 @@ struct SchedulerWorld {
     static void count(sched::Hook, Nanos took) { host::count_hook(report(), took); }
     [[nodiscard]] static LoadedPlugin fallback() { return {&host::fallback_scheduler(), {}}; }
     [[nodiscard]] static bool is_built_in(const LoadedPlugin& plugin) { return plugin.text.end == 0; }
-    static void leaves(const LoadedPlugin&) {}
+    static void changes(const LoadedPlugin*, const LoadedPlugin&) {}
+    static void serves() {} // a loop over services is found by the clock
     static void takes_over(const LoadedPlugin& plugin);
     static void ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why);
     [[noreturn]] static void give_up(const char* why) { machine::panic(why); }
