@@ -217,11 +217,11 @@ class Machine {
     bool guarded_ = false; // the active policy's hooks are
     std::array<Nanos, 9> hook_times_{};           // by sched::Hook, from the costs
     std::array<std::uint64_t, 9> hooks_called_{}; // by sched::Hook, since the costs are these
-    host::SchedulerHost<SchedulerWorld> host_;
     std::vector<Core> cores_;
     std::deque<Domain> domains_;
     std::deque<Vcpu> vcpus_;
     std::vector<Vcpu*> by_slot_;
+    host::SchedulerHost<SchedulerWorld> host_; // behind the vCPUs: it goes first
     std::size_t next_visited_ = 0; // domain whose vCPUs are looked after next
     Deadline housekeeping_;
     Core* active_ = nullptr; // whose event is being carried out
