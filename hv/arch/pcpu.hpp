@@ -62,12 +62,12 @@ struct alignas(64) Pcpu {
     RealTime posted{};
     landmark::PcpuLedger* ledger = nullptr;
 
-    // The present stretch without a preemption point.
-    RealTime stretch_start{};
+    // The present non-preemptible section.
+    RealTime section_start{};
     Nanos waited{}; // for other pCPUs, since then
-    std::uint32_t stretch_kind = 0;
-    std::uint32_t stretch_number = 0;
-    landmark::Stretch longest{}; // of all stretches; others read it
+    std::uint32_t section_kind = 0;
+    std::uint32_t section_number = 0;
+    landmark::NonPreemptibleSection longest{}; // of all so far; others read it
 
     trace::Record* trace = nullptr;
     landmark::TraceRing* trace_ring = nullptr;

@@ -107,8 +107,8 @@ class FrameTable {
         return Mfn{static_cast<std::uint64_t>(&frame - frames_)};
     }
 
-    // A zeroed frame for the domain, within its quota (Domain::max_frames); one reference is held by the
-    // allocation.
+    // A zeroed frame for the domain, within its quota (DomainMemory::max_frames); one reference is held by
+    // the allocation.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner);
     // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
     // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.
