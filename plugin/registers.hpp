@@ -1,13 +1,12 @@
 // How a hook's arguments and answer travel in registers (System V x86-64), for the guards that call hooks
 // from assembly. It covers what contracts pass: references, pointers, numbers, enums and small classes of
-// such; never floating point.
+// such; never floating point. Built-in copies: without a hosted library a named one is a call.
 #pragma once
 
 #include "abi/types.hpp"
 
 #include <array>
 #include <bit>
-#include <cstring>
 #include <type_traits>
 
 namespace bulkhead::plugin {
@@ -31,7 +30,7 @@ template<class Formal, class Actual>
                       sizeof(Formal) <= sizeof(std::uint64_t));
         const auto value = static_cast<Formal>(actual);
         std::uint64_t bits = 0;
-        std::memcpy(&bits, &value, sizeof value);
+        __builtin_memcpy(&bits, &value, sizeof value);
         return bits;
     }
 }
@@ -43,7 +42,7 @@ template<class Answer>
     if constexpr (sizeof(Answer) == sizeof(Returned)) // never through memory: two stores read as one are slow
         return std::bit_cast<Answer>(returned);
     std::array<std::byte, sizeof(Answer)> bytes;
-    std::memcpy(bytes.data(), &returned, sizeof bytes);
+    __builtin_memcpy(bytes.data(), &returned, sizeof bytes);
     return std::bit_cast<Answer>(bytes);
 }
 
