@@ -31,6 +31,7 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //   Outcome<R> call(const Plugin&, Nanos budget, Hook, RealTime start, R (*)(...), arguments...)
 //                                          calls a hook under guard: whatever the plug-in does, this returns
 //   PolicyReport& report()                 of this kind
+//   void count(Hook, Nanos took)           a hook was called: for the report (host::count_hook)
 //   bool is_built_in(const Plugin&)        whether it is the fallback
 //   void leaves(const Plugin&)             it is about to be replaced: no hook of it is called any more
 //   void takes_over(const Plugin&)         it is in charge from here on (trace, log)
@@ -71,18 +72,15 @@ class ActivePolicy {
     [[gnu::always_inline]] inline Outcome<Return> guarded(Hook hook, Nanos budget, RealTime start,
                                                           Return (*function)(Formal...), Actual&&... actual) {
         const auto outcome = world_.call(active_->plugin, budget, hook, start, function, actual...);
-        auto& stats = world_.report();
-        const auto took = (outcome.end - start).count();
-        ++stats.hook_calls;
-        stats.hook_ns += took;
-        if (took > stats.hook_max_ns) [[unlikely]]
-            stats.hook_max_ns = took;
+        world_.count(hook, outcome.end - start);
         return outcome;
     }
 
     // Puts the plug-in into the free set and makes that the active one: its object and arena are there, nothing
-    // is constructed. False if memory is short; then the former policy is still the active one.
-    [[nodiscard]] bool install(const Plugin& plugin) {
+    // is constructed. `reserve(Pool*)` gives its pools the memory that they need from the start. False if memory
+    // is short; then the former policy is still the active one.
+    template<class Reserve>
+    [[nodiscard]] bool install(const Plugin& plugin, Reserve reserve) {
         const std::uint32_t number = active_ == &sets_[0] ? 1 : 0;
         Set& set = sets_[number];
         set.plugin = plugin;
@@ -94,7 +92,7 @@ class ActivePolicy {
                                Kind::is_array(i));
         set.arena.start(world_.region(number, Kind::pools));
         set.object = set.arena.allocate(world_, plugin.descriptor->policy_bytes, object_alignment);
-        if (set.object == nullptr)
+        if (set.object == nullptr || !reserve(set.pools))
             return false;
         if (active_ != nullptr)
             world_.leaves(active_->plugin);
@@ -102,6 +100,9 @@ class ActivePolicy {
         if (first_ == nullptr)
             first_ = plugin.descriptor;
         return true;
+    }
+    [[nodiscard]] bool install(const Plugin& plugin) {
+        return install(plugin, [](Pool*) { return true; });
     }
     [[nodiscard]] Nanos budget_to_construct() const {
         return active_->built_in ? without_limit : construction_budget;

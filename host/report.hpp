@@ -22,6 +22,14 @@ inline void describe(landmark::PolicyReport& report, const plugin::Descriptor& d
     std::copy_n(values, report.parameter_count, report.parameters);
 }
 
+// A hook was called and took so long.
+[[gnu::always_inline]] inline void count_hook(landmark::PolicyReport& report, Nanos took) {
+    ++report.hook_calls;
+    report.hook_ns += took.count();
+    if (took.count() > report.hook_max_ns) [[unlikely]]
+        report.hook_max_ns = took.count();
+}
+
 // The reason in a sentence: "policy 'x' was removed for ...".
 constexpr const char* reason(plugin::Fault fault) {
     switch (fault) {

@@ -62,6 +62,7 @@ inline constexpr Nanos hook_budget = microseconds(100);
 inline constexpr Nanos longest_wait = milliseconds(10'000); // the unit of starvation, above
 inline constexpr std::uint32_t most_queued = 64;            // requests of one ring
 inline constexpr std::uint32_t default_weight = 256;
+inline constexpr std::uint32_t sector_bytes = 512;
 
 enum class Operation : std::uint32_t { read = 0, write = 1 };
 
