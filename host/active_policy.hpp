@@ -1,7 +1,7 @@
-// The policy of one kind that is in charge, and all that a host keeps for it: its plug-in, its object, the pools
-// of its own types, its arena. There are two sets of these, so that a successor is built while what the former
-// policy kept still stands. Every call of a hook passes here and is counted. It never judges an answer: the
-// kind's host does.
+// The policy of one kind that is in charge, and all that a host keeps for it: its plug-in, its object, the
+// pools of its own types, its arena. There are two sets of these, so that a successor is built while what the
+// former policy kept still stands. Every call of a hook passes here and is counted. It never judges an
+// answer: the kind's host does.
 #pragma once
 
 #include "host/outcome.hpp"
@@ -76,9 +76,9 @@ class ActivePolicy {
         return outcome;
     }
 
-    // Puts the plug-in into the free set and makes that the active one: its object and arena are there, nothing
-    // is constructed. `reserve(Pool*)` gives its pools the memory that they need from the start. False if memory
-    // is short; then the former policy is still the active one.
+    // Puts the plug-in into the free set and makes that the active one: its object and arena are there,
+    // nothing is constructed. `reserve(Pool*)` gives its pools the memory that they need from the start.
+    // False if memory is short; then the former policy is still the active one.
     template<class Reserve>
     [[nodiscard]] bool install(const Plugin& plugin, Reserve reserve) {
         const std::uint32_t number = active_ == &sets_[0] ? 1 : 0;
@@ -97,8 +97,10 @@ class ActivePolicy {
         if (active_ != nullptr)
             world_.leaves(active_->plugin);
         active_ = &set;
-        if (first_ == nullptr)
-            first_ = plugin.descriptor;
+        hooks_ = set.hooks;
+        object_ = set.object;
+        if (first_.descriptor == nullptr)
+            first_ = plugin;
         return true;
     }
     [[nodiscard]] bool install(const Plugin& plugin) {
@@ -129,12 +131,14 @@ class ActivePolicy {
     // (or the same one from another file), else the policy's own defaults.
     void fill_values(std::int64_t (&to)[plugin::max_domain_parameters], const std::int64_t* given) const {
         const auto count = descriptor().domain_parameter_count;
-        const bool is_first = count == first_->domain_parameter_count &&
-                              std::string_view{descriptor().name} == first_->name;
+        const bool is_first = count == first_.descriptor->domain_parameter_count &&
+                              std::string_view{descriptor().name} == first_.descriptor->name;
         for (std::uint64_t i = 0; i < count && i < plugin::max_domain_parameters; ++i)
             to[i] = given != nullptr && is_first ? given[i] : descriptor().domain_parameters[i].initial;
     }
 
+    [[nodiscard]] const typename Kind::Hooks& hooks() const { return *hooks_; }
+    [[nodiscard]] void* object() const { return object_; }
     [[nodiscard]] Set& active() { return *active_; }
     [[nodiscard]] const Set& active() const { return *active_; }
     [[nodiscard]] World& world() { return world_; }
@@ -160,9 +164,11 @@ class ActivePolicy {
     static ActivePolicy& of(void* self) { return *static_cast<ActivePolicy*>(self); }
 
     [[no_unique_address]] World world_;
-    Set sets_[2];
     Set* active_ = nullptr;
-    const plugin::Descriptor* first_ = nullptr; // the one that domains were given values for
+    const typename Kind::Hooks* hooks_ = nullptr; // the active set's, close at hand
+    void* object_ = nullptr;
+    Set sets_[2];
+    Plugin first_{}; // the one that domains were given values for; kept, so that its file stays loaded
     plugin::Host services_{};
 };
 

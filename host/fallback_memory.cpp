@@ -1,5 +1,5 @@
-#include "memctl/contract.hpp"
 #include "host/fallbacks.hpp"
+#include "memctl/contract.hpp"
 
 #include <algorithm>
 

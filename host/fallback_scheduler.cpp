@@ -1,5 +1,4 @@
 #include "host/fallbacks.hpp"
-
 #include "sched/contract.hpp"
 
 #include <boost/intrusive/list.hpp>

@@ -1,5 +1,5 @@
-// The policies that take over when one is ejected: built into every host, with no parameters, and simple enough
-// to be right by looking.
+// The policies that take over when one is ejected: built into every host, with no parameters, and simple
+// enough to be right by looking.
 #pragma once
 
 #include "abi/plugin.hpp"

@@ -85,15 +85,14 @@ class MemoryHost : public ActivePolicy<World, MemoryKind> {
     // Calls a hook; on misconduct the fallback is in charge when this returns a fault.
     template<class Return, class... Formal, class... Actual>
     auto call(Hook hook, Nanos budget, Return (*function)(Formal...), Actual&&... actual) {
-        const Set& subject = this->active();
-        const auto outcome = this->guarded(hook, subject.built_in ? without_limit : budget,
+        const auto outcome = this->guarded(hook, this->is_built_in() ? without_limit : budget,
                                            this->world().now(), function, actual...);
-        if (!outcome.well() && &this->active() == &subject) [[unlikely]]
+        if (!outcome.well()) [[unlikely]]
             eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
         return outcome;
     }
-    [[nodiscard]] const memctl::Hooks& hooks() const { return *this->active().hooks; }
-    [[nodiscard]] void* object() const { return this->active().object; }
+    using Base::hooks;
+    using Base::object;
 
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(MemoryHost& self, const std::int64_t* values);
@@ -101,7 +100,7 @@ class MemoryHost : public ActivePolicy<World, MemoryKind> {
     [[nodiscard]] bool make_room(MemoryState& state);
     void enter_everybody();
     void leave(MemoryState& state);
-    void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
+    [[gnu::cold, gnu::noinline]] void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
     void refresh(const MemoryState& state) const;
     void set_targets(std::span<const memctl::Row> rows);
     void note_excess(MemoryState& state);

@@ -1,4 +1,5 @@
-// What a guarded call of a hook left: a fault, or an answer, and when it ended. The guard itself is the world's.
+// What a guarded call of a hook left: a fault, or an answer, and when it ended. The guard itself is the
+// world's.
 #pragma once
 
 #include "abi/plugin.hpp"

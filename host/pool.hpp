@@ -1,6 +1,6 @@
-// Memory for a policy's own objects: types whose size only the plug-in knows, and the arena it allocates from.
-// Both lie in ranges of addresses that the world reserves, and are backed page by page as they fill, so that
-// objects never move. An address that a policy answers with is compared, never followed.
+// Memory for a policy's own objects: types whose size only the plug-in knows, and the arena it allocates
+// from. Both lie in ranges of addresses that the world reserves, and are backed page by page as they fill, so
+// that objects never move. An address that a policy answers with is compared, never followed.
 #pragma once
 
 #include "abi/types.hpp"

@@ -89,14 +89,13 @@ class RingHost : public ActivePolicy<World, RingKind> {
     // Calls a hook; on misconduct the fallback is in charge when this returns a fault.
     template<class Return, class... Formal, class... Actual>
     auto call(Hook hook, RealTime start, Return (*function)(Formal...), Actual&&... actual) {
-        const Set& subject = this->active();
-        const auto outcome = this->guarded(hook, subject.budget, start, function, actual...);
-        if (!outcome.well() && &this->active() == &subject) [[unlikely]]
+        const auto outcome = this->guarded(hook, this->active().budget, start, function, actual...);
+        if (!outcome.well()) [[unlikely]]
             eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
         return outcome;
     }
-    [[nodiscard]] const ringctl::Hooks& hooks() const { return *this->active().hooks; }
-    [[nodiscard]] void* object() const { return this->active().object; }
+    using Base::hooks;
+    using Base::object;
     [[nodiscard]] RealTime now() { return this->world().now(); }
 
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
@@ -108,7 +107,7 @@ class RingHost : public ActivePolicy<World, RingKind> {
     void enter_everybody();
     [[nodiscard]] bool enqueue(Request& request);
     void withdraw(Request& request);
-    void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
+    [[gnu::cold, gnu::noinline]] void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);
     [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request);
     void take(Request& request);

@@ -1,5 +1,5 @@
-// What the scheduler's host keeps of a world's vCPUs, domains and pCPUs. The world's own types have these as a
-// member named `sched`; the host writes them, under its lock, and the world reads them.
+// What the scheduler's host keeps of a world's vCPUs, domains and pCPUs. The world's own types have these as
+// a member named `sched`; the host writes them, under its lock, and the world reads them.
 #pragma once
 
 #include "sched/contract.hpp"
@@ -15,10 +15,10 @@ struct VcpuState {
     sched::Vcpu* policy = nullptr; // the active policy's part; nullptr while not attached
     std::uint32_t slot = 0;        // its number in the world, and in the policy's pool
     RunState state = RunState::offline;
-    PcpuId pcpu{};                               // where it runs or ran last, or is to start
-    std::uint64_t affinity = ~std::uint64_t{0};  // bit n: may run on pCPU n
-    std::uint64_t asked = 0;                     // bit n: pCPU n was asked to pick since it is queued
-    RealTime runnable_since{};                   // of a queued vCPU: since when
+    PcpuId pcpu{};                              // where it runs or ran last, or is to start
+    std::uint64_t affinity = ~std::uint64_t{0}; // bit n: may run on pCPU n
+    std::uint64_t asked = 0;   // bit n: pCPU n was asked to pick for it; means something in `offers`
+    RealTime runnable_since{}; // of a queued vCPU: since when
     boost::intrusive::list_member_hook<> offers; // in the list of those for which more pCPUs are to be asked
 
     // The world may set it while the vCPU is blocked.

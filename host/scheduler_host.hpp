@@ -1,9 +1,10 @@
-// The other side of sched/contract.hpp, for every world that schedules vCPUs: keeps the policy's objects, tells
-// it what happened, checks what it answers, finds starvation, and puts the built-in fallback in the place of a
-// policy that misbehaves. It never names a policy and knows no world: what one must supply is listed below.
+// The other side of sched/contract.hpp, for every world that schedules vCPUs: keeps the policy's objects,
+// tells it what happened, checks what it answers, finds starvation, and puts the built-in fallback in the
+// place of a policy that misbehaves. It never names a policy and knows no world: what one must supply is
+// listed below.
 //
-// The world calls every function with its scheduler lock held. It keeps its own vCPUs, runs them, and tells the
-// host each change of state; from then on the host's states are the truth.
+// The world calls every function with its scheduler lock held. It keeps its own vCPUs, runs them, and tells
+// the host each change of state; from then on the host's states are the truth.
 #pragma once
 
 #include "host/active_policy.hpp"
@@ -81,9 +82,9 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
         Nanos slice;
         RealTime at; // when the policy had answered
     };
-    // Which vCPU runs on this pCPU next. `before` is the one that was just stopped here, if it is queued still:
-    // if it is not the answer, an idle pCPU is asked whether it wants it.
-    [[nodiscard]] Choice pick(Pcpu& pcpu, RealTime now, Vcpu* before);
+    // Which vCPU runs on this pCPU next. `before` is the one that was just stopped here, if it is queued
+    // still: if it is not the answer, an idle pCPU is asked whether it wants it.
+    [[nodiscard, gnu::always_inline]] inline Choice pick(Pcpu& pcpu, RealTime now, Vcpu* before);
     // The pCPU has been told to idle, and halts now; and it goes on.
     void idles(PcpuId pcpu);
     void resumes(PcpuId pcpu) { idle_ &= ~bit(pcpu); }
@@ -94,11 +95,10 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
     void check_starvation(Domain& domain, RealTime now);
 
   private:
-    using Offers =
-        boost::intrusive::list<VcpuState,
-                               boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>,
-                                                             &VcpuState::offers>,
-                               boost::intrusive::constant_time_size<false>>;
+    using Offers = boost::intrusive::list<
+        VcpuState,
+        boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>, &VcpuState::offers>,
+        boost::intrusive::constant_time_size<false>>;
 
     static std::uint64_t bit(PcpuId pcpu) { return std::uint64_t{1} << pcpu.value(); }
 
@@ -106,27 +106,27 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
     template<class Return, class... Formal, class... Actual>
     [[gnu::always_inline]] inline auto call(Hook hook, RealTime start, Return (*function)(Formal...),
                                             Actual&&... actual) {
-        const Set& subject = this->active();
-        const auto outcome = this->guarded(hook, subject.budget, start, function, actual...);
-        if (!outcome.well() && &this->active() == &subject) [[unlikely]]
+        const auto outcome = this->guarded(hook, this->active().budget, start, function, actual...);
+        if (!outcome.well()) [[unlikely]]
             eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
         return outcome;
     }
-    [[nodiscard]] const sched::Hooks& hooks() const { return *this->active().hooks; }
-    [[nodiscard]] void* object() const { return this->active().object; }
+    using Base::hooks;
+    using Base::object;
 
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(SchedulerHost& self, const std::int64_t* values);
-    void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
+    [[gnu::cold, gnu::noinline]] void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
     [[nodiscard]] sched::Domain* enter(Domain& domain);
     [[nodiscard]] bool enter(Vcpu& vcpu);
     void enter_everybody();
     template<class Act>
     bool for_each_attached(Act act);
-    [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where) const;
-    [[nodiscard]] const char* wrong(const sched::Decision& answer, PcpuId where) const;
+    [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where);
+    [[nodiscard, gnu::cold, gnu::noinline]] const char* wrong(const sched::Decision& answer, PcpuId where);
     [[nodiscard]] Nanos longest_idle(PcpuId where, RealTime now);
-    void offer(Vcpu& vcpu);
+    [[nodiscard, gnu::cold, gnu::noinline]] Nanos longest_idle_beside_waiting(PcpuId where, RealTime now);
+    [[gnu::noinline]] void offer(Vcpu& vcpu);
     void ask_next(VcpuState& state);
     void drop_offers(VcpuState& state) {
         if (state.offers.is_linked()) [[unlikely]]

@@ -18,15 +18,16 @@ void SchedulerHost<World>::construct(SchedulerHost& self, const std::int64_t* va
     hooks.create(self.object(), self.services(), self.world().pcpu(PcpuId{0}).sched.policy, values);
 }
 
-// Makes the plug-in the active policy. False if memory is short, and the former one is still active. `fault` is
-// what its own constructors did; the caller ejects it.
+// Makes the plug-in the active policy. False if memory is short, and the former one is still active. `fault`
+// is what its own constructors did; the caller ejects it.
 template<class World>
 bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
     if (!this->install(plugin))
         return false;
     Set& set = this->active();
     const auto count = this->world().pcpu_count();
-    if (set.pools[SchedulerKind::pcpus].create(this->world(), count - 1) == nullptr) // all lie before this one
+    if (set.pools[SchedulerKind::pcpus].create(this->world(), count - 1) ==
+        nullptr) // all lie before this one
         this->world().give_up("no memory for the scheduler: give the machine more (--mem)");
     for (std::uint32_t i = 0; i < count; ++i)
         this->world().pcpu(PcpuId{static_cast<std::uint16_t>(i)}).sched.policy =
@@ -111,7 +112,6 @@ bool SchedulerHost<World>::enter(Vcpu& vcpu) {
     memory->last_pcpu = state.pcpu;
     memory->affinity = state.affinity;
     state.policy = memory;
-    state.asked = 0;
     ++domain->vcpus;
     return true;
 }
@@ -130,8 +130,9 @@ bool SchedulerHost<World>::for_each_attached(Act act) {
     return go_on;
 }
 
-// Hands every attached vCPU to the policy now in charge, from the host's states: first all of them, then those
-// that wait. If the policy fails meanwhile it is ejected, and the fallback has all of them when this returns.
+// Hands every attached vCPU to the policy now in charge, from the host's states: first all of them, then
+// those that wait. If the policy fails meanwhile it is ejected, and the fallback has all of them when this
+// returns.
 template<class World>
 void SchedulerHost<World>::enter_everybody() {
     const Set* const subject = &this->active();
@@ -162,8 +163,7 @@ bool SchedulerHost<World>::attach(Vcpu& vcpu) {
         return false;
     vcpu.sched.state = RunState::blocked;
     monitor_.attached();
-    static_cast<void>(
-        call(Hook::attach, this->world().now(), hooks().attach, object(), *vcpu.sched.policy));
+    static_cast<void>(call(Hook::attach, this->world().now(), hooks().attach, object(), *vcpu.sched.policy));
     return true;
 }
 

@@ -11,7 +11,6 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::queued;
     state.runnable_since = now;
-    state.asked = 0;
     state.policy->last_pcpu = state.pcpu;
     monitor_.woke();
     static_cast<void>(call(Hook::wake, now, hooks().wake, object(), *state.policy, now));
@@ -31,7 +30,6 @@ inline RealTime SchedulerHost<World>::stop(Vcpu& vcpu, sched::Stop why, Nanos ra
     const bool runnable = sched::still_runnable(why);
     state.state = runnable ? RunState::queued : RunState::blocked;
     state.runnable_since = now;
-    state.asked = 0;
     monitor_.stopped();
     if (!runnable)
         monitor_.slept();
@@ -77,11 +75,12 @@ void SchedulerHost<World>::offer(Vcpu& vcpu) {
     }
     if ((able & (able - 1)) != 0 && !state.offers.is_linked())
         offers_.push_back(state);
+    state.asked = 0;
     if (candidates == 0) // those that were asked for others will pick in any case
         return;
     if (best.value() >= this->world().pcpu_count() || (candidates & bit(best)) == 0)
         best = PcpuId{static_cast<std::uint16_t>(std::countr_zero(candidates))};
-    state.asked |= bit(best);
+    state.asked = bit(best);
     this->world().request_dispatch(best);
 }
 
@@ -109,11 +108,10 @@ inline void SchedulerHost<World>::idles(PcpuId pcpu) {
     }
 }
 
-// The vCPU that the answer names, if it may run: one of the policy's objects, queued, allowed on this pCPU, and
-// given a slice within bounds. nullptr if anything is wrong.
+// The vCPU that the answer names, if it may run: one of the policy's objects, queued, allowed on this pCPU,
+// and given a slice within bounds. nullptr if anything is wrong.
 template<class World>
-inline typename World::Vcpu* SchedulerHost<World>::chosen(const sched::Decision& answer,
-                                                          PcpuId where) const {
+inline typename World::Vcpu* SchedulerHost<World>::chosen(const sched::Decision& answer, PcpuId where) {
     const auto slot = this->active().pools[SchedulerKind::vcpus].index_of(answer.vcpu);
     Vcpu* vcpu = slot ? this->world().vcpu_in_slot(*slot) : nullptr;
     if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued)
@@ -125,7 +123,7 @@ inline typename World::Vcpu* SchedulerHost<World>::chosen(const sched::Decision&
 
 // What is wrong with an answer that cannot be carried out, in words.
 template<class World>
-const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId where) const {
+const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId where) {
     if (answer.vcpu == nullptr)
         return "idle for less than the least slice";
     const auto slot = this->active().pools[SchedulerKind::vcpus].index_of(answer.vcpu);
@@ -143,9 +141,14 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
 
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 template<class World>
-Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
-    if (this->is_built_in() || !monitor_.idling_is_suspect()) [[likely]]
+inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
+    if (!monitor_.idling_is_suspect() || this->is_built_in()) [[likely]]
         return sched::Decision::until_kicked;
+    return longest_idle_beside_waiting(where, now);
+}
+
+template<class World>
+Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime now) {
     auto waited = Nanos{-1};
     static_cast<void>(for_each_attached([&](const Vcpu& vcpu) {
         const VcpuState& state = vcpu.sched;
@@ -205,8 +208,7 @@ void SchedulerHost<World>::check_starvation(Domain& domain, RealTime now) {
         return;
     bool starved = false;
     this->world().for_each_vcpu(domain, [&](const Vcpu& vcpu) {
-        starved |=
-            vcpu.sched.state == RunState::queued && now - vcpu.sched.runnable_since > monitor_.bound();
+        starved |= vcpu.sched.state == RunState::queued && now - vcpu.sched.runnable_since > monitor_.bound();
     });
     if (starved)
         eject(Hook::pick, plugin::Fault::starvation, now, "a vCPU was starved");

@@ -36,8 +36,8 @@ class StarvationMonitor {
     [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
     // An idle answer needs a look at the waiting vCPUs.
     [[nodiscard]] bool idling_is_suspect() const { return able() > running_ && !may_idle_; }
-    // A vCPU that waits for longer is starved: patience, and a turn of every other vCPU, as long as the longest
-    // slice so far.
+    // A vCPU that waits for longer is starved: patience, and a turn of every other vCPU, as long as the
+    // longest slice so far.
     [[nodiscard]] Nanos bound() const {
         return (may_idle_ ? milliseconds(10'000) : milliseconds(2'000)) + longest_slice_ * vcpus_;
     }

@@ -2,19 +2,20 @@
 // the steps: this is most of what a simulated decision costs.
 #pragma once
 
+#include "host/random.hpp"
 #include "sim/machine.hpp"
 
 #include <algorithm>
 
 namespace bulkhead::sim {
 
-inline void Machine::change(Vcpu& vcpu, RunState state, RealTime now) {
+// The state of the vCPU changes now: its time in the former one is accounted for.
+inline void Machine::settle(Vcpu& vcpu, RealTime now) {
     const auto elapsed = (now - vcpu.since).count();
-    if (vcpu.state == RunState::queued)
+    if (vcpu.sched.state == RunState::queued)
         vcpu.domain->ledger.waiting_ns += elapsed;
-    else if (vcpu.state == RunState::blocked)
+    else if (vcpu.sched.state == RunState::blocked)
         vcpu.domain->ledger.blocked_ns += elapsed;
-    vcpu.state = state;
     vcpu.since = now;
 }
 
@@ -45,7 +46,7 @@ inline void Machine::end_stretch(const Core& core) {
         return;
     const std::uint16_t domain =
         core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
-    longest_ = {length, 3, 0, domain, core.id, 0};
+    longest_ = {length, 3, 0, domain, core.id.value(), 0};
 }
 
 inline bool Machine::may_run(const Vcpu& vcpu) {
@@ -65,10 +66,50 @@ inline void Machine::refresh(Core& core) {
     core.next = std::max(std::min(irq, done), core.from);
 }
 
-// Asks a halted pCPU that may have this queued vCPU.
-inline void Machine::offer(Vcpu& vcpu) {
-    if (const std::uint64_t able = halted_ & vcpu.policy->affinity; able != 0)
-        offer_one_of(able, vcpu);
+inline RealTime SchedulerWorld::now() const { return machine->for_policy(); }
+inline std::uint64_t SchedulerWorld::random() const { return host::next_random(machine->random_); }
+inline std::uint32_t SchedulerWorld::pcpu_count() const {
+    return static_cast<std::uint32_t>(machine->cores_.size());
+}
+inline Core& SchedulerWorld::pcpu(PcpuId id) const { return machine->cores_[id.value()]; }
+inline Vcpu* SchedulerWorld::vcpu_in_slot(std::uint32_t slot) const {
+    return slot < machine->by_slot_.size() ? machine->by_slot_[slot] : nullptr;
+}
+inline landmark::PolicyReport& SchedulerWorld::report() const { return machine->report_; }
+inline void SchedulerWorld::request_dispatch(PcpuId pcpu) const { machine->poke(pcpu); }
+inline bool SchedulerWorld::is_asked(PcpuId pcpu) const {
+    return machine->cores_[pcpu.value()].need_dispatch;
+}
+template<class Visit>
+void SchedulerWorld::for_each_domain(Visit visit) const {
+    for (Domain& domain : machine->domains_)
+        visit(domain);
+}
+template<class Visit>
+void SchedulerWorld::for_each_vcpu(const Domain& domain, Visit visit) {
+    for (Vcpu* vcpu : domain.vcpus)
+        visit(*vcpu);
+}
+
+// Counted only: what they took follows from the costs.
+inline void SchedulerWorld::count(sched::Hook hook, Nanos) const {
+    ++machine->hooks_called_[static_cast<std::size_t>(hook)];
+}
+
+// What a hook takes comes from the cost model; the computer's own clock is never read.
+template<class Return, class... Formal, class... Actual>
+[[gnu::always_inline]] inline host::Outcome<Return>
+SchedulerWorld::call(const Policy&, Nanos, sched::Hook hook, RealTime start, Return (*function)(Formal...),
+                     Actual&&... actual) const {
+    const RealTime end = start + machine->hook_times_[static_cast<std::size_t>(hook)];
+    host::Outcome<Return> outcome{plugin::Fault::none, end, {}};
+    if constexpr (std::is_void_v<Return>)
+        function(actual...);
+    else
+        outcome.answer = function(actual...);
+    if (machine->complaint_ != plugin::Fault::none) [[unlikely]]
+        outcome.fault = std::exchange(machine->complaint_, plugin::Fault::none);
+    return outcome;
 }
 
 } // namespace bulkhead::sim

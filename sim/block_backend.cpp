@@ -52,7 +52,7 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
 DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> values) {
     const auto [found, fresh] = fronts_.try_emplace(domain.id.value(), Front{&domain, {}});
     if (fresh) {
-        found->second.port.ring_ = device_.open(domain.id, domain.weight, values);
+        found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values);
         by_ring_.push_back(&domain);
     }
     return found->second.port;
@@ -112,7 +112,7 @@ void BlockBackend::gone(const Domain& domain) {
 void BlockBackend::set_weight(const Domain& domain) {
     if (!fronts_.contains(domain.id.value()))
         return;
-    device_.set_weight(domain.id, domain.weight, machine_->now());
+    device_.set_weight(domain.id, domain.sched.weight, machine_->now());
     rearm();
 }
 

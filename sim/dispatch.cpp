@@ -14,7 +14,6 @@ using trace::Event;
 namespace {
 constexpr Nanos housekeeping_period = milliseconds(10);
 constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
-constexpr std::uint64_t bit(std::uint16_t core) { return std::uint64_t{1} << core; }
 
 constexpr std::int64_t Costs::* cost_of(Step::Call call) {
     constexpr std::array costs{&Costs::mark,    &Costs::mark,     &Costs::notify, &Costs::wait,
@@ -25,7 +24,7 @@ constexpr std::int64_t Costs::* cost_of(Step::Call call) {
 }
 } // namespace
 
-inline Machine::Core& Machine::next_core() {
+inline Core& Machine::next_core() {
     Core* next = cores_.data();
     for (std::size_t i = 1; i < cores_.size(); ++i)
         if (cores_[i].next < next->next)
@@ -65,8 +64,6 @@ void Machine::advance(Core& core) {
     if (entered)
         leave_hypervisor(core);
     active_ = nullptr;
-    if (!complaint_.empty()) [[unlikely]]
-        eject(Hook::pick, plugin::Fault::wrong_answer, std::exchange(complaint_, {}));
 }
 
 // False if it halts again.
@@ -82,7 +79,7 @@ inline bool Machine::wake_from_halt(Core& core) {
     bill(core, nullptr, 0);
     trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
     core.halted = false;
-    halted_ &= ~bit(core.id);
+    host_.resumes(core.id);
     core.ends = RealTime::never();
     return true;
 }
@@ -136,7 +133,7 @@ void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     bill(core, owner.domain, options_.costs.woke);
     if (core.current != nullptr && core.current != &owner) {
         core.current->other_work += cost;
-        call().charge(policy_, *owner.policy, cost); // after the wake, as in the hypervisor
+        host_.charge(owner, cost); // after the wake, as in the hypervisor
     }
 }
 
@@ -183,7 +180,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         block(core, vcpu, step.until);
         break;
     case Step::Call::yield:
-        if (able_ <= 1) // it would only be picked again
+        if (host_.is_alone()) // it would only be picked again
             break;
         core.reason = Stop::yielded;
         core.need_dispatch = true;
@@ -257,10 +254,11 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     }
 }
 
-// The time until somebody is chosen is billed to whoever gave the pCPU up.
+// The time until the next pick is billed to the vCPU that gave up the pCPU.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
     Domain* payer = nullptr;
-    if (core.current != nullptr) {
+    Vcpu* const before = core.current;
+    if (before != nullptr) {
         payer = core.current->domain;
         bill(core, payer, options_.costs.stop);
         const Stop why = may_run(*core.current)  ? core.reason
@@ -269,59 +267,39 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
         stop_current(core, why);
         bill(core, payer, options_.costs.release + (why == Stop::slice_end ? options_.costs.requeue : 0));
     }
-    while (core.current == nullptr) {
-        core.need_dispatch = false;
-        const auto answer = call().pick(policy_, incumbent_->pcpu(core.id), for_policy());
-        ++decisions_;
-        if (answer.vcpu == nullptr && answer.slice >= sched::least_slice)
-            return halt(core, answer.slice, payer);
-        if (Vcpu* vcpu = checked(answer, core))
-            start(core, *vcpu, answer.slice, payer);
-    }
-}
-
-// The answer must be one of our objects, queued, allowed here, and given a sane slice. nullptr if it is not:
-// then another policy is in charge.
-inline Vcpu* Machine::checked(const sched::Decision& answer, const Core& core) {
-    const auto number = incumbent_->number_of(answer.vcpu);
-    Vcpu* vcpu = number ? by_number_[*number] : nullptr;
-    if (vcpu != nullptr && vcpu->state == RunState::queued && answer.vcpu->may_run_on(PcpuId{core.id}) &&
-        answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice) [[likely]]
-        return vcpu;
-    refuse(answer, vcpu, core);
-    return nullptr;
+    core.need_dispatch = false;
+    const auto choice = host_.pick(core, for_policy(), before);
+    ++decisions_;
+    if (choice.vcpu == nullptr)
+        halt(core, choice.slice, payer);
+    else
+        start(core, *choice.vcpu, choice.slice, payer);
 }
 
 void Machine::stop_current(Core& core, Stop why) {
     Vcpu& vcpu = *core.current;
     const Nanos ran = std::max(now_ - vcpu.run_since - vcpu.other_work, Nanos{});
-    const bool runnable = sched::still_runnable(why);
     core.current = nullptr;
     core.ends = RealTime::never();
-    change(vcpu, runnable ? RunState::queued : RunState::blocked, now_);
-    able_ -= runnable ? 0 : 1;
+    settle(vcpu, now_);
     trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why),
           static_cast<std::uint64_t>(ran.count()));
-    call().deschedule(policy_, *vcpu.policy, why, ran, for_policy());
-    if (runnable)
-        offer(vcpu);
+    host_.stop(vcpu, why, ran, for_policy());
 }
 
 inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
     const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
     bill(core, payer, options_.costs.pick);
     core.loaded = core.current = &vcpu;
-    if (vcpu.pcpu != core.id) {
-        if (vcpu.timer.armed()) {
-            cores_[vcpu.pcpu].timers.cancel(vcpu.timer);
-            refresh(cores_[vcpu.pcpu]);
-            core.timers.arm(vcpu.timer, vcpu.timer.at);
-        }
-        vcpu.pcpu = core.id;
+    if (vcpu.sched.pcpu != core.id && vcpu.timer.armed()) {
+        Core& former = cores_[vcpu.sched.pcpu.value()];
+        former.timers.cancel(vcpu.timer);
+        refresh(former);
+        core.timers.arm(vcpu.timer, vcpu.timer.at);
     }
-    vcpu.policy->last_pcpu = PcpuId{core.id};
     const Nanos waited = now_ - vcpu.since;
-    change(vcpu, RunState::running, now_);
+    settle(vcpu, now_);
+    host_.start_running(vcpu, core.id);
     vcpu.run_since = now_;
     vcpu.other_work = Nanos{};
     core.reason = Stop::preempted;
@@ -338,11 +316,10 @@ inline void Machine::halt(Core& core, Nanos longest, Domain* payer) {
     core.loaded = nullptr;
     core.halted = true;
     core.halted_since = now_;
-    halted_ |= bit(core.id);
     core.ends = longest == sched::Decision::until_kicked ? RealTime::never() : now_ + longest;
     trace(core, Event::idle_in, nullptr,
           static_cast<std::uint64_t>(std::min(core.ends, core.timers.first()).since_start().count()), 0);
-    offer_rest(core);
+    host_.idles(core.id);
 }
 
 } // namespace bulkhead::sim

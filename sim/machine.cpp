@@ -1,4 +1,4 @@
-#include "host/fallbacks.hpp"
+#include "abi/enum_name.hpp"
 #include "sim/accounts.hpp"
 
 #include <cstring>
@@ -10,45 +10,26 @@ using trace::Event;
 
 namespace {
 
-constexpr Nanos starvation_bound = milliseconds(10'000); // the hypervisor's
-constexpr Nanos starvation_check = milliseconds(1'000);
+constexpr std::uint64_t regions_of_set = host::SchedulerKind::pools + 1;
+// Domains whose vCPUs one housekeeping looks after. The hypervisor visits as many as a short time allows.
+constexpr std::size_t visits_at_once = 64;
 
 } // namespace
 
 Machine::Machine(Policy policy, const Options& options)
     : options_{options}, recorder_{options.pcpus, options.trace_groups, options.trace_records},
-      random_{options.seed}, cores_(options.pcpus) {
-    host_.context = this;
-    host_.pcpus = options_.pcpus;
-    host_.now = [](void* self) { return static_cast<Machine*>(self)->for_policy(); };
-    host_.random = [](void* self) { return splitmix(static_cast<Machine*>(self)->random_); };
-    host_.allocate = [](void* self, std::size_t bytes, std::size_t alignment) {
-        return static_cast<Machine*>(self)->incumbent_->allocate(bytes, alignment);
-    };
-    host_.note = [](void* self, std::uint64_t code, std::uint64_t value) {
-        auto& machine = *static_cast<Machine*>(self);
-        machine.trace(machine.where(), Event::policy_note, nullptr, code, value);
-    };
-    host_.kick = [](void* self, PcpuId pcpu) {
-        auto& machine = *static_cast<Machine*>(self);
-        if (pcpu.value() < machine.cores_.size())
-            machine.poke(pcpu.value());
-        else // nothing may be thrown through the plug-in's frames
-            machine.complaint_ = "kicked a pCPU that does not exist";
-    };
+      random_{options.seed}, policy_memory_{2 * regions_of_set * host::region_bytes},
+      host_{SchedulerWorld{this}}, cores_(options.pcpus) {
+    set_costs(options.costs);
     for (std::size_t i = 0; i < cores_.size(); ++i) {
-        cores_[i].id = static_cast<std::uint16_t>(i);
-        halted_ |= std::uint64_t{1} << i;
+        cores_[i].id = PcpuId{static_cast<std::uint16_t>(i)};
         cores_[i].poked = cores_[i].next = RealTime{};
         cores_[i].need_dispatch = true;
     }
     trace(cores_[0], Event::run_start, nullptr, trace::schema_version, 1'000'000'000);
-    const auto& descriptor = *policy.descriptor;
-    first_ = &descriptor;
-    describe(policy);
-    install(std::move(policy));
-    trace(cores_[0], Event::policy_load, nullptr, static_cast<std::uint64_t>(descriptor.kind),
-          plugin::abi_version);
+    host_.start(policy, policy.values.data());
+    for (const Core& core : cores_)
+        host_.idles(core.id);
     housekeeping_.order = housekeeping_order;
     if (options_.housekeeping)
         cores_[0].timers.arm(housekeeping_, RealTime{} + milliseconds(10));
@@ -68,75 +49,69 @@ void Machine::start_at(RealTime start) {
         cores_[0].timers.arm(housekeeping_, start + milliseconds(10));
 }
 
-void Machine::describe(const Policy& policy) { sim::describe(report_, policy); }
-
-void Machine::install(Policy policy) {
-    if (incumbent_ && incumbent_->policy().retire)
-        incumbent_->policy().retire();
-    former_ = std::move(incumbent_); // a hook of it may still be on the stack
-    incumbent_ = std::make_unique<Incumbent>(std::move(policy), host_);
-    incumbent_->start();
-    hooks_ = &incumbent_->hooks();
-    policy_ = incumbent_->object();
-    by_number_.clear();
+// The share of a hook in each cost is not known: a hook is counted with all of the step that calls it.
+void Machine::set_costs(const Costs& costs) {
+    report_ = counted();
+    hooks_called_ = {};
+    options_.costs = costs;
+    const auto set = [&](Hook hook, std::int64_t cost) {
+        hook_times_[static_cast<std::size_t>(hook)] = Nanos{cost};
+    };
+    set(Hook::wake, costs.woke);
+    set(Hook::deschedule, costs.release);
+    set(Hook::pick, costs.pick);
 }
 
-void Machine::enter(Vcpu& vcpu) {
-    Domain& domain = *vcpu.domain;
-    if (domain.policy == nullptr) {
-        const bool given = incumbent_->policy().descriptor == first_;
-        domain.policy =
-            incumbent_->enter_domain(domain.id, domain.weight, domain.cap,
-                                     given ? std::span{domain.sched_values} : std::span<std::int64_t>{});
+// The report with the hooks that were called until now.
+landmark::PolicyReport Machine::counted() const {
+    auto report = report_;
+    for (std::size_t hook = 0; hook < hooks_called_.size(); ++hook) {
+        const auto calls = hooks_called_[hook];
+        const auto took = hook_times_[hook].count();
+        report.hook_calls += calls;
+        report.hook_ns += static_cast<std::int64_t>(calls) * took;
+        report.hook_max_ns = std::max(report.hook_max_ns, calls != 0 ? took : 0);
     }
-    vcpu.policy = incumbent_->enter_vcpu(*domain.policy, vcpu.id, vcpu.affinity, PcpuId{vcpu.pcpu});
-    by_number_.push_back(&vcpu);
-    call().attach(policy_, *vcpu.policy);
+    return report;
 }
 
-// Hands every vCPU to the policy now in charge: first all of them, then those that wait.
-void Machine::enter_everybody() {
-    for (Domain& domain : domains_)
-        domain.policy = nullptr;
-    for (Vcpu& vcpu : vcpus_)
-        if (vcpu.state != RunState::gone)
-            enter(vcpu);
-    for (const Vcpu& vcpu : vcpus_)
-        if (vcpu.state == RunState::queued)
-            call().wake(policy_, *vcpu.policy, for_policy());
+std::uint64_t SchedulerWorld::region(std::uint32_t set, std::uint32_t number) const {
+    return machine->policy_memory_.start() + (set * regions_of_set + number) * host::region_bytes;
 }
 
-bool Machine::is_fallback() const { return incumbent_->policy().descriptor == &host::fallback_scheduler(); }
+void SchedulerWorld::note(std::uint64_t code, std::uint64_t value) const {
+    machine->trace(machine->where(), Event::policy_note, nullptr, code, value);
+}
 
-// The fallback takes over, as in the hypervisor; a strict machine throws instead.
-void Machine::eject(Hook hook, plugin::Fault fault, const std::string& what) {
-    const std::string where = what + " at " + std::to_string(now_.since_start().count()) + " ns";
-    if (is_fallback())
-        throw std::logic_error{"the built-in fallback scheduler failed: " + where};
-    if (!options_.eject)
-        throw Misconduct{where};
-    report_.ejected = static_cast<std::uint32_t>(fault);
-    report_.hook = static_cast<std::uint32_t>(hook);
-    report_.ejected_at = now_.since_start().count();
-    trace(this->where(), Event::policy_eject, nullptr, std::uint64_t{report_.kind} << 32 | report_.hook,
-          report_.ejected);
-    install({&host::fallback_scheduler(), nullptr, {}});
-    enter_everybody();
-    for (const Core& core : cores_)
-        poke(core.id);
+void SchedulerWorld::kick(PcpuId pcpu) const {
+    if (pcpu.value() < machine->cores_.size())
+        machine->poke(pcpu);
+    else // nothing may be thrown through the plug-in's frames
+        machine->complaint_ = plugin::Fault::wrong_answer;
+}
+
+void SchedulerWorld::takes_over(const Policy& policy) const {
+    machine->trace(machine->where(), Event::policy_load, nullptr,
+                   static_cast<std::uint64_t>(policy.descriptor->kind), plugin::abi_version);
+}
+
+// A strict machine throws.
+void SchedulerWorld::ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why) const {
+    if (!machine->options_.eject)
+        throw Misconduct{std::string{enum_name(hook)} + ": " + why + " at " +
+                         std::to_string(at.since_start().count()) + " ns"};
+    machine->trace(machine->where(), Event::policy_eject, nullptr,
+                   std::uint64_t{report().kind} << 32 | static_cast<std::uint32_t>(hook),
+                   static_cast<std::uint64_t>(fault));
 }
 
 void Machine::swap(Policy policy, const Costs& costs) {
     for (Core& core : cores_) // all stand still
         if (core.current != nullptr)
             take_off(*core.current, core.reason);
-    options_.costs = costs;
-    if (report_.ejected == 0) // a misconduct is not forgotten
-        describe(policy);
-    const auto kind = static_cast<std::uint64_t>(policy.descriptor->kind);
-    install(std::move(policy));
-    trace(where(), Event::policy_load, nullptr, kind, plugin::abi_version);
-    enter_everybody();
+    set_costs(costs);
+    if (!host_.replace(policy, policy.values.data()))
+        throw std::bad_alloc{};
     for (const Core& core : cores_)
         poke(core.id);
 }
@@ -144,10 +119,11 @@ void Machine::swap(Policy policy, const Costs& costs) {
 Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     Domain& domain = domains_.emplace_back();
     domain.id = id;
-    domain.weight = spec.weight;
-    domain.cap = spec.cap;
-    domain.affinity = spec.affinity;
-    domain.sched_values = std::move(spec.sched_values);
+    domain.sched.slot = static_cast<std::uint32_t>(domains_.size() - 1);
+    domain.sched.weight = spec.weight;
+    domain.sched.cap = spec.cap;
+    domain.sched.has_values = !spec.sched_values.empty();
+    std::ranges::copy(spec.sched_values, domain.sched.values);
     domain.ledger.domain = id.value();
     domain.ledger.state = 1;
     domain.ledger.weight = spec.weight;
@@ -158,13 +134,16 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
         vcpu.timer.order = static_cast<std::uint32_t>(vcpus_.size() - 1);
         vcpu.domain = &domain;
         vcpu.id = VcpuId{static_cast<std::uint16_t>(domain.vcpus.size())};
-        vcpu.affinity = domain.affinity;
+        vcpu.sched.slot = static_cast<std::uint32_t>(vcpus_.size() - 1);
+        vcpu.sched.affinity = spec.affinity;
         vcpu.since = now_;
         vcpu.pauses = spec.one_by_one && !domain.vcpus.empty() ? 1 : 0;
         vcpu.glue_ = Nanos{options_.costs.glue};
         vcpu.check_ = Nanos{options_.costs.wait_check};
         domain.vcpus.push_back(&vcpu);
-        enter(vcpu);
+        by_slot_.push_back(&vcpu);
+        if (!host_.attach(vcpu))
+            throw std::bad_alloc{};
         if (maker)
             vcpu.program = maker(vcpu);
     }
@@ -174,10 +153,8 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
 }
 
 void Machine::keep_house() {
-    if (!is_fallback() && now_.since_start().count() % starvation_check.count() < milliseconds(10).count())
-        for (const Vcpu& vcpu : vcpus_)
-            if (vcpu.state == RunState::queued && now_ - vcpu.since > starvation_bound)
-                return eject(Hook::pick, plugin::Fault::starvation, "a vCPU was starved");
+    for (std::size_t left = std::min(visits_at_once, domains_.size()); left > 0; --left)
+        host_.check_starvation(domains_[next_visited_++ % domains_.size()], now_);
     if (now_ >= end_)
         end_run(landmark::Exit::time_over);
 }
@@ -202,7 +179,7 @@ Machine::Summary Machine::summary() const {
     page.now = now_.since_start().count();
     page.seed = options_.seed;
     page.r_max = longest_;
-    page.policies[0] = report_;
+    page.policies[0] = counted();
     std::map<const Domain*, landmark::LedgerEntry*> entries;
     for (const Domain& domain : domains_)
         all.ledger.push_back(domain.ledger);
@@ -211,7 +188,7 @@ Machine::Summary Machine::summary() const {
         entries[&domains_[i]] = &all.ledger[i];
     }
     for (const Core& core : cores_) {
-        auto& ledger = page.pcpu_ledgers[core.id] = core.ledger;
+        auto& ledger = page.pcpu_ledgers[core.id.value()] = core.ledger;
         const auto open = std::max((now_ - core.posted).count(), std::int64_t{0});
         if (core.current != nullptr) {
             ledger.guest_ns += open;
@@ -225,9 +202,9 @@ Machine::Summary Machine::summary() const {
     }
     for (const Vcpu& vcpu : vcpus_) {
         const auto open = std::max((now_ - vcpu.since).count(), std::int64_t{0});
-        if (vcpu.state == RunState::queued)
+        if (vcpu.sched.state == RunState::queued)
             entries[vcpu.domain]->waiting_ns += open;
-        else if (vcpu.state == RunState::blocked)
+        else if (vcpu.sched.state == RunState::blocked)
             entries[vcpu.domain]->blocked_ns += open;
     }
     return all;

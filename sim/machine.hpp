@@ -1,16 +1,17 @@
-// The simulated machine: pCPUs, domains, their vCPUs, timers and events, under one scheduler plug-in. It
-// keeps every promise of sched/contract.hpp to the policy and checks every promise of the policy; it never
-// passes a wrong answer on. Time moves only between events; the same inputs give the same trace.
+// The simulated machine: pCPUs, domains, their vCPUs, timers and events, under one scheduler plug-in, whose
+// host is host/scheduler_host.hpp. Time moves only between events; the same inputs give the same trace.
 #pragma once
 
 #include "abi/landmark.hpp"
+#include "sim/address_range.hpp"
 #include "sim/costs.hpp"
-#include "sim/incumbent.hpp"
 #include "sim/program.hpp"
 #include "sim/recorder.hpp"
+#include "sim/scheduler_world.hpp"
 #include "sim/timer_queue.hpp"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <stdexcept>
@@ -33,24 +34,20 @@ struct Options {
 };
 
 enum class WakeCause : std::uint64_t { unpause = 0, event = 1, timer = 2, kick = 3 };
-enum class RunState : std::uint8_t { blocked, queued, running, gone };
+using host::RunState;
 
 struct Domain;
 
 struct Vcpu final : Guest {
-    sched::Vcpu* policy = nullptr;
+    host::VcpuState sched;
     Domain* domain = nullptr;
     Program program;
     Deadline timer;
     VcpuId id{};
-    std::uint16_t pcpu = 0; // where it ran last and its timer is
-    RunState state = RunState::blocked;
-    bool waiting = false;    // for an event or its timer
-    bool fetched = false;    // step_ is to be carried out; else the program is asked for the next one
-    bool waited = false;     // the step, a wait, has blocked already
-    bool upcall = false;     // an event is to be delivered when it next runs guest code
-    std::uint64_t asked = 0; // halted pCPUs that were offered it since it is queued
-    std::uint64_t affinity = ~std::uint64_t{0};
+    bool waiting = false; // for an event or its timer
+    bool fetched = false; // step_ is to be carried out; else the program is asked for the next one
+    bool waited = false;  // the step, a wait, has blocked already
+    bool upcall = false;  // an event is to be delivered when it next runs guest code
     std::uint32_t pauses = 0;
     Nanos left{};       // guest work left in the step
     Nanos other_work{}; // on its pCPU while it ran, not for it
@@ -62,12 +59,9 @@ struct Vcpu final : Guest {
 
 struct Domain {
     DomainId id;
-    sched::Domain* policy = nullptr;
-    std::uint32_t weight, cap;
+    host::DomainState sched;
     std::uint32_t pauses = 1;
     bool alive = true; // false once it has shut down or is destroyed
-    std::uint64_t affinity = ~std::uint64_t{0};
-    std::vector<std::int64_t> sched_values; // for the policy that the run began with
     std::vector<Vcpu*> vcpus;
     landmark::LedgerEntry ledger{};
 };
@@ -80,6 +74,27 @@ struct DomainSpec {
     std::vector<std::int64_t> sched_values; // in the order of domain_parameters; none: the defaults
     std::vector<ProgramMaker> programs;     // of each vCPU; an empty one never runs
     bool one_by_one = false;                // all but the first vCPU wait until the guest starts them
+};
+
+struct Core {
+    PcpuId id{};
+    bool need_dispatch = false;
+    bool halted = true;
+    host::PcpuState sched;
+    Vcpu* current = nullptr;
+    Vcpu* loaded = nullptr;
+    RealTime from{};                    // guest code runs since then, or will
+    RealTime ends = RealTime::never();  // of the slice, or of what idle was granted
+    RealTime poked = RealTime::never(); // an interrupt from another pCPU
+    RealTime next = RealTime::never();  // when something happens here
+    RealTime posted{};                  // the ledger is up to date until then
+    RealTime halted_since{};
+    RealTime entered{}; // into the hypervisor
+    sched::Stop reason = sched::Stop::preempted;
+    TimerQueue timers;
+    landmark::PcpuLedger ledger{};
+
+    [[nodiscard]] RealTime interrupted_at() const { return std::min(std::min(ends, poked), timers.first()); }
 };
 
 class Machine {
@@ -116,7 +131,6 @@ class Machine {
     [[nodiscard]] std::uint64_t events() const { return events_; }
     [[nodiscard]] const Costs& costs() const { return options_.costs; }
     Recorder& recorder() { return recorder_; }
-    [[nodiscard]] const Incumbent& incumbent() const { return *incumbent_; }
     // What a reader of the hypervisor's RAM would find, settled up to now; pointers in the page are left for
     // the caller to fill. Changes nothing, so a machine that is looked at goes on as if it were not.
     struct Summary {
@@ -142,39 +156,14 @@ class Machine {
     std::function<void(Machine&, Domain&)> on_shutdown;
 
   private:
-    struct Core {
-        std::uint16_t id = 0;
-        bool need_dispatch = false;
-        bool halted = true;
-        Vcpu* current = nullptr;
-        Vcpu* loaded = nullptr;
-        RealTime from{};                    // guest code runs since then, or will
-        RealTime ends = RealTime::never();  // of the slice, or of what idle was granted
-        RealTime poked = RealTime::never(); // an interrupt from another pCPU
-        RealTime next = RealTime::never();  // when something happens here
-        RealTime posted{};                  // the ledger is up to date until then
-        RealTime halted_since{};
-        RealTime entered{}; // into the hypervisor
-        sched::Stop reason = sched::Stop::preempted;
-        TimerQueue timers;
-        landmark::PcpuLedger ledger{};
-
-        [[nodiscard]] RealTime interrupted_at() const {
-            return std::min(std::min(ends, poked), timers.first());
-        }
-    };
-
+    friend struct SchedulerWorld;
     using Hook = sched::Hook;
 
     // machine.cpp, accounts.hpp
-    void install(Policy policy);
-    void describe(const Policy& policy);
-    void enter(Vcpu& vcpu);
-    void enter_everybody();
-    void eject(Hook hook, plugin::Fault fault, const std::string& what);
-    [[nodiscard]] bool is_fallback() const;
     void keep_house();
-    void change(Vcpu& vcpu, RunState state, RealTime now);
+    void set_costs(const Costs& costs);
+    [[nodiscard]] landmark::PolicyReport counted() const;
+    void settle(Vcpu& vcpu, RealTime now);
     void bill(Core& core, Domain* domain, std::int64_t cost);
     void bill_guest(Core& core, Vcpu& vcpu, RealTime until);
     void end_stretch(const Core& core);
@@ -206,18 +195,8 @@ class Machine {
     void leave_queue(Vcpu& vcpu, sched::Stop why);
     void take_off(Vcpu& vcpu, sched::Stop why);
     void remove(Vcpu& vcpu);
-    void poke(std::uint16_t id);
-    void offer(Vcpu& vcpu);
-    void offer_rest(const Core& core);
-    void offer_one_of(std::uint64_t pcpus, Vcpu& vcpu);
-    [[nodiscard]] Vcpu* checked(const sched::Decision& answer, const Core& core);
-    void refuse(const sched::Decision& answer, const Vcpu* vcpu, const Core& core);
+    void poke(PcpuId id);
 
-    // The hooks, counted.
-    const sched::Hooks& call() {
-        ++report_.hook_calls;
-        return *hooks_;
-    }
     [[nodiscard]] const Core& where() const { return active_ != nullptr ? *active_ : cores_.front(); }
     // Never goes backwards, whichever pCPU asks.
     [[nodiscard]] RealTime for_policy() { return policy_now_ = std::max(policy_now_, now_); }
@@ -225,27 +204,24 @@ class Machine {
         if (!recorder_.wants(event))
             return;
         const bool of_guest = vcpu != nullptr;
-        recorder_.add(core.id, now_, event, of_guest ? vcpu->domain->id.value() : trace::no_domain,
+        recorder_.add(core.id.value(), now_, event, of_guest ? vcpu->domain->id.value() : trace::no_domain,
                       of_guest ? vcpu->id.value() : std::uint16_t{0}, a, b);
     }
 
     Options options_;
     Recorder recorder_;
-    plugin::Host host_{};
     std::uint64_t random_;
-    std::unique_ptr<Incumbent> incumbent_, former_;
-    std::uint32_t able_ = 0;                    // vCPUs that are queued or run
-    const sched::Hooks* hooks_ = nullptr;       // the incumbent's, close at hand
-    void* policy_ = nullptr;                    // and its object
-    const plugin::Descriptor* first_ = nullptr; // the policy that domains were given values for
+    AddressRange policy_memory_;
+    std::array<Nanos, 9> hook_times_{};           // by sched::Hook, from the costs
+    std::array<std::uint64_t, 9> hooks_called_{}; // by sched::Hook, since the costs are these
+    host::SchedulerHost<SchedulerWorld> host_;
     std::vector<Core> cores_;
     std::deque<Domain> domains_;
     std::deque<Vcpu> vcpus_;
-    std::vector<Vcpu*> by_number_; // of the incumbent's numbering
+    std::vector<Vcpu*> by_slot_;
+    std::size_t next_visited_ = 0; // domain whose vCPUs are looked after next
     Deadline housekeeping_;
-    std::vector<Vcpu*> unplaced_; // queued while some pCPU halts
-    std::uint64_t halted_ = 0;    // bit n: pCPU n halts
-    Core* active_ = nullptr;      // whose event is being carried out
+    Core* active_ = nullptr; // whose event is being carried out
     RealTime now_{}, policy_now_{};
     std::uint64_t decisions_ = 0, events_ = 0;
     RealTime end_ = RealTime::never();
@@ -253,7 +229,7 @@ class Machine {
     landmark::Exit exit_ = landmark::Exit::time_over;
     landmark::PolicyReport report_{};
     landmark::Stretch longest_{};
-    std::string complaint_;
+    plugin::Fault complaint_{}; // of a service about the hook that uses it
 };
 
 } // namespace bulkhead::sim

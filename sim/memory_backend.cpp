@@ -46,7 +46,7 @@ bool MemoryBackend::admit(Domain& domain, Frames least, Frames most, std::span<c
     if (pages)
         guest.pages.emplace(static_cast<std::size_t>(most.count()));
     const bool admitted = memory_.admit({.id = domain.id,
-                                         .weight = domain.weight,
+                                         .weight = domain.sched.weight,
                                          .least = least,
                                          .most = most,
                                          .values = {values.begin(), values.end()}},
@@ -67,7 +67,7 @@ void MemoryBackend::gone(const Domain& domain) {
 
 void MemoryBackend::set_weight(const Domain& domain) {
     if (guests_.contains(domain.id.value()))
-        memory_.set_weight(domain.id, domain.weight, machine_->now());
+        memory_.set_weight(domain.id, domain.sched.weight, machine_->now());
 }
 
 void MemoryBackend::swap(const Policy& policy) {

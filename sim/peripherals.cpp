@@ -20,8 +20,8 @@ void Machine::work_for(Domain* domain, Nanos amount) {
     if (core.current == nullptr || core.current->domain == domain)
         return;
     core.current->other_work += amount;
-    if (domain != nullptr && domain->vcpus.front()->state != RunState::gone)
-        call().charge(incumbent_->object(), *domain->vcpus.front()->policy, amount);
+    if (domain != nullptr && domain->vcpus.front()->sched.state != RunState::offline)
+        host_.charge(*domain->vcpus.front(), amount);
 }
 
 void Machine::send_event(const Domain& domain) { signal(*domain.vcpus.front()); }

@@ -192,7 +192,7 @@ std::int64_t World::change(Domain& domain, Action action, std::size_t target, st
             machine_.pause(domain);
         return 0;
     case Action::set_weight:
-        machine_.set_share(domain, static_cast<std::uint32_t>(argument), domain.cap);
+        machine_.set_share(domain, static_cast<std::uint32_t>(argument), domain.sched.cap);
         if (blocks_)
             blocks_->set_weight(domain);
         if (memory_)
