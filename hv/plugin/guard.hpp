@@ -7,8 +7,8 @@
 #include "hv/arch/apic.hpp"
 #include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "plugin/registers.hpp"
 
-#include <bit>
 #include <type_traits>
 #include <utility>
 
@@ -28,44 +28,14 @@ namespace guard {
 // A hook that never returns is noticed at the next timer interrupt; one is always this close.
 inline constexpr Nanos longest_wait = milliseconds(5);
 
-// The two registers in which a function returns what fits them.
-struct Returned {
-    std::uint64_t rax, rdx;
-};
 // guard.S: calls function(a, b, c, d, e). If the call is abandoned, Guard::fault says so and the rest is
 // noise.
-extern "C" Returned call_with_way_back(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d,
-                                       std::uint64_t e, const void* function);
-
-// An argument as it is passed in a register: a reference by its address.
-template<class Formal, class Actual>
-std::uint64_t in_register(Actual& actual) {
-    if constexpr (std::is_reference_v<Formal>) {
-        return reinterpret_cast<std::uint64_t>(&actual);
-    } else if constexpr (std::is_pointer_v<Formal>) {
-        return reinterpret_cast<std::uint64_t>(static_cast<Formal>(actual));
-    } else if constexpr (sizeof(Formal) == 8) {
-        return std::bit_cast<std::uint64_t>(static_cast<Formal>(actual));
-    } else {
-        static_assert(std::is_enum_v<Formal> && sizeof(Formal) <= 4);
-        return static_cast<std::uint32_t>(actual);
-    }
-}
-
-template<class Answer>
-Answer from_registers(const Returned& returned) {
-    static_assert(std::is_trivially_copyable_v<Answer>);
-    if constexpr (sizeof(Answer) == sizeof(Returned)) {
-        return std::bit_cast<Answer>(returned);
-    } else {
-        static_assert(sizeof(Answer) == sizeof(std::uint16_t));
-        return std::bit_cast<Answer>(static_cast<std::uint16_t>(returned.rax));
-    }
-}
+extern "C" plugin::Returned call_with_way_back(std::uint64_t a, std::uint64_t b, std::uint64_t c,
+                                               std::uint64_t d, std::uint64_t e, const void* function);
 
 template<class... Formal, class... Actual, std::size_t... Unused>
-Returned call(void (*function)(), std::index_sequence<Unused...>, Actual&... actual) {
-    return call_with_way_back(in_register<Formal>(actual)...,
+plugin::Returned call(void (*function)(), std::index_sequence<Unused...>, Actual&... actual) {
+    return call_with_way_back(plugin::in_register<Formal>(actual)...,
                               (static_cast<void>(Unused), std::uint64_t{0})...,
                               reinterpret_cast<const void*>(function));
 }
@@ -92,7 +62,7 @@ template<class Return, class... Formal, class... Actual>
     Outcome<Answer> outcome{guard.fault, machine::now(), {}};
     if (outcome.fault == plugin::Fault::none) [[likely]] {
         if constexpr (!std::is_void_v<Return>)
-            outcome.answer = guard::from_registers<Answer>(returned);
+            outcome.answer = plugin::from_registers<Answer>(returned);
         if (outcome.end > guard.deadline) [[unlikely]]
             outcome.fault = plugin::Fault::over_budget;
     } else if (outcome.fault == plugin::Fault::wrong_answer && outcome.end > guard.deadline) {
