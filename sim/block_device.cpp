@@ -29,6 +29,7 @@ void RingWorld::done(const Ring& ring, const host::RequestFields& request, Nanos
 BlockDevice::BlockDevice(const Policy& policy, const Options& options)
     : ground_{options.seed, options.eject}, drive_{options.disk}, first_{policy.descriptor},
       host_{RingWorld{{&ground_}, this}} {
+    const Guard::Scope looping_is_noticed;
     host_.start(policy, policy.values.data());
 }
 

@@ -1,12 +1,14 @@
 // What the simulator's worlds of memory and ring policies have in common: the services behind plugin::Host,
-// the memory of the policy's objects, and what follows an ejection. These policies need no pCPU, and their
-// hooks take no simulated time: the cost model has none for them. Time is as the owner sets it.
+// the memory of the policy's objects, guarded calls, and what follows an ejection. These policies need no
+// pCPU, and their hooks take no simulated time: the cost model has none for them. Time is as the owner sets
+// it.
 #pragma once
 
 #include "abi/enum_name.hpp"
 #include "host/active_policy.hpp"
 #include "host/random.hpp"
 #include "sim/address_range.hpp"
+#include "sim/guard.hpp"
 #include "sim/policy.hpp"
 
 #include <cstring>
@@ -30,6 +32,15 @@ struct PolicyGround {
     landmark::PolicyReport report{};
     std::function<void(std::uint64_t code, std::uint64_t value)> on_note;
     std::function<void(typename Kind::Hook, plugin::Fault)> on_eject;
+
+    Guard guard;
+    const plugin::Descriptor* watched = nullptr; // whose text the guard watches
+    TextRange text;                              // empty: in this program, and called without guard
+    void watch(const plugin::Descriptor& descriptor) {
+        watched = &descriptor;
+        text = text_of_object(&descriptor);
+        guard.watch(text);
+    }
 };
 
 // The world itself, which is copied: `fallback_descriptor` is what takes over from an ejected policy.
@@ -40,27 +51,47 @@ struct PolicyWorld {
 
     PolicyGround<Kind>* ground;
 
-    [[nodiscard]] RealTime now() const { return ground->now; }
-    [[nodiscard]] std::uint64_t random() const { return host::next_random(ground->random); }
+    // Services. The host asks for the time as well; that counts for nothing outside a call.
+    [[nodiscard]] RealTime now() const {
+        ground->guard.count_service();
+        return ground->now;
+    }
+    [[nodiscard]] std::uint64_t random() const {
+        ground->guard.count_service();
+        return host::next_random(ground->random);
+    }
     void note(std::uint64_t code, std::uint64_t value) const {
+        ground->guard.count_service();
         if (ground->on_note)
             ground->on_note(code, value);
     }
-    static void kick(PcpuId) {}
+    void kick(PcpuId) const { ground->guard.count_service(); }
     [[nodiscard]] static std::uint32_t policy_pcpus() { return 0; }
     [[nodiscard]] static bool back_page(std::uint64_t) { return true; } // touching it is enough
     [[nodiscard]] std::uint64_t region(std::uint32_t set, std::uint32_t number) const {
         return ground->memory.start() +
                (set * PolicyGround<Kind>::regions_of_set + number) * host::region_bytes;
     }
+    // A hook that runs over its budget ends when that is used up, in simulated time. Exceptions pass through
+    // policies of this program only: those in Python.
     template<class Return, class... Formal, class... Actual>
-    [[nodiscard]] host::Outcome<Return> call(const Policy&, Nanos, Hook, RealTime start,
+    [[nodiscard]] host::Outcome<Return> call(const Policy& policy, Nanos budget, Hook, RealTime start,
                                              Return (*function)(Formal...), Actual&&... actual) const {
+        if (policy.descriptor != ground->watched) [[unlikely]]
+            ground->watch(*policy.descriptor);
         host::Outcome<Return> outcome{plugin::Fault::none, start, {}};
-        if constexpr (std::is_void_v<Return>)
+        if (!ground->text.empty()) {
+            const auto called = ground->guard.call(function, actual...);
+            outcome.fault = called.fault;
+            if (called.fault == plugin::Fault::over_budget)
+                outcome.end = start + budget;
+            if constexpr (!std::is_void_v<Return>)
+                outcome.answer = called.answer;
+        } else if constexpr (std::is_void_v<Return>) {
             function(actual...);
-        else
+        } else {
             outcome.answer = function(actual...);
+        }
         return outcome;
     }
     [[nodiscard]] landmark::PolicyReport& report() const { return ground->report; }

@@ -184,7 +184,7 @@ INSTANTIATE_TEST_SUITE_P(Policies, MemoryProperties, testing::ValuesIn(files_of(
 
 using Case = std::pair<std::int64_t, const char*>;
 class MemoryChaos : public testing::TestWithParam<Case> {
-  protected:
+  public:
     static constexpr std::uint16_t ids[] = {1, 2};
     // Two domains that take and give back, before and after the policy turns bad.
     static void drive(sim::MachineMemory& host) {
@@ -202,6 +202,8 @@ class MemoryChaos : public testing::TestWithParam<Case> {
             host.rebalance(now);
         }
     }
+
+  protected:
     sim::Policy policy_ = named(kind, "chaos", {GetParam().first, 20'000});
 };
 
@@ -226,6 +228,34 @@ TEST_P(MemoryChaos, IsEjectedAndNothingIsLost) {
     EXPECT_GE(host.target(DomainId{1}), Frames{20});
     EXPECT_GE(host.target(DomainId{2}), Frames{20});
 }
+
+// Faults and loops are contained; an ejection is stamped at a simulated instant.
+struct Contained {
+    std::int64_t mode;
+    memctl::Hook hook;
+    plugin::Fault fault;
+    Nanos late; // after the hook was called
+};
+class MemoryContained : public testing::TestWithParam<Contained> {};
+
+TEST_P(MemoryContained, IsEjectedAndNothingIsLost) {
+    const sim::Guard::Scope looping_is_noticed;
+    const auto& [mode, hook, fault, late] = GetParam();
+    sim::MachineMemory host{named(kind, "chaos", {mode, 20'000}),
+                            {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = true}};
+    MemoryChaos::drive(host);
+    EXPECT_EQ(host.report().ejected, static_cast<std::uint32_t>(fault));
+    EXPECT_EQ(host.report().hook, static_cast<std::uint32_t>(hook));
+    EXPECT_EQ(host.report().ejected_at, (milliseconds(20) + late).count());
+    EXPECT_EQ(host.free() + host.has(DomainId{1}) + host.has(DomainId{2}), Frames{1'000});
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, MemoryContained,
+                         testing::Values(Contained{10, memctl::Hook::choose, plugin::Fault::trapped, {}},
+                                         Contained{11, memctl::Hook::rebalance, plugin::Fault::over_budget,
+                                                   memctl::rebalance_budget},
+                                         Contained{12, memctl::Hook::rebalance, plugin::Fault::over_budget,
+                                                   memctl::rebalance_budget}));
 
 INSTANTIATE_TEST_SUITE_P(Modes, MemoryChaos,
                          testing::Values(Case{1, "zone that does not exist"}, Case{2, "more frames than"},

@@ -1,4 +1,4 @@
-// All functions of the three hosts, compiled with the hypervisor's flags and linked without any library: what
+// All functions of the three hosts, compiled with the hypervisor's flags and linked without a library: what
 // needs a heap, an exception or a libc does not link. Never run.
 #include "tests/unit/host_world.hpp"
 

@@ -37,9 +37,8 @@ class Bookkeeper : public memctl::Policy {
     }
     bool admit(Domain& domain) {
         EXPECT_EQ(book.known & bit(domain), 0U);
-        EXPECT_EQ(domain.has, domain.target == Frames{} ? Frames{} : domain.has);
         book.known |= bit(domain);
-        return book.admits_all || domain.least <= frames_;
+        return book.admits_all || domain.least <= frames_ - promised_;
     }
     void depart(const Domain& domain) {
         EXPECT_EQ(domain.has, Frames{});
@@ -55,8 +54,10 @@ class Bookkeeper : public memctl::Policy {
     }
     void rebalance(memctl::Plan<Domain> plan, RealTime) {
         Frames left = frames_;
+        promised_ = {};
         for (std::size_t i = 0; i < plan.size(); ++i)
-            left -= plan.target(i) = plan.domain(i).least;
+            promised_ += plan.target(i) = plan.domain(i).least;
+        left -= promised_;
         for (std::size_t i = 0; i < plan.size(); ++i) {
             const Frames more = std::min(left, plan.domain(i).most - plan.target(i));
             plan.target(i) += book.promises_too_much ? plan.domain(i).most : more;
@@ -72,7 +73,7 @@ class Bookkeeper : public memctl::Policy {
   private:
     static std::uint64_t bit(const memctl::Domain& domain) { return std::uint64_t{1} << domain.id.value(); }
     std::span<const memctl::Zone> zones_;
-    Frames frames_;
+    Frames frames_, promised_;
     std::byte more_[object_bytes]{};
 };
 

@@ -240,9 +240,10 @@ TEST_F(Rings, AStrayAddressEndsInTheFallback) {
     host_.start(small, nullptr);
     ASSERT_TRUE(host_.open(machine_.rings[0]));
     submit(0);
-    const auto requests = ground_.regions + host::RingKind::requests * host::region_bytes;
-    const std::uint64_t strays[] = {
-        1, UINT64_MAX, requests + 8, requests + (1 << 20), requests - 16, requests + 4 * host::region_bytes};
+    constexpr auto set = (host::RingKind::pools + 1) * host::region_bytes;
+    const auto former = ground_.regions + host::RingKind::requests * host::region_bytes;
+    const auto own = former + set; // every swap below ends in the second set, every ejection in the first
+    const std::uint64_t strays[] = {1, UINT64_MAX, own + 8, own + (1 << 20), own - 16, former};
     for (const std::uint64_t stray : strays) {
         SCOPED_TRACE(stray);
         ASSERT_TRUE(host_.replace(small, nullptr));
