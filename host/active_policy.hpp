@@ -33,8 +33,11 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //   PolicyReport& report()                 of this kind
 //   void count(Hook, Nanos took)           a hook was called: for the report (host::count_hook)
 //   bool is_built_in(const Plugin&)        whether it is the fallback
-//   void leaves(const Plugin&)             it is about to be replaced: no hook of it is called any more
-//   void takes_over(const Plugin&)         it is in charge from here on (trace, log)
+//   void changes(const Plugin* from, const Plugin& to)
+//                                          no hook of `from` (nullptr: of none) is called any more, those of
+//                                          `to` from here on
+//   void takes_over(const Plugin&)         it has been constructed (trace, log)
+//   void serves()                          a hook uses a service; it may not return if there were too many
 //   void ejected(Hook, Fault, RealTime, const char* why)  after the report was written (trace, log)
 //   [[noreturn]] void give_up(const char* why)            nothing can go on: there is no policy left
 //
@@ -94,8 +97,7 @@ class ActivePolicy {
         set.object = set.arena.allocate(world_, plugin.descriptor->policy_bytes, object_alignment);
         if (set.object == nullptr || !reserve(set.pools))
             return false;
-        if (active_ != nullptr)
-            world_.leaves(active_->plugin);
+        world_.changes(active_ != nullptr ? &active_->plugin : nullptr, set.plugin);
         active_ = &set;
         hooks_ = set.hooks;
         object_ = set.object;
@@ -146,22 +148,26 @@ class ActivePolicy {
         services_ = {
             .context = this,
             .pcpus = world_.policy_pcpus(),
-            .now = [](void* self) { return of(self).world_.now(); },
-            .random = [](void* self) { return of(self).world_.random(); },
+            .now = [](void* self) { return serving(self).world_.now(); },
+            .random = [](void* self) { return serving(self).world_.random(); },
             .allocate =
                 [](void* self, std::size_t bytes, std::size_t alignment) {
-                    return of(self).active_->arena.allocate(of(self).world_, bytes, alignment);
+                    ActivePolicy& host = serving(self);
+                    return host.active_->arena.allocate(host.world_, bytes, alignment);
                 },
             .note = [](void* self, std::uint64_t code,
-                       std::uint64_t value) { of(self).world_.note(code, value); },
-            .kick = [](void* self, PcpuId pcpu) { of(self).world_.kick(pcpu); },
+                       std::uint64_t value) { serving(self).world_.note(code, value); },
+            .kick = [](void* self, PcpuId pcpu) { serving(self).world_.kick(pcpu); },
         };
         return services_;
     }
 
   private:
     static constexpr std::size_t object_alignment = 64;
-    static ActivePolicy& of(void* self) { return *static_cast<ActivePolicy*>(self); }
+    static ActivePolicy& serving(void* self) {
+        static_cast<ActivePolicy*>(self)->world_.serves();
+        return *static_cast<ActivePolicy*>(self);
+    }
 
     [[no_unique_address]] World world_;
     Set* active_ = nullptr;

@@ -6,10 +6,10 @@
 #include "abi/types.hpp"
 #include "plugin/policy.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 
 namespace bulkhead::host {
 
@@ -41,12 +41,13 @@ class Region {
 // Objects of one type, found by number.
 class Pool {
   public:
-    // `packed` keeps them at their exact size, like an array; others are aligned to 16 bytes.
+    // `packed` keeps them at their exact size, like an array, in which index_of finds nothing; others are
+    // aligned to 16 bytes.
     void start(std::uint64_t base, std::uint32_t bytes, bool packed = false) {
         region_.start(base);
         bytes_ = bytes;
-        pitch_ = packed || bytes == 0 ? bytes : (bytes + 15) / 16 * 16;
-        inverse_ = pitch_ > 1 ? UINT64_MAX / pitch_ + 1 : 0;
+        pitch_ = packed ? bytes : std::max((bytes + 15) / 16 * 16, std::uint32_t{16});
+        inverse_ = packed ? 0 : UINT64_MAX / pitch_ + 1;
     }
     // Memory for the first `count` objects, so that `create` cannot fail for them. False if it is short.
     template<class World>
@@ -65,15 +66,14 @@ class Pool {
     [[nodiscard]] void* at(std::uint32_t index) const {
         return reinterpret_cast<void*>(region_.base() + std::uint64_t{index} * pitch_);
     }
-    // The number of the object at that address, if one could be there.
-    [[nodiscard]] std::optional<std::uint32_t> index_of(const void* object) const {
+    // The number of the object at that address, or no_object if none could be there.
+    static constexpr std::uint32_t no_object = UINT32_MAX;
+    [[nodiscard]] std::uint32_t index_of(const void* object) const {
         const auto offset = reinterpret_cast<std::uint64_t>(object) - region_.base();
-        if (offset >= region_.backed())
-            return std::nullopt;
+        if (offset >= region_.backed()) [[unlikely]]
+            return no_object;
         const auto index = over_pitch(offset);
-        if (index * pitch_ != offset)
-            return std::nullopt;
-        return static_cast<std::uint32_t>(index);
+        return index * pitch_ == offset ? static_cast<std::uint32_t>(index) : no_object;
     }
     [[nodiscard]] std::uint32_t bytes() const { return bytes_; }
 
@@ -81,7 +81,7 @@ class Pool {
     // offset / pitch_ without a division: exact for every offset below 2^64 / pitch_.
     [[nodiscard]] std::uint64_t over_pitch(std::uint64_t offset) const {
         __extension__ using Wide = unsigned __int128;
-        return inverse_ != 0 ? static_cast<std::uint64_t>(Wide{offset} * inverse_ >> 64) : offset;
+        return static_cast<std::uint64_t>(Wide{offset} * inverse_ >> 64);
     }
 
     Region region_;

@@ -79,8 +79,9 @@ void RingHost<World>::withdraw(Request& request) {
 template<class World>
 Request* RingHost<World>::named(const ringctl::Decision& answer) {
     const auto index = this->active().pools[RingKind::requests].index_of(answer.request);
-    Ring* const ring = index ? this->world().ring_by_number(*index / ringctl::most_queued) : nullptr;
-    return ring != nullptr ? &ring->queue.requests[*index % ringctl::most_queued] : nullptr;
+    Ring* const ring =
+        index != Pool::no_object ? this->world().ring_by_number(index / ringctl::most_queued) : nullptr;
+    return ring != nullptr ? &ring->queue.requests[index % ringctl::most_queued] : nullptr;
 }
 
 // What is wrong with next's answer; nullptr if nothing is.

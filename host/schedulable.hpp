@@ -2,7 +2,8 @@
 // a member named `sched`; the host writes them, under its lock, and the world reads them.
 #pragma once
 
-#include "sched/contract.hpp"
+#include "abi/plugin.hpp"
+#include "host/contract_types.hpp"
 
 #include <boost/intrusive/list.hpp>
 
@@ -20,21 +21,14 @@ struct VcpuState {
     std::uint64_t asked = 0;   // bit n: pCPU n was asked to pick for it; means something in `offers`
     RealTime runnable_since{}; // of a queued vCPU: since when
     boost::intrusive::list_member_hook<> offers; // in the list of those for which more pCPUs are to be asked
-
-    // The world may set it while the vCPU is blocked.
-    void set_affinity(std::uint64_t pcpus) {
-        affinity = pcpus;
-        if (policy != nullptr)
-            policy->affinity = pcpus;
-    }
 };
 
 struct DomainState {
     sched::Domain* policy = nullptr; // the active policy's part; nullptr before its first vCPU is attached
     std::uint32_t slot = 0;          // its number in the policy's pool
-    std::uint32_t weight = sched::default_weight;
-    std::uint32_t cap = 0;
-    bool has_values = false; // of its parameters, else the policy's defaults
+    std::uint32_t weight = 0;        // relative share
+    std::uint32_t cap = 0;           // per cent of one pCPU, 0 for none
+    bool has_values = false;         // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
 };
 

@@ -11,6 +11,7 @@
 #include "host/fallbacks.hpp"
 #include "host/schedulable.hpp"
 #include "host/starvation.hpp"
+#include "sched/contract.hpp"
 
 #include <bit>
 
@@ -37,6 +38,7 @@ struct SchedulerKind {
 //   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
 //   void for_each_domain(visit)            visit(Domain&), in order of creation or id
 //   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
+//   std::uint32_t running_vcpus()          how many hold a pCPU
 //   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
 //   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
 //   void forget(void* object, bytes)       the policy has no right to this memory any more
@@ -76,6 +78,8 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
     void charge(Vcpu& vcpu, Nanos amount);
     // Weight or cap of the domain have changed.
     void tune(Domain& domain);
+    // The vCPU is blocked. Bit n: may run on pCPU n; some pCPU is among them.
+    void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
 
     struct Choice {
         Vcpu* vcpu; // nullptr: idle, for at most `slice`
@@ -129,13 +133,13 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
     [[gnu::noinline]] void offer(Vcpu& vcpu);
     void ask_next(VcpuState& state);
     void drop_offers(VcpuState& state) {
-        if (state.offers.is_linked()) [[unlikely]]
+        if (state.offers.is_linked())
             offers_.erase(offers_.iterator_to(state));
     }
 
     StarvationMonitor monitor_;
     std::uint64_t idle_ = 0; // bit n: pCPU n halts, and picks only when asked
-    Offers offers_;          // queued vCPUs for which not every idle pCPU was asked
+    Offers offers_;          // for which not every idle pCPU was asked; some may run by now
 };
 
 } // namespace bulkhead::host

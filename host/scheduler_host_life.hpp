@@ -180,6 +180,13 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
 }
 
 template<class World>
+void SchedulerHost<World>::set_affinity(Vcpu& vcpu, std::uint64_t pcpus) {
+    vcpu.sched.affinity = pcpus;
+    if (vcpu.sched.policy != nullptr)
+        vcpu.sched.policy->affinity = pcpus;
+}
+
+template<class World>
 void SchedulerHost<World>::tune(Domain& domain) {
     DomainState& state = domain.sched;
     if (state.policy == nullptr)

@@ -30,7 +30,6 @@ inline RealTime SchedulerHost<World>::stop(Vcpu& vcpu, sched::Stop why, Nanos ra
     const bool runnable = sched::still_runnable(why);
     state.state = runnable ? RunState::queued : RunState::blocked;
     state.runnable_since = now;
-    monitor_.stopped();
     if (!runnable)
         monitor_.slept();
     const auto called =
@@ -42,7 +41,6 @@ template<class World>
 inline void SchedulerHost<World>::withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::blocked;
-    drop_offers(state);
     monitor_.slept();
     static_cast<void>(
         call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, Nanos{}, now));
@@ -89,7 +87,7 @@ template<class World>
 void SchedulerHost<World>::ask_next(VcpuState& state) {
     const auto left = idle_ & state.affinity & ~state.asked;
     if (left == 0)
-        return offers_.erase(offers_.iterator_to(state)), void();
+        return drop_offers(state);
     for (auto rest = left; rest != 0; rest &= rest - 1)
         if (this->world().is_asked(PcpuId{static_cast<std::uint16_t>(std::countr_zero(rest))}))
             return;
@@ -104,7 +102,10 @@ inline void SchedulerHost<World>::idles(PcpuId pcpu) {
     for (auto at = offers_.begin(); at != offers_.end();) {
         VcpuState& state = *at++;
         state.asked |= bit(pcpu);
-        ask_next(state);
+        if (state.state == RunState::queued)
+            ask_next(state);
+        else
+            drop_offers(state);
     }
 }
 
@@ -113,7 +114,7 @@ inline void SchedulerHost<World>::idles(PcpuId pcpu) {
 template<class World>
 inline typename World::Vcpu* SchedulerHost<World>::chosen(const sched::Decision& answer, PcpuId where) {
     const auto slot = this->active().pools[SchedulerKind::vcpus].index_of(answer.vcpu);
-    Vcpu* vcpu = slot ? this->world().vcpu_in_slot(*slot) : nullptr;
+    Vcpu* vcpu = this->world().vcpu_in_slot(slot);
     if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued)
         return nullptr;
     if ((vcpu->sched.affinity & bit(where)) == 0)
@@ -127,7 +128,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
     if (answer.vcpu == nullptr)
         return "idle for less than the least slice";
     const auto slot = this->active().pools[SchedulerKind::vcpus].index_of(answer.vcpu);
-    const Vcpu* vcpu = slot ? this->world().vcpu_in_slot(*slot) : nullptr;
+    const Vcpu* vcpu = this->world().vcpu_in_slot(slot);
     if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu)
         return "not a vCPU, or one that is gone";
     if (vcpu->sched.state == RunState::running)
@@ -142,7 +143,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 template<class World>
 inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
-    if (!monitor_.idling_is_suspect() || this->is_built_in()) [[likely]]
+    if (!monitor_.idling_is_suspect(this->world().running_vcpus()) || this->is_built_in()) [[likely]]
         return sched::Decision::until_kicked;
     return longest_idle_beside_waiting(where, now);
 }
@@ -193,9 +194,7 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
             choice.at = this->world().now();
         }
         if (choice.vcpu != nullptr) {
-            VcpuState& state = choice.vcpu->sched;
-            state.policy->last_pcpu = pcpu.id;
-            drop_offers(state);
+            choice.vcpu->sched.policy->last_pcpu = pcpu.id;
             monitor_.runs(choice.slice);
         }
         return choice;

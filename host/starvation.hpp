@@ -25,17 +25,17 @@ class StarvationMonitor {
     void woke() { able_.store(able() + 1, std::memory_order_relaxed); }
     void slept() { able_.store(able() - 1, std::memory_order_relaxed); }
     void runs(Nanos slice) {
-        ++running_;
         if (slice > longest_slice_) [[unlikely]]
             longest_slice_ = slice;
     }
-    void stopped() { --running_; }
 
     // How many vCPUs are queued or running. Changed under the host's lock; without it the answer may be a
     // little old.
     [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
-    // An idle answer needs a look at the waiting vCPUs.
-    [[nodiscard]] bool idling_is_suspect() const { return able() > running_ && !may_idle_; }
+    // `running` vCPUs hold a pCPU: an idle answer needs a look at those that wait.
+    [[nodiscard]] bool idling_is_suspect(std::uint32_t running) const {
+        return able() > running && !may_idle_;
+    }
     // A vCPU that waits for longer is starved: patience, and a turn of every other vCPU, as long as the
     // longest slice so far.
     [[nodiscard]] Nanos bound() const {
@@ -43,7 +43,7 @@ class StarvationMonitor {
     }
 
   private:
-    std::uint32_t vcpus_ = 0, running_ = 0;
+    std::uint32_t vcpus_ = 0;
     std::atomic<std::uint32_t> able_ = 0;
     Nanos longest_slice_; // of those that the active policy has given
     bool may_idle_ = false;

@@ -75,7 +75,14 @@ inline Core& SchedulerWorld::pcpu(PcpuId id) const { return machine->cores_[id.v
 inline Vcpu* SchedulerWorld::vcpu_in_slot(std::uint32_t slot) const {
     return slot < machine->by_slot_.size() ? machine->by_slot_[slot] : nullptr;
 }
+inline void SchedulerWorld::serves() const { machine->guard_.count_service(); }
 inline landmark::PolicyReport& SchedulerWorld::report() const { return machine->report_; }
+inline std::uint32_t SchedulerWorld::running_vcpus() const {
+    std::uint32_t running = 0;
+    for (const Core& core : machine->cores_)
+        running += core.current != nullptr ? 1 : 0;
+    return running;
+}
 inline void SchedulerWorld::request_dispatch(PcpuId pcpu) const { machine->poke(pcpu); }
 inline bool SchedulerWorld::is_asked(PcpuId pcpu) const {
     return machine->cores_[pcpu.value()].need_dispatch;
@@ -97,18 +104,28 @@ inline void SchedulerWorld::count(sched::Hook hook, Nanos) const {
 }
 
 // What a hook takes comes from the cost model; the computer's own clock is never read.
+// A hook that runs over its budget ends when that is used up. Policies in Python and the fallback are called
+// without the guard.
 template<class Return, class... Formal, class... Actual>
 [[gnu::always_inline]] inline host::Outcome<Return>
-SchedulerWorld::call(const Policy&, Nanos, sched::Hook hook, RealTime start, Return (*function)(Formal...),
-                     Actual&&... actual) const {
-    const RealTime end = start + machine->hook_times_[static_cast<std::size_t>(hook)];
-    host::Outcome<Return> outcome{plugin::Fault::none, end, {}};
+SchedulerWorld::call(const Policy&, Nanos budget, sched::Hook hook, RealTime start,
+                     Return (*function)(Formal...), Actual&&... actual) const {
+    host::Outcome<Return> outcome;
+    outcome.end = start + machine->hook_times_[static_cast<std::size_t>(hook)];
+    if (machine->guarded_) [[likely]] {
+        const auto called = machine->guard_.call(function, actual...);
+        outcome.fault = called.fault;
+        if (called.fault == plugin::Fault::over_budget) [[unlikely]]
+            outcome.end = start + budget;
+        if constexpr (!std::is_void_v<Return>)
+            outcome.answer = called.answer;
+        return outcome;
+    }
     if constexpr (std::is_void_v<Return>)
         function(actual...);
     else
         outcome.answer = function(actual...);
-    if (machine->complaint_ != plugin::Fault::none) [[unlikely]]
-        outcome.fault = std::exchange(machine->complaint_, plugin::Fault::none);
+    outcome.fault = std::exchange(machine->complaint_, plugin::Fault::none);
     return outcome;
 }
 

@@ -29,7 +29,7 @@ void RingWorld::done(const Ring& ring, const host::RequestFields& request, Nanos
 BlockDevice::BlockDevice(const Policy& policy, const Options& options)
     : ground_{options.seed, options.eject}, drive_{options.disk}, first_{policy.descriptor},
       host_{RingWorld{{&ground_}, this}} {
-    const Guard::Scope looping_is_noticed;
+    const Guard::Scope loops_end;
     host_.start(policy, policy.values.data());
 }
 

@@ -1,5 +1,5 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
-// decides. The order of steps and what each bills to whom are those of hv/core/dispatch.cpp.
+// decides. The order of steps and what each bills to whom are those of hv/dispatch/dispatch.cpp.
 #include "sim/accounts.hpp"
 
 #include <algorithm>
@@ -33,6 +33,7 @@ inline Core& Machine::next_core() {
 }
 
 bool Machine::run_until(RealTime end, std::uint64_t events) {
+    const Guard::Scope loops_end;
     for (std::uint64_t done = 0; !ended_; ++done) {
         Core& next = next_core();
         if (next.next > end)

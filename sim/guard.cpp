@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #ifdef BULKHEAD_GUARD_SANITIZED
-#include <algorithm>
-#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -34,7 +32,7 @@ std::mutex changing_stacks;
 [[noreturn]] void fail(const char* what) { throw std::system_error{errno, std::generic_category(), what}; }
 
 // zone | stack | a page that stops what runs over the top.
-guard::Stack& map_stack(guard::State& owner) {
+guard::Stack& map_stack() {
     constexpr auto whole = zone_bytes + Guard::stack_bytes + page_bytes;
     void* memory =
         ::mmap(nullptr, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -49,8 +47,12 @@ guard::Stack& map_stack(guard::State& owner) {
     }
     ::madvise(bottom, Guard::stack_bytes, MADV_NOHUGEPAGE); // few policies use more than a page of it
     const auto start = reinterpret_cast<std::uint64_t>(memory);
-    return *new guard::Stack{start, start + zone_bytes, start + zone_bytes + Guard::stack_bytes, &owner,
-                             stacks.load(std::memory_order_relaxed)};
+    auto& made = *new guard::Stack{};
+    made.zone = start;
+    made.bottom = start + zone_bytes;
+    made.top = made.bottom + Guard::stack_bytes;
+    made.next = stacks.load(std::memory_order_relaxed);
+    return made;
 }
 
 // One object that the dynamic linker knows; ends the search at the one that holds `inside`.
@@ -80,6 +82,27 @@ int look_into(dl_phdr_info* object, std::size_t, void* data) {
     return holds ? 1 : 0;
 }
 
+// A stack for one guard alone.
+guard::Stack& take_stack() {
+    const std::scoped_lock lock{changing_stacks};
+    for (auto* stack = stacks.load(std::memory_order_relaxed); stack != nullptr; stack = stack->next)
+        if (!stack->taken.exchange(true, std::memory_order_acquire))
+            return *stack;
+    auto& mapped = map_stack();
+    mapped.taken.store(true, std::memory_order_relaxed);
+    stacks.store(&mapped, std::memory_order_release);
+    return mapped;
+}
+
+// The pages that deep recursion has touched go back; the few at the top are soon used again.
+void give_stack(guard::Stack& stack) {
+    constexpr auto kept = 16 * page_bytes;
+    ::madvise(reinterpret_cast<void*>(stack.bottom), Guard::stack_bytes - kept, MADV_DONTNEED);
+    stack.rsp = 0;
+    stack.text = {};
+    stack.taken.store(false, std::memory_order_release);
+}
+
 } // namespace
 
 TextRange text_of_object(const void* inside) {
@@ -91,77 +114,45 @@ TextRange text_of_object(const void* inside) {
 
 namespace guard {
 
-Stack& take_stack(State& owner) {
-    const std::scoped_lock lock{changing_stacks};
-    for (Stack* stack = stacks.load(std::memory_order_relaxed); stack != nullptr; stack = stack->next)
-        if (stack->owner.load(std::memory_order_relaxed) == nullptr) {
-            stack->owner.store(&owner, std::memory_order_release);
-            return *stack;
-        }
-    Stack& mapped = map_stack(owner);
-    stacks.store(&mapped, std::memory_order_release);
-    return mapped;
-}
-
-// The pages that deep recursion has touched go back; the few at the top are soon used again.
-void give_stack(Stack& stack) {
-    constexpr auto kept = 16 * page_bytes;
-    ::madvise(reinterpret_cast<void*>(stack.bottom), Guard::stack_bytes - kept, MADV_DONTNEED);
-    stack.owner.store(nullptr, std::memory_order_release);
-}
-
-State* find_state(std::uint64_t rsp) {
-    for (Stack* stack = stacks.load(std::memory_order_acquire); stack != nullptr; stack = stack->next)
-        if (rsp >= stack->zone && rsp <= stack->top)
-            return stack->owner.load(std::memory_order_acquire);
-    return nullptr;
-}
+Stack* all_stacks() { return stacks.load(std::memory_order_acquire); }
 
 #ifdef BULKHEAD_GUARD_SANITIZED
 // Both annotations at once, on the stack that is left: between them and the switch nothing is thrown.
-void enter_stack(State& state) {
-    ::__sanitizer_start_switch_fiber(&state.host_fake_stack, reinterpret_cast<const void*>(state.bottom),
-                                     state.top - state.bottom);
-    ::__sanitizer_finish_switch_fiber(nullptr, &state.host_bottom, &state.host_size);
+void enter_stack(Stack& stack) {
+    ::__sanitizer_start_switch_fiber(&stack.host_fake_stack, reinterpret_cast<const void*>(stack.bottom),
+                                     stack.top - stack.bottom);
+    ::__sanitizer_finish_switch_fiber(nullptr, &stack.host_bottom, &stack.host_size);
 }
 
-// Frames that were abandoned have left their red zones behind.
-void leave_stack(State& state) {
-    ::__sanitizer_start_switch_fiber(nullptr, state.host_bottom, state.host_size);
-    ::__sanitizer_finish_switch_fiber(state.host_fake_stack, nullptr, nullptr);
-    if (const auto lowest = std::exchange(state.abandoned_at, 0); lowest != 0) {
-        const auto from = std::max(lowest, state.bottom);
-        ::__asan_unpoison_memory_region(reinterpret_cast<const void*>(from), state.top - from);
-    }
+// A call is abandoned in its text, which is not instrumented, or by a function that does not return: there
+// the compiler has the red zones of the whole stack lifted. So nothing is left of them here.
+void leave_stack(Stack& stack) {
+    ::__sanitizer_start_switch_fiber(nullptr, stack.host_bottom, stack.host_size);
+    ::__sanitizer_finish_switch_fiber(stack.host_fake_stack, nullptr, nullptr);
 }
 #endif
 
 } // namespace guard
 
-Guard::Guard() : stack_{guard::take_stack(state_)} {
-    state_.bottom = stack_.bottom;
-    state_.top = stack_.top;
+Guard::Guard() : stack_{take_stack()} {
     try {
         guard::prepare_thread();
     } catch (...) {
-        guard::give_stack(stack_);
+        give_stack(stack_);
         throw;
     }
 }
 
-Guard::~Guard() { guard::give_stack(stack_); }
+Guard::~Guard() { give_stack(stack_); }
 
 void Guard::abandon(plugin::Fault fault) {
-    state_.progress.fault = fault;
-#ifdef BULKHEAD_GUARD_SANITIZED
-    state_.abandoned_at = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) - page_bytes;
-#endif
+    stack_.progress.fault = fault;
     asm volatile("mov 16(%0), %%rax\n\t"
                  "mov 8(%0), %%rbp\n\t"
                  "mov (%0), %%rsp\n\t"
                  "jmp *%%rax"
                  :
-                 : "d"(&state_)
+                 : "d"(&stack_)
                  : "rax", "memory");
     __builtin_unreachable();
 }
@@ -169,10 +160,10 @@ void Guard::abandon(plugin::Fault fault) {
 // A service may also be asked for from outside a call, by a policy in Python; then nothing is to be
 // abandoned.
 void Guard::refuse_service(std::uint64_t room) {
-    const bool inside = room <= state_.top - state_.bottom;
+    const bool inside = room <= stack_.top - stack_.bottom;
     const auto fault =
-        state_.progress.services > most_services ? plugin::Fault::over_budget : plugin::Fault::trapped;
-    if (inside && !state_.text.empty())
+        stack_.progress.services > most_services ? plugin::Fault::over_budget : plugin::Fault::trapped;
+    if (inside && !stack_.text.empty())
         abandon(fault);
     if (fault == plugin::Fault::over_budget)
         complain(fault);

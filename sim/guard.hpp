@@ -1,11 +1,12 @@
-// Calling into a policy so that nothing it does ends the process: a fault in its text, a stack used up, or a
+// Calls a policy so that nothing it does ends the process: a fault in its text, a stack used up, or a
 // loop without end brings the thread back here. Each guard has a stack of its own, and a signal that
-// interrupts it finds the guard from the stack pointer. A fault in anybody else's code is never swallowed.
+// interrupts it finds the guard from the stack pointer. A fault in any other code is never swallowed.
 #pragma once
 
 #include "abi/plugin.hpp"
 #include "plugin/registers.hpp"
 
+#include <atomic>
 #include <type_traits>
 #include <utility>
 
@@ -33,39 +34,40 @@ struct TextRange {
 
 namespace guard {
 
-struct Stack; // a mapping, and the guard that has it
-
-// What a signal handler needs to know of a guard.
-struct State {
+// A stack, and the state of the call on it, for signal handlers. It is never unmapped nor freed, only handed
+// to another guard, so that handlers can walk the list of all stacks at any time.
+struct alignas(64) Stack {
     // Where the interrupted host is: written by each call, in the order that its assembly knows.
     std::uint64_t rsp, rbp, resume;
-    std::uint64_t top; // of the guard's stack
+    std::uint64_t top; // multiple of 16
     // Of one call; zeroed by one store at its start.
     struct Progress {
         plugin::Fault fault;
         std::uint16_t services; // that the policy asked for
         std::uint16_t ticks;    // of the timer, while the call was in progress
     } progress;
-    TextRange text;
+    TextRange text; // whose faults are contained
     std::uint64_t bottom;
+    std::uint64_t zone; // no access from here to the bottom
+    std::atomic<bool> taken;
+    Stack* next;
 #ifdef BULKHEAD_GUARD_SANITIZED
-    std::uint64_t abandoned_at; // lowest stack pointer of a call that was abandoned; 0: none was
     void* host_fake_stack;
     const void* host_bottom;
     std::size_t host_size;
 #endif
 };
-static_assert(__builtin_offsetof(State, rsp) == 0 && __builtin_offsetof(State, rbp) == 8 &&
-              __builtin_offsetof(State, resume) == 16 && __builtin_offsetof(State, top) == 24 &&
-              sizeof(State::Progress) == 8);
+static_assert(__builtin_offsetof(Stack, rsp) == 0 && __builtin_offsetof(Stack, rbp) == 8 &&
+              __builtin_offsetof(Stack, resume) == 16 && __builtin_offsetof(Stack, top) == 24 &&
+              sizeof(Stack::Progress) == 8);
 
 #ifdef BULKHEAD_GUARD_SANITIZED
-// Tells AddressSanitizer on which stack the thread is, for exceptions and reports.
-void enter_stack(State& state);
-void leave_stack(State& state);
+// Tell AddressSanitizer which stack the thread is on, for exceptions and reports.
+void enter_stack(Stack& stack);
+void leave_stack(Stack& stack);
 #else
-inline void enter_stack(State&) {}
-inline void leave_stack(State&) {}
+inline void enter_stack(Stack&) {}
+inline void leave_stack(Stack&) {}
 #endif
 
 #ifdef __AVX512F__
@@ -80,35 +82,35 @@ inline void leave_stack(State&) {}
 // rbp, so that these two are the whole way back: a handler resumes at `resume` with both. Operands are
 // registers, because rsp means another stack in between; nothing is pushed on the host's, whose red zone
 // stays whole.
-[[gnu::always_inline]] inline plugin::Returned call_on_stack(State& state, std::uint64_t a, std::uint64_t b,
+[[gnu::always_inline]] inline plugin::Returned call_on_stack(Stack& stack, std::uint64_t a, std::uint64_t b,
                                                              std::uint64_t c, std::uint64_t d,
                                                              std::uint64_t e, const void* function) {
     register std::uint64_t fifth asm("r8") = e;
-    register State* guard asm("r9") = &state;
+    register Stack* guard asm("r9") = &stack;
     std::uint64_t rax, rdx;
-    asm volatile(
-        "lea 1f(%%rip), %%rbx\n\t"
-        "mov %%rsp, (%[guard])\n\t"
-        "mov %%rbp, 8(%[guard])\n\t"
-        "mov %%rbx, 16(%[guard])\n\t"
-        "mov %%rsp, %%rbx\n\t"
-        "mov 24(%[guard]), %%rsp\n\t"
-        "call *%%rax\n\t"
-        "mov %%rbx, %%rsp\n"
-        "1:"
-        : "=a"(rax), "=d"(rdx), "+D"(a), "+S"(b), "+c"(d), "+r"(fifth), [guard] "+r"(guard)
-        : "0"(function), "1"(c)
-        : "rbx", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "st", "st(1)", "st(2)", "st(3)",
-          "st(4)", "st(5)", "st(6)", "st(7)", BULKHEAD_WIDE_REGISTERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
-          "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    asm volatile("lea 1f(%%rip), %%rbx\n\t"
+                 "mov %%rsp, (%[guard])\n\t"
+                 "mov %%rbp, 8(%[guard])\n\t"
+                 "mov %%rbx, 16(%[guard])\n\t"
+                 "mov %%rsp, %%rbx\n\t"
+                 "mov 24(%[guard]), %%rsp\n\t"
+                 "call *%%rax\n\t"
+                 "mov %%rbx, %%rsp\n"
+                 "1:"
+                 : "=a"(rax), "=d"(rdx), "+D"(a), "+S"(b), "+c"(d), "+r"(fifth), [guard] "+r"(guard)
+                 : "0"(function), "1"(c)
+                 : "rbx", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "st", "st(1)", "st(2)",
+                   "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", BULKHEAD_WIDE_REGISTERS "xmm0", "xmm1",
+                   "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+                   "xmm13", "xmm14", "xmm15");
     return {rax, rdx};
 }
 #undef BULKHEAD_WIDE_REGISTERS
 
 template<class... Formal, class... Actual, std::size_t... Unused>
-[[gnu::always_inline]] inline plugin::Returned call(State& state, void (*function)(),
+[[gnu::always_inline]] inline plugin::Returned call(Stack& stack, void (*function)(),
                                                     std::index_sequence<Unused...>, Actual&... actual) {
-    return call_on_stack(state, plugin::in_register<Formal>(actual)...,
+    return call_on_stack(stack, plugin::in_register<Formal>(actual)...,
                          (static_cast<void>(Unused), std::uint64_t{0})...,
                          reinterpret_cast<const void*>(function));
 }
@@ -118,7 +120,7 @@ template<class... Formal, class... Actual, std::size_t... Unused>
 class Guard {
   public:
     struct NoAnswer {};
-    // What a call left. The answer means nothing if there was a fault.
+    // The result of a call. The answer means nothing beside a fault.
     template<class Return>
     struct Outcome {
         using Answer = std::conditional_t<std::is_void_v<Return>, NoAnswer, Return>;
@@ -126,9 +128,9 @@ class Guard {
         [[no_unique_address]] Answer answer;
     };
 
-    // A call that asks for more is taken for a loop without end.
+    // A call that asks for more services is taken for a loop without end.
     static constexpr std::uint16_t most_services = 10'000;
-    // Of the guard's stack; a service finds at least the second of these.
+    // Size of the guard's stack, and of the part of it that every service finds free.
     static constexpr std::uint64_t stack_bytes = 8 << 20, room_for_services = 256 << 10;
 
     // Throws std::system_error if no stack can be mapped or no handler installed. The thread that makes a
@@ -139,8 +141,8 @@ class Guard {
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
 
-    // Whose code the next calls run; it must stay mapped.
-    void watch(TextRange text) { state_.text = text; }
+    // The code that the next calls run; it must stay mapped during them.
+    void watch(TextRange text) { stack_.text = text; }
 
     // Calls function(actual...). Must not be called from inside a call of the same guard; no exception may
     // leave the function.
@@ -148,17 +150,17 @@ class Guard {
     [[nodiscard, gnu::always_inline]] inline Outcome<Return> call(Return (*function)(Formal...),
                                                                   Actual&&... actual) {
         static_assert(sizeof...(Formal) <= 5 && sizeof...(Formal) == sizeof...(Actual));
-        state_.progress = {};
-        guard::enter_stack(state_);
+        stack_.progress = {};
+        guard::enter_stack(stack_);
         [[maybe_unused]] const auto returned =
-            guard::call<Formal...>(state_, reinterpret_cast<void (*)()>(function),
+            guard::call<Formal...>(stack_, reinterpret_cast<void (*)()>(function),
                                    std::make_index_sequence<5 - sizeof...(Formal)>{}, actual...);
-        guard::leave_stack(state_);
+        guard::leave_stack(stack_);
         if constexpr (std::is_void_v<Return>) {
-            return {state_.progress.fault, {}};
+            return {stack_.progress.fault, {}};
         } else {
-            if (state_.progress.fault != plugin::Fault::none) [[unlikely]]
-                return {state_.progress.fault, {}};
+            if (stack_.progress.fault != plugin::Fault::none) [[unlikely]]
+                return {stack_.progress.fault, {}};
             return {plugin::Fault::none, plugin::from_registers<Return>(returned)};
         }
     }
@@ -166,8 +168,8 @@ class Guard {
     // For services, inside a call. The call returns with this fault (the first, if there are several) when it
     // ends.
     void complain(plugin::Fault fault) {
-        if (state_.progress.fault == plugin::Fault::none)
-            state_.progress.fault = fault;
+        if (stack_.progress.fault == plugin::Fault::none)
+            stack_.progress.fault = fault;
     }
     // The call ends here and now with this fault. No frame with something to destroy may stand between, and
     // the watched text must not be empty: the frames of a Python interpreter have.
@@ -176,8 +178,8 @@ class Guard {
     // ever, or that has used its stack up. A loop over services ends at the same one in every run, wherever
     // it runs.
     void count_service() {
-        const auto room = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) - state_.bottom;
-        if (++state_.progress.services > most_services || room < room_for_services) [[unlikely]]
+        const auto room = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) - stack_.bottom;
+        if (++stack_.progress.services > most_services || room < room_for_services) [[unlikely]]
             refuse_service(room);
     }
 
@@ -195,7 +197,6 @@ class Guard {
   private:
     void refuse_service(std::uint64_t room);
 
-    guard::State state_{};
     guard::Stack& stack_;
 };
 

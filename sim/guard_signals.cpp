@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <mutex>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <system_error>
 #include <ucontext.h>
@@ -19,7 +20,7 @@ constexpr std::size_t alternate_bytes = 64 << 10;
 // Flags that a policy may have left: trap, direction, alignment check.
 constexpr greg_t left_flags = 0x100 | 0x400 | 0x40000;
 
-// What happened to a signal before the guard came. Python's faulthandler and AddressSanitizer are met here.
+// A signal and its former action, for instance that of Python's faulthandler or of AddressSanitizer.
 struct Chained {
     int number;
     struct sigaction former;
@@ -33,28 +34,51 @@ std::array<Chained, 5> faults{{{SIGSEGV, {}, false},
 std::mutex installing;
 int ticks = 0; // the signal's number, once chosen
 
+// The stack that the operating system gave to this thread.
+struct Bounds {
+    std::uint64_t low = 0, high = 0;
+    [[nodiscard]] bool contain(std::uint64_t rsp) const { return rsp >= low && rsp <= high; }
+};
+thread_local Bounds own_stack;
+
+// The call that was interrupted, or nullptr. A policy that has lost its stack pointer is still in its text:
+// then it is the call that this thread has made of that text, unless there are several.
+Stack* stack_of_call(const gregset_t& registers) {
+    const auto rsp = static_cast<std::uint64_t>(registers[REG_RSP]);
+    const auto rip = static_cast<std::uint64_t>(registers[REG_RIP]);
+    for (Stack* stack = all_stacks(); stack != nullptr; stack = stack->next)
+        if (rsp >= stack->zone && rsp <= stack->top)
+            return stack->taken.load(std::memory_order_relaxed) ? stack : nullptr;
+    Stack* found = nullptr;
+    for (Stack* stack = all_stacks(); stack != nullptr; stack = stack->next)
+        if (stack->text.contains(rip) && own_stack.contain(stack->rsp)) {
+            if (found != nullptr)
+                return nullptr;
+            found = stack;
+        }
+    return found;
+}
+
 // The interrupted thread goes on after its call, with this fault. The mask is restored with the registers.
-void leave_call(gregset_t& registers, State& state, plugin::Fault fault) {
-#ifdef BULKHEAD_GUARD_SANITIZED
-    state.abandoned_at = static_cast<std::uint64_t>(registers[REG_RSP]);
-#endif
-    state.progress.fault = fault;
-    registers[REG_RIP] = static_cast<greg_t>(state.resume);
-    registers[REG_RSP] = static_cast<greg_t>(state.rsp);
-    registers[REG_RBP] = static_cast<greg_t>(state.rbp);
+void leave_call(gregset_t& registers, Stack& stack, plugin::Fault fault) {
+    stack.progress.fault = fault;
+    registers[REG_RIP] = static_cast<greg_t>(stack.resume);
+    registers[REG_RSP] = static_cast<greg_t>(stack.rsp);
+    registers[REG_RBP] = static_cast<greg_t>(stack.rbp);
     registers[REG_EFL] &= ~left_flags;
 }
 
-// In its own text, or wherever it has jumped to; a fault in a service that it called is the host's. A
-// breakpoint is reported behind its instruction.
-bool is_policys(const siginfo_t& info, std::uint64_t rip, const State& state) {
-    if (info.si_code <= 0 || state.text.empty()) // sent by a process, not by the processor
+// A fault is the policy's in its text, and where it has jumped to data. In a service that it called the fault
+// is the host's. A breakpoint is reported behind its instruction.
+bool is_policys(const siginfo_t& info, std::uint64_t rip, const Stack& stack) {
+    if (info.si_code <= 0 || stack.text.empty()) // sent by a process, not by the processor
         return false;
-    return state.text.contains(rip) || (info.si_signo == SIGTRAP && state.text.contains(rip - 1)) ||
+    return stack.text.contains(rip) || (info.si_signo == SIGTRAP && stack.text.contains(rip - 1)) ||
            (info.si_signo == SIGSEGV && reinterpret_cast<std::uint64_t>(info.si_addr) == rip);
 }
 
-// A fault happens again once the handler returns; what is not one must be sent again.
+// A fault happens again once the handler returns. A breakpoint, or a signal that was sent, must be sent
+// again.
 void let_it_end(const siginfo_t& info) {
     struct sigaction standard{};
     standard.sa_handler = SIG_DFL;
@@ -63,8 +87,8 @@ void let_it_end(const siginfo_t& info) {
         ::raise(info.si_signo);
 }
 
-// Some handlers (faulthandler) report a fault and raise its signal again for whoever was before them. If that
-// comes back here, it has gone round.
+// Some handlers (faulthandler) report a fault and raise its signal again for the handler before them. A
+// signal that comes back here in this way ends the process.
 void pass_on(Chained& chained, siginfo_t* info, void* context) {
     const bool sent = info->si_code <= 0;
     const struct sigaction& former = chained.former;
@@ -82,9 +106,9 @@ void pass_on(Chained& chained, siginfo_t* info, void* context) {
 void on_fault(int number, siginfo_t* info, void* context) {
     const int error = errno;
     auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
-    State* state = find_state(static_cast<std::uint64_t>(registers[REG_RSP]));
-    if (state != nullptr && is_policys(*info, static_cast<std::uint64_t>(registers[REG_RIP]), *state))
-        leave_call(registers, *state, plugin::Fault::trapped);
+    Stack* stack = stack_of_call(registers);
+    if (stack != nullptr && is_policys(*info, static_cast<std::uint64_t>(registers[REG_RIP]), *stack))
+        leave_call(registers, *stack, plugin::Fault::trapped);
     else
         for (Chained& chained : faults)
             if (chained.number == number)
@@ -94,14 +118,14 @@ void on_fault(int number, siginfo_t* info, void* context) {
 
 void on_tick(int, siginfo_t* info, void* context) {
     auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
-    State* state = find_state(static_cast<std::uint64_t>(registers[REG_RSP]));
-    if (info->si_code != SI_TIMER || state == nullptr)
+    Stack* stack = stack_of_call(registers);
+    if (info->si_code != SI_TIMER || stack == nullptr)
         return;
-    if (state->progress.ticks < patience)
-        ++state->progress.ticks;
-    if (state->progress.ticks == patience &&
-        state->text.contains(static_cast<std::uint64_t>(registers[REG_RIP])))
-        leave_call(registers, *state, plugin::Fault::over_budget);
+    if (stack->progress.ticks < patience)
+        ++stack->progress.ticks;
+    if (stack->progress.ticks == patience &&
+        stack->text.contains(static_cast<std::uint64_t>(registers[REG_RIP])))
+        leave_call(registers, *stack, plugin::Fault::over_budget);
 }
 
 struct sigaction action_of(void (*handler)(int, siginfo_t*, void*), int flags) {
@@ -114,7 +138,7 @@ struct sigaction action_of(void (*handler)(int, siginfo_t*, void*), int flags) {
     return action;
 }
 
-// One that nobody uses.
+// The highest real-time signal with no handler yet.
 int choose_tick_signal() {
     for (int number = SIGRTMAX; number >= SIGRTMIN; --number) {
         struct sigaction now{};
@@ -125,7 +149,7 @@ int choose_tick_signal() {
     throw std::system_error{EBUSY, std::generic_category(), "no real-time signal is free for the simulator"};
 }
 
-// Again whenever another handler has been put before ours.
+// Installs them again where another handler has been put before ours since.
 void install_handlers() {
     const std::scoped_lock lock{installing};
     if (ticks == 0) {
@@ -145,7 +169,19 @@ void install_handlers() {
     }
 }
 
-// A stack that handlers run on when the interrupted one is used up. If the thread has one, it serves.
+// Unknown, if the system does not tell: empty.
+Bounds find_own_stack() {
+    pthread_attr_t attributes;
+    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0)
+        return {};
+    void* low = nullptr;
+    std::size_t size = 0;
+    ::pthread_attr_getstack(&attributes, &low, &size);
+    ::pthread_attr_destroy(&attributes);
+    return {reinterpret_cast<std::uint64_t>(low), reinterpret_cast<std::uint64_t>(low) + size};
+}
+
+// A stack that handlers run on when the interrupted one is used up. A thread that has one keeps it.
 class AlternateStack {
   public:
     AlternateStack() {
@@ -180,6 +216,8 @@ class AlternateStack {
 
 void prepare_thread() {
     static thread_local const AlternateStack alternate;
+    if (own_stack.high == 0)
+        own_stack = find_own_stack();
     install_handlers();
 }
 

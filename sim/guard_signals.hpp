@@ -4,23 +4,10 @@
 
 #include "sim/guard.hpp"
 
-#include <atomic>
-
 namespace bulkhead::sim::guard {
 
-// A guard's stack, with an inaccessible zone below it. It is never unmapped, only handed to another guard, so
-// that handlers can walk the list at any time.
-struct Stack {
-    std::uint64_t zone, bottom, top;
-    std::atomic<State*> owner;
-    Stack* next;
-};
-
-// A stack for `owner`, alone. Throws std::system_error.
-[[nodiscard]] Stack& take_stack(State& owner);
-void give_stack(Stack& stack);
-// The guard on whose stack this pointer is, or nullptr. Called by handlers.
-[[nodiscard]] State* find_state(std::uint64_t rsp);
+// All stacks, taken or not. Called by handlers.
+[[nodiscard]] Stack* all_stacks();
 
 // Makes faults and ticks of this thread reach the handlers. Throws std::system_error.
 void prepare_thread();

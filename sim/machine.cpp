@@ -20,6 +20,7 @@ Machine::Machine(Policy policy, const Options& options)
     : options_{options}, recorder_{options.pcpus, options.trace_groups, options.trace_records},
       random_{options.seed}, policy_memory_{2 * regions_of_set * host::region_bytes},
       host_{SchedulerWorld{this}}, cores_(options.pcpus) {
+    const Guard::Scope loops_end;
     set_costs(options.costs);
     for (std::size_t i = 0; i < cores_.size(); ++i) {
         cores_[i].id = PcpuId{static_cast<std::uint16_t>(i)};
@@ -86,8 +87,18 @@ void SchedulerWorld::note(std::uint64_t code, std::uint64_t value) const {
 void SchedulerWorld::kick(PcpuId pcpu) const {
     if (pcpu.value() < machine->cores_.size())
         machine->poke(pcpu);
-    else // nothing may be thrown through the plug-in's frames
+    else if (machine->guarded_) // nothing may be thrown through the plug-in's frames
+        machine->guard_.complain(plugin::Fault::wrong_answer);
+    else
         machine->complaint_ = plugin::Fault::wrong_answer;
+}
+
+void SchedulerWorld::changes(const Policy* from, const Policy& to) const {
+    if (from != nullptr && from->retire)
+        from->retire();
+    const TextRange text = text_of_object(to.descriptor);
+    machine->guarded_ = !text.empty();
+    machine->guard_.watch(text);
 }
 
 void SchedulerWorld::takes_over(const Policy& policy) const {

@@ -5,6 +5,7 @@
 #include "abi/landmark.hpp"
 #include "sim/address_range.hpp"
 #include "sim/costs.hpp"
+#include "sim/guard.hpp"
 #include "sim/program.hpp"
 #include "sim/recorder.hpp"
 #include "sim/scheduler_world.hpp"
@@ -212,6 +213,8 @@ class Machine {
     Recorder recorder_;
     std::uint64_t random_;
     AddressRange policy_memory_;
+    Guard guard_;
+    bool guarded_ = false; // the active policy's hooks are
     std::array<Nanos, 9> hook_times_{};           // by sched::Hook, from the costs
     std::array<std::uint64_t, 9> hooks_called_{}; // by sched::Hook, since the costs are these
     host::SchedulerHost<SchedulerWorld> host_;
@@ -229,7 +232,7 @@ class Machine {
     landmark::Exit exit_ = landmark::Exit::time_over;
     landmark::PolicyReport report_{};
     landmark::Stretch longest_{};
-    plugin::Fault complaint_{}; // of a service about the hook that uses it
+    plugin::Fault complaint_{}; // of a service about the hook that uses it, while no guard takes it
 };
 
 } // namespace bulkhead::sim

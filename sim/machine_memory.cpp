@@ -39,7 +39,7 @@ MachineMemory::MachineMemory(const Policy& policy, const Options& options)
         free_[zone].resize(static_cast<std::size_t>(size));
         std::iota(free_[zone].rbegin(), free_[zone].rend(), static_cast<std::uint32_t>(each * zone));
     }
-    const Guard::Scope looping_is_noticed;
+    const Guard::Scope loops_end;
     host_.start(policy, policy.values.data());
 }
 

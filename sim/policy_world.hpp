@@ -34,13 +34,7 @@ struct PolicyGround {
     std::function<void(typename Kind::Hook, plugin::Fault)> on_eject;
 
     Guard guard;
-    const plugin::Descriptor* watched = nullptr; // whose text the guard watches
-    TextRange text;                              // empty: in this program, and called without guard
-    void watch(const plugin::Descriptor& descriptor) {
-        watched = &descriptor;
-        text = text_of_object(&descriptor);
-        guard.watch(text);
-    }
+    bool guarded = false; // the active policy is; one of this program (built in, or in Python) is not
 };
 
 // The world itself, which is copied: `fallback_descriptor` is what takes over from an ejected policy.
@@ -51,21 +45,14 @@ struct PolicyWorld {
 
     PolicyGround<Kind>* ground;
 
-    // Services. The host asks for the time as well; that counts for nothing outside a call.
-    [[nodiscard]] RealTime now() const {
-        ground->guard.count_service();
-        return ground->now;
-    }
-    [[nodiscard]] std::uint64_t random() const {
-        ground->guard.count_service();
-        return host::next_random(ground->random);
-    }
+    [[nodiscard]] RealTime now() const { return ground->now; }
+    [[nodiscard]] std::uint64_t random() const { return host::next_random(ground->random); }
     void note(std::uint64_t code, std::uint64_t value) const {
-        ground->guard.count_service();
         if (ground->on_note)
             ground->on_note(code, value);
     }
-    void kick(PcpuId) const { ground->guard.count_service(); }
+    static void kick(PcpuId) {}
+    void serves() const { ground->guard.count_service(); }
     [[nodiscard]] static std::uint32_t policy_pcpus() { return 0; }
     [[nodiscard]] static bool back_page(std::uint64_t) { return true; } // touching it is enough
     [[nodiscard]] std::uint64_t region(std::uint32_t set, std::uint32_t number) const {
@@ -75,12 +62,10 @@ struct PolicyWorld {
     // A hook that runs over its budget ends when that is used up, in simulated time. Exceptions pass through
     // policies of this program only: those in Python.
     template<class Return, class... Formal, class... Actual>
-    [[nodiscard]] host::Outcome<Return> call(const Policy& policy, Nanos budget, Hook, RealTime start,
+    [[nodiscard]] host::Outcome<Return> call(const Policy&, Nanos budget, Hook, RealTime start,
                                              Return (*function)(Formal...), Actual&&... actual) const {
-        if (policy.descriptor != ground->watched) [[unlikely]]
-            ground->watch(*policy.descriptor);
         host::Outcome<Return> outcome{plugin::Fault::none, start, {}};
-        if (!ground->text.empty()) {
+        if (ground->guarded) {
             const auto called = ground->guard.call(function, actual...);
             outcome.fault = called.fault;
             if (called.fault == plugin::Fault::over_budget)
@@ -100,9 +85,12 @@ struct PolicyWorld {
     [[nodiscard]] static bool is_built_in(const Policy& policy) {
         return policy.descriptor == &fallback_descriptor();
     }
-    static void leaves(const Policy& policy) {
-        if (policy.retire)
-            policy.retire();
+    void changes(const Policy* from, const Policy& to) const {
+        if (from != nullptr && from->retire)
+            from->retire();
+        const TextRange text = text_of_object(to.descriptor);
+        ground->guard.watch(text);
+        ground->guarded = !text.empty();
     }
     static void takes_over(const Policy&) {}
     void ejected(Hook hook, plugin::Fault fault, RealTime at, const char* why) const {

@@ -37,10 +37,8 @@ struct SchedulerWorld {
     [[nodiscard]] static bool is_built_in(const Policy& policy) {
         return policy.descriptor == &host::fallback_scheduler();
     }
-    static void leaves(const Policy& policy) {
-        if (policy.retire)
-            policy.retire();
-    }
+    void changes(const Policy* from, const Policy& to) const;
+    void serves() const;
     void takes_over(const Policy& policy) const;
     void ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why) const;
     [[noreturn]] static void give_up(const char* why) { throw std::logic_error{why}; }
@@ -52,6 +50,7 @@ struct SchedulerWorld {
     void for_each_domain(Visit visit) const;
     template<class Visit>
     static void for_each_vcpu(const Domain& domain, Visit visit);
+    [[nodiscard]] std::uint32_t running_vcpus() const;
     void request_dispatch(PcpuId pcpu) const;
     [[nodiscard]] bool is_asked(PcpuId pcpu) const;
     // A policy that still uses the object will see rubbish.

@@ -151,7 +151,7 @@ void Machine::set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
     pause(vcpu);
     if (vcpu.sched.state == RunState::running) // affinity may change only while it is blocked
         take_off(vcpu, Stop::paused);
-    vcpu.sched.set_affinity(affinity);
+    host_.set_affinity(vcpu, affinity);
     unpause(vcpu);
 }
 

@@ -80,7 +80,7 @@ bool World::will_create() const {
 }
 
 bool World::run(std::uint64_t events) {
-    const Guard::Scope looping_is_noticed;
+    const Guard::Scope loops_end;
     if (!steered_)
         return machine_.run_until(RealTime::never(), events);
     for (; events > 0 && !stopped_; --events)

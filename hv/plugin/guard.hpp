@@ -4,24 +4,17 @@
 #pragma once
 
 #include "abi/plugin.hpp"
+#include "host/outcome.hpp"
 #include "hv/arch/apic.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/registers.hpp"
+#include "hv/base/machine.hpp"
 #include "plugin/registers.hpp"
 
 #include <type_traits>
 #include <utility>
 
 namespace bulkhead::hv {
-
-// What a guarded call left. The answer means nothing if there was a fault.
-struct NoAnswer {};
-template<class Answer>
-struct Outcome {
-    plugin::Fault fault; // none: it returned in time
-    RealTime end;
-    [[no_unique_address]] Answer answer;
-};
 
 namespace guard {
 
@@ -48,7 +41,6 @@ template<class Return, class... Formal, class... Actual>
 [[nodiscard, gnu::always_inline]] inline auto guarded(const TextRange& text, Nanos budget, RealTime start,
                                                       Return (*function)(Formal...), Actual&&... actual) {
     static_assert(sizeof...(Formal) <= 5 && sizeof...(Formal) == sizeof...(Actual));
-    using Answer = std::conditional_t<std::is_void_v<Return>, NoAnswer, Return>;
     auto& self = pcpu();
     auto& guard = self.guard;
     if (self.programmed > start + guard::longest_wait) [[unlikely]]
@@ -59,10 +51,12 @@ template<class Return, class... Formal, class... Actual>
     guard.fault = plugin::Fault::none;
     const auto returned = guard::call<Formal...>(
         reinterpret_cast<void (*)()>(function), std::make_index_sequence<5 - sizeof...(Formal)>{}, actual...);
-    Outcome<Answer> outcome{guard.fault, machine::now(), {}};
+    host::Outcome<Return> outcome;
+    outcome.fault = guard.fault;
+    outcome.end = machine::now();
     if (outcome.fault == plugin::Fault::none) [[likely]] {
         if constexpr (!std::is_void_v<Return>)
-            outcome.answer = plugin::from_registers<Answer>(returned);
+            outcome.answer = plugin::from_registers<Return>(returned);
         if (outcome.end > guard.deadline) [[unlikely]]
             outcome.fault = plugin::Fault::over_budget;
     } else if (outcome.fault == plugin::Fault::wrong_answer && outcome.end > guard.deadline) {

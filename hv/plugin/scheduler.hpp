@@ -1,11 +1,9 @@
-// The hypervisor's side of sched/contract.hpp: keeps the policy's objects, calls its hooks under guard,
-// checks its answers, and replaces it with the built-in fallback when it misbehaves. The dispatcher tells; it
-// never sees a policy's type. Every function is called with the run lock held.
+// The scheduler policy as the dispatcher sees it: it tells what happened to a vCPU and asks which one runs
+// next. Behind it stands host/scheduler_host.hpp. Every function is called with the run lock held.
 #pragma once
 
-#include "abi/plugin.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/vcpu.hpp"
+#include "hv/base/error.hpp"
+#include "hv/domain/vcpu.hpp"
 #include "hv/plugin/loader.hpp"
 #include "sched/contract.hpp"
 
@@ -20,38 +18,30 @@ namespace bulkhead::hv::scheduler {
 void start(const LoadedPlugin* plugin, const std::int64_t* values);
 
 // The same while guests exist: no vCPU runs, and the new policy gets every one of them. If it fails already
-// here the fallback is in charge afterwards.
-void replace(const LoadedPlugin& plugin, const std::int64_t* values);
+// here the fallback is in charge afterwards. If memory is short the former policy stays.
+[[nodiscard]] Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values);
 
-// A vCPU enters and leaves the policy's world. `vcpu.state` must be blocked; attach sets vcpu.policy.
+// What host::SchedulerHost says of the functions of these names.
 [[nodiscard]] Result<> attach(Vcpu& vcpu);
 void detach(Vcpu& vcpu);
-
-// The core has already changed vcpu.state; the policy is told. If it fails here, the fallback starts from the
-// core's states. `now` was read just before; the hook's time counts from then.
 void wake(Vcpu& vcpu, RealTime now);
-RealTime deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now); // it ran; answers the time after
-void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);                  // it was queued
+void start_running(Vcpu& vcpu, PcpuId pcpu);
+RealTime stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
+void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);
 void charge(Vcpu& vcpu, Nanos amount);
-// The policy's idea of where a woken vCPU should run, unchecked.
-[[nodiscard]] PcpuId place(Vcpu& vcpu, RealTime now);
 void tune(Domain& domain);
+void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
+void idles(PcpuId pcpu);
+void resumes(PcpuId pcpu);
+void check_starvation(Domain& domain, RealTime now);
+[[nodiscard]] bool is_alone();
 
 struct Choice {
     Vcpu* vcpu; // nullptr: idle
     Nanos slice;
     RealTime at; // when the policy had answered
 };
-// For this pCPU.
-[[nodiscard]] Choice pick(Pcpu& self, RealTime now);
-
-// Changes when another policy takes over: what the old one answered does not count any more.
-[[nodiscard]] const void* in_charge();
-
-// No vCPU but the one that asks could run. True also without the run lock, but then perhaps a little late.
-[[nodiscard]] bool is_alone();
-
-// Ejects the policy if a vCPU of the domain has waited in the queue for longer than the starvation bound.
-void check_starvation(const Domain& domain, RealTime now);
+// For this pCPU. `before` is the vCPU that has just stopped here, or nullptr.
+[[nodiscard]] Choice pick(Pcpu& self, RealTime now, Vcpu* before);
 
 } // namespace bulkhead::hv::scheduler

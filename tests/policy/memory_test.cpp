@@ -239,7 +239,7 @@ struct Contained {
 class MemoryContained : public testing::TestWithParam<Contained> {};
 
 TEST_P(MemoryContained, IsEjectedAndNothingIsLost) {
-    const sim::Guard::Scope looping_is_noticed;
+    const sim::Guard::Scope loops_end;
     const auto& [mode, hook, fault, late] = GetParam();
     sim::MachineMemory host{named(kind, "chaos", {mode, 20'000}),
                             {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = true}};

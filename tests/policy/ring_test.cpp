@@ -190,7 +190,7 @@ struct Contained {
 class RingContained : public testing::TestWithParam<Contained> {};
 
 TEST_P(RingContained, IsEjectedAndNothingIsLost) {
-    const sim::Guard::Scope looping_is_noticed;
+    const sim::Guard::Scope loops_end;
     const auto& [mode, hook, fault, late] = GetParam();
     std::int64_t at[2] = {};
     for (std::int64_t& ejected_at : at) {

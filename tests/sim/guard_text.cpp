@@ -50,7 +50,7 @@ guard_read_null:
 
     .globl guard_write_text
 guard_write_text:
-    lea guard_write_text(%rip), %rax
+1:  lea 1b(%rip), %rax
     movb $0, (%rax)
     ret
 
@@ -89,22 +89,35 @@ guard_jump_to:
 
     .globl guard_recurse
 guard_recurse:
-    push %rbx
-    call guard_recurse
+1:  push %rbx
+    call 1b
     pop %rbx
     ret
 
+    .globl guard_lose_stack
+guard_lose_stack:
+    mov $64, %esp
+    pop %rbp
+    ret
+
+    .globl guard_loop_without_stack
+guard_loop_without_stack:
+    xor %esp, %esp
+1:  pause
+    jmp 1b
+
     .globl guard_loop
 guard_loop:
-    pause
-    jmp guard_loop
+1:  pause
+    jmp 1b
 
     .globl guard_loop_with_flags
 guard_loop_with_flags:
     pushf
     orl $0x40400, (%rsp)
     popf
-    jmp guard_loop
+1:  pause
+    jmp 1b
 
     .globl guard_lose_registers
 guard_lose_registers:

@@ -32,6 +32,8 @@ void guard_breakpoint();
 void guard_jump_null();
 void guard_jump_to(void* address);
 void guard_recurse();
+void guard_lose_stack(); // its stack pointer is no address any more
+void guard_loop_without_stack();
 void guard_loop();
 void guard_loop_with_flags(); // with the direction and the alignment-check flag set
 void guard_lose_registers();  // overwrites what a function must keep, then faults

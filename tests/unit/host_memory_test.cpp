@@ -182,7 +182,7 @@ TEST_F(Memory, ASwapKeepsFramesAndTellsTheNewPolicyOfEveryDomain) {
     ASSERT_TRUE(host_.replace(large, nullptr));
     EXPECT_EQ(book.known, 0b1001U);
     EXPECT_EQ(machine_.domains[3].memory.has, Frames{200});
-    EXPECT_EQ(ground_.left, 1U);
+    EXPECT_EQ(ground_.changes, 2U);
     EXPECT_EQ(ground_.took_over, 2U);
     audit();
 }

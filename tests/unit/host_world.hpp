@@ -31,7 +31,7 @@ struct Ground {
 
     landmark::PolicyReport report{};
     const char* why = nullptr; // of the last ejection
-    std::uint32_t ejections = 0, forgotten = 0, left = 0, took_over = 0;
+    std::uint32_t ejections = 0, forgotten = 0, changes = 0, took_over = 0;
 };
 
 template<class Kind, const plugin::Descriptor& (*fallback_descriptor)()>
@@ -76,7 +76,8 @@ struct World {
     [[nodiscard]] static bool is_built_in(const Plugin& plugin) {
         return plugin.descriptor == &fallback_descriptor();
     }
-    void leaves(const Plugin&) const { ++ground->left; }
+    void changes(const Plugin*, const Plugin&) const { ++ground->changes; }
+    static void serves() {}
     void takes_over(const Plugin&) const { ++ground->took_over; }
     void ejected(Hook, plugin::Fault, RealTime, const char* why) const {
         ground->why = why;

@@ -1,0 +1,27 @@
+// What the scheduling side keeps of vCPUs and domains: whether they may run, and what the policy was told.
+// Changed with the run lock held.
+#pragma once
+
+#include "abi/types.hpp"
+#include "host/schedulable.hpp"
+
+namespace bulkhead::hv {
+
+using host::RunState;
+
+// The slot selects the descriptor area, too.
+struct SchedulableVcpu : host::VcpuState {
+    // Reasons for and against running.
+    std::uint32_t pause_count; // vCPU-level; the domain has its own
+    bool initialised;          // has a context
+    bool online;               // VCPUOP_up
+    bool waiting;              // its guest asked to block or poll, and no event has come yet
+    RealTime run_since;
+    Nanos other_work; // hypervisor work for others done while this vCPU held the pCPU; not billed to it
+};
+
+struct SchedulableDomain : host::DomainState {
+    std::uint32_t pause_count;
+};
+
+} // namespace bulkhead::hv
