@@ -167,7 +167,7 @@ class Machine {
     void settle(Vcpu& vcpu, RealTime now);
     void bill(Core& core, Domain* domain, std::int64_t cost);
     void bill_guest(Core& core, Vcpu& vcpu, RealTime until);
-    void end_stretch(const Core& core);
+    void end_section(const Core& core);
     // dispatch.cpp
     [[nodiscard]] Core& next_core();
     void advance(Core& core);
@@ -214,15 +214,15 @@ class Machine {
     std::uint64_t random_;
     AddressRange policy_memory_;
     Guard guard_;
-    bool guarded_ = false; // the active policy's hooks are
+    bool guarded_ = false;                        // the active policy's hooks are
     std::array<Nanos, 9> hook_times_{};           // by sched::Hook, from the costs
     std::array<std::uint64_t, 9> hooks_called_{}; // by sched::Hook, since the costs are these
-    host::SchedulerHost<SchedulerWorld> host_;
     std::vector<Core> cores_;
     std::deque<Domain> domains_;
     std::deque<Vcpu> vcpus_;
     std::vector<Vcpu*> by_slot_;
-    std::size_t next_visited_ = 0; // domain whose vCPUs are looked after next
+    host::SchedulerHost<SchedulerWorld> host_; // behind the vCPUs: it goes first
+    std::size_t next_visited_ = 0;             // domain whose vCPUs are looked after next
     Deadline housekeeping_;
     Core* active_ = nullptr; // whose event is being carried out
     RealTime now_{}, policy_now_{};
@@ -231,7 +231,7 @@ class Machine {
     bool ended_ = false;
     landmark::Exit exit_ = landmark::Exit::time_over;
     landmark::PolicyReport report_{};
-    landmark::Stretch longest_{};
+    landmark::NonPreemptibleSection longest_{};
     plugin::Fault complaint_{}; // of a service about the hook that uses it, while no guard takes it
 };
 
