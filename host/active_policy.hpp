@@ -80,8 +80,10 @@ class ActivePolicy {
     }
 
     // Puts the plug-in into the free set and makes that the active one: its object and arena are there,
-    // nothing is constructed. False if memory is short; then the former policy is still the active one.
-    [[nodiscard]] bool install(const Plugin& plugin) {
+    // nothing is constructed. `reserve(Pool*)` gives its pools the memory that they need from the start.
+    // False if memory is short; then the former policy is still the active one.
+    template<class Reserve>
+    [[nodiscard]] bool install(const Plugin& plugin, Reserve reserve) {
         const std::uint32_t number = active_ == &sets_[0] ? 1 : 0;
         Set& set = sets_[number];
         set.plugin = plugin;
@@ -93,7 +95,7 @@ class ActivePolicy {
                                Kind::is_array(i));
         set.arena.start(world_.region(number, Kind::pools));
         set.object = set.arena.allocate(world_, plugin.descriptor->policy_bytes, object_alignment);
-        if (set.object == nullptr)
+        if (set.object == nullptr || !reserve(set.pools))
             return false;
         world_.changes(active_ != nullptr ? &active_->plugin : nullptr, set.plugin);
         active_ = &set;
@@ -102,6 +104,9 @@ class ActivePolicy {
         if (first_.descriptor == nullptr)
             first_ = plugin;
         return true;
+    }
+    [[nodiscard]] bool install(const Plugin& plugin) {
+        return install(plugin, [](Pool*) { return true; });
     }
     [[nodiscard]] Nanos budget_to_construct() const {
         return active_->built_in ? without_limit : construction_budget;

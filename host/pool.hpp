@@ -49,6 +49,11 @@ class Pool {
         pitch_ = packed ? bytes : std::max((bytes + 15) / 16 * 16, std::uint32_t{16});
         inverse_ = packed ? 0 : UINT64_MAX / pitch_ + 1;
     }
+    // Memory for the first `count` objects, so that `create` cannot fail for them. False if it is short.
+    template<class World>
+    [[nodiscard]] bool reserve(World& world, std::uint32_t count) {
+        return region_.back(world, std::uint64_t{count} * pitch_);
+    }
     // Zeroed memory for object `index`; nullptr if there is none.
     template<class World>
     [[nodiscard]] void* create(World& world, std::uint32_t index) {
@@ -56,6 +61,10 @@ class Pool {
         if (!region_.back(world, end))
             return nullptr;
         return std::memset(reinterpret_cast<void*>(region_.base() + end - pitch_), 0, bytes_);
+    }
+    // Where object `index` is, if it was created.
+    [[nodiscard]] void* at(std::uint32_t index) const {
+        return reinterpret_cast<void*>(region_.base() + std::uint64_t{index} * pitch_);
     }
     // The number of the object at that address, or no_object if none could be there.
     static constexpr std::uint32_t no_object = UINT32_MAX;

@@ -25,6 +25,9 @@ enum class Mode : std::int64_t {
     admit_all,    // of admit
     reclaim_more, // of reclaim
     nothing,      // of choose
+    fault,        // in choose
+    endless_loop, // in rebalance
+    endless_calls,
 };
 
 class Chaos : public memctl::Policy {
@@ -35,8 +38,9 @@ class Chaos : public memctl::Policy {
          "0 none; choose answers: 1 a zone that does not exist, 2 too many frames, 3 less than none; "
          "rebalance: 4 "
          "targets below the least, 5 above the most, 6 together above the machine; 7 it admits everybody, 8 "
-         "it reclaims more than there is to reclaim; 9 choose answers none",
-         0, 0, 9},
+         "it reclaims more than there is to reclaim; 9 choose answers none, 10 reads "
+         "address 0; rebalance: 11 loops without end, 12 asks for the time without end",
+         0, 0, 12},
         {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
     };
     static constexpr memctl::Text text{
@@ -54,6 +58,11 @@ class Chaos : public memctl::Policy {
     bool admit(const Domain& domain) { return bad(Mode::admit_all) || domain.least <= left_; }
 
     void rebalance(memctl::Plan<Domain> plan, RealTime) {
+        while (bad(Mode::endless_calls)) {
+        }
+        if (bad(Mode::endless_loop))
+            for (;;)
+                asm volatile("pause");
         left_ = frames_;
         for (std::size_t i = 0; i < plan.size(); ++i)
             left_ -= plan.target(i);
@@ -71,6 +80,8 @@ class Chaos : public memctl::Policy {
             return {memctl::ZoneId{0x7777}, Frames{1}};
         if (bad(Mode::nothing))
             return memctl::Grant::none();
+        if (bad(Mode::fault))
+            asm volatile("movl (%0), %%eax" : : "r"(std::uintptr_t{0}) : "eax", "memory");
         for (const memctl::Zone& zone : zones_)
             if (zone.free > Frames{})
                 return {zone.id, bad(Mode::too_many)         ? wanted + Frames{1}

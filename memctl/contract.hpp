@@ -18,10 +18,10 @@
 // until it is there. The host never gives a domain a frame beyond its target.
 //
 // Hooks are called one at a time (the host holds the lock of the machine's memory), with interrupts held off,
-// and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer ejects the
-// policy. The simulator, the only host of this kind, runs policies in its own process: it neither measures
-// their time nor survives a fault. A policy keeps no state outside its own objects: a plug-in with writable
-// globals does not link.
+// and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer, a fault, or a
+// hook that does not return ejects the policy. The simulator, the only world with such policies so far, does
+// not measure hooks: it ejects for time only a hook that would never end. A policy keeps no state outside its
+// own objects: a plug-in with writable globals does not link.
 //
 // What a policy may rely on:
 // - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance. The

@@ -21,7 +21,10 @@ enum class Mode : std::int64_t {
     past_instant,
     silence,
     forget,
-    newest_first
+    newest_first,
+    fault,        // in next
+    endless_loop, // in next
+    endless_calls // in enqueue
 };
 
 class Chaos : public ringctl::Policy {
@@ -33,8 +36,9 @@ class Chaos : public ringctl::Policy {
         {"mode", "1",
          "0 none, next answers: 1 a stray pointer, 2 a request in service, 3 an instant that is past; 4 "
          "nothing for "
-         "ever; 5 it forgets what is queued; 6 it serves the newest first",
-         0, 0, 6},
+         "ever; 5 it forgets what is queued; 6 it serves the newest first; "
+         "next: 7 reads address 0, 8 loops without end; 9 enqueue asks for the time without end",
+         0, 0, 9},
         {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
     };
     static constexpr ringctl::Text text{
@@ -50,6 +54,8 @@ class Chaos : public ringctl::Policy {
           after_{RealTime{} + microseconds(setup.values[1])} {}
 
     void enqueue(Request& request, RealTime) {
+        while (bad(Mode::endless_calls)) {
+        }
         if (bad(Mode::newest_first))
             queue_.push_front(request);
         else if (!bad(Mode::forget))
@@ -69,6 +75,11 @@ class Chaos : public ringctl::Policy {
             return {reinterpret_cast<Request*>(this), {}};
         if (bad(Mode::served_twice) && served_ != nullptr)
             return {served_, {}};
+        if (bad(Mode::fault))
+            asm volatile("movl (%0), %%eax" : : "r"(std::uintptr_t{0}) : "eax", "memory");
+        if (bad(Mode::endless_loop))
+            for (;;)
+                asm volatile("pause");
         if (bad(Mode::past_instant))
             return ringctl::Decision::wait(now);
         if (bad(Mode::silence) || queue_.empty())

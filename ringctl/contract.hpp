@@ -24,9 +24,9 @@
 //                  v                   v
 //
 // Hooks of one object are called one at a time (the host holds the device's lock), with interrupts held off,
-// and must return within `hook_budget`. A wrong answer or starvation ejects the policy. The simulator, the
-// only host of this kind, runs policies in its own process: it neither measures their time nor survives a
-// fault. A policy keeps no state outside its own objects: a plug-in with writable globals does not link.
+// and must return within `hook_budget`. A wrong answer, starvation, or a fault ejects the policy. The
+// simulator, the only world with such policies so far, does not measure hooks: it ejects for time only a hook
+// that would never end. A policy keeps no state outside its own objects: none with writable globals links.
 //
 // Starvation is
 // - with Trait::idles: next answers nothing for ever, though a request is queued and the device is idle;
@@ -62,6 +62,7 @@ inline constexpr Nanos hook_budget = microseconds(100);
 inline constexpr Nanos longest_wait = milliseconds(10'000); // the unit of starvation, above
 inline constexpr std::uint32_t most_queued = 64;            // requests of one ring
 inline constexpr std::uint32_t default_weight = 256;
+inline constexpr std::uint32_t sector_bytes = 512;
 
 enum class Operation : std::uint32_t { read = 0, write = 1 };
 

@@ -1,6 +1,7 @@
 #include "sim/block_backend.hpp"
 
 #include "host/fallbacks.hpp"
+#include "sim/draws.hpp"
 
 namespace bulkhead::sim {
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t alarm_order = first_own_order;
 
-std::uint64_t name_of(const RingHost::Request& request) {
+std::uint64_t name_of(const BlockDevice::Request& request) {
     return std::uint64_t{request.ring} << 32 | (request.number & 0xffffffff);
 }
 
@@ -26,17 +27,19 @@ std::optional<std::uint64_t> DiskPort::take_answer() {
 
 BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
-      host_{plan_.policy ? *plan_.policy : Policy{&host::fallback_ring_policy(), nullptr, {}},
-            {.disk = plan_.disk, .seed = seed_of(Draws::ring_policy, seed)}} {
+      device_{plan_.policy ? *plan_.policy : Policy{&host::fallback_ring_policy(), nullptr, {}},
+              {.disk = plan_.disk, .seed = seed_of(Draws::ring_policy, seed)}} {
     alarm_.order = alarm_order;
-    host_.desk().on_note = [this](std::uint64_t code, std::uint64_t value) {
+    device_.on_note() = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);
     };
-    host_.on_taken = [this](const RingHost::Request& request) {
+    device_.on_taken = [this](const BlockDevice::Request& request) {
         machine_->record(Event::ring_request, by_ring_[request.ring], name_of(request), request.bytes);
     };
-    host_.on_done = [this](const RingHost::Request& request, Nanos service) { answered(request, service); };
-    host_.on_eject = [this](RingHost::Hook hook, plugin::Fault fault) {
+    device_.on_done = [this](const BlockDevice::Request& request, Nanos service) {
+        answered(request, service);
+    };
+    device_.on_eject() = [this](ringctl::Hook hook, plugin::Fault fault) {
         machine_->record(Event::policy_eject, nullptr,
                          static_cast<std::uint64_t>(plugin::Kind::ring) << 32 |
                              static_cast<std::uint32_t>(hook),
@@ -49,7 +52,7 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
 DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> values) {
     const auto [found, fresh] = fronts_.try_emplace(domain.id.value(), Front{&domain, {}});
     if (fresh) {
-        found->second.port.ring_ = host_.open(domain.id, domain.sched.weight, values);
+        found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values);
         by_ring_.push_back(&domain);
     }
     return found->second.port;
@@ -58,17 +61,19 @@ DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> value
 void BlockBackend::submit(Domain& domain) {
     DiskPort& port = fronts_.at(domain.id.value()).port;
     machine_->work_for(&domain, plan_.submit);
-    if (!host_.has_room(port.ring_))
+    if (!device_.has_room(port.ring_))
         return;
     // Recorded before the device may take it.
-    const RingHost::Request coming{.ring = port.ring_, .domain = domain.id, .number = host_.submitted()};
+    BlockDevice::Request coming;
+    coming.ring = port.ring_;
+    coming.number = device_.submitted();
     machine_->record(Event::ring_submit, &domain, name_of(coming), port.wish.bytes);
     port.numbers_[coming.number] = port.submitted_++;
-    host_.submit(port.ring_, port.wish.operation, port.wish.sector, port.wish.bytes, machine_->now());
+    device_.submit(port.ring_, port.wish.operation, port.wish.sector, port.wish.bytes, machine_->now());
     rearm();
 }
 
-void BlockBackend::answered(const RingHost::Request& request, Nanos service) {
+void BlockBackend::answered(const BlockDevice::Request& request, Nanos service) {
     Domain& domain = *by_ring_[request.ring];
     DiskPort& port = fronts_.at(domain.id.value()).port;
     machine_->work_for(&domain, plan_.complete);
@@ -90,31 +95,31 @@ std::vector<BlockCount> BlockBackend::counts() const {
 }
 
 void BlockBackend::on_alarm() {
-    host_.advance(machine_->now());
+    device_.advance(machine_->now());
     rearm();
 }
 
 void BlockBackend::rearm() {
-    if (const RealTime next = host_.next(); next != RealTime::never())
+    if (const RealTime next = device_.next(); next != RealTime::never())
         machine_->set_alarm(alarm_, next);
 }
 
 void BlockBackend::gone(const Domain& domain) {
     if (const auto front = fronts_.find(domain.id.value()); front != fronts_.end())
-        host_.close(front->second.port.ring_, machine_->now());
+        device_.close(front->second.port.ring_, machine_->now());
 }
 
 void BlockBackend::set_weight(const Domain& domain) {
     if (!fronts_.contains(domain.id.value()))
         return;
-    host_.set_weight(domain.id, domain.sched.weight, machine_->now());
+    device_.set_weight(domain.id, domain.sched.weight, machine_->now());
     rearm();
 }
 
-void BlockBackend::swap(Policy policy) {
+void BlockBackend::swap(const Policy& policy) {
     machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::ring),
                      plugin::abi_version);
-    host_.replace(std::move(policy), machine_->now());
+    device_.replace(policy, machine_->now());
     rearm();
 }
 

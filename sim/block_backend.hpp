@@ -3,8 +3,8 @@
 // served.
 #pragma once
 
+#include "sim/block_device.hpp"
 #include "sim/machine.hpp"
-#include "sim/ring_host.hpp"
 
 #include <deque>
 #include <map>
@@ -57,9 +57,9 @@ class BlockBackend {
     void on_alarm();
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
-    void swap(Policy policy); // it takes over all rings, with what is queued
+    void swap(const Policy& policy); // it takes over all rings, with what is queued
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
-    [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }
+    [[nodiscard]] const landmark::PolicyReport& report() const { return device_.report(); }
     [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }
     // What was done for each domain that ever had a ring, since the start.
     [[nodiscard]] std::vector<BlockCount> counts() const;
@@ -69,12 +69,12 @@ class BlockBackend {
         Domain* domain;
         DiskPort port;
     };
-    void answered(const RingHost::Request& request, Nanos service);
+    void answered(const BlockDevice::Request& request, Nanos service);
     void rearm();
 
     Machine* machine_;
     BlockPlan plan_;
-    RingHost host_;
+    BlockDevice device_;
     Deadline alarm_;
     std::map<std::uint16_t, Front> fronts_; // by domain
     std::vector<Domain*> by_ring_;

@@ -2,13 +2,14 @@
 // one ended, and the transfer. A model with round numbers; no real disk was measured for it.
 #pragma once
 
-#include "abi/types.hpp"
+#include "host/device.hpp"
 
 #include <algorithm>
+#include <deque>
 
 namespace bulkhead::sim {
 
-inline constexpr std::uint32_t sector_bytes = 512;
+using ringctl::sector_bytes;
 
 struct Disk {
     Nanos request = microseconds(40); // of each request
@@ -21,10 +22,46 @@ struct Disk {
         const Nanos transfer{std::int64_t{bytes} * 1'000 / bytes_per_us};
         return std::max(request + (sequential ? Nanos{} : seek) + transfer, Nanos{1});
     }
-    // Where a request ends, and the next one of a stream starts.
-    [[nodiscard]] static std::uint64_t end_of(std::uint64_t sector, std::uint32_t bytes) {
-        return sector + (bytes + sector_bytes - 1) / sector_bytes;
-    }
 };
+
+// Such a device at work.
+class DiskDrive {
+  public:
+    struct Service {
+        host::Request* request;
+        Nanos time;
+        RealTime done;
+    };
+    explicit DiskDrive(const Disk& disk) : disk_{disk} {}
+
+    [[nodiscard]] std::uint32_t depth() const { return disk_.depth; }
+    [[nodiscard]] std::uint64_t sectors() const { return disk_.sectors; }
+    [[nodiscard]] Nanos estimate(const host::RequestFields& request, bool sequential) const {
+        return disk_.time(request.bytes, sequential);
+    }
+    Nanos serve(host::Request& request, RealTime now) {
+        const Nanos time = disk_.time(request.bytes, request.sector == head_);
+        head_ = request.end();
+        free_at_ = std::max(free_at_, now) + time;
+        in_service_.push_back({&request, time, free_at_});
+        return time;
+    }
+    // When it is done with the request that it serves now.
+    [[nodiscard]] RealTime next() const {
+        return in_service_.empty() ? RealTime::never() : in_service_.front().done;
+    }
+    [[nodiscard]] Service take_done() {
+        const Service service = in_service_.front();
+        in_service_.pop_front();
+        return service;
+    }
+
+  private:
+    Disk disk_;
+    std::uint64_t head_ = 0; // sector after the last one that it was told
+    RealTime free_at_{};
+    std::deque<Service> in_service_; // the first is served
+};
+static_assert(host::Device<DiskDrive>);
 
 } // namespace bulkhead::sim

@@ -1,6 +1,7 @@
 #include "sim/memory_backend.hpp"
 
 #include "host/fallbacks.hpp"
+#include "sim/draws.hpp"
 
 namespace bulkhead::sim {
 
@@ -19,15 +20,15 @@ std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value
 
 MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
-      host_{plan_.policy ? *plan_.policy : Policy{&host::fallback_memory_policy(), nullptr, {}},
-            {.frames = plan_.frames, .zones = plan_.zones, .seed = seed_of(Draws::memory_policy, seed)}},
+      memory_{plan_.policy ? *plan_.policy : Policy{&host::fallback_memory_policy(), nullptr, {}},
+              {.frames = plan_.frames, .zones = plan_.zones, .seed = seed_of(Draws::memory_policy, seed)}},
       random_{seed_of(Draws::page_samples, seed)} {
     alarm_.order = alarm_order;
-    host_.desk().on_note = [this](std::uint64_t code, std::uint64_t value) {
+    memory_.on_note() = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);
     };
-    host_.on_target = [this](DomainId id, Frames target) { retarget(id, target); };
-    host_.on_eject = [this](MemoryHost::Hook hook, plugin::Fault fault) {
+    memory_.on_target = [this](DomainId id, Frames target) { retarget(id, target); };
+    memory_.on_eject() = [this](memctl::Hook hook, plugin::Fault fault) {
         machine_->record(Event::policy_eject, nullptr,
                          static_cast<std::uint64_t>(plugin::Kind::memory) << 32 |
                              static_cast<std::uint32_t>(hook),
@@ -44,12 +45,12 @@ bool MemoryBackend::admit(Domain& domain, Frames least, Frames most, std::span<c
     Guest& guest = guests_.emplace(domain.id.value(), Guest{&domain, {}, {}}).first->second;
     if (pages)
         guest.pages.emplace(static_cast<std::size_t>(most.count()));
-    const bool admitted = host_.admit({.id = domain.id,
-                                       .weight = domain.sched.weight,
-                                       .least = least,
-                                       .most = most,
-                                       .values = {values.begin(), values.end()}},
-                                      machine_->now());
+    const bool admitted = memory_.admit({.id = domain.id,
+                                         .weight = domain.sched.weight,
+                                         .least = least,
+                                         .most = most,
+                                         .values = {values.begin(), values.end()}},
+                                        machine_->now());
     machine_->record(Event::memory_admit, &domain, admitted ? 1 : 0, bits(most.count()));
     if (!admitted)
         guests_.erase(domain.id.value());
@@ -61,25 +62,25 @@ bool MemoryBackend::admit(Domain& domain, Frames least, Frames most, std::span<c
 void MemoryBackend::gone(const Domain& domain) {
     if (guests_.erase(domain.id.value()) == 0)
         return;
-    host_.depart(domain.id, machine_->now());
+    memory_.depart(domain.id, machine_->now());
 }
 
 void MemoryBackend::set_weight(const Domain& domain) {
     if (guests_.contains(domain.id.value()))
-        host_.set_weight(domain.id, domain.sched.weight, machine_->now());
+        memory_.set_weight(domain.id, domain.sched.weight, machine_->now());
 }
 
-void MemoryBackend::swap(Policy policy) {
+void MemoryBackend::swap(const Policy& policy) {
     machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::memory),
                      plugin::abi_version);
-    host_.replace(std::move(policy), machine_->now());
+    memory_.replace(policy, machine_->now());
 }
 
 void MemoryBackend::retarget(DomainId id, Frames target) {
     const auto guest = guests_.find(id.value());
     if (guest == guests_.end())
         return;
-    const Frames has = host_.has(id);
+    const Frames has = memory_.has(id);
     machine_->record(Event::memory_target, guest->second.domain, bits(target.count()), bits(has.count()));
     if (target < has && guest->second.pages)
         machine_->send_event(*guest->second.domain); // its balloon looks at the target
@@ -87,7 +88,7 @@ void MemoryBackend::retarget(DomainId id, Frames target) {
 
 void MemoryBackend::account(const Guest& guest) const {
     auto& ledger = guest.domain->ledger;
-    ledger.frames_owned = static_cast<std::uint32_t>(host_.has(guest.domain->id).count());
+    ledger.frames_owned = static_cast<std::uint32_t>(memory_.has(guest.domain->id).count());
     ledger.frames_peak = std::max(ledger.frames_peak, ledger.frames_owned);
 }
 
@@ -95,10 +96,10 @@ void MemoryBackend::account(const Guest& guest) const {
 void MemoryBackend::settle(Guest& guest) {
     if (!guest.pages) {
         const DomainId id = guest.domain->id;
-        if (const Frames over = host_.has(id) - host_.target(id); over > Frames{})
-            host_.release(id, over, machine_->now());
+        if (const Frames over = memory_.has(id) - memory_.target(id); over > Frames{})
+            memory_.release(id, over, machine_->now());
         else
-            host_.populate(id, Frames{} - over, machine_->now());
+            memory_.populate(id, Frames{} - over, machine_->now());
     }
     account(guest);
 }
@@ -120,11 +121,11 @@ void MemoryBackend::look() {
         if (guest.pages)
             sample(guest);
         else
-            host_.sample(DomainId{id}, Frames{1}, Frames{1}, machine_->now());
+            memory_.sample(DomainId{id}, Frames{1}, Frames{1}, machine_->now());
     }
-    host_.rebalance(machine_->now());
+    memory_.rebalance(machine_->now());
     for (auto& [id, guest] : guests_) {
-        guest.to_take = guest.pages ? host_.to_reclaim(DomainId{id}, machine_->now()).count() : 0;
+        guest.to_take = guest.pages ? memory_.to_reclaim(DomainId{id}, machine_->now()).count() : 0;
         settle(guest);
     }
 }
@@ -138,10 +139,10 @@ void MemoryBackend::sample(Guest& guest) {
         used += pages.is_present(page) && pages.was_used(page) ? 1 : 0;
     }
     if (looked_at > 0)
-        host_.sample(guest.domain->id, Frames{looked_at}, Frames{used}, machine_->now());
+        memory_.sample(guest.domain->id, Frames{looked_at}, Frames{used}, machine_->now());
     guest.watched.clear();
     for (std::size_t i = std::min(sampled, pages.present()); i > 0; --i) {
-        guest.watched.push_back(pages.resident(splitmix(random_) % pages.present()));
+        guest.watched.push_back(pages.resident(host::next_random(random_) % pages.present()));
         pages.watch(guest.watched.back());
     }
 }
@@ -154,10 +155,10 @@ bool MemoryBackend::take_by_force(Guest& guest) {
         return false;
     for (std::int64_t i = 0; i < taken.count(); ++i)
         guest.pages->evict();
-    host_.release(guest.domain->id, taken, machine_->now());
+    memory_.release(guest.domain->id, taken, machine_->now());
     machine_->work_for(guest.domain, plan_.fault * taken.count());
     account(guest);
-    machine_->record(Event::memory_reclaim, guest.domain, bits(host_.has(guest.domain->id).count()),
+    machine_->record(Event::memory_reclaim, guest.domain, bits(memory_.has(guest.domain->id).count()),
                      bits(taken.count()));
     guest.to_take -= taken.count();
     return guest.to_take > 0;
@@ -170,7 +171,7 @@ std::size_t MemoryBackend::pages(const Domain& domain) const {
 }
 
 std::int64_t MemoryBackend::excess(const Domain& domain) const {
-    return std::max((host_.has(domain.id) - host_.target(domain.id)).count(), std::int64_t{0});
+    return std::max((memory_.has(domain.id) - memory_.target(domain.id)).count(), std::int64_t{0});
 }
 
 RealTime MemoryBackend::ready_at(const Domain& domain) const { return guests_.at(domain.id.value()).ready; }
@@ -182,9 +183,9 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
     GuestPages& pages = *guest.pages;
     machine_->work_for(&domain, plan_.fault);
     guest.ready = machine_->now() + (pages.is_out(page) ? plan_.swap : Nanos{});
-    const bool got = host_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};
+    const bool got = memory_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};
     if (!got) {
-        host_.missed(domain.id, 1);
+        memory_.missed(domain.id, 1);
         if (pages.present() == 0) { // it cannot go on before somebody else has given a frame back
             guest.ready = machine_->now() + plan_.swap;
             return;
@@ -193,7 +194,7 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
     }
     pages.bring_in(page);
     account(guest);
-    machine_->record(Event::memory_fault, &domain, bits(host_.has(domain.id).count()),
+    machine_->record(Event::memory_fault, &domain, bits(memory_.has(domain.id).count()),
                      bits((guest.ready - machine_->now()).count()));
 }
 
@@ -202,10 +203,10 @@ void MemoryBackend::release(Domain& domain, std::int64_t frames) {
     const std::int64_t given = std::min(frames, static_cast<std::int64_t>(guest.pages->present()));
     for (std::int64_t i = 0; i < given; ++i)
         guest.pages->evict();
-    host_.release(domain.id, Frames{given}, machine_->now());
+    memory_.release(domain.id, Frames{given}, machine_->now());
     machine_->work_for(&domain, plan_.fault * given);
     account(guest);
-    machine_->record(Event::memory_release, &domain, bits(host_.has(domain.id).count()), bits(given));
+    machine_->record(Event::memory_release, &domain, bits(memory_.has(domain.id).count()), bits(given));
 }
 
 } // namespace bulkhead::sim

@@ -5,7 +5,7 @@
 
 #include "sim/guest_pages.hpp"
 #include "sim/machine.hpp"
-#include "sim/memory_host.hpp"
+#include "sim/machine_memory.hpp"
 
 #include <map>
 #include <optional>
@@ -31,11 +31,11 @@ class MemoryBackend {
     bool admit(Domain& domain, Frames least, Frames most, std::span<const std::int64_t> values, bool pages);
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
-    void swap(Policy policy); // it takes over all domains, with their frames, weights and targets
+    void swap(const Policy& policy); // it takes over all domains, with their frames, weights and targets
     void on_alarm();
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
-    [[nodiscard]] const landmark::PolicyReport& report() const { return host_.report(); }
-    [[nodiscard]] const plugin::Descriptor& policy() const { return host_.policy(); }
+    [[nodiscard]] const landmark::PolicyReport& report() const { return memory_.report(); }
+    [[nodiscard]] const plugin::Descriptor& policy() const { return memory_.policy(); }
 
     // For the programs of guests that page. The first three cost no time.
     bool use(const Domain& domain, std::size_t page);
@@ -64,7 +64,7 @@ class MemoryBackend {
 
     Machine* machine_;
     MemoryPlan plan_;
-    MemoryHost host_;
+    MachineMemory memory_;
     Deadline alarm_;
     RealTime look_at_{};
     std::uint64_t random_;

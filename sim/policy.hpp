@@ -1,11 +1,9 @@
-// What a simulated host keeps for a policy of any kind: where it comes from, its parameters, its arena, its
-// random numbers, and the report of what became of it. Never calls a hook.
+// What the simulator knows of a policy of any kind: where it comes from and its parameters. Never calls a
+// hook.
 #pragma once
 
-#include "abi/landmark.hpp"
 #include "abi/plugin.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -36,50 +34,11 @@ struct Policy {
     }
 };
 
-// The bounded memory behind plugin::Host::allocate.
-class Arena {
-  public:
-    static constexpr std::size_t bytes = 64 << 20; // the hypervisor's is bounded as well
-
-    [[nodiscard]] void* allocate(std::size_t size, std::size_t alignment) {
-        const std::size_t whole = size + alignment;
-        if (whole > left_)
-            return nullptr;
-        left_ -= whole;
-        std::size_t space = whole;
-        void* memory = pieces_.emplace_back(std::make_unique<std::byte[]>(whole)).get();
-        return std::align(alignment, size, memory, space);
-    }
-
-  private:
-    std::vector<std::unique_ptr<std::byte[]>> pieces_;
-    std::size_t left_ = bytes;
-};
-
-// Uniform 64 bits from a seed: S. Vigna's splitmix64, 2015.
-inline std::uint64_t splitmix(std::uint64_t& state) {
-    std::uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
 // As much of a text as fits, with a zero behind it.
 template<std::size_t size>
 void copy_text(char (&to)[size], const char* from) {
     std::strncpy(to, from, size - 1);
     to[size - 1] = '\0';
-}
-
-// Names the policy in a report. Whoever was ejected stays named: then this is not called.
-inline void describe(landmark::PolicyReport& report, const Policy& policy) {
-    copy_text(report.name, policy.descriptor->name);
-    report.kind = static_cast<std::uint32_t>(policy.descriptor->kind);
-    report.parameter_count =
-        std::min<std::uint32_t>(policy.descriptor->parameter_count, plugin::max_parameters);
-    std::ranges::copy_n(policy.values.begin(),
-                        static_cast<std::ptrdiff_t>(std::min(policy.values.size(), plugin::max_parameters)),
-                        report.parameters);
 }
 
 } // namespace bulkhead::sim

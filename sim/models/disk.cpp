@@ -20,7 +20,7 @@ class Stream {
           sequential_{setup.number("sequential") != 0}, chance_{setup.seed()} {
         if (setup.number("bytes") < sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
-        step_ = Disk::end_of(0, bytes_);
+        step_ = host::RequestFields{.bytes = bytes_}.end();
         places_ = sectors / step_;
         place_ = chance_() % places_;
     }

@@ -1,6 +1,6 @@
 // What single memory policies promise in their files: parts, proportions, reservations and limits, and the
 // tax on what is idle.
-#include "sim/memory_host.hpp"
+#include "sim/machine_memory.hpp"
 #include "tests/policy/kinds.hpp"
 
 #include <bit>
@@ -15,9 +15,9 @@ constexpr std::int64_t mib = 256; // frames
 class Machine : public testing::Test {
   protected:
     void start(const std::string& name, std::vector<std::int64_t> values = {}, std::uint32_t zones = 1) {
-        host_ = std::make_unique<sim::MemoryHost>(
+        host_ = std::make_unique<sim::MachineMemory>(
             named(kind, name, std::move(values)),
-            sim::MemoryHost::Options{.frames = Frames{frames_}, .zones = zones, .eject = false});
+            sim::MachineMemory::Options{.frames = Frames{frames_}, .zones = zones, .eject = false});
     }
     bool admit(std::uint16_t id, std::int64_t most, std::uint32_t weight = 256,
                std::vector<std::int64_t> values = {}) {
@@ -63,12 +63,12 @@ class Machine : public testing::Test {
     [[nodiscard]] std::uint64_t zones_of(std::uint16_t id) const {
         std::uint64_t zones = 0;
         for (const std::uint32_t frame : host_->frames_of(DomainId{id}))
-            zones |= std::uint64_t{1} << host_->zone_of(frame);
+            zones |= std::uint64_t{1} << host_->zone_of(frame).value();
         return zones;
     }
 
     static constexpr std::int64_t frames_ = 64 * mib;
-    std::unique_ptr<sim::MemoryHost> host_;
+    std::unique_ptr<sim::MachineMemory> host_;
     RealTime now_{};
 };
 

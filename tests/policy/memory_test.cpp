@@ -1,7 +1,7 @@
 // What must hold for every memory policy, whatever domains do: the host throws Misconduct on any wrong
 // answer, and here it is driven at random. No frame is given twice or lost, targets keep their bounds, free
 // frames are given out.
-#include "sim/memory_host.hpp"
+#include "sim/machine_memory.hpp"
 #include "tests/policy/kinds.hpp"
 
 #include <gmock/gmock.h>
@@ -130,7 +130,7 @@ class Scene {
     Frames frames_;
 
   public:
-    sim::MemoryHost host;
+    sim::MachineMemory host;
 
   private:
     RealTime now_{};
@@ -160,8 +160,8 @@ TEST_P(MemoryProperties, SwapsInFlightLoseNothing) {
 }
 
 TEST_P(MemoryProperties, WhoIsAloneGetsWhatItAsksFor) {
-    sim::MemoryHost host{named(kind, GetParam().stem()),
-                         {.frames = Frames{1'000}, .zones = 1, .seed = 1, .eject = false}};
+    sim::MachineMemory host{named(kind, GetParam().stem()),
+                            {.frames = Frames{1'000}, .zones = 1, .seed = 1, .eject = false}};
     ASSERT_TRUE(host.admit({.id = DomainId{1}, .least = Frames{10}, .most = Frames{200}, .values = {}}, {}));
     EXPECT_EQ(host.populate(DomainId{1}, Frames{200}, {}), Frames{200});
     host.depart(DomainId{1}, {});
@@ -169,8 +169,8 @@ TEST_P(MemoryProperties, WhoIsAloneGetsWhatItAsksFor) {
 }
 
 TEST_P(MemoryProperties, MoreThanThereIsIsNotPromised) {
-    sim::MemoryHost host{named(kind, GetParam().stem()),
-                         {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = false}};
+    sim::MachineMemory host{named(kind, GetParam().stem()),
+                            {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = false}};
     int admitted = 0;
     for (std::uint16_t i = 1; i <= 20; ++i)
         admitted +=
@@ -184,10 +184,10 @@ INSTANTIATE_TEST_SUITE_P(Policies, MemoryProperties, testing::ValuesIn(files_of(
 
 using Case = std::pair<std::int64_t, const char*>;
 class MemoryChaos : public testing::TestWithParam<Case> {
-  protected:
+  public:
     static constexpr std::uint16_t ids[] = {1, 2};
     // Two domains that take and give back, before and after the policy turns bad.
-    static void drive(sim::MemoryHost& host) {
+    static void drive(sim::MachineMemory& host) {
         for (const std::uint16_t id : ids)
             host.admit({.id = DomainId{id}, .least = Frames{20}, .most = Frames{700}, .values = {}}, {});
         for (std::int64_t ms = 1; ms <= 60; ++ms) {
@@ -202,11 +202,13 @@ class MemoryChaos : public testing::TestWithParam<Case> {
             host.rebalance(now);
         }
     }
+
+  protected:
     sim::Policy policy_ = named(kind, "chaos", {GetParam().first, 20'000});
 };
 
 TEST_P(MemoryChaos, IsCaught) {
-    sim::MemoryHost host{policy_, {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = false}};
+    sim::MachineMemory host{policy_, {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = false}};
     std::string said;
     try {
         drive(host);
@@ -217,7 +219,7 @@ TEST_P(MemoryChaos, IsCaught) {
 }
 
 TEST_P(MemoryChaos, IsEjectedAndNothingIsLost) {
-    sim::MemoryHost host{policy_, {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = true}};
+    sim::MachineMemory host{policy_, {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = true}};
     drive(host);
     EXPECT_EQ(host.report().ejected, static_cast<std::uint32_t>(plugin::Fault::wrong_answer));
     EXPECT_STREQ(host.report().name, "chaos");
@@ -226,6 +228,34 @@ TEST_P(MemoryChaos, IsEjectedAndNothingIsLost) {
     EXPECT_GE(host.target(DomainId{1}), Frames{20});
     EXPECT_GE(host.target(DomainId{2}), Frames{20});
 }
+
+// Faults and loops are contained; an ejection is stamped at a simulated instant.
+struct Contained {
+    std::int64_t mode;
+    memctl::Hook hook;
+    plugin::Fault fault;
+    Nanos late; // after the hook was called
+};
+class MemoryContained : public testing::TestWithParam<Contained> {};
+
+TEST_P(MemoryContained, IsEjectedAndNothingIsLost) {
+    const sim::Guard::Scope loops_end;
+    const auto& [mode, hook, fault, late] = GetParam();
+    sim::MachineMemory host{named(kind, "chaos", {mode, 20'000}),
+                            {.frames = Frames{1'000}, .zones = 2, .seed = 1, .eject = true}};
+    MemoryChaos::drive(host);
+    EXPECT_EQ(host.report().ejected, static_cast<std::uint32_t>(fault));
+    EXPECT_EQ(host.report().hook, static_cast<std::uint32_t>(hook));
+    EXPECT_EQ(host.report().ejected_at, (milliseconds(20) + late).count());
+    EXPECT_EQ(host.free() + host.has(DomainId{1}) + host.has(DomainId{2}), Frames{1'000});
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, MemoryContained,
+                         testing::Values(Contained{10, memctl::Hook::choose, plugin::Fault::trapped, {}},
+                                         Contained{11, memctl::Hook::rebalance, plugin::Fault::over_budget,
+                                                   memctl::rebalance_budget},
+                                         Contained{12, memctl::Hook::rebalance, plugin::Fault::over_budget,
+                                                   memctl::rebalance_budget}));
 
 INSTANTIATE_TEST_SUITE_P(Modes, MemoryChaos,
                          testing::Values(Case{1, "zone that does not exist"}, Case{2, "more frames than"},

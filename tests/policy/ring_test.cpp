@@ -137,7 +137,7 @@ INSTANTIATE_TEST_SUITE_P(Policies, RingProperties, testing::ValuesIn(files_of(ki
 // chaos: each way of misbehaving is caught as what it is; with a host that ejects, nothing is lost.
 using Case = std::pair<std::int64_t, const char*>;
 class RingChaos : public testing::TestWithParam<Case> {
-  protected:
+  public:
     static constexpr RealTime end = RealTime{} + milliseconds(60'000);
     static void drive(Traffic& traffic) {
         const auto ring = traffic.open(1), other = traffic.open(2);
@@ -154,6 +154,8 @@ class RingChaos : public testing::TestWithParam<Case> {
         disk.request = microseconds(600);
         return disk;
     }
+
+  protected:
     sim::Policy policy_ = named(kind, "chaos", {GetParam().first, 20'000});
 };
 
@@ -177,6 +179,40 @@ TEST_P(RingChaos, IsEjectedAndNothingIsLost) {
     EXPECT_STREQ(traffic.host.report().name, "chaos");
     EXPECT_GE(traffic.host.report().ejected_at, 20'000'000);
 }
+
+// Faults and loops are contained; an ejection is stamped at a simulated instant.
+struct Contained {
+    std::int64_t mode;
+    ringctl::Hook hook;
+    plugin::Fault fault;
+    Nanos late; // after the hook was called
+};
+class RingContained : public testing::TestWithParam<Contained> {};
+
+TEST_P(RingContained, IsEjectedAndNothingIsLost) {
+    const sim::Guard::Scope loops_end;
+    const auto& [mode, hook, fault, late] = GetParam();
+    std::int64_t at[2] = {};
+    for (std::int64_t& ejected_at : at) {
+        Traffic traffic{named(kind, "chaos", {mode, 20'000}), 1, RingChaos::deep(), true};
+        RingChaos::drive(traffic);
+        traffic.expect_nothing_lost();
+        EXPECT_EQ(traffic.done.size(), 120U);
+        const auto& report = traffic.host.report();
+        EXPECT_EQ(report.ejected, static_cast<std::uint32_t>(fault));
+        EXPECT_EQ(report.hook, static_cast<std::uint32_t>(hook));
+        ejected_at = report.ejected_at - late.count();
+        EXPECT_GE(ejected_at, 20'000'000);
+        EXPECT_LE(ejected_at, 21'000'000); // the next request that the device can take
+    }
+    EXPECT_EQ(at[0], at[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Modes, RingContained,
+    testing::Values(Contained{7, ringctl::Hook::next, plugin::Fault::trapped, {}},
+                    Contained{8, ringctl::Hook::next, plugin::Fault::over_budget, ringctl::hook_budget},
+                    Contained{9, ringctl::Hook::enqueue, plugin::Fault::over_budget, ringctl::hook_budget}));
 
 INSTANTIATE_TEST_SUITE_P(Modes, RingChaos,
                          testing::Values(Case{1, "not a request"}, Case{2, "in service already"},

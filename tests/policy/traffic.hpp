@@ -2,7 +2,7 @@
 // from the host's, and drives the host from event to event.
 #pragma once
 
-#include "sim/ring_host.hpp"
+#include "sim/block_device.hpp"
 #include "tests/policy/kinds.hpp"
 
 #include <map>
@@ -28,11 +28,11 @@ class Traffic {
 
     explicit Traffic(sim::Policy policy, std::uint64_t seed = 1, sim::Disk disk = {}, bool eject = false)
         : host{std::move(policy), {.disk = disk, .seed = seed, .eject = eject}}, chance_{seed} {
-        host.on_taken = [this](const sim::RingHost::Request& request) {
+        host.on_taken = [this](const sim::BlockDevice::Request& request) {
             ++taken_[request.number];
             served.push_back({now, request.number, request.domain.value(), request.bytes, {}});
         };
-        host.on_done = [this](const sim::RingHost::Request& request, Nanos service) {
+        host.on_done = [this](const sim::BlockDevice::Request& request, Nanos service) {
             ++done_[request.number];
             done.push_back({now, request.number, request.domain.value(), request.bytes, service});
         };
@@ -90,7 +90,7 @@ class Traffic {
             EXPECT_EQ(times, 1) << "request " << number;
     }
 
-    sim::RingHost host;
+    sim::BlockDevice host;
     RealTime now{};
     std::vector<Event> served, done;
 

@@ -123,15 +123,22 @@ def test_both_kinds_are_deterministic() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "kind", "machine"), [("ringctl", "ring", DISKS), ("memctl", "memory", MEMORIES)]
+    ("field", "kind", "machine", "mode", "why"),
+    [
+        ("ringctl", "ring", DISKS, 1, "wrong_answer"),
+        ("ringctl", "ring", DISKS, 7, "trapped"),
+        ("ringctl", "ring", DISKS, 8, "over_budget"),
+        ("memctl", "memory", MEMORIES, 1, "wrong_answer"),
+        ("memctl", "memory", MEMORIES, 10, "trapped"),
+        ("memctl", "memory", MEMORIES, 11, "over_budget"),
+    ],
 )
-def test_chaos_is_ejected_and_the_guests_go_on(field: str, kind: str, machine: Machine) -> None:
-    run = simulate(replace(machine, **{field: PolicySpec("chaos", {"mode": 1, "after": 20_000})}))
+def test_chaos_is_ejected_and_the_guests_go_on(
+    field: str, kind: str, machine: Machine, mode: int, why: str
+) -> None:
+    run = simulate(replace(machine, **{field: PolicySpec("chaos", {"mode": mode, "after": 20_000})}))
     (report,) = [policy for policy in run.landmark.policies if policy.kind == kind]
-    assert (report.name, report.ejected) == (
-        "chaos",
-        "wrong_answer",
-    ) and report.ejected_at >= 20 * MILLISECOND
+    assert (report.name, report.ejected) == ("chaos", why) and report.ejected_at >= 20 * MILLISECOND
     assert len(run.select("policy_eject")) == 1
     assert run.trace["time"][run.trace["event"] == event_number("mark")][-1] > report.ejected_at
 

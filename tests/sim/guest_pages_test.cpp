@@ -1,6 +1,6 @@
 // A simulated guest's pages: it gives up the one that a clock with a second chance gives up. And the seeds of
 // whatever draws random numbers.
-#include "sim/desk.hpp"
+#include "sim/draws.hpp"
 #include "sim/guest_pages.hpp"
 
 #include <gtest/gtest.h>

@@ -1,0 +1,159 @@
+// MemoryHost: how a policy comes into charge and leaves it, and how domains come and go. Part of
+// memory_host.hpp.
+#pragma once
+
+#include "host/memory_host.hpp"
+
+namespace bulkhead::host {
+
+template<class World>
+void MemoryHost<World>::construct(MemoryHost& self, const std::int64_t* values) {
+    const std::span<const memctl::Zone> zones = self.world().zones();
+    const memctl::Machine machine{zones.data(), static_cast<std::uint32_t>(zones.size()), self.frames_};
+    self.hooks().create(self.object(), self.services(), machine, values);
+}
+
+// Makes the plug-in the active policy, with room for every domain. False if memory is short, and the former
+// one is still the active one. `fault` is what its own constructor did; the caller ejects it.
+template<class World>
+bool MemoryHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
+    std::uint32_t slots = 0;
+    for (const MemoryState& state : domains_)
+        slots = std::max(slots, state.slot + 1);
+    const bool installed = this->install(plugin, [&](Pool* pools) {
+        return pools[MemoryKind::domains].reserve(this->world(), slots) &&
+               pools[MemoryKind::rows].reserve(this->world(), count_);
+    });
+    if (!installed)
+        return false;
+    fault = this->guarded(Hook::create, this->budget_to_construct(), this->world().now(), &construct, *this,
+                          values)
+                .fault;
+    return true;
+}
+
+template<class World>
+void MemoryHost<World>::start(const Plugin& plugin, const std::int64_t* values) {
+    for (memctl::Zone& zone : this->world().zones()) {
+        zone.free = zone.frames;
+        frames_ += zone.frames;
+    }
+    free_ = frames_;
+    if (!replace(plugin, values))
+        this->world().give_up("no memory for the memory policy: give the machine more (--mem)");
+}
+
+template<class World>
+bool MemoryHost<World>::replace(const Plugin& plugin, const std::int64_t* values) {
+    auto fault = plugin::Fault::none;
+    if (!build(plugin, values, fault))
+        return false;
+    this->describe(values);
+    this->world().takes_over(plugin);
+    if (fault != plugin::Fault::none)
+        eject(Hook::create, fault, this->world().now(), reason(fault));
+    else
+        enter_everybody();
+    return true;
+}
+
+template<class World>
+void MemoryHost<World>::eject(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
+    this->note_ejection(hook, fault, at, why);
+    auto failed = plugin::Fault::none;
+    if (!build(this->world().fallback(), nullptr, failed))
+        this->world().give_up("no memory for the built-in fallback memory policy");
+    if (failed != plugin::Fault::none)
+        this->world().give_up("the built-in fallback memory policy cannot start");
+    enter_everybody();
+}
+
+// Zeroed memory for the active policy's part of the domain. False if it is short.
+template<class World>
+bool MemoryHost<World>::make_room(MemoryState& state) {
+    auto& pool = this->active().pools[MemoryKind::domains];
+    state.policy = static_cast<memctl::Domain*>(pool.create(this->world(), state.slot));
+    return state.policy != nullptr;
+}
+
+// The policy gets its part of a domain, and is asked to admit it.
+template<class World>
+bool MemoryHost<World>::introduce(MemoryHost& self, MemoryState& state) {
+    memctl::Domain& part = *state.policy;
+    self.hooks().create_domain(&part);
+    part.id = state.id;
+    part.least = state.least;
+    part.most = state.most;
+    self.fill_values(part.values, state.has_values ? state.values : nullptr);
+    self.refresh(state);
+    return self.hooks().admit(self.object(), part);
+}
+
+// Hands every domain to the policy now in charge. If that fails meanwhile it is ejected, and the fallback has
+// all of them when this returns.
+template<class World>
+void MemoryHost<World>::enter_everybody() {
+    for (MemoryState& state : domains_) {
+        if (!make_room(state))
+            this->world().give_up("memory that was reserved for the memory policy is gone");
+        if (!call(Hook::admit, memctl::hook_budget, &introduce, *this, state).well())
+            return;
+    }
+    rebalance();
+}
+
+// The domain is in the list only while it is admitted: a fallback that takes over meanwhile is asked about it
+// once more.
+template<class World>
+bool MemoryHost<World>::admit(Domain& domain) {
+    MemoryState& state = domain.memory;
+    state.id = domain.id;
+    state.target = state.has = {};
+    state.missed = 0;
+    state.over_since = RealTime::never();
+    const bool fits = promised_ + state.least <= frames_;
+    for (;;) {
+        const Set* const asked = &this->active();
+        if (!this->active().pools[MemoryKind::rows].reserve(this->world(), count_ + 1) || !make_room(state))
+            return false;
+        const auto called = call(Hook::admit, memctl::hook_budget, &introduce, *this, state);
+        if (!called.well())
+            continue;
+        if (called.answer && fits)
+            break;
+        leave(state);
+        if (called.answer && &this->active() == asked)
+            eject(Hook::admit, plugin::Fault::wrong_answer, this->world().now(),
+                  "the least of all domains do not fit");
+        return false;
+    }
+    domains_.push_back(state);
+    ++count_;
+    promised_ += state.least;
+    rebalance();
+    return true;
+}
+
+// The policy hears that a domain goes, which is not in the list any more.
+template<class World>
+void MemoryHost<World>::leave(MemoryState& state) {
+    const Set& told = this->active();
+    refresh(state);
+    auto* const part = std::exchange(state.policy, nullptr);
+    static_cast<void>(call(Hook::depart, memctl::hook_budget, hooks().depart, object(), *part));
+    if (&this->active() == &told)
+        this->world().forget(part, told.pools[MemoryKind::domains].bytes());
+}
+
+template<class World>
+void MemoryHost<World>::depart(Domain& domain) {
+    MemoryState& state = domain.memory;
+    release(domain, state.has);
+    domains_.erase(domains_.iterator_to(state));
+    --count_;
+    promised_ -= state.least;
+    leave(state);
+    rebalance();
+}
+
+} // namespace bulkhead::host

@@ -1,0 +1,28 @@
+// What the memory policy's host keeps of a world's domains. The world's own type has it as a member named
+// `memory`; the host writes it, under its lock, and the world reads it.
+#pragma once
+
+#include "memctl/contract.hpp"
+
+#include <boost/intrusive/list.hpp>
+
+namespace bulkhead::host {
+
+struct MemoryState {
+    // Written by the world before the domain is admitted. Of these only the weight changes later.
+    std::uint32_t slot = 0; // its number in the world, and in the policy's pool
+    std::uint32_t weight = memctl::default_weight;
+    memctl::Frames least, most;
+    bool has_values = false; // of its parameters, else the policy's defaults
+    std::int64_t values[plugin::max_domain_parameters] = {};
+
+    // Written by the host.
+    memctl::Domain* policy = nullptr; // the active policy's part; nullptr while not admitted
+    memctl::Frames target, has;
+    std::uint64_t missed = 0;                   // since the last rebalance
+    RealTime over_since = RealTime::never();    // since when it has more than its target
+    boost::intrusive::list_member_hook<> order; // in the list of admitted domains
+    DomainId id;
+};
+
+} // namespace bulkhead::host

@@ -1,0 +1,186 @@
+// RingHost: requests from their rings to the device and back, and the checks of the answers. Part of
+// ring_host.hpp.
+#pragma once
+
+#include "host/ring_host.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bulkhead::host {
+
+template<class World>
+Request& RingHost<World>::free_place(RingState& ring) {
+    return *std::find_if(std::begin(ring.requests), std::end(ring.requests),
+                         [](const Request& each) { return each.state == Request::State::unused; });
+}
+
+template<class World>
+std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector,
+                                      std::uint32_t bytes) {
+    RingState& state = ring.queue;
+    Request& request = free_place(state);
+    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, now(), {}};
+    request.estimate = this->world().device().estimate(request, sector == state.ends_at);
+    request.ring = &state;
+    request.state = Request::State::queued;
+    state.ends_at = request.end();
+    ++state.used;
+    ++queued_;
+    waiting_.push_back(request);
+    if (RingDomainState& domain = *state.domain; domain.queued++ == 0) {
+        domain.waits_from = request.number;
+        domain.overtaken = {};
+    }
+    const auto number = request.number; // its place may be another's when the device has it
+    static_cast<void>(enqueue(request));
+    give_work();
+    return number;
+}
+
+template<class World>
+void RingHost<World>::hand_over(RingHost& self, Request& request) {
+    ringctl::Request& part = self.part_of(request);
+    self.hooks().create_request(&part);
+    part.ring = request.ring->policy;
+    part.number = request.number;
+    part.sector = request.sector;
+    part.bytes = request.bytes;
+    part.operation = request.operation;
+    part.arrived = request.arrived;
+    part.estimate = request.estimate;
+    self.hooks().enqueue(self.object(), part, self.now());
+}
+
+// False if the policy failed; then the fallback is in charge and has the request.
+template<class World>
+bool RingHost<World>::enqueue(Request& request) {
+    auto& pool = this->active().pools[RingKind::requests];
+    if (pool.create(this->world(), index_of(request)) == nullptr)
+        this->world().give_up("memory that was reserved for the ring policy is gone");
+    return call(Hook::enqueue, now(), &hand_over, *this, request).well();
+}
+
+template<class World>
+void RingHost<World>::withdraw(Request& request) {
+    waiting_.erase(waiting_.iterator_to(request));
+    request.state = Request::State::unused;
+    --queued_;
+    --request.ring->used;
+    --request.ring->domain->queued;
+    const Set& told = this->active();
+    ringctl::Request& part = part_of(request);
+    static_cast<void>(call(Hook::withdraw, now(), hooks().withdraw, object(), part));
+    if (&this->active() == &told)
+        this->world().forget(&part, told.pools[RingKind::requests].bytes());
+}
+
+// The request that an answer names, if there could be one.
+template<class World>
+Request* RingHost<World>::named(const ringctl::Decision& answer) {
+    const auto index = this->active().pools[RingKind::requests].index_of(answer.request);
+    Ring* const ring =
+        index != Pool::no_object ? this->world().ring_by_number(index / ringctl::most_queued) : nullptr;
+    return ring != nullptr ? &ring->queue.requests[index % ringctl::most_queued] : nullptr;
+}
+
+// What is wrong with next's answer; nullptr if nothing is.
+template<class World>
+const char* RingHost<World>::wrong(const ringctl::Decision& answer, const Request* request) {
+    if (answer.request == nullptr && !this->may_idle())
+        return "nothing, though a request is queued";
+    if (answer.request == nullptr)
+        return answer.until > now() ? nullptr : "nothing before an instant that is not in the future";
+    if (request == nullptr || request->state == Request::State::unused)
+        return "not a request, or one that is gone";
+    return request->state == Request::State::queued ? nullptr : "a request that is in service already";
+}
+
+template<class World>
+void RingHost<World>::give_work() {
+    while (in_service_ < this->world().device().depth() &&
+           queued_ > 0) { // each turn serves, ejects, or is the last
+        const auto called = call(Hook::next, now(), hooks().next, object(), now());
+        if (!called.well()) // the fallback is in charge
+            continue;
+        const ringctl::Decision& answer = called.answer;
+        Request* const request = answer.request != nullptr ? named(answer) : nullptr;
+        if (const char* what = wrong(answer, request); what != nullptr) {
+            eject(Hook::next, plugin::Fault::wrong_answer, called.end, what);
+        } else if (request != nullptr) {
+            take(*request);
+            if (!this->may_idle() && is_anybody_starved())
+                eject(Hook::next, plugin::Fault::starvation, called.end, "a domain was starved");
+        } else if (answer.until == RealTime::never() && in_service_ == 0) {
+            eject(Hook::next, plugin::Fault::starvation, called.end,
+                  "nothing for ever, beside an idle device");
+        } else {
+            ask_again_ = answer.until;
+            return;
+        }
+    }
+    ask_again_ = RealTime::never();
+}
+
+template<class World>
+void RingHost<World>::take(Request& request) {
+    waiting_.erase(waiting_.iterator_to(request));
+    serving_.push_back(request);
+    request.state = Request::State::in_service;
+    request.known = true;
+    --queued_;
+    ++in_service_;
+    note_overtaken(request, this->world().device().serve(request, now()));
+    this->world().taken(ring_of(*request.ring), static_cast<const RequestFields&>(request));
+}
+
+// The device's time goes to `taken`: every domain that waits and came before it has been overtaken.
+template<class World>
+void RingHost<World>::note_overtaken(const Request& taken, Nanos time) {
+    RingDomainState& served = *taken.ring->domain;
+    for (RingDomainState& each : domains_)
+        if (&each != &served && each.queued > 0 && taken.number >= each.waits_from)
+            each.overtaken += time;
+    served.waits_from = submitted_;
+    served.overtaken = {};
+    --served.queued;
+}
+
+// Beyond the bound of the contract. The built-in policy is never blamed: no other could take its place.
+template<class World>
+bool RingHost<World>::is_starved(const RingDomainState& domain) const {
+    if (domain.overtaken <= ringctl::longest_wait || this->is_built_in())
+        return false;
+    std::int64_t weights = 0;
+    for (const RingDomainState& each : domains_)
+        weights += each.rings > 0 ? each.weight : 0;
+    const auto in_ms = [](Nanos time) { return time.count() / 1'000'000; };
+    return in_ms(domain.overtaken) * std::min(domain.weight, ringctl::default_weight) >
+           in_ms(ringctl::longest_wait) * weights;
+}
+
+template<class World>
+bool RingHost<World>::is_anybody_starved() const {
+    return std::any_of(domains_.begin(), domains_.end(),
+                       [&](const RingDomainState& each) { return is_starved(each); });
+}
+
+template<class World>
+void RingHost<World>::complete(Request& request, Nanos service) {
+    RingState& ring = *request.ring;
+    serving_.erase(serving_.iterator_to(request));
+    --in_service_;
+    if (std::exchange(request.known, false)) {
+        const Set& told = this->active();
+        ringctl::Request& part = part_of(request);
+        static_cast<void>(call(Hook::complete, now(), hooks().complete, object(), part, service, now()));
+        if (&this->active() == &told)
+            this->world().forget(&part, told.pools[RingKind::requests].bytes());
+    }
+    request.state = Request::State::unused;
+    --ring.used;
+    if (const RequestFields fields = request; ring.policy != nullptr) // its place may be another's at once
+        this->world().done(ring_of(ring), fields, service);
+}
+
+} // namespace bulkhead::host
