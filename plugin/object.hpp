@@ -76,6 +76,7 @@ class Object {
     Judged judge_sections(image::Bytes file) const;
     Judged read_dynamic();
     Judged read_symbols(const Dynamic& dynamic);
+    Judged read_exports(image::Bytes symbols, image::Bytes names);
     Judged read_relocations(const Dynamic& dynamic);
     Judged judge_relocation(std::size_t index, std::uint64_t free_from) const;
     [[nodiscard]] std::optional<std::uint64_t> target_at(std::uint64_t where) const;

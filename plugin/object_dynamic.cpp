@@ -114,10 +114,14 @@ Object::Judged Object::read_symbols(const Dynamic& dynamic) {
         dynamic[DT_SYMENT].value_or(sizeof(Elf64_Sym)) != sizeof(Elf64_Sym) ||
         dynamic[DT_SONAME].value_or(0) >= names.size())
         return refuse(Reason::symbols_outside);
+    return read_exports(constants().at(*table, std::uint64_t{count} * sizeof(Elf64_Sym)), names);
+}
+
+// The first symbol of a table is none.
+Object::Judged Object::read_exports(Bytes symbols, Bytes names) {
     bool found = false;
-    for (std::uint32_t i = 1; i < count; ++i) {
-        const auto symbol = *image::read<Elf64_Sym>(
-            constants().at(*table + std::uint64_t{i} * sizeof(Elf64_Sym), sizeof(Elf64_Sym)), 0);
+    for (std::uint64_t at = sizeof(Elf64_Sym); at < symbols.size(); at += sizeof(Elf64_Sym)) {
+        const auto symbol = *image::read<Elf64_Sym>(symbols, at);
         if (symbol.st_name >= names.size())
             return refuse(Reason::symbols_outside);
         const auto name = image::text_before_zero(names.subspan(symbol.st_name));
