@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 3;
+inline constexpr std::uint32_t version = 4;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -73,6 +73,7 @@ struct Policy {
     std::uint32_t parameter_count;
     Span object;                 // the plug-in, an ELF shared object
     std::int64_t parameters[16]; // every effective value, in the order of the policy's table
+    char name[32];               // for messages about its file
 };
 
 struct Header {

@@ -17,7 +17,7 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
                          cap, time_mode, dilation, on_crash, start_paused, absent, sched_values);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
-    PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters);
+    PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
                          console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,

@@ -1,42 +1,67 @@
 #include "sim/plugin_file.hpp"
 
+#include "plugin/file.hpp"
+
+#include <cstring>
 #include <dlfcn.h>
+#include <fstream>
+#include <iterator>
+#include <link.h>
+#include <sys/mman.h>
 
 namespace bulkhead::sim {
 
 namespace {
 
-constexpr const char* name_of(plugin::Kind kind) {
-    switch (kind) {
-    case plugin::Kind::scheduler:
-        return "scheduler";
-    case plugin::Kind::memory:
-        return "memory policy";
-    case plugin::Kind::ring:
-        return "ring policy";
-    }
-    return "policy of a known kind";
+// Where the linker has placed the object.
+std::byte* base_of(void* library) {
+    link_map* map = nullptr;
+    if (::dlinfo(library, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0)
+        return nullptr;
+    return reinterpret_cast<std::byte*>(map->l_addr);
+}
+
+// Is this the file that was judged? A library that is already open is not opened again, although its file has
+// changed.
+bool is_placed_at(const std::byte* base, const plugin::Object& object) {
+    for (const auto* segment : {&object.constants(), &object.code()})
+        if (std::memcmp(base + segment->address, segment->contents.data(), segment->contents.size()) != 0)
+            return false;
+    return true;
+}
+
+// As in the hypervisor, where a policy that writes to its constants faults.
+bool protect(std::byte* base, const plugin::Object& object) {
+    const auto bytes = object.image_bytes() - object.relocated().address;
+    return ::mprotect(base + object.relocated().address, bytes, PROT_READ) == 0;
 }
 
 } // namespace
 
 std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::path& path,
                                                         plugin::Kind kind) {
-    void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    const auto refuse = [&path](std::string_view why) {
+        return std::unexpected{path.string().append(": ").append(why)};
+    };
+    std::ifstream in{path, std::ios::binary};
+    const std::vector<char> bytes{std::istreambuf_iterator<char>{in}, {}};
+    if (!in.is_open() || in.bad() || std::filesystem::is_directory(path))
+        return refuse("the file cannot be read; check its path and permissions");
+    const auto file = plugin::read_file(std::as_bytes(std::span{bytes}), kind);
+    if (!file)
+        return refuse(plugin::sentence(file.error()).view());
+    // Without a slash dlopen would look elsewhere.
+    void* handle = ::dlopen(std::filesystem::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr)
-        return std::unexpected{std::string{::dlerror()}};
+        return refuse(std::string{"this computer cannot place the policy: "} + ::dlerror());
     std::shared_ptr<void> library{handle, [](void* opened) { ::dlclose(opened); }};
-    const auto* descriptor =
-        static_cast<const plugin::Descriptor*>(::dlsym(handle, plugin::descriptor_symbol));
-    if (descriptor == nullptr)
-        return std::unexpected{path.string() + " exports no " + plugin::descriptor_symbol};
-    if (descriptor->magic != plugin::magic)
-        return std::unexpected{path.string() + " is no Bulkhead plug-in"};
-    if (descriptor->abi_version != plugin::abi_version)
-        return std::unexpected{path.string() + " was built for another plug-in ABI: rebuild it"};
-    if (descriptor->kind != kind)
-        return std::unexpected{path.string() + " is no " + name_of(kind)};
-    return PluginFile{std::move(library), *descriptor};
+    std::byte* base = base_of(handle);
+    if (base == nullptr || !is_placed_at(base, file->object))
+        return refuse("the file changed while it was in use; give the changed policy another name");
+    if (!protect(base, file->object))
+        return refuse("the policy's constants cannot be protected against writing");
+    return PluginFile{std::move(library),
+                      *reinterpret_cast<const plugin::Descriptor*>(base + file->object.descriptor())};
 }
 
 std::vector<std::int64_t> PluginFile::domain_defaults() const {

@@ -1,4 +1,4 @@
-// A plug-in's file, opened with dlopen. It must refuse what the hypervisor's loader refuses.
+// A policy's file: judged by plugin/file, as in the hypervisor, then opened with dlopen and made read only.
 #pragma once
 
 #include "sched/contract.hpp"

@@ -164,6 +164,7 @@ def _policy_table(parts: Parts, blobs: _Blobs) -> bytes:
     table = _table("manifest.Policy", len(parts.policies))
     for row, chosen in zip(table, parts.policies):
         row["kind"] = kind_number(chosen.policy.kind)
+        row["name"] = chosen.policy.name.encode()
         row["parameter_count"] = len(chosen.values)
         row["parameters"][: len(chosen.values)] = chosen.values
         row["object"] = blobs.span(chosen.policy.path)

@@ -13,6 +13,7 @@ from bulkhead.schema import enum_value
 from bulkhead.spec import PolicySpec, SpecError
 from bulkhead.text import TIME_UNITS, parse_duration, split_pairs, suggest
 
+UNREADABLE = "is not a usable policy: the file cannot be read; check its path and permissions"
 PYTHON = "python:"  # a policy written in Python, for the simulator
 KIND_TEXT = {"scheduler": "scheduler", "memory": "memory policy", "ring": "ring policy"}
 KIND_OPTION = {
@@ -64,25 +65,24 @@ class ChosenPolicy:
     values: tuple[int, ...]
 
 
-def read_policy(path: Path) -> Policy:
-    """Read a plug-in without running it. SpecError if it is none, or is built for another plug-in ABI."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise SpecError(f"{path} is no usable policy plug-in: {error.strerror}") from None
-    return _read_policy(path, status.st_mtime_ns, status.st_size)
+def read_policy(path: Path, kind: str | None = None) -> Policy:
+    """Read a policy's file without running it. SpecError if hosts would refuse it, also as not being of `kind`."""
+    if not path.is_file():
+        raise SpecError(f"{path} {UNREADABLE}")
+    status = path.stat()
+    return _read_policy(path, kind, status.st_mtime_ns, status.st_size)
 
 
 @functools.lru_cache(maxsize=64)
-def _read_policy(path: Path, modified: int, size: int) -> Policy:
+def _read_policy(path: Path, kind: str | None, modified: int, size: int) -> Policy:
     """Read again only if the file has changed."""
     try:
-        row = _core.read_plugin(str(path))
-    except (ValueError, RuntimeError) as error:
-        raise SpecError(f"{path} is no usable policy plug-in: {error}") from None
+        row = _core.read_plugin(str(path), 0 if kind is None else kind_number(kind))
+    except RuntimeError:
+        raise SpecError(f"{path} {UNREADABLE}") from None
+    except ValueError as error:
+        raise SpecError(f"{path} is not a usable policy: {error}") from None
     kinds = {number: name for name, number in _core.enums["plugin.Kind"].items()}
-    if row["kind"] not in kinds:
-        raise SpecError(f"{path} is no usable policy plug-in: its kind {row['kind']} is unknown")
     return Policy(
         kind=kinds[row["kind"]],
         name=row["name"],
@@ -107,10 +107,7 @@ def _find(kind: str, name: str) -> Policy:
     if "/" in name or name.endswith(".so"):
         if not Path(name).is_file():
             raise SpecError(f"there is no policy file {name}")
-        policy = read_policy(Path(name))
-        if policy.kind != kind:
-            raise SpecError(f"{name} is a {KIND_TEXT[policy.kind]}, not a {KIND_TEXT[kind]}")
-        return policy
+        return read_policy(Path(name), kind)
     usual = (
         plugin_dirs()[kind] / f"{name}.so"
     )  # a policy's file has its name; to look is quicker than to read all

@@ -28,8 +28,11 @@
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/ring.hpp"
 #include "hv/trace/trace.hpp"
+#include "image/bytes.hpp"
+#include "plugin/refusal.hpp"
 
 #include <algorithm>
+#include <optional>
 
 extern "C" {
 extern char image_end[];
@@ -105,25 +108,46 @@ std::span<const T> table(Bytes bytes, std::uint64_t offset, std::uint64_t count)
     return {reinterpret_cast<const T*>(bytes.data() + offset), count};
 }
 
-// The first one of the manifest begins; the others may be taken into service later.
+std::expected<LoadedPlugin, plugin::Refusal> load_policy(Bytes bytes, const manifest::Policy& policy) {
+    if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
+        machine::panic("a policy's object leaves the manifest");
+    return load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
+}
+
+plugin::Sentence refused(const manifest::Policy& policy, const plugin::Refusal& refusal) {
+    static_assert(sizeof policy.name == plugin::longest_name + 1);
+    plugin::Sentence made;
+    made.add("policy ");
+    made.add(image::text_before_zero(std::as_bytes(std::span{policy.name})));
+    made.add(": ");
+    made.add(plugin::sentence(refusal).view());
+    return made;
+}
+
+// The first one of the manifest begins; the others may be taken into service later. All that are refused are
+// named before the run ends.
 void start_scheduler(Bytes bytes, const manifest::Header& header) {
     const auto policies = table<manifest::Policy>(bytes, header.policies, header.policy_count);
     const Candidate* first = nullptr;
+    std::optional<plugin::Sentence> refusal;
     for (std::uint32_t i = 0; i < policies.size(); ++i) {
         const auto& policy = policies[i];
         if (policy.kind != static_cast<std::uint32_t>(plugin::Kind::scheduler))
             continue;
-        if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
-            machine::panic("a policy's object leaves the manifest");
-        const auto loaded =
-            load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
-        if (!loaded) {
-            log("the scheduler plug-in cannot be loaded: %s\n", loaded.error());
-            end_run(landmark::Exit::bad_input, loaded.error());
+        const auto loaded = load_policy(bytes, policy);
+        if (loaded) {
+            add_candidate(i, {*loaded, policy.parameters});
+            first = first != nullptr ? first : find_candidate(i);
+            continue;
         }
-        add_candidate(i, {*loaded, policy.parameters});
-        first = first != nullptr ? first : find_candidate(i);
+        const auto why = refused(policy, loaded.error());
+        if (refusal)
+            log("%s\n", why.c_str());
+        else
+            refusal = why; // said at the end of the run
     }
+    if (refusal)
+        end_run(landmark::Exit::bad_input, refusal->c_str());
     scheduler::start(first != nullptr ? &first->plugin : nullptr, first != nullptr ? first->values : nullptr);
 }
 

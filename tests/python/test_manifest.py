@@ -100,6 +100,7 @@ def test_policy_has_every_effective_value(parts: Parts) -> None:
     header = table(data, "manifest.Header", 0, 1)[0]
     row = table(data, "manifest.Policy", int(header["policies"]), 1)[0]
     chosen = parts.policies[0]
+    assert row["name"] == chosen.policy.name.encode()
     assert row["parameter_count"] == len(chosen.values)
     assert list(row["parameters"][: len(chosen.values)]) == list(chosen.values)
     assert cut(data, row["object"]) == chosen.policy.path.read_bytes()

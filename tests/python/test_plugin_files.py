@@ -1,16 +1,18 @@
 """Plug-in files from other builds, damaged ones and things that are no plug-in: each gets a clear message, none a crash."""
 
 import random
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from bootstrap.build import build_dir
 from bulkhead import _core
 from bulkhead.paths import plugin_dirs
 from bulkhead.policies import choose, parse_policy, read_policy
 from bulkhead.spec import PolicySpec, SpecError
-
-MAGIC = (0x4E4947554C504B42).to_bytes(8, "little")
+from tests.policy_files.listed import BadFile, bad_files
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +21,10 @@ def plugin() -> Path:
     return sorted(plugin_dirs()["scheduler"].glob("*.so"))[0]
 
 
-def changed(plugin: Path, tmp_path: Path, offset: int, value: bytes) -> Path:
-    """A copy whose descriptor has other bytes at `offset`."""
-    data = bytearray(plugin.read_bytes())
-    at = data.index(MAGIC) + offset
-    data[at : at + len(value)] = value
-    copy = tmp_path / "changed.so"
-    copy.write_bytes(data)
-    return copy
+def check(*paths: Path) -> subprocess.CompletedProcess[str]:
+    """The program that the build runs on every policy."""
+    command = [build_dir("release") / "plugin" / "bulkhead_plugin_check", *paths]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_built_plugins_describe_themselves() -> None:
@@ -40,34 +38,55 @@ def test_built_plugins_describe_themselves() -> None:
             )
 
 
-def test_another_abi_version(plugin: Path, tmp_path: Path) -> None:
-    other = _core.constants["plugin.abi_version"] + 1
-    copy = changed(plugin, tmp_path, 8, other.to_bytes(4, "little"))
-    with pytest.raises(
-        SpecError, match=rf"plug-in ABI version {other}, this Bulkhead has version {other - 1}; rebuild"
-    ):
-        read_policy(copy)
-    with pytest.raises(SpecError, match="rebuild"):
-        choose("scheduler", PolicySpec(str(copy)))
+@pytest.mark.parametrize("bad", [bad for bad in bad_files() if bad.by_hosts], ids=lambda bad: bad.path.stem)
+def test_bad_files_are_refused_in_the_readers_words(bad: BadFile) -> None:
+    kind = next(name for name, number in _core.enums["plugin.Kind"].items() if number == bad.kind)
+    refusal = f"^{re.escape(f'{bad.path} is not a usable policy: {bad.sentence}')}$"
+    with pytest.raises(SpecError, match=refusal):
+        read_policy(bad.path, kind)
+    with pytest.raises(SpecError, match=refusal):
+        choose(kind, PolicySpec(str(bad.path)))
 
 
-def test_another_magic(plugin: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="plug-in magic; rebuild"):
-        read_policy(changed(plugin, tmp_path, 0, b"X"))
+def test_the_builds_check_says_the_same() -> None:
+    """It is asked about all files at once, and knows no kind that they should have."""
+    expected = [bad for bad in bad_files() if " is a " not in bad.sentence]
+    result = check(*(bad.path for bad in expected))
+    assert result.returncode == 1 and result.stderr == ""
+    assert result.stdout.splitlines() == [f"{bad.path}: {bad.sentence}" for bad in expected]
+    assert len(expected) > 80
 
 
-def test_another_kind(plugin: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="its kind 99 is unknown"):
-        read_policy(changed(plugin, tmp_path, 12, (99).to_bytes(4, "little")))
-    with pytest.raises(SpecError, match="is a memory policy, not a scheduler"):
-        choose("scheduler", PolicySpec(str(changed(plugin, tmp_path, 12, (2).to_bytes(4, "little")))))
+def test_the_builds_check_accepts_what_is_built() -> None:
+    built = [path for folder in plugin_dirs().values() for path in sorted(folder.glob("*.so"))]
+    assert (check(*built).returncode, check(*built).stdout) == (0, "")
+    assert check().returncode == 1 and check().stdout.startswith("usage: ")
+    nowhere = Path("/nowhere/policy.so")
+    assert check(nowhere).stdout == f"{nowhere}: the file cannot be read; check its path and permissions\n"
+    assert check(Path("/lib/x86_64-linux-gnu/libm.so.6")).returncode == 1
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing.so"):
+        with pytest.raises(SpecError) as error:
+            read_policy(path)
+        assert (
+            str(error.value)
+            == f"{path} is not a usable policy: the file cannot be read; check its path and permissions"
+        )
+
+
+def test_another_version_says_what_to_do() -> None:
+    other = next(bad for bad in bad_files() if bad.path.stem == "another_version")
+    with pytest.raises(SpecError, match="ABI version 77, this Bulkhead has version .*; rebuild the policy"):
+        read_policy(other.path)
 
 
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "/bin/ls", "/dev/null", "/usr/lib/grub-xen/grub-x86_64-xen.bin"]
 )
 def test_no_plugins(path: str) -> None:
-    with pytest.raises(SpecError, match="is no usable policy plug-in: it"):
+    with pytest.raises(SpecError, match="is not a usable policy: the "):
         read_policy(Path(path))
 
 
@@ -84,7 +103,7 @@ def test_damaged_files_never_crash(plugin: Path, tmp_path: Path) -> None:
             read_policy(copy)
         except SpecError as error:
             refused += 1
-            assert "is no usable policy plug-in" in str(error)
+            assert "is not a usable policy: " in str(error)
     assert refused > 100
 
 

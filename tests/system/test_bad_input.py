@@ -67,7 +67,7 @@ def test_plugin_of_another_abi(tmp_path: Path, command: Callable[..., Result]) -
     other.write_bytes(data)
     result = command("boot", *GUEST, "--sched", str(other))
     assert result.returncode == 2 and result.stderr.count("\n") == 1
-    assert "built for plug-in ABI version 77" in result.stderr and "rebuild" in result.stderr
+    assert "is built for plug-in ABI version 77" in result.stderr and "rebuild" in result.stderr
 
 
 def test_the_command_itself(command: Callable[..., Result]) -> None:

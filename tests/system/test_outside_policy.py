@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from machines import assert_sound, boot, said, workload
 
 from bootstrap.build import build_dir
@@ -57,3 +58,25 @@ def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
     command = [installed_command(tmp_path / "sdk"), str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2 and "there is no *.cpp" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "sentence"),
+    [
+        ("[[gnu::used]] static int kept = 1;\n", "a policy has no writable globals"),
+        (
+            '[[gnu::used]] static void add() { asm volatile("addpd %xmm1, %xmm0"); }\n',
+            "the code uses the guests' registers xmm0, xmm1",
+        ),
+    ],
+    ids=["writable global", "vector register"],
+)
+def test_a_policy_that_hosts_would_refuse_does_not_build(tmp_path: Path, spoilt: str, sentence: str) -> None:
+    folder = tmp_path / "policies"
+    scaffold("scheduler", "spoilt", folder)
+    source = folder / "spoilt.cpp"
+    source.write_text(source.read_text(encoding="utf-8") + spoilt, encoding="utf-8")
+    command = [installed_command(tmp_path / "sdk"), str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode != 0 and not (folder / "build" / "spoilt.so").exists()
+    assert sentence in result.stdout + result.stderr
