@@ -2,7 +2,8 @@
 
 from bootstrap.build import build_dir
 
-__path__.append(str(build_dir("release") / "bindings"))  # the compiled module lives where it was built
+# The compiled module lives where it was built.
+__path__.append(str(build_dir("release") / "bindings" / "native"))
 
 from bulkhead.live.sample import Blocks, DomainRates, Rates, Sample, rates
 from bulkhead.live.steer import Done, Live

@@ -1,4 +1,4 @@
-# Types of the compiled module; what the values mean is said in bindings/*.cpp.
+# Types of the compiled module; what the values mean is said in bindings/native/*.cpp.
 from typing import Any, TypedDict
 
 import numpy as np

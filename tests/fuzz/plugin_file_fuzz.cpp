@@ -1,6 +1,6 @@
 // Any bytes may be given as a plug-in: reading them ends with a description or a message, and touches nothing
 // else.
-#include "bindings/plugin_file.hpp"
+#include "bindings/native/plugin_file.hpp"
 
 #include <cstdlib>
 

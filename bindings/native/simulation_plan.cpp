@@ -1,4 +1,4 @@
-#include "bindings/simulation_plan.hpp"
+#include "bindings/native/simulation_plan.hpp"
 
 #include "hv/plugin/fallback.hpp"
 #include "sim/plugin_file.hpp"

@@ -1,5 +1,5 @@
 // `bulkhead._core`: what Python needs from the C++ headers, and nothing that Python can do itself.
-#include "bindings/parts.hpp"
+#include "bindings/native/parts.hpp"
 
 PYBIND11_MODULE(_core, module) {
     module.doc() = "Layouts, tables and checks taken from Bulkhead's own C++ headers.";

@@ -1,5 +1,5 @@
 // Memory policies written in Python: memctl/contract.hpp, hook for hook.
-#include "bindings/python_policy.hpp"
+#include "bindings/native/python_policy.hpp"
 #include "memctl/contract.hpp"
 
 #include <pybind11/stl.h>

@@ -1,7 +1,7 @@
 // Kernels for Python: would this file start as a guest, and what does a section of it hold? The same reading
 // and planning as domain 0's builder does, before anything is booted.
-#include "bindings/files.hpp"
-#include "bindings/parts.hpp"
+#include "bindings/native/files.hpp"
+#include "bindings/native/parts.hpp"
 #include "image/layout.hpp"
 
 namespace bulkhead::python {

@@ -1,7 +1,7 @@
 // Plug-in descriptors for Python. A file that is no usable plug-in raises ValueError with the reason.
-#include "bindings/files.hpp"
-#include "bindings/parts.hpp"
-#include "bindings/plugin_file.hpp"
+#include "bindings/native/files.hpp"
+#include "bindings/native/parts.hpp"
+#include "bindings/native/plugin_file.hpp"
 
 namespace bulkhead::python {
 namespace {

@@ -1,7 +1,7 @@
 // The simulator for Python: one object is one run. Long calls release the interpreter's lock; traces become
 // numpy arrays that own the simulator's memory, without a copy.
-#include "bindings/parts.hpp"
-#include "bindings/simulation_plan.hpp"
+#include "bindings/native/parts.hpp"
+#include "bindings/native/simulation_plan.hpp"
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>

@@ -1,5 +1,5 @@
 // Ring policies written in Python: ringctl/contract.hpp, hook for hook.
-#include "bindings/python_policy.hpp"
+#include "bindings/native/python_policy.hpp"
 #include "ringctl/contract.hpp"
 
 namespace bulkhead::python {

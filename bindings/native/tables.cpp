@@ -4,8 +4,8 @@
 #include "abi/plugin.hpp"
 #include "abi/steering.hpp"
 #include "abi/trace.hpp"
-#include "bindings/enum_names.hpp"
-#include "bindings/parts.hpp"
+#include "bindings/native/enum_names.hpp"
+#include "bindings/native/parts.hpp"
 #include "sched/contract.hpp"
 
 namespace bulkhead::python {

@@ -1,6 +1,6 @@
-#include "bindings/python_policy.hpp"
+#include "bindings/native/python_policy.hpp"
 
-#include "bindings/parts.hpp"
+#include "bindings/native/parts.hpp"
 #include "plugin/policy.hpp"
 
 namespace bulkhead::python {

@@ -1,5 +1,5 @@
 // Schedulers written in Python: sched/contract.hpp, hook for hook.
-#include "bindings/python_policy.hpp"
+#include "bindings/native/python_policy.hpp"
 #include "sched/contract.hpp"
 
 namespace bulkhead::python {

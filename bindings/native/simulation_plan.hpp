@@ -1,7 +1,7 @@
 // A machine to simulate as Python describes it: rows of plain values, and what the simulator makes of them.
 #pragma once
 
-#include "bindings/python_policy.hpp"
+#include "bindings/native/python_policy.hpp"
 #include "sim/world.hpp"
 
 #include <map>

@@ -1,5 +1,5 @@
 // Follows a plug-in's ELF structures as far as its descriptor. Never maps, links or executes the file.
-#include "bindings/plugin_file.hpp"
+#include "bindings/native/plugin_file.hpp"
 
 #include "image/bytes.hpp"
 

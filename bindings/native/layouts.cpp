@@ -4,7 +4,7 @@
 #include "abi/manifest.hpp"
 #include "abi/steering.hpp"
 #include "abi/trace.hpp"
-#include "bindings/parts.hpp"
+#include "bindings/native/parts.hpp"
 
 #include <pybind11/numpy.h>
 
