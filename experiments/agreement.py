@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bulkhead.base.units import MIB
 from bulkhead.experiment import (
     BACKEND,
     Choice,
@@ -23,8 +24,9 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.planner import Reservation, plan
-from bulkhead.spec import MIB, GuestSpec, Machine, TimelineEntry
+from bulkhead.model.machine import Machine
+from bulkhead.model.planner import Reservation, plan
+from bulkhead.model.spec import Guest, TimelineEntry
 
 NEIGHBOURS = find("noisy_neighbour")
 DODGER = "dodger"
@@ -72,7 +74,7 @@ def dodged(point: Point) -> Machine:
     guests = {"victim": "compute"} | {f"hog{i + 1}": workload for i, workload in enumerate(noise)}
     return Machine(
         guests=tuple(
-            GuestSpec(name, f"workload:{workload}", memory=4 * MIB, start_paused=workload == "tick_dodger")
+            Guest(name, f"workload:{workload}", memory=4 * MIB, start_paused=workload == "tick_dodger")
             for name, workload in guests.items()
         ),
         sched=point.policy("sched"),

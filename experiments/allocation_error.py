@@ -18,7 +18,7 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
-from bulkhead.spec import Machine
+from bulkhead.model.machine import Machine
 
 WEIGHTS = {"small": 256, "large": 768}
 WINDOWS_MS = (3, 10, 30, 100, 300)

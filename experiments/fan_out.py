@@ -15,7 +15,7 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
-from bulkhead.spec import Machine
+from bulkhead.model.machine import Machine
 
 GUESTS = ("victim", "attacker")
 QUICK = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")

@@ -6,6 +6,7 @@ In the simulator, on its modelled disk (bulkhead.spec.Disk): a random 4 KiB read
 
 from __future__ import annotations
 
+from bulkhead.base.units import MIB
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -23,7 +24,8 @@ from bulkhead.experiment import (
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy
 
 POLICIES = ("fifo", "round_robin", "token_bucket", "drr", "sfq", "mclock", "latency_target")
 COMPANY = {
@@ -41,7 +43,7 @@ RESERVED = {
 def machine(point: Point) -> Machine:
     """The victim asks for 4 KiB each millisecond, at most 8 at a time; its company never stops asking. Equal weights."""
     policy = point.policy("ringctl")
-    victim = GuestSpec(
+    victim = Guest(
         "victim",
         "model:disk",
         "period_us=1000 depth=8",
@@ -52,10 +54,10 @@ def machine(point: Point) -> Machine:
     others = []
     if company is not None:
         kernel, _, options = company.partition(" ")
-        others.append(GuestSpec("company", kernel, options, memory=4 * MIB))
+        others.append(Guest("company", kernel, options, memory=4 * MIB))
     return Machine(
         guests=(victim, *others),
-        sched=PolicySpec("credit2"),
+        sched=Policy("credit2"),
         ringctl=policy,
         duration=point.duration_ns,
         seed=point.number("seed"),

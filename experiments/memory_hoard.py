@@ -6,6 +6,7 @@ the modelled disk.
 
 from __future__ import annotations
 
+from bulkhead.base.units import MIB
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -22,7 +23,8 @@ from bulkhead.experiment import (
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
-from bulkhead.spec import MIB, GuestSpec, Machine, Paging, PolicySpec
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Paging, Policy
 
 POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax", "working_set")
 COMPANY = {
@@ -42,8 +44,8 @@ def machine(point: Point) -> Machine:
     others = []
     if company is not None:
         kernel, _, options = company.partition(" ")
-        others.append(GuestSpec("company", kernel, options, memory=COMPANY_MIB * MIB))
-    victim = GuestSpec(
+        others.append(Guest("company", kernel, options, memory=COMPANY_MIB * MIB))
+    victim = Guest(
         "victim",
         "model:memory",
         f"set_mib={SET_MIB} grow_ms={point.number('grow_ms')} mark_ops=100 work_us=5",
@@ -51,7 +53,7 @@ def machine(point: Point) -> Machine:
     )
     return Machine(
         guests=(*others, victim),
-        sched=PolicySpec("credit2"),
+        sched=Policy("credit2"),
         memctl=point.policy("memctl"),
         memory=MACHINE_MIB * MIB,
         paging=Paging(period_us=200_000, swap_us=410),

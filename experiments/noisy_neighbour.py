@@ -5,6 +5,8 @@ With victim=linux the victim is Debian's Linux with sysbench, and the hogs are L
 
 from __future__ import annotations
 
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.units import MIB, SECOND
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -25,7 +27,8 @@ from bulkhead.figures import Ideal, Lines, Panel, Quantity
 from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.linux.report import results
 from bulkhead.metrics import degradation, slowdown
-from bulkhead.spec import MIB, SECOND, BulkheadError, GuestSpec, Machine, TimelineEntry
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, TimelineEntry
 
 MILLISECOND = 1_000_000
 GUEST_MEMORY = 4 * MIB
@@ -34,15 +37,15 @@ BULKHEAD_MEMORY = 384 * MIB  # the manifest with kernel and images is there twic
 LAG_WINDOWS_MS = (1, 10, 100)
 
 
-def guest(name: str, workload: str, cmdline: str = "", start_paused: bool = False) -> GuestSpec:
+def guest(name: str, workload: str, cmdline: str = "", start_paused: bool = False) -> Guest:
     """A guest of the weight that all guests here have."""
-    return GuestSpec(name, f"workload:{workload}", cmdline, memory=GUEST_MEMORY, start_paused=start_paused)
+    return Guest(name, f"workload:{workload}", cmdline, memory=GUEST_MEMORY, start_paused=start_paused)
 
 
-def linux(name: str, image: str, job: str) -> GuestSpec:
+def linux(name: str, image: str, job: str) -> Guest:
     """A Linux guest that does one job for ever."""
     cmdline = f"console=hvc0 quiet bulkhead.job={job}"
-    return GuestSpec(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", memory=LINUX_MEMORY)
+    return Guest(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", memory=LINUX_MEMORY)
 
 
 def linux_machine(point: Point) -> Machine:
@@ -67,7 +70,7 @@ def linux_window(point: Point) -> int:
     return max(2, -(-point.duration_ns // SECOND))
 
 
-def victims(point: Point) -> tuple[GuestSpec, ...]:
+def victims(point: Point) -> tuple[Guest, ...]:
     """The victim, and whoever it needs to have something to do."""
     if point.text("victim") == "compute":
         return (guest("victim", "compute", "mark_ops=50"),)

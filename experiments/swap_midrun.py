@@ -8,6 +8,7 @@ reservation holds again at the end, and that every job comes to its right result
 
 from __future__ import annotations
 
+from bulkhead.base.units import MIB
 from bulkhead.experiment import (
     Choice,
     Experiment,
@@ -35,8 +36,9 @@ from bulkhead.metrics.takeover import (
     twice_at_once,
     waiting_error,
 )
-from bulkhead.policies import built_policies, kind_number
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, TimelineEntry
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.tables import built_policies, kind_number
 
 MILLISECOND = 1_000_000
 SCHEDULER = kind_number("scheduler")
@@ -77,7 +79,7 @@ def checksum_steps(point: Point) -> int:
     return length(point) // (CHECKSUM_PART * STEP_NS)
 
 
-def small_guests(point: Point) -> tuple[GuestSpec, ...]:
+def small_guests(point: Point) -> tuple[Guest, ...]:
     """Two hogs of unequal weight, one with a reservation, a job with a known answer, and one that watches its registers."""
     pcpus = point.number("pcpus")
     watch = f"seed={SEED} for_ms={length(point) * 8 // 10 // MILLISECOND}"
@@ -90,18 +92,16 @@ def small_guests(point: Point) -> tuple[GuestSpec, ...]:
     )
 
 
-def linux_guests(point: Point) -> tuple[GuestSpec, ...]:
+def linux_guests(point: Point) -> tuple[Guest, ...]:
     """Two that boot, do their job and power off."""
     words = f"console=hvc0 quiet bulkhead.job=digest:{point.number('rounds')}"
     return tuple(
-        GuestSpec(
-            name, DEBIAN_KERNEL, words, initrd="image:small", memory=128 * MIB, vcpus=point.number("pcpus")
-        )
+        Guest(name, DEBIAN_KERNEL, words, initrd="image:small", memory=128 * MIB, vcpus=point.number("pcpus"))
         for name in ("linux1", "linux2")
     )
 
 
-def guests(point: Point) -> tuple[GuestSpec, ...]:
+def guests(point: Point) -> tuple[Guest, ...]:
     """Always with two that wake each other."""
     pair = (
         small_guest("web", "responder", "peer=pinger"),
@@ -115,12 +115,12 @@ def machine(point: Point) -> Machine:
     names = order()
     return Machine(
         guests=guests(point),
-        sched=PolicySpec(names[0]),
+        sched=Policy(names[0]),
         pcpus=point.number("pcpus"),
         memory=768 * MIB,
         duration=length(point),
         timeline=tuple(
-            TimelineEntry(index * stretch(point), "swap", policy=PolicySpec(name))
+            TimelineEntry(index * stretch(point), "swap", policy=Policy(name))
             for index, name in enumerate(names[1:], start=1)
         ),
         seed=point.number("seed"),

@@ -19,7 +19,7 @@ from bulkhead.experiment import (
 )
 from bulkhead.figures import Bars, Quantity
 from bulkhead.metrics import mark_values
-from bulkhead.spec import Machine
+from bulkhead.model.machine import Machine
 
 GUESTS = ("attacker", "victim")
 POLICIES = (

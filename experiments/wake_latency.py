@@ -18,15 +18,16 @@ from bulkhead.experiment import (
     Observed,
     Point,
     Policies,
-    duration,
     drain,
+    duration,
     share_metric,
     small_guest,
     summary,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity, Reference
-from bulkhead.spec import GuestSpec, Machine
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest
 
 MILLISECOND = 1_000_000
 # credit_sampled may keep one of nine guests waiting for longer than the warm-up lasts.
@@ -44,7 +45,7 @@ OPTIONS = {"garbage": "rounds=0 for_ms=600000"}
 COMPANY = (*HOGS, *ATTACKS)
 
 
-def company(name: str) -> tuple[GuestSpec, ...]:
+def company(name: str) -> tuple[Guest, ...]:
     """Hogs, or one attacker."""
     if name in ATTACKS:
         attack = ATTACKS[name]

@@ -19,7 +19,7 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
-from bulkhead.spec import Machine
+from bulkhead.model.machine import Machine
 
 WEIGHTS = (128, 256, 512, 1024)
 GUESTS = tuple(f"w{weight}" for weight in WEIGHTS)

@@ -45,7 +45,7 @@ inline void Machine::end_stretch(const Core& core) {
         return;
     const std::uint16_t domain =
         core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
-    longest_ = {length, 3, 0, domain, core.id, 0};
+    longest_ = {length, static_cast<std::uint32_t>(landmark::SectionKind::dispatch), 0, domain, core.id, 0};
 }
 
 inline bool Machine::may_run(const Vcpu& vcpu) {

@@ -5,40 +5,30 @@ from bootstrap.build import build_dir
 # The compiled module lives where it was built.
 __path__.append(str(build_dir("release") / "bindings" / "native"))
 
-from bulkhead.live.sample import Blocks, DomainRates, Rates, Sample, rates
+from bulkhead.backend.sim import Costs
+from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.live.steer import Done, Live
 from bulkhead.live.watch import Watch
-from bulkhead.machine import RunOptions
-from bulkhead.memory_policy import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.metrics.trace import Trace
-from bulkhead.policies import Parameter
-from bulkhead.result import Result, read_result
-from bulkhead.ring_policy import Request, Ring, RingDomain, RingPolicy
-from bulkhead.run import (
+from bulkhead.model.landmark import (
     DomainLedger,
     Landmark,
+    NonPreemptibleSection,
     PcpuLedger,
     PolicyReport,
-    Run,
-    Stretch,
     Versions,
 )
-from bulkhead.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu
-from bulkhead.sim import Costs
-from bulkhead.spec import (
-    BulkheadError,
-    Disk,
-    GuestSpec,
-    Machine,
-    Paging,
-    PolicySpec,
-    SpecError,
-    TimelineEntry,
-)
-from bulkhead.timeline import Timeline
-
-Guest = GuestSpec
-Policy = PolicySpec
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.run import Run
+from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
+from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.model.timeline import Timeline
+from bulkhead.policy.memory import MemoryDomain, MemoryHost, MemoryPolicy
+from bulkhead.policy.ring import Request, Ring, RingDomain, RingPolicy
+from bulkhead.policy.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu
+from bulkhead.policy.tables import Parameter
+from bulkhead.result import Result, read_result
 
 __all__ = [
     "Blocks",
@@ -51,7 +41,6 @@ __all__ = [
     "DomainRates",
     "Done",
     "Guest",
-    "GuestSpec",
     "Host",
     "Landmark",
     "Live",
@@ -59,13 +48,13 @@ __all__ = [
     "MemoryDomain",
     "MemoryHost",
     "MemoryPolicy",
+    "NonPreemptibleSection",
     "Paging",
     "Parameter",
     "Pcpu",
     "PcpuLedger",
     "Policy",
     "PolicyReport",
-    "PolicySpec",
     "Rates",
     "Request",
     "Result",
@@ -78,7 +67,6 @@ __all__ = [
     "Scheduler",
     "SpecError",
     "Stop",
-    "Stretch",
     "Timeline",
     "TimelineEntry",
     "Trace",

@@ -33,6 +33,8 @@ class DescriptorRow(TypedDict):
 layouts: dict[str, np.dtype[Any]]
 constants: dict[str, int]
 enums: dict[str, dict[str, int]]
+hooks: dict[str, dict[str, int]]
+still_runnable: list[int]
 events: list[EventRow]
 compiler: str
 

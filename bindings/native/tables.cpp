@@ -6,6 +6,9 @@
 #include "abi/trace.hpp"
 #include "bindings/native/enum_names.hpp"
 #include "bindings/native/parts.hpp"
+#include "guest/runtime/mark.hpp"
+#include "memctl/contract.hpp"
+#include "ringctl/contract.hpp"
 #include "sched/contract.hpp"
 
 namespace bulkhead::python {
@@ -26,12 +29,37 @@ pybind11::dict enums() {
     all["manifest.Action"] = enum_dict<manifest::Action>();
     all["landmark.State"] = enum_dict<landmark::State>();
     all["landmark.Exit"] = enum_dict<landmark::Exit>();
+    all["landmark.Account"] = enum_dict<landmark::Account>();
+    all["landmark.Shutdown"] = enum_dict<landmark::Shutdown>();
+    all["landmark.SectionKind"] = enum_dict<landmark::SectionKind>();
+    all["guest.Mark"] = enum_dict<guest::Mark>();
     all["plugin.Kind"] = enum_dict<plugin::Kind>();
     all["plugin.Fault"] = enum_dict<plugin::Fault>();
     all["sched.Stop"] = enum_dict<sched::Stop>();
     all["trace.Event"] = enum_dict<trace::Event>();
     all["trace.Group"] = enum_dict<trace::Group>();
     return all;
+}
+
+// The hooks of each kind of policy, by the kind's name in plugin::Kind.
+pybind11::dict hooks() {
+    pybind11::dict all;
+    const auto add = [&all]<plugin::Kind kind>(const pybind11::dict& values) {
+        all[pybind11::str(std::string{enumerator<kind>()})] = values;
+    };
+    add.operator()<plugin::Kind::scheduler>(enum_dict<sched::Hook>());
+    add.operator()<plugin::Kind::memory>(enum_dict<memctl::Hook>());
+    add.operator()<plugin::Kind::ring>(enum_dict<ringctl::Hook>());
+    return all;
+}
+
+// The reasons after which a vCPU still wants to run.
+pybind11::list still_runnable() {
+    pybind11::list reasons;
+    for (const auto& [name, value] : enum_table<sched::Stop>())
+        if (sched::still_runnable(static_cast<sched::Stop>(value)))
+            reasons.append(value);
+    return reasons;
 }
 
 pybind11::list events() {
@@ -76,6 +104,8 @@ pybind11::dict constants() {
 void add_tables(pybind11::module_& module) {
     module.attr("constants") = constants();
     module.attr("enums") = enums();
+    module.attr("hooks") = hooks();
+    module.attr("still_runnable") = still_runnable();
     module.attr("events") = events();
     module.attr("compiler") = __VERSION__;
 }

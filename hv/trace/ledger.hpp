@@ -3,6 +3,7 @@
 // outside.
 #pragma once
 
+#include "abi/landmark.hpp"
 #include "abi/types.hpp"
 
 #include <cstdint>
@@ -15,8 +16,8 @@ struct Vcpu;
 // One more in a domain's column; its vCPUs may be counted on several pCPUs at once.
 inline void count(std::uint64_t& column) { __atomic_fetch_add(&column, 1, __ATOMIC_RELAXED); }
 
-// What kind of stretch the hypervisor is in; see landmark::Stretch::kind.
-enum class StretchKind : std::uint32_t { hypercall = 0, trap = 1, interrupt = 2, dispatch = 3, hook = 4 };
+// What kind of stretch the hypervisor is in.
+using StretchKind = landmark::SectionKind;
 
 // Opens this pCPU's ledger as of `now`: time is unbilled until somebody is named.
 void start_ledger(RealTime now);

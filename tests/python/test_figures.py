@@ -5,11 +5,12 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pytest
+from bulkhead.experiment.draw import draw_figures
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Silent
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage
-from bulkhead.figures import draw_figures, style
+from bulkhead.figures import style
 from bulkhead.figures.bars import draw_bars
 from bulkhead.figures.lines import draw_lines
 from bulkhead.result import read_result, write_result

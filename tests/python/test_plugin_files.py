@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from bulkhead import _core
-from bulkhead.paths import plugin_dirs
-from bulkhead.policies import choose, parse_policy, read_policy
-from bulkhead.spec import PolicySpec, SpecError
+from bulkhead.base.errors import SpecError
+from bulkhead.base.paths import plugin_dirs
+from bulkhead.model.spec import Policy
+from bulkhead.policy.choose import choose, parse_policy
+from bulkhead.policy.tables import read_policy
 
 MAGIC = (0x4E4947554C504B42).to_bytes(8, "little")
 
@@ -48,7 +50,7 @@ def test_another_abi_version(plugin: Path, tmp_path: Path) -> None:
     ):
         read_policy(copy)
     with pytest.raises(SpecError, match="rebuild"):
-        choose("scheduler", PolicySpec(str(copy)))
+        choose("scheduler", Policy(str(copy)))
 
 
 def test_another_magic(plugin: Path, tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_another_kind(plugin: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="its kind 99 is unknown"):
         read_policy(changed(plugin, tmp_path, 12, (99).to_bytes(4, "little")))
     with pytest.raises(SpecError, match="is a memory policy, not a scheduler"):
-        choose("scheduler", PolicySpec(str(changed(plugin, tmp_path, 12, (2).to_bytes(4, "little")))))
+        choose("scheduler", Policy(str(changed(plugin, tmp_path, 12, (2).to_bytes(4, "little")))))
 
 
 @pytest.mark.parametrize(
@@ -93,16 +95,16 @@ def test_unknown_names_are_answered_with_the_nearest(plugin: Path) -> None:
     with pytest.raises(SpecError, match=f"unknown scheduler '{name}x'; did you mean '{name}'"):
         parse_policy("scheduler", name + "x")
     with pytest.raises(SpecError, match="there is no policy file ./nowhere.so"):
-        choose("scheduler", PolicySpec("./nowhere.so"))
+        choose("scheduler", Policy("./nowhere.so"))
 
 
 def test_parameters_are_checked_against_the_table(plugin: Path) -> None:
     policy = read_policy(plugin)
     first = policy.parameters[0]
-    values = choose("scheduler", PolicySpec(policy.name, {first.name: first.most})).values
+    values = choose("scheduler", Policy(policy.name, {first.name: first.most})).values
     assert values == (first.most, *(parameter.initial for parameter in policy.parameters[1:]))
     with pytest.raises(SpecError, match=f"is outside {first.least} to {first.most}"):
-        choose("scheduler", PolicySpec(policy.name, {first.name: first.most + 1}))
+        choose("scheduler", Policy(policy.name, {first.name: first.most + 1}))
     with pytest.raises(SpecError, match=f"has no parameter '{first.name}x'; did you mean '{first.name}'"):
         parse_policy("scheduler", f"{policy.name}:{first.name}x=1")
 

@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from bulkhead.result import FormatError, from_plain, lookup, read_result, to_plain, write_json
-from bulkhead.spec import BulkheadError
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import FormatError, from_plain, to_plain
+from bulkhead.result import lookup, read_result, write_json
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulkhead import (
-    BulkheadError,
-    Guest,
-    Live,
-    Machine,
-    Policy,
-    Run,
-    SpecError,
-    Timeline,
-    rates,
-)
+from bulkhead import BulkheadError, Guest, Live, Machine, Policy, Run, SpecError, Timeline, rates
 
 MIB = 1 << 20
 MS = 1_000_000

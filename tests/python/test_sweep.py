@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bulkhead.experiment.runner import Request, run_experiment
+from bulkhead.experiment.runner import RunRequest, run_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
@@ -18,7 +18,7 @@ SETS = ("sched=round_robin", "victim=compute", "hogs=0,1", "duration_ms=150", "w
 
 
 def sweep(out: Path, *more: str):  # type: ignore[no-untyped-def]
-    request = Request("noisy_neighbour", True, (*SETS, *more), jobs=1, backend="sim", out=out, resume=True)
+    request = RunRequest("noisy_neighbour", True, (*SETS, *more), jobs=1, backend="sim", out=out, resume=True)
     return run_experiment(request).result
 
 

@@ -9,18 +9,21 @@ from typing import Any
 import kind_oracles
 import oracles
 import pytest
+from bulkhead.backend.sim import simulate
+from bulkhead.base.errors import SpecError
+from bulkhead.base.units import MIB
 from bulkhead.cli import main
-from bulkhead.memory_policy import MemoryPolicy
-from bulkhead.policies import Parameter
-from bulkhead.ring_policy import RingPolicy
-from bulkhead.scheduler import Scheduler
-from bulkhead.sim import simulate
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
-from bulkhead.written import Written
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.memory import MemoryPolicy
+from bulkhead.policy.python import PythonPolicy
+from bulkhead.policy.ring import RingPolicy
+from bulkhead.policy.scheduler import Scheduler
+from bulkhead.policy.tables import Parameter
 from kind_machines import DISKS, MEMORIES, MILLISECOND
 
 BUSY = Machine(
-    guests=(GuestSpec("a", "workload:cpu_hog", memory=4 * MIB), GuestSpec("b", "model:disk", memory=4 * MIB)),
+    guests=(Guest("a", "workload:cpu_hog", memory=4 * MIB), Guest("b", "model:disk", memory=4 * MIB)),
     duration=20 * MILLISECOND,
     end_when_idle=False,
 )
@@ -62,7 +65,7 @@ class KeepsVcpus(oracles.RoundRobin):
         return super().pick(pcpu, now)
 
 
-KEEPERS: dict[str, type[Written]] = {"sched": KeepsVcpus, "ringctl": KeepsRing, "memctl": KeepsMemory}
+KEEPERS: dict[str, type[PythonPolicy]] = {"sched": KeepsVcpus, "ringctl": KeepsRing, "memctl": KeepsMemory}
 READ = {
     "request": "bytes",
     "ring": "number",
@@ -166,7 +169,7 @@ def test_a_request_in_service_goes_with_its_ring() -> None:
     assert 1 <= len(errors) <= 4 and all("this object is gone" in error for error in errors)
 
 
-def answers(base: type[Written], hook: str, given: object) -> type[Written]:
+def answers(base: type[PythonPolicy], hook: str, given: object) -> type[PythonPolicy]:
     """A policy whose hook answers with something else."""
 
     def answer(self, *arguments):  # type: ignore[no-untyped-def]
@@ -235,7 +238,7 @@ def answers(base: type[Written], hook: str, given: object) -> type[Written]:
     ],
 )
 def test_an_answer_of_the_wrong_type_names_class_and_hook(
-    field: str, base: type[Written], hook: str, given: object, message: str
+    field: str, base: type[PythonPolicy], hook: str, given: object, message: str
 ) -> None:
     machine = MACHINES[field]
     if hook == "reclaim":  # frames are to be given back, by a guest that does not
@@ -277,12 +280,12 @@ def test_a_users_exception_keeps_its_type_and_its_traceback(hook: str, error: ty
 
 
 def test_a_models_refusal_is_no_users_exception() -> None:
-    guest = GuestSpec("x", "model:disk", "bytes=7")
+    guest = Guest("x", "model:disk", "bytes=7")
     with pytest.raises(SpecError, match="option bytes: write 512 to"):
         simulate(replace(DISKS, guests=(guest,), ringctl=kind_oracles.Fifo.spec()))
 
 
-def make(*table: Parameter, **more: object) -> type[Written]:
+def make(*table: Parameter, **more: object) -> type[PythonPolicy]:
     """A policy of that table."""
     return type("Many", (kind_oracles.FirstFit,), {"name": "many", "parameters": table, **more})
 
@@ -334,7 +337,7 @@ def test_work_conserving_is_true_or_false() -> None:
     assert Scheduler.work_conserving and not make(work_conserving=False).work_conserving  # type: ignore[attr-defined]
     with pytest.raises(SpecError, match="memory policy many: work_conserving=0 is not True or False"):
         make(work_conserving=0)
-    assert isinstance(make(work_conserving=False).spec(), PolicySpec)
+    assert isinstance(make(work_conserving=False).spec(), Policy)
 
 
 def test_a_guest_has_no_parameters_under_a_policy_in_python() -> None:
@@ -401,7 +404,7 @@ class WithholdsUnsaid(Withholds):
         ("memctl", WithholdsUnsaid, "wrong_answer"),
     ],
 )
-def test_what_may_idle_says_so(field: str, policy: type[Written], ejected: str | None) -> None:
+def test_what_may_idle_says_so(field: str, policy: type[PythonPolicy], ejected: str | None) -> None:
     run = simulate(replace(MACHINES[field], **{field: policy.spec()}))  # type: ignore[arg-type]
     assert [(p.name, p.ejected) for p in run.landmark.policies if p.kind == policy.kind] == [
         (policy.name, ejected)
@@ -416,9 +419,9 @@ def test_what_may_idle_says_so(field: str, policy: type[Written], ejected: str |
         (RingPolicy, "ring policy bare: class Bare lacks enqueue and next and withdraw"),
     ],
 )
-def test_hooks_without_a_default_must_be_there(base: type[Written], message: str) -> None:
+def test_hooks_without_a_default_must_be_there(base: type[PythonPolicy], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         type("Bare", (base,), {"name": "bare"}).spec()  # type: ignore[attr-defined]
     whole = {hook: lambda self, *arguments: None for hook in base.required}
     policy = type("Whole", (base,), {"name": "whole", **whole})
-    assert policy.spec() == PolicySpec("python:whole", {})  # type: ignore[attr-defined]
+    assert policy.spec() == Policy("python:whole", {})  # type: ignore[attr-defined]

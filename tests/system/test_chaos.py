@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, assert_sound, boot, said, window, workload
 
-from bulkhead import PolicyReport, PolicySpec, Run, TimelineEntry
-from bulkhead.spec import MIB
+from bulkhead import Policy, PolicyReport, Run, TimelineEntry
+from bulkhead.base.units import MIB
 
 CREATE, ATTACH, WAKE, DESCHEDULE, PICK, PLACE = 0, 1, 3, 4, 5, 6  # as the hypervisor numbers them
 AFTER_US = 150_000  # guests are at work by then
@@ -46,7 +46,7 @@ def run_chaos(
     mode: int, hook: int, after: int, duration_ms: int, work_ms: int = 200
 ) -> tuple[Run, PolicyReport]:
     guests = tuple(workload("compute", f"for_ms={work_ms}", name=name) for name in ("one", "two"))
-    spec = PolicySpec("chaos", {"mode": mode, "hook": hook, "after": after})
+    spec = Policy("chaos", {"mode": mode, "hook": hook, "after": after})
     run = boot(*guests, sched=spec, duration=duration_ms * MILLISECOND)
     return run, next(report for report in run.landmark.policies if report.kind == "scheduler")
 
@@ -54,7 +54,7 @@ def run_chaos(
 def test_a_fault_beside_a_hundred_guests_leaves_the_fallback_its_time() -> None:
     working = [workload("compute", "for_ms=100", name=name, memory=4 * MIB) for name in ("one", "two")]
     waiting = [workload("cpu_hog", name=f"hog{i}", memory=4 * MIB, start_paused=True) for i in range(100)]
-    spec = PolicySpec("chaos", {"mode": 6, "hook": DESCHEDULE, "after": AFTER_US})
+    spec = Policy("chaos", {"mode": 6, "hook": DESCHEDULE, "after": AFTER_US})
     run = boot(*working, *waiting, sched=spec, memory=1024 * MIB, duration=400 * MILLISECOND)
     report = next(report for report in run.landmark.policies if report.kind == "scheduler")
     assert (report.ejected, report.ejected_hook) == ("trapped", DESCHEDULE), said(run)
@@ -78,7 +78,7 @@ def test_a_choice_made_just_before_the_ejection_is_in_the_successors_queue() -> 
     )
 
     def run_with(mode: int, after: int) -> Run:
-        spec = PolicySpec("chaos", {"mode": mode, "hook": PLACE, "after": after})
+        spec = Policy("chaos", {"mode": mode, "hook": PLACE, "after": after})
         return boot(*guests, sched=spec, pcpus=5, timeline=pins, duration=400 * MILLISECOND)
 
     usual = run_with(0, 0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machines import MILLISECOND, SHORT, assert_sound, boot, said, workload
 
-from bulkhead import GuestSpec, Run, TimelineEntry
-from bulkhead.spec import MIB
+from bulkhead import Guest, Run, TimelineEntry
+from bulkhead.base.units import MIB
 
 LIFE = 25 * MILLISECOND
 NEVER = 1_000_000 * MILLISECOND
@@ -64,7 +64,7 @@ def test_a_guest_on_the_timeline_is_built_when_its_time_comes() -> None:
 
 def test_a_guest_that_dies_in_a_loop_is_put_off_longer_each_time() -> None:
     run = boot(
-        GuestSpec("die", "workload:die_first", on_crash="restart"),
+        Guest("die", "workload:die_first", on_crash="restart"),
         workload("compute", "for_ms=900"),
         duration=1000 * MILLISECOND,
     )
@@ -80,7 +80,7 @@ def test_a_guest_that_dies_in_a_loop_is_put_off_longer_each_time() -> None:
 
 def test_a_preserved_guest_keeps_its_frames_and_the_run_ends_as_crashed() -> None:
     run = boot(
-        GuestSpec("die", "workload:die_first", on_crash="preserve"),
+        Guest("die", "workload:die_first", on_crash="preserve"),
         workload("compute", "for_ms=20"),
         duration=1000 * MILLISECOND,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from machines import FAULTY, MILLISECOND, assert_sound, boot, said, workload
 
-from bulkhead import PolicyReport, PolicySpec, Run
+from bulkhead import Policy, PolicyReport, Run
 
 CREATE, WAKE, PICK = 0, 3, 5  # the hooks as the hypervisor numbers them
 DETECTION = 10 * MILLISECOND
@@ -28,7 +28,7 @@ def scheduler_report(run: Run) -> PolicyReport:
 @pytest.mark.parametrize(("name", "way", "fault", "hook"), WAYS)
 def test_misconduct_costs_an_entry_in_the_result(name: str, way: int, fault: str, hook: int) -> None:
     guests = (workload("compute", "for_ms=200", name="one"), workload("compute", "for_ms=200", name="two"))
-    run = boot(*guests, sched=PolicySpec(FAULTY, {"way": way}), duration=800 * MILLISECOND)
+    run = boot(*guests, sched=Policy(FAULTY, {"way": way}), duration=800 * MILLISECOND)
     report = scheduler_report(run)
     assert (report.ejected, report.ejected_hook) == (fault, hook), said(run)
     assert report.hook_max_ns < DETECTION or fault != "over_budget"
@@ -39,5 +39,5 @@ def test_misconduct_costs_an_entry_in_the_result(name: str, way: int, fault: str
 
 
 def test_a_policy_that_behaves_stays() -> None:
-    run = boot(workload("compute", "for_ms=50"), sched=PolicySpec(FAULTY, {"way": 0}))
+    run = boot(workload("compute", "for_ms=50"), sched=Policy(FAULTY, {"way": 0}))
     assert scheduler_report(run).ejected is None, said(run)

@@ -6,7 +6,7 @@ import pytest
 from machines import MILLISECOND, assert_sound, boot, said, scheduler, share, workload
 
 from bulkhead import Run
-from bulkhead.policies import built_policies
+from bulkhead.policy.tables import built_policies
 
 
 @pytest.fixture(scope="module")

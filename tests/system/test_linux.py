@@ -6,8 +6,8 @@ from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
 from bulkhead import TimelineEntry
+from bulkhead.base.units import MIB, SECOND
 from bulkhead.linux.report import results
-from bulkhead.spec import MIB, SECOND
 
 PARTS_PER_MILLION = 10
 NOTED = "uptime_ns"

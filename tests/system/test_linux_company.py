@@ -11,9 +11,9 @@ from itertools import pairwise
 from linux_guests import assert_done, linux, run_linux
 from machines import CRASHED, MILLISECOND, assert_sound, said, scheduler
 
-from bulkhead import GuestSpec, PolicySpec, Run, TimelineEntry
+from bulkhead import Guest, Policy, Run, TimelineEntry
+from bulkhead.base.units import MIB, SECOND
 from bulkhead.linux.report import results
-from bulkhead.spec import MIB, SECOND
 
 REBOOTED = 1  # SHUTDOWN_reboot
 PERIOD_US, SLOT_US = 20_000, 4_000
@@ -26,19 +26,19 @@ READING = 40_000  # ns: from one clock's reading to the next one's, and a switch
 DILATION = 4
 
 
-def slotted(place: int, guest: GuestSpec) -> GuestSpec:
+def slotted(place: int, guest: Guest) -> Guest:
     """The same with a slot of its own in every period."""
     slot = {"start": place * SLOT_US, "length": SLOT_US, "period": PERIOD_US}
-    return GuestSpec(**{**guest.__dict__, "sched": slot})
+    return Guest(**{**guest.__dict__, "sched": slot})
 
 
-def run_timetable(*guests: GuestSpec, timeline: tuple[TimelineEntry, ...] = ()) -> Run:
+def run_timetable(*guests: Guest, timeline: tuple[TimelineEntry, ...] = ()) -> Run:
     """Nobody gets more than its own slot, whether the others use theirs or not."""
-    table = PolicySpec("table", {"fill": 0})
+    table = Policy("table", {"fill": 0})
     return run_linux(*guests, timeline=timeline, seconds=120, sched=table, dom0_sched=DOM0_SLOT)
 
 
-def worker() -> GuestSpec:
+def worker() -> Guest:
     """The bystander."""
     return slotted(0, linux("worker", *WORK))
 

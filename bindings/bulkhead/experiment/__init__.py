@@ -2,13 +2,11 @@
 
 from bulkhead.experiment.common import share_metric, small_guest
 from bulkhead.experiment.declare import (
-    BACKEND,
     Choice,
     Comparison,
     Experiment,
     Factor,
     Metric,
-    Point,
     Policies,
     Setting,
     Whole,
@@ -18,6 +16,7 @@ from bulkhead.experiment.declare import (
 )
 from bulkhead.experiment.find import find
 from bulkhead.experiment.observe import Observed, summary
+from bulkhead.experiment.point import BACKEND, Point
 
 __all__ = [
     "BACKEND",

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bulkhead.base.units import MIB
 from bulkhead.experiment.declare import Metric
-from bulkhead.spec import MIB, WORKLOAD_PREFIX, GuestSpec
+from bulkhead.model.spec import Guest, WORKLOAD_PREFIX
 
 SMALL_MEMORY = 4 * MIB
 
 
-def small_guest(name: str, workload: str, options: str = "", /, **changes: Any) -> GuestSpec:
-    """A guest that runs a workload in as little memory as any of them needs; `changes` are fields of `GuestSpec`."""
+def small_guest(name: str, workload: str, options: str = "", /, **changes: Any) -> Guest:
+    """A guest that runs a workload in as little memory as any of them needs; `changes` are fields of `Guest`."""
     values: dict[str, Any] = {"memory": SMALL_MEMORY, **changes}
-    return GuestSpec(name, WORKLOAD_PREFIX + workload, options, **values)
+    return Guest(name, WORKLOAD_PREFIX + workload, options, **values)
 
 
 def share_metric(guests: Iterable[str] | None = None) -> Metric:

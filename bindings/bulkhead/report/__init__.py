@@ -10,10 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bulkhead.figures.draw import declared
+from bulkhead.base.errors import BulkheadError
+from bulkhead.experiment.draw import declared
 from bulkhead.figures.style import certainty
 from bulkhead.result import PointResult, Result, read_result
-from bulkhead.spec import BulkheadError
 
 PAGE = "report.html"
 

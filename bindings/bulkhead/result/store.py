@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import FormatError, from_plain, to_plain
 from bulkhead.result.model import Result, check_metrics
-from bulkhead.result.plain import FormatError, from_plain, to_plain
-from bulkhead.spec import BulkheadError
 
 FORMAT_VERSION = 1
 

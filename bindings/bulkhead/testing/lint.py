@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bootstrap.build import BuildError, build
 
-from bulkhead.paths import ROOT
-from bulkhead.testing.case import FAILED, PASSED, Case, command_case
+from bulkhead.base.paths import ROOT
+from bulkhead.testing.case import Case, FAILED, PASSED, command_case
 from bulkhead.testing.tidy import tidy
 
 CPP = (".cpp", ".hpp")

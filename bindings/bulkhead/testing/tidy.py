@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bootstrap.build import build_dir
 
-from bulkhead.paths import ROOT
-from bulkhead.testing.case import FAILED, PASSED, Case, shorten
+from bulkhead.base.paths import ROOT
+from bulkhead.testing.case import Case, FAILED, PASSED, shorten
 
 PRESET = "clang"
 LEFT_OUT = ("tests/",)
