@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bulkhead.base.units import MIB
+from bulkhead import MIB, Guest, Machine, TimelineEntry
 from bulkhead.experiment import (
     BACKEND,
     Choice,
@@ -20,13 +20,12 @@ from bulkhead.experiment import (
     drain,
     duration,
     find,
-    summary,
+    response_metric,
+    share_metric,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.model.machine import Machine
 from bulkhead.model.planner import Reservation, plan
-from bulkhead.model.spec import Guest, TimelineEntry
 
 NEIGHBOURS = find("noisy_neighbour")
 DODGER = "dodger"
@@ -117,14 +116,8 @@ def percent_apart(simulated: float, real: float) -> float | None:
 METRICS = (
     Metric("victim_share", "1", "part of the pCPU time of victim and pinger", victim_share),
     Metric("noise_share", "1", "part of the pCPU time of all others", noise_share),
-    Metric(
-        "latency",
-        "ns",
-        "response time: from the instant at which a request was due to its reply at the pinger (open loop)",
-        lambda run: summary(run.open_loop("pinger")),
-        is_responder,
-    ),
-    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+    response_metric("pinger", is_responder),
+    share_metric(),
 )
 
 COMPARISONS = (

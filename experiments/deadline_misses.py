@@ -8,7 +8,7 @@ period is a quarter of the task's and whose budget covers the task in any window
 
 from __future__ import annotations
 
-from bulkhead.base.errors import SpecError
+from bulkhead import Machine, SpecError
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -24,7 +24,6 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.model.machine import Machine
 from bulkhead.model.planner import Reservation, plan
 
 PERIODS_US = (10_000, 20_000, 20_000, 40_000)

@@ -6,7 +6,7 @@ table bounds the longest delay whatever the others do. Under `table` responder a
 
 from __future__ import annotations
 
-from bulkhead.base.units import MIB
+from bulkhead import MIB, Guest, Machine
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -24,9 +24,7 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.model.machine import Machine
 from bulkhead.model.planner import Reservation, Slot, plan
-from bulkhead.model.spec import Guest
 
 POLICIES = ("credit_sampled", "credit", "credit2", "eevdf", "rtds", "table")
 FRAME_US = 10_000

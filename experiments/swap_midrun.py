@@ -8,7 +8,7 @@ reservation holds again at the end, and that every job comes to its right result
 
 from __future__ import annotations
 
-from bulkhead.base.units import MIB
+from bulkhead import MIB, Guest, Machine, Policy, TimelineEntry
 from bulkhead.experiment import (
     Choice,
     Experiment,
@@ -36,8 +36,6 @@ from bulkhead.metrics.takeover import (
     twice_at_once,
     waiting_error,
 )
-from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.policy.tables import built_policies, kind_number
 
 MILLISECOND = 1_000_000

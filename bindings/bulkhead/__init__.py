@@ -7,6 +7,7 @@ __path__.append(str(build_dir("release") / "bindings" / "native"))
 
 from bulkhead.backend.sim import Costs
 from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.units import MIB, SECOND
 from bulkhead.live.steer import Done, Live
 from bulkhead.live.watch import Watch
 from bulkhead.metrics.trace import Trace
@@ -44,6 +45,7 @@ __all__ = [
     "Host",
     "Landmark",
     "Live",
+    "MIB",
     "Machine",
     "MemoryDomain",
     "MemoryHost",
@@ -63,6 +65,7 @@ __all__ = [
     "RingPolicy",
     "Run",
     "RunOptions",
+    "SECOND",
     "Sample",
     "Scheduler",
     "SpecError",

@@ -10,8 +10,6 @@ from collections import deque
 
 import numpy as np
 from bulkhead.metrics import Window, received, run_intervals
-from bulkhead.model.machine import Machine
-from bulkhead.model.options import RunOptions
 from bulkhead.model.landmark import (
     DomainLedger,
     Landmark,
@@ -20,6 +18,8 @@ from bulkhead.model.landmark import (
     PolicyReport,
     Versions,
 )
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 from synthetic import RECORD, Script
 
@@ -119,7 +119,7 @@ def _landmark(machine: Machine, domains: dict[str, int], ran: dict[int, int], wh
         ledger={n: _account(n, d, ran[d]) for n, d in domains.items()},
         pcpus=(PcpuLedger(0, whole.end, used, 0, idle, 0),),
         r_max=NonPreemptibleSection(12_345, "hypercall", 1, 1, 0),
-        policies=(PolicyReport("scheduler", name, {"slice": 5000}, None, 0, 0, 100, 1000, 50),),
+        policies=(PolicyReport("scheduler", name, {"slice": 5000}, None, None, 0, 100, 1000, 50),),
         trace_written=(1,),
         trace_lost=(0,),
     )

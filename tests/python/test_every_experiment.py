@@ -116,11 +116,11 @@ def test_every_point_of_the_full_experiments_has_its_models(name: str) -> None:
 def test_attacks_that_take_little_leave_the_victim_its_share(tmp_path: Path) -> None:
     kept = ("fault", "junk")
     request = RunRequest(
-        "wake_latency", True, (f"company={','.join(kept)}", "sched=credit"), backend="sim", out=tmp_path
+        "wake_latency", True, (f"corunners={','.join(kept)}", "sched=credit"), backend="sim", out=tmp_path
     )
     points = run_experiment(request).result.points
-    assert {point.levels["company"] for point in points} == set(kept)
-    assert all(point.metrics["share"][str(point.levels["company"])] > 0.4 for point in points)
+    assert {point.levels["corunners"] for point in points} == set(kept)
+    assert all(point.metrics["share"][str(point.levels["corunners"])] > 0.4 for point in points)
 
 
 def test_a_missing_number_is_none() -> None:

@@ -95,7 +95,7 @@ def test_a_good_machine_is_good() -> None:
 @pytest.mark.parametrize(
     "act, message",
     [
-        (lambda: GOOD.run(backend="sum"), "backend: there is no 'sum'; did you mean 'sim'?"),
+        (lambda: GOOD.run(backend="sum"), "there is no back end 'sum'; did you mean 'sim'?"),
         (lambda: Costs({"pick": -1}), "cost pick=-1: write whole instructions from 0 up"),
         (lambda: Costs({"pick": "x"}), "cost pick=x: write whole instructions from 0 up"),  # type: ignore[dict-item]
         (lambda: Costs({"pik": 1}), "no cost 'pik'; did you mean 'pick'?"),

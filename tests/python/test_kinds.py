@@ -235,7 +235,7 @@ def test_a_flood_is_felt_under_one_queue_only(tmp_path) -> None:  # type: ignore
         "io_isolation", quick=True, sets=("ringctl=fifo,drr,mclock",), backend="sim", out=tmp_path
     )
     points = {
-        (p.levels["ringctl"], p.levels["company"]): p.metrics for p in run_experiment(request).result.points
+        (p.levels["ringctl"], p.levels["corunners"]): p.metrics for p in run_experiment(request).result.points
     }
     assert points["fifo", "flood"]["lost"] > 50
     assert points["drr", "flood"]["lost"] < 2 and points["mclock", "flood"]["lost"] < 2
@@ -243,7 +243,7 @@ def test_a_flood_is_felt_under_one_queue_only(tmp_path) -> None:  # type: ignore
 
 
 def test_hoarded_memory_comes_back_under_a_tax_only(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    request = RunRequest("memory_hoard", quick=True, sets=("company=hoarder",), backend="sim", out=tmp_path)
+    request = RunRequest("memory_hoard", quick=True, sets=("corunners=hoarder",), backend="sim", out=tmp_path)
     points = {p.levels["memctl"]: p.metrics for p in run_experiment(request).result.points}
     assert points["first_fit"]["reclaim"] is None and points["idle_tax"]["reclaim"] is not None
     assert points["idle_tax"]["throughput"] > 3 * points["first_fit"]["throughput"]

@@ -41,7 +41,7 @@ def names(kind: type) -> set[str]:
 def test_page_parts_reach_python(kind: type, field: str, extra: set[str]) -> None:
     part = _core.layouts["landmark.Page"][field]
     fields = set((part.base if part.subdtype else part).names or ())
-    renamed = {"hook": "ejected_hook", "parameter_count": "parameters"}
+    renamed = {"parameter_count": "parameters"}
     assert {renamed.get(name, name) for name in fields} - extra == names(kind)
 
 

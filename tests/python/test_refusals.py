@@ -54,7 +54,7 @@ def test_who_is_created_later_and_refused_is_an_answer() -> None:
 
 def test_an_experiment_whose_guest_is_refused_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
     request = RunRequest(
-        "memory_hoard", quick=True, sets=("memctl=coloring", "company=hoarder"), backend="sim", out=tmp_path
+        "memory_hoard", quick=True, sets=("memctl=coloring", "corunners=hoarder"), backend="sim", out=tmp_path
     )
     with pytest.raises(
         BulkheadError, match="guest victim was refused by the memory policy coloring .*1 zone;"

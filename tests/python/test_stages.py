@@ -179,11 +179,13 @@ def test_a_guest_that_starts_late_is_noticed(tmp_path):
 def test_an_ejected_policy_is_a_warning_of_the_result(tmp_path):
     plan = small_plan("hogs=0", "victim=compute", "sched=credit")
     one = captured(plan, tmp_path)[0]
-    report = replace(one.run.landmark.policies[0], ejected="starvation", ejected_at=77)
+    report = replace(one.run.landmark.policies[0], ejected="starvation", hook="pick", ejected_at=77)
     landmark = replace(one.run.landmark, policies=(report,))
     one = replace(one, run=replace(one.run, landmark=landmark))
     result = conclude(plan, [one], [normalise(plan.experiment, one)], [])
-    assert result.warnings == [f"{one.point.label}: policy credit was ejected at 77 ns: starvation"]
+    assert result.warnings == [
+        f"{one.point.label}: policy credit was ejected at 77 ns: starvation in the hook pick"
+    ]
 
 
 def test_runs_of_two_versions_make_no_result(tmp_path):

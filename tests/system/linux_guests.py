@@ -6,8 +6,7 @@ from typing import Any
 
 from machines import said
 
-from bulkhead import Guest, Machine, Run, TimelineEntry
-from bulkhead.base.units import MIB, SECOND
+from bulkhead import MIB, SECOND, Guest, Machine, Run, TimelineEntry
 from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.linux.report import results, status
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bootstrap.build import build_dir
-from bulkhead import Guest, Machine, Policy, Run
-from bulkhead.base.units import MIB, SECOND
+from bulkhead import MIB, SECOND, Guest, Machine, Policy, Run
 from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
 from bulkhead.policy.tables import built_policies
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from machines import MILLISECOND, SHORT, assert_sound, boot, said, workload
 
-from bulkhead import Guest, Run, TimelineEntry
-from bulkhead.base.units import MIB
+from bulkhead import MIB, Guest, Run, TimelineEntry
 
 LIFE = 25 * MILLISECOND
 NEVER = 1_000_000 * MILLISECOND

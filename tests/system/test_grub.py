@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, assert_sound, boot, grub, said, share, workload
 
-from bulkhead import Guest, TimelineEntry
-from bulkhead.base.units import SECOND
+from bulkhead import SECOND, Guest, TimelineEntry
 
 PROMPT = "grub>"
 GUESTS = ("grub_a", "grub_b", "hog_a", "hog_b")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
-from bulkhead import TimelineEntry
-from bulkhead.base.units import MIB, SECOND
+from bulkhead import MIB, SECOND, TimelineEntry
 from bulkhead.linux.report import results
 
 PARTS_PER_MILLION = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead.base.errors import BulkheadError
+from bulkhead import BulkheadError
 from bulkhead.linux import image
 from bulkhead.linux.debian import Deb, contents, store
 from bulkhead.linux.recipe import Recipe, find_recipe

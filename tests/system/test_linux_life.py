@@ -7,8 +7,7 @@ import os
 from linux_guests import assert_done, linux, run_linux
 from machines import MILLISECOND, assert_sound, said
 
-from bulkhead import Run, TimelineEntry
-from bulkhead.base.units import MIB, SECOND
+from bulkhead import MIB, SECOND, Run, TimelineEntry
 from bulkhead.linux.report import results
 
 ROUNDS = int(os.environ.get("BULKHEAD_LINUX_LIVES", "12"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
-from bulkhead.base.units import MIB
+from bulkhead import MIB
 from bulkhead.linux.report import results
 
 SLOW, QUICK = ("cpu", "vm", "fork", "mmap"), ("switch", "pipe", "fault", "signal", "timer")

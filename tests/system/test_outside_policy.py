@@ -8,8 +8,7 @@ from pathlib import Path
 from machines import assert_sound, boot, said, workload
 
 from bootstrap.build import build_dir
-from bulkhead import Guest, Machine, Policy
-from bulkhead.base.units import MIB
+from bulkhead import MIB, Guest, Machine, Policy
 from bulkhead.policy.scaffold import scaffold
 
 

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pytest
 from machines import MILLISECOND, boot, said, window, workload
 
-from bulkhead import Guest, Policy, Run
-from bulkhead.base.units import MIB
+from bulkhead import MIB, Guest, Policy, Run
 
 ICOUNT = 2  # 4 ns per instruction
 # From one guest's first instruction to the other's, with a policy that does next to nothing and with credit: hypercall,

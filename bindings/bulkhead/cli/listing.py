@@ -12,7 +12,7 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.text import suggest
 from bulkhead.experiment.find import find_all
 from bulkhead.model.spec import MODEL_PREFIX
-from bulkhead.model.workloads import Option, REQUIRED, workloads
+from bulkhead.model.workloads import REQUIRED, Option, workloads
 from bulkhead.policy.tables import KIND_OPTION, KIND_TEXT, PolicyTable, built_policies
 
 ATTACK = "attack: "  # how the help of a model begins that is one

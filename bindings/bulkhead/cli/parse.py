@@ -9,7 +9,7 @@ from typing import Any
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import parse_integer, parse_size, split_pairs, suggest
 from bulkhead.linux.kernel import DEBIAN_KERNEL
-from bulkhead.model.spec import Guest, MODEL_PREFIX, WORKLOAD_PREFIX
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15

@@ -7,11 +7,11 @@ from typing import List, Optional
 
 import typer
 
-from bulkhead.base.errors import BulkheadError
 from bulkhead.backend.sim import simulate
 from bulkhead.backend.sim.demand import demand, replay_machine
-from bulkhead.base.schema import GOOD_ENDS
+from bulkhead.base.errors import BulkheadError
 from bulkhead.base.paths import ROOT
+from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.model import storage
 from bulkhead.model.run import EXIT_TEXT, Run
 from bulkhead.policy.choose import parse_policy

@@ -1,6 +1,15 @@
 """Experiments: declared in `experiments/`, carried out here. `run_experiment(Request(name))` does everything."""
 
-from bulkhead.experiment.common import share_metric, small_guest
+from bulkhead.experiment.common import (
+    entitlement_metric,
+    fairness_metric,
+    response_metric,
+    share_metric,
+    skew_metric,
+    small_guest,
+    throughput_metric,
+    wake_metric,
+)
 from bulkhead.experiment.declare import (
     Choice,
     Comparison,
@@ -32,9 +41,15 @@ __all__ = [
     "Whole",
     "drain",
     "duration",
+    "entitlement_metric",
+    "fairness_metric",
     "find",
+    "response_metric",
     "share_metric",
+    "skew_metric",
     "small_guest",
     "summary",
+    "throughput_metric",
+    "wake_metric",
     "warm_up",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from bulkhead.backend.versions import NO_QEMU
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import Comparison, Experiment, SEED
+from bulkhead.experiment.declare import SEED, Comparison, Experiment
 from bulkhead.experiment.plan import Plan
 from bulkhead.experiment.point import BACKEND
 from bulkhead.result import (

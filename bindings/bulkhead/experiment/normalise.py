@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bulkhead import metrics
 from bulkhead.base.errors import BulkheadError
-from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.base.plain import to_plain
+from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.experiment.archive import Captured
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.observe import Observed

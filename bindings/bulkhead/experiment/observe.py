@@ -11,7 +11,7 @@ from typing import Any
 from bulkhead import metrics
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import MARKS
-from bulkhead.experiment.point import DRAIN, Point, WARM_UP
+from bulkhead.experiment.point import DRAIN, WARM_UP, Point
 from bulkhead.metrics import Delays, Fluid, Intervals, Progress, Schema, Trace, Window
 from bulkhead.metrics.fluid import limit
 from bulkhead.metrics.trace import Records

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import parse_integer, suggest
-from bulkhead.experiment.declare import Allowed, Choice, Experiment, Factor, Policies, SEED, Setting, Whole
+from bulkhead.experiment.declare import SEED, Allowed, Choice, Experiment, Factor, Policies, Setting, Whole
 from bulkhead.experiment.point import BACKEND, Point
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Policy

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured, load_run
-from bulkhead.experiment.capture import CarryOut, Batch, capture, run_path
+from bulkhead.experiment.capture import Batch, CarryOut, capture, run_path
 from bulkhead.experiment.conclude import conclude
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.determinism import Difference, differences

@@ -19,7 +19,7 @@ from bulkhead.linux import cpio
 from bulkhead.linux.debian import Deb, alone, contents, fetch, store
 from bulkhead.linux.kernel import keep
 from bulkhead.linux.libraries import is_elf, needed
-from bulkhead.linux.recipe import IMAGE_PREFIX, Recipe, SOURCES, find_recipe
+from bulkhead.linux.recipe import IMAGE_PREFIX, SOURCES, Recipe, find_recipe
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 INTERPRETER = "usr/lib64/ld-linux-x86-64.so.2"

@@ -1,4 +1,4 @@
-"""Work that guests did: throughput from their own marks, and what company cost them."""
+"""Work that guests did: throughput from their own marks, and what their co-runners cost them."""
 
 from __future__ import annotations
 

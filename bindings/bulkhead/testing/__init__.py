@@ -8,7 +8,7 @@ from collections import Counter
 from bootstrap.build import BuildError
 
 from bulkhead.base.errors import BulkheadError
-from bulkhead.testing.case import Case, FAILED, Layer, PASSED, SKIPPED
+from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, Layer
 from bulkhead.testing.fuzz import fuzz
 from bulkhead.testing.guest import guest
 from bulkhead.testing.host import policy, sim, unit

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bootstrap.build import build, build_dir
 
-from bulkhead.testing.case import Case, FAILED, junit_cases, shorten
+from bulkhead.testing.case import FAILED, Case, junit_cases, shorten
 
 PRESET = "clang"
 

@@ -14,7 +14,7 @@ from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 from bulkhead.model.spec import Guest
 from bulkhead.model.workloads import section_records
-from bulkhead.testing.case import Case, FAILED, PASSED, SKIPPED, shorten
+from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, shorten
 
 VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.MULTILINE)
 VERDICT_OF = {"success": PASSED, "skip": SKIPPED}

@@ -10,7 +10,7 @@ from pathlib import Path
 from bootstrap.build import build, build_dir
 
 from bulkhead.base.paths import ROOT
-from bulkhead.testing.case import Case, FAILED, junit_cases, shorten
+from bulkhead.testing.case import FAILED, Case, junit_cases, shorten
 from bulkhead.testing.system import pytest_cases
 
 SANITIZED = "asan"

@@ -11,7 +11,7 @@ from pathlib import Path
 from bootstrap.build import BuildError, build
 
 from bulkhead.base.paths import ROOT
-from bulkhead.testing.case import Case, FAILED, PASSED, command_case
+from bulkhead.testing.case import FAILED, PASSED, Case, command_case
 from bulkhead.testing.tidy import tidy
 
 CPP = (".cpp", ".hpp")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bulkhead.base.paths import ROOT
-from bulkhead.testing.case import Case, FAILED, junit_cases, shorten
+from bulkhead.testing.case import FAILED, Case, junit_cases, shorten
 
 PYTHON = "/usr/bin/python3"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from bootstrap.build import build_dir
 
 from bulkhead.base.paths import ROOT
-from bulkhead.testing.case import Case, FAILED, PASSED, shorten
+from bulkhead.testing.case import FAILED, PASSED, Case, shorten
 
 PRESET = "clang"
 LEFT_OUT = ("tests/",)

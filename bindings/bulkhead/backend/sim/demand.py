@@ -15,7 +15,7 @@ from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import enum_value, event_number
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
-from bulkhead.model.spec import Guest, MODEL_PREFIX, Policy
+from bulkhead.model.spec import MODEL_PREFIX, Guest, Policy
 
 BLOCKED = enum_value("sched.Stop", "blocked", "reason")
 ASKS = ("shutdown", "reboot", "set_memory", "audit")  # of the timeline; a replayed guest cannot be asked

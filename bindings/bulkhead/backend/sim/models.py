@@ -9,8 +9,8 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, MODEL_PREFIX, WORKLOAD_PREFIX
-from bulkhead.model.workloads import Option, REQUIRED, check_workload, common_options
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
+from bulkhead.model.workloads import REQUIRED, Option, check_workload, common_options
 
 _ROWS = {name: (help_text, options) for name, help_text, options in _core.sim_models}
 

@@ -11,8 +11,7 @@ from itertools import pairwise
 from linux_guests import assert_done, linux, run_linux
 from machines import CRASHED, MILLISECOND, assert_sound, said, scheduler
 
-from bulkhead import Guest, Policy, Run, TimelineEntry
-from bulkhead.base.units import MIB, SECOND
+from bulkhead import MIB, SECOND, Guest, Policy, Run, TimelineEntry
 from bulkhead.linux.report import results
 
 REBOOTED = 1  # SHUTDOWN_reboot
@@ -44,7 +43,7 @@ def worker() -> Guest:
 
 
 @cache
-def company() -> Run:
+def corunners() -> Run:
     """Beside the worker one panics, one runs out of memory and panics, one is destroyed while it boots."""
     return run_timetable(
         worker(),
@@ -58,7 +57,7 @@ def company() -> Run:
 
 
 def test_one_panics_one_starves_one_is_destroyed_and_one_works() -> None:
-    run = company()
+    run = corunners()
     assert run.exit_status == 3, said(run)
     assert_done(run, "worker", *WORK)
     for name in ("panics", "starves"):
@@ -78,7 +77,7 @@ def clocks(run: Run, name: str) -> list[dict[str, int]]:
 
 def test_a_virtual_clock_leaves_out_what_its_guest_waited() -> None:
     """Between two readings it shows the machine's time less the waits that the trace has of the vCPU, exactly."""
-    run = company()
+    run = corunners()
     waits = run.select("run_in", "panics")
     longest = 0
     for before, after in pairwise(clocks(run, "panics")):
@@ -93,7 +92,7 @@ def test_a_virtual_clock_leaves_out_what_its_guest_waited() -> None:
 
 
 def test_a_dilated_clock_is_as_much_slower_as_was_said() -> None:
-    run = company()
+    run = corunners()
     for before, after in pairwise(clocks(run, "starves")):
         gone = after["machine"] - before["machine"]
         assert gone >= DILATION * 200 * MILLISECOND
@@ -123,7 +122,7 @@ def whole_slots(run: Run) -> dict[int, int]:
 
 def test_a_bystander_gets_and_answers_the_same_whatever_becomes_of_the_others() -> None:
     """All it reports but times, to the bit, and in each slot the same supply, but for how long a switch takes."""
-    beside, alone = company(), run_timetable(worker())
+    beside, alone = corunners(), run_timetable(worker())
     assert alone.exit_status == 0, said(alone)
     assert answers(beside) == answers(alone)
     assert any("rounds=40 value=" in line for line in answers(alone))
