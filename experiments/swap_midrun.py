@@ -31,7 +31,7 @@ from bulkhead.metrics.takeover import (
     aftermath,
     on_pcpus,
     shares_at,
-    stretches,
+    spans,
     takeovers,
     twice_at_once,
     waiting_error,
@@ -48,7 +48,7 @@ RESERVED = {"budget": 3_000, "period": 10_000}
 SEED = 7
 STEP_NS = 16  # of checksum
 CHECKSUM_PART = 12  # of all pCPU time: fits into what any scheduler gives it
-COURSE_POINTS = 8  # in each stretch
+COURSE_POINTS = 8  # in each span
 
 
 def order() -> list[str]:
@@ -62,7 +62,7 @@ def length(point: Point) -> int:
     return point.number("linux_ms") * MILLISECOND if with_linux(point) else point.duration_ns
 
 
-def stretch(point: Point) -> int:
+def span(point: Point) -> int:
     """How long each scheduler serves [ns]."""
     return length(point) // len(order())
 
@@ -118,7 +118,7 @@ def machine(point: Point) -> Machine:
         memory=768 * MIB,
         duration=length(point),
         timeline=tuple(
-            TimelineEntry(index * stretch(point), "swap", policy=Policy(name))
+            TimelineEntry(index * span(point), "swap", policy=Policy(name))
             for index, name in enumerate(names[1:], start=1)
         ),
         seed=point.number("seed"),
@@ -130,13 +130,13 @@ def machine(point: Point) -> Machine:
 def served(run: Observed) -> dict[str, Window]:
     """When each scheduler served, under its number and name."""
     moments = takeovers(run.trace, SCHEDULER)
-    parts = stretches(moments, run.trace.whole)
-    parts[0] = Window(parts[0].end - stretch(run.point), parts[0].end)  # without building
+    parts = spans(moments, run.trace.whole)
+    parts[0] = Window(parts[0].end - span(run.point), parts[0].end)  # without building
     return {f"{index:02} {name}": part for index, (name, part) in enumerate(zip(order(), parts))}
 
 
 def took_over(run: Observed) -> list[Window]:
-    """The stretches that began with a takeover."""
+    """The spans that began with a takeover."""
     return list(served(run).values())[1:]
 
 
@@ -223,7 +223,7 @@ def course(run: Observed) -> dict[str, dict[str, float]]:
     """Each guest's part of all pCPU time over time [ms]."""
     parts = list(served(run).values())
     whole = Window(parts[0].start, parts[-1].end)
-    width = stretch(run.point) // COURSE_POINTS
+    width = span(run.point) // COURSE_POINTS
     return {
         guest: {
             str(at // MILLISECOND): value

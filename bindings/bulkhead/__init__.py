@@ -8,7 +8,7 @@ __path__.append(str(build_dir("release") / "bindings" / "native"))
 from bulkhead.backend.sim import Costs
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.units import MIB, SECOND
-from bulkhead.live.steer import Done, Live
+from bulkhead.live.steer import Live
 from bulkhead.live.watch import Watch
 from bulkhead.metrics.trace import Trace
 from bulkhead.model.landmark import (
@@ -24,7 +24,7 @@ from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
 from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
-from bulkhead.model.timeline import Timeline
+from bulkhead.model.timeline import Done, Timeline
 from bulkhead.policy.memory import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.policy.ring import Request, Ring, RingDomain, RingPolicy
 from bulkhead.policy.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu

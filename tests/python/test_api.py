@@ -78,7 +78,7 @@ def test_more_memory_than_there_is_is_refused_by_the_hypervisor_s_back_end() -> 
 
 
 def test_an_unknown_back_end_is_refused() -> None:
-    with pytest.raises(SpecError, match="there is no 'xen'"):
+    with pytest.raises(SpecError, match="there is no back end 'xen'"):
         MACHINE.run(backend="xen")
 
 

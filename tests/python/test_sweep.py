@@ -32,9 +32,8 @@ def test_finished_points_are_kept_and_the_others_made(tmp_path: Path) -> None:
     whole = sweep(tmp_path)
     before = runs(tmp_path)
     lost = sorted(before)[1]
-    (
-        tmp_path / "runs" / "noisy_neighbour" / lost / "point.json"
-    ).unlink()  # written last: this run never ended
+    written_last = tmp_path / "runs" / "noisy_neighbour" / lost / "point.json"
+    written_last.unlink()  # so this run never ended
     assert sweep(tmp_path).points == whole.points
     after = runs(tmp_path)
     assert {name for name in before if after[name] != before[name]} == {lost}

@@ -39,7 +39,6 @@ MISTAKES = [
     (("run", "no_such_experiment"), "unknown experiment"),
     (("run", "noisy_neighbour", "--backend", "sum"), "no back end 'sum'"),
     (("run", "noisy_neighbour", "--set", "hogs"), "write NAME=VALUE"),
-    (("run", "noisy_neighbour", "--cluster", "here"), "runs on one computer only"),
     (("list", "policy"), "did you mean 'policies'?"),
     (("test", "units"), "did you mean 'unit'?"),
     (("no_such_command",), "no_such_command"),

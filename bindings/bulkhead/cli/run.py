@@ -7,7 +7,6 @@ from typing import List, Optional
 
 import typer
 
-from bulkhead.base.errors import SpecError
 from bulkhead.base.paths import ROOT
 from bulkhead.cli.table import table_lines
 from bulkhead.experiment.runner import RunRequest, run_experiment
@@ -41,16 +40,11 @@ def run(
     repeat: int = typer.Option(1, help="Run every point so often and compare the traces."),
     jobs: int = typer.Option(2, help="Machines at a time."),
     resume: bool = typer.Option(False, "--resume", help="Keep the finished points of an interrupted run."),
-    cluster: Optional[str] = typer.Option(
-        None, metavar="ADDRESS", help="Address of a scheduler for many computers."
-    ),
     out: Optional[Path] = typer.Option(
         None, help="Folder for raw data, result and figures; default out/EXPERIMENT."
     ),
 ) -> int:
     """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
-    if cluster is not None:
-        raise SpecError("--cluster: this build runs on one computer only; leave it out and use --jobs")
     folder = Path(_shown(out or OUT / experiment))
     return _carry_out(
         RunRequest(experiment, quick, tuple(set_), repeat, jobs, backend, folder, resume=resume)

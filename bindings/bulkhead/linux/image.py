@@ -130,11 +130,8 @@ def _frame() -> Tree:
     tree |= {new: cpio.directory() for new in MERGED.values()}
     tree["dev/console"] = cpio.character_device(5, 1)
     tree["dev/null"] = cpio.character_device(1, 3, 0o666)
-    for end in (
-        "poweroff",
-        "reboot",
-        "halt",
-    ):  # what the kernel starts when it is asked from outside; init is no busybox
+    # What the kernel starts when it is asked from outside; init is not busybox.
+    for end in ("poweroff", "reboot", "halt"):
         tree[f"usr/sbin/{end}"] = cpio.file(f"#!/bin/sh\nexec /usr/bin/{end} -f\n".encode(), executable=True)
     tree["etc/passwd"] = cpio.file(b"root:x:0:0:root:/root:/bin/sh\n")
     tree["etc/group"] = cpio.file(b"root:x:0:\n")

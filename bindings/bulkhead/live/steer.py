@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 
 from bulkhead.backend.check import check_entry
@@ -19,7 +19,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 from bulkhead.model.sample import Sample
 from bulkhead.model.spec import Policy, TimelineEntry
-from bulkhead.model.timeline import STOP, absent_at_start
+from bulkhead.model.timeline import STOP, Done, absent_at_start
 from bulkhead.policy.choose import choose, parse_policy
 from bulkhead.policy.tables import built_policies, option_of
 
@@ -30,19 +30,6 @@ REASONS = {
     errno.EEXIST: "the guest is there already",
     errno.ERANGE: "a parameter is out of its range",
 }
-
-
-@dataclass(frozen=True)
-class Done:
-    """An action that was carried out on a running machine."""
-
-    action: str
-    guest: str | None
-    argument: int
-    policy: Policy | None
-    ordered_at: int  # ns since the guests were built: when the machine stood still for it
-    done_at: int | None  # ns: when domain 0 had done it; None if the run ended with it
-    kind: str = "scheduler"  # of `policy`
 
 
 def _instant(when: int | str, what: str) -> int:

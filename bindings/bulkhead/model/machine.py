@@ -16,9 +16,8 @@ from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.options import RunOptions
 from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
 
-if (
-    TYPE_CHECKING
-):  # names of what is registered and of what the methods return; nothing of it is imported at run time
+# Names of what is registered and of what the methods return; nothing of it is imported at run time.
+if TYPE_CHECKING:
     from bulkhead.backend.protocol import Backend
     from bulkhead.live.steer import Live
     from bulkhead.live.watch import Watch

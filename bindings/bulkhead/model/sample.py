@@ -41,9 +41,8 @@ class Sample:
     free_frames: int
     exact: bool
     host_seconds: float  # since the machine was started on this computer
-    blocks: Mapping[
-        int, Blocks
-    ] | None = None  # by domain number, who used any; None: the back end has no block rings
+    # By domain number, of domains that used any; None: the back end has no block rings.
+    blocks: Mapping[int, Blocks] | None = None
 
     @property
     def left(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import enum_value
@@ -11,6 +12,19 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Policy, TimelineEntry
 
 STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Done:
+    """An action that was carried out on a running machine."""
+
+    action: str
+    guest: str | None
+    argument: int
+    policy: Policy | None
+    ordered_at: int  # ns since the guests were built: when the machine stood still for it
+    done_at: int | None  # ns: when domain 0 had done it; None if the run ended with it
+    kind: str = "scheduler"  # of `policy`
 
 
 def is_steered(timeline: Iterable[TimelineEntry]) -> bool:

@@ -12,9 +12,8 @@ from types import TracebackType
 from bulkhead.base.errors import BulkheadError
 
 GIB = 1 << 30
-LOW_END_LIMIT = (
-    0xE000_0000  # QEMU's pc machine: RAM that reaches here is split, and 3 GiB stay below the hole
-)
+# QEMU's pc machine: RAM that reaches here is split, and 3 GiB stay below the hole.
+LOW_END_LIMIT = 0xE000_0000
 LOW_RAM_WHEN_SPLIT = 3 * GIB
 HIGH_START = 4 * GIB
 
