@@ -7,6 +7,7 @@ from pathlib import Path
 from bootstrap.build import ROOT, build_dir
 
 __all__ = [
+    "KIND_FOLDER",
     "ROOT",
     "bare_workload_image",
     "dom0_image",
@@ -16,6 +17,9 @@ __all__ = [
     "test_image",
     "workload_image",
 ]
+
+# Where the policies of each kind of plugin::Kind are.
+KIND_FOLDER = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}
 
 
 def hypervisor_image() -> Path:
@@ -51,5 +55,4 @@ def test_image() -> Path:
 
 def plugin_dirs() -> dict[str, Path]:
     """Folder with the built plug-ins of each kind, by plugin::Kind's names."""
-    folders = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}
-    return {kind: build_dir("release") / folder for kind, folder in folders.items()}
+    return {kind: build_dir("release") / folder for kind, folder in KIND_FOLDER.items()}

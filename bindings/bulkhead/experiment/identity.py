@@ -25,7 +25,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _files(machine: Machine, backend: str) -> Iterator[Path]:
-    for kind, spec in (("scheduler", machine.sched), ("memory", machine.memctl), ("ring", machine.ringctl)):
+    for kind, spec in machine.policies.items():
         if spec is not None:
             yield choose(kind, spec).policy.path
     if backend == "sim":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bulkhead.base.errors import SpecError
 from bulkhead.base.html import MS, table
+from bulkhead.base.paths import KIND_FOLDER
 from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.options import RunOptions
@@ -127,7 +128,7 @@ class Machine:
     @property
     def policies(self) -> dict[str, Policy | None]:
         """The policies by kind; None for the built-in fallback."""
-        return {"scheduler": self.sched, "memory": self.memctl, "ring": self.ringctl}
+        return {kind: getattr(self, folder) for kind, folder in KIND_FOLDER.items()}
 
     def _repr_html_(self) -> str:
         """One row for each guest."""

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.base.errors import SpecError
-from bulkhead.base.paths import plugin_dirs
+from bulkhead.base.paths import KIND_FOLDER, plugin_dirs
 from bulkhead.base.schema import enum_value
 from bulkhead.base.text import suggest
 
 PYTHON = "python:"  # a policy written in Python, for the simulator
 KIND_TEXT = {"scheduler": "scheduler", "memory": "memory policy", "ring": "ring policy"}
-# The option of each kind: of boot, of a guest, of a Machine.
-KIND_OPTION = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}
+KIND_OPTION = KIND_FOLDER  # an option of boot, of a guest or of a Machine is called as the folder
 
 
 def option_of(kind: str, what: str) -> str:

@@ -128,9 +128,11 @@ class Policies:
 
     @staticmethod
     def of(machine: Machine) -> Policies:
-        specs = {"scheduler": machine.sched, "memory": machine.memctl, "ring": machine.ringctl}
         return Policies(
-            **{kind: choose(kind, spec) if spec is not None else None for kind, spec in specs.items()}
+            **{
+                kind: choose(kind, spec) if spec is not None else None
+                for kind, spec in machine.policies.items()
+            }
         )
 
     def guest(self, spec: Guest, absent: bool) -> _core.SimGuest:
