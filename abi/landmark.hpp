@@ -46,14 +46,8 @@ enum class Shutdown : std::uint32_t {
     none = 0xff
 };
 
-// What the hypervisor did in a section without a preemption point.
-enum class SectionKind : std::uint32_t {
-    hypercall = 0,
-    trap = 1,
-    interrupt = 2,
-    dispatch = 3,
-    policy_hook = 4
-};
+// What the hypervisor does in a non-preemptible section.
+enum class SectionKind : std::uint32_t { hypercall = 0, trap = 1, interrupt = 2, dispatch = 3, hook = 4 };
 
 // Every nanosecond of a pCPU is in exactly one of: some domain's guest_ns or hypervisor_ns, idle, unbilled.
 struct LedgerEntry {

@@ -120,7 +120,7 @@ def _policy(row: Row, known: dict[str, PolicyTable]) -> PolicyReport:
 def _section(row: Row) -> NonPreemptibleSection:
     return NonPreemptibleSection(
         ns=int(row["ns"]),
-        kind=enum_name("landmark.SectionKind", int(row["kind"])).replace("_", " "),
+        kind=enum_name("landmark.SectionKind", int(row["kind"])),
         number=int(row["number"]),
         domain=int(row["domain"]),
         pcpu=int(row["pcpu"]),

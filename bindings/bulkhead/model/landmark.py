@@ -57,7 +57,7 @@ class NonPreemptibleSection:
     """A section of the hypervisor without a preemption point; the longest of a run is its `R_max`."""
 
     ns: int
-    kind: str  # hypercall, trap, interrupt, dispatch, policy hook
+    kind: str  # hypercall, trap, interrupt, dispatch, hook
     number: int
     domain: int
     pcpu: int
