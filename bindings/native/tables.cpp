@@ -41,15 +41,23 @@ pybind11::dict enums() {
     return all;
 }
 
-// The hooks of each kind of policy, by the kind's name in plugin::Kind.
+pybind11::dict hooks_of(plugin::Kind kind) {
+    switch (kind) {
+    case plugin::Kind::scheduler:
+        return enum_dict<sched::Hook>();
+    case plugin::Kind::memory:
+        return enum_dict<memctl::Hook>();
+    case plugin::Kind::ring:
+        return enum_dict<ringctl::Hook>();
+    }
+    return {};
+}
+
+// The hooks of each kind of policy, by the kind's name.
 pybind11::dict hooks() {
     pybind11::dict all;
-    const auto add = [&all]<plugin::Kind kind>(const pybind11::dict& values) {
-        all[pybind11::str(std::string{enumerator<kind>()})] = values;
-    };
-    add.operator()<plugin::Kind::scheduler>(enum_dict<sched::Hook>());
-    add.operator()<plugin::Kind::memory>(enum_dict<memctl::Hook>());
-    add.operator()<plugin::Kind::ring>(enum_dict<ringctl::Hook>());
+    for (const auto& [name, value] : enum_table<plugin::Kind>())
+        all[pybind11::str(name)] = hooks_of(static_cast<plugin::Kind>(value));
     return all;
 }
 
