@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from bulkhead import _core
 from bulkhead.base.errors import BulkheadError
@@ -52,5 +53,5 @@ def _read(policy: str | None, path: Path, modified: int) -> Costs:
     """Read again only if the file has changed."""
     rows = json.loads(path.read_text(encoding="utf-8"))["instructions"]
     names = rows[next(iter(rows))]
-    middle = {name: int(statistics.median(row[name] for row in rows.values())) for name in names}
+    middle = {name: int(np.median([row[name] for row in rows.values()])) for name in names}
     return Costs(rows.get(policy, middle))
