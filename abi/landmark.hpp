@@ -32,10 +32,24 @@ struct TraceRing {
     std::uint64_t lost;
 };
 
+// What an entry of the ledger stands for. The numbers of a domain that is gone stay.
+enum class Account : std::uint16_t { free = 0, alive = 1, gone = 2 };
+
+// The reason with which a domain shut down: Xen's SHUTDOWN_* numbers, and `none` while it has not.
+enum class Shutdown : std::uint32_t {
+    poweroff = 0,
+    reboot = 1,
+    suspend = 2,
+    crash = 3,
+    watchdog = 4,
+    soft_reset = 5,
+    none = 0xff
+};
+
 // Every nanosecond of a pCPU is in exactly one of: some domain's guest_ns or hypervisor_ns, idle, unbilled.
 struct LedgerEntry {
     std::uint16_t domain;
-    std::uint16_t state; // 0 free, 1 alive, 2 gone (the numbers stay)
+    Account state;
     std::uint32_t weight;
     char name[name_bytes];
     std::int64_t guest_ns;      // in guest code
@@ -49,7 +63,7 @@ struct LedgerEntry {
     std::uint64_t run_ins;
     std::uint32_t frames_owned;
     std::uint32_t frames_peak;
-    std::uint32_t shutdown_reason; // SHUTDOWN_*, or 0xff while it has not shut down
+    std::uint32_t shutdown_reason; // a Shutdown
     std::uint32_t reserved;
     std::uint64_t console_bytes; // that it printed
     std::uint64_t copied_bytes;  // that it had grant copies move
@@ -83,9 +97,9 @@ struct NonPreemptibleSection {
 
 struct PolicyReport {
     char name[name_bytes * 2];
-    std::uint32_t kind;
-    std::uint32_t ejected; // 0 or plugin::Fault
-    std::uint32_t hook;    // the hook that was ejected
+    std::uint32_t kind;    // a plugin::Kind, 0 for an unused report
+    std::uint32_t ejected; // a plugin::Fault
+    std::uint32_t hook;    // in which it was ejected: the Hook of its kind's contract
     std::uint32_t parameter_count;
     std::int64_t ejected_at;
     std::int64_t parameters[16]; // effective values in the order of the policy's table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bulkhead import MIB, Guest, Machine, TimelineEntry
 from bulkhead.experiment import (
     BACKEND,
     Choice,
@@ -19,12 +20,12 @@ from bulkhead.experiment import (
     drain,
     duration,
     find,
-    summary,
+    response_metric,
+    share_metric,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.planner import Reservation, plan
-from bulkhead.spec import MIB, GuestSpec, Machine, TimelineEntry
+from bulkhead.model.planner import Reservation, plan
 
 NEIGHBOURS = find("noisy_neighbour")
 DODGER = "dodger"
@@ -72,7 +73,7 @@ def dodged(point: Point) -> Machine:
     guests = {"victim": "compute"} | {f"hog{i + 1}": workload for i, workload in enumerate(noise)}
     return Machine(
         guests=tuple(
-            GuestSpec(name, f"workload:{workload}", memory=4 * MIB, start_paused=workload == "tick_dodger")
+            Guest(name, f"workload:{workload}", memory=4 * MIB, start_paused=workload == "tick_dodger")
             for name, workload in guests.items()
         ),
         sched=point.policy("sched"),
@@ -115,14 +116,8 @@ def percent_apart(simulated: float, real: float) -> float | None:
 METRICS = (
     Metric("victim_share", "1", "part of the pCPU time of victim and pinger", victim_share),
     Metric("noise_share", "1", "part of the pCPU time of all others", noise_share),
-    Metric(
-        "latency",
-        "ns",
-        "response time: from the instant at which a request was due to its reply at the pinger (open loop)",
-        lambda run: summary(run.open_loop("pinger")),
-        is_responder,
-    ),
-    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+    response_metric("pinger", is_responder),
+    share_metric(),
 )
 
 COMPARISONS = (

@@ -5,6 +5,7 @@ After Cherkasova, Gupta, Vahdat, "Comparison of the three CPU schedulers in Xen"
 
 from __future__ import annotations
 
+from bulkhead import Machine
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -18,7 +19,6 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
-from bulkhead.spec import Machine
 
 WEIGHTS = {"small": 256, "large": 768}
 WINDOWS_MS = (3, 10, 30, 100, 300)

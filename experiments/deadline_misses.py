@@ -8,6 +8,7 @@ period is a quarter of the task's and whose budget covers the task in any window
 
 from __future__ import annotations
 
+from bulkhead import Machine, SpecError
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -16,15 +17,14 @@ from bulkhead.experiment import (
     Point,
     Policies,
     Whole,
-    duration,
     drain,
+    duration,
     share_metric,
     small_guest,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.planner import Reservation, plan
-from bulkhead.spec import Machine, SpecError
+from bulkhead.model.planner import Reservation, plan
 
 PERIODS_US = (10_000, 20_000, 20_000, 40_000)
 PARTS = (30, 30, 20, 20)  # of the load, per cent

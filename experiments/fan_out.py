@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from bulkhead import Machine
 from bulkhead.experiment import (
     Experiment,
     Factor,
-    Metric,
     Point,
     Policies,
     Whole,
     duration,
+    entitlement_metric,
     share_metric,
     small_guest,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
-from bulkhead.spec import Machine
 
 GUESTS = ("victim", "attacker")
 QUICK = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
@@ -68,7 +68,7 @@ EXPERIMENT = Experiment(
     machine=machine,
     metrics=(
         share_metric(GUESTS),
-        Metric("entitlement", "1", "part that each guest is due", lambda run: run.entitlement(GUESTS)),
+        entitlement_metric(GUESTS),
     ),
     comparisons=(),
     figures=(FIGURE,),

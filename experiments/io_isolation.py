@@ -1,11 +1,12 @@
 """I/O isolation: what a guest that reads its disk by timetable gets next to one that floods the queue, or asks for much.
 
-In the simulator, on its modelled disk (bulkhead.spec.Disk): a random 4 KiB read takes 410 us, so the victim alone asks for
+In the simulator, on its modelled disk (bulkhead.Disk): a random 4 KiB read takes 410 us, so the victim alone asks for
 41 % of the device.
 """
 
 from __future__ import annotations
 
+from bulkhead import MIB, Guest, Machine, Policy
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -17,45 +18,46 @@ from bulkhead.experiment import (
     Policies,
     drain,
     duration,
+    share_metric,
     summary,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec
 
 POLICIES = ("fifo", "round_robin", "token_bucket", "drr", "sfq", "mclock", "latency_target")
-COMPANY = {
+CORUNNERS = {
     "none": None,
     "reader": "model:disk depth=8 sequential=1 bytes=65536",
     "flood": "model:disk_flood",
     "big": "model:disk depth=16 bytes=1048576",
 }
+# Policies that can be told what the victim is to have.
 RESERVED = {
     "mclock": {"reservation": 1000},
     "latency_target": {"target": 2000, "rate": 1000},
-}  # policies that can be told what the victim is to have
+}
 
 
 def machine(point: Point) -> Machine:
-    """The victim asks for 4 KiB each millisecond, at most 8 at a time; its company never stops asking. Equal weights."""
+    """The victim asks for 4 KiB each millisecond, at most 8 at a time; its co-runner never stops asking. Equal weights."""
     policy = point.policy("ringctl")
-    victim = GuestSpec(
+    victim = Guest(
         "victim",
         "model:disk",
         "period_us=1000 depth=8",
         memory=4 * MIB,
         ringctl=RESERVED.get(policy.name, {}),
     )
-    company = COMPANY[point.text("company")]
+    corunner = CORUNNERS[point.text("corunners")]
     others = []
-    if company is not None:
-        kernel, _, options = company.partition(" ")
-        others.append(GuestSpec("company", kernel, options, memory=4 * MIB))
+    if corunner is not None:
+        kernel, _, options = corunner.partition(" ")
+        others.append(Guest("corunner", kernel, options, memory=4 * MIB))
     return Machine(
         guests=(victim, *others),
-        sched=PolicySpec("credit2"),
+        sched=Policy("credit2"),
         ringctl=policy,
         duration=point.duration_ns,
         seed=point.number("seed"),
@@ -82,10 +84,10 @@ METRICS = (
     ),
     Metric("iops", "1/s", "reads of the victim per second", lambda run: run.progress("victim").per_second),
     Metric("device", "1", "part of the device's time for each guest", device_share),
-    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+    share_metric(),
 )
 
-ALONE = {"company": "none"}
+ALONE = {"corunners": "none"}
 
 COMPARISONS = (
     Comparison("lost", "%", "victim's loss of reads per second", "iops", ALONE, degradation),
@@ -99,8 +101,8 @@ FIGURE = Lines(
         "a flood of 512-byte requests, or 1 MiB requests. (a) p99 of its response time, whisker p50 to maximum; none "
         "where too many were never answered. (b) Reads that it loses. Ideal: alone."
     ),
-    x="company",
-    x_label="company",
+    x="corunners",
+    x_label="co-runner",
     series="ringctl",
     panels=(
         Panel(
@@ -122,11 +124,11 @@ EXPERIMENT = Experiment(
     factors=(
         Factor("ringctl", "ring policy", POLICIES, ("fifo", "drr", "mclock"), Policies("ring")),
         Factor(
-            "company",
+            "corunners",
             "who uses the disk beside it",
-            tuple(COMPANY),
+            tuple(CORUNNERS),
             ("none", "flood"),
-            Choice(tuple(COMPANY)),
+            Choice(tuple(CORUNNERS)),
         ),
     ),
     settings=(duration(full=3000, quick=800), warm_up(full=500, quick=200), drain(full=500, quick=200)),

@@ -1,11 +1,12 @@
 """Memory hoarding: a guest takes all the memory it can get and lets it lie; another one comes to need it.
 
-In the simulator, with its model of paging (bulkhead.spec.Paging): a page that a guest had paged out costs it 410 us, a read of
+In the simulator, with its model of paging (bulkhead.Paging): a page that a guest had paged out costs it 410 us, a read of
 the modelled disk.
 """
 
 from __future__ import annotations
 
+from bulkhead import MIB, Guest, Machine, Paging, Policy
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -17,33 +18,33 @@ from bulkhead.experiment import (
     Policies,
     Setting,
     duration,
+    share_metric,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
-from bulkhead.spec import MIB, GuestSpec, Machine, Paging, PolicySpec
 
 POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax", "working_set")
-COMPANY = {
+CORUNNERS = {
     "none": None,
     "hoarder": "model:memory_hoard",
     "stubborn": "model:memory_hoard stubborn=1",
     "thrasher": "model:memory_thrash",
 }
-MACHINE_MIB, TRACE_MIB, COMPANY_MIB, VICTIM_MIB, SET_MIB = 180, 64, 60, 48, 40  # 65 MiB are for guests
+MACHINE_MIB, TRACE_MIB, CORUNNER_MIB, VICTIM_MIB, SET_MIB = 180, 64, 60, 48, 40  # 65 MiB are for guests
 FRAMES_PER_MIB = 256
 MILLISECOND = 1_000_000
 
 
 def machine(point: Point) -> Machine:
-    """The company is there first; the victim's working set grows to 40 MiB after a while. Equal weights."""
-    company = COMPANY[point.text("company")]
+    """The co-runner is there first; the victim's working set grows to 40 MiB after a while. Equal weights."""
+    corunner = CORUNNERS[point.text("corunners")]
     others = []
-    if company is not None:
-        kernel, _, options = company.partition(" ")
-        others.append(GuestSpec("company", kernel, options, memory=COMPANY_MIB * MIB))
-    victim = GuestSpec(
+    if corunner is not None:
+        kernel, _, options = corunner.partition(" ")
+        others.append(Guest("corunner", kernel, options, memory=CORUNNER_MIB * MIB))
+    victim = Guest(
         "victim",
         "model:memory",
         f"set_mib={SET_MIB} grow_ms={point.number('grow_ms')} mark_ops=100 work_us=5",
@@ -51,7 +52,7 @@ def machine(point: Point) -> Machine:
     )
     return Machine(
         guests=(*others, victim),
-        sched=PolicySpec("credit2"),
+        sched=Policy("credit2"),
         memctl=point.policy("memctl"),
         memory=MACHINE_MIB * MIB,
         paging=Paging(period_us=200_000, swap_us=410),
@@ -94,10 +95,10 @@ METRICS = (
     Metric("reclaim", "ns", "until the victim has its whole set; none: never", time_to_reclaim),
     Metric("paging", "1/s", "page-ins of the victim per second", paging),
     Metric("frames", "MiB", "memory of each guest at the end", frames),
-    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
+    share_metric(),
 )
 
-ALONE = {"company": "none"}
+ALONE = {"corunners": "none"}
 
 COMPARISONS = (Comparison("lost", "%", "victim's loss of throughput", "throughput", ALONE, degradation),)
 
@@ -108,8 +109,8 @@ FIGURE = Lines(
         "that never does, or one that gives back and takes again. (a) Pages used per second afterwards. "
         "(b) Time until it has 40 MiB; no marker: never."
     ),
-    x="company",
-    x_label="company",
+    x="corunners",
+    x_label="co-runner",
     series="memctl",
     panels=(
         Panel(
@@ -127,7 +128,13 @@ EXPERIMENT = Experiment(
     question="How long does a guest that needs memory wait for it next to one that hoards it, and what does it lose?",
     factors=(
         Factor("memctl", "memory policy", POLICIES, ("first_fit", "idle_tax"), Policies("memory")),
-        Factor("company", "who was there first", tuple(COMPANY), ("none", "hoarder"), Choice(tuple(COMPANY))),
+        Factor(
+            "corunners",
+            "who was there first",
+            tuple(CORUNNERS),
+            ("none", "hoarder"),
+            Choice(tuple(CORUNNERS)),
+        ),
     ),
     settings=(
         duration(full=8000, quick=4000),

@@ -5,6 +5,7 @@ With victim=linux the victim is Debian's Linux with sysbench, and the hogs are L
 
 from __future__ import annotations
 
+from bulkhead import MIB, SECOND, BulkheadError, Guest, Machine, TimelineEntry
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -18,14 +19,19 @@ from bulkhead.experiment import (
     Whole,
     drain,
     duration,
+    entitlement_metric,
+    fairness_metric,
+    response_metric,
+    share_metric,
+    skew_metric,
     summary,
+    wake_metric,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
 from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.linux.report import results
 from bulkhead.metrics import degradation, slowdown
-from bulkhead.spec import MIB, SECOND, BulkheadError, GuestSpec, Machine, TimelineEntry
 
 MILLISECOND = 1_000_000
 GUEST_MEMORY = 4 * MIB
@@ -34,15 +40,15 @@ BULKHEAD_MEMORY = 384 * MIB  # the manifest with kernel and images is there twic
 LAG_WINDOWS_MS = (1, 10, 100)
 
 
-def guest(name: str, workload: str, cmdline: str = "", start_paused: bool = False) -> GuestSpec:
+def guest(name: str, workload: str, cmdline: str = "", start_paused: bool = False) -> Guest:
     """A guest of the weight that all guests here have."""
-    return GuestSpec(name, f"workload:{workload}", cmdline, memory=GUEST_MEMORY, start_paused=start_paused)
+    return Guest(name, f"workload:{workload}", cmdline, memory=GUEST_MEMORY, start_paused=start_paused)
 
 
-def linux(name: str, image: str, job: str) -> GuestSpec:
+def linux(name: str, image: str, job: str) -> Guest:
     """A Linux guest that does one job for ever."""
     cmdline = f"console=hvc0 quiet bulkhead.job={job}"
-    return GuestSpec(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", memory=LINUX_MEMORY)
+    return Guest(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", memory=LINUX_MEMORY)
 
 
 def linux_machine(point: Point) -> Machine:
@@ -67,7 +73,7 @@ def linux_window(point: Point) -> int:
     return max(2, -(-point.duration_ns // SECOND))
 
 
-def victims(point: Point) -> tuple[GuestSpec, ...]:
+def victims(point: Point) -> tuple[Guest, ...]:
     """The victim, and whoever it needs to have something to do."""
     if point.text("victim") == "compute":
         return (guest("victim", "compute", "mark_ops=50"),)
@@ -76,7 +82,7 @@ def victims(point: Point) -> tuple[GuestSpec, ...]:
 
 
 def machine(point: Point) -> Machine:
-    """The victim, its company, and nothing else on one pCPU. The hogs start once the victim is at work."""
+    """The victim, its co-runners, and nothing else on one pCPU. The hogs start once the victim is at work."""
     if is_linux(point):
         return linux_machine(point)
     hogs = tuple(guest(f"hog{i + 1}", "cpu_hog", start_paused=True) for i in range(point.number("hogs")))
@@ -132,13 +138,7 @@ def throughput(run: Observed) -> float | None:
 
 METRICS = (
     Metric("throughput", "op/s", "operations of the victim per second", throughput, has_throughput),
-    Metric(
-        "latency",
-        "ns",
-        "response time: from the instant at which a request was due to its reply at the pinger (open loop)",
-        lambda run: summary(run.open_loop("pinger")),
-        is_responder,
-    ),
+    response_metric("pinger", is_responder),
     Metric(
         "round_trip",
         "ns",
@@ -160,7 +160,7 @@ METRICS = (
         lambda run: summary(run.between(("pinger", "request_sent"), ("victim", "request_seen"))),
         is_responder,
     ),
-    Metric("wake_to_run", "ns", "victim: wake to run_in", lambda run: summary(run.wake_to_run("victim"))),
+    wake_metric("victim"),
     Metric(
         "timer_lateness",
         "ns",
@@ -168,25 +168,10 @@ METRICS = (
         lambda run: summary(run.timer_lateness("pinger")),
         is_responder,
     ),
-    Metric("share", "1", "part of the pCPU time that each guest ran", lambda run: run.share(run.guests)),
-    Metric(
-        "entitlement",
-        "1",
-        "part of the pCPU time that each guest is due when all want to run",
-        lambda run: run.entitlement(run.guests),
-    ),
-    Metric(
-        "fairness",
-        "1",
-        "received / entitled in the fluid schedule over the guests: Jain's index and the least",
-        lambda run: run.fairness(run.guests),
-    ),
-    Metric(
-        "skew",
-        "ns",
-        "victim: progress skew, largest |lag|, longest gap and wait",
-        lambda run: run.skew("victim"),
-    ),
+    share_metric(),
+    entitlement_metric(),
+    fairness_metric(),
+    skew_metric("victim"),
     Metric(
         "lag",
         "ns",

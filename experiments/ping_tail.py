@@ -6,6 +6,7 @@ table bounds the longest delay whatever the others do. Under `table` responder a
 
 from __future__ import annotations
 
+from bulkhead import MIB, Guest, Machine
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -15,16 +16,15 @@ from bulkhead.experiment import (
     Policies,
     Setting,
     Whole,
-    duration,
     drain,
+    duration,
     share_metric,
     small_guest,
     summary,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
-from bulkhead.planner import Reservation, Slot, plan
-from bulkhead.spec import MIB, GuestSpec, Machine
+from bulkhead.model.planner import Reservation, Slot, plan
 
 POLICIES = ("credit_sampled", "credit", "credit2", "eevdf", "rtds", "table")
 FRAME_US = 10_000
@@ -57,7 +57,7 @@ def reservation(point: Point, name: str) -> dict[str, int]:
 def machine(point: Point) -> Machine:
     """Responder, pinger, hogs on one pCPU."""
 
-    def guest(name: str, workload: str, options: str = "") -> GuestSpec:
+    def guest(name: str, workload: str, options: str = "") -> Guest:
         return small_guest(name, workload, options, sched=reservation(point, name))
 
     period = f"period_us={point.number('period_us')}"

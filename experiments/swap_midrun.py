@@ -8,6 +8,7 @@ reservation holds again at the end, and that every job comes to its right result
 
 from __future__ import annotations
 
+from bulkhead import MIB, Guest, Machine, Policy, TimelineEntry
 from bulkhead.experiment import (
     Choice,
     Experiment,
@@ -30,13 +31,12 @@ from bulkhead.metrics.takeover import (
     aftermath,
     on_pcpus,
     shares_at,
-    stretches,
+    spans,
     takeovers,
     twice_at_once,
     waiting_error,
 )
-from bulkhead.policies import built_policies, kind_number
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, TimelineEntry
+from bulkhead.policy.tables import built_policies, kind_number
 
 MILLISECOND = 1_000_000
 SCHEDULER = kind_number("scheduler")
@@ -48,7 +48,7 @@ RESERVED = {"budget": 3_000, "period": 10_000}
 SEED = 7
 STEP_NS = 16  # of checksum
 CHECKSUM_PART = 12  # of all pCPU time: fits into what any scheduler gives it
-COURSE_POINTS = 8  # in each stretch
+COURSE_POINTS = 8  # in each span
 
 
 def order() -> list[str]:
@@ -62,7 +62,7 @@ def length(point: Point) -> int:
     return point.number("linux_ms") * MILLISECOND if with_linux(point) else point.duration_ns
 
 
-def stretch(point: Point) -> int:
+def span(point: Point) -> int:
     """How long each scheduler serves [ns]."""
     return length(point) // len(order())
 
@@ -77,7 +77,7 @@ def checksum_steps(point: Point) -> int:
     return length(point) // (CHECKSUM_PART * STEP_NS)
 
 
-def small_guests(point: Point) -> tuple[GuestSpec, ...]:
+def small_guests(point: Point) -> tuple[Guest, ...]:
     """Two hogs of unequal weight, one with a reservation, a job with a known answer, and one that watches its registers."""
     pcpus = point.number("pcpus")
     watch = f"seed={SEED} for_ms={length(point) * 8 // 10 // MILLISECOND}"
@@ -90,18 +90,16 @@ def small_guests(point: Point) -> tuple[GuestSpec, ...]:
     )
 
 
-def linux_guests(point: Point) -> tuple[GuestSpec, ...]:
+def linux_guests(point: Point) -> tuple[Guest, ...]:
     """Two that boot, do their job and power off."""
     words = f"console=hvc0 quiet bulkhead.job=digest:{point.number('rounds')}"
     return tuple(
-        GuestSpec(
-            name, DEBIAN_KERNEL, words, initrd="image:small", memory=128 * MIB, vcpus=point.number("pcpus")
-        )
+        Guest(name, DEBIAN_KERNEL, words, initrd="image:small", memory=128 * MIB, vcpus=point.number("pcpus"))
         for name in ("linux1", "linux2")
     )
 
 
-def guests(point: Point) -> tuple[GuestSpec, ...]:
+def guests(point: Point) -> tuple[Guest, ...]:
     """Always with two that wake each other."""
     pair = (
         small_guest("web", "responder", "peer=pinger"),
@@ -115,12 +113,12 @@ def machine(point: Point) -> Machine:
     names = order()
     return Machine(
         guests=guests(point),
-        sched=PolicySpec(names[0]),
+        sched=Policy(names[0]),
         pcpus=point.number("pcpus"),
         memory=768 * MIB,
         duration=length(point),
         timeline=tuple(
-            TimelineEntry(index * stretch(point), "swap", policy=PolicySpec(name))
+            TimelineEntry(index * span(point), "swap", policy=Policy(name))
             for index, name in enumerate(names[1:], start=1)
         ),
         seed=point.number("seed"),
@@ -132,13 +130,13 @@ def machine(point: Point) -> Machine:
 def served(run: Observed) -> dict[str, Window]:
     """When each scheduler served, under its number and name."""
     moments = takeovers(run.trace, SCHEDULER)
-    parts = stretches(moments, run.trace.whole)
-    parts[0] = Window(parts[0].end - stretch(run.point), parts[0].end)  # without building
+    parts = spans(moments, run.trace.whole)
+    parts[0] = Window(parts[0].end - span(run.point), parts[0].end)  # without building
     return {f"{index:02} {name}": part for index, (name, part) in enumerate(zip(order(), parts))}
 
 
 def took_over(run: Observed) -> list[Window]:
-    """The stretches that began with a takeover."""
+    """The spans that began with a takeover."""
     return list(served(run).values())[1:]
 
 
@@ -225,7 +223,7 @@ def course(run: Observed) -> dict[str, dict[str, float]]:
     """Each guest's part of all pCPU time over time [ms]."""
     parts = list(served(run).values())
     whole = Window(parts[0].start, parts[-1].end)
-    width = stretch(run.point) // COURSE_POINTS
+    width = span(run.point) // COURSE_POINTS
     return {
         guest: {
             str(at // MILLISECOND): value

@@ -5,6 +5,7 @@ After Zhou et al., "Scheduler vulnerabilities and coordinated attacks in cloud c
 
 from __future__ import annotations
 
+from bulkhead import Machine
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -12,14 +13,17 @@ from bulkhead.experiment import (
     Point,
     Policies,
     duration,
+    entitlement_metric,
+    fairness_metric,
     share_metric,
+    skew_metric,
     small_guest,
     summary,
+    wake_metric,
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
 from bulkhead.metrics import mark_values
-from bulkhead.spec import Machine
 
 GUESTS = ("attacker", "victim")
 POLICIES = (
@@ -52,12 +56,7 @@ def machine(point: Point) -> Machine:
 
 METRICS = (
     share_metric(GUESTS),
-    Metric(
-        "entitlement",
-        "1",
-        "part of the pCPU time that each guest is due",
-        lambda run: run.entitlement(GUESTS),
-    ),
+    entitlement_metric(GUESTS),
     Metric(
         "throughput",
         "op/s",
@@ -70,19 +69,9 @@ METRICS = (
         "how long the attacker slept each time, by its own clock",
         lambda run: summary(mark_values(run.marks("attacker", "slept"), run.window)),
     ),
-    Metric("wake_to_run", "ns", "attacker: wake to run_in", lambda run: summary(run.wake_to_run("attacker"))),
-    Metric(
-        "skew",
-        "ns",
-        "victim: progress skew, largest |lag|, longest gap and wait",
-        lambda run: run.skew("victim"),
-    ),
-    Metric(
-        "fairness",
-        "1",
-        "received / entitled in the fluid schedule: Jain's index and the least",
-        lambda run: run.fairness(GUESTS),
-    ),
+    wake_metric("attacker"),
+    skew_metric("victim"),
+    fairness_metric(GUESTS),
 )
 
 FIGURE = Bars(

@@ -1,6 +1,6 @@
 """Wake-up latency: how late a periodic task starts next to hogs and next to each attack, and what attacks cost work.
 
-The task is released every millisecond and needs 50 us. The same company beside a guest that computes shows what the
+The task is released every millisecond and needs 50 us. The same co-runners beside a guest that computes shows what the
 scheduler's promptness costs: no attack may take more than its fair part of the victim's work.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bulkhead import Guest, Machine
 from bulkhead.experiment import (
     Choice,
     Comparison,
@@ -18,15 +19,16 @@ from bulkhead.experiment import (
     Observed,
     Point,
     Policies,
-    duration,
     drain,
+    duration,
     share_metric,
     small_guest,
     summary,
+    throughput_metric,
+    wake_metric,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity, Reference
-from bulkhead.spec import GuestSpec, Machine
 
 MILLISECOND = 1_000_000
 # credit_sampled may keep one of nine guests waiting for longer than the warm-up lasts.
@@ -41,10 +43,10 @@ ATTACKS = {
     "junk": "garbage",
 }
 OPTIONS = {"garbage": "rounds=0 for_ms=600000"}
-COMPANY = (*HOGS, *ATTACKS)
+CORUNNERS = (*HOGS, *ATTACKS)
 
 
-def company(name: str) -> tuple[GuestSpec, ...]:
+def corunners(name: str) -> tuple[Guest, ...]:
     """Hogs, or one attacker."""
     if name in ATTACKS:
         attack = ATTACKS[name]
@@ -53,13 +55,13 @@ def company(name: str) -> tuple[GuestSpec, ...]:
 
 
 def machine(point: Point) -> Machine:
-    """The victim and its company, all of one weight, on one pCPU."""
+    """The victim and its co-runners, all of one weight, on one pCPU."""
     victim = point.text("victim")
     options = "period_us=1000 work_us=50 phase_us=137" if victim == "periodic" else "mark_ops=10"
     return Machine(
         guests=(
             small_guest("victim", victim, options),
-            *company(point.text("company")),
+            *corunners(point.text("corunners")),
         ),
         sched=point.policy("sched"),
         duration=point.duration_ns,
@@ -95,13 +97,7 @@ METRICS = (
         is_periodic,
     ),
     Metric("missed", "1", "part of the jobs that ended after the next release", missed, is_periodic),
-    Metric(
-        "throughput",
-        "op/s",
-        "operations of the victim per second",
-        lambda run: run.progress("victim").per_second,
-        is_compute,
-    ),
+    throughput_metric("victim", is_compute),
     Metric(
         "entitlement",
         "1",
@@ -109,10 +105,10 @@ METRICS = (
         lambda run: run.entitlement(("victim",))["victim"],
     ),
     share_metric(),
-    Metric("wake_to_run", "ns", "victim: wake to run_in", lambda run: summary(run.wake_to_run("victim"))),
+    wake_metric("victim"),
 )
 
-ALONE = {"company": "none"}
+ALONE = {"corunners": "none"}
 
 COMPARISONS = (
     Comparison(
@@ -169,8 +165,8 @@ FIGURE = Lines(
         "Red, where it was measured: Debian's Xen 4.17.7 on the same clock with another guest, which takes about 5 us longer "
         "to wake."
     ),
-    x="company",
-    x_label="company",
+    x="corunners",
+    x_label="co-runners",
     series="sched",
     panels=(
         Panel(
@@ -214,11 +210,11 @@ EXPERIMENT = Experiment(
             Choice(("periodic", "compute")),
         ),
         Factor(
-            "company",
+            "corunners",
             "who runs beside it",
-            COMPANY,
+            CORUNNERS,
             ("none", "1 hog", "4", "dodge", "yield"),
-            Choice(COMPANY),
+            Choice(CORUNNERS),
         ),
     ),
     settings=(duration(full=1300, quick=700), warm_up(full=250, quick=150), drain(full=50, quick=50)),

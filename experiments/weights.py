@@ -5,6 +5,7 @@ After Barham et al., "Xen and the Art of Virtualization", SOSP 2003, figures 4 a
 
 from __future__ import annotations
 
+from bulkhead import Machine
 from bulkhead.experiment import (
     Experiment,
     Factor,
@@ -14,12 +15,12 @@ from bulkhead.experiment import (
     Policies,
     Whole,
     duration,
+    fairness_metric,
     share_metric,
     small_guest,
     warm_up,
 )
 from bulkhead.figures import Bars, Quantity
-from bulkhead.spec import Machine
 
 WEIGHTS = (128, 256, 512, 1024)
 GUESTS = tuple(f"w{weight}" for weight in WEIGHTS)
@@ -63,9 +64,7 @@ METRICS = (
     Metric("due", "1", "part that the weights give", due),
     Metric("error", "1", "largest |received / due - 1| of the guests", error),
     share_metric(GUESTS),
-    Metric(
-        "fairness", "1", "Jain's index and the least of received / entitled", lambda run: run.fairness(GUESTS)
-    ),
+    fairness_metric(GUESTS),
 )
 
 

@@ -136,9 +136,9 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     domain.sched.has_values = !spec.sched_values.empty();
     std::ranges::copy(spec.sched_values, domain.sched.values);
     domain.ledger.domain = id.value();
-    domain.ledger.state = 1;
+    domain.ledger.state = landmark::Account::alive;
     domain.ledger.weight = spec.weight;
-    domain.ledger.shutdown_reason = 0xff;
+    domain.ledger.shutdown_reason = static_cast<std::uint32_t>(landmark::Shutdown::none);
     copy_text(domain.ledger.name, spec.name.c_str());
     for (ProgramMaker& maker : spec.programs) {
         Vcpu& vcpu = vcpus_.emplace_back();

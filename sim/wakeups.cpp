@@ -134,7 +134,7 @@ void Machine::destroy(Domain& domain) {
     const Vcpu* first = domain.vcpus.empty() ? nullptr : domain.vcpus.front();
     trace(where(), Event::domain_destroy, first, 0, 0);
     domain.alive = false;
-    domain.ledger.state = 2;
+    domain.ledger.state = landmark::Account::gone;
     for (Vcpu* vcpu : domain.vcpus)
         if (vcpu->sched.state != RunState::offline)
             remove(*vcpu);

@@ -2,42 +2,34 @@
 
 from bootstrap.build import build_dir
 
-__path__.append(str(build_dir("release") / "bindings"))  # the compiled module lives where it was built
+# The compiled module lives where it was built.
+__path__.append(str(build_dir("release") / "bindings" / "native"))
 
-from bulkhead.live.sample import Blocks, DomainRates, Rates, Sample, rates
-from bulkhead.live.steer import Done, Live
+from bulkhead.backend.sim import Costs
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.units import MIB, SECOND
+from bulkhead.live.steer import Live
 from bulkhead.live.watch import Watch
-from bulkhead.machine import RunOptions
-from bulkhead.memory_policy import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.metrics.trace import Trace
-from bulkhead.policies import Parameter
-from bulkhead.result import Result, read_result
-from bulkhead.ring_policy import Request, Ring, RingDomain, RingPolicy
-from bulkhead.run import (
+from bulkhead.model.landmark import (
     DomainLedger,
     Landmark,
     NonPreemptibleSection,
     PcpuLedger,
     PolicyReport,
-    Run,
     Versions,
 )
-from bulkhead.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu
-from bulkhead.sim import Costs
-from bulkhead.spec import (
-    BulkheadError,
-    Disk,
-    GuestSpec,
-    Machine,
-    Paging,
-    PolicySpec,
-    SpecError,
-    TimelineEntry,
-)
-from bulkhead.timeline import Timeline
-
-Guest = GuestSpec
-Policy = PolicySpec
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.run import Run
+from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
+from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.model.timeline import Done, Timeline
+from bulkhead.policy.memory import MemoryDomain, MemoryHost, MemoryPolicy
+from bulkhead.policy.ring import Request, Ring, RingDomain, RingPolicy
+from bulkhead.policy.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu
+from bulkhead.policy.tables import Parameter
+from bulkhead.result import Result, read_result
 
 __all__ = [
     "Blocks",
@@ -50,10 +42,10 @@ __all__ = [
     "DomainRates",
     "Done",
     "Guest",
-    "GuestSpec",
     "Host",
     "Landmark",
     "Live",
+    "MIB",
     "Machine",
     "MemoryDomain",
     "MemoryHost",
@@ -65,7 +57,6 @@ __all__ = [
     "PcpuLedger",
     "Policy",
     "PolicyReport",
-    "PolicySpec",
     "Rates",
     "Request",
     "Result",
@@ -74,6 +65,7 @@ __all__ = [
     "RingPolicy",
     "Run",
     "RunOptions",
+    "SECOND",
     "Sample",
     "Scheduler",
     "SpecError",

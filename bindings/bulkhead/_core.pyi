@@ -1,4 +1,4 @@
-# Types of the compiled module; what the values mean is said in bindings/*.cpp.
+# Types of the compiled module; what the values mean is said in bindings/native/*.cpp.
 from typing import Any, TypedDict
 
 import numpy as np
@@ -33,6 +33,8 @@ class DescriptorRow(TypedDict):
 layouts: dict[str, np.dtype[Any]]
 constants: dict[str, int]
 enums: dict[str, dict[str, int]]
+hooks: dict[str, dict[str, int]]
+still_runnable: list[int]
 events: list[EventRow]
 compiler: str
 

@@ -17,7 +17,7 @@ namespace bulkhead::hv {
 namespace {
 
 landmark::LedgerEntry* entries = nullptr;
-constexpr std::uint16_t free_entry = 0, alive = 1, gone = 2;
+using landmark::Account;
 
 } // namespace
 
@@ -45,29 +45,28 @@ Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain) {
         entry = &entries[page.ledger_used++];
     } else {
         entry = std::find_if(entries, entries + page.ledger_capacity,
-                             [](const auto& e) { return e.state == gone; });
+                             [](const auto& e) { return e.state == Account::gone; });
         if (entry == entries + page.ledger_capacity)
             return fail(Error::no_space);
     }
     *entry = {};
     entry->domain = domain.id.value();
-    entry->state = alive;
+    entry->state = Account::alive;
     entry->weight = domain.sched.weight;
-    entry->shutdown_reason = 0xff;
+    entry->shutdown_reason = static_cast<std::uint32_t>(landmark::Shutdown::none);
     std::memcpy(entry->name, domain.name, sizeof entry->name);
-    static_assert(free_entry == 0);
     return entry;
 }
 
 void close_ledger_entry(Domain& domain) {
     refresh_ledger_entry(domain);
-    domain.ledger->state = gone;
+    domain.ledger->state = Account::gone;
 }
 
 void refresh_ledger_entry(Domain& domain) {
     const LockGuard run{run_lock()};
     auto& entry = *domain.ledger;
-    if (entry.state != alive)
+    if (entry.state != Account::alive)
         return; // its last numbers stay
     Nanos waiting{}, blocked{};
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)

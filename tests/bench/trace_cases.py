@@ -12,12 +12,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "bindings"), str(ROOT)]
 
-from bulkhead import metrics, storage  # noqa: E402
-from bulkhead.collect import merge  # noqa: E402
-from bulkhead.run import Run  # noqa: E402
-from bulkhead.schema import RECORD  # noqa: E402
-from bulkhead.sim import simulate  # noqa: E402
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec  # noqa: E402
+from bulkhead import metrics  # noqa: E402
+from bulkhead.backend.landmark import merge  # noqa: E402
+from bulkhead.backend.sim import simulate  # noqa: E402
+from bulkhead.base.schema import RECORD  # noqa: E402
+from bulkhead.base.units import MIB  # noqa: E402
+from bulkhead.model import storage  # noqa: E402
+from bulkhead.model.machine import Machine  # noqa: E402
+from bulkhead.model.run import Run  # noqa: E402
+from bulkhead.model.spec import Guest, Policy  # noqa: E402
 
 SECOND = 1_000_000_000
 Case = tuple[str, int, Callable[[], Any]]
@@ -26,13 +29,13 @@ Case = tuple[str, int, Callable[[], Any]]
 def _run(pcpus: int, seconds: int) -> Run:
     """Requests and replies beside hogs that the scheduler turns over: a few thousand records in each second and pCPU."""
     talk = (
-        GuestSpec("victim", "workload:responder", "peer=pinger", memory=4 * MIB),
-        GuestSpec("pinger", "workload:pinger", "peer=victim", memory=4 * MIB),
+        Guest("victim", "workload:responder", "peer=pinger", memory=4 * MIB),
+        Guest("pinger", "workload:pinger", "peer=victim", memory=4 * MIB),
     )
-    hogs = tuple(GuestSpec(f"hog{i}", "workload:cpu_hog", memory=4 * MIB) for i in range(2 * pcpus))
+    hogs = tuple(Guest(f"hog{i}", "workload:cpu_hog", memory=4 * MIB) for i in range(2 * pcpus))
     machine = Machine(
         guests=talk + hogs,
-        sched=PolicySpec("credit"),
+        sched=Policy("credit"),
         pcpus=pcpus,
         duration=seconds * SECOND,
         end_when_idle=False,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bulkhead.memory_policy import MemoryDomain, MemoryPolicy
-from bulkhead.ring_policy import Request, RingPolicy
+from bulkhead.policy.memory import MemoryDomain, MemoryPolicy
+from bulkhead.policy.ring import Request, RingPolicy
 
 
 class FirstFit(MemoryPolicy):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bulkhead.policies import Parameter
-from bulkhead.scheduler import Domain, Pcpu, Scheduler, Stop, Vcpu
+from bulkhead.policy.scheduler import Domain, Pcpu, Scheduler, Stop, Vcpu
+from bulkhead.policy.tables import Parameter
 
 US = 1_000
 LEAST_SLICE = 50 * US

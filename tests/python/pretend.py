@@ -9,18 +9,18 @@ import hashlib
 from collections import deque
 
 import numpy as np
-from bulkhead.machine import RunOptions
 from bulkhead.metrics import Window, received, run_intervals
-from bulkhead.run import (
+from bulkhead.model.landmark import (
     DomainLedger,
     Landmark,
     NonPreemptibleSection,
     PcpuLedger,
     PolicyReport,
-    Run,
     Versions,
 )
-from bulkhead.spec import Machine
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.run import Run
 from synthetic import RECORD, Script
 
 MS = 1_000_000
@@ -119,7 +119,7 @@ def _landmark(machine: Machine, domains: dict[str, int], ran: dict[int, int], wh
         ledger={n: _account(n, d, ran[d]) for n, d in domains.items()},
         pcpus=(PcpuLedger(0, whole.end, used, 0, idle, 0),),
         r_max=NonPreemptibleSection(12_345, "hypercall", 1, 1, 0),
-        policies=(PolicyReport("scheduler", name, {"slice": 5000}, None, 0, 0, 100, 1000, 50),),
+        policies=(PolicyReport("scheduler", name, {"slice": 5000}, None, None, 0, 100, 1000, 50),),
         trace_written=(1,),
         trace_lost=(0,),
     )

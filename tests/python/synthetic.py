@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from bulkhead.base.schema import MARKS
 from bulkhead.metrics import Schema, Trace
-from bulkhead.metrics.schema import mark_codes
 
 RECORD = np.dtype(
     [
@@ -62,7 +62,7 @@ class Script:
     def marks(self, domain: int, code: str, at: Iterable[tuple[int, int]]) -> Script:
         """Marks of one code: (time, value) each."""
         for time, value in at:
-            self.add(time, "mark", domain, a=mark_codes()[code], b=value)
+            self.add(time, "mark", domain, a=MARKS[code], b=value)
         return self
 
     def trace(self, start: int | None = None, end: int | None = None) -> Trace:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from bulkhead.base.schema import MARKS
 from bulkhead.metrics import (
     Window,
     accounting_skew,
@@ -20,7 +21,6 @@ from bulkhead.metrics import (
     throughput,
 )
 from bulkhead.metrics.accounting import domain_skew
-from bulkhead.metrics.schema import mark_codes
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import Script
@@ -77,7 +77,7 @@ def test_slope_is_exact_for_a_straight_line(ppm, count):
 
 def progress(marks, window):
     trace = Script().marks(1, "operations", marks).trace()
-    return throughput(trace.marks(1, mark_codes()["operations"]), window)
+    return throughput(trace.marks(1, MARKS["operations"]), window)
 
 
 def test_throughput_counts_what_was_reported_up_to_each_end():

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkhead.console import Consoles, clean, split_line
+from bulkhead.backend.qemu.console import Consoles, clean, split_line
 
 
 def test_lines_have_names(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 from bulkhead import _core
-from bulkhead.sim import Simulated, simulate
-from bulkhead.options import RunOptions
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec
+from bulkhead.backend.sim import Simulated, simulate
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.spec import Guest, Policy
 
 STUB = Path(__file__).resolve().parents[2] / "bindings" / "bulkhead" / "_core.pyi"
 LONG = Machine(  # half a minute of simulation, if nobody ends it
-    guests=tuple(GuestSpec(f"t{i}", "workload:timer_storm", memory=4 * MIB) for i in range(4)),
-    sched=PolicySpec("round_robin"),
+    guests=tuple(Guest(f"t{i}", "workload:timer_storm", memory=4 * MIB) for i in range(4)),
+    sched=Policy("round_robin"),
     duration=600_000_000_000,
     trace_groups=(),
     end_when_idle=False,

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulkhead.backends import cannot_carry_out
+from bulkhead.backend.sim import Simulated
+from bulkhead.base.errors import SpecError
+from bulkhead.base.plain import to_plain
 from bulkhead.experiment.find import FOLDER, find, names
 from bulkhead.experiment.plan import leave_out, make_plan
-from bulkhead.experiment.runner import Request, run_experiment
-from bulkhead.options import RunOptions
-from bulkhead.result import PointResult, Result, read_result, to_plain
-from bulkhead.sim import Simulated
-from bulkhead.spec import SpecError
+from bulkhead.experiment.runner import RunRequest, run_experiment
+from bulkhead.model.machine import REGISTRY
+from bulkhead.model.options import RunOptions
+from bulkhead.result import PointResult, Result, read_result
 
 RESULTS = FOLDER.parent / "results"
 HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # the only reason to leave a point out
@@ -48,7 +49,7 @@ def without_metrics(point: PointResult) -> Any:
 @pytest.fixture(scope="module", params=names())
 def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Result:
     name, out = request.param, tmp_path_factory.mktemp(request.param)
-    return run_experiment(Request(name, True, ONLY_SIMULATED.get(name, ()), backend="sim", out=out)).result
+    return run_experiment(RunRequest(name, True, ONLY_SIMULATED.get(name, ()), backend="sim", out=out)).result
 
 
 def test_it_runs_on_the_simulator(result: Result) -> None:
@@ -85,14 +86,16 @@ def test_its_result_has_the_shape_of_the_hypervisors(result: Result) -> None:
 
 def test_points_are_left_out_by_name_and_with_the_reason(tmp_path: Path) -> None:
     sets = ("guests=small,linux", "pcpus=1")
-    plan = leave_out(make_plan(find("swap_midrun"), True, sets), "sim", cannot_carry_out)
+    plan = leave_out(make_plan(find("swap_midrun"), True, sets), "sim", REGISTRY.cannot_carry_out)
     assert [point.label for point in plan.points] == ["guests=small,pcpus=1"]
     assert plan.left_out == {"guests=linux,pcpus=1": f"guest linux1 {HAS_A_KERNEL}"}
-    assert not leave_out(make_plan(find("swap_midrun"), True, sets), "qemu", cannot_carry_out).left_out
+    assert not leave_out(
+        make_plan(find("swap_midrun"), True, sets), "qemu", REGISTRY.cannot_carry_out
+    ).left_out
     with pytest.raises(
         SpecError, match="swap_midrun: --backend sim can run none of these points: guest linux1"
     ):
-        run_experiment(Request("swap_midrun", True, ("guests=linux",), backend="sim", out=tmp_path))
+        run_experiment(RunRequest("swap_midrun", True, ("guests=linux",), backend="sim", out=tmp_path))
 
 
 @pytest.mark.parametrize("name", names())
@@ -102,7 +105,7 @@ def test_every_point_of_the_full_experiments_has_its_models(name: str) -> None:
     simulated = 0
     for point in plan.points:
         machine = experiment.machine(point)
-        if (why := cannot_carry_out("sim", machine)) is not None:
+        if (why := REGISTRY.cannot_carry_out("sim", machine)) is not None:
             assert HAS_A_KERNEL in why, point.label
         else:
             with Simulated(machine, RunOptions()):  # its guests, policies and timeline are looked up here
@@ -112,12 +115,12 @@ def test_every_point_of_the_full_experiments_has_its_models(name: str) -> None:
 
 def test_attacks_that_take_little_leave_the_victim_its_share(tmp_path: Path) -> None:
     kept = ("fault", "junk")
-    request = Request(
-        "wake_latency", True, (f"company={','.join(kept)}", "sched=credit"), backend="sim", out=tmp_path
+    request = RunRequest(
+        "wake_latency", True, (f"corunners={','.join(kept)}", "sched=credit"), backend="sim", out=tmp_path
     )
     points = run_experiment(request).result.points
-    assert {point.levels["company"] for point in points} == set(kept)
-    assert all(point.metrics["share"][str(point.levels["company"])] > 0.4 for point in points)
+    assert {point.levels["corunners"] for point in points} == set(kept)
+    assert all(point.metrics["share"][str(point.levels["corunners"])] > 0.4 for point in points)
 
 
 def test_a_missing_number_is_none() -> None:

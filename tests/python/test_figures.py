@@ -5,11 +5,12 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pytest
+from bulkhead.experiment.draw import draw_figures
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Silent
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage
-from bulkhead.figures import draw_figures, style
+from bulkhead.figures import style
 from bulkhead.figures.bars import draw_bars
 from bulkhead.figures.lines import draw_lines
 from bulkhead.result import read_result, write_result
@@ -82,9 +83,8 @@ def test_no_text_overlaps_another_or_leaves_the_column(tmp_path, name, draw, set
     width, height = figure.bbox.width, figure.bbox.height
     for text, box in placed:
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, text
-    straight = [
-        (text, box) for text, box in placed if text not in POLICIES or len(sets) == 0
-    ]  # a slanted box is too big
+    # A slanted box is too big.
+    straight = [(text, box) for text, box in placed if text not in POLICIES or len(sets) == 0]
     for i, (text, box) in enumerate(straight):
         for other, there in straight[i + 1 :]:
             apart = box.x1 <= there.x0 or there.x1 <= box.x0 or box.y1 <= there.y0 or there.y1 <= box.y0

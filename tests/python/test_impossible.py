@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from bulkhead import Costs, Guest, Machine, Policy, Timeline
-from bulkhead.backends import BACKENDS, find_backend
-from bulkhead.prepare import prepare
-from bulkhead.spec import MIB, BulkheadError, GuestSpec, SpecError, TimelineEntry
+from bulkhead.backend.qemu.prepare import prepare
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import REGISTRY
+from bulkhead.model.spec import TimelineEntry
 
-HOG = GuestSpec("hog", "workload:cpu_hog", memory=4 * MIB)
+HOG = Guest("hog", "workload:cpu_hog", memory=4 * MIB)
 GOOD = Machine(guests=(HOG,), sched=Policy("credit"), duration=100_000_000)
 
 
@@ -45,9 +47,9 @@ IMPOSSIBLE = [
     (machine(sched=Policy("credit", {"slices": 1})), "policy credit has no parameter 'slices'"),
     (machine(sched=Policy("round_robin", {"slice": 1})), "slice=1 is outside 100 to 100000 us"),
     (machine(sched=Policy("round_robin", {"slice": "x"})), "slice='x' is not a whole number"),
-    (machine(sched="credit"), "sched='credit' is not a PolicySpec"),
-    (machine(guests=("hog",)), "guests: 'hog' is no GuestSpec"),
-    (machine(guests=HOG), "guests=GuestSpec"),
+    (machine(sched="credit"), "sched='credit' is not a Policy"),
+    (machine(guests=("hog",)), "guests: 'hog' is no Guest"),
+    (machine(guests=HOG), "guests=Guest"),
     (machine(guests=(HOG, HOG)), "two guests are named 'hog'"),
     (machine(guests=(replace(HOG, memory=600 * MIB),)), "too little: the guests want 600 MiB"),
     (guest(weight=0), "guest hog: weight=0 is outside 1 to 65535"),
@@ -75,7 +77,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(
-    "backend", [lambda m: prepare(m), lambda m: find_backend("sim")(m, None)], ids=["qemu", "sim"]
+    "backend", [lambda m: prepare(m), lambda m: m.run(backend="sim")], ids=["qemu", "sim"]
 )
 @pytest.mark.parametrize("wrong, message", IMPOSSIBLE, ids=[message for _, message in IMPOSSIBLE])
 def test_machines(backend: Callable[[Machine], object], wrong: Machine, message: str) -> None:
@@ -85,7 +87,7 @@ def test_machines(backend: Callable[[Machine], object], wrong: Machine, message:
 
 
 def test_a_good_machine_is_good() -> None:
-    assert set(BACKENDS) == {"qemu", "sim"}
+    assert set(REGISTRY.backends) == {"qemu", "sim"}
     prepare(GOOD)
     assert GOOD.run(backend="sim").exit_status in (0, 5)
 
@@ -93,7 +95,7 @@ def test_a_good_machine_is_good() -> None:
 @pytest.mark.parametrize(
     "act, message",
     [
-        (lambda: GOOD.run(backend="sum"), "backend: there is no 'sum'; did you mean 'sim'?"),
+        (lambda: GOOD.run(backend="sum"), "there is no back end 'sum'; did you mean 'sim'?"),
         (lambda: Costs({"pick": -1}), "cost pick=-1: write whole instructions from 0 up"),
         (lambda: Costs({"pick": "x"}), "cost pick=x: write whole instructions from 0 up"),  # type: ignore[dict-item]
         (lambda: Costs({"pik": 1}), "no cost 'pik'; did you mean 'pick'?"),
@@ -109,4 +111,4 @@ def test_values(act: Callable[[], object], message: str) -> None:
 
 
 def test_guest_is_the_same_class() -> None:
-    assert Guest is GuestSpec
+    assert Guest is Guest

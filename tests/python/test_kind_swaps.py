@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from bulkhead.policies import kind_number
-from bulkhead.prepare import overhead
-from bulkhead.run import Run
-from bulkhead.sim import simulate
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
+from bulkhead.backend.check import overhead
+from bulkhead.backend.sim import simulate
+from bulkhead.base.errors import SpecError
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import Machine
+from bulkhead.model.run import Run
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.tables import kind_number
 from kind_machines import DISKS, MEMORIES, MILLISECOND
 
 KINDS = {"memory": "memctl", "ring": "ringctl"}
 
 
 def swap(at_ms: int, kind: str, name: str, **parameters: int) -> TimelineEntry:
-    return TimelineEntry(at_ms * MILLISECOND, "swap", policy=PolicySpec(name, parameters), kind=kind)
+    return TimelineEntry(at_ms * MILLISECOND, "swap", policy=Policy(name, parameters), kind=kind)
 
 
 def loads(run: Run, kind: str) -> list[int]:
@@ -37,7 +40,7 @@ def test_a_ring_policy_takes_over_with_all_that_is_queued() -> None:
     machine = replace(
         DISKS,
         guests=(replace(DISKS.guests[0], weight=768), DISKS.guests[1]),
-        ringctl=PolicySpec("fifo"),
+        ringctl=Policy("fifo"),
         duration=600 * MILLISECOND,
         timeline=(swap(200, "ring", "drr"), swap(400, "ring", "fifo")),
     )
@@ -62,7 +65,7 @@ def test_weights_and_parameters_survive_swaps() -> None:
     machine = replace(
         DISKS,
         guests=(guest,),
-        ringctl=PolicySpec("token_bucket", {"burst": 1}),
+        ringctl=Policy("token_bucket", {"burst": 1}),
         duration=900 * MILLISECOND,
         timeline=(swap(300, "ring", "fifo"), swap(600, "ring", "token_bucket", burst=1)),
     )
@@ -74,9 +77,9 @@ def test_weights_and_parameters_survive_swaps() -> None:
         DISKS,
         guests=(
             replace(guest, cmdline="depth=8", ringctl={}),
-            GuestSpec("b", "model:disk", "depth=8", memory=4 * MIB),
+            Guest("b", "model:disk", "depth=8", memory=4 * MIB),
         ),
-        ringctl=PolicySpec("fifo"),
+        ringctl=Policy("fifo"),
         duration=900 * MILLISECOND,
         timeline=(
             TimelineEntry(100 * MILLISECOND, "set_weight", "a", 1024),
@@ -92,7 +95,7 @@ def test_a_memory_policy_takes_over_with_all_frames() -> None:
         MEMORIES,
         guests=(MEMORIES.guests[0], replace(MEMORIES.guests[1], memory=40 * MIB)),
         memory=118 * MIB,
-        memctl=PolicySpec("first_fit"),
+        memctl=Policy("first_fit"),
         duration=2000 * MILLISECOND,
         timeline=(swap(800, "memory", "idle_tax"),),
     )
@@ -115,7 +118,7 @@ def test_a_successor_that_misbehaves_is_ejected_and_not_forgotten(kind: str, mac
     run = simulate(
         replace(
             machine,
-            **{KINDS[kind]: PolicySpec(exemplar)},
+            **{KINDS[kind]: Policy(exemplar)},
             timeline=(swap(30, kind, "chaos", mode=1, after=0), swap(80, kind, exemplar)),
         )
     )
@@ -125,12 +128,12 @@ def test_a_successor_that_misbehaves_is_ejected_and_not_forgotten(kind: str, mac
 
 
 def test_a_live_machine_swaps_them_by_hand() -> None:
-    machine = replace(DISKS, ringctl=PolicySpec("fifo"), memctl=PolicySpec("first_fit"))
+    machine = replace(DISKS, ringctl=Policy("fifo"), memctl=Policy("first_fit"))
     with machine.start(backend="sim") as live:
         live.run_until("30ms")
         done = live.swap_ring_policy("round_robin")
-        assert (done.kind, done.policy) == ("ring", PolicySpec("round_robin"))
-        live.swap_memory_policy(PolicySpec("idle_tax", {"tax": 50}))
+        assert (done.kind, done.policy) == ("ring", Policy("round_robin"))
+        live.swap_memory_policy(Policy("idle_tax", {"tax": 50}))
         run = live.finish()
     assert {p.kind: p.name for p in run.landmark.policies}.items() >= {
         ("ring", "round_robin"),
@@ -151,4 +154,4 @@ def test_a_live_machine_swaps_them_by_hand() -> None:
 )
 def test_impossible_swaps_are_refused(entry: TimelineEntry, message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        simulate(replace(DISKS, memctl=PolicySpec("first_fit"), timeline=(entry,)))
+        simulate(replace(DISKS, memctl=Policy("first_fit"), timeline=(entry,)))

@@ -8,16 +8,20 @@ from dataclasses import replace
 import kind_oracles
 import numpy as np
 import pytest
-from bulkhead.experiment.runner import Request, run_experiment
-from bulkhead.memory_policy import MemoryPolicy
-from bulkhead.parse import parse_guest
-from bulkhead.policies import built_policies
-from bulkhead.prepare import overhead, prepare
-from bulkhead.ring_policy import RingPolicy
-from bulkhead.scaffold import EXAMPLES, scaffold
-from bulkhead.schema import event_number
-from bulkhead.sim import Costs, simulate
-from bulkhead.spec import MIB, Disk, GuestSpec, Machine, Paging, PolicySpec, SpecError, TimelineEntry
+from bulkhead.backend.check import overhead
+from bulkhead.backend.qemu.prepare import prepare
+from bulkhead.backend.sim import Costs, simulate
+from bulkhead.base.errors import SpecError
+from bulkhead.base.schema import event_number
+from bulkhead.base.units import MIB
+from bulkhead.cli.parse import parse_guest
+from bulkhead.experiment.runner import RunRequest, run_experiment
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.policy.memory import MemoryPolicy
+from bulkhead.policy.ring import RingPolicy
+from bulkhead.policy.scaffold import EXAMPLES, scaffold
+from bulkhead.policy.tables import built_policies
 from kind_machines import DISKS, MEMORIES, MILLISECOND
 
 COSTS = Costs({"stop": 90, "pick": 200, "leave": 50, "interrupt": 60, "notify": 110, "wait": 80, "mark": 40})
@@ -43,7 +47,7 @@ def scenario(seed: int) -> Machine:
     """A random machine that the seed decides; memory is sometimes short."""
     chance = random.Random(seed)
     guests = tuple(
-        GuestSpec(f"g{i}", *model(chance), memory=chance.randint(4, 9) * MIB, weight=chance.randint(16, 1024))
+        Guest(f"g{i}", *model(chance), memory=chance.randint(4, 9) * MIB, weight=chance.randint(16, 1024))
         for i in range(chance.randint(1, 6))
     )
     names = [guest.name for guest in guests]
@@ -59,7 +63,7 @@ def scenario(seed: int) -> Machine:
     return Machine(
         guests=guests,
         memory=chance.randint(86, 110) * MIB,
-        memctl=PolicySpec("first_fit"),
+        memctl=Policy("first_fit"),
         duration=20 * MILLISECOND,
         timeline=timeline,
         seed=seed,
@@ -83,7 +87,7 @@ def test_the_exemplar_decides_as_its_oracle(field, compiled, oracle) -> None:  #
     records = 0
     for seed in range(200):
         machine = scenario(seed)
-        one = trace(replace(machine, **{field: PolicySpec(compiled)}))
+        one = trace(replace(machine, **{field: Policy(compiled)}))
         other = trace(replace(machine, **{field: oracle.spec()}))
         assert len(one) == len(other) and (one == other).all(), f"seed {seed}"
         records += len(one)
@@ -92,7 +96,7 @@ def test_the_exemplar_decides_as_its_oracle(field, compiled, oracle) -> None:  #
 
 @pytest.mark.parametrize("name", sorted(built_policies("ring")))
 def test_every_ring_policy_serves_both_and_bills_them(name: str) -> None:
-    run = simulate(replace(DISKS, ringctl=PolicySpec(name)))
+    run = simulate(replace(DISKS, ringctl=Policy(name)))
     taken, done = run.select("ring_request"), run.select("ring_complete")
     assert {1, 2} == set(done["domain"]) and len(taken) - len(done) <= 1
     assert all(pcpu.error_ns == 0 for pcpu in run.landmark.pcpus)
@@ -104,7 +108,7 @@ def test_every_ring_policy_serves_both_and_bills_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(built_policies("memory")))
 def test_every_memory_policy_keeps_the_books(name: str) -> None:
-    run = simulate(replace(MEMORIES, memctl=PolicySpec(name)))
+    run = simulate(replace(MEMORIES, memctl=Policy(name)))
     ledger, targets = run.landmark.ledger, run.select("memory_target")
     last = {row["domain"]: int(row["a"]) for row in targets}
     accounts = [ledger[guest] for guest in ("a", "b")]
@@ -118,7 +122,7 @@ def test_every_memory_policy_keeps_the_books(name: str) -> None:
 
 
 def test_both_kinds_are_deterministic() -> None:
-    machine = replace(scenario(5), memctl=PolicySpec("idle_tax"), ringctl=PolicySpec("sfq"))
+    machine = replace(scenario(5), memctl=Policy("idle_tax"), ringctl=Policy("sfq"))
     assert simulate(machine).trace_sha256 == simulate(machine).trace_sha256
 
 
@@ -136,7 +140,7 @@ def test_both_kinds_are_deterministic() -> None:
 def test_chaos_is_ejected_and_the_guests_go_on(
     field: str, kind: str, machine: Machine, mode: int, why: str
 ) -> None:
-    run = simulate(replace(machine, **{field: PolicySpec("chaos", {"mode": mode, "after": 20_000})}))
+    run = simulate(replace(machine, **{field: Policy("chaos", {"mode": mode, "after": 20_000})}))
     (report,) = [policy for policy in run.landmark.policies if policy.kind == kind]
     assert (report.name, report.ejected) == ("chaos", why) and report.ejected_at >= 20 * MILLISECOND
     assert len(run.select("policy_eject")) == 1
@@ -144,8 +148,8 @@ def test_chaos_is_ejected_and_the_guests_go_on(
 
 
 def test_a_guest_that_does_not_fit_is_not_built() -> None:
-    guests = tuple(GuestSpec(f"g{i}", "workload:cpu_hog", memory=40 * MIB) for i in range(3))
-    run = simulate(replace(MEMORIES, guests=guests, memctl=PolicySpec("first_fit"), memory=110 * MIB))
+    guests = tuple(Guest(f"g{i}", "workload:cpu_hog", memory=40 * MIB) for i in range(3))
+    run = simulate(replace(MEMORIES, guests=guests, memctl=Policy("first_fit"), memory=110 * MIB))
     assert list(run.select("memory_admit")["a"]) == [1, 1, 0]
     assert run.landmark.ledger["g2"].run_ins == 0 and run.landmark.ledger["g0"].run_ins > 0
 
@@ -218,7 +222,7 @@ def test_names_and_kinds_are_kept_apart() -> None:
 @pytest.mark.parametrize("field", ["memctl", "ringctl"])
 def test_the_hypervisor_refuses_them_in_one_sentence(field: str) -> None:
     policy = "first_fit" if field == "memctl" else "fifo"
-    machine = Machine(guests=(GuestSpec("a", "workload:cpu_hog"),), **{field: PolicySpec(policy)})
+    machine = Machine(guests=(Guest("a", "workload:cpu_hog"),), **{field: Policy(policy)})
     with pytest.raises(
         SpecError, match=f"{field}: the hypervisor does not take memory and ring policies yet"
     ):
@@ -230,15 +234,15 @@ def test_the_hypervisor_refuses_them_in_one_sentence(field: str) -> None:
 @pytest.mark.parametrize("name", ["io_isolation", "memory_hoard"])
 def test_their_experiments_say_that_only_the_simulator_has_them(name: str) -> None:
     with pytest.raises(SpecError, match=f"{name}: the hypervisor .*; run it in the simulator: --backend sim"):
-        run_experiment(Request(name))
+        run_experiment(RunRequest(name))
 
 
 def test_a_flood_is_felt_under_one_queue_only(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    request = Request(
+    request = RunRequest(
         "io_isolation", quick=True, sets=("ringctl=fifo,drr,mclock",), backend="sim", out=tmp_path
     )
     points = {
-        (p.levels["ringctl"], p.levels["company"]): p.metrics for p in run_experiment(request).result.points
+        (p.levels["ringctl"], p.levels["corunners"]): p.metrics for p in run_experiment(request).result.points
     }
     assert points["fifo", "flood"]["lost"] > 50
     assert points["drr", "flood"]["lost"] < 2 and points["mclock", "flood"]["lost"] < 2
@@ -246,7 +250,7 @@ def test_a_flood_is_felt_under_one_queue_only(tmp_path) -> None:  # type: ignore
 
 
 def test_hoarded_memory_comes_back_under_a_tax_only(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    request = Request("memory_hoard", quick=True, sets=("company=hoarder",), backend="sim", out=tmp_path)
+    request = RunRequest("memory_hoard", quick=True, sets=("corunners=hoarder",), backend="sim", out=tmp_path)
     points = {p.levels["memctl"]: p.metrics for p in run_experiment(request).result.points}
     assert points["first_fit"]["reclaim"] is None and points["idle_tax"]["reclaim"] is not None
     assert points["idle_tax"]["throughput"] > 3 * points["first_fit"]["throughput"]
@@ -263,10 +267,10 @@ def test_new_ones_are_the_exemplar_under_another_name(kind: str, tmp_path) -> No
 def test_parameters_of_a_guest_reach_their_policy() -> None:
     guest = parse_guest("kernel=model:disk,ringctl.rate=50,mem=4M")
     assert guest.name == "disk" and guest.ringctl == {"rate": 50}
-    run = simulate(replace(DISKS, guests=(guest,), ringctl=PolicySpec("token_bucket", {"burst": 1})))
+    run = simulate(replace(DISKS, guests=(guest,), ringctl=Policy("token_bucket", {"burst": 1})))
     assert len(run.select("ring_request")) == pytest.approx(5, abs=1)
     with pytest.raises(SpecError, match="has no parameter of domains 'speed'"):
-        simulate(replace(DISKS, guests=(replace(guest, ringctl={"speed": 1}),), ringctl=PolicySpec("fifo")))
+        simulate(replace(DISKS, guests=(replace(guest, ringctl={"speed": 1}),), ringctl=Policy("fifo")))
     with pytest.raises(SpecError, match="needs a memory policy"):
         simulate(replace(DISKS, guests=(replace(guest, ringctl={}, memctl={"min": 1}),)))
 
@@ -277,9 +281,9 @@ def test_parameters_of_a_guest_reach_their_policy() -> None:
         ({"disk": Disk(depth=0)}, "disk: depth=0 is no whole number from 1 to 256"),
         ({"paging": Paging(zones=65)}, "paging: zones=65"),
         ({"disk": 7}, "disk=7 is no Disk"),
-        ({"guests": (GuestSpec("x", "model:disk", "bytes=7"),)}, "option bytes: write 512 to"),
-        ({"guests": (GuestSpec("x", "model:memory", "set_mib=900"),)}, "has only 64 MiB"),
-        ({"memory": 64 * MIB, "memctl": PolicySpec("first_fit")}, "leave nothing for guests"),
+        ({"guests": (Guest("x", "model:disk", "bytes=7"),)}, "option bytes: write 512 to"),
+        ({"guests": (Guest("x", "model:memory", "set_mib=900"),)}, "has only 64 MiB"),
+        ({"memory": 64 * MIB, "memctl": Policy("first_fit")}, "leave nothing for guests"),
     ],
 )
 def test_impossible_devices_are_refused(change: dict[str, object], message: str) -> None:

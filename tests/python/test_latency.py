@@ -1,6 +1,7 @@
 """Delays and their exact percentiles."""
 
 import numpy as np
+from bulkhead.base.schema import MARKS
 from bulkhead.metrics import (
     Delays,
     Window,
@@ -11,12 +12,11 @@ from bulkhead.metrics import (
     timer_lateness,
     wake_to_run,
 )
-from bulkhead.metrics.schema import mark_codes
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import Script
 
-CODES = mark_codes()
+CODES = MARKS
 ALWAYS = Window(0, 10**9)
 
 

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from bulkhead import _core
-from bulkhead.run import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
+from bulkhead.base.paths import KIND_FOLDER
+from bulkhead.base.schema import hook_name
+from bulkhead.cli.summary import SHUTDOWN_TEXT
+from bulkhead.model.landmark import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
+from bulkhead.model.run import EXIT_TEXT
+from bulkhead.policy.scheduler import Stop
+from bulkhead.policy.tables import KIND_TEXT
 
 
 def covered(layout: np.dtype[Any]) -> int:
@@ -41,8 +47,25 @@ def names(kind: type) -> set[str]:
 def test_page_parts_reach_python(kind: type, field: str, extra: set[str]) -> None:
     part = _core.layouts["landmark.Page"][field]
     fields = set((part.base if part.subdtype else part).names or ())
-    renamed = {"hook": "ejected_hook", "parameter_count": "parameters"}
+    renamed = {"parameter_count": "parameters"}
     assert {renamed.get(name, name) for name in fields} - extra == names(kind)
+
+
+def test_every_kind_of_policy_has_a_folder_a_text_and_hooks() -> None:
+    kinds = set(_core.enums["plugin.Kind"])
+    assert kinds == set(KIND_FOLDER) == set(KIND_TEXT) == set(_core.hooks)
+    assert hook_name("scheduler", _core.hooks["scheduler"]["pick"]) == "pick"
+    assert hook_name("scheduler", 99) == hook_name("no kind", 99) == "99"
+
+
+def test_the_reasons_for_a_stop_are_the_contract_s() -> None:
+    assert {stop.name.lower(): int(stop) for stop in Stop} == _core.enums["sched.Stop"]
+    assert [stop for stop in Stop if stop.still_runnable] == [Stop.SLICE_END, Stop.YIELDED, Stop.PREEMPTED]
+
+
+def test_every_exit_and_shutdown_has_a_text() -> None:
+    assert set(EXIT_TEXT) == set(_core.enums["landmark.Exit"].values())
+    assert set(SHUTDOWN_TEXT) == set(_core.enums["landmark.Shutdown"]) - {"none"}
 
 
 def test_ledger_entry_reaches_python() -> None:

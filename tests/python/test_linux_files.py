@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bulkhead.base.errors import SpecError
 from bulkhead.linux import cpio, kernel
 from bulkhead.linux.libraries import needed
 from bulkhead.linux.recipe import find_recipe, recipes
-from bulkhead.spec import SpecError
 
 TREE = {
     "usr/bin/tool": cpio.file(b"#!/bin/sh\n", executable=True),

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bulkhead.manifest import GuestFiles, Parts, build_manifest, time_mode
-from bulkhead.paths import plugin_dirs
-from bulkhead.policies import choose
-from bulkhead.prepare import overhead, prepare
-from bulkhead.schema import constant, layout
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
+from bulkhead.backend.check import overhead, time_mode
+from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest
+from bulkhead.backend.qemu.prepare import prepare
+from bulkhead.base.errors import SpecError
+from bulkhead.base.paths import plugin_dirs
+from bulkhead.base.schema import constant, layout
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.choose import choose
 
 PAGE = constant("page_bytes")
 GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
@@ -31,7 +35,7 @@ def parts(tmp_path: Path) -> Parts:
         (tmp_path / name).write_bytes(contents)
     kernel = tmp_path / "kernel"
     guests = (
-        GuestSpec(
+        Guest(
             "a",
             str(kernel),
             "x=1",
@@ -42,10 +46,10 @@ def parts(tmp_path: Path) -> Parts:
             cap=50,
             time_mode="dilated:2.5",
         ),
-        GuestSpec("b", str(kernel), initrd=str(tmp_path / "initrd"), on_crash="preserve", start_paused=True),
+        Guest("b", str(kernel), initrd=str(tmp_path / "initrd"), on_crash="preserve", start_paused=True),
     )
     timeline = (TimelineEntry(900, "set_weight", "b", 7), TimelineEntry(100, "unpause", "b"))
-    policy = choose("scheduler", PolicySpec(sorted(plugin_dirs()["scheduler"].glob("*.so"))[0].stem))
+    policy = choose("scheduler", Policy(sorted(plugin_dirs()["scheduler"].glob("*.so"))[0].stem))
     return Parts(
         machine=Machine(guests=guests, timeline=timeline, duration=123, seed=9, trace_groups=("run", "mark")),
         guests=(
@@ -118,8 +122,8 @@ def test_bad_time_modes(text: str) -> None:
         time_mode(text)
 
 
-def guest(**changes: Any) -> GuestSpec:
-    return GuestSpec(**{"name": "g", "kernel": GRUB, **changes})
+def guest(**changes: Any) -> Guest:
+    return Guest(**{"name": "g", "kernel": GRUB, **changes})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def guest(**changes: Any) -> GuestSpec:
             "'h', which is no guest of this machine",
         ),
         (Machine((guest(),), timeline=(TimelineEntry(-5, "audit"),)), "before the start"),
-        (Machine((guest(),), sched=PolicySpec("nobody")), "unknown scheduler 'nobody'"),
+        (Machine((guest(),), sched=Policy("nobody")), "unknown scheduler 'nobody'"),
         (Machine((guest(kernel="/nowhere"),)), "there is no file /nowhere"),
         (Machine((guest(kernel="/"),)), "is no readable file"),
         (Machine((guest(kernel="/bin/ls"),)), "the kernel is no executable ELF file"),

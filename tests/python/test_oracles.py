@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import oracles
 import pytest
-from bulkhead.scheduler import Decision, Scheduler
-from bulkhead.sim import Costs, simulate
-from bulkhead.spec import MIB, GuestSpec, Machine, PolicySpec, SpecError, TimelineEntry
+from bulkhead.backend.sim import Costs, simulate
+from bulkhead.base.errors import SpecError
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.scheduler import Decision, Scheduler
 
 MILLISECOND = 1_000_000
 COSTS = Costs(
@@ -57,7 +60,7 @@ def scenario(seed: int, policy: str, parameters: dict[str, int], caps: bool) -> 
         kernel, cmdline = model(chance)
         cap = chance.choice((0, 0, 20, 60)) if caps else 0
         guests.append(
-            GuestSpec(f"g{i}", kernel, cmdline, memory=4 * MIB, weight=chance.randint(16, 1024), cap=cap)
+            Guest(f"g{i}", kernel, cmdline, memory=4 * MIB, weight=chance.randint(16, 1024), cap=cap)
         )
     names = [guest.name for guest in guests]
     timeline = tuple(
@@ -70,7 +73,7 @@ def scenario(seed: int, policy: str, parameters: dict[str, int], caps: bool) -> 
     )
     return Machine(
         guests=tuple(guests),
-        sched=PolicySpec(policy, parameters),
+        sched=Policy(policy, parameters),
         pcpus=chance.randint(1, 3),
         duration=15 * MILLISECOND,
         timeline=timeline,
@@ -80,7 +83,7 @@ def scenario(seed: int, policy: str, parameters: dict[str, int], caps: bool) -> 
     )
 
 
-def compare(machine: Machine, oracle: PolicySpec) -> int:
+def compare(machine: Machine, oracle: Policy) -> int:
     """Number of decisions in two equal traces."""
     compiled, written = (
         simulate(machine, costs=COSTS).trace,
@@ -116,7 +119,7 @@ def test_credit_decides_as_its_oracle() -> None:
     assert records > 5_000
 
 
-MACHINE = Machine(guests=(GuestSpec("a", "workload:cpu_hog", memory=4 * MIB),), duration=20 * MILLISECOND)
+MACHINE = Machine(guests=(Guest("a", "workload:cpu_hog", memory=4 * MIB),), duration=20 * MILLISECOND)
 
 
 class Broken(oracles.RoundRobin):

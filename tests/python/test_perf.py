@@ -8,9 +8,9 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 
 import pytest
+from bulkhead.base.errors import BulkheadError
 from bulkhead.cli import main
 from bulkhead.perf import draw, read_stacks, recorder
-from bulkhead.spec import BulkheadError
 
 TEXT = """python3
 \t    55d0a0 decide+0x10 (/build/_core.so)

@@ -1,10 +1,10 @@
 """What `--set` may do, and what it refuses in one line."""
 
 import pytest
+from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.experiment.find import find, find_all, names
 from bulkhead.experiment.plan import check_policies, make_plan
-from bulkhead.policies import built_policies
-from bulkhead.spec import BulkheadError, SpecError
+from bulkhead.policy.tables import built_policies
 
 BUILT = (
     "bvt",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkhead.planner import Reservation, Slot, plan
-from bulkhead.spec import SpecError
+from bulkhead.base.errors import SpecError
+from bulkhead.model.planner import Reservation, Slot, plan
 
 PERIODS = (5_000, 10_000, 15_000, 20_000, 40_000)
 TASKS = st.lists(st.tuples(st.integers(100, 20_000), st.sampled_from(PERIODS)), min_size=1, max_size=8)

@@ -9,9 +9,11 @@ import pytest
 
 from bootstrap.build import build_dir
 from bulkhead import _core
-from bulkhead.paths import plugin_dirs
-from bulkhead.policies import choose, parse_policy, read_policy
-from bulkhead.spec import PolicySpec, SpecError
+from bulkhead.base.errors import SpecError
+from bulkhead.base.paths import plugin_dirs
+from bulkhead.model.spec import Policy
+from bulkhead.policy.choose import choose, parse_policy
+from bulkhead.policy.tables import read_policy
 from tests.policy_files.listed import BadFile, bad_files
 
 
@@ -45,7 +47,7 @@ def test_bad_files_are_refused_in_the_readers_words(bad: BadFile) -> None:
     with pytest.raises(SpecError, match=refusal):
         read_policy(bad.path, kind)
     with pytest.raises(SpecError, match=refusal):
-        choose(kind, PolicySpec(str(bad.path)))
+        choose(kind, Policy(str(bad.path)))
 
 
 def test_the_builds_check_says_the_same() -> None:
@@ -112,16 +114,16 @@ def test_unknown_names_are_answered_with_the_nearest(plugin: Path) -> None:
     with pytest.raises(SpecError, match=f"unknown scheduler '{name}x'; did you mean '{name}'"):
         parse_policy("scheduler", name + "x")
     with pytest.raises(SpecError, match="there is no policy file ./nowhere.so"):
-        choose("scheduler", PolicySpec("./nowhere.so"))
+        choose("scheduler", Policy("./nowhere.so"))
 
 
 def test_parameters_are_checked_against_the_table(plugin: Path) -> None:
     policy = read_policy(plugin)
     first = policy.parameters[0]
-    values = choose("scheduler", PolicySpec(policy.name, {first.name: first.most})).values
+    values = choose("scheduler", Policy(policy.name, {first.name: first.most})).values
     assert values == (first.most, *(parameter.initial for parameter in policy.parameters[1:]))
     with pytest.raises(SpecError, match=f"is outside {first.least} to {first.most}"):
-        choose("scheduler", PolicySpec(policy.name, {first.name: first.most + 1}))
+        choose("scheduler", Policy(policy.name, {first.name: first.most + 1}))
     with pytest.raises(SpecError, match=f"has no parameter '{first.name}x'; did you mean '{first.name}'"):
         parse_policy("scheduler", f"{policy.name}:{first.name}x=1")
 

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import pytest
+from bulkhead.base.plain import to_plain
+from bulkhead.experiment.draw import draw_figures
 from bulkhead.experiment.find import find
-from bulkhead.experiment.runner import Request, run_experiment
-from bulkhead.figures import draw_figures
-from bulkhead.result import read_result, to_plain
+from bulkhead.experiment.runner import RunRequest, run_experiment
+from bulkhead.result import read_result
 
 FOLDER = Path(__file__).resolve().parents[2] / "results"
 FILES = sorted(FOLDER.glob("*.json"))
 SIMULATED = {  # what of them is made again: all that a few seconds allow
     "io_isolation": (),
-    "memory_hoard": ("company=none,hoarder,stubborn",),
+    "memory_hoard": ("corunners=none,hoarder,stubborn",),
 }
 
 
@@ -41,7 +42,7 @@ def test_its_figures_can_be_drawn_again_and_are_kept(path, tmp_path):
 @pytest.mark.parametrize("name", sorted(SIMULATED))
 def test_what_the_simulator_gave_it_gives_again_to_the_last_bit(name, tmp_path):
     reference = read_result(FOLDER / f"{name}.json")
-    made = run_experiment(Request(name, False, SIMULATED[name], backend="sim", out=tmp_path)).result
+    made = run_experiment(RunRequest(name, False, SIMULATED[name], backend="sim", out=tmp_path)).result
     assert made.settings == reference.settings and made.points
     differing = []
     for point in made.points:

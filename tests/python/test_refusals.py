@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import kind_oracles
 import pytest
+from bulkhead.backend.sim import simulate
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.units import MIB
 from bulkhead.cli import main
-from bulkhead.experiment.runner import Request, run_experiment
-from bulkhead.run import Run
-from bulkhead.sim import simulate
-from bulkhead.spec import MIB, BulkheadError, GuestSpec, Machine, Paging, PolicySpec, SpecError, TimelineEntry
+from bulkhead.experiment.runner import RunRequest, run_experiment
+from bulkhead.model.machine import Machine
+from bulkhead.model.run import Run
+from bulkhead.model.spec import Guest, Paging, Policy, TimelineEntry
 from kind_machines import DISKS, MEMORIES, MILLISECOND
 
 
-def sized(*mib: int) -> tuple[GuestSpec, ...]:
-    return tuple(GuestSpec(f"g{i}", "model:memory", memory=size * MIB) for i, size in enumerate(mib))
+def sized(*mib: int) -> tuple[Guest, ...]:
+    return tuple(Guest(f"g{i}", "model:memory", memory=size * MIB) for i, size in enumerate(mib))
 
 
 def refused(run: Run) -> str:
@@ -28,7 +31,7 @@ def test_a_refused_guest_is_no_success() -> None:
     machine = replace(
         MEMORIES,
         guests=sized(40, 40, 40),
-        memctl=PolicySpec("first_fit"),
+        memctl=Policy("first_fit"),
         memory=110 * MIB,
         end_when_idle=True,
     )
@@ -39,7 +42,7 @@ def test_a_refused_guest_is_no_success() -> None:
 
 def test_who_is_created_later_and_refused_is_an_answer() -> None:
     machine = replace(
-        MEMORIES, guests=sized(40, 400), absent=("g1",), memory=128 * MIB, memctl=PolicySpec("first_fit")
+        MEMORIES, guests=sized(40, 400), absent=("g1",), memory=128 * MIB, memctl=Policy("first_fit")
     )
     with machine.start(backend="sim") as live:
         live.run_until("50ms")
@@ -50,8 +53,8 @@ def test_who_is_created_later_and_refused_is_an_answer() -> None:
 
 
 def test_an_experiment_whose_guest_is_refused_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    request = Request(
-        "memory_hoard", quick=True, sets=("memctl=coloring", "company=hoarder"), backend="sim", out=tmp_path
+    request = RunRequest(
+        "memory_hoard", quick=True, sets=("memctl=coloring", "corunners=hoarder"), backend="sim", out=tmp_path
     )
     with pytest.raises(
         BulkheadError, match="guest victim was refused by the memory policy coloring .*1 zone;"
@@ -60,7 +63,7 @@ def test_an_experiment_whose_guest_is_refused_says_so(tmp_path) -> None:  # type
 
 
 def test_zones_can_be_had() -> None:
-    machine = replace(MEMORIES, guests=sized(16, 16), memctl=PolicySpec("coloring"), paging=Paging(zones=1))
+    machine = replace(MEMORIES, guests=sized(16, 16), memctl=Policy("coloring"), paging=Paging(zones=1))
     assert "g1 was refused by the memory policy coloring (42 MiB in 1 zone;" in refused(simulate(machine))
     run = simulate(replace(machine, paging=Paging(zones=4)))
     assert run.exit_status == 5 and run.landmark.ledger["g1"].frames_owned > 0
@@ -74,7 +77,7 @@ def test_zones_can_be_had() -> None:
 
 def test_a_reservation_above_its_limit_is_refused() -> None:
     guests = (replace(sized(40)[0], memctl={"min": 20, "max": 10}),)
-    run = simulate(replace(MEMORIES, guests=guests, memctl=PolicySpec("min_max")))
+    run = simulate(replace(MEMORIES, guests=guests, memctl=Policy("min_max")))
     assert "g0 was refused by the memory policy min_max (min=20, max=10, 42 MiB" in refused(run)
 
 
@@ -91,7 +94,7 @@ def test_a_reservation_above_its_limit_is_refused() -> None:
 )
 def test_machines_that_cannot_be(change: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        simulate(replace(MEMORIES, **{"memctl": PolicySpec("first_fit"), **change}))  # type: ignore[arg-type]
+        simulate(replace(MEMORIES, **{"memctl": Policy("first_fit"), **change}))  # type: ignore[arg-type]
 
 
 class RandomRings(kind_oracles.Fifo):
@@ -138,14 +141,14 @@ def test_force_begins_a_period_after_the_patience_and_goes_on_at_its_pace(
     patience = 50 * MILLISECOND
     machine = Machine(
         guests=(
-            GuestSpec("hoarder", "model:memory_hoard", "stubborn=1", memory=60 * MIB),
-            GuestSpec("comes", "model:memory", "work_us=5", memory=60 * MIB),
+            Guest("hoarder", "model:memory_hoard", "stubborn=1", memory=60 * MIB),
+            Guest("comes", "model:memory", "work_us=5", memory=60 * MIB),
         ),
         absent=("comes",),
         timeline=(TimelineEntry(300 * MILLISECOND, "create", "comes"),),
         memory=140 * MIB,
         trace_bytes=32 * MIB,
-        memctl=PolicySpec(policy, {"patience": patience // MILLISECOND}),
+        memctl=Policy(policy, {"patience": patience // MILLISECOND}),
         paging=Paging(period_us=period_us),
         duration=900 * MILLISECOND,
         end_when_idle=False,

@@ -6,26 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bulkhead import storage
+from bulkhead.backend.sim import simulate
+from bulkhead.backend.sim.demand import demand, replay_machine
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.units import MIB
 from bulkhead.cli import main
-from bulkhead.sim import simulate
-from bulkhead.sim.demand import demand, replay_machine
-from bulkhead.spec import MIB, BulkheadError, GuestSpec, Machine, PolicySpec
+from bulkhead.model import storage
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy
 
 MILLISECOND = 1_000_000
 GUESTS = (
-    GuestSpec("victim", "workload:responder", "peer=pinger", memory=4 * MIB),
-    GuestSpec("pinger", "workload:pinger", "peer=victim", memory=4 * MIB),
-    GuestSpec("task", "workload:periodic", "period_us=3000 work_us=700", memory=4 * MIB, weight=512),
-    GuestSpec("bursts", "model:on_off", "on_us=900 off_us=2500", memory=4 * MIB),
+    Guest("victim", "workload:responder", "peer=pinger", memory=4 * MIB),
+    Guest("pinger", "workload:pinger", "peer=victim", memory=4 * MIB),
+    Guest("task", "workload:periodic", "period_us=3000 work_us=700", memory=4 * MIB, weight=512),
+    Guest("bursts", "model:on_off", "on_us=900 off_us=2500", memory=4 * MIB),
 )
 RECORDED = simulate(
-    Machine(guests=GUESTS, sched=PolicySpec("credit"), duration=1000 * MILLISECOND, end_when_idle=False)
+    Machine(guests=GUESTS, sched=Policy("credit"), duration=1000 * MILLISECOND, end_when_idle=False)
 )
 
 
-@pytest.mark.parametrize("sched", [None, PolicySpec("round_robin"), PolicySpec("stride")])
-def test_the_replay_of_a_run_gives_the_same_demand(tmp_path: Path, sched: PolicySpec | None) -> None:
+@pytest.mark.parametrize("sched", [None, Policy("round_robin"), Policy("stride")])
+def test_the_replay_of_a_run_gives_the_same_demand(tmp_path: Path, sched: Policy | None) -> None:
     wanted = [demand(RECORDED, guest.name) for guest in GUESTS]
     replayed = simulate(replay_machine(RECORDED, wanted, tmp_path, sched))
     assert replayed.landmark.policies[0].name == (sched or RECORDED.machine.sched).name  # type: ignore[union-attr]
@@ -45,13 +48,13 @@ def test_the_replay_of_a_run_gives_the_same_demand(tmp_path: Path, sched: Policy
 def test_parameters_of_domains_go_with_the_scheduler(tmp_path: Path) -> None:
     reserved = {"budget": 400, "period": 1000}
     guests = tuple(replace(guest, sched=reserved) if guest.name == "task" else guest for guest in GUESTS)
-    machine = replace(RECORDED.machine, guests=guests, sched=PolicySpec("rtds"), dom0_sched=reserved)
+    machine = replace(RECORDED.machine, guests=guests, sched=Policy("rtds"), dom0_sched=reserved)
     recorded = simulate(machine)
     wanted = [demand(recorded, guest.name) for guest in guests]
     again = replay_machine(recorded, wanted, tmp_path)
     assert again.dom0_sched == reserved and again.guests[2].sched == reserved
     assert simulate(again).landmark.policies[0].name == "rtds"
-    other = simulate(replay_machine(recorded, wanted, tmp_path, PolicySpec("credit")))
+    other = simulate(replay_machine(recorded, wanted, tmp_path, Policy("credit")))
     assert other.landmark.policies[0].name == "credit"
 
 
@@ -77,9 +80,9 @@ def test_sleeps_may_keep_their_lengths_instead(tmp_path: Path) -> None:
 def test_every_vcpu_has_its_own(tmp_path: Path) -> None:
     steps = tmp_path / "two.steps"
     steps.write_text("1000000:4000000;2000000:3000000\n", encoding="ascii")
-    guest = GuestSpec("two", "model:replay", f"file={steps}", memory=4 * MIB, vcpus=2)
+    guest = Guest("two", "model:replay", f"file={steps}", memory=4 * MIB, vcpus=2)
     run = simulate(
-        Machine(guests=(guest,), sched=PolicySpec("credit"), duration=500 * MILLISECOND, end_when_idle=False)
+        Machine(guests=(guest,), sched=Policy("credit"), duration=500 * MILLISECOND, end_when_idle=False)
     )
     first, second = demand(run, "two").vcpus
     assert first[3].work == pytest.approx(1_000_000, rel=0.02)
@@ -112,8 +115,6 @@ def test_mistakes(words: list[str], message: str, tmp_path: Path, capsys: pytest
 
 
 def test_a_file_that_holds_no_steps_is_named(tmp_path: Path) -> None:
-    machine = replace(
-        RECORDED.machine, guests=(GuestSpec("x", "model:replay", "file=/nowhere", memory=4 * MIB),)
-    )
+    machine = replace(RECORDED.machine, guests=(Guest("x", "model:replay", "file=/nowhere", memory=4 * MIB),))
     with pytest.raises(BulkheadError, match="file=/nowhere holds no steps"):
         simulate(machine)

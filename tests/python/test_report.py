@@ -3,10 +3,10 @@
 from html import unescape
 
 import pytest
-from bulkhead.figures import draw_figures
+from bulkhead.base.errors import BulkheadError
+from bulkhead.experiment.draw import draw_figures
 from bulkhead.report import write_report
 from bulkhead.result import read_result
-from bulkhead.spec import BulkheadError
 from test_figures import result_file
 
 

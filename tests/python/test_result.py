@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from bulkhead.result import FormatError, from_plain, lookup, read_result, to_plain, write_json
-from bulkhead.spec import BulkheadError
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import FormatError, from_plain, to_plain
+from bulkhead.result import lookup, read_result, write_json
+from bulkhead.result.store import LONGEST_ROW, layout
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,16 @@ def test_numbers_by_path():
         lookup(metrics, "latency.p98")
     with pytest.raises(LookupError, match="has parts: p99, p50"):
         lookup(metrics, "latency")
+
+
+def test_a_row_of_a_table_is_one_line_and_the_values_stay():
+    rows = [{"name": f"guest{i}", "share": i / 7, "text": 'a "b" \u00b5', "none": None} for i in range(20)]
+    data = {"rows": rows, "flag": True, "empty": {}, "few": [1, 2], "nested": {"rows": [rows, []]}}
+    text = layout(data)
+    assert json.loads(text) == data
+    lines = [line.strip(" ,") for line in text.splitlines()]
+    assert sum(line.startswith('{"name":') for line in lines) == 40 and max(map(len, lines)) <= LONGEST_ROW
+    assert lines[-1] == "}" and '"few": [1,2]' in lines
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):

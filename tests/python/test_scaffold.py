@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead import scaffold as module
+from bulkhead.base.errors import SpecError
 from bulkhead.cli.new import new
-from bulkhead.scaffold import EXAMPLES, scaffold
-from bulkhead.spec import SpecError
+from bulkhead.policy import scaffold as module
+from bulkhead.policy.scaffold import EXAMPLES, scaffold
 
 
 def test_the_new_file_is_the_example_under_another_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.conclude import conclude
 from bulkhead.experiment.determinism import first_difference
 from bulkhead.experiment.find import find
@@ -14,7 +15,6 @@ from bulkhead.experiment.progress import Lines, Silent
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.metrics import Schema
 from bulkhead.result import read_result
-from bulkhead.spec import BulkheadError
 from pretend import cut_short, pretend
 from synthetic import Script
 
@@ -179,11 +179,13 @@ def test_a_guest_that_starts_late_is_noticed(tmp_path):
 def test_an_ejected_policy_is_a_warning_of_the_result(tmp_path):
     plan = small_plan("hogs=0", "victim=compute", "sched=credit")
     one = captured(plan, tmp_path)[0]
-    report = replace(one.run.landmark.policies[0], ejected="starvation", ejected_at=77)
+    report = replace(one.run.landmark.policies[0], ejected="starvation", hook="pick", ejected_at=77)
     landmark = replace(one.run.landmark, policies=(report,))
     one = replace(one, run=replace(one.run, landmark=landmark))
     result = conclude(plan, [one], [normalise(plan.experiment, one)], [])
-    assert result.warnings == [f"{one.point.label}: policy credit was ejected at 77 ns: starvation"]
+    assert result.warnings == [
+        f"{one.point.label}: policy credit was ejected at 77 ns: starvation in the hook pick"
+    ]
 
 
 def test_runs_of_two_versions_make_no_result(tmp_path):
@@ -221,13 +223,14 @@ def test_nothing_in_the_file_depends_on_when_or_where(made):
 
 
 def test_a_trace_comes_back_from_disk_as_it_was(tmp_path):
-    from bulkhead import storage
-    from bulkhead.sim import simulate
-    from bulkhead.spec import MIB, BulkheadError, GuestSpec, Machine
+    from bulkhead.model import storage
+    from bulkhead.backend.sim import simulate
+    from bulkhead.base.errors import BulkheadError
+    from bulkhead.base.units import MIB
+    from bulkhead.model.machine import Machine
+    from bulkhead.model.spec import Guest
 
-    run = simulate(
-        Machine(guests=(GuestSpec("hog", "workload:cpu_hog", memory=4 * MIB),), duration=50_000_000)
-    )
+    run = simulate(Machine(guests=(Guest("hog", "workload:cpu_hog", memory=4 * MIB),), duration=50_000_000))
     storage.save(run, tmp_path)
     again = storage.load(tmp_path)
     assert len(run.trace) > 10 and again.trace.dtype == run.trace.dtype

@@ -7,17 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulkhead import (
-    BulkheadError,
-    Guest,
-    Live,
-    Machine,
-    Policy,
-    Run,
-    SpecError,
-    Timeline,
-    rates,
-)
+from bulkhead import BulkheadError, Guest, Live, Machine, Policy, Run, SpecError, Timeline, rates
 
 MIB = 1 << 20
 MS = 1_000_000
@@ -140,7 +130,7 @@ def test_bad_input_is_refused_and_changes_nothing() -> None:
         assert live.finish().trace_sha256 == troubled.trace_sha256
         with pytest.raises(BulkheadError, match="the run is over"):
             live.pause("a")
-    with pytest.raises(SpecError, match="there is no 'xen'"):
+    with pytest.raises(SpecError, match="there is no back end 'xen'"):
         MACHINE.start(backend="xen")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bulkhead.experiment.runner import Request, run_experiment
+from bulkhead.experiment.runner import RunRequest, run_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
@@ -18,7 +18,7 @@ SETS = ("sched=round_robin", "victim=compute", "hogs=0,1", "duration_ms=150", "w
 
 
 def sweep(out: Path, *more: str):  # type: ignore[no-untyped-def]
-    request = Request("noisy_neighbour", True, (*SETS, *more), jobs=1, backend="sim", out=out, resume=True)
+    request = RunRequest("noisy_neighbour", True, (*SETS, *more), jobs=1, backend="sim", out=out, resume=True)
     return run_experiment(request).result
 
 
@@ -32,9 +32,8 @@ def test_finished_points_are_kept_and_the_others_made(tmp_path: Path) -> None:
     whole = sweep(tmp_path)
     before = runs(tmp_path)
     lost = sorted(before)[1]
-    (
-        tmp_path / "runs" / "noisy_neighbour" / lost / "point.json"
-    ).unlink()  # written last: this run never ended
+    written_last = tmp_path / "runs" / "noisy_neighbour" / lost / "point.json"
+    written_last.unlink()  # so this run never ended
     assert sweep(tmp_path).points == whole.points
     after = runs(tmp_path)
     assert {name for name in before if after[name] != before[name]} == {lost}

@@ -7,7 +7,7 @@ from bulkhead.metrics.takeover import (
     aftermath,
     on_pcpus,
     shares_at,
-    stretches,
+    spans,
     takeovers,
     twice_at_once,
     waiting_error,
@@ -27,7 +27,7 @@ def swapped(script):
 def test_the_first_scheduler_and_other_kinds_took_over_from_nobody():
     trace = swapped(Script())
     assert takeovers(trace, SCHEDULER).tolist() == [100, 200]
-    assert stretches(takeovers(trace, SCHEDULER), trace.whole) == [
+    assert spans(takeovers(trace, SCHEDULER), trace.whole) == [
         Window(0, 100),
         Window(100, 200),
         Window(200, 300),
@@ -40,7 +40,7 @@ def test_who_comes_back_is_not_lost():
     assert (after.wanted, after.lost, after.longest_return) == (1, 0, 30)
 
 
-def test_who_never_runs_again_is_lost_once_per_stretch():
+def test_who_never_runs_again_is_lost_once_per_span():
     trace = swapped(Script().woke(10, 1).ran(20, 100, 1, "preempted"))
     run, runnable = run_intervals(trace), runnable_intervals(trace)
     assert [aftermath(run, runnable, Window(*edges)).lost for edges in ((100, 200), (200, 300))] == [1, 1]

@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkhead.console import Consoles
-from bulkhead.terminal import Screen, unescape
+from bulkhead.backend.qemu.console import Consoles
+from bulkhead.base.terminal import Screen, unescape
 
 
 def escape(data: bytes) -> bytes:

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkhead.parse import parse_dom0, parse_guest, parse_guests, parse_icount
-from bulkhead.spec import SpecError
-from bulkhead.text import (
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import (
     format_ns,
     parse_duration,
     parse_integer,
@@ -15,6 +14,7 @@ from bulkhead.text import (
     split_pairs,
     suggest,
 )
+from bulkhead.cli.parse import parse_dom0, parse_guest, parse_guests, parse_icount
 
 
 @pytest.mark.parametrize(

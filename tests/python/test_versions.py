@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bulkhead import versions as module
+from bulkhead.backend import versions as module
 
 
 @pytest.fixture

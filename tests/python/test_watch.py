@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bulkhead.backend import snapshot
+from bulkhead.backend.snapshot import read_account, sample_of
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.schema import constant, layout
 from bulkhead.cli import main
 from bulkhead.cli.watch import count, plain_lines
-from bulkhead.live import snapshot
-from bulkhead.live.sample import Blocks, Sample, rates
-from bulkhead.live.snapshot import read_account, sample_of
-from bulkhead.run import DomainLedger, PcpuLedger
-from bulkhead.schema import constant, layout
-from bulkhead.spec import BulkheadError
+from bulkhead.model.landmark import DomainLedger, PcpuLedger
+from bulkhead.model.sample import Blocks, Sample, rates
 from kind_machines import DISKS, MILLISECOND
 
 LEDGER_AT = 0x8000

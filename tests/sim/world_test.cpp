@@ -113,7 +113,7 @@ TEST(World, TheTimelineIsCarriedOut) {
     const auto& domains = world.machine().domains();
     EXPECT_NEAR(static_cast<double>(domains[1].ledger.guest_ns), 250e6, 12e6);
     EXPECT_NEAR(static_cast<double>(domains[2].ledger.guest_ns), 150e6, 12e6);
-    EXPECT_EQ(domains[1].ledger.state, 2u);
+    EXPECT_EQ(domains[1].ledger.state, landmark::Account::gone);
 }
 
 TEST(World, EndsWhenEveryGuestIsOff) {

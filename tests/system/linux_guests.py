@@ -6,10 +6,9 @@ from typing import Any
 
 from machines import said
 
-from bulkhead import GuestSpec, Machine, Run, TimelineEntry
+from bulkhead import MIB, SECOND, Guest, Machine, Run, TimelineEntry
 from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.linux.report import results, status
-from bulkhead.spec import MIB, SECOND
 
 
 # The kernel tests its ciphers while it boots, a quarter of the time: nothing that a hypervisor takes part in.
@@ -18,15 +17,15 @@ UNTESTED_CIPHERS = "cryptomgr.notests"
 
 def linux(
     name: str = "linux", *jobs: str, image: str = "small", words: str = "quiet", **changes: Any
-) -> GuestSpec:
+) -> Guest:
     """A guest of 128 MiB that does these jobs and powers off."""
     cmdline = " ".join(["console=hvc0", UNTESTED_CIPHERS, words, *(f"bulkhead.job={job}" for job in jobs)])
     values: dict[str, Any] = {"memory": 128 * MIB, **changes}
-    return GuestSpec(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", **values)
+    return Guest(name, DEBIAN_KERNEL, cmdline, initrd=f"image:{image}", **values)
 
 
 def run_linux(
-    *guests: GuestSpec, timeline: tuple[TimelineEntry, ...] = (), seconds: float = 60, **changes: Any
+    *guests: Guest, timeline: tuple[TimelineEntry, ...] = (), seconds: float = 60, **changes: Any
 ) -> Run:
     """A machine with as much memory as these guests need."""
     memory = sum(guest.memory for guest in guests) + 256 * MIB

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bootstrap.build import build_dir
-from bulkhead import GuestSpec, Machine, PolicySpec, Run
+from bulkhead import MIB, SECOND, Guest, Machine, Policy, Run
 from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
-from bulkhead.policies import built_policies
-from bulkhead.spec import MIB, SECOND
+from bulkhead.policy.tables import built_policies
 
 FAULTY = str(build_dir("release") / "faulty" / "misbehave.so")
 GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
@@ -19,25 +18,23 @@ SETTLE = 50 * MILLISECOND  # start-up of the guests
 POWERED_OFF = 0  # SHUTDOWN_poweroff
 
 
-def workload(kind: str, options: str = "", /, **changes: Any) -> GuestSpec:
+def workload(kind: str, options: str = "", /, **changes: Any) -> Guest:
     """A guest that runs a workload."""
     values: dict[str, Any] = {"name": kind, "memory": 16 * MIB, **changes}
-    return GuestSpec(kernel=f"workload:{kind}", cmdline=options, **values)
+    return Guest(kernel=f"workload:{kind}", cmdline=options, **values)
 
 
-def grub(name: str = "grub", **changes: Any) -> GuestSpec:
+def grub(name: str = "grub", **changes: Any) -> Guest:
     """Debian's GRUB as a PV kernel."""
-    return GuestSpec(name=name, kernel=GRUB, **changes)
+    return Guest(name=name, kernel=GRUB, **changes)
 
 
-def scheduler(preferred: str = "credit") -> PolicySpec:
+def scheduler(preferred: str = "credit") -> Policy:
     """A scheduler that shares the CPU fairly."""
-    return PolicySpec(
-        preferred if preferred in built_policies("scheduler") else min(built_policies("scheduler"))
-    )
+    return Policy(preferred if preferred in built_policies("scheduler") else min(built_policies("scheduler")))
 
 
-def boot(*guests: GuestSpec, **changes: Any) -> Run:
+def boot(*guests: Guest, **changes: Any) -> Run:
     """Boot these guests."""
     values: dict[str, Any] = {"sched": scheduler(), "duration": 300 * MILLISECOND, **changes}
     return Machine(guests=guests, **values).run()

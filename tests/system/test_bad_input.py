@@ -10,8 +10,9 @@ import pytest
 from conftest import Result
 from machines import GRUB
 
-from bulkhead import cli, qemu
-from bulkhead.paths import plugin_dirs
+from bulkhead import cli
+from bulkhead.backend.qemu import process
+from bulkhead.base.paths import plugin_dirs
 
 GUEST = ("--guest", f"kernel={GRUB}")
 MISTAKES = [
@@ -38,7 +39,6 @@ MISTAKES = [
     (("run", "no_such_experiment"), "unknown experiment"),
     (("run", "noisy_neighbour", "--backend", "sum"), "no back end 'sum'"),
     (("run", "noisy_neighbour", "--set", "hogs"), "write NAME=VALUE"),
-    (("run", "noisy_neighbour", "--cluster", "here"), "runs on one computer only"),
     (("list", "policy"), "did you mean 'policies'?"),
     (("test", "units"), "did you mean 'unit'?"),
     (("no_such_command",), "no_such_command"),
@@ -52,7 +52,7 @@ def test_mistakes(
     def must_not_start(*_: object) -> None:
         raise AssertionError("QEMU was started")
 
-    monkeypatch.setattr(qemu.Process, "__init__", must_not_start)
+    monkeypatch.setattr(process.Process, "__init__", must_not_start)
     assert cli.main(list(words)) == 2
     output = capsys.readouterr()
     assert message in output.err and output.err.startswith("bulkhead: ") and output.err.count("\n") == 1

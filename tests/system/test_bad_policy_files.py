@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from machines import boot, said, workload
 
-from bulkhead import prepare
-from bulkhead.manifest import Parts, build_manifest
-from bulkhead.policies import ChosenPolicy
+from bulkhead.backend.qemu import prepare
+from bulkhead.backend.qemu.manifest import Parts, build_manifest
+from bulkhead.policy.choose import ChosenPolicy
 from tests.policy_files.listed import bad_files
 
 SCHEDULER = 1  # plugin::Kind

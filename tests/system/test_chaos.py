@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, assert_sound, boot, said, window, workload
 
-from bulkhead import PolicyReport, PolicySpec, Run, TimelineEntry
-from bulkhead.spec import MIB
+from bulkhead import MIB, Policy, PolicyReport, Run, TimelineEntry, _core
+from bulkhead.base.schema import hook_name
 
-CREATE, ATTACH, WAKE, DESCHEDULE, PICK, PLACE = 0, 1, 3, 4, 5, 6  # as the hypervisor numbers them
+HOOKS = _core.hooks["scheduler"]  # the policy has them by number, the report by name
+CREATE, ATTACH, WAKE, DESCHEDULE, PICK, PLACE = (
+    HOOKS[name] for name in ("create", "attach", "wake", "deschedule", "pick", "place")
+)
 AFTER_US = 150_000  # guests are at work by then
 TAKEOVER = 10 * MILLISECOND
 SLICE = 5 * MILLISECOND  # its own: so long it may take until its pick is asked
@@ -46,7 +49,7 @@ def run_chaos(
     mode: int, hook: int, after: int, duration_ms: int, work_ms: int = 200
 ) -> tuple[Run, PolicyReport]:
     guests = tuple(workload("compute", f"for_ms={work_ms}", name=name) for name in ("one", "two"))
-    spec = PolicySpec("chaos", {"mode": mode, "hook": hook, "after": after})
+    spec = Policy("chaos", {"mode": mode, "hook": hook, "after": after})
     run = boot(*guests, sched=spec, duration=duration_ms * MILLISECOND)
     return run, next(report for report in run.landmark.policies if report.kind == "scheduler")
 
@@ -54,10 +57,10 @@ def run_chaos(
 def test_a_fault_beside_a_hundred_guests_leaves_the_fallback_its_time() -> None:
     working = [workload("compute", "for_ms=100", name=name, memory=4 * MIB) for name in ("one", "two")]
     waiting = [workload("cpu_hog", name=f"hog{i}", memory=4 * MIB, start_paused=True) for i in range(100)]
-    spec = PolicySpec("chaos", {"mode": 6, "hook": DESCHEDULE, "after": AFTER_US})
+    spec = Policy("chaos", {"mode": 6, "hook": DESCHEDULE, "after": AFTER_US})
     run = boot(*working, *waiting, sched=spec, memory=1024 * MIB, duration=400 * MILLISECOND)
     report = next(report for report in run.landmark.policies if report.kind == "scheduler")
-    assert (report.ejected, report.ejected_hook) == ("trapped", DESCHEDULE), said(run)
+    assert (report.ejected, report.hook) == ("trapped", "deschedule"), said(run)
     assert_guests_went_on(run)
 
 
@@ -78,7 +81,7 @@ def test_a_choice_made_just_before_the_ejection_is_in_the_successors_queue() -> 
     )
 
     def run_with(mode: int, after: int) -> Run:
-        spec = PolicySpec("chaos", {"mode": mode, "hook": PLACE, "after": after})
+        spec = Policy("chaos", {"mode": mode, "hook": PLACE, "after": after})
         return boot(*guests, sched=spec, pcpus=5, timeline=pins, duration=400 * MILLISECOND)
 
     usual = run_with(0, 0)
@@ -86,7 +89,7 @@ def test_a_choice_made_just_before_the_ejection_is_in_the_successors_queue() -> 
     moved = moved[(moved["pcpu"] != 0) & (moved["time"] > window(usual).start)]
     run = run_with(6, int(moved["time"][0]) // 1_000 - 100)
     report = next(report for report in run.landmark.policies if report.kind == "scheduler")
-    assert (report.ejected, report.ejected_hook) == ("trapped", PLACE), said(run)
+    assert (report.ejected, report.hook) == ("trapped", "place"), said(run)
     assert_guests_went_on(run)
     jobs = run.select("run_in", "periodic")["time"]
     assert (jobs > report.ejected_at + 100 * MILLISECOND).any(), said(run)
@@ -100,7 +103,7 @@ def assert_guests_went_on(run: Run) -> None:
 @pytest.mark.parametrize(("mode", "hook", "why"), WAYS)
 def test_every_way_is_ejected_and_the_guests_go_on(mode: int, hook: int, why: str) -> None:
     run, report = run_chaos(mode, hook, AFTER_US, 900)
-    assert (report.ejected, report.ejected_hook) == (why, hook), said(run)
+    assert (report.ejected, report.hook) == (why, hook_name("scheduler", hook)), said(run)
     assert report.hook_max_ns < TAKEOVER
     if hook == PICK:
         assert report.ejected_at < AFTER_US * 1_000 + SLICE + TAKEOVER, said(run)
@@ -112,7 +115,7 @@ def test_every_way_is_ejected_and_the_guests_go_on(mode: int, hook: int, why: st
 @pytest.mark.parametrize("hook", [CREATE, ATTACH])
 def test_a_fault_before_any_guest_is_there(hook: int) -> None:
     run, report = run_chaos(6, hook, 0, 900)
-    assert (report.ejected, report.ejected_hook) == ("trapped", hook), said(run)
+    assert (report.ejected, report.hook) == ("trapped", hook_name("scheduler", hook)), said(run)
     assert_guests_went_on(run)
 
 
@@ -129,7 +132,7 @@ def test_a_fault_before_any_guest_is_there(hook: int) -> None:
 def test_what_never_ends_before_any_guest_runs(mode: int, hook: int, why: str) -> None:
     """The machine is still starting then, and nothing else would interrupt the hook."""
     run, report = run_chaos(mode, hook, 0, 500)
-    assert (report.ejected, report.ejected_hook) == (why, hook), said(run)
+    assert (report.ejected, report.hook) == (why, hook_name("scheduler", hook)), said(run)
     assert report.hook_max_ns < TAKEOVER
     assert_guests_went_on(run)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from machines import MILLISECOND, SHORT, assert_sound, boot, said, workload
 
-from bulkhead import GuestSpec, Run, TimelineEntry
-from bulkhead.spec import MIB
+from bulkhead import MIB, Guest, Run, TimelineEntry
 
 LIFE = 25 * MILLISECOND
 NEVER = 1_000_000 * MILLISECOND
@@ -45,7 +44,7 @@ def test_the_timeline_is_played_in_order_and_on_time() -> None:
     assert int(gone["a"][0]) == PAGES, "every frame came back"
     assert "audit found" not in run.consoles["dom0"], said(run)
     assert run.landmark.audit_runs == 2 and run.landmark.audit_failures == 0, "the planned one, and the last"
-    assert run.landmark.r_max.ns < SHORT, "an audit is no long section"
+    assert run.landmark.r_max.ns < SHORT, "an audit is not a long non-preemptible section"
     assert run.exit_status == 0, said(run)
 
 
@@ -64,7 +63,7 @@ def test_a_guest_on_the_timeline_is_built_when_its_time_comes() -> None:
 
 def test_a_guest_that_dies_in_a_loop_is_put_off_longer_each_time() -> None:
     run = boot(
-        GuestSpec("die", "workload:die_first", on_crash="restart"),
+        Guest("die", "workload:die_first", on_crash="restart"),
         workload("compute", "for_ms=900"),
         duration=1000 * MILLISECOND,
     )
@@ -80,7 +79,7 @@ def test_a_guest_that_dies_in_a_loop_is_put_off_longer_each_time() -> None:
 
 def test_a_preserved_guest_keeps_its_frames_and_the_run_ends_as_crashed() -> None:
     run = boot(
-        GuestSpec("die", "workload:die_first", on_crash="preserve"),
+        Guest("die", "workload:die_first", on_crash="preserve"),
         workload("compute", "for_ms=20"),
         duration=1000 * MILLISECOND,
     )

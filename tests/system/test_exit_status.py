@@ -8,7 +8,7 @@ from pathlib import Path
 from conftest import Result
 from machines import CRASHED, POWERED_OFF, assert_sound, boot, said, workload
 
-from bulkhead.storage import load
+from bulkhead.model.storage import load
 
 
 def test_all_off() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import Result
 
-from bulkhead.policies import built_policies
+from bulkhead.policy.tables import built_policies
 
 
 def points(path: Path) -> list[dict[str, Any]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, assert_sound, boot, grub, said, share, workload
 
-from bulkhead import GuestSpec, TimelineEntry
-from bulkhead.spec import SECOND
+from bulkhead import SECOND, Guest, TimelineEntry
 
 PROMPT = "grub>"
 GUESTS = ("grub_a", "grub_b", "hog_a", "hog_b")
 
 
-def crowd() -> tuple[GuestSpec, ...]:
+def crowd() -> tuple[Guest, ...]:
     """Two GRUBs and two hogs."""
     hogs = tuple(workload("cpu_hog", name=name) for name in GUESTS[2:])
     return (grub(GUESTS[0]), grub(GUESTS[1]), *hogs)

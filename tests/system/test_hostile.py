@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, SHORT, assert_sound, boot, said, scheduler, share, workload
 
-from bulkhead import GuestSpec, paths
-from bulkhead.workloads import workloads
+from bulkhead import Guest
+from bulkhead.base import paths
+from bulkhead.model.workloads import workloads
 
 FAIR = 0.5
 TOLERANCE = 0.03
@@ -38,7 +39,7 @@ def test_a_guest_that_dies_at_once_is_named() -> None:
 
 
 def test_the_timers_of_a_dead_guest_end_with_it() -> None:
-    dead = GuestSpec("dead", str(paths.test_image()), cmdline="test=shutdown_timers", on_crash="preserve")
+    dead = Guest("dead", str(paths.test_image()), cmdline="test=shutdown_timers", on_crash="preserve")
     run = boot(dead, workload("compute", "for_ms=50"))
     ended = int(run.select("domain_shutdown", "dead")["time"][0])
     assert not (run.select("timer_fire", "dead")["time"] > ended).any(), said(run)

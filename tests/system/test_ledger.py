@@ -6,7 +6,7 @@ import pytest
 from machines import MILLISECOND, assert_sound, boot, said, scheduler, share, workload
 
 from bulkhead import Run
-from bulkhead.policies import built_policies
+from bulkhead.policy.tables import built_policies
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_the_trace_tells_the_same_as_the_ledger(run: Run) -> None:
         assert len(run.select("run_in", name)) == entry.run_ins
 
 
-def test_the_longest_section_is_known(run: Run) -> None:
+def test_the_longest_non_preemptible_section_is_known(run: Run) -> None:
     assert 0 < run.landmark.r_max.ns < 10_000_000
 
 

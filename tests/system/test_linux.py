@@ -5,9 +5,8 @@ from __future__ import annotations
 from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
-from bulkhead import TimelineEntry
+from bulkhead import MIB, SECOND, TimelineEntry
 from bulkhead.linux.report import results
-from bulkhead.spec import MIB, SECOND
 
 PARTS_PER_MILLION = 10
 NOTED = "uptime_ns"

@@ -12,10 +12,10 @@ from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
 from bootstrap.build import ROOT
+from bulkhead import MIB
 from bulkhead.linux.image import packages_of
 from bulkhead.linux.recipe import find_recipe
 from bulkhead.linux.report import results
-from bulkhead.spec import MIB
 
 
 @dataclass(frozen=True)

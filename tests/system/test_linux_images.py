@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bulkhead import BulkheadError
 from bulkhead.linux import image
 from bulkhead.linux.debian import Deb, contents, store
 from bulkhead.linux.recipe import Recipe, find_recipe
-from bulkhead.spec import BulkheadError
 
 
 def test_an_image_is_the_same_bytes_when_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,8 @@ import os
 from linux_guests import assert_done, linux, run_linux
 from machines import MILLISECOND, assert_sound, said
 
-from bulkhead import Run, TimelineEntry
+from bulkhead import MIB, SECOND, Run, TimelineEntry
 from bulkhead.linux.report import results
-from bulkhead.spec import MIB, SECOND
 
 ROUNDS = int(os.environ.get("BULKHEAD_LINUX_LIVES", "12"))
 FEW = 2

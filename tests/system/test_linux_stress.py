@@ -5,8 +5,8 @@ from __future__ import annotations
 from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
+from bulkhead import MIB
 from bulkhead.linux.report import results
-from bulkhead.spec import MIB
 
 SLOW, QUICK = ("cpu", "vm", "fork", "mmap"), ("switch", "pipe", "fault", "signal", "timer")
 

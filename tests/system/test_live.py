@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from machines import MILLISECOND, assert_sound, said, scheduler, workload
 
-from bulkhead import BulkheadError, Live, Machine, PolicySpec, Run, Sample, SpecError, Timeline, rates
+from bulkhead import BulkheadError, Live, Machine, Policy, Run, Sample, SpecError, Timeline, rates
 
 MACHINE = Machine(
     guests=(
@@ -35,7 +35,7 @@ def steer(live: Live) -> Run:
     paused = live.advance("30ms")
     assert paused.exact
     live.unpause("hog")
-    live.swap_scheduler(PolicySpec("round_robin", {"slice": 2000}))
+    live.swap_scheduler(Policy("round_robin", {"slice": 2000}))
     live.run_until("110ms")
     live.destroy("late")
     live.swap_scheduler("credit")
@@ -57,7 +57,7 @@ def steered() -> Run:
 WRONG: list[tuple[Callable[[Live], object], str]] = [
     (lambda live: live.swap_scheduler("credit3"), "unknown scheduler 'credit3'; did you mean"),
     (lambda live: live.swap_scheduler("credit:tslice=1"), "has no parameter 'tslice'"),
-    (lambda live: live.swap_scheduler(PolicySpec("round_robin", {"slice": 1})), "slice=1 is outside"),
+    (lambda live: live.swap_scheduler(Policy("round_robin", {"slice": 1})), "slice=1 is outside"),
     (lambda live: live.pause("hug"), "'hug', which is no guest of this machine; did you mean 'hog'"),
     (lambda live: live.set_weight("hog", 0), "0 is outside 1 to 65535"),
     (lambda live: live.set_affinity("hog", 4), "no mask of the machine's 2 pCPUs"),

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from machines import MILLISECOND, boot, scheduler, workload
 
-from bulkhead import Run, qemu
+from bulkhead import Run
+from bulkhead.backend.qemu import process
 
 QUESTIONS = 100  # at once
 
@@ -41,14 +42,14 @@ def ask(path: Path, over: threading.Event, answers: list[int]) -> None:
 @contextmanager
 def asked(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Machines that run meanwhile have a monitor that is asked all the time; gives the number of answers."""
-    plain = qemu.command
+    plain = process.command
 
     def with_monitor(*arguments: Any, **named: Any) -> list[str]:
         return [*plain(*arguments, **named), "-qmp", f"unix:{path},server=on,wait=off"]
 
     over, answers = threading.Event(), [0]
     with monkeypatch.context() as patch:
-        patch.setattr(qemu, "command", with_monitor)
+        patch.setattr(process, "command", with_monitor)
         thread = threading.Thread(target=ask, args=(path, over, answers))
         thread.start()
         try:

@@ -9,9 +9,8 @@ import pytest
 from machines import assert_sound, boot, said, workload
 
 from bootstrap.build import build_dir
-from bulkhead import GuestSpec, Machine, PolicySpec
-from bulkhead.scaffold import scaffold
-from bulkhead.spec import MIB
+from bulkhead import MIB, Guest, Machine, Policy
+from bulkhead.policy.scaffold import scaffold
 
 
 def installed_command(prefix: Path) -> str:
@@ -29,19 +28,19 @@ def test_policies_from_outside_run(tmp_path: Path) -> None:
     ):
         scaffold(kind, name, folder)
     subprocess.run([installed_command(tmp_path / "sdk"), str(folder)], check=True, capture_output=True)
-    spec = PolicySpec(str(folder / "build" / "from_outside.so"), {"slice": 1000})
+    spec = Policy(str(folder / "build" / "from_outside.so"), {"slice": 1000})
     run = boot(workload("compute", "for_ms=20"), sched=spec)
     assert run.landmark.policies[0].name == "from_outside", said(run)
     assert run.landmark.policies[0].ejected is None
     assert_sound(run)
     machine = Machine(
         guests=(
-            GuestSpec("reader", "model:disk", memory=4 * MIB),
-            GuestSpec("user", "model:memory", memory=4 * MIB),
+            Guest("reader", "model:disk", memory=4 * MIB),
+            Guest("user", "model:memory", memory=4 * MIB),
         ),
         sched=spec,
-        memctl=PolicySpec(str(folder / "build" / "memory_outside.so")),
-        ringctl=PolicySpec(str(folder / "build" / "ring_outside.so")),
+        memctl=Policy(str(folder / "build" / "memory_outside.so")),
+        ringctl=Policy(str(folder / "build" / "ring_outside.so")),
         duration=20_000_000,
         end_when_idle=False,
     )

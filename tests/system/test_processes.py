@@ -60,9 +60,8 @@ def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGHUP, signal.SIG_DFL
-        ),  # whoever runs the tests may ignore it
+        # The tests' own parent may ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     ) as process:
         try:
             assert wait_for(lambda: qemus(process.pid)), "QEMU never started"

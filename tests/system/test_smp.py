@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from machines import MILLISECOND, assert_sound, boot, said, share, window, workload
 
-from bulkhead import GuestSpec, Run, TimelineEntry
+from bulkhead import Guest, Run, TimelineEntry
 
 PCPUS = (1, 2, 4, 8)
 SHORT_TURNS = (1, 2, 4)  # with eight, the emulator's turns are long (docs/decisions/0008-turns.md)
 
 
-def hogs(count: int) -> list[GuestSpec]:
+def hogs(count: int) -> list[Guest]:
     return [workload("cpu_hog", name=f"hog{i}") for i in range(count)]
 
 

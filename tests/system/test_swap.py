@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from machines import FAULTY, MILLISECOND, assert_sound, boot, said, workload
 
-from bulkhead import PolicySpec, Run, SpecError, TimelineEntry
+from bulkhead import Policy, Run, SpecError, TimelineEntry
 from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
-from bulkhead.policies import built_policies
+from bulkhead.policy.tables import built_policies
 
 EVERY = 60 * MILLISECOND
 WEIGHTED = ("credit", "credit2", "stride", "bvt", "eevdf")
@@ -15,9 +15,7 @@ LEFT_OUT = {"chaos", "pinned", "table", "rtds"}  # need parameters, or do not pr
 
 
 def swaps(names: list[str], every: int = EVERY) -> tuple[TimelineEntry, ...]:
-    return tuple(
-        TimelineEntry((i + 1) * every, "swap", policy=PolicySpec(name)) for i, name in enumerate(names)
-    )
+    return tuple(TimelineEntry((i + 1) * every, "swap", policy=Policy(name)) for i, name in enumerate(names))
 
 
 def share_between(run: Run, name: str, start: int, end: int) -> float:
@@ -38,7 +36,7 @@ def test_through_all_schedulers_nobody_is_lost(pcpus: int) -> None:
     run = boot(
         *guests,
         pcpus=pcpus,
-        sched=PolicySpec("round_robin"),
+        sched=Policy("round_robin"),
         timeline=swaps(names),
         duration=EVERY * (len(names) + 1),
     )
@@ -57,7 +55,7 @@ def test_weights_survive() -> None:
     guests = (workload("cpu_hog", name="light", weight=100), workload("cpu_hog", name="heavy", weight=300))
     run = boot(
         *guests,
-        sched=PolicySpec(WEIGHTED[0]),
+        sched=Policy(WEIGHTED[0]),
         timeline=swaps(WEIGHTED[1:], every),
         duration=every * len(WEIGHTED),
     )
@@ -72,22 +70,20 @@ def test_weights_survive() -> None:
 def test_a_swap_repeats_to_the_bit() -> None:
     def one() -> Run:
         guests = (workload("cpu_hog", name="a"), workload("event_storm", name="b"))
-        return boot(
-            *guests, pcpus=2, sched=PolicySpec("round_robin"), timeline=swaps(["credit", "round_robin"])
-        )
+        return boot(*guests, pcpus=2, sched=Policy("round_robin"), timeline=swaps(["credit", "round_robin"]))
 
     assert one().trace_sha256 == one().trace_sha256
 
 
 @pytest.mark.parametrize("way", (2, 3, 5, 7))
 def test_a_successor_that_misbehaves_is_removed(way: int) -> None:
-    bad = PolicySpec(FAULTY, {"way": way})
+    bad = Policy(FAULTY, {"way": way})
     timeline = (
         TimelineEntry(EVERY, "swap", policy=bad),
-        TimelineEntry(3 * EVERY, "swap", policy=PolicySpec("credit")),
+        TimelineEntry(3 * EVERY, "swap", policy=Policy("credit")),
     )
     guests = (workload("cpu_hog", name="a"), workload("cpu_hog", name="b"))
-    run = boot(*guests, pcpus=2, sched=PolicySpec("round_robin"), timeline=timeline)
+    run = boot(*guests, pcpus=2, sched=Policy("round_robin"), timeline=timeline)
     assert_sound(run)
     (ejected,) = run.select("policy_eject")
     assert (
@@ -103,8 +99,8 @@ def test_a_successor_that_misbehaves_is_removed(way: int) -> None:
     ("entry", "message"),
     [
         (TimelineEntry(0, "swap"), "names the policy"),
-        (TimelineEntry(0, "pause", "a", policy=PolicySpec("credit")), "names the policy"),
-        (TimelineEntry(0, "swap", policy=PolicySpec("credits")), "unknown scheduler"),
+        (TimelineEntry(0, "pause", "a", policy=Policy("credit")), "names the policy"),
+        (TimelineEntry(0, "swap", policy=Policy("credits")), "unknown scheduler"),
         (TimelineEntry(0, "set_affinity", "a", 0b100), "no mask"),
     ],
 )

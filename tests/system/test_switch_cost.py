@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pytest
 from machines import MILLISECOND, boot, said, window, workload
 
-from bulkhead import GuestSpec, PolicySpec, Run
-from bulkhead.spec import MIB
+from bulkhead import MIB, Guest, Policy, Run
 
 ICOUNT = 2  # 4 ns per instruction
 # From one guest's first instruction to the other's, with a policy that does next to nothing and with credit: hypercall,
@@ -41,13 +40,13 @@ def decisions(run: Run) -> npt.NDArray[np.int64]:
     return (begins[following[whole]] - ends[whole]) >> ICOUNT
 
 
-def storm(name: str) -> GuestSpec:
+def storm(name: str) -> Guest:
     return workload("yield_storm", name=name, memory=4 * MIB)
 
 
 @pytest.mark.parametrize("policy", sorted(WHOLE_SWITCH))
 def test_a_switch_between_two_guests(policy: str) -> None:
-    run = boot(storm("one"), storm("two"), sched=PolicySpec(policy), icount=ICOUNT, duration=60 * MILLISECOND)
+    run = boot(storm("one"), storm("two"), sched=Policy(policy), icount=ICOUNT, duration=60 * MILLISECOND)
     cost = switches(run)
     print(
         f"switch with {policy}: mean {cost.mean():.0f}, median {np.median(cost):.0f} instructions of {len(cost)}"
@@ -64,7 +63,7 @@ def test_credit_decides_fast_among_a_hundred() -> None:
     for policy, duration in (("round_robin", 400), ("credit", 1000)):
         run = boot(
             *hogs,
-            sched=PolicySpec(policy),
+            sched=Policy(policy),
             icount=ICOUNT,
             memory=1024 * MIB,
             duration=duration * MILLISECOND,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, boot, said, workload
 
-from bulkhead import PolicySpec, Run
+from bulkhead import Policy, Run
 
 TOLD = 100 * MILLISECOND  # what the guest's own clock measures before it ends
 
@@ -30,7 +30,7 @@ def test_a_virtual_clock_stands_still_while_its_guest_waits(mode: str, factor: f
     run = boot(
         workload("compute", "for_ms=100", name="subject", time_mode=mode),
         workload("cpu_hog"),
-        sched=PolicySpec("round_robin", {"slice": 1000}),
+        sched=Policy("round_robin", {"slice": 1000}),
         duration=800 * MILLISECOND,
     )
     assert "RESULT name=compute" in run.consoles["subject"], said(run)

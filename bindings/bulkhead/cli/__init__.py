@@ -11,11 +11,10 @@ from typing import NoReturn
 import click
 import typer
 
-from bulkhead import qemu
+from bulkhead.backend.qemu import process
+from bulkhead.base.errors import BulkheadError
 from bulkhead.cli import bench, boot, calibrate, image, listing, new, perf, replay, run, tests
-from bulkhead.spec import BulkheadError
 
-BAD_INPUT = 2
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -41,7 +40,7 @@ app.command("perf")(perf.perf)
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     """An interrupt or a polite kill ends every machine first: threads that wait for one then end too."""
-    qemu.stop_all()
+    process.stop_all()
     if signum == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + signum)
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_status
     except click.ClickException as error:
         print(f"bulkhead: {error.format_message()}", file=sys.stderr)
-        return BAD_INPUT
+        return BulkheadError.exit_status
     except click.exceptions.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -9,14 +9,14 @@ from typing import Optional
 
 import typer
 
-from bulkhead import qemu
+from bulkhead.backend.qemu import process
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.text import parse_size, suggest
+from bulkhead.cli.bench_linux import QUESTIONS, Row, compare
 from bulkhead.cli.bench_simulator import bench_simulator
 from bulkhead.cli.bench_suites import SUITES, print_rows, rows
-from bulkhead.linux.compare import QUESTIONS, Row, compare
-from bulkhead.parse import parse_icount
+from bulkhead.cli.parse import parse_icount
 from bulkhead.result import write_json
-from bulkhead.spec import BulkheadError, SpecError
-from bulkhead.text import parse_size, suggest
 
 SIMULATOR = "simulator"
 MINIMUM_SECONDS = 0.02  # of each benchmark
@@ -73,7 +73,7 @@ def bench(
             "comparison": what,
             "mem": mem,
             "icount": shift,
-            "qemu": qemu.version(),
+            "qemu": process.version(),
             "versions": asdict(found.run.versions),
             "trace_sha256": found.run.trace_sha256,
             "rows": [{**asdict(row), "ratio": row.ratio} for row in found.rows],

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bulkhead import _core
+from bulkhead.backend.sim.costs import Costs
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.paths import ROOT
 from bulkhead.cli import bench_suites
-from bulkhead.paths import ROOT
-from bulkhead.policies import choose
+from bulkhead.model.spec import Policy
+from bulkhead.policy.choose import choose
 from bulkhead.result import write_json
-from bulkhead.sim.costs import Costs
-from bulkhead.spec import BulkheadError, PolicySpec
 
 WORK_NS, SLEEP_NS, SLICE_NS, VCPUS = 100_000, 700_000, 10_000_000, 8
 SUITE = bench_suites.SUITES["simulator"]
@@ -78,7 +79,7 @@ def our_rate(costs: dict[str, int], nanoseconds: int = OURS_NS) -> tuple[float, 
         end_when_idle=False,
         costs=costs,
     )
-    policy = choose("scheduler", PolicySpec(_simpy_model().POLICY, {"slice": SLICE_NS // 1000}))
+    policy = choose("scheduler", Policy(_simpy_model().POLICY, {"slice": SLICE_NS // 1000}))
     simulation = _core.Simulation(
         str(policy.policy.path), policy.policy.name, list(policy.values), settings, guests, [], []
     )

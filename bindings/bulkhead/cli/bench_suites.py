@@ -9,7 +9,7 @@ from typing import Any
 
 from bootstrap.build import build, build_dir
 
-from bulkhead.spec import BulkheadError
+from bulkhead.base.errors import BulkheadError
 
 COUNTERS = "CYCLES,INSTRUCTIONS"
 LACKS = "not supported"  # what the library says of counters that it was built without

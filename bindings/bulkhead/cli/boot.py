@@ -9,22 +9,24 @@ from typing import List, Optional
 
 import typer
 
+from bulkhead.backend.qemu.console import HYPERVISOR
+from bulkhead.base.errors import SpecError
+from bulkhead.base.terminal import Terminal
+from bulkhead.base.text import parse_duration, parse_size, suggest
+from bulkhead.cli.parse import parse_dom0, parse_guests, parse_icount
 from bulkhead.cli.progress import Progress
 from bulkhead.cli.summary import print_summary
 from bulkhead.cli.watch import EVERY, Watcher
-from bulkhead.console import HYPERVISOR
-from bulkhead.machine import RunOptions
-from bulkhead.parse import parse_dom0, parse_guests, parse_icount
-from bulkhead.policies import parse_policy
-from bulkhead.spec import Machine, Paging, PolicySpec, SpecError
-from bulkhead.terminal import Terminal
-from bulkhead.text import parse_duration, parse_size, suggest
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.spec import Paging, Policy
+from bulkhead.policy.choose import parse_policy
 
 LONGEST_SESSION = 24 * 3600.0  # seconds of this computer
 USUAL_TIME, USUAL_SESSION = "2s", "3600s"
 
 
-def _policy(kind: str, text: str | None) -> PolicySpec | None:
+def _policy(kind: str, text: str | None) -> Policy | None:
     return parse_policy(kind, text) if text is not None else None
 
 

@@ -7,12 +7,12 @@ from typing import List
 
 import typer
 
-from bulkhead.machine import run_machine
-from bulkhead.policies import built_policies
-from bulkhead.sim.calibrate import calibrate as measure_all
-from bulkhead.sim.costs import FILE, HELP
-from bulkhead.spec import SpecError
-from bulkhead.text import suggest
+from bulkhead.backend.sim.calibrate import calibrate as measure_all
+from bulkhead.backend.sim.costs import FILE, HELP
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import suggest
+from bulkhead.model.machine import Machine
+from bulkhead.policy.tables import built_policies
 
 
 def calibrate(
@@ -26,7 +26,7 @@ def calibrate(
     for name in policies or ():
         if name not in known:
             raise SpecError(f"calibrate: there is no scheduler '{name}'{suggest(name, known)}")
-    found = measure_all(run_machine, list(policies or known), out)
+    found = measure_all(Machine.run, list(policies or known), out)
     names = next(iter(found.values()))
     for cost in names:
         values = " ".join(f"{row[cost]:>9}" for row in found.values())

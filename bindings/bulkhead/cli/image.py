@@ -9,10 +9,10 @@ from typing import Optional
 
 import typer
 
+from bulkhead.base.errors import BulkheadError
 from bulkhead.linux.image import build_image
 from bulkhead.linux.kernel import debian_kernel
 from bulkhead.linux.recipe import find_recipe, recipes
-from bulkhead.spec import BulkheadError
 
 
 def image(

@@ -7,18 +7,19 @@ from collections.abc import Callable, Sequence
 import typer
 from rich.console import Console
 
+from bulkhead.backend.sim.models import own_models
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import suggest
 from bulkhead.experiment.find import find_all
-from bulkhead.policies import KIND_OPTION, KIND_TEXT, Policy, built_policies
-from bulkhead.sim.models import own_models
-from bulkhead.spec import MODEL_PREFIX, SpecError
-from bulkhead.text import suggest
-from bulkhead.workloads import REQUIRED, Option, workloads
+from bulkhead.model.spec import MODEL_PREFIX
+from bulkhead.model.workloads import REQUIRED, Option, workloads
+from bulkhead.policy.tables import KIND_OPTION, KIND_TEXT, PolicyTable, built_policies
 
 ATTACK = "attack: "  # how the help of a model begins that is one
 console = Console(soft_wrap=True, highlight=False)
 
 
-def _parameters(policy: Policy) -> None:
+def _parameters(policy: PolicyTable) -> None:
     own = f"of a guest: {KIND_OPTION[policy.kind]}."
     for prefix, table in (("", policy.parameters), (own, policy.domain_parameters)):
         for row in table:

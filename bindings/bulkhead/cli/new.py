@@ -7,10 +7,10 @@ from typing import Optional
 
 import typer
 
-from bulkhead.paths import ROOT
-from bulkhead.scaffold import EXAMPLES, scaffold
-from bulkhead.spec import SpecError
-from bulkhead.text import suggest
+from bulkhead.base.errors import SpecError
+from bulkhead.base.paths import ROOT
+from bulkhead.base.text import suggest
+from bulkhead.policy.scaffold import EXAMPLES, scaffold
 
 NEXT = """\
 wrote {path}

@@ -10,11 +10,11 @@ from typing import List, Optional
 
 import typer
 
-from bulkhead.backends import BACKENDS
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.paths import ROOT
 from bulkhead.experiment.find import find
-from bulkhead.paths import ROOT
-from bulkhead.spec import BulkheadError, SpecError
-from bulkhead.text import suggest
+from bulkhead.model.machine import REGISTRY
+from bulkhead.perf import draw, record
 
 OUT = ROOT / "out" / "perf"
 SHOWN = 12  # functions
@@ -30,10 +30,7 @@ def perf(
     out: Optional[Path] = typer.Option(None, help="Folder for picture and stacks; default out/perf/BACKEND."),
 ) -> int:
     """Record where this computer's time goes: DIR/flame.svg, DIR/stacks.txt, a table. What cannot be counted is said."""
-    from bulkhead.perf import draw, record
-
-    if backend not in BACKENDS:
-        raise SpecError(f"perf: there is no back end '{backend}'{suggest(backend, BACKENDS)}")
+    REGISTRY.backend(backend)
     if not 1 <= frequency <= HIGHEST:
         raise SpecError(f"--frequency {frequency} is outside 1 to {HIGHEST}")
     find(experiment)

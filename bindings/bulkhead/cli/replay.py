@@ -7,14 +7,16 @@ from typing import List, Optional
 
 import typer
 
-from bulkhead import storage
-from bulkhead.paths import ROOT
-from bulkhead.policies import parse_policy
-from bulkhead.run import EXIT_TEXT, Run
-from bulkhead.spec import BulkheadError
+from bulkhead.backend.sim import simulate
+from bulkhead.backend.sim.demand import demand, replay_machine
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.paths import ROOT
+from bulkhead.base.schema import GOOD_ENDS
+from bulkhead.model import storage
+from bulkhead.model.run import EXIT_TEXT, Run
+from bulkhead.policy.choose import parse_policy
 
 OUT = ROOT / "out" / "replay"
-GOOD_ENDS = (0, 5)
 
 
 def _table(recorded: Run, replayed: Run, names: list[str]) -> str:
@@ -49,9 +51,6 @@ def replay(
 
     The files serve as guests: kernel model:replay, cmdline file=GUEST.steps.
     """
-    from bulkhead.sim import simulate
-    from bulkhead.sim.demand import demand, replay_machine
-
     recorded = storage.load(run)
     if sum(recorded.landmark.trace_lost):
         raise BulkheadError(

@@ -7,10 +7,9 @@ from typing import List, Optional
 
 import typer
 
+from bulkhead.base.paths import ROOT
 from bulkhead.cli.table import table_lines
-from bulkhead.experiment.runner import Request, run_experiment
-from bulkhead.paths import ROOT
-from bulkhead.spec import SpecError
+from bulkhead.experiment.runner import RunRequest, run_experiment
 
 DEMO = "noisy_neighbour"
 OUT = ROOT / "out"
@@ -24,7 +23,7 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _carry_out(request: Request) -> int:
+def _carry_out(request: RunRequest) -> int:
     outcome = run_experiment(request)
     for line in (*table_lines(outcome.result), *outcome.lines):
         print(line)
@@ -41,18 +40,15 @@ def run(
     repeat: int = typer.Option(1, help="Run every point so often and compare the traces."),
     jobs: int = typer.Option(2, help="Machines at a time."),
     resume: bool = typer.Option(False, "--resume", help="Keep the finished points of an interrupted run."),
-    cluster: Optional[str] = typer.Option(
-        None, metavar="ADDRESS", help="Address of a scheduler for many computers."
-    ),
     out: Optional[Path] = typer.Option(
         None, help="Folder for raw data, result and figures; default out/EXPERIMENT."
     ),
 ) -> int:
     """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
-    if cluster is not None:
-        raise SpecError("--cluster: this build runs on one computer only; leave it out and use --jobs")
     folder = Path(_shown(out or OUT / experiment))
-    return _carry_out(Request(experiment, quick, tuple(set_), repeat, jobs, backend, folder, resume=resume))
+    return _carry_out(
+        RunRequest(experiment, quick, tuple(set_), repeat, jobs, backend, folder, resume=resume)
+    )
 
 
 def demo(
@@ -62,4 +58,4 @@ def demo(
 ) -> int:
     """Run the main experiment quickly, under its schedulers or others, and draw its figure."""
     sets = () if sched is None else (f"sched={sched}",)
-    return _carry_out(Request(DEMO, quick=True, sets=sets, out=Path(_shown(OUT / "demo"))))
+    return _carry_out(RunRequest(DEMO, quick=True, sets=sets, out=Path(_shown(OUT / "demo"))))

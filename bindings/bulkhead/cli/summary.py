@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from bulkhead.run import EXIT_TEXT, DomainLedger, Run
-from bulkhead.text import format_ns
+from bulkhead.base.schema import enum_name
+from bulkhead.base.text import format_ns
+from bulkhead.model.landmark import DomainLedger
+from bulkhead.model.run import EXIT_TEXT, Run
 
-SHUTDOWN_TEXT = {0: "powered off", 1: "rebooted", 2: "suspended", 3: "crashed", 4: "watchdog"}
+SHUTDOWN_TEXT = {
+    "poweroff": "powered off",
+    "reboot": "rebooted",
+    "suspend": "suspended",
+    "crash": "crashed",
+    "watchdog": "watchdog",
+    "soft_reset": "soft reset",
+}
 
 
 def _fate(entry: DomainLedger) -> str:
     if entry.shutdown_reason is None:
         return "running" if entry.state == "alive" else "destroyed"
-    return SHUTDOWN_TEXT.get(entry.shutdown_reason, f"shut down ({entry.shutdown_reason})")
+    return SHUTDOWN_TEXT.get(
+        enum_name("landmark.Shutdown", entry.shutdown_reason), f"shut down ({entry.shutdown_reason})"
+    )
 
 
 def print_summary(run: Run, out: TextIO) -> None:
@@ -41,7 +52,8 @@ def print_summary(run: Run, out: TextIO) -> None:
     for policy in mark.policies:
         if policy.ejected is not None:
             print(
-                f"   {policy.kind} {policy.name} was ejected after {format_ns(policy.ejected_at)}: {policy.ejected}",
+                f"   {policy.kind} {policy.name} was ejected after {format_ns(policy.ejected_at)}: "
+                f"{policy.ejected} in the hook {policy.hook}",
                 file=out,
             )
     lost = sum(mark.trace_lost)

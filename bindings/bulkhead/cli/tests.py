@@ -6,9 +6,9 @@ from typing import List
 
 import typer
 
-from bulkhead.spec import SpecError
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import suggest
 from bulkhead.testing import LAYERS, run_layers
-from bulkhead.text import suggest
 
 
 def test(layers: List[str] = typer.Argument(None, metavar="[LAYER...]")) -> int:

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bulkhead.live.sample import DomainRates, Rates, Sample, rates
-from bulkhead.text import format_ns
+from bulkhead.base.text import format_ns
+from bulkhead.model.sample import DomainRates, Rates, Sample, rates
 
 PLAIN_INTERVAL_SECONDS = 5.0
 EVERY = 0.5  # seconds of this computer between two samples

@@ -1,14 +1,21 @@
 """Experiments: declared in `experiments/`, carried out here. `run_experiment(Request(name))` does everything."""
 
-from bulkhead.experiment.common import share_metric, small_guest
+from bulkhead.experiment.common import (
+    entitlement_metric,
+    fairness_metric,
+    response_metric,
+    share_metric,
+    skew_metric,
+    small_guest,
+    throughput_metric,
+    wake_metric,
+)
 from bulkhead.experiment.declare import (
-    BACKEND,
     Choice,
     Comparison,
     Experiment,
     Factor,
     Metric,
-    Point,
     Policies,
     Setting,
     Whole,
@@ -18,6 +25,7 @@ from bulkhead.experiment.declare import (
 )
 from bulkhead.experiment.find import find
 from bulkhead.experiment.observe import Observed, summary
+from bulkhead.experiment.point import BACKEND, Point
 
 __all__ = [
     "BACKEND",
@@ -33,9 +41,15 @@ __all__ = [
     "Whole",
     "drain",
     "duration",
+    "entitlement_metric",
+    "fairness_metric",
     "find",
+    "response_metric",
     "share_metric",
+    "skew_metric",
     "small_guest",
     "summary",
+    "throughput_metric",
+    "wake_metric",
     "warm_up",
 ]

@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bulkhead import storage
-from bulkhead.experiment.declare import Experiment, Point
-from bulkhead.result import PointResult, from_plain, to_plain, write_json
-from bulkhead.result.plain import FormatError
-from bulkhead.run import Run
-from bulkhead.spec import BulkheadError
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import FormatError, from_plain, to_plain
+from bulkhead.experiment.declare import Experiment
+from bulkhead.experiment.point import Point
+from bulkhead.model import storage
+from bulkhead.model.run import Run
+from bulkhead.result import PointResult, write_json
 
 PLACE = "point.json"
 

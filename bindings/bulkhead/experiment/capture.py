@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
-from bulkhead.experiment.declare import BACKEND, Experiment, Point
+from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.identity import identity
+from bulkhead.experiment.point import BACKEND, Point
 from bulkhead.experiment.progress import Progress
-from bulkhead.machine import RunOptions
-from bulkhead.run import Run
-from bulkhead.spec import Machine
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.run import Run
 
-Backend = Callable[[Machine, RunOptions], Run]
+CarryOut = Callable[[Machine, RunOptions], Run]
 
 
 def run_path(folder: Path, point: Point, repeat: int) -> Path:
@@ -48,7 +49,7 @@ class Batch:
 
 
 def capture(
-    batch: Batch, backends: Mapping[str, Backend], default: str, progress: Progress
+    batch: Batch, backends: Mapping[str, CarryOut], default: str, progress: Progress
 ) -> list[Captured]:
     """Run a batch in threads, for back ends that work in processes of their own.
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bulkhead.backend.versions import NO_QEMU
+from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import BACKEND, SEED, Comparison, Experiment
+from bulkhead.experiment.declare import SEED, Comparison, Experiment
 from bulkhead.experiment.plan import Plan
+from bulkhead.experiment.point import BACKEND
 from bulkhead.result import (
     FORMAT_VERSION,
     FactorRow,
@@ -20,8 +23,6 @@ from bulkhead.result import (
     lookup,
 )
 from bulkhead.result.model import Level
-from bulkhead.spec import BulkheadError
-from bulkhead.versions import NO_QEMU
 
 
 def conclude(
@@ -93,7 +94,7 @@ def _only(values: set[Any], what: str) -> Any:
 
 def _ejections(points: Sequence[PointResult]) -> list[str]:
     return [
-        f"{_label(point)}: policy {policy.name} was ejected at {policy.ejected_at} ns: {policy.ejected}"
+        f"{_label(point)}: policy {policy.name} was ejected at {policy.ejected_at} ns: {policy.ejected} in the hook {policy.hook}"
         for point in points
         for policy in point.policies
         if policy.ejected is not None

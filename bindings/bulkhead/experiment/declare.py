@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from bulkhead.experiment.observe import Observed
+from bulkhead.experiment.point import DRAIN, DURATION, WARM_UP, Point
+from bulkhead.figures.spec import FigureSpec
+from bulkhead.model.machine import Machine
 from bulkhead.result.model import Level
-from bulkhead.spec import Machine, PolicySpec
-
-if TYPE_CHECKING:
-    from bulkhead.experiment.observe import Observed
-    from bulkhead.figures.spec import FigureSpec
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,6 @@ class Setting:
 
 
 SEED = Setting("seed", "seed of the machine and of every policy", "1", 1, 1, 0, (1 << 63) - 1)
-DURATION = "duration_ms"
-WARM_UP = "warm_up_ms"
-DRAIN = "drain_ms"
-BACKEND = "backend"  # a factor of this name says which back end carries a point out
 
 
 def duration(full: int, quick: int) -> Setting:
@@ -84,46 +79,6 @@ def warm_up(full: int, quick: int) -> Setting:
 def drain(full: int, quick: int) -> Setting:
     """How long before the end the last delay may begin that is measured, so that slow ones can still end."""
     return Setting(DRAIN, "end of each run in which no new delay is measured", "ms", full, quick, 0, 60_000)
-
-
-@dataclass(frozen=True)
-class Point:
-    """One combination of levels, with the settings of the whole experiment."""
-
-    levels: Mapping[str, Level]
-    settings: Mapping[str, int]
-    policy_settings: Mapping[str, int] = field(default_factory=dict)  # "POLICY.PARAMETER"
-
-    def text(self, name: str) -> str:
-        """Level of a factor whose levels are names."""
-        value = self.levels[name]
-        if not isinstance(value, str):
-            raise TypeError(f"factor {name} has numbers")
-        return value
-
-    def number(self, name: str) -> int:
-        """Level of a factor whose levels are numbers, or a setting."""
-        value = self.settings[name] if name in self.settings else self.levels[name]
-        if not isinstance(value, int):
-            raise TypeError(f"factor {name} has names")
-        return value
-
-    def policy(self, name: str) -> PolicySpec:
-        """Level of a policy factor, with what `--set POLICY.PARAMETER=V` said of it."""
-        policy = self.text(name)
-        prefix = f"{policy}."
-        given = {k.removeprefix(prefix): v for k, v in self.policy_settings.items() if k.startswith(prefix)}
-        return PolicySpec(policy, given)
-
-    @property
-    def duration_ns(self) -> int:
-        """How long the run lasts."""
-        return self.number(DURATION) * 1_000_000
-
-    @property
-    def label(self) -> str:
-        """For people and file names: "victim=compute,hogs=2"."""
-        return ",".join(f"{name}={value}" for name, value in self.levels.items())
 
 
 @dataclass(frozen=True)

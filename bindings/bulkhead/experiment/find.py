@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.text import suggest
 from bulkhead.experiment.declare import Experiment
-from bulkhead.spec import BulkheadError
-from bulkhead.text import suggest
 
 FOLDER = Path(__file__).resolve().parents[3] / "experiments"
 

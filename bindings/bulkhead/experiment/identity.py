@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bulkhead import _core
-from bulkhead.paths import dom0_image, hypervisor_image
-from bulkhead.policies import choose
-from bulkhead.result.plain import to_plain
-from bulkhead.sim.costs import FILE as COSTS
-from bulkhead.spec import WORKLOAD_PREFIX, Machine
-from bulkhead.versions import NO_QEMU, versions
-from bulkhead.workloads import workloads
+from bulkhead.backend.sim.costs import FILE as COSTS
+from bulkhead.backend.versions import NO_QEMU, versions
+from bulkhead.base.paths import dom0_image, hypervisor_image
+from bulkhead.base.plain import to_plain
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import WORKLOAD_PREFIX
+from bulkhead.model.workloads import workloads
+from bulkhead.policy.choose import choose
 
 
 @functools.cache
@@ -24,7 +25,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _files(machine: Machine, backend: str) -> Iterator[Path]:
-    for kind, spec in (("scheduler", machine.sched), ("memory", machine.memctl), ("ring", machine.ringctl)):
+    for kind, spec in machine.policies.items():
         if spec is not None:
             yield choose(kind, spec).policy.path
     if backend == "sim":

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from bulkhead import metrics
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import to_plain
+from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.experiment.archive import Captured
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.observe import Observed
 from bulkhead.metrics.accounting import domain_skew, wall
-from bulkhead.policies import choose, domain_values
-from bulkhead.result import DomainRow, Ledger, PointResult, PolicyRow, Rmax, to_plain
-from bulkhead.run import EXIT_TEXT, Run
-from bulkhead.spec import BulkheadError, Machine
+from bulkhead.model.machine import Machine
+from bulkhead.model.run import EXIT_TEXT, Run
+from bulkhead.policy.choose import choose
+from bulkhead.policy.tables import domain_values
+from bulkhead.result import DomainRow, Ledger, PointResult, PolicyRow, Rmax
 
-GOOD_ENDS = (0, 5)  # all guests off, time over
 DOM0 = "dom0"  # what the ledger calls it
 
 
@@ -35,6 +38,7 @@ def normalise(experiment: Experiment, captured: Captured) -> PointResult:
                 name=p.name,
                 parameters=dict(p.parameters),
                 ejected=p.ejected,
+                hook=p.hook,
                 ejected_at=p.ejected_at,
                 hook_calls=p.hook_calls,
                 hook_ns=p.hook_ns,

@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from bulkhead import metrics
-from bulkhead.experiment.declare import DRAIN, WARM_UP, Point
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.schema import MARKS
+from bulkhead.experiment.point import DRAIN, WARM_UP, Point
 from bulkhead.metrics import Delays, Fluid, Intervals, Progress, Schema, Trace, Window
 from bulkhead.metrics.fluid import limit
-from bulkhead.metrics.schema import mark_codes
 from bulkhead.metrics.trace import Records
-from bulkhead.run import Run
-from bulkhead.spec import WORKLOAD_PREFIX, BulkheadError
+from bulkhead.model.run import Run
+from bulkhead.model.spec import WORKLOAD_PREFIX
 
 
 class Observed:
@@ -102,7 +103,7 @@ class Observed:
 
     def marks(self, guest: str, code: str) -> Records:
         """A guest's marks of one code, by the name in the guest runtime."""
-        return self.trace.marks(self.domains[guest], mark_codes()[code])
+        return self.trace.marks(self.domains[guest], MARKS[code])
 
     def share(self, guests: Iterable[str]) -> dict[str, float]:
         """Part of all pCPU time that each guest ran (0..1)."""

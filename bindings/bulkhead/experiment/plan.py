@@ -7,21 +7,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bulkhead.experiment.declare import (
-    BACKEND,
-    SEED,
-    Allowed,
-    Choice,
-    Experiment,
-    Factor,
-    Point,
-    Policies,
-    Setting,
-    Whole,
-)
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import parse_integer, suggest
+from bulkhead.experiment.declare import SEED, Allowed, Choice, Experiment, Factor, Policies, Setting, Whole
+from bulkhead.experiment.point import BACKEND, Point
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Policy
+from bulkhead.policy.choose import choose
+from bulkhead.policy.tables import built_policies
 from bulkhead.result.model import Level
-from bulkhead.spec import Machine, PolicySpec, SpecError
-from bulkhead.text import parse_integer, suggest
 
 RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(\d+))?")
 MOST_LEVELS = 100_000
@@ -57,8 +51,6 @@ class Plan:
 
 def built_policy_names(kind: str) -> Sequence[str]:
     """Names of the policies that are built."""
-    from bulkhead.policies import built_policies
-
     return sorted(built_policies(kind))
 
 
@@ -175,17 +167,10 @@ def _check_policy_settings(plan: Plan) -> None:
             )
 
 
-def built_choice(kind: str, spec: PolicySpec) -> object:
-    """The built policy with every effective value."""
-    from bulkhead.policies import choose
-
-    return choose(kind, spec)
-
-
-def check_policies(plan: Plan, choose: Callable[[str, PolicySpec], object] = built_choice) -> None:
+def check_policies(plan: Plan, check: Callable[[str, Policy], object] = choose) -> None:
     """Every policy of the plan exists and takes the parameters given. SpecError, before any machine runs."""
     first = plan.points[0]
     for factor in plan.experiment.factors:
         if isinstance(factor.allowed, Policies):
             for level in plan.levels[factor.name]:
-                choose(factor.allowed.kind, replace(first, levels={factor.name: level}).policy(factor.name))
+                check(factor.allowed.kind, replace(first, levels={factor.name: level}).policy(factor.name))

@@ -6,6 +6,9 @@ import threading
 from types import TracebackType
 from typing import Protocol, TextIO
 
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
 
 class Progress(Protocol):
     """Called from several threads."""
@@ -60,9 +63,6 @@ class Bar:
     """A bar over all runs, with what is running and the time left. To be used in a `with` statement."""
 
     def __init__(self, title: str, total: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

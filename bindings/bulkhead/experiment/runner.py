@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from bulkhead.backends import BACKENDS, cannot_carry_out
-from bulkhead.experiment.capture import Backend
+from bulkhead.base.errors import SpecError
+from bulkhead.experiment.draw import draw_figures
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import check_policies, leave_out, make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
-from bulkhead.figures import draw_figures
+from bulkhead.model.machine import REGISTRY
 from bulkhead.result import Result, read_result
-from bulkhead.spec import SpecError
 
 STAGES = ("capture", "analyse", "draw")
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What to do. `first` is the stage to begin with; the earlier ones are taken from what is in `out`."""
 
     name: str
@@ -47,12 +46,7 @@ class Outcome:
     lines: tuple[str, ...]  # for people
 
 
-def backends() -> dict[str, Backend]:
-    """What can carry out a run."""
-    return dict(BACKENDS)
-
-
-def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
+def run_experiment(request: RunRequest, out: TextIO = sys.stderr) -> Outcome:
     """Do it. BulkheadError, in one line, for whatever the user can put right."""
     _check(request)
     if request.first == "draw":
@@ -63,13 +57,14 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
             f"{experiment.name}: {experiment.simulator_only}; run it in the simulator: --backend sim"
         )
     plan = make_plan(experiment, request.quick, request.sets)
-    plan = leave_out(plan, request.backend, cannot_carry_out)
+    plan = leave_out(plan, request.backend, REGISTRY.cannot_carry_out)
     if request.first == "capture":
         check_policies(plan)
         with ExitStack() as stack:
             progress = _progress(request.name, len(plan.points) * request.repeat, out, stack)
             options = Capturing(request.repeat, request.jobs, request.backend, request.resume)
-            captures = capture_stage(plan, request.out, options, backends(), progress)
+            backends = {name: backend.run for name, backend in REGISTRY.backends.items()}
+            captures = capture_stage(plan, request.out, options, backends, progress)
     else:
         captures = load_stage(plan, request.out)
     analysis = analyse_stage(plan, request.out, captures)
@@ -79,18 +74,15 @@ def run_experiment(request: Request, out: TextIO = sys.stderr) -> Outcome:
     return Outcome(analysis.result, analysis.path, figures, identical, tuple(lines))
 
 
-def _drawn(request: Request) -> Outcome:
+def _drawn(request: RunRequest) -> Outcome:
     """Only the figures, from a result that is there."""
     path = request.out / f"{request.name}.json"
     figures = tuple(draw_figures(path, request.out))
     return Outcome(read_result(path), path, figures, None, tuple(_written(*figures)))
 
 
-def _check(request: Request) -> None:
-    if request.backend not in backends():
-        raise SpecError(
-            f"there is no back end '{request.backend}' in this build; there is {', '.join(backends())}"
-        )
+def _check(request: RunRequest) -> None:
+    REGISTRY.backend(request.backend)
     if request.repeat < 1 or request.jobs < 1:
         raise SpecError("--repeat and --jobs must be at least 1")
     if request.first not in STAGES:

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured, load_run
-from bulkhead.experiment.capture import Backend, Batch, capture, run_path
+from bulkhead.experiment.capture import Batch, CarryOut, capture, run_path
 from bulkhead.experiment.conclude import conclude
-from bulkhead.experiment.declare import BACKEND, Experiment
+from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.determinism import Difference, differences
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.plan import Plan
+from bulkhead.experiment.point import BACKEND
 from bulkhead.experiment.progress import Progress
 from bulkhead.experiment.sweep import sweep
-from bulkhead.metrics.schema import built_schema
+from bulkhead.metrics.trace import Schema
 from bulkhead.result import Result, write_result
-from bulkhead.spec import BulkheadError
 
 RUNS = "runs"
 
@@ -51,7 +52,7 @@ def capture_stage(
     plan: Plan,
     out: Path,
     options: Capturing,
-    backends: Mapping[str, Backend],
+    backends: Mapping[str, CarryOut],
     progress: Progress,
 ) -> list[Captured]:
     """Run everything; without `resume`, older runs of the experiment in `out` are removed first."""
@@ -106,5 +107,5 @@ def _disagreements(captures: Sequence[Captured]) -> tuple[Difference, ...]:
     by_label: dict[str, list[Captured]] = {}
     for captured in captures:
         by_label.setdefault(captured.point.label, []).append(captured)
-    schema = built_schema()
+    schema = Schema.built()
     return tuple(d for repeats in by_label.values() for d in differences(repeats, schema.events))

@@ -17,16 +17,18 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bulkhead.backend.sim import simulate
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import from_plain, to_plain
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
 from bulkhead.experiment.capture import Batch, cancel, run_path
-from bulkhead.experiment.declare import Experiment, Point
+from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.find import FOLDER, find
 from bulkhead.experiment.identity import identity
 from bulkhead.experiment.normalise import normalise
+from bulkhead.experiment.point import Point
 from bulkhead.experiment.progress import Progress
-from bulkhead.result import PointResult, from_plain, to_plain, write_json
-from bulkhead.sim import simulate
-from bulkhead.spec import BulkheadError
+from bulkhead.result import PointResult, write_json
 
 NUMBERS = "numbers.json"
 AT_A_TIME = 4  # runs that a worker takes before it reports

@@ -17,19 +17,15 @@ from bulkhead.result.model import Level
 
 PANEL_INCHES = 1.45
 LEGEND_INCHES = 0.34
-SPREAD = (
-    0.09  # of the distance between two levels: series are set apart so that whiskers do not hide each other
-)
+# Series are set apart, so that whiskers do not hide each other: by this part of the distance between two levels.
+SPREAD = 0.09
 WIDEST = 0.55  # all series together, so that they stay with their level and inside the axes
 COLUMNS = 3
 MOST_FULL_LABELS = 8  # with more levels, their names are smaller
 REFERENCE_MARKERS = ("1", "2", "3", "4")
 REFERENCE_COLOR = "#a03030"
-IDEAL_LOOK = {
-    "color": "#c9c9c9",
-    "linewidth": 4.5,
-    "solid_capstyle": "butt",
-}  # a band: lines on top stay visible
+# A band: lines on top stay visible.
+IDEAL_LOOK = {"color": "#c9c9c9", "linewidth": 4.5, "solid_capstyle": "butt"}
 
 
 def draw_lines(spec: Lines, result: Result) -> Figure:
@@ -96,14 +92,14 @@ def _series(
     points = _points(result, panel, spec, level)
     x = [place + offset for place, _ in points]
     middle = _values(points, panel.path, panel.quantity)
-    if panel.low and panel.high:
+    if panel.low and panel.high:  # no whisker without a marker
         low, high = (
             [
                 math.nan if math.isnan(at) else end
                 for at, end in zip(middle, _values(points, path, panel.quantity))
             ]
             for path in (panel.low, panel.high)
-        )  # no whisker without a marker
+        )
         axes.vlines(x, low, high, color=look.color, linewidth=0.7, zorder=2)
         axes.plot(x, high, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
         axes.plot(x, low, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)

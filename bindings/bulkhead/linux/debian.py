@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bootstrap.build import ROOT
 
-from bulkhead.spec import BulkheadError
+from bulkhead.base.errors import BulkheadError
 
 STORE = ROOT / "build" / "linux"
 

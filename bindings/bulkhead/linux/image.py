@@ -13,13 +13,13 @@ from pathlib import Path
 
 from bootstrap.build import ROOT
 
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.paths import linux_programs
 from bulkhead.linux import cpio
 from bulkhead.linux.debian import Deb, alone, contents, fetch, store
 from bulkhead.linux.kernel import keep
 from bulkhead.linux.libraries import is_elf, needed
 from bulkhead.linux.recipe import IMAGE_PREFIX, SOURCES, Recipe, find_recipe
-from bulkhead.paths import linux_programs
-from bulkhead.spec import BulkheadError
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 INTERPRETER = "usr/lib64/ld-linux-x86-64.so.2"
@@ -130,11 +130,8 @@ def _frame() -> Tree:
     tree |= {new: cpio.directory() for new in MERGED.values()}
     tree["dev/console"] = cpio.character_device(5, 1)
     tree["dev/null"] = cpio.character_device(1, 3, 0o666)
-    for end in (
-        "poweroff",
-        "reboot",
-        "halt",
-    ):  # what the kernel starts when it is asked from outside; init is no busybox
+    # What the kernel starts when it is asked from outside; init is not busybox.
+    for end in ("poweroff", "reboot", "halt"):
         tree[f"usr/sbin/{end}"] = cpio.file(f"#!/bin/sh\nexec /usr/bin/{end} -f\n".encode(), executable=True)
     tree["etc/passwd"] = cpio.file(b"root:x:0:0:root:/root:/bin/sh\n")
     tree["etc/group"] = cpio.file(b"root:x:0:\n")

@@ -9,10 +9,10 @@ import re
 import tempfile
 from pathlib import Path
 
+from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.linux.bzimage import is_bzimage, unpack_bzimage
 from bulkhead.linux.debian import alone, contents, dependencies, fetch_alone, store
 from bulkhead.linux.slim import slim
-from bulkhead.spec import BulkheadError, SpecError
 
 DEBIAN_KERNEL = "debian:linux"
 META_PACKAGE = "linux-image-amd64"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bootstrap.build import ROOT
 
-from bulkhead.spec import SpecError
-from bulkhead.text import suggest
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import suggest
 
 SOURCES = ROOT / "workloads" / "linux"
 IMAGE_PREFIX = "image:"

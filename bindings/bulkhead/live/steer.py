@@ -6,59 +6,30 @@ does not: the same program gives the same trace, bit for bit, and the finished `
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
 
-from bulkhead.live.desk import Answer
-from bulkhead.live.sample import Sample
-from bulkhead.live.watch import Session
-from bulkhead.policies import built_policies, choose, option_of, parse_policy
-from bulkhead.prepare import check_entry
-from bulkhead.run import Run
-from bulkhead.spec import BulkheadError, Machine, PolicySpec, SpecError, TimelineEntry
-from bulkhead.text import format_ns, parse_duration
-from bulkhead.timeline import STOP, absent_at_start
+from bulkhead.backend.check import check_entry
+from bulkhead.backend.protocol import Answer, Session
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.text import format_ns, parse_duration
+from bulkhead.model.machine import Machine
+from bulkhead.model.run import Run
+from bulkhead.model.sample import Sample
+from bulkhead.model.spec import Policy, TimelineEntry
+from bulkhead.model.timeline import STOP, Done, absent_at_start
+from bulkhead.policy.choose import choose, parse_policy
+from bulkhead.policy.tables import built_policies, option_of
 
 REASONS = {
-    3: "the guest is not there any more",  # ESRCH
-    12: "there is not enough memory",
-    16: "it is still in use",
-    17: "the guest is there already",
-    34: "a parameter is out of its range",
+    errno.ESRCH: "the guest is not there any more",
+    errno.ENOMEM: "there is not enough memory",
+    errno.EBUSY: "it is still in use",
+    errno.EEXIST: "the guest is there already",
+    errno.ERANGE: "a parameter is out of its range",
 }
-
-
-class Steered(Session, Protocol):
-    """A session that stands still at the stops of its timeline."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it stands still."""
-
-    @property
-    def stopped_at(self) -> int:
-        """When it stood still last, ns since all guests were built."""
-
-    def proceed(self, batch: Sequence[TimelineEntry]) -> None:
-        """Go on with these entries, in order of time."""
-
-    def answers(self) -> list[Answer]:
-        """At a stop: what came of the orders since the stop before."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """An action that was carried out on a running machine."""
-
-    action: str
-    guest: str | None
-    argument: int
-    policy: PolicySpec | None
-    ordered_at: int  # ns since the guests were built: when the machine stood still for it
-    done_at: int | None  # ns: when domain 0 had done it; None if the run ended with it
-    kind: str = "scheduler"  # of `policy`
 
 
 def _instant(when: int | str, what: str) -> int:
@@ -82,7 +53,7 @@ class Live:
     ...     run = live.finish()
     """
 
-    def __init__(self, machine: Machine, start: Callable[[Machine], Steered]) -> None:
+    def __init__(self, machine: Machine, start: Callable[[Machine], Session]) -> None:
         planned = [entry for entry in machine.timeline if entry.action != STOP]
         planned.sort(key=lambda entry: entry.at)
         self._machine, self._planned = machine, planned
@@ -170,7 +141,7 @@ class Live:
         action: str,
         guest: str | None = None,
         argument: int = 0,
-        policy: PolicySpec | str | None = None,
+        policy: Policy | str | None = None,
         kind: str = "scheduler",
     ) -> Done:
         """Carry out any action of a timeline now; `kind` is the policy's: scheduler, memory, ring.
@@ -192,15 +163,15 @@ class Live:
             raise BulkheadError(f"{action}{f' {guest}' if guest else ''} at {format_ns(ordered_at)}: {why}")
         return done
 
-    def swap_scheduler(self, policy: PolicySpec | str) -> Done:
+    def swap_scheduler(self, policy: Policy | str) -> Done:
         """Let another scheduler take over all guests as they run: "NAME[:p=v,...]" or a `Policy`. Weights stay."""
         return self.act("swap", policy=policy)
 
-    def swap_memory_policy(self, policy: PolicySpec | str) -> Done:
+    def swap_memory_policy(self, policy: Policy | str) -> Done:
         """Let another memory policy take over, as `swap_scheduler`; simulator only. Frames and weights stay."""
         return self.act("swap", policy=policy, kind="memory")
 
-    def swap_ring_policy(self, policy: PolicySpec | str) -> Done:
+    def swap_ring_policy(self, policy: Policy | str) -> Done:
         """Let another ring policy take over, as `swap_scheduler`; simulator only. What is queued and weights stay."""
         return self.act("swap", policy=policy, kind="ring")
 
@@ -275,11 +246,11 @@ class Live:
         if entry.policy is not None:
             self._check_policy(entry.kind, entry.policy)
         if entry.action == "create" and self._lives(str(entry.guest)):
-            raise SpecError(f"create {entry.guest}: {REASONS[17]}")
+            raise SpecError(f"create {entry.guest}: {REASONS[errno.EEXIST]}")
 
-    def _check_policy(self, kind: str, policy: PolicySpec) -> None:
+    def _check_policy(self, kind: str, policy: Policy) -> None:
         choose(kind, policy)
-        first: PolicySpec | None = getattr(self._machine, option_of(kind, "swap"))
+        first: Policy | None = getattr(self._machine, option_of(kind, "swap"))
         known = {name for one, name in self._policies if one == kind} | set(built_policies(kind))
         if policy.name not in known and (first is None or policy.name != first.name):
             raise SpecError(

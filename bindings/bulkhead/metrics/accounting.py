@@ -4,68 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from bulkhead.metrics.intervals import Intervals
 from bulkhead.metrics.trace import Window
-
-
-class PcpuAccount(Protocol):
-    """One pCPU's account in ns (as `bulkhead.run.PcpuLedger`)."""
-
-    @property
-    def start(self) -> int:
-        ...
-
-    @property
-    def end(self) -> int:
-        ...
-
-    @property
-    def guest_ns(self) -> int:
-        ...
-
-    @property
-    def hypervisor_ns(self) -> int:
-        ...
-
-    @property
-    def idle_ns(self) -> int:
-        ...
-
-    @property
-    def unbilled_ns(self) -> int:
-        ...
-
-
-class DomainAccount(Protocol):
-    """One domain's account (as `bulkhead.run.DomainLedger`)."""
-
-    @property
-    def name(self) -> str:
-        ...
-
-    @property
-    def weight(self) -> int:
-        ...
-
-    @property
-    def guest_ns(self) -> int:
-        ...
-
-    @property
-    def hypervisor_ns(self) -> int:
-        ...
-
-    @property
-    def waiting_ns(self) -> int:
-        ...
-
-    @property
-    def blocked_ns(self) -> int:
-        ...
+from bulkhead.model.landmark import DomainLedger, PcpuLedger
 
 
 @dataclass(frozen=True)
@@ -87,30 +31,30 @@ class CapacityLost:
     share: float
 
 
-def wall(pcpus: Iterable[PcpuAccount]) -> int:
+def wall(pcpus: Iterable[PcpuLedger]) -> int:
     """All pCPU time that the ledger covers [ns]."""
     return sum(pcpu.end - pcpu.start for pcpu in pcpus)
 
 
-def accounting_skew(pcpus: Iterable[PcpuAccount]) -> int:
+def accounting_skew(pcpus: Iterable[PcpuLedger]) -> int:
     """Sum over pCPUs of |wall - (guest + hypervisor + idle + unbilled)| [ns]; 0 in a correct hypervisor."""
     return sum(abs(p.end - p.start - p.guest_ns - p.hypervisor_ns - p.idle_ns - p.unbilled_ns) for p in pcpus)
 
 
-def domain_skew(pcpus: Iterable[PcpuAccount], domains: Iterable[DomainAccount]) -> int:
+def domain_skew(pcpus: Iterable[PcpuLedger], domains: Iterable[DomainLedger]) -> int:
     """What all pCPUs billed to guests less what all domains were billed [ns]; 0 if the two halves of the ledger agree."""
     billed = sum(p.guest_ns + p.hypervisor_ns for p in pcpus)
     return billed - sum(d.guest_ns + d.hypervisor_ns for d in domains)
 
 
-def ledger_unbilled_share(pcpus: Iterable[PcpuAccount]) -> float:
+def ledger_unbilled_share(pcpus: Iterable[PcpuLedger]) -> float:
     """Unbilled time as a fraction of all pCPU time (0..1)."""
     pcpus = tuple(pcpus)
     whole = wall(pcpus)
     return sum(pcpu.unbilled_ns for pcpu in pcpus) / whole if whole else 0.0
 
 
-def ledger_table(pcpus: Iterable[PcpuAccount], domains: Iterable[DomainAccount]) -> list[LedgerRow]:
+def ledger_table(pcpus: Iterable[PcpuLedger], domains: Iterable[DomainLedger]) -> list[LedgerRow]:
     """One row for each domain, then `idle`, then `unbilled`."""
     pcpus = tuple(pcpus)
     whole = wall(pcpus) or 1
@@ -147,7 +91,7 @@ def idle_while_runnable(idle: Intervals, run: Intervals, runnable: Intervals, wi
     return int((np.minimum(idling, np.maximum(wanting - running, 0)) * np.diff(times)).sum())
 
 
-def capacity_lost(idle_runnable_ns: int, pcpus: Iterable[PcpuAccount]) -> CapacityLost:
+def capacity_lost(idle_runnable_ns: int, pcpus: Iterable[PcpuLedger]) -> CapacityLost:
     """Idle while something was runnable, plus the hypervisor's time (billed or not)."""
     pcpus = tuple(pcpus)
     whole = wall(pcpus)

@@ -130,7 +130,7 @@ def fluid_schedule(
 
 
 def _count(intervals: Intervals, times: IntArray) -> IntArray:
-    """How many of the intervals cover each stretch between two of `times` (which include all their edges)."""
+    """How many of the intervals cover each span between two of `times` (which include all their edges)."""
     begun, over = (
         np.bincount(np.searchsorted(times, edge), minlength=len(times))
         for edge in (intervals.start, intervals.end)
@@ -155,7 +155,7 @@ def _distinct(columns: IntArray) -> tuple[IntArray, IntArray]:
 def _rates(
     wanting: IntArray, domains: list[int], weights: Mapping[int, int], caps: Mapping[int, int], pcpus: int
 ) -> FloatArray:
-    """Fluid rate of each domain in each stretch; worked out once for each distinct set of runnable vCPUs."""
+    """Fluid rate of each domain in each span; worked out once for each distinct set of runnable vCPUs."""
     sets, index = _distinct(wanting)
     table = np.zeros(sets.shape, dtype=np.float64)
     for column in range(sets.shape[1]):

@@ -59,7 +59,7 @@ def least_service(run: Intervals, window: Window, length: int) -> int | None:
 
 
 def longest_gap(run: Intervals, window: Window) -> int:
-    """Longest stretch [ns] of the window in which none of these intervals ran, for whatever reason (also sleep)."""
+    """Longest time [ns] inside the window in which none of these intervals ran, for whatever reason (also sleep)."""
     inside = run.clip(window)
     order = np.argsort(inside.start, kind="stable")
     covered = np.maximum.accumulate(np.concatenate([[window.start], inside.end[order]]))
@@ -68,7 +68,7 @@ def longest_gap(run: Intervals, window: Window) -> int:
 
 
 def longest_wait(run: Intervals, runnable: Intervals, window: Window) -> int:
-    """Longest stretch [ns] in which some vCPU wanted a pCPU and had none: starvation, without sleep.
+    """Longest time [ns] for which some vCPU wanted a pCPU and had none: starvation, without sleep.
 
     Taken per vCPU: within one of its `runnable` intervals, the longest part outside its `run` intervals.
     """

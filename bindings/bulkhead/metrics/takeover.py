@@ -17,8 +17,8 @@ def takeovers(trace: Trace, kind: int) -> IntArray:
     return int64(loads["time"][loads["a"] == kind])[1:]
 
 
-def stretches(moments: IntArray, whole: Window) -> list[Window]:
-    """The stretches between takeovers: before the first, between two, and after the last."""
+def spans(moments: IntArray, whole: Window) -> list[Window]:
+    """The spans between takeovers: before the first, between two, and after the last."""
     edges = [whole.start, *(int(moment) for moment in moments), whole.end]
     return [Window(start, end) for start, end in zip(edges, edges[1:])]
 
@@ -42,21 +42,21 @@ class Aftermath:
     """What became of the vCPUs that wanted to run when a policy took over."""
 
     wanted: int
-    lost: int  # that still wanted to, and had not run, when the stretch ended
+    lost: int  # that still wanted to, and had not run, when the span ended
     longest_return: int  # until the last of the others ran [ns]
 
 
-def aftermath(run: Intervals, runnable: Intervals, stretch: Window) -> Aftermath:
-    """Follows every vCPU that wanted to run when the stretch began."""
-    wanting = runnable.where((runnable.start <= stretch.start) & (runnable.end > stretch.start))
+def aftermath(run: Intervals, runnable: Intervals, span: Window) -> Aftermath:
+    """Follows every vCPU that wanted to run when the span began."""
+    wanting = runnable.where((runnable.start <= span.start) & (runnable.end > span.start))
     lost, longest = 0, 0
     for domain, vcpu, until in zip(wanting.domain, wanting.vcpu, wanting.end):
         starts = run.of_vcpu(int(domain), int(vcpu)).start
-        later = starts[starts >= stretch.start]
-        first = int(later.min()) if len(later) else stretch.end
-        if first < stretch.end:
-            longest = max(longest, first - stretch.start)
-        elif until >= stretch.end:  # it was not paused or destroyed meanwhile
+        later = starts[starts >= span.start]
+        first = int(later.min()) if len(later) else span.end
+        if first < span.end:
+            longest = max(longest, first - span.start)
+        elif until >= span.end:  # it was not paused or destroyed meanwhile
             lost += 1
     return Aftermath(len(wanting), lost, longest)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from bulkhead import _core
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -21,7 +23,7 @@ class TraceError(ValueError):
 
 @dataclass(frozen=True)
 class Window:
-    """A half-open stretch of real time, [start, end), in ns."""
+    """A half-open span of real time, [start, end), in ns."""
 
     start: int
     end: int
@@ -51,9 +53,12 @@ class Schema:
     @staticmethod
     def built() -> Schema:
         """The schema of the build that this package belongs to."""
-        from bulkhead.metrics.schema import built_schema
+        return _built_schema()
 
-        return built_schema()
+
+@cache
+def _built_schema() -> Schema:
+    return Schema(_core.enums["trace.Event"], frozenset(_core.still_runnable))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Work that guests did: throughput from their own marks, and what company cost them."""
+"""Work that guests did: throughput from their own marks, and what their co-runners cost them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkhead.metrics.trace import Records, Window, int64
 
 @dataclass(frozen=True)
 class Progress:
-    """Operations done in a stretch of real time [ns]."""
+    """Operations done in a span of real time [ns]."""
 
     operations: int
     elapsed_ns: int

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkhead.base.errors import BulkheadError
 from bulkhead.perf.stacks import Stacks, read_stacks
-from bulkhead.spec import BulkheadError
 
 PERF = "perf"
 COUNTERS = ("cycles", "instructions", "branch-misses", "cache-misses")

@@ -10,10 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bulkhead.figures.draw import declared
+from bulkhead.base.errors import BulkheadError
+from bulkhead.experiment.draw import declared
 from bulkhead.figures.style import certainty
 from bulkhead.result import PointResult, Result, read_result
-from bulkhead.spec import BulkheadError
 
 PAGE = "report.html"
 
@@ -34,6 +34,7 @@ class Section:
     certainty: str
     pictures: list[Picture]
     tables: list[Table]
+    policies: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,18 @@ def _section(result: Result, folder: Path) -> Section:
         for spec in declared(result)
         if (folder / f"{spec.name}.png").is_file()
     ]
-    return Section(result, certainty(result), pictures, [_table(result, name) for name in result.metrics])
+    tables = [_table(result, name) for name in result.metrics]
+    return Section(result, certainty(result), pictures, tables, _policies(result))
+
+
+def _policies(result: Result) -> list[tuple[str, str]]:
+    """Each policy that ran with its effective parameters, as text; one entry for each different set of them."""
+    found = {
+        (policy.name, ", ".join(f"{name} {value}" for name, value in policy.parameters.items()))
+        for point in result.points
+        for policy in point.policies
+    }
+    return sorted((name, text or "no parameters") for name, text in found)
 
 
 def _table(result: Result, name: str) -> Table:

@@ -1,5 +1,6 @@
 """The result of an experiment: one JSON file, from which alone figures and reports are made."""
 
+from bulkhead.base.plain import FormatError, from_plain, to_plain
 from bulkhead.result.model import (
     DomainRow,
     FactorRow,
@@ -13,7 +14,6 @@ from bulkhead.result.model import (
     VersionRow,
     lookup,
 )
-from bulkhead.result.plain import FormatError, from_plain, to_plain
 from bulkhead.result.store import FORMAT_VERSION, read_result, write_json, write_result
 
 __all__ = [

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkhead.result.plain import FormatError
+from bulkhead.base.html import table
+from bulkhead.base.plain import FormatError
 
 Level = int | str
 Levels = dict[str, Level]
@@ -63,6 +64,7 @@ class PolicyRow:
     hook_calls: int
     hook_ns: int
     hook_max_ns: int
+    hook: str | None = None  # in which it was ejected
 
 
 @dataclass(frozen=True)
@@ -153,24 +155,9 @@ class Result:
     points: list[PointResult]
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def _repr_html_(self) -> str:
-        from bulkhead.html import result_html
-
-        return result_html(self)
-
     def where(self, levels: Mapping[str, Level]) -> list[PointResult]:
         """The points that have all these levels, in the order in which they were declared."""
         return [p for p in self.points if all(p.levels.get(name) == value for name, value in levels.items())]
-
-    @property
-    def policies_ran(self) -> list[tuple[str, str]]:
-        """Each policy that ran with its effective parameters, as text; one entry for each different set of them."""
-        found = {
-            (policy.name, ", ".join(f"{name} {value}" for name, value in policy.parameters.items()))
-            for point in self.points
-            for policy in point.policies
-        }
-        return sorted((name, text or "no parameters") for name, text in found)
 
     def value(self, levels: Mapping[str, Level], path: str) -> int | float | None:
         """A metric at the one point with these levels; LookupError if there is not exactly one."""
@@ -178,6 +165,28 @@ class Result:
         if len(points) != 1:
             raise LookupError(f"{len(points)} points of {self.experiment} have {dict(levels)}")
         return lookup(points[0].metrics, path)
+
+    def _repr_html_(self) -> str:
+        """One row for each point with its plain numbers."""
+        factors = list(self.factors)
+        paths = dict.fromkeys(
+            name
+            for point in self.points
+            for name, value in point.metrics.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        )
+        head = [*factors, *(f"{name} [{self.metrics[name].unit}]" for name in paths)]
+        rows = [
+            [
+                *(point.levels[name] for name in factors),
+                *(
+                    f"{point.metrics[name]:.6g}" if point.metrics.get(name) is not None else ""
+                    for name in paths
+                ),
+            ]
+            for point in self.points
+        ]
+        return table(self.title, head, rows, f"{self.question} Back end: {self.backend}.")
 
 
 def lookup(metrics: Mapping[str, Any], path: str) -> int | float | None:

@@ -8,16 +8,36 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.plain import FormatError, from_plain, to_plain
 from bulkhead.result.model import Result, check_metrics
-from bulkhead.result.plain import FormatError, from_plain, to_plain
-from bulkhead.spec import BulkheadError
 
 FORMAT_VERSION = 1
+LONGEST_ROW = 400  # characters
+
+
+def layout(data: Any, indent: int = 0) -> str:
+    """JSON with one line for each row of a table: what is short enough stands on one line, the rest is indented.
+
+    Floats are in their shortest exact form. ValueError for NaN and infinities.
+    """
+    row = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if not isinstance(data, dict | list) or len(row) <= LONGEST_ROW:
+        return row
+    inner = "\n" + " " * (indent + 1)
+    outer = "\n" + " " * indent
+    if isinstance(data, list):
+        return "[" + ",".join(inner + layout(item, indent + 1) for item in data) + outer + "]"
+    items = (
+        f"{inner}{json.dumps(key, ensure_ascii=False)}: {layout(item, indent + 1)}"
+        for key, item in data.items()
+    )
+    return "{" + ",".join(items) + outer + "}"
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Atomically, with a stable layout; floats in their shortest exact form, no NaN."""
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Atomically, with a stable layout."""
+    text = layout(data) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

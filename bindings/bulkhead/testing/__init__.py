@@ -7,7 +7,7 @@ from collections import Counter
 
 from bootstrap.build import BuildError
 
-from bulkhead.spec import BulkheadError
+from bulkhead.base.errors import BulkheadError
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, Layer
 from bulkhead.testing.fuzz import fuzz
 from bulkhead.testing.guest import guest

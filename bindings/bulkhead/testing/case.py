@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead.paths import ROOT
+from bulkhead.base.paths import ROOT
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 LONGEST_DETAIL = 40  # lines

@@ -6,12 +6,15 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from bulkhead.machine import RunOptions
-from bulkhead.paths import test_image
-from bulkhead.run import Run
-from bulkhead.spec import MIB, SECOND, BulkheadError, GuestSpec, Machine
+from bulkhead.base.errors import BulkheadError
+from bulkhead.base.paths import test_image
+from bulkhead.base.units import MIB, SECOND
+from bulkhead.model.machine import Machine
+from bulkhead.model.options import RunOptions
+from bulkhead.model.run import Run
+from bulkhead.model.spec import Guest
+from bulkhead.model.workloads import section_records
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, shorten
-from bulkhead.workloads import section_records
 
 VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.MULTILINE)
 VERDICT_OF = {"success": PASSED, "skip": SKIPPED}
@@ -22,7 +25,7 @@ TIME_OVER = 5  # exit status
 
 def machine(test: str) -> Machine:
     """The machine of one boot of the test image."""
-    guest = GuestSpec(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB, vcpus=2)
+    guest = Guest(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB, vcpus=2)
     return Machine(guests=(guest,), duration=20 * SECOND, memory=256 * MIB, console_rate=0)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bootstrap.build import build, build_dir
 
-from bulkhead.paths import ROOT
+from bulkhead.base.paths import ROOT
 from bulkhead.testing.case import FAILED, Case, junit_cases, shorten
 from bulkhead.testing.system import pytest_cases
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bootstrap.build import BuildError, build
 
-from bulkhead.paths import ROOT
+from bulkhead.base.paths import ROOT
 from bulkhead.testing.case import FAILED, PASSED, Case, command_case
 from bulkhead.testing.tidy import tidy
 
@@ -27,7 +27,7 @@ CPPCHECK_MISTAKES = (
     "comparePointers",
     "missingInclude",
     "internalAstError",
-    "syntaxError:bindings/enum_names.hpp",
+    "syntaxError:bindings/native/enum_names.hpp",
     "invalidLifetime:tests/unit/dom0_xenstore_guest.hpp",
     "accessMoved:tests/unit/dom0_xenstore_guest.hpp",
 )

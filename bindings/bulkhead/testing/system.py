@@ -8,7 +8,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bulkhead.paths import ROOT
+from bulkhead.base.paths import ROOT
 from bulkhead.testing.case import FAILED, Case, junit_cases, shorten
 
 PYTHON = "/usr/bin/python3"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bootstrap.build import build_dir
 
-from bulkhead.paths import ROOT
+from bulkhead.base.paths import ROOT
 from bulkhead.testing.case import FAILED, PASSED, Case, shorten
 
 PRESET = "clang"

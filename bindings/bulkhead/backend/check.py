@@ -1,0 +1,234 @@
+"""Checks of a `Machine` that need no file, the same for every back end. Each mistake is one line that says what to write."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from bulkhead.base.errors import SpecError
+from bulkhead.base.schema import constant, enum_value, group_mask
+from bulkhead.base.text import suggest
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.policy.tables import KIND_TEXT, option_of
+
+LEAST_GUEST_MEMORY = 1 * MIB
+HYPERVISOR_BYTES = 16 * MIB
+HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
+LONGEST_DURATION = 1 << 62  # ns
+DILATION_UNIT = 1000
+DOM0_ROOM = 16 * MIB  # beside its copy of the manifest
+RESERVED_NAMES = ("bulkhead", "dom0")
+NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+NEEDS_GUEST = (
+    "unpause",
+    "pause",
+    "destroy",
+    "set_weight",
+    "create",
+    "shutdown",
+    "reboot",
+    "set_memory",
+    "set_affinity",
+)
+
+
+def _check_guest(spec: Guest, pcpus: int) -> None:
+    what = f"guest {spec.name}"
+    limit = constant("manifest.name_bytes") - 1
+    if not 1 <= len(spec.name) <= limit or not set(spec.name) <= NAME_CHARACTERS:
+        raise SpecError(f"guest name '{spec.name}': write 1 to {limit} letters, digits, '_', '.' or '-'")
+    if spec.name in RESERVED_NAMES:
+        raise SpecError(f"guest name '{spec.name}' is taken by Bulkhead itself; choose another")
+    if spec.memory < LEAST_GUEST_MEMORY:
+        raise SpecError(f"{what}: {spec.memory} bytes of memory are too little; give at least 1M")
+    if spec.most_memory < spec.memory:
+        raise SpecError(
+            f"{what}: maxmem is {_mib(spec.most_memory)}, less than the {_mib(spec.memory)} that it starts with"
+        )
+    if not 1 <= spec.vcpus <= 32:
+        raise SpecError(f"{what}: vcpus={spec.vcpus} is outside 1 to 32")
+    if not 1 <= spec.weight <= 65535:
+        raise SpecError(f"{what}: weight={spec.weight} is outside 1 to 65535")
+    if not 0 <= spec.cap <= 100 * spec.vcpus:
+        raise SpecError(f"{what}: cap={spec.cap} is outside 0 to {100 * spec.vcpus} per cent")
+    time_mode(spec.time_mode)
+    enum_value("manifest.OnCrash", spec.on_crash, "crash action")
+
+
+def time_mode(text: str) -> tuple[int, int]:
+    """TimeMode and dilation (in 1/1000) of "real", "virtual" or "dilated:K". SpecError for anything else."""
+    name, colon, factor = text.partition(":")
+    if (name == "dilated") != bool(colon):
+        raise SpecError(f"time mode '{text}': write real, virtual or dilated:K, for example dilated:10")
+    mode = enum_value("manifest.TimeMode", name, "time mode")
+    try:
+        dilation = round(float(factor) * DILATION_UNIT) if colon else DILATION_UNIT
+    except (ValueError, OverflowError):
+        raise SpecError(f"time mode '{text}': '{factor}' is no number") from None
+    if not DILATION_UNIT <= dilation <= 1000 * DILATION_UNIT:
+        raise SpecError(f"time mode '{text}': the factor must be between 1 and 1000")
+    return mode, dilation
+
+
+def dom0_bytes(machine: Machine, manifest_bytes: int) -> int:
+    """Domain 0's memory in bytes: it holds a copy of the whole manifest, and needs room beside it."""
+    return max(machine.dom0_memory, manifest_bytes + DOM0_ROOM)
+
+
+def overhead(machine: Machine) -> int:
+    """Bytes that are not for guests: hypervisor, its tables, trace rings, domain 0."""
+    tables = machine.memory // constant("page_bytes") * HYPERVISOR_BYTES_PER_FRAME
+    return HYPERVISOR_BYTES + tables + machine.pcpus * machine.trace_bytes + machine.dom0_memory
+
+
+def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
+    """SpecError if guests and Bulkhead do not fit.
+
+    `manifest_bytes` are known only once all files have been read; then the check is repeated.
+    """
+    guests = sum(guest.memory for guest in machine.guests)
+    more_for_dom0 = dom0_bytes(machine, manifest_bytes) - machine.dom0_memory
+    needed = guests + overhead(machine) + manifest_bytes + more_for_dom0
+    if needed > machine.memory:
+        raise SpecError(
+            f"{machine.memory // MIB} MiB are too little: the guests want {-(-guests // MIB)} MiB and Bulkhead "
+            f"{-(-(needed - guests) // MIB)} MiB; give the machine at least --mem {-(-needed // MIB)}M"
+        )
+
+
+def _mib(size: int) -> str:
+    return f"{-(-size // MIB)} MiB"
+
+
+def _check_set_memory(size: int, guest: Guest) -> None:
+    if size < LEAST_GUEST_MEMORY:
+        raise SpecError(f"timeline: set_memory to {size} bytes is too little; give at least 1 MiB")
+    if size > guest.most_memory:
+        raise SpecError(
+            f"timeline: set_memory to {_mib(size)} is more than guest {guest.name} may have, "
+            f"{_mib(guest.most_memory)}; give it maxmem={-(-size // MIB)}M"
+        )
+
+
+def _check_model(what: str, model: Disk | Paging, ranges: dict[str, tuple[int, int]]) -> None:
+    for field in fields(model):
+        value, (least, most) = getattr(model, field.name), ranges.get(field.name, (0, 1_000_000_000))
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise SpecError(f"{what}: {field.name}={value!r} is no whole number from {least} to {most}")
+
+
+def _check_devices(machine: Machine) -> None:
+    if not isinstance(machine.disk, Disk):
+        raise SpecError(f"disk={machine.disk!r} is no Disk")
+    if not isinstance(machine.paging, Paging):
+        raise SpecError(f"paging={machine.paging!r} is no Paging")
+    _check_model("disk", machine.disk, {"bytes_per_us": (1, 1_000_000), "depth": (1, 256)})
+    _check_model("paging", machine.paging, {"zones": (1, 64), "period_us": (1_000, 1_000_000)})
+
+
+def _check_swap(machine: Machine, entry: TimelineEntry) -> None:
+    if (entry.action == "swap") != (entry.policy is not None):
+        raise SpecError(
+            f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
+        )
+    option = option_of(entry.kind, "timeline: swap")
+    if entry.action == "swap" and getattr(machine, option) is None:
+        raise SpecError(
+            f"timeline: swap: name the {KIND_TEXT[entry.kind]} that the run begins with, too (--{option})"
+        )
+
+
+def check_entry(machine: Machine, entry: TimelineEntry) -> None:
+    """One entry of the machine's timeline. SpecError, one line that names what is wrong."""
+    if not isinstance(entry, TimelineEntry):
+        raise SpecError(f"timeline: {entry!r} is not a TimelineEntry")
+    _check_types("timeline: ", entry)
+    names = [guest.name for guest in machine.guests]
+    enum_value("manifest.Action", entry.action, "timeline action")
+    if entry.at < 0:
+        raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
+    if entry.action in NEEDS_GUEST and entry.guest not in names:
+        raise SpecError(
+            f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine"
+            f"{suggest(str(entry.guest), names)}"
+        )
+    _check_swap(machine, entry)
+    if entry.action == "set_weight" and not 1 <= entry.argument <= 65535:
+        raise SpecError(f"timeline: set_weight: {entry.argument} is outside 1 to 65535")
+    if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:
+        raise SpecError(
+            f"timeline: set_affinity: {entry.argument:#x} is no mask of the machine's {machine.pcpus} pCPUs"
+        )
+    if entry.action == "set_memory":
+        _check_set_memory(entry.argument, next(g for g in machine.guests if g.name == entry.guest))
+
+
+def _check_options(machine: Machine) -> None:
+    most = constant("landmark.max_pcpus")
+    if not 1 <= machine.pcpus <= most:
+        raise SpecError(f"pcpus={machine.pcpus} is outside 1 to {most}")
+    if not 1 <= machine.duration <= LONGEST_DURATION:
+        raise SpecError(f"duration={machine.duration} ns is outside 1 to {LONGEST_DURATION}")
+    if not 1 <= machine.dom0_weight <= 65535:
+        raise SpecError(f"dom0_weight={machine.dom0_weight} is outside 1 to 65535")
+    if machine.icount is not None and not 0 <= machine.icount <= 10:
+        raise SpecError(f"icount={machine.icount} is outside 0 to 10")
+    if machine.accel not in ("tcg", "kvm", "auto"):
+        raise SpecError(f"accel '{machine.accel}': write tcg, kvm or auto")
+    if not 0 <= machine.seed < 1 << 64:
+        raise SpecError(f"seed={machine.seed} is outside 0 to 2**64-1")
+    if machine.trace_bytes <= 0 or machine.trace_bytes % constant("page_bytes"):
+        raise SpecError(f"trace_bytes={machine.trace_bytes} is no whole number of pages")
+    group_mask(machine.trace_groups)
+    names = [guest.name for guest in machine.guests]
+    if machine.terminal is not None and machine.terminal not in names:
+        raise SpecError(f"terminal: no guest is named '{machine.terminal}'")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SpecError(f"two guests are named '{min(twice)}'; give them different names")
+
+
+# What a field's annotation allows, and how a message calls it.
+PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "a whole number"),
+    "int | None": ((int, type(None)), "a whole number or None"),
+    "str": ((str,), "text"),
+    "str | None": ((str, type(None)), "text or None"),
+    "bool": ((bool,), "True or False"),
+    "Policy | None": ((Policy, type(None)), "a Policy or None"),
+    "tuple[Guest, ...]": ((tuple,), "a tuple of Guest"),
+    "tuple[TimelineEntry, ...]": ((tuple,), "a tuple of TimelineEntry"),
+    "tuple[str, ...]": ((tuple,), "a tuple of names"),
+    "dict[str, int]": ((dict,), "a dict of whole numbers by name"),
+}
+
+
+def _check_types(what: str, described: Guest | Machine | TimelineEntry) -> None:
+    """A value of a wrong type would otherwise be found late, and by something that does not know its name."""
+    for field in fields(described):
+        allowed, words = PLAIN_TYPES.get(str(field.type), ((object,), ""))
+        value = getattr(described, field.name)
+        stray_bool = isinstance(value, bool) and allowed not in ((bool,), (object,))
+        if stray_bool or not isinstance(value, allowed):
+            raise SpecError(f"{what}{field.name}={value!r} is not {words}")
+
+
+def check_machine(machine: Machine) -> None:
+    """All that can be checked without files, for every back end. SpecError, one line that names what is wrong."""
+    _check_types("", machine)
+    for guest in machine.guests:
+        if not isinstance(guest, Guest):
+            raise SpecError(f"guests: {guest!r} is no Guest")
+        _check_types(f"guest {guest.name}: ", guest)
+    _check_options(machine)
+    for guest in machine.guests:
+        _check_guest(guest, machine.pcpus)
+    if machine.memctl is None:  # a memory policy may have less to give than guests could use
+        check_memory(machine)
+    _check_devices(machine)
+    for entry in machine.timeline:
+        check_entry(machine, entry)
+    for name in machine.absent or ():
+        if name not in {guest.name for guest in machine.guests}:
+            raise SpecError(f"absent: '{name}' is no guest of this machine")

@@ -1,0 +1,1 @@
+"""The back end `qemu`: boots the hypervisor in an emulated machine, and reads the run out of its RAM."""

@@ -1,0 +1,184 @@
+"""Writes the boot manifest: the bytes that carry a whole run into the machine. Layouts come from abi/manifest.hpp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bulkhead.backend.check import dom0_bytes, time_mode
+from bulkhead.base.schema import constant, enum_value, group_mask, layout
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.model.timeline import absent_at_start, batches
+from bulkhead.policy.choose import ChosenPolicy
+from bulkhead.policy.tables import built_policies, kind_number
+
+WALL_CLOCK = 1_704_067_200_000_000_000  # 2024-01-01 00:00 UTC in ns: every run starts at the same instant
+
+
+class _Writer:
+    """Bytes that grow; every piece is told where it landed."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def add(self, piece: bytes, alignment: int = 8) -> int:
+        self.data += bytes(-len(self.data) % alignment)
+        offset = len(self.data)
+        self.data += piece
+        return offset
+
+    def span(self, piece: bytes, alignment: int = 8) -> tuple[int, int]:
+        return (self.add(piece, alignment), len(piece)) if piece else (0, 0)
+
+
+@dataclass
+class _Blobs:
+    """Files as page-aligned spans; the same file is stored once."""
+
+    writer: _Writer
+    known: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def span(self, path: Path) -> tuple[int, int]:
+        if path not in self.known:
+            self.known[path] = self.writer.span(path.read_bytes(), constant("page_bytes"))
+        return self.known[path]
+
+
+@dataclass(frozen=True)
+class GuestFiles:
+    """A guest whose files are found."""
+
+    spec: Guest
+    kernel: Path
+    initrd: Path | None
+    cmdline: str
+    sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a manifest is made from, already checked."""
+
+    machine: Machine
+    guests: tuple[GuestFiles, ...]
+    policies: tuple[ChosenPolicy, ...]
+    dom0: Path
+    clock_hz: int  # 0: the hypervisor calibrates
+    dom0_sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
+
+
+def _table(name: str, rows: int) -> np.ndarray[Any, np.dtype[Any]]:
+    return np.zeros(rows, dtype=layout(name))
+
+
+def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
+    table = _table("manifest.Guest", len(parts.guests))
+    absent = absent_at_start(parts.machine)
+    for row, guest in zip(table, parts.guests):
+        spec = guest.spec
+        row["name"] = spec.name.encode()
+        row["kernel"] = blobs.span(guest.kernel)
+        row["initrd"] = blobs.span(guest.initrd) if guest.initrd else (0, 0)
+        row["cmdline"] = writer.span(guest.cmdline.encode())
+        row["memory_bytes"], row["max_memory_bytes"] = spec.memory, spec.most_memory
+        row["vcpus"] = spec.vcpus
+        row["weight"], row["cap"] = spec.weight, spec.cap
+        row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
+        row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
+        row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
+        row["sched_values"][: len(guest.sched_values)] = guest.sched_values
+    return table.tobytes()
+
+
+def successors(machine: Machine) -> list[Policy]:
+    """The schedulers that may take over, each once; in the manifest they follow the policies of the start.
+
+    A machine that stops for orders brings all that are built, since it cannot know which it will be told to take; their
+    parameters come with the order.
+    """
+    first, *later = batches(machine.timeline)
+    found = [entry.policy for entry in first if entry.policy is not None]
+    if later and machine.sched is not None:
+        named = (entry.policy.name for batch in later for entry in batch if entry.policy is not None)
+        all_names = dict.fromkeys([*built_policies("scheduler"), *named])
+        found += [Policy(name) for name in all_names if name != machine.sched.name]
+    unique: list[Policy] = []
+    for spec in found:
+        if spec not in unique:
+            unique.append(spec)
+    return unique
+
+
+def _first_successor(machine: Machine) -> int:
+    return sum(spec is not None for spec in (machine.sched, machine.memctl, machine.ringctl))
+
+
+def ordered_policy(machine: Machine, spec: Policy) -> int:
+    """Place in the manifest's table of a scheduler that is swapped in by an order, whatever its parameters."""
+    if machine.sched is not None and spec.name == machine.sched.name:
+        return 0
+    return _first_successor(machine) + successors(machine).index(Policy(spec.name))
+
+
+def write_entry(row: Any, entry: TimelineEntry, machine: Machine, policy: int) -> None:
+    """One TimelineEntry; `policy` is the place of the entry's scheduler if it is a swap."""
+    row["at"], row["argument"] = entry.at, policy if entry.policy is not None else entry.argument
+    row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
+    names = [guest.name for guest in machine.guests]
+    row["target"] = names.index(entry.guest) if entry.guest is not None else 0
+
+
+def _timeline_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
+    """What the machine begins with: the rest comes to it at its stops."""
+    entries, swapped = batches(machine.timeline)[0], successors(machine)
+    table = _table("manifest.TimelineEntry", len(entries))
+    for row, entry in zip(table, entries):
+        place = swapped.index(entry.policy) if entry.policy is not None else 0
+        write_entry(row, entry, machine, _first_successor(machine) + place)
+    return table
+
+
+def _policy_table(parts: Parts, blobs: _Blobs) -> bytes:
+    table = _table("manifest.Policy", len(parts.policies))
+    for row, chosen in zip(table, parts.policies):
+        row["kind"] = kind_number(chosen.policy.kind)
+        row["name"] = chosen.policy.name.encode()
+        row["parameter_count"] = len(chosen.values)
+        row["parameters"][: len(chosen.values)] = chosen.values
+        row["object"] = blobs.span(chosen.policy.path)
+    return table.tobytes()
+
+
+def build_manifest(parts: Parts) -> bytes:
+    """The manifest's bytes. OSError if a file vanished since it was checked."""
+    machine, writer = parts.machine, _Writer()
+    blobs = _Blobs(writer)
+    header = _table("manifest.Header", 1)
+    writer.add(header.tobytes())
+    row = header[0]
+    row["guests"] = writer.add(_guest_table(parts, writer, blobs))
+    timeline = _timeline_table(machine)
+    row["timeline"] = writer.add(timeline.tobytes())
+    row["policies"] = writer.add(_policy_table(parts, blobs))
+    row["guest_count"], row["timeline_count"] = len(parts.guests), len(timeline)
+    row["policy_count"] = len(parts.policies)
+    row["magic"], row["version"] = constant("manifest.magic"), constant("manifest.version")
+    row["header_bytes"] = header.itemsize
+    row["seed"], row["duration"], row["wall_clock"] = machine.seed, machine.duration, WALL_CLOCK
+    row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
+    row["trace_mask"] = group_mask(machine.trace_groups)
+    row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
+    row["dom0_kernel"] = blobs.span(parts.dom0)
+    writer.data += bytes(-len(writer.data) % constant("page_bytes"))
+    row["total_bytes"] = len(writer.data)
+    row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
+    row["dom0_weight"], row["pcpus"] = machine.dom0_weight, machine.pcpus
+    row["dom0_sched_values"][: len(parts.dom0_sched_values)] = parts.dom0_sched_values
+    names = [guest.name for guest in machine.guests]
+    row["terminal"] = 1 + names.index(machine.terminal) if machine.terminal is not None else 0
+    writer.data[: header.itemsize] = header.tobytes()
+    return bytes(writer.data)

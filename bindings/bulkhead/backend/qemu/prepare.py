@@ -1,0 +1,96 @@
+"""From a `Machine` to files and a manifest: finds every file, and checks what depends on files and policies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from bulkhead import _core
+from bulkhead.backend.check import check_machine, check_memory
+from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest, successors
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.paths import dom0_image, hypervisor_image
+from bulkhead.linux.image import find_initrd
+from bulkhead.linux.kernel import find_kernel, loadable
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
+from bulkhead.model.workloads import check_workload
+from bulkhead.policy.choose import ChosenPolicy, choose
+from bulkhead.policy.tables import PYTHON, domain_values
+
+ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own clock
+
+
+def _readable(path: str, what: str) -> Path:
+    file = Path(path)
+    if not file.exists():
+        raise SpecError(f"{what}: there is no file {path}; give the path of an existing one")
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise SpecError(f"{what}: {path} is no readable file")
+    return file
+
+
+def _built(path: Path, what: str) -> Path:
+    if not path.is_file():
+        raise BulkheadError(f"{what} is not built ({path}); run ./bulkhead build")
+    return path
+
+
+def _guest_files(spec: Guest) -> GuestFiles:
+    what = f"guest {spec.name}"
+    initrd = _readable(str(find_initrd(spec.initrd)), what) if spec.initrd is not None else None
+    if spec.kernel.startswith(WORKLOAD_PREFIX):
+        workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
+        cmdline = f"workload={workload.name} {spec.cmdline}".rstrip()
+        return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
+    if spec.kernel.startswith(MODEL_PREFIX):
+        raise SpecError(f"{what}: {spec.kernel} exists in the simulator only; use --backend sim")
+    try:
+        kernel = loadable(_readable(str(find_kernel(spec.kernel, what)), what))
+        _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)
+    except (ValueError, RuntimeError) as error:
+        raise SpecError(f"{what}: {spec.kernel}: {error}") from None
+    return GuestFiles(spec, kernel, initrd, spec.cmdline)
+
+
+def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
+    for name, spec in (("memctl", machine.memctl), ("ringctl", machine.ringctl)):
+        if spec is not None:
+            raise SpecError(
+                f"{name}: the hypervisor does not take memory and ring policies yet; leave {spec.name} out, or use --backend sim"
+            )
+    if machine.sched is not None and machine.sched.name.startswith(PYTHON):
+        raise SpecError(
+            f"sched: {machine.sched.name} is written in Python and runs only in the simulator (backend sim)"
+        )
+    chosen = [choose("scheduler", machine.sched)] if machine.sched is not None else []
+    for successor in successors(machine):
+        chosen.append(choose("scheduler", successor))
+    return tuple(chosen)
+
+
+def _values(given: dict[str, int], policies: tuple[ChosenPolicy, ...]) -> tuple[int, ...]:
+    scheduler = next((chosen.policy for chosen in policies if chosen.policy.kind == "scheduler"), None)
+    return domain_values(scheduler, given)
+
+
+def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:
+    return replace(guest, sched_values=_values(guest.spec.sched, policies))
+
+
+def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
+    """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
+    check_machine(machine)
+    policies = _choose_policies(machine)
+    parts = Parts(
+        machine=machine,
+        guests=tuple(_with_values(_guest_files(guest), policies) for guest in machine.guests),
+        policies=policies,
+        dom0=_built(dom0_image(), "domain 0"),
+        clock_hz=ICOUNT_HZ if accel == "tcg" and machine.icount is not None else 0,
+        dom0_sched_values=_values(machine.dom0_sched, policies),
+    )
+    manifest = build_manifest(parts)
+    check_memory(machine, len(manifest))
+    return _built(hypervisor_image(), "the hypervisor"), manifest

@@ -1,0 +1,67 @@
+"""The small machines on which the hypervisor's own costs are measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bulkhead.base.units import MIB
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+
+MILLISECOND = 1_000_000
+ICOUNT = 2
+NS = 1 << ICOUNT  # of an instruction
+OPERATIONS = 50  # between two marks of the computation
+FAULTS = 1000  # between two marks of the faults
+CALLS = 60  # in a round of random calls
+WORK = 3125  # iterations of four instructions for each request
+
+
+def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) -> Guest:
+    return Guest(name, f"workload:{workload}", cmdline, memory=4 * MIB, start_paused=paused)
+
+
+TALK = (
+    _guest("victim", "responder", f"peer=pinger work={WORK}"),
+    _guest("pinger", "pinger", "peer=victim period_us=1130"),
+)
+
+
+def machines(policy: str) -> dict[str, Machine]:
+    """What is run: a conversation alone, the same beside a hog, a storm of yields, a computation, faults, and random calls."""
+    talk = TALK
+    common: dict[str, Any] = {"sched": Policy(policy), "duration": 500 * MILLISECOND, "icount": ICOUNT}
+    return {
+        "alone": Machine(guests=talk, end_when_idle=False, **common),
+        "beside": Machine(
+            guests=(*talk, _guest("hog", "cpu_hog", paused=True)),
+            timeline=(TimelineEntry(30 * MILLISECOND, "unpause", "hog"),),
+            end_when_idle=False,
+            **common,
+        ),
+        "storm": Machine(  # of two: who is alone gives nothing up
+            guests=(_guest("storm", "yield_storm"), _guest("other", "yield_storm")),
+            end_when_idle=False,
+            **common,
+        ),
+        "compute": Machine(
+            guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), end_when_idle=False, **common
+        ),
+        "faults": Machine(
+            guests=(_guest("faults", "loop_fault", f"mark_faults={FAULTS}"),), end_when_idle=False, **common
+        ),
+        "junk": Machine(
+            guests=(_guest("junk", "garbage", "rounds=0 for_ms=60000"),), end_when_idle=False, **common
+        ),
+    }
+
+
+def common_machines() -> dict[str, Machine]:
+    """What is run once, under the built-in scheduler, for what no policy changes.
+
+    A conversation that gets its turn seldom, so that requests and replies come many at a time; and two computations in turn.
+    """
+    rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "icount": ICOUNT, "end_when_idle": False}
+    hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
+    pair = tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "more"))
+    return {"crowd": Machine(guests=(*TALK, *hogs), **rest), "pair": Machine(guests=pair, **rest)}

@@ -1,0 +1,184 @@
+"""From a `Machine` to the simulator's own description of it: settings, guests, timeline, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from bulkhead import _core
+from bulkhead.backend.check import overhead
+from bulkhead.backend.sim.costs import Costs
+from bulkhead.backend.sim.models import guest_model
+from bulkhead.base.errors import SpecError
+from bulkhead.base.schema import RECORD, constant, enum_value, group_mask
+from bulkhead.model.machine import Machine
+from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.model.timeline import absent_at_start
+from bulkhead.policy.choose import ChosenPolicy, choose
+from bulkhead.policy.python import python_policy
+from bulkhead.policy.tables import PYTHON, PolicyTable, domain_values, kind_number
+
+ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
+LARGEST = 256 << 30  # bytes; the simulator has a number for each frame
+NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
+
+
+def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _core.SimSettings:
+    scheduler = policies.scheduler
+    known = scheduler.policy if scheduler is not None else None
+    return _core.SimSettings(
+        pcpus=machine.pcpus,
+        seed=machine.seed,
+        trace_groups=group_mask(machine.trace_groups),
+        trace_records=machine.trace_bytes // RECORD.itemsize,
+        instruction_ns=NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount,
+        duration_ns=machine.duration,
+        dom0_weight=machine.dom0_weight,
+        dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
+        end_when_idle=machine.end_when_idle,
+        costs=_costs(scheduler, given),
+        frames=_guest_frames(machine),
+        disk=asdict(machine.disk),
+        paging=asdict(machine.paging),
+    )
+
+
+def _guest_frames(machine: Machine) -> int:
+    """What the machine has beyond Bulkhead's own. SpecError if that is nothing and somebody asks for it."""
+    frames = (machine.memory - overhead(machine)) // constant("page_bytes")
+    if frames < machine.paging.zones and machine.memctl is not None:
+        raise SpecError(
+            f"{machine.memory >> 20} MiB leave nothing for guests; Bulkhead takes {overhead(machine) >> 20} MiB"
+        )
+    return max(frames, machine.paging.zones)
+
+
+def check_sizes(machine: Machine) -> None:
+    sizes = [
+        ("the machine", machine.memory),
+        *((f"guest {guest.name}", guest.memory) for guest in machine.guests),
+    ]
+    for who, size in sizes:
+        if size > LARGEST:
+            raise SpecError(
+                f"{who}: {size >> 20} MiB of memory are too much for the simulator; give at most {LARGEST >> 30}G"
+            )
+
+
+def check_asks(machine: Machine) -> None:
+    for entry in machine.timeline:
+        check_simulated(entry)
+
+
+def check_simulated(entry: TimelineEntry) -> None:
+    """SpecError if the simulator cannot do an entry of the timeline."""
+    if entry.action in ASK_THE_GUEST:
+        raise SpecError(
+            f"timeline: {entry.action}: the simulator's guests cannot be asked; run it with --backend qemu"
+        )
+    if entry.policy is not None and entry.policy.name.startswith(PYTHON):
+        raise SpecError(
+            f"timeline: swap: {entry.policy.name} is written in Python; only a plug-in can take over"
+        )
+
+
+def timeline_rows(machine: Machine, entries: Sequence[TimelineEntry]) -> list[tuple[int, int, int, int]]:
+    """The entries for the simulator; a swap's argument counts the swaps among them."""
+    names = [guest.name for guest in machine.guests]
+    rows, swaps = [], 0
+    for entry in entries:
+        argument = swaps if entry.policy is not None else entry.argument
+        swaps += entry.policy is not None
+        action = enum_value("manifest.Action", entry.action, "timeline action")
+        rows.append((entry.at, action, names.index(entry.guest) if entry.guest is not None else 0, argument))
+    return rows
+
+
+def successors(entries: Sequence[TimelineEntry]) -> list[ChosenPolicy]:
+    """The policies that the entries swap in, one for each swap."""
+    return [choose(entry.kind, entry.policy) for entry in entries if entry.policy is not None]
+
+
+def _object(kind: str, spec: Policy, policy: ChosenPolicy) -> object:
+    """A plug-in's path, or an object of a policy written in Python."""
+    if not spec.name.startswith(PYTHON):
+        return str(policy.policy.path)
+    chosen = python_policy(kind, spec)
+    return chosen.policy(chosen.values)
+
+
+def _costs(policy: ChosenPolicy | None, given: Costs | None) -> dict[str, int]:
+    """Those given for all policies, or the calibrated ones of this one [instructions]."""
+    return (given or Costs.read(policy.policy.name if policy is not None else None)).instructions
+
+
+def successor_row(chosen: ChosenPolicy, given: Costs | None) -> tuple[int, str, list[int], dict[str, int]]:
+    policy = chosen.policy
+    costs = _costs(chosen, given) if policy.kind == "scheduler" else {}
+    return kind_number(policy.kind), str(policy.path), list(chosen.values), costs
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies of a machine, by kind; None for the built-in fallback."""
+
+    scheduler: ChosenPolicy | None
+    memory: ChosenPolicy | None
+    ring: ChosenPolicy | None
+
+    @staticmethod
+    def of(machine: Machine) -> Policies:
+        return Policies(
+            **{
+                kind: choose(kind, spec) if spec is not None else None
+                for kind, spec in machine.policies.items()
+            }
+        )
+
+    def guest(self, spec: Guest, absent: bool) -> _core.SimGuest:
+        """The guest's model with its own parameters of each policy."""
+
+        def values(kind: str, chosen: ChosenPolicy | None, own: dict[str, int]) -> tuple[int, ...]:
+            return domain_values(chosen.policy if chosen is not None else None, own, kind)
+
+        return guest_model(
+            spec,
+            values("scheduler", self.scheduler, spec.sched),
+            values("memory", self.memory, spec.memctl),
+            values("ring", self.ring, spec.ringctl),
+            absent,
+        )
+
+    def known(self, swapped: list[ChosenPolicy]) -> dict[str, PolicyTable]:
+        """By kind and name, with those that were swapped in."""
+        chosen = (self.scheduler, self.memory, self.ring, *swapped)
+        return {f"{p.policy.kind}:{p.policy.name}": p.policy for p in chosen if p is not None}
+
+
+def _row(kind: str, spec: Policy | None, policy: ChosenPolicy | None) -> tuple[object, str, list[int]] | None:
+    if spec is None or policy is None:
+        return None
+    return _object(kind, spec, policy), policy.policy.name, list(policy.values)
+
+
+def simulation(
+    machine: Machine, policies: Policies, costs: Costs | None, first: Sequence[TimelineEntry]
+) -> _core.Simulation:
+    absent = absent_at_start(machine)
+    guests = [policies.guest(spec, spec.name in absent) for spec in machine.guests]
+    scheduler = _row("scheduler", machine.sched, policies.scheduler)
+    policy, name, values = scheduler or (None, "", [])
+    try:
+        return _core.Simulation(
+            policy=policy,
+            name=name,
+            values=values,
+            settings=_settings(machine, policies, costs),
+            guests=guests,
+            timeline=timeline_rows(machine, first),
+            successors=[successor_row(chosen, costs) for chosen in successors(first)],
+            memory=_row("memory", machine.memctl, policies.memory),
+            ring=_row("ring", machine.ringctl, policies.ring),
+        )
+    except _core.Refused as error:
+        raise SpecError(str(error)) from None

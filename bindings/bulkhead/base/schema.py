@@ -1,0 +1,71 @@
+"""The C++ headers' tables as Python sees them: layouts, constants, enums, trace events. Reads them; never adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bulkhead import _core
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import suggest
+
+EVENTS = {row["name"]: row for row in _core.events}
+RECORD = _core.layouts["trace.Record"]
+MARKS = _core.enums["guest.Mark"]  # what guests mark in the trace, by name
+EXIT = _core.enums["landmark.Exit"]  # how a run ends, by name
+GOOD_ENDS = (EXIT["all_off"], EXIT["time_over"])
+
+
+def layout(name: str) -> np.dtype[Any]:
+    """The numpy type of a structure, e.g. "manifest.Guest"."""
+    return _core.layouts[name]
+
+
+def part(kind: np.dtype[Any], name: str) -> tuple[np.dtype[Any], int]:
+    """Type of a field of a structure, and its offset in bytes."""
+    fields = kind.fields
+    assert fields is not None, kind
+    found = fields[name]
+    return found[0], found[1]
+
+
+def constant(name: str) -> int:
+    """A constant of the headers, e.g. "landmark.magic"."""
+    return _core.constants[name]
+
+
+def event_number(name: str) -> int:
+    """Number of a trace event. KeyError for a name the schema does not have."""
+    return EVENTS[name]["number"]
+
+
+def hook_name(kind: str, number: int) -> str:
+    """Name of a hook of a kind of policy; the number itself as text if the contract has no such hook (a damaged page)."""
+    return _name(_core.hooks.get(kind, {}), number)
+
+
+def enum_value(enum: str, name: str, what: str) -> int:
+    """Value of an enumerator; `what` is how the message calls it. SpecError with a suggestion if there is none."""
+    values = _core.enums[enum]
+    if name not in values:
+        raise SpecError(f"unknown {what} '{name}'{suggest(name, values)}")
+    return values[name]
+
+
+def enum_name(enum: str, value: int) -> str:
+    """Name of a value; the number itself as text if the enum has no such value (a damaged page)."""
+    return _name(_core.enums[enum], value)
+
+
+def _name(values: Mapping[str, int], value: int) -> str:
+    return next((name for name, number in values.items() if number == value), str(value))
+
+
+def group_mask(groups: tuple[str, ...]) -> int:
+    """Bits of the trace groups named."""
+    mask = 0
+    for group in groups:
+        mask |= enum_value("trace.Group", group, "trace group")
+    return mask

@@ -1,0 +1,4 @@
+"""Sizes in bytes and times in nanoseconds. Every size and time in the package is a whole number of these."""
+
+MIB = 1 << 20
+SECOND = 1_000_000_000

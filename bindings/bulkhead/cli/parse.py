@@ -1,0 +1,122 @@
+"""The texts of `bulkhead boot`'s options as values. Every mistake is a SpecError of one line that says what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import parse_integer, parse_size, split_pairs, suggest
+from bulkhead.linux.kernel import DEBIAN_KERNEL
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
+
+EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
+NAME_LENGTH = 15
+POLICY_FIELDS = ("sched", "memctl", "ringctl")  # FIELD.NAME is a domain parameter of that policy
+INT64 = (-(1 << 63), (1 << 63) - 1)
+
+
+def _number(least: int, most: int) -> Callable[[str, str], int]:
+    return lambda text, what: parse_integer(text, what, least, most)
+
+
+def _plain(text: str, what: str) -> str:
+    if not text:
+        raise SpecError(f"{what} is empty")
+    return text
+
+
+def _any(text: str, what: str) -> str:
+    return text
+
+
+# Option of --guest: field of Guest, how to read it.
+GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "kernel": ("kernel", _plain),
+    "initrd": ("initrd", _plain),
+    "cmdline": ("cmdline", _any),
+    "mem": ("memory", parse_size),
+    "maxmem": ("max_memory", parse_size),
+    "vcpus": ("vcpus", _number(1, 32)),
+    "name": ("name", _plain),
+    "weight": ("weight", _number(1, 65535)),
+    "cap": ("cap", _number(0, 3200)),
+    "time": ("time_mode", _plain),
+    "on_crash": ("on_crash", _plain),
+}
+
+DOM0_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "mem": ("dom0_memory", parse_size),
+    "weight": ("dom0_weight", _number(1, 65535)),
+}
+DOM0_EXAMPLE = "--dom0 weight=512,sched.length=500"
+
+
+def _default_name(kernel: str, taken: Iterable[str]) -> str:
+    """Workload or file name, cut to length; a number is appended until nobody else has it."""
+    own = next((prefix for prefix in (WORKLOAD_PREFIX, MODEL_PREFIX) if kernel.startswith(prefix)), None)
+    base = kernel.removeprefix(own) if own is not None else Path(kernel).stem
+    if base.startswith("vmlinuz") or kernel == DEBIAN_KERNEL:
+        base = "linux"
+    base = (
+        "".join(c if c.isalnum() and c.isascii() or c in "_.-" else "_" for c in base)[:NAME_LENGTH]
+        or "guest"
+    )
+    names, name, number = set(taken), base, 2
+    while name in names:
+        name = f"{base[: NAME_LENGTH - len(str(number))]}{number}"
+        number += 1
+    return name
+
+
+def _read(
+    option: str,
+    pairs: Mapping[str, str],
+    known: Mapping[str, tuple[str, Callable[[str, str], Any]]],
+    policies: Mapping[str, str],
+) -> dict[str, Any]:
+    """Fields and their values: of `known` options, and of parameters POLICY.NAME, which go to the field of that policy."""
+    values: dict[str, Any] = {}
+    for key, value in pairs.items():
+        policy, dot, parameter = key.partition(".")
+        if dot and policy in policies:
+            given = values.setdefault(policies[policy], {})
+            given[parameter] = parse_integer(value, f"{option} {key}", *INT64)
+            continue
+        if key not in known:
+            raise SpecError(f"{option}: unknown option '{key}'{suggest(key, known)}")
+        field, read = known[key]
+        values[field] = read(value, f"{option} {key}")
+    return values
+
+
+def parse_guest(text: str, taken: Iterable[str] = ()) -> Guest:
+    """One --guest. `taken` are the names that are already used."""
+    own = {policy: policy for policy in POLICY_FIELDS}
+    values = _read("--guest", split_pairs(text, "--guest", EXAMPLE), GUEST_OPTIONS, own)
+    if "kernel" not in values:
+        raise SpecError(f"--guest: kernel=PATH is missing; write for example {EXAMPLE}")
+    values.setdefault("name", _default_name(values["kernel"], taken))
+    return Guest(**values)
+
+
+def parse_guests(texts: list[str]) -> tuple[Guest, ...]:
+    """All --guest options; guests without a name get different ones."""
+    if not texts:
+        raise SpecError(f"boot needs at least one guest; write for example {EXAMPLE}")
+    guests: list[Guest] = []
+    for text in texts:
+        guests.append(parse_guest(text, [guest.name for guest in guests]))
+    return tuple(guests)
+
+
+def parse_dom0(text: str) -> dict[str, Any]:
+    """--dom0: domain 0's part of a Machine, as keyword arguments."""
+    pairs = split_pairs(text, "--dom0", DOM0_EXAMPLE)
+    return _read("--dom0", pairs, DOM0_OPTIONS, {"sched": "dom0_sched"})
+
+
+def parse_icount(text: str) -> int | None:
+    """A shift, or None for "off"."""
+    return None if text == "off" else parse_integer(text, "--icount", 0, 10)

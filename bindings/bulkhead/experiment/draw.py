@@ -1,0 +1,34 @@
+"""The figures of a result file. Which ones is declared by its experiment; what is in them comes from the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bulkhead.experiment.find import find
+from bulkhead.figures.spec import Bars, Course, FigureSpec
+from bulkhead.result import Result, read_result
+
+
+def draw_figures(result_file: Path, folder: Path) -> list[Path]:
+    """PNG and PDF of each figure that the result's experiment declares.
+
+    BulkheadError if the file is no result or its experiment is not known.
+    """
+    from bulkhead.figures.draw import draw  # loads matplotlib, which takes longer than most commands
+
+    result = read_result(result_file)
+    return draw(result, declared(result), folder)
+
+
+def declared(result: Result) -> Sequence[FigureSpec]:
+    """The figures that the result's experiment declares, without those none of whose points were run."""
+    return [spec for spec in find(result.experiment).figures if _has_points(spec, result)]
+
+
+def _has_points(spec: FigureSpec, result: Result) -> bool:
+    if isinstance(spec, Bars):
+        return bool(result.where(spec.where))
+    if isinstance(spec, Course):
+        return any(result.where(where) for _, where in spec.panels)
+    return True

@@ -1,0 +1,54 @@
+"""One point of an experiment: a level of each factor, a value of each setting. And the names that every experiment shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bulkhead.model.spec import Policy
+from bulkhead.result.model import Level
+
+DURATION = "duration_ms"
+WARM_UP = "warm_up_ms"
+DRAIN = "drain_ms"
+BACKEND = "backend"  # a factor of this name says which back end carries a point out
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of levels, with the settings of the whole experiment."""
+
+    levels: Mapping[str, Level]
+    settings: Mapping[str, int]
+    policy_settings: Mapping[str, int] = field(default_factory=dict)  # "POLICY.PARAMETER"
+
+    def text(self, name: str) -> str:
+        """Level of a factor whose levels are names."""
+        value = self.levels[name]
+        if not isinstance(value, str):
+            raise TypeError(f"factor {name} has numbers")
+        return value
+
+    def number(self, name: str) -> int:
+        """Level of a factor whose levels are numbers, or a setting."""
+        value = self.settings[name] if name in self.settings else self.levels[name]
+        if not isinstance(value, int):
+            raise TypeError(f"factor {name} has names")
+        return value
+
+    def policy(self, name: str) -> Policy:
+        """Level of a policy factor, with what `--set POLICY.PARAMETER=V` said of it."""
+        policy = self.text(name)
+        prefix = f"{policy}."
+        given = {k.removeprefix(prefix): v for k, v in self.policy_settings.items() if k.startswith(prefix)}
+        return Policy(policy, given)
+
+    @property
+    def duration_ns(self) -> int:
+        """How long the run lasts."""
+        return self.number(DURATION) * 1_000_000
+
+    @property
+    def label(self) -> str:
+        """For people and file names: "victim=compute,hogs=2"."""
+        return ",".join(f"{name}={value}" for name, value in self.levels.items())

@@ -1,0 +1,138 @@
+"""A machine, and the registry of what carries machines out. A value: what it does, the layers to the right have registered.
+
+The registry is what lets `Machine.run`, `.watch` and `.start` be methods of a value that imports no back end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bulkhead.base.errors import SpecError
+from bulkhead.base.html import MS, table
+from bulkhead.base.paths import KIND_FOLDER
+from bulkhead.base.text import suggest
+from bulkhead.base.units import MIB, SECOND
+from bulkhead.model.options import RunOptions
+from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+
+# Names of what is registered and of what the methods return; nothing of it is imported at run time.
+if TYPE_CHECKING:
+    from bulkhead.backend.protocol import Backend
+    from bulkhead.live.steer import Live
+    from bulkhead.live.watch import Watch
+    from bulkhead.model.run import Run
+
+
+class Registry:
+    """The back ends by name, and the two ways of keeping a machine in hand while it runs."""
+
+    def __init__(self) -> None:
+        self._backends: dict[str, Backend] = {}
+        self._watch: type[Watch] | None = None
+        self._live: type[Live] | None = None
+
+    def add_backend(self, backend: Backend) -> None:
+        """A back end registers under its name; the last one of a name stays."""
+        self._backends[backend.name] = backend
+
+    def add_watch(self, watch: type[Watch]) -> None:
+        """What `Machine.watch` returns."""
+        self._watch = watch
+
+    def add_live(self, live: type[Live]) -> None:
+        """What `Machine.start` returns."""
+        self._live = live
+
+    @property
+    def backends(self) -> Mapping[str, Backend]:
+        """All back ends."""
+        return self._backends
+
+    def backend(self, name: str) -> Backend:
+        """The back end of that name. SpecError for any other."""
+        if name not in self._backends:
+            raise SpecError(f"there is no back end '{name}'{suggest(name, self._backends)}")
+        return self._backends[name]
+
+    def cannot_carry_out(self, name: str, machine: Machine) -> str | None:
+        """Why the back end of that name can never carry a machine out; None if it can."""
+        return self.backend(name).cannot_carry_out(machine)
+
+    def watch(self, machine: Machine, every: float, options: RunOptions, backend: str) -> Watch:
+        """A machine that is watched. SpecError for an unknown back end."""
+        assert self._watch is not None, "the layer live registers on import"
+        chosen = self.backend(backend)
+        return self._watch(lambda: chosen.begin(machine, options), every)
+
+    def start(self, machine: Machine, options: RunOptions, backend: str) -> Live:
+        """A machine that is steered. SpecError for an unknown back end."""
+        assert self._live is not None, "the layer live registers on import"
+        chosen = self.backend(backend)
+        return self._live(machine, lambda started: chosen.begin(started, options, held=True))
+
+
+REGISTRY = Registry()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything that decides a run: same machine, same build, same QEMU, same trace."""
+
+    guests: tuple[Guest, ...]
+    sched: Policy | None = None  # None: the hypervisor's built-in fallback
+    memctl: Policy | None = None
+    ringctl: Policy | None = None
+    pcpus: int = 1
+    memory: int = 512 * MIB
+    duration: int = 2 * SECOND  # real time of the machine, from the end of building
+    timeline: tuple[TimelineEntry, ...] = ()
+    # Guests that are not built at the start; None: those whose first timeline entry is a create.
+    absent: tuple[str, ...] | None = None
+    accel: str = "tcg"  # tcg, kvm, auto
+    icount: int | None = 2  # 2**icount ns per instruction; None: off, and then not reproducible
+    seed: int = 1
+    trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
+    trace_bytes: int = 16 * MIB  # per pCPU
+    dom0_memory: int = 32 * MIB
+    dom0_weight: int = 256
+    dom0_sched: dict[str, int] = field(default_factory=dict)  # as `sched` of a guest
+    console_rate: int = 65536  # bytes per second and guest, 0 for no limit
+    terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
+    end_when_idle: bool = True  # end as soon as every guest has shut down
+    disk: Disk = Disk()  # simulator only
+    paging: Paging = Paging()  # simulator only
+
+    def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:
+        """Carry it out and return the `Run`: backend "qemu" boots the hypervisor, "sim" simulates it.
+
+        Blocks; Ctrl-C ends it; safe to call from several threads. Raises `BulkheadError` for bad input.
+        """
+        return REGISTRY.backend(backend).run(self, options or RunOptions())
+
+    def watch(self, every: float = 0.5, options: RunOptions | None = None, backend: str = "qemu") -> Watch:
+        """Run it and look: iterate over the `Watch` for a `Sample` about `every` seconds of this computer.
+
+        The machine cannot tell that it is watched: same trace as `run`. Raises `BulkheadError` for bad input.
+        """
+        return REGISTRY.watch(self, every, options or RunOptions(), backend)
+
+    def start(self, options: RunOptions | None = None, backend: str = "qemu") -> Live:
+        """Start it and keep it in hand: the `Live` machine stands still at its beginning, with its guests built.
+
+        Raises `BulkheadError` for bad input.
+        """
+        return REGISTRY.start(self, options or RunOptions(), backend)
+
+    @property
+    def policies(self) -> dict[str, Policy | None]:
+        """The policies by kind; None for the built-in fallback."""
+        return {kind: getattr(self, folder) for kind, folder in KIND_FOLDER.items()}
+
+    def _repr_html_(self) -> str:
+        """One row for each guest."""
+        sched = self.sched.name if self.sched is not None else "the built-in fallback"
+        rows = [(g.name, g.kernel, g.cmdline, g.vcpus, g.weight, g.cap or "none") for g in self.guests]
+        title = f"{self.pcpus} pCPU, {sched}, {self.duration * MS:g} ms"
+        return table(title, ("guest", "kernel", "command line", "vCPUs", "weight", "cap [%]"), rows)

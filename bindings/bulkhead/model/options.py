@@ -1,0 +1,24 @@
+"""How a run is carried out: what is kept of it and who is told meanwhile. Nothing here may change its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead.base.terminal import Terminal
+from bulkhead.model.sample import Sample
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out; nothing here may change its trace."""
+
+    out: Path | None = None  # keep consoles, trace and summary there; None: keep nothing on disk
+    keep_ram: bool = False
+    console: Callable[[str, str], None] | None = None  # called with (name, line) as lines appear
+    progress: Callable[[float], None] | None = None  # called with the fraction of the run's duration, 0..1
+    watch: Callable[[Sample], None] | None = None  # called with what the machine looks like at the moment
+    watch_every: float = 0.5  # so many seconds of this computer pass between two samples
+    terminal: Terminal | None = None  # where the machine's own `terminal` guest is typed to and shown
+    host_timeout: float | None = None  # seconds; None: a generous bound from the duration

@@ -1,0 +1,97 @@
+"""What a machine is made of: guests, policies, timeline entries, models of devices. Pure values; nothing here starts anything.
+
+Times are integer nanoseconds, memory is bytes. What depends on files or on the policies' own tables is checked when the run
+is prepared (`bulkhead.backend.check`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulkhead.base.units import MIB
+
+WORKLOAD_PREFIX = "workload:"
+MODEL_PREFIX = "model:"  # a kernel that only the simulator has
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy by name (or by the path of its shared object) and the parameters that differ from their defaults."""
+
+    name: str
+    parameters: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image."""
+
+    name: str
+    kernel: str
+    cmdline: str = ""
+    initrd: str | None = None
+    memory: int = 64 * MIB  # when it starts
+    # As far as its balloon may grow beyond that, if the machine has it; None: no further.
+    max_memory: int | None = None
+    vcpus: int = 1
+    weight: int = 256
+    cap: int = 0  # per cent of one pCPU, 0 for none
+    time_mode: str = "real"  # real, virtual, or dilated:K with K >= 1
+    on_crash: str = "destroy"  # destroy, preserve, restart
+    # The scheduler's domain parameters that differ from their defaults.
+    sched: dict[str, int] = field(default_factory=dict)
+    start_paused: bool = False  # built at the start, runs once the timeline says `unpause`
+    memctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the memory policy
+    ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
+
+    @property
+    def most_memory(self) -> int:
+        """As many bytes as the guest may ever have."""
+        return self.memory if self.max_memory is None else self.max_memory
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory, swap,
+    set_affinity, stop.
+
+    `at` counts from the end of building. shutdown, reboot and set_memory ask the guest, which may not listen; set_memory's
+    argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the start. swap lets
+    `policy` take over from the one of its kind; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the
+    guest's vCPUs.
+    stop lets the machine stand still to take what follows from outside: a `Live` machine's timeline has them, so that the
+    same run can be repeated. Its argument is 1 if guests are still to be created.
+    """
+
+    at: int
+    action: str
+    guest: str | None = None
+    argument: int = 0
+    policy: Policy | None = None
+    kind: str = "scheduler"  # of `policy`: scheduler, memory or ring
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The simulator's model of a block device: a fixed time for each request, a seek unless it goes on where the last one
+    ended, and the transfer. Round numbers; no real disk was measured for them."""
+
+    request_us: int = 40  # of each request
+    seek_us: int = 360
+    bytes_per_us: int = 400  # of the transfer
+    depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
+    # Instructions of the hypervisor for a request that comes in and for one that is done, billed to its guest.
+    submit_work: int = 1500
+    complete_work: int = 1000
+
+
+@dataclass(frozen=True)
+class Paging:
+    """The simulator's model of memory. Frames for guests are what the machine has beyond Bulkhead's own. Round numbers."""
+
+    zones: int = 1  # equal parts that memory policies can tell apart, 1 to 64
+    period_us: int = 100_000  # between two rebalances, 1000 to 1000000
+    swap_us: int = 4_000  # a guest waits so long for a page that it had paged out
+    # Instructions of the hypervisor for each frame that a guest gets or gives back, billed to it.
+    fault_work: int = 1_000
+    look_work: int = 300  # instructions for each guest in a period, billed to nobody

@@ -1,0 +1,129 @@
+"""The workloads that are built: victims and attacks, as the guest image itself lists them in an ELF section."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkhead import _core
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.paths import ROOT, bare_workload_image, workload_image
+from bulkhead.base.text import suggest
+
+SECTION = ".bulkhead.workloads"
+COMMON = "common"
+BARE = {"attacks": "attack", "victims": "victim"}
+REQUIRED = "-"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a workload's command line; `initial` is "-" if it must be given."""
+
+    name: str
+    unit: str
+    initial: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One workload and the image it is in; `sort` is victim or attack."""
+
+    name: str
+    sort: str
+    summary: str
+    options: tuple[Option, ...]
+    image: Path
+
+
+def _records(section: bytes) -> list[list[str]]:
+    """Texts of each record: a record ends with an empty text, zero bytes between records are padding."""
+    records: list[list[str]] = [[]]
+    for field in section.split(b"\0"):
+        if field:
+            records[-1].append(field.decode("utf-8", "replace"))
+        elif records[-1]:
+            records.append([])
+    return [record for record in records if record]
+
+
+def section_records(image: Path) -> list[list[str]]:
+    """The records that an image of ours lists about itself. BulkheadError if it is not built or not readable."""
+    if not image.is_file():
+        raise BulkheadError(f"{image} is not built; run ./bulkhead build")
+    try:
+        return _records(_core.read_section(str(image), SECTION))
+    except ValueError as error:
+        raise BulkheadError(f"{image}: {error}; run ./bulkhead build") from None
+
+
+def _opening_comment(path: Path) -> str:
+    words = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("//"):
+            break
+        words.append(line.lstrip("/").strip())
+    return " ".join(words)
+
+
+@functools.cache
+def _bare_workloads() -> dict[str, Workload]:
+    """Kernels of their own, in assembly: they have no options, and their file's opening comment says what they are."""
+    found = {}
+    for folder, sort in BARE.items():
+        for path in sorted((ROOT / "workloads" / folder).glob("*.S")):
+            found[path.stem] = Workload(
+                path.stem, sort, _opening_comment(path), (), bare_workload_image(path.stem)
+            )
+    return found
+
+
+@functools.cache
+def _tables() -> dict[str, Workload]:
+    tables = {}
+    for sort, name, summary, *options in section_records(workload_image()):
+        rows = tuple(Option(*options[i : i + 4]) for i in range(0, len(options) - 3, 4))
+        tables[name] = Workload(name, sort, summary, rows, workload_image())
+    return tables
+
+
+def common_options() -> tuple[Option, ...]:
+    """The options that every workload has, without the one that Python itself writes."""
+    common = [option for table in _tables().values() if table.sort == COMMON for option in table.options]
+    return _given_by_user(common)
+
+
+def workloads() -> dict[str, Workload]:
+    """Every workload by name. BulkheadError if the guest image is not built."""
+    tables = _tables()
+    common = [option for table in tables.values() if table.sort == COMMON for option in table.options]
+    found = {
+        name: Workload(name, table.sort, table.summary, table.options + _given_by_user(common), table.image)
+        for name, table in tables.items()
+        if table.sort != COMMON
+    }
+    return {**found, **_bare_workloads()}
+
+
+def _given_by_user(common: list[Option]) -> tuple[Option, ...]:
+    """The common options without the one that Python itself writes."""
+    return tuple(option for option in common if option.name != "workload")
+
+
+def check_workload(name: str, cmdline: str) -> Workload:
+    """SpecError with a suggestion if there is no such workload, or it has no such option, or lacks one."""
+    known = workloads()
+    if name not in known:
+        raise SpecError(f"unknown workload '{name}'{suggest(name, known)}")
+    workload = known[name]
+    options = {option.name for option in workload.options}
+    given = [word.partition("=")[0] for word in cmdline.split()]
+    for word in given:
+        if word not in options:
+            raise SpecError(f"workload {name} has no option '{word}'{suggest(word, options)}")
+    for option in workload.options:
+        if option.initial == REQUIRED and option.name not in given:
+            raise SpecError(f"workload {name} needs {option.name}=... in cmdline: {option.help}")
+    return workload

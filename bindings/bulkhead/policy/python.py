@@ -1,0 +1,134 @@
+"""What policies written in Python have in common, whatever their kind: a name, parameters, registration.
+
+Slow (a few microseconds of this computer for each hook) and exact: a policy's decisions do not depend on its language.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from bulkhead import _core
+from bulkhead.base.errors import SpecError
+from bulkhead.base.schema import constant
+from bulkhead.base.text import suggest
+from bulkhead.model.spec import Policy
+from bulkhead.policy.tables import KIND_TEXT, PYTHON, Parameter, PolicyTable, effective
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+Host = _core.Host
+
+_registered: dict[str, dict[str, type[PythonPolicy]]] = {kind: {} for kind in KIND_TEXT}
+
+
+class PythonPolicy:
+    """Base of the bases `Scheduler`, `MemoryPolicy` and `RingPolicy`, from which policies are derived."""
+
+    kind: ClassVar[str]
+    required: ClassVar[tuple[str, ...]]  # hooks that have no default
+    name: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    work_conserving: ClassVar[bool] = True  # False: it may leave unused what somebody waits for
+    host: Host
+    values: dict[str, int]
+
+    def __init_subclass__(cls) -> None:
+        if "kind" in cls.__dict__:
+            return  # the base of a kind
+        name = getattr(cls, "name", "")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise SpecError(
+                f"{KIND_TEXT[cls.kind]} {cls.__name__}: give it a name of lower-case letters, digits and '_'"
+            )
+        if not isinstance(cls.work_conserving, bool):
+            raise SpecError(
+                f"{KIND_TEXT[cls.kind]} {name}: work_conserving={cls.work_conserving!r} is not True or False"
+            )
+        _check_table(f"{KIND_TEXT[cls.kind]} {name}", cls.parameters)
+        _registered[cls.kind][name] = cls
+
+    def __init__(self, values: dict[str, int]) -> None:
+        self.values = values
+
+    def _start(self, host: Host, told: Any = None) -> None:
+        self.host = host
+        self._tell(told)
+        self.start()
+
+    def _tell(self, told: Any) -> None:
+        """What a kind is told at the start beside the host."""
+
+    def start(self) -> None:
+        """`host` and `values` are there; nothing else is yet."""
+
+    @classmethod
+    def spec(cls, **values: int) -> Policy:
+        """This policy for a `Machine`. SpecError for an unknown parameter or a value out of its range."""
+        spec = Policy(f"{PYTHON}{cls.name}", values)
+        python_policy(cls.kind, spec)
+        return spec
+
+
+class ChosenPython(NamedTuple):
+    """A policy's class with what the rest of the package wants to know of a policy."""
+
+    policy: type[PythonPolicy]
+    table: PolicyTable
+    values: dict[str, int]
+
+
+def python_policy(kind: str, spec: Policy) -> ChosenPython:
+    """The policy that a spec of `spec()` names. SpecError if it cannot be as written."""
+    name, known, text = spec.name.removeprefix(PYTHON), _registered[kind], KIND_TEXT[kind]
+    if name not in known:
+        raise SpecError(f"there is no Python {text} '{name}'{suggest(name, known)}")
+    policy = known[name]
+    _check_hooks(f"{text} {name}", policy)
+    doc = (policy.__doc__ or "").strip().partition("\n")[0]
+    table = PolicyTable(kind, name, doc, "", "", "", policy.parameters, (), _file_of(policy))
+    numbers = effective(table, table.parameters, spec.parameters, "parameter")
+    return ChosenPython(policy, table, {row.name: n for row, n in zip(table.parameters, numbers)})
+
+
+def _check_hooks(whose: str, policy: type[PythonPolicy]) -> None:
+    """SpecError unless it has every hook that its kind has no default for, as the contract's concept asks of a C++ class."""
+    base = next(one for one in policy.__mro__ if issubclass(one, PythonPolicy) and "kind" in one.__dict__)
+    missing = [hook for hook in base.required if getattr(policy, hook) is getattr(base, hook)]
+    if missing:
+        raise SpecError(
+            f"{whose}: class {policy.__name__} lacks {' and '.join(missing)}; write what the contract asks"
+        )
+
+
+def _check_table(whose: str, table: object) -> None:
+    """SpecError unless it is a tuple of a few `Parameter`s with names of their own, whole numbers, and defaults in range."""
+    most = constant("plugin.max_parameters")
+    if not isinstance(table, tuple) or not all(isinstance(row, Parameter) for row in table):
+        raise SpecError(f"{whose}: parameters={table!r} is no tuple of Parameter")
+    if len(table) > most:
+        raise SpecError(f"{whose}: {len(table)} parameters are too many; {most} are the most")
+    names = [row.name for row in table]
+    for row in table:
+        if not isinstance(row.name, str) or not row.name.isidentifier() or names.count(row.name) > 1:
+            raise SpecError(f"{whose}: parameter {row.name!r}: give each a name of its own, such as 'slice'")
+        numbers = (row.least, row.initial, row.most)
+        if not all(type(number) is int and abs(number) < 1 << 63 for number in numbers):
+            raise SpecError(
+                f"{whose}: parameter {row.name}: its least, default and most ({row.least!r}, {row.initial!r}, "
+                f"{row.most!r}) are to be whole numbers of 64 bits"
+            )
+        if not row.least <= row.initial <= row.most:
+            raise SpecError(
+                f"{whose}: parameter {row.name}: its default {row.initial} is outside {row.least} to {row.most} {row.unit}"
+            )
+
+
+def _file_of(policy: type[PythonPolicy]) -> Path:
+    """Where it is written; a notebook's cell has no file."""
+    try:
+        return Path(inspect.getfile(policy))
+    except (OSError, TypeError):
+        return Path("notebook")

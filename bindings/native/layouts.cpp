@@ -1,0 +1,72 @@
+// The structures of abi/ as numpy types: offsets and sizes are the compiler's. A test checks that no byte of
+// a structure is left without a field, so a field added to a header cannot be forgotten here.
+#include "abi/landmark.hpp"
+#include "abi/manifest.hpp"
+#include "abi/steering.hpp"
+#include "abi/trace.hpp"
+#include "bindings/native/parts.hpp"
+
+#include <pybind11/numpy.h>
+
+namespace bulkhead::python {
+namespace {
+
+void register_manifest() {
+    using namespace manifest;
+    PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
+    PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
+                         cap, time_mode, dilation, on_crash, start_paused, absent, sched_values);
+    PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
+    PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
+    PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
+                         clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
+                         console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
+                         dom0_weight, terminal, pcpus, reserved, dom0_sched_values, guests, timeline,
+                         policies);
+}
+
+void register_landmark() {
+    using namespace landmark;
+    PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost);
+    PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
+                         blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
+                         frames_peak, shutdown_reason, reserved, console_bytes, copied_bytes, refreshed);
+    PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
+    PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);
+    PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
+                         hook_calls, hook_ns, hook_max_ns);
+    PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
+                         started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
+                         ledger_physical, ledger_capacity, ledger_used, seed, message, r_max, policies, rings,
+                         pcpu_ledgers);
+}
+
+void register_steering() {
+    using namespace steering;
+    PYBIND11_NUMPY_DTYPE(Order, entry, parameters, done_at, result);
+    PYBIND11_NUMPY_DTYPE(Head, stops, at, played, count);
+    PYBIND11_NUMPY_DTYPE(Page, head, orders);
+}
+
+} // namespace
+
+void add_layouts(pybind11::module_& module) {
+    register_manifest();
+    register_landmark();
+    register_steering();
+    using trace::Record;
+    PYBIND11_NUMPY_DTYPE(Record, time, event, domain, vcpu, pcpu, a, b);
+
+    pybind11::dict layouts;
+    layouts["manifest.Header"] = pybind11::dtype::of<manifest::Header>();
+    layouts["manifest.Guest"] = pybind11::dtype::of<manifest::Guest>();
+    layouts["manifest.TimelineEntry"] = pybind11::dtype::of<manifest::TimelineEntry>();
+    layouts["manifest.Policy"] = pybind11::dtype::of<manifest::Policy>();
+    layouts["landmark.Page"] = pybind11::dtype::of<landmark::Page>();
+    layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();
+    layouts["steering.Page"] = pybind11::dtype::of<steering::Page>();
+    layouts["trace.Record"] = pybind11::dtype::of<trace::Record>();
+    module.attr("layouts") = layouts;
+}
+
+} // namespace bulkhead::python

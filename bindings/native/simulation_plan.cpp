@@ -1,0 +1,138 @@
+#include "bindings/native/simulation_plan.hpp"
+
+#include "host/fallbacks.hpp"
+#include "sim/plugin_file.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::python {
+namespace {
+
+namespace py = pybind11;
+
+// The plug-in at `path`, with so many parameters as it takes.
+sim::Policy open_file(plugin::Kind kind, const std::string& path, const std::vector<std::int64_t>& values) {
+    auto file = sim::PluginFile::open(path, kind);
+    if (!file)
+        throw py::value_error{file.error()};
+    sim::Policy policy = file->policy();
+    if (values.size() != policy.values.size())
+        throw py::value_error{path + " takes " + std::to_string(policy.values.size()) + " parameters"};
+    policy.values = values;
+    return policy;
+}
+
+// The path of a plug-in, or an object of a class in Python with its name.
+Opened open_policy(plugin::Kind kind, const py::object& policy, const std::string& name,
+                   const std::vector<std::int64_t>& values) {
+    if (py::isinstance<py::str>(policy))
+        return {open_file(kind, policy.cast<std::string>(), values), nullptr};
+    auto [made, python] = make_python_policy(kind, policy, name, values);
+    return {std::move(made), std::move(python)};
+}
+
+sim::Costs read_costs(const std::map<std::string, std::int64_t>& given) {
+    sim::Costs costs;
+    for (const auto& [name, value] : given) {
+        const auto* row = std::ranges::find(sim::cost_fields, name, &sim::CostField::name);
+        if (row == sim::cost_fields.end())
+            throw py::value_error{"the simulator has no cost '" + name + "'"};
+        if (value < 0)
+            throw py::value_error{"cost " + name + "=" + std::to_string(value) + " is below 0"};
+        costs.*row->field = value;
+    }
+    return costs;
+}
+
+// What a model's value is, or else its default; in units of so many ns.
+std::int64_t value_or(const Values& values, const char* name, std::int64_t other) {
+    const auto found = values.find(name);
+    return found != values.end() ? found->second : other;
+}
+void read_time(const Values& values, const char* name, std::int64_t unit, Nanos& into) {
+    if (values.contains(name))
+        into = Nanos{values.at(name) * unit};
+}
+
+sim::BlockPlan block_plan(const Settings& settings) {
+    sim::BlockPlan plan;
+    const Values& given = settings.disk;
+    read_time(given, "request_us", 1'000, plan.disk.request);
+    read_time(given, "seek_us", 1'000, plan.disk.seek);
+    plan.disk.bytes_per_us = value_or(given, "bytes_per_us", plan.disk.bytes_per_us);
+    plan.disk.depth = static_cast<std::uint32_t>(value_or(given, "depth", plan.disk.depth));
+    read_time(given, "submit_work", settings.instruction_ns, plan.submit);
+    read_time(given, "complete_work", settings.instruction_ns, plan.complete);
+    return plan;
+}
+
+sim::MemoryPlan memory_plan(const Settings& settings) {
+    sim::MemoryPlan plan;
+    const Values& given = settings.paging;
+    plan.frames = sim::Frames{settings.frames};
+    plan.zones = static_cast<std::uint32_t>(value_or(given, "zones", plan.zones));
+    read_time(given, "period_us", 1'000, plan.period);
+    read_time(given, "swap_us", 1'000, plan.swap);
+    read_time(given, "fault_work", settings.instruction_ns, plan.fault);
+    read_time(given, "look_work", settings.instruction_ns, plan.look);
+    return plan;
+}
+
+} // namespace
+
+Opened open_scheduler(const py::object& policy, const std::string& name,
+                      const std::vector<std::int64_t>& values) {
+    if (policy.is_none())
+        return {{&host::fallback_scheduler(), nullptr, {}}, nullptr};
+    return open_policy(plugin::Kind::scheduler, policy, name, values);
+}
+
+std::optional<Opened> open_other(plugin::Kind kind, const std::optional<PolicyRow>& row) {
+    if (!row)
+        return std::nullopt;
+    const auto& [policy, name, values] = *row;
+    return open_policy(kind, policy, name, values);
+}
+
+std::vector<sim::Successor> open_all(const std::vector<SuccessorRow>& successors, Nanos instruction) {
+    std::vector<sim::Successor> opened;
+    opened.reserve(successors.size());
+    for (const auto& [kind, path, values, costs] : successors)
+        opened.push_back({open_file(static_cast<plugin::Kind>(kind), path, values),
+                          sim::in_nanoseconds(read_costs(costs), instruction)});
+    return opened;
+}
+
+std::vector<manifest::TimelineEntry> read_timeline(const std::vector<TimelineRow>& rows) {
+    std::vector<manifest::TimelineEntry> entries;
+    entries.reserve(rows.size());
+    for (const auto& [at, action, target, argument] : rows)
+        entries.push_back({at, static_cast<manifest::Action>(action), target, argument});
+    return entries;
+}
+
+sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guests,
+                    const std::vector<TimelineRow>& timeline, const std::vector<SuccessorRow>& successors) {
+    sim::Plan plan;
+    plan.machine.pcpus = settings.pcpus;
+    plan.machine.seed = settings.seed;
+    plan.machine.trace_groups = settings.trace_groups;
+    plan.machine.trace_records = settings.trace_records;
+    plan.instruction = Nanos{settings.instruction_ns};
+    plan.machine.costs = sim::in_nanoseconds(read_costs(settings.costs), plan.instruction);
+    plan.duration = Nanos{settings.duration_ns};
+    plan.dom0_weight = settings.dom0_weight;
+    plan.dom0_sched_values = settings.dom0_sched_values;
+    plan.end_when_idle = settings.end_when_idle;
+    plan.blocks = block_plan(settings);
+    plan.memory = memory_plan(settings);
+    for (const GuestRow& row : guests)
+        plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
+                               row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},
+                               row.memory_values, row.ring_values});
+    plan.timeline = read_timeline(timeline);
+    plan.successors = open_all(successors, plan.instruction);
+    return plan;
+}
+
+} // namespace bulkhead::python
