@@ -24,6 +24,7 @@ LAYERS = (
     "fuzz",
     "lint",
 )  # of `test` without a layer, in this order
+FRESH = "fresh"  # the layer that runs only when it is named
 LAYERS_OF_CLANG = ("fuzz", "lint")
 
 
@@ -73,7 +74,7 @@ PACKAGES = (
     Package(
         "git",
         "the commit that a result is from; the files that are checked",
-        ("unit", "lint"),
+        ("unit", "lint", FRESH),
         ("git",),
     ),
     Package("make", "compiles on the host what a Linux guest compiles", ("system",), ("make",)),
@@ -88,6 +89,7 @@ PACKAGES = (
     Package("flake8", "checks of Python", ("lint",), ("flake8",)),
     Package("mypy", "types of Python", ("lint",), ("mypy",)),
     Package("shellcheck", "checks of shell scripts", ("lint",), ("shellcheck",)),
+    Package("debootstrap", "a minimal Debian to try the set-up in", (FRESH,), ("debootstrap",)),
 )
 
 
@@ -101,7 +103,7 @@ def needed_groups(arguments: list[str]) -> set[str]:
         return {BASE, "perf"}
     if command != "test":
         return {BASE}
-    return {BASE, *((set(words) & set(LAYERS)) if words else LAYERS)}
+    return {BASE, *((set(words) & {*LAYERS, FRESH}) if words else LAYERS)}
 
 
 def installed(names: list[str]) -> set[str]:

@@ -9,6 +9,7 @@ from bootstrap.build import BuildError
 
 from bulkhead.spec import BulkheadError
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, Layer
+from bulkhead.testing.fresh import fresh
 from bulkhead.testing.fuzz import fuzz
 from bulkhead.testing.guest import guest
 from bulkhead.testing.host import policy, sim, unit
@@ -23,6 +24,7 @@ LAYERS: dict[str, Layer] = {
     "system": system,
     "fuzz": fuzz,
     "lint": lint,
+    "fresh": fresh,
 }
 
 
