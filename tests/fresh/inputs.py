@@ -18,9 +18,9 @@ RECORD = Path(__file__).with_name("passed")
 INPUTS = ("bulkhead", "bindings/bootstrap", "CMakePresets.json", "tests/fresh", "workloads/linux/images")
 
 
-def of_commit() -> str:
+def of_commit(checkout: Path = ROOT) -> str:
     """Names the contents of INPUTS in the commit that is checked out; the record itself does not count."""
-    command = ["git", "-C", str(ROOT), "ls-tree", "-r", "HEAD", "--", *INPUTS]
+    command = ["git", "-C", str(checkout), "ls-tree", "-r", "HEAD", "--", *INPUTS]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     record = str(RECORD.relative_to(ROOT))
     kept = [line for line in lines if line.split("\t")[1] != record]

@@ -48,6 +48,7 @@ class Root:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "root"
+        self.checkout = self.path / CHECKOUT.lstrip("/")
         self._debs = folder / "debs"
 
     def __enter__(self) -> Root:
@@ -88,8 +89,16 @@ class Root:
             (self.path / left / "partial").mkdir(parents=True)
 
     def _clone(self) -> None:
-        there = self.path / CHECKOUT.lstrip("/")
-        words = ["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", str(HERE), str(there)]
+        words = [
+            "git",
+            "-c",
+            "safe.directory=*",
+            "clone",
+            "--quiet",
+            "--no-hardlinks",
+            str(HERE),
+            str(self.checkout),
+        ]
         subprocess.run(words, check=True)
 
     def packages(self) -> int:

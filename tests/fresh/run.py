@@ -18,7 +18,7 @@ from pathlib import Path
 
 import inputs
 from apt import NoMirror
-from root import CHECKOUT, HERE, Root
+from root import HERE, Root
 
 sys.path.insert(0, str(HERE / "bindings"))
 from bootstrap.packages import LAYERS  # noqa: E402
@@ -64,7 +64,7 @@ class Steps:
 def demo(steps: Steps) -> None:
     """The first command ends well and leaves its figure."""
     _, failure, seconds = steps.command("./bulkhead", "demo")
-    figures = list((steps.root.path / CHECKOUT.lstrip("/") / "out").rglob("*.png"))
+    figures = list((steps.root.checkout / "out").rglob("*.png"))
     steps.case("./bulkhead demo", failure or ("" if figures else "there is no figure below out/"), seconds)
 
 
@@ -83,15 +83,15 @@ def test(steps: Steps) -> None:
 
 
 def _run() -> int:
-    start, version = time.monotonic(), inputs.of_commit()
+    start = time.monotonic()
     print("fresh: making a minimal Debian 12 ...", file=sys.stderr, flush=True)
     with Root(FOLDER) as root:
-        steps = Steps(root)
+        steps, tested = Steps(root), inputs.of_commit(root.checkout)
         steps.case(f"a minimal Debian 12 of {root.packages()} packages", "", time.monotonic() - start)
         demo(steps)
         test(steps)
     if not steps.failed:
-        inputs.record(version, steps.times)
+        inputs.record(tested, steps.times)
     return 1 if steps.failed else 0
 
 
