@@ -93,6 +93,14 @@ PACKAGES = (
 )
 
 
+# What each group is for, in the words of the doctor. Layers that need no more than BASE are not groups.
+GROUPS = {BASE: "packages", "perf": "for perf"} | {
+    layer: f"for test {layer}"
+    for layer in (*LAYERS, FRESH)
+    if any(layer in package.groups for package in PACKAGES)
+}
+
+
 def needed_groups(arguments: list[str]) -> set[str]:
     """Package groups of a command line, which starts with the command.
 

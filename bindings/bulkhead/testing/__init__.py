@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from bootstrap import tools
 from bootstrap.build import BuildError
 
 from bulkhead.spec import BulkheadError
@@ -33,6 +34,8 @@ def _run(layer: str) -> list[Case]:
         return LAYERS[layer]()
     except (BuildError, BulkheadError) as error:
         return [Case(f"{layer} cannot start", FAILED, str(error))]
+    except FileNotFoundError as error:
+        return [Case(f"{layer} cannot go on", FAILED, tools.explain(error))]
 
 
 def _counts(cases: list[Case]) -> str:
