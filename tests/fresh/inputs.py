@@ -19,11 +19,10 @@ INPUTS = ("bulkhead", "bindings/bootstrap", "CMakePresets.json", "tests/fresh", 
 
 
 def of_commit(checkout: Path = ROOT) -> str:
-    """Names the contents of INPUTS in the commit that is checked out; the record itself does not count."""
+    """Names the contents of INPUTS in the commit that is checked out. The record and prose do not count."""
     command = ["git", "-C", str(checkout), "ls-tree", "-r", "HEAD", "--", *INPUTS]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    record = str(RECORD.relative_to(ROOT))
-    kept = [line for line in lines if line.split("\t")[1] != record]
+    kept = [line for line in lines if not line.endswith((f"\ttests/fresh/{RECORD.name}", ".md"))]
     return hashlib.sha256("\n".join(kept).encode()).hexdigest()[:16]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import apt
+import mirror
 
 HERE = Path(__file__).resolve().parents[2]  # the checkout
 CHECKOUT = "/root/bulkhead"  # its clone, seen from inside
@@ -43,6 +43,11 @@ chroot "$root" "$@"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def _environment() -> dict[str, str]:
+    """Nothing of this process's own, so that neither a compiler cache nor a setting of its user helps."""
+    return {"PATH": PATH, "HOME": "/root", **mirror.proxies()}
+
+
 class Root:
     """A context manager: the folder is gone afterwards. Needs root. NoMirror if Debian cannot be fetched."""
 
@@ -55,7 +60,7 @@ class Root:
         try:
             self._remove()
             self._install()
-            apt.configure(self.path)
+            mirror.configure(self.path)
             self._clone()
         except BaseException:
             self._remove()
@@ -72,15 +77,14 @@ class Root:
             subprocess.run(["rm", "-rf", "--one-file-system", str(self.path)], check=True)
 
     def _install(self) -> None:
-        uri = apt.sources()[0][0]
+        uri = mirror.sources()[0][0]
         self._debs.mkdir(parents=True, exist_ok=True)
         options = [f"--include={','.join(ALSO)}", f"--cache-dir={self._debs}", f"--keyring={KEYRING}"]
-        words = ["debootstrap", "--variant=minbase", *options, apt.RELEASE, str(self.path), uri]
-        environment = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C", **apt.proxies()}
-        made = subprocess.run([*ISOLATED, *words], env=environment, capture_output=True, text=True)
+        words = ["debootstrap", "--variant=minbase", *options, mirror.RELEASE, str(self.path), uri]
+        made = subprocess.run([*ISOLATED, *words], env=_environment(), capture_output=True, text=True)
         if made.returncode != 0:
             said = [line for line in (made.stdout + made.stderr).splitlines() if line.startswith("E:")]
-            raise apt.NoMirror(
+            raise mirror.NoMirror(
                 f"debootstrap cannot make Debian 12 from {uri}: {' '.join(said[-2:]) or 'no reason given'}"
             )
         # What debootstrap leaves of lists and packages is not there on a machine that was installed a while ago.
@@ -108,10 +112,10 @@ class Root:
 
     def run(self, command: list[str], heard: Callable[[str], None]) -> int:
         """The exit status of a command in the clone; each line that it says is heard at once."""
-        inside = ["env", "-i", f"PATH={PATH}", "HOME=/root", *(f"{k}={v}" for k, v in apt.proxies().items())]
-        words = [*inside, "sh", "-c", f'cd {CHECKOUT} && exec "$@"', "sh", *command]
+        words = ["sh", "-c", f'cd {CHECKOUT} && exec "$@"', "sh", *command]
         with subprocess.Popen(
             [*ISOLATED, "sh", "-c", ENTER, "enter", str(self.path), *words],
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

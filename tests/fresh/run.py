@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import inputs
-from apt import NoMirror
+from mirror import NoMirror
 from root import HERE, Root
 
 sys.path.insert(0, str(HERE / "bindings"))
