@@ -123,6 +123,10 @@ class Root:
             errors="replace",
         ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                heard(line)
+            try:
+                for line in process.stdout:
+                    heard(line)
+            except BaseException:
+                process.kill()  # and with it all processes in there
+                raise
         return process.returncode

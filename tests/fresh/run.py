@@ -15,6 +15,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import inputs
 from mirror import NoMirror
@@ -26,7 +28,6 @@ from bootstrap.packages import LAYERS  # noqa: E402
 FOLDER = HERE / "build" / "fresh"
 LAYER_LINE = re.compile(r"^(\w+): (\d+) passed, (\d+) failed, (\d+) skipped in (\d+) s$")
 KEPT_LINES = 30
-INTERRUPTED = 130
 
 
 class Steps:
@@ -95,9 +96,17 @@ def _run() -> int:
     return 1 if steps.failed else 0
 
 
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave once, cleaning up; a second signal must not interrupt that."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> int:
     """Exit status 1 if a case failed."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     why = "" if os.geteuid() == 0 else "a root of its own needs root: sudo ./bulkhead test fresh"
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -107,8 +116,6 @@ def main() -> int:
                 return _run()
     except NoMirror as error:
         why = str(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
     print(json.dumps({"name": "a minimal Debian 12", "verdict": "failed", "detail": why}), flush=True)
     return 1
 
