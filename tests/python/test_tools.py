@@ -58,7 +58,7 @@ def test_a_program_that_its_package_did_not_bring(path: Path) -> None:
     )
 
 
-def test_a_missing_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_module(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
     assert [line.split()[0] for line in tools.lacking({"unit"})] == ["pytest", "hypothesis"]
 
