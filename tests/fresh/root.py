@@ -83,10 +83,10 @@ class Root:
         words = ["debootstrap", "--variant=minbase", *options, mirror.RELEASE, str(self.path), uri]
         made = subprocess.run([*ISOLATED, *words], env=_environment(), capture_output=True, text=True)
         if made.returncode != 0:
-            said = [line for line in (made.stdout + made.stderr).splitlines() if line.startswith("E:")]
-            raise mirror.NoMirror(
-                f"debootstrap cannot make Debian 12 from {uri}: {' '.join(said[-2:]) or 'no reason given'}"
-            )
+            lines = (made.stdout + made.stderr).splitlines()
+            said = [line for line in lines if line.startswith("E:")] or lines
+            reason = " ".join(said[-2:]) or f"exit status {made.returncode}"
+            raise mirror.NoMirror(f"debootstrap cannot make Debian 12 from {uri}: {reason}")
         # What debootstrap leaves of lists and packages is not there on a machine that was installed a while ago.
         for left in ("var/lib/apt/lists", "var/cache/apt/archives"):
             shutil.rmtree(self.path / left)

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -114,7 +115,7 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not why:
                 return _run()
-    except NoMirror as error:
+    except (NoMirror, subprocess.CalledProcessError) as error:
         why = str(error)
     print(json.dumps({"name": "a minimal Debian 12", "verdict": "failed", "detail": why}), flush=True)
     return 1
