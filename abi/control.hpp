@@ -12,10 +12,10 @@ inline constexpr unsigned hypercall_number = 55; // __HYPERVISOR_arch_7: rdi = C
 enum class Call : std::uint64_t {
     mark = 0,          // any guest: rsi = code, rdx = value. Leaves a `mark` trace record. Returns 0.
     create_domain = 1, // rsi = CreateDomain*, rdx = 0. Returns 0 and fills `id`. Preemptible.
-    set_vcpu =
-        2, // rsi = SetVcpu*. Loads a vCPU's first context; its page-table root must be pinned or validate.
-    set_rings =
-        3, // rsi = SetRings*. Tells the hypervisor where the console ring is; returns 0 and fills the ports.
+    // rsi = SetVcpu*. Loads a vCPU's first context; its page-table root must be pinned or validate.
+    set_vcpu = 2,
+    // rsi = SetRings*. Tells the hypervisor where the console ring is; returns 0 and fills the ports.
+    set_rings = 3,
     unpause_domain = 4, // rsi = domain id
     pause_domain = 5,   // rsi = domain id
     destroy_domain = 6, // rsi = domain id. Preemptible: returns when every frame is back.

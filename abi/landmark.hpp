@@ -68,9 +68,13 @@ struct PcpuLedger {
     std::int64_t unbilled_ns;
 };
 
-struct Stretch { // the longest the hypervisor ran without a preemption point
+// What the hypervisor does in a non-preemptible section.
+enum class SectionKind : std::uint32_t { hypercall = 0, trap = 1, interrupt = 2, dispatch = 3, hook = 4 };
+
+// Hypervisor code from one preemption point to the next. The landmark has the longest one, R_max.
+struct NonPreemptibleSection {
     std::int64_t ns;
-    std::uint32_t kind;   // 0 hypercall, 1 trap, 2 interrupt, 3 dispatch, 4 policy hook
+    std::uint32_t kind;   // a SectionKind
     std::uint32_t number; // hypercall number, vector or hook
     std::uint16_t domain;
     std::uint16_t pcpu;
@@ -110,7 +114,7 @@ struct Page {
     std::uint32_t ledger_used;
     std::uint64_t seed;
     char message[128]; // the panic's or the refusal's one line
-    Stretch r_max;
+    NonPreemptibleSection r_max;
     PolicyReport policies[3]; // scheduler, memory, ring
     TraceRing rings[max_pcpus];
     PcpuLedger pcpu_ledgers[max_pcpus];

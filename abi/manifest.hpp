@@ -38,8 +38,8 @@ struct Guest {
     OnCrash on_crash;
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
     std::uint32_t absent;       // 1: not even built, before a timeline entry creates it
-    std::int64_t
-        sched_values[plugin::max_domain_parameters]; // in the order of the scheduler's domain_parameters
+    // In the order of the scheduler's domain_parameters.
+    std::int64_t sched_values[plugin::max_domain_parameters];
 };
 
 enum class Action : std::uint32_t {
@@ -98,9 +98,9 @@ struct Header {
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
     std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all
     std::uint32_t reserved;
-    std::int64_t
-        dom0_sched_values[plugin::max_domain_parameters]; // as in Guest; all zero without a scheduler plug-in
-    std::uint64_t guests;                                 // offset of Guest[guest_count]
+    // As in Guest; all zero without a scheduler plug-in.
+    std::int64_t dom0_sched_values[plugin::max_domain_parameters];
+    std::uint64_t guests;   // offset of Guest[guest_count]
     std::uint64_t timeline; // offset of TimelineEntry[timeline_count], sorted by `at`
     std::uint64_t policies; // offset of Policy[policy_count]
 };

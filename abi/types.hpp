@@ -24,15 +24,15 @@ class Strong {
 };
 
 using Mfn = Strong<struct MfnTag, std::uint64_t>; // machine frame number: a real frame of RAM
-using Pfn =
-    Strong<struct PfnTag, std::uint64_t>; // pseudo-physical frame number: a guest's own contiguous numbering
+// Pseudo-physical frame number: a guest's own contiguous numbering.
+using Pfn = Strong<struct PfnTag, std::uint64_t>;
 using DomainId = Strong<struct DomainIdTag, std::uint16_t>;
 using VcpuId = Strong<struct VcpuIdTag, std::uint16_t>; // index of a vCPU inside its domain
 using PcpuId = Strong<struct PcpuIdTag, std::uint16_t>;
 using Port = Strong<struct PortTag, std::uint32_t>;         // event channel port of one domain
 using GrantRef = Strong<struct GrantRefTag, std::uint32_t>; // entry of one domain's grant table
-using GuestAddress =
-    Strong<struct GuestAddressTag, std::uint64_t>; // virtual address in a guest; never dereferenced
+// Virtual address in a guest; never dereferenced.
+using GuestAddress = Strong<struct GuestAddressTag, std::uint64_t>;
 
 // A duration in nanoseconds. Signed, so that a difference of two instants is always representable.
 class Nanos {

@@ -32,7 +32,7 @@ void register_landmark() {
                          blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
                          frames_peak, shutdown_reason, reserved, console_bytes, copied_bytes, refreshed);
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
-    PYBIND11_NUMPY_DTYPE(Stretch, ns, kind, number, domain, pcpu, reserved);
+    PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
                          hook_calls, hook_ns, hook_max_ns);
     PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,

@@ -39,13 +39,13 @@ inline void Machine::bill_guest(Core& core, Vcpu& vcpu, RealTime until) {
     vcpu.left = std::max(vcpu.left - elapsed, Nanos{});
 }
 
-inline void Machine::end_stretch(const Core& core) {
+inline void Machine::end_section(const Core& core) {
     const auto length = (now_ - core.entered).count();
     if (length <= longest_.ns)
         return;
     const std::uint16_t domain =
         core.current != nullptr ? core.current->domain->id.value() : trace::no_domain;
-    longest_ = {length, 3, 0, domain, core.id, 0};
+    longest_ = {length, static_cast<std::uint32_t>(landmark::SectionKind::dispatch), 0, domain, core.id, 0};
 }
 
 inline bool Machine::may_run(const Vcpu& vcpu) {

@@ -235,7 +235,7 @@ inline void Machine::leave_hypervisor(Core& core) {
     if (core.current == nullptr)
         return refresh(core); // halted
     bill(core, core.current->domain, options_.costs.leave);
-    end_stretch(core);
+    end_section(core);
     core.from = now_;
     fetch(core, *core.current);
     refresh(core);
@@ -334,7 +334,7 @@ inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
 
 inline void Machine::halt(Core& core, Nanos longest, Domain* payer) {
     bill(core, payer, options_.costs.pick + options_.costs.rest);
-    end_stretch(core);
+    end_section(core);
     core.loaded = nullptr;
     core.halted = true;
     core.halted_since = now_;

@@ -177,7 +177,7 @@ class Machine {
     void change(Vcpu& vcpu, RunState state, RealTime now);
     void bill(Core& core, Domain* domain, std::int64_t cost);
     void bill_guest(Core& core, Vcpu& vcpu, RealTime until);
-    void end_stretch(const Core& core);
+    void end_section(const Core& core);
     // dispatch.cpp
     [[nodiscard]] Core& next_core();
     void advance(Core& core);
@@ -252,7 +252,7 @@ class Machine {
     bool ended_ = false;
     landmark::Exit exit_ = landmark::Exit::time_over;
     landmark::PolicyReport report_{};
-    landmark::Stretch longest_{};
+    landmark::NonPreemptibleSection longest_{};
     std::string complaint_;
 };
 

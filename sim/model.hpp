@@ -63,8 +63,8 @@ struct Model {
     std::string_view help; // empty for a model of a small guest: its help is in the guest image
     std::span<const ModelOption> options;
     Program (*program)(Guest& me, ModelSetup setup);
-    bool whole =
-        false; // stands for all vCPUs of a guest and its start, not for the workload of its first vCPU
+    // Stands for all vCPUs of a guest and its start, not for the workload of its first vCPU.
+    bool whole = false;
     Program (*others)(Guest& me, ModelSetup setup) = nullptr; // of each further vCPU once it is started
     bool pages = false;                                       // asks for its memory page by page
 };

@@ -74,8 +74,6 @@ class World {
     [[nodiscard]] Machine& machine() { return machine_; }
     // Part of the run that is over, 0 to 1.
     [[nodiscard]] double progress() const;
-    // When all guests were built; the origin of time until then.
-    [[nodiscard]] RealTime started_at() const { return started_; }
 
     // Carries so many events out, but none beyond a stop of the timeline. True if there is more to do.
     bool run(std::uint64_t events);

@@ -16,10 +16,10 @@ from bulkhead.ring_policy import Request, Ring, RingDomain, RingPolicy
 from bulkhead.run import (
     DomainLedger,
     Landmark,
+    NonPreemptibleSection,
     PcpuLedger,
     PolicyReport,
     Run,
-    Stretch,
     Versions,
 )
 from bulkhead.scheduler import Decision, Domain, Host, Pcpu, Scheduler, Stop, Vcpu
@@ -58,6 +58,7 @@ __all__ = [
     "MemoryDomain",
     "MemoryHost",
     "MemoryPolicy",
+    "NonPreemptibleSection",
     "Paging",
     "Parameter",
     "Pcpu",
@@ -77,7 +78,6 @@ __all__ = [
     "Scheduler",
     "SpecError",
     "Stop",
-    "Stretch",
     "Timeline",
     "TimelineEntry",
     "Trace",

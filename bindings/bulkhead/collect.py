@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from bulkhead.policies import Policy
 from bulkhead.ram import Ram
-from bulkhead.run import DomainLedger, Landmark, PcpuLedger, PolicyReport, Stretch
+from bulkhead.run import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
 from bulkhead.schema import RECORD, constant, enum_name, layout
 from bulkhead.spec import BulkheadError
 
-STRETCH_KINDS = ("hypercall", "trap", "interrupt", "dispatch", "policy hook")
+SECTION_KINDS = ("hypercall", "trap", "interrupt", "dispatch", "policy hook")
 LEDGER_STATES = ("free", "alive", "gone")
 NOT_SHUT_DOWN = 0xFF
 PLAIN = ("run_ins", "frames_owned", "frames_peak", "console_bytes", "copied_bytes", "refreshed")
@@ -121,11 +121,11 @@ def _policy(row: Row, known: dict[str, Policy]) -> PolicyReport:
     )
 
 
-def _stretch(row: Row) -> Stretch:
+def _section(row: Row) -> NonPreemptibleSection:
     kind = int(row["kind"])
-    return Stretch(
+    return NonPreemptibleSection(
         ns=int(row["ns"]),
-        kind=STRETCH_KINDS[kind] if kind < len(STRETCH_KINDS) else str(kind),
+        kind=SECTION_KINDS[kind] if kind < len(SECTION_KINDS) else str(kind),
         number=int(row["number"]),
         domain=int(row["domain"]),
         pcpu=int(row["pcpu"]),
@@ -170,7 +170,7 @@ def landmark(page: Row, ram: Memory, policies: dict[str, Policy]) -> Landmark:
         message=_text(page["message"]),
         ledger=_ledger(page, ram),
         pcpus=pcpus(page),
-        r_max=_stretch(page["r_max"]),
+        r_max=_section(page["r_max"]),
         policies=tuple(_policy(row, policies) for row in page["policies"] if row["kind"]),
         trace_written=tuple(int(ring["written"]) for ring in rings),
         trace_lost=tuple(int(ring["lost"]) for ring in rings),

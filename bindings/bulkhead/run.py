@@ -67,8 +67,8 @@ class PcpuLedger:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """The longest stretch without a preemption point (`R_max`)."""
+class NonPreemptibleSection:
+    """The longest non-preemptible section of the hypervisor (`R_max`)."""
 
     ns: int
     kind: str  # hypercall, trap, interrupt, dispatch, policy hook
@@ -110,7 +110,7 @@ class Landmark:
     audit_failures: int
     ledger: dict[str, DomainLedger]
     pcpus: tuple[PcpuLedger, ...]
-    r_max: Stretch
+    r_max: NonPreemptibleSection
     policies: tuple[PolicyReport, ...]
     trace_written: tuple[int, ...]  # records per pCPU
     trace_lost: tuple[int, ...]

@@ -211,8 +211,8 @@ void install_hypervisor_slots(std::uint64_t* l4) {
 
 namespace {
 std::uint64_t* m2p_table() {
-    static std::uint64_t* const direct =
-        table(entry(layout::m2p, 1)); // contiguous, written through the direct map
+    // Contiguous, written through the direct map.
+    static std::uint64_t* const direct = table(entry(layout::m2p, 1));
     return direct;
 }
 } // namespace

@@ -15,10 +15,10 @@ namespace bulkhead::hv {
 
 struct Vcpu;
 
-inline constexpr std::size_t stack_area_bytes =
-    32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
-inline constexpr std::size_t ist_stack_bytes =
-    4096; // four of them at the bottom of the area, above a page that is not mapped
+// Aligned to its size; the last 64 bytes hold the Pcpu pointer.
+inline constexpr std::size_t stack_area_bytes = 32768;
+// Four of them lie at the bottom of the area, above a page that is not mapped.
+inline constexpr std::size_t ist_stack_bytes = 4096;
 
 inline constexpr std::uint32_t no_guest = 0xffff; // no domain has this number
 
@@ -46,9 +46,10 @@ struct alignas(64) Pcpu {
     std::atomic<bool> need_dispatch = false; // others set it, then kick
     bool timer_pending = false;              // the timer interrupt came while the hypervisor itself ran
     bool house_waits = false;                // housekeeping is due here
-    Vcpu* current = nullptr;                 // who holds the pCPU; null while it is idle or being decided
-    Vcpu* loaded =
-        nullptr; // whose context the processor holds: current, or the last one until another is loaded
+    // The vCPU that holds the pCPU; null while it is idle or being decided.
+    Vcpu* current = nullptr;
+    // The vCPU whose context the processor holds: current, or the last one until another is loaded.
+    Vcpu* loaded = nullptr;
     sched::Stop stop_reason{};
     sched::Pcpu* policy = nullptr;
 
@@ -62,12 +63,12 @@ struct alignas(64) Pcpu {
     RealTime posted{};
     landmark::PcpuLedger* ledger = nullptr;
 
-    // The present stretch without a preemption point.
-    RealTime stretch_start{};
+    // The present non-preemptible section.
+    RealTime section_start{};
     Nanos waited{}; // for other pCPUs, since then
-    std::uint32_t stretch_kind = 0;
-    std::uint32_t stretch_number = 0;
-    landmark::Stretch longest{}; // of all stretches; others read it
+    std::uint32_t section_kind = 0;
+    std::uint32_t section_number = 0;
+    landmark::NonPreemptibleSection longest{}; // of all so far; others read it
 
     trace::Record* trace = nullptr;
     landmark::TraceRing* trace_ring = nullptr;

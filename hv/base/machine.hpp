@@ -76,8 +76,8 @@ void set_m2p(Mfn mfn, std::uint64_t pfn);
 inline constexpr std::uint64_t m2p_invalid = ~std::uint64_t{0};
 
 // Maps up to 16 frames as a vCPU's guest descriptor table area (read-only, supervisor), or unmaps with count
-// 0. In force at once if that vCPU runs here. `slot` is the global vCPU slot (Vcpu::slot); the LDT has its
-// own 16 pages in it.
+// 0. In force at once if that vCPU runs here. `slot` is the global vCPU slot (SchedulableVcpu::slot); the LDT
+// has its own 16 pages in it.
 void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count);
 
 // One byte to the machine's console.
@@ -88,8 +88,8 @@ void put_console(char byte);
 // Ends everything with a line of explanation and the dump of the state. Never returns.
 [[noreturn]] void panic(const char* message);
 
-// True when a long operation should stop at its next safe point: the budget of this stretch (about 20 us) is
-// used up or an interrupt waits.
+// True when a long operation should stop at its next safe point: the budget of this non-preemptible section
+// (about 20 us) is used up or an interrupt waits.
 [[nodiscard]] bool should_preempt();
 
 } // namespace bulkhead::hv::machine

@@ -11,10 +11,10 @@ namespace bulkhead::hv {
 
 struct Timer : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>> {
     RealTime deadline{};
-    void (*fire)(Timer& timer,
-                 RealTime now) = nullptr; // called after the timer was taken off the queue; may arm it again
-    void* owner = nullptr;                // the vCPU that it belongs to, if any
-    class TimerQueue* queue = nullptr;    // where it is armed
+    // Called after the timer was taken off the queue; may arm it again.
+    void (*fire)(Timer& timer, RealTime now) = nullptr;
+    void* owner = nullptr;             // the vCPU that it belongs to, if any
+    class TimerQueue* queue = nullptr; // where it is armed
     friend bool operator<(const Timer& a, const Timer& b) { return a.deadline < b.deadline; }
 };
 

@@ -8,8 +8,8 @@ namespace bulkhead::hv {
 
 class Batch {
   public:
-    static constexpr std::uint32_t continued =
-        0x80000000; // in `count`: this is the rest of an interrupted call
+    // In `count`: this is the rest of an interrupted call.
+    static constexpr std::uint32_t continued = 0x80000000;
     static constexpr std::uint32_t between_checks = 8;
 
     Batch(std::uint32_t count, GuestPtr<std::uint32_t> done) : left_{count & ~continued}, done_{done} {

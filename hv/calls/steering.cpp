@@ -21,7 +21,7 @@ using steering::Page;
 Page& shared() { return *machine::frame_as<Page>(Mfn{steering::physical_address >> page_shift}); }
 
 // What a reader outside sees while the machine stands still is of this very instant, for as many domains as
-// the stretch's time allows.
+// the section's budget allows.
 void refresh_all() {
     refresh_landmark();
     for (std::uint32_t id = 0; id < domain_id_limit() && !machine::should_preempt(); ++id)

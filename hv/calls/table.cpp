@@ -64,7 +64,7 @@ HypercallResult invoke_hypercall(std::uint64_t number, HypercallContext& context
 void handle_hypercall(Vcpu& vcpu) {
     auto& regs = vcpu.regs;
     const auto number = regs.rax;
-    name_stretch(StretchKind::hypercall, static_cast<std::uint32_t>(number));
+    name_section(landmark::SectionKind::hypercall, static_cast<std::uint32_t>(number));
     count(vcpu.domain->ledger->hypercalls);
     HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
     trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);

@@ -339,7 +339,7 @@ Vcpu& leave_hypervisor() {
             keep_house_if_due();
         }
         if (self.need_dispatch || self.current == nullptr) {
-            name_stretch(StretchKind::dispatch, 0);
+            name_section(landmark::SectionKind::dispatch, 0);
             dispatch(self);
         }
         if (wants_upcall(*self.current))

@@ -18,7 +18,7 @@ void wake_vcpu(Vcpu& vcpu, WakeCause cause);
 void toggle_guest_mode(Vcpu& vcpu);
 
 // The current vCPU gives its pCPU up at the end of this entry. block_current does nothing if an event waits
-// already; poll_current, which was told by Vcpu::polling what to wait for, nothing if the poll is over.
+// already; poll_current, which was told by Vcpu::poll what to wait for, nothing if the poll is over.
 void block_current();
 void poll_current();
 void yield_current();

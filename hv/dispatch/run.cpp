@@ -46,8 +46,8 @@ void show_leftovers(Domain& domain) {
     bill_to(nullptr);
 }
 
-// As many domains as the stretch's time allows, going on where the last visit stopped: housekeeping is short
-// however many there are.
+// As many domains as the section's budget allows, going on where the last visit stopped: housekeeping is
+// short however many there are.
 void visit_domains(RealTime now) {
     for (auto left = domain_id_limit(); left > 0; --left) {
         next_visited = next_visited < domain_id_limit() ? next_visited : 0;

@@ -31,8 +31,8 @@ void remember_exception(const Vcpu& vcpu, unsigned vector, std::uint64_t error, 
 // trace records of this pCPU before the crash. A dump is half a millisecond's work, so that this only takes
 // down what will be overwritten; the vCPU and its memory must stay as they are until the dump is printed.
 void begin_dump(Dump& dump, const Vcpu& vcpu);
-// Prints the next lines, as long as the stretch's time lasts and the serial line keeps up. True once none is
-// left.
+// Prints the next lines, as long as the section's budget lasts and the serial line keeps up. True once none
+// is left.
 [[nodiscard]] bool continue_dump(Dump& dump);
 // The hypervisor's own registers at a fatal exception, for panic. `fault_address` is CR2.
 void dump_hypervisor(const Registers& regs, std::uint64_t fault_address);

@@ -13,8 +13,8 @@ struct DomainSpec {
     std::uint32_t weight; // 0: the default
     std::uint32_t cap;
     TimeRule time;
-    const std::int64_t* sched_values =
-        nullptr; // plugin::max_domain_parameters of them; none: the policy's defaults
+    // plugin::max_domain_parameters of them; none: the policy's defaults.
+    const std::int64_t* sched_values = nullptr;
 };
 
 // A new domain, paused, without memory of its own; its vCPUs are still to be created.

@@ -67,13 +67,13 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
     } else if (regs->vector == entry_syscall32) {
         deliver_syscall32(vcpu);
     } else if (regs->vector < 32) {
-        name_stretch(StretchKind::trap, static_cast<std::uint32_t>(regs->vector));
+        name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs->vector));
         count(vcpu.domain->ledger->traps);
         trace_event(trace::Event::trap, vcpu, regs->vector << 32 | (regs->error & 0xffffffff), regs->rip);
         if (regs->vector != vector::nmi)
             handle_guest_trap(vcpu, fault_address);
     } else {
-        name_stretch(StretchKind::interrupt, static_cast<std::uint32_t>(regs->vector));
+        name_section(landmark::SectionKind::interrupt, static_cast<std::uint32_t>(regs->vector));
         take_interrupt(regs->vector);
     }
     return &leave_hypervisor();

@@ -140,10 +140,10 @@ void set_terminal(Bytes bytes, const manifest::Header& header) {
 Pcpu& pcpu(PcpuId id) { return *pcpus[id.value()]; }
 PcpuId machine::this_pcpu() { return pcpu().id; }
 bool machine::should_preempt() {
-    constexpr Nanos stretch_budget = microseconds(20);
+    constexpr Nanos section_budget = microseconds(20);
     const auto& self = pcpu();
     const auto now = machine::now();
-    return now - self.stretch_start - self.waited > stretch_budget || now >= self.programmed;
+    return now - self.section_start - self.waited > section_budget || now >= self.programmed;
 }
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {

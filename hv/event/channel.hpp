@@ -75,9 +75,9 @@ struct PortPair {
 // until done.
 [[nodiscard]] Result<> close_all_ports(Domain& domain);
 // True if `vcpu` has a pending, unmasked upcall or (while polling) a polled pending port. With several polled
-// ports (polled_port 0) it is raise_port that ends the poll, by clearing Vcpu::polling.
+// ports (Poll::port 0) it is raise_port that ends the poll, by clearing Poll::active.
 [[nodiscard]] bool has_work(const Vcpu& vcpu);
-// SCHEDOP_poll's test, to be made after Vcpu::polling was set so that no event falls in between. Fails with
+// SCHEDOP_poll's test, to be made after Poll::active was set so that no event falls in between. Fails with
 // `invalid` for a port number outside the ABI.
 [[nodiscard]] Result<bool> any_port_pending(Domain& domain, std::span<const evtchn_port_t> ports);
 

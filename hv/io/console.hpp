@@ -48,8 +48,8 @@ struct Console {
 // Terminal escapes are taken out, control characters other than \n, \r, \t and \b shown as '?'. Whole lines
 // are queued; pump_output sends them.
 void console_write(Domain& domain, const char* bytes, std::size_t count);
-// Shows what is in the ring's output half, as long as the stretch's time lasts and the serial line keeps up;
-// what is left waits in the ring. Called on the ring's event and by the housekeeping timer.
+// Shows what is in the ring's output half, as long as the section's budget lasts and the serial line keeps
+// up; what is left waits in the ring. Called on the ring's event and by the housekeeping timer.
 void console_drain(Domain& domain);
 // Shows unfinished lines older than 50 ms and overdue drop notices, or with `all` whatever is held back;
 // called by the housekeeping timer and at the end of a run. Returns whether anything is left waiting.

@@ -1,5 +1,5 @@
 // What goes to the machine's console: whole lines, queued, and sent a few bytes at a time, because a serial
-// line is slow and no stretch of the hypervisor may wait for it.
+// line is slow and no non-preemptible section of the hypervisor may wait for it.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ void put_line(const char* prefix, const char* separator, const char* text, std::
 inline constexpr std::size_t console_piece = 64;
 [[nodiscard]] bool output_has_room();
 
-// Sends a little, and more until the stretch's time is used up. True once nothing is left to send.
+// Sends a little, and more until the section's budget is used up. True once nothing is left to send.
 bool pump_output();
 // Sends everything: for the end of the run, and for a panic.
 void flush_output();

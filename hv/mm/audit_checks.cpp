@@ -32,10 +32,9 @@ void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn)
         return;
     machine::install_hypervisor_slots(expected.data());
     const auto* entries = machine::frame_as<const std::uint64_t>(mfn);
-    bool same = true;
+    bool same = true; // but for `accessed`, by which the processor marks what it walks
     for (unsigned i = entry::hypervisor_first; i <= entry::hypervisor_last; ++i)
-        same =
-            same && ((entries[i] ^ expected[i]) & ~entry::accessed) == 0; // the processor marks what it walks
+        same = same && ((entries[i] ^ expected[i]) & ~entry::accessed) == 0;
     violations.expect(same, mfn, "an L4 without the hypervisor's own entries");
 }
 

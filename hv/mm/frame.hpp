@@ -48,14 +48,14 @@ class Owner {
 // `progress` entries hold their references, it keeps itself alive by one reference of its own, and whoever
 // wants it next finishes or undoes the work.
 struct alignas(8) Frame {
-    std::uint32_t
-        references; // every holder: the owner's allocation, each mapping, each typed use, each grant
+    // Every holder: the owner's allocation, each mapping, each typed use, each grant.
+    std::uint32_t references;
     std::uint32_t type_references; // holders of the current type
     FrameType type;
-    std::uint8_t usable : 1;    // RAM handed to the frame table; never changes after boot
-    std::uint8_t held : 1;      // the allocation's own reference was not given up yet
-    std::uint8_t shared : 1;    // a page of the hypervisor lent to `owner` (shared_info, grant table); not
-                                // counted as its memory
+    std::uint8_t usable : 1; // RAM handed to the frame table; never changes after boot
+    std::uint8_t held : 1;   // the allocation's own reference was not given up yet
+    // A page of the hypervisor lent to `owner` (shared_info, grant table); not counted as its memory.
+    std::uint8_t shared : 1;
     std::uint8_t pinned : 1;    // one type reference and one reference are held by a pin
     std::uint8_t validated : 1; // the entries of the table were all checked and hold their references
     std::uint8_t partial : 1;   // validation or release was interrupted after `progress` entries
@@ -65,11 +65,11 @@ struct alignas(8) Frame {
     Owner owner;
     std::uint8_t failure; // with `partial`: the Error that validation ended in; only undoing is left
     std::uint8_t reserved;
-    std::uint32_t
-        next; // frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used)
+    // Frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used).
+    std::uint32_t next;
     std::uint32_t previous;
-    std::uint32_t
-        last_use; // reading of the TLB clock when the last holder of the type, or the owner, let it go
+    // Reading of the TLB clock when the last holder of the type, or the owner, let it go.
+    std::uint32_t last_use;
 };
 static_assert(sizeof(Frame) == 32);
 inline constexpr std::uint32_t max_references = 0xfffffff0; // one more is refused
@@ -107,8 +107,8 @@ class FrameTable {
         return Mfn{static_cast<std::uint64_t>(&frame - frames_)};
     }
 
-    // A zeroed frame for the domain, within its quota (Domain::max_frames); one reference is held by the
-    // allocation.
+    // A zeroed frame for the domain, within its quota (DomainMemory::max_frames); one reference is held by
+    // the allocation.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner);
     // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
     // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.

@@ -29,14 +29,14 @@ RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total, RealTime n
     return now;
 }
 
-void end_stretch(Pcpu& self, RealTime now, const Vcpu* vcpu) {
-    const auto length = (now - self.stretch_start).count();
+void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
+    const auto length = (now - self.section_start).count();
     auto& longest = self.longest;
     if (length <= longest.ns) [[likely]]
         return;
     longest = {length,
-               self.stretch_kind,
-               self.stretch_number,
+               self.section_kind,
+               self.section_number,
                vcpu != nullptr ? vcpu->domain->id.value() : trace::no_domain,
                self.id.value(),
                0};
@@ -47,7 +47,7 @@ void end_stretch(Pcpu& self, RealTime now, const Vcpu* vcpu) {
 void start_ledger(RealTime now) {
     auto& self = pcpu();
     self.ledger = &landmark_page().pcpu_ledgers[self.id.value()];
-    self.posted = self.stretch_start = now;
+    self.posted = self.section_start = now;
     self.waited = Nanos{0};
     self.ledger->start = self.ledger->end = self.posted.since_start().count();
     self.account = &discard;
@@ -56,19 +56,19 @@ void start_ledger(RealTime now) {
 
 void enter_hypervisor(Vcpu& vcpu) {
     auto& self = pcpu();
-    self.stretch_start = post(self, &vcpu.domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    self.section_start = post(self, &vcpu.domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
     self.waited = Nanos{0};
 }
 
 void leave_for_guest(Vcpu& vcpu) {
     auto& self = pcpu();
-    end_stretch(self, post(self, &vcpu.domain->ledger->guest_ns, &self.ledger->guest_ns), &vcpu);
+    end_section(self, post(self, &vcpu.domain->ledger->guest_ns, &self.ledger->guest_ns), &vcpu);
 }
 
-void name_stretch(StretchKind kind, std::uint32_t number) {
+void name_section(landmark::SectionKind kind, std::uint32_t number) {
     auto& self = pcpu();
-    self.stretch_kind = static_cast<std::uint32_t>(kind);
-    self.stretch_number = number;
+    self.section_kind = static_cast<std::uint32_t>(kind);
+    self.section_number = number;
 }
 
 Nanos bill_to(Domain* domain) {
@@ -87,17 +87,17 @@ void bill_to(Domain* domain, RealTime now) {
 
 void begin_idle() {
     auto& self = pcpu();
-    end_stretch(self, post(self, &discard, &self.ledger->idle_ns), self.current);
+    end_section(self, post(self, &discard, &self.ledger->idle_ns), self.current);
 }
 
 void end_idle() {
     auto& self = pcpu();
-    self.stretch_start = post(self, &discard, &self.ledger->unbilled_ns);
+    self.section_start = post(self, &discard, &self.ledger->unbilled_ns);
     self.waited = Nanos{0};
-    name_stretch(StretchKind::interrupt, 0);
+    name_section(landmark::SectionKind::interrupt, 0);
 }
 
-Nanos stretch_length() { return machine::now() - pcpu().stretch_start; }
+Nanos section_length() { return machine::now() - pcpu().section_start; }
 
 void post_ledger() {
     auto& self = pcpu();

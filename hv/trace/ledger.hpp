@@ -3,6 +3,7 @@
 // outside.
 #pragma once
 
+#include "abi/landmark.hpp"
 #include "abi/types.hpp"
 
 #include <cstdint>
@@ -15,29 +16,27 @@ struct Vcpu;
 // One more in a domain's column; its vCPUs may be counted on several pCPUs at once.
 inline void count(std::uint64_t& column) { __atomic_fetch_add(&column, 1, __ATOMIC_RELAXED); }
 
-// What kind of stretch the hypervisor is in; see landmark::Stretch::kind.
-enum class StretchKind : std::uint32_t { hypercall = 0, trap = 1, interrupt = 2, dispatch = 3, hook = 4 };
-
 // Opens this pCPU's ledger as of `now`: time is unbilled until somebody is named.
 void start_ledger(RealTime now);
 
-// From the guest into the hypervisor: the guest's time ends, work on its behalf and a new stretch begin.
+// From the guest into the hypervisor: the guest's time ends, work on its behalf and a new
+// non-preemptible section begin.
 void enter_hypervisor(Vcpu& vcpu);
-// Back to the guest: the stretch ends.
+// Back to the guest: the section ends.
 void leave_for_guest(Vcpu& vcpu);
-// Names what the present stretch is doing, for R_max.
-void name_stretch(StretchKind kind, std::uint32_t number);
+// Names what the present section is doing, for R_max.
+void name_section(landmark::SectionKind kind, std::uint32_t number);
 
 // The hypervisor works for `domain` from now on; nullptr: for nobody. Returns the time posted to the previous
 // account.
 Nanos bill_to(Domain* domain);
 void bill_to(Domain* domain, RealTime now); // the same for an instant that was just read
-// Nothing to run: the stretch ends, idle time begins; and the way back.
+// Nothing to run: the section ends, idle time begins; and the way back.
 void begin_idle();
 void end_idle();
 
-// How long the present stretch has lasted.
-[[nodiscard]] Nanos stretch_length();
+// How long the present section has lasted.
+[[nodiscard]] Nanos section_length();
 
 // Brings this pCPU's columns up to the present, for a reader.
 void post_ledger();

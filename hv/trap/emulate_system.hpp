@@ -7,8 +7,8 @@
 
 namespace bulkhead::hv {
 
-// True if the mode the guest is in may use IN, OUT, CLI and STI: its level is at most Vcpu::iopl. The kernel
-// counts as level 1, or 0 once it asked for architectural IOPL; applications as level 3.
+// True if the mode the guest is in may use IN, OUT, CLI and STI: its level is at most ProcessorState::iopl.
+// The kernel counts as level 1, or 0 once it asked for architectural IOPL; applications as level 3.
 [[nodiscard]] bool io_permitted(const Vcpu& vcpu);
 
 [[nodiscard]] Emulation emulate_port(Vcpu& vcpu, const Code& code, const Instruction& instruction);

@@ -20,7 +20,7 @@ void save_selectors(Vcpu& vcpu);
 void load_debug_registers(const Vcpu& vcpu);
 // What DR6 holds, which is cleared by reading it here.
 [[nodiscard]] std::uint64_t take_debug_status();
-// Vcpu::task_switched changed: while it is set, the next use of the FPU must raise #NM.
+// ProcessorState::task_switched changed: while it is set, the next use of the FPU must raise #NM.
 void apply_task_switched(const Vcpu& vcpu);
 // #NM of a guest. False: the guest's own TS was set (and is clear now): deliver it. True: there was no reason
 // for it, and the instruction can be retried.

@@ -11,7 +11,15 @@ from collections import deque
 import numpy as np
 from bulkhead.machine import RunOptions
 from bulkhead.metrics import Window, received, run_intervals
-from bulkhead.run import DomainLedger, Landmark, PcpuLedger, PolicyReport, Run, Stretch, Versions
+from bulkhead.run import (
+    DomainLedger,
+    Landmark,
+    NonPreemptibleSection,
+    PcpuLedger,
+    PolicyReport,
+    Run,
+    Versions,
+)
 from bulkhead.spec import Machine
 from synthetic import RECORD, Script
 
@@ -110,7 +118,7 @@ def _landmark(machine: Machine, domains: dict[str, int], ran: dict[int, int], wh
         audit_failures=0,
         ledger={n: _account(n, d, ran[d]) for n, d in domains.items()},
         pcpus=(PcpuLedger(0, whole.end, used, 0, idle, 0),),
-        r_max=Stretch(12_345, "hypercall", 1, 1, 0),
+        r_max=NonPreemptibleSection(12_345, "hypercall", 1, 1, 0),
         policies=(PolicyReport("scheduler", name, {"slice": 5000}, None, 0, 0, 100, 1000, 50),),
         trace_written=(1,),
         trace_lost=(0,),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bulkhead import _core
-from bulkhead.run import DomainLedger, Landmark, PcpuLedger, PolicyReport, Stretch
+from bulkhead.run import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
 
 
 def covered(layout: np.dtype[Any]) -> int:
@@ -34,7 +34,7 @@ def names(kind: type) -> set[str]:
     ("kind", "field", "extra"),
     [
         (PcpuLedger, "pcpu_ledgers", set()),
-        (Stretch, "r_max", {"reserved"}),
+        (NonPreemptibleSection, "r_max", {"reserved"}),
         (PolicyReport, "policies", set()),
     ],
 )

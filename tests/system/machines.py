@@ -14,7 +14,7 @@ FAULTY = str(build_dir("release") / "faulty" / "misbehave.so")
 GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
 MILLISECOND = SECOND // 1000
 CRASHED = 3  # SHUTDOWN_crash
-SHORT = 80_000  # ns: a stretch of the hypervisor may be so long on this machine's clock
+SHORT = 80_000  # ns: a non-preemptible section may be so long on this machine's clock
 SETTLE = 50 * MILLISECOND  # start-up of the guests
 POWERED_OFF = 0  # SHUTDOWN_poweroff
 

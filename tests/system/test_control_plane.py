@@ -45,7 +45,7 @@ def test_the_timeline_is_played_in_order_and_on_time() -> None:
     assert int(gone["a"][0]) == PAGES, "every frame came back"
     assert "audit found" not in run.consoles["dom0"], said(run)
     assert run.landmark.audit_runs == 2 and run.landmark.audit_failures == 0, "the planned one, and the last"
-    assert run.landmark.r_max.ns < SHORT, "an audit is no long stretch"
+    assert run.landmark.r_max.ns < SHORT, "an audit is no long section"
     assert run.exit_status == 0, said(run)
 
 

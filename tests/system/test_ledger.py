@@ -33,7 +33,7 @@ def test_the_trace_tells_the_same_as_the_ledger(run: Run) -> None:
         assert len(run.select("run_in", name)) == entry.run_ins
 
 
-def test_the_longest_stretch_is_known(run: Run) -> None:
+def test_the_longest_section_is_known(run: Run) -> None:
     assert 0 < run.landmark.r_max.ns < 10_000_000
 
 

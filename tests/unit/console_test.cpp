@@ -291,7 +291,7 @@ TEST_F(ConsoleRing, SlowSerialLineMakesTheGuestWait) {
     for (; ring->out_cons != ring->out_prod && calls < 10'000; ++calls) {
         const auto sent = world.machine.console.size();
         ASSERT_TRUE(send_event(guest, *guest.vcpus[0], *port));
-        ASSERT_LE(world.machine.console.size() - sent, 32U); // no stretch sends more
+        ASSERT_LE(world.machine.console.size() - sent, 32U); // no section sends more
     }
     EXPECT_GT(calls, 500U);
     EXPECT_EQ(std::ranges::count(shown(), '\n'), 2048); // and nothing is lost

@@ -106,7 +106,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Rmax:
-    """The longest stretch that the hypervisor ran without a preemption point."""
+    """The longest non-preemptible section of the hypervisor."""
 
     ns: int
     kind: str
