@@ -12,8 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bootstrap.tools import explain
+
 ROOT = Path(__file__).resolve().parents[2]
-STATUS = re.compile(r"^\[(\d+)/(\d+)\] ")
+# Looking for new files is a step of every build, also of one that has nothing to do.
+STATUS = re.compile(r"^\[(\d+)/(\d+)\] (?!Re-checking globbed)")
 LONGEST_FAILURE = 60  # lines
 
 
@@ -104,6 +107,9 @@ def _ninja(preset: str, targets: list[str]) -> None:
 
 def build(preset: str = "release", targets: list[str] | None = None) -> None:
     """Bring a preset up to date. Raises BuildError with the error lines."""
-    with _lock(preset):
-        _configure(preset)
-        _ninja(preset, targets or [])
+    try:
+        with _lock(preset):
+            _configure(preset)
+            _ninja(preset, targets or [])
+    except FileNotFoundError as error:
+        raise BuildError(explain(error)) from None

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bootstrap import packages
+from bootstrap import packages, tools
 from bootstrap.build import ROOT, build_dir
 
 
@@ -42,6 +42,19 @@ def _shared_memory() -> str:
     return f"{space.f_bavail * space.f_frsize >> 20} MiB free in /dev/shm"
 
 
+def _packages() -> int:
+    """What each group lacks; the exit status."""
+    lacking = {group: [package.name for package in packages.missing({group})] for group in packages.GROUPS}
+    for group, what in packages.GROUPS.items():
+        programs = [] if lacking[group] else tools.lacking({group})
+        state = f"missing: {' '.join(lacking[group])}" if lacking[group] else "all installed"
+        print("\n".join([f"{what:16} {state}", *(f"{'':16} {line}" for line in programs)]))
+    names = list(dict.fromkeys(name for group in lacking.values() for name in group))
+    if names:
+        print(f"\nTo install what is missing: {packages.install_line(names)}")
+    return 2 if lacking[packages.BASE] or tools.lacking({packages.BASE}) else 0
+
+
 def doctor() -> int:
     """Print the report. 0 if everything needed to build and run is here, else 2."""
     rows = [
@@ -60,12 +73,5 @@ def doctor() -> int:
         ("checkout", str(ROOT)),
     ]
     for name, value in rows:
-        print(f"{name:14} {value}")
-    lacking = {group: packages.missing({group}) for group in ("base", "lint")}
-    for group, what in (("base", "packages"), ("lint", "lint packages")):
-        names = [package.name for package in lacking[group]]
-        print(f"{what:14} {'missing: ' + ' '.join(names) if names else 'all installed'}")
-    if any(lacking.values()):
-        names = [package.name for group in lacking.values() for package in group]
-        print(f"\nTo install what is missing: {packages.install_line(names)}")
-    return 2 if lacking["base"] else 0
+        print(f"{name:16} {value}")
+    return _packages()

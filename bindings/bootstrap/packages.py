@@ -14,12 +14,30 @@ LISTS = Path("/var/lib/apt/lists")
 LISTS_FRESH_SECONDS = 24 * 3600
 
 
+BASE = "base"  # what every command needs
+LAYERS = (
+    "unit",
+    "policy",
+    "sim",
+    "guest",
+    "system",
+    "fuzz",
+    "lint",
+)  # of `test` without a layer, in this order
+FRESH = "fresh"  # the layer that runs only when it is named
+LAYERS_OF_CLANG = ("fuzz", "lint")
+
+
 class Package(NamedTuple):
-    """A Debian package, why it is needed, and for what: "base" for everything, "lint" for the lint layer, "perf"."""
+    """A Debian package, why it is needed, for which groups, and which programs or Python modules are called by name.
+
+    A group is BASE, a test layer, or a command that needs more than the others (perf).
+    """
 
     name: str
     why: str
-    group: str = "base"
+    groups: tuple[str, ...] = (BASE,)
+    tools: tuple[str, ...] = ()
 
 
 class SetupError(Exception):
@@ -27,13 +45,13 @@ class SetupError(Exception):
 
 
 PACKAGES = (
-    Package("qemu-system-x86", "the machine that runs the hypervisor"),
+    Package("qemu-system-x86", "the machine that runs the hypervisor", tools=("qemu-system-x86_64",)),
     Package("libxen-dev", "the guest ABI's headers"),
     Package("grub-xen-host", "a PV kernel nobody here wrote, for the tests"),
-    Package("g++", "compiler"),
+    Package("g++", "compiler", tools=("g++",)),
     Package("binutils", "linker, objcopy"),
-    Package("cmake", "build"),
-    Package("ninja-build", "build"),
+    Package("cmake", "build", tools=("cmake", "ctest")),
+    Package("ninja-build", "build", tools=("ninja",)),
     Package("libboost-dev", "intrusive containers of the hypervisor"),
     Package("libgtest-dev", "host tests"),
     Package("libgmock-dev", "host tests"),
@@ -49,22 +67,46 @@ PACKAGES = (
     Package("python3-jinja2", "reports"),
     Package("python3-zstandard", "kernels that are packed with zstd"),
     Package("python3-lz4", "kernels that are packed with LZ4"),
-    Package("cpio", "reads the images of Linux guests, for the tests"),
     Package("python3-simpy3", "the simulator's speed is compared with it"),
-    Package("python3-pytest", "system tests"),
-    Package("python3-hypothesis", "system tests"),
-    Package("linux-perf", "samples for `bulkhead perf`", "perf"),
-    Package("clang-19", "second compiler, fuzzers", "lint"),
-    Package("clang-tidy-19", "checks of C++", "lint"),
-    Package("clang-format-19", "format of C++", "lint"),
-    Package("lld-19", "second linker", "lint"),
-    Package("libclang-rt-19-dev", "sanitizers and fuzzers of clang", "lint"),
-    Package("cppcheck", "checks of C++", "lint"),
-    Package("black", "format of Python", "lint"),
-    Package("flake8", "checks of Python", "lint"),
-    Package("mypy", "types of Python", "lint"),
-    Package("shellcheck", "checks of shell scripts", "lint"),
+    Package("python3-pytest", "Python's tests", ("unit", "system"), ("pytest",)),
+    Package("python3-hypothesis", "Python's tests", ("unit", "system"), ("hypothesis",)),
+    Package("cpio", "reads the images of Linux guests, for the tests", ("unit",), ("cpio",)),
+    Package("git", "a result's commit, the files to check", ("unit", "lint", FRESH), ("git",)),
+    Package("make", "compiles on the host what a Linux guest compiles", ("system",), ("make",)),
+    Package("procps", "finds processes that a test left behind", ("system",), ("pgrep",)),
+    Package("linux-perf", "samples for `bulkhead perf`", ("perf", "unit"), ("perf",)),
+    Package("clang-19", "second compiler, fuzzers", LAYERS_OF_CLANG, ("clang++-19",)),
+    Package("libclang-rt-19-dev", "sanitizers and fuzzers of clang", LAYERS_OF_CLANG),
+    Package("clang-tidy-19", "checks of C++", ("lint",), ("clang-tidy-19",)),
+    Package("clang-format-19", "format of C++", ("lint",), ("clang-format-19",)),
+    Package("cppcheck", "checks of C++", ("lint",), ("cppcheck",)),
+    Package("black", "format of Python", ("lint",), ("black",)),
+    Package("flake8", "checks of Python", ("lint",), ("flake8",)),
+    Package("mypy", "types of Python", ("lint",), ("mypy",)),
+    Package("shellcheck", "checks of shell scripts", ("lint",), ("shellcheck",)),
+    Package("debootstrap", "a minimal Debian to try the set-up in", (FRESH,), ("debootstrap",)),
 )
+
+
+# What each group is for, in the words of the doctor. Layers that need no more than BASE are not groups.
+GROUPS = {BASE: "packages", "perf": "for perf"} | {
+    layer: f"for test {layer}"
+    for layer in (*LAYERS, FRESH)
+    if any(layer in package.groups for package in PACKAGES)
+}
+
+
+def needed_groups(arguments: list[str]) -> set[str]:
+    """Package groups of a command line, which starts with the command.
+
+    `test` without a layer runs all of LAYERS. An unknown word is refused after set-up, so nothing is installed for it.
+    """
+    command, *words = arguments
+    if command == "perf":
+        return {BASE, "perf"}
+    if command != "test":
+        return {BASE}
+    return {BASE, *((set(words) & {*LAYERS, FRESH}) if words else LAYERS)}
 
 
 def installed(names: list[str]) -> set[str]:
@@ -79,7 +121,7 @@ def installed(names: list[str]) -> set[str]:
 
 def missing(groups: set[str]) -> list[Package]:
     """Packages of `groups` that are not installed, in the table's order."""
-    wanted = [package for package in PACKAGES if package.group in groups]
+    wanted = [package for package in PACKAGES if groups.intersection(package.groups)]
     have = installed([package.name for package in wanted])
     return [package for package in wanted if package.name not in have]
 

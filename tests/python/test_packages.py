@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import packages
+from bulkhead.testing import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,46 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_table_names_each_package_once() -> None:
     names = [package.name for package in packages.PACKAGES]
     assert len(names) == len(set(names))
-    assert all(package.why and package.group in ("base", "lint", "perf") for package in packages.PACKAGES)
+    assert all(package.why and package.groups for package in packages.PACKAGES)
+    groups = {group for package in packages.PACKAGES for group in package.groups}
+    assert groups <= {packages.BASE, "perf", *LAYERS}
+
+
+def test_each_tool_has_one_package() -> None:
+    tools = [tool for package in packages.PACKAGES for tool in package.tools]
+    assert len(tools) == len(set(tools))
+
+
+def test_the_layers_are_those_that_run() -> None:
+    assert set(LAYERS) == {*packages.LAYERS, packages.FRESH}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_needs_its_own_packages(layer: str) -> None:
+    assert packages.needed_groups(["test", layer]) == {"base", layer}
+
+
+@pytest.mark.parametrize(
+    ("words", "groups"),
+    (
+        ("test", {"base", *packages.LAYERS}),
+        ("test lint unit", {"base", "lint", "unit"}),
+        ("test --x", {"base"}),
+        ("test unti", {"base"}),
+        ("demo", {"base"}),
+        ("run lint", {"base"}),
+        ("perf sim lint", {"base", "perf"}),
+    ),
+)
+def test_groups_of_a_command_line(words: str, groups: set[str]) -> None:
+    assert packages.needed_groups(words.split()) == groups
+
+
+def test_the_second_command_of_the_readme_installs_the_checkers() -> None:
+    """`./bulkhead test` once took its own name for a layer, and ended in the lint layer for want of clang-tidy."""
+    groups = packages.needed_groups(["test"])
+    wanted = {package.name for package in packages.PACKAGES if groups.intersection(package.groups)}
+    assert {"clang-tidy-19", "libclang-rt-19-dev", "mypy", "make", "procps"} <= wanted
 
 
 def test_missing_packages(fresh: Path) -> None:

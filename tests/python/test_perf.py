@@ -54,8 +54,8 @@ def test_the_picture_is_one_svg_that_needs_nothing_else() -> None:
 
 
 def test_a_machine_without_perf_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "PERF", "no-such-perf")
-    with pytest.raises(BulkheadError, match="perf is not installed; run: sudo apt-get install -y linux-perf"):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BulkheadError, match="perf is missing: ./bulkhead perf installs its package linux-perf"):
         recorder.record(["true"], {}, 99)
 
 

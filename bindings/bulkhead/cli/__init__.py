@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 import typer
 
+from bootstrap import tools
 from bulkhead.backend.qemu import process
 from bulkhead.base.errors import BulkheadError
 from bulkhead.cli import bench, boot, calibrate, image, listing, new, perf, replay, run, tests
@@ -56,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BulkheadError as error:
         print(f"bulkhead: {error}", file=sys.stderr)
         return error.exit_status
+    except FileNotFoundError as error:
+        print(f"bulkhead: {tools.explain(error)}", file=sys.stderr)
+        return BulkheadError.exit_status
     except click.ClickException as error:
         print(f"bulkhead: {error.format_message()}", file=sys.stderr)
         return BulkheadError.exit_status

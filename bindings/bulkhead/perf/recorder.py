@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from bootstrap.tools import lack
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.perf.stacks import Stacks, read_stacks
@@ -39,8 +40,8 @@ class Recording:
 
 def require_perf() -> None:
     """BulkheadError with the line to run if perf is not here, or may not be used."""
-    if shutil.which(PERF) is None:
-        raise BulkheadError("perf is not installed; run: sudo apt-get install -y linux-perf")
+    if lacking := lack(PERF):
+        raise BulkheadError(lacking)
     result = subprocess.run([PERF, "stat", "-e", CLOCK, "--", "true"], capture_output=True, text=True)
     if result.returncode != 0:
         level = PARANOIA.read_text(encoding="ascii").strip() if PARANOIA.is_file() else "unknown"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from bootstrap import tools
 from bootstrap.build import BuildError
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, Layer
+from bulkhead.testing.fresh import fresh
 from bulkhead.testing.fuzz import fuzz
 from bulkhead.testing.guest import guest
 from bulkhead.testing.host import policy, sim, unit
@@ -23,6 +25,7 @@ LAYERS: dict[str, Layer] = {
     "system": system,
     "fuzz": fuzz,
     "lint": lint,
+    "fresh": fresh,
 }
 
 
@@ -31,6 +34,8 @@ def _run(layer: str) -> list[Case]:
         return LAYERS[layer]()
     except (BuildError, BulkheadError) as error:
         return [Case(f"{layer} cannot start", FAILED, str(error))]
+    except FileNotFoundError as error:
+        return [Case(f"{layer} cannot go on", FAILED, tools.explain(error))]
 
 
 def _counts(cases: list[Case]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootstrap.tools import explain
+
 from bulkhead.base.paths import ROOT
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -42,8 +44,8 @@ def command_case(name: str, command: Sequence[str], cwd: Path = ROOT) -> Case:
             stderr=subprocess.STDOUT,
             text=True,
         )
-    except OSError as error:
-        return Case(name, FAILED, str(error))
+    except FileNotFoundError as error:
+        return Case(name, FAILED, explain(error))
     return Case(name, PASSED) if result.returncode == 0 else Case(name, FAILED, shorten(result.stdout))
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bootstrap.build import build_dir
+from bootstrap.tools import lack
 
 from bulkhead.base.paths import ROOT
 from bulkhead.testing.case import FAILED, PASSED, Case, shorten
@@ -39,6 +40,10 @@ def _check(folder: Path, names: Sequence[str]) -> str:
 
 def tidy(files: Sequence[str]) -> Case:
     """The configured preset must exist. One case for all files."""
+    if lacking := lack("clang-tidy-19"):
+        return Case("clang-tidy", FAILED, lacking)
+    if not (build_dir(PRESET) / "compile_commands.json").is_file():
+        return Case("clang-tidy", FAILED, f"the {PRESET} build is not configured")
     folder, names = _database(files)
     if not names:
         return Case("clang-tidy", FAILED, "no file is in the compilation database")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import atexit
 import functools
-import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
+
+from bootstrap.tools import lack
 
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.base.errors import BulkheadError
@@ -26,8 +27,8 @@ PATIENCE_SECONDS = 2.0
 @functools.cache
 def version() -> str:
     """QEMU's version, e.g. "7.2.22". BulkheadError if QEMU is not installed."""
-    if shutil.which(QEMU) is None:
-        raise BulkheadError(f"{QEMU} is not installed; run ./bulkhead doctor")
+    if lacking := lack(QEMU):
+        raise BulkheadError(lacking)
     words = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout.split()
     return words[3]
 
@@ -104,6 +105,8 @@ class Process:
     """A running QEMU. A context manager that ends it; the kernel ends it too should this process die."""
 
     def __init__(self, words: list[str], files: tuple[int, ...], log: Path) -> None:
+        if lacking := lack(QEMU):
+            raise BulkheadError(lacking)
         guarded = ["setpriv", "--pdeathsig", "KILL", "--", *words]
         with open(log, "wb") as errors:
             self._process = subprocess.Popen(
