@@ -3,9 +3,10 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/mm/tlb.hpp"
 
@@ -236,7 +237,7 @@ void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint3
     }
     if (stale) // the vCPU may have run elsewhere, or will
         flush_hypervisor_elsewhere();
-    if (const Vcpu* running = pcpu().loaded; running != nullptr && running->slot == slot) {
+    if (const Vcpu* running = pcpu().loaded; running != nullptr && running->sched.slot == slot) {
         if (ldt)
             load_ldt_of(*running);
         else

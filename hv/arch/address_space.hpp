@@ -2,7 +2,7 @@
 #pragma once
 
 #include "abi/types.hpp"
-#include "hv/core/error.hpp"
+#include "hv/base/error.hpp"
 
 #include <cstddef>
 #include <span>

@@ -3,8 +3,8 @@
 #include "hv/arch/clock.hpp"
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/base/machine.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #include "hv/arch/clock.hpp"
 
 #include "hv/arch/cpu.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 namespace bulkhead::hv {
 

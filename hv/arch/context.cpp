@@ -4,12 +4,12 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/features.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/dispatch.hpp"
-#include "hv/core/guest_time.hpp"
-#include "hv/core/traps_seams.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/guest_time.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/trap/seams.hpp"
 
 #include <bit>
 
@@ -27,26 +27,27 @@ namespace {
 // Of the mask's upper half, edx, nothing is enabled: it may hold anything.
 void save_fpu(const Vcpu& vcpu) {
     if (features().xsave)
-        asm volatile("xsave64 (%0)" ::"r"(vcpu.fpu_state), "a"(vector_states) : "memory");
+        asm volatile("xsave64 (%0)" ::"r"(vcpu.processor.fpu_state), "a"(vector_states) : "memory");
     else
-        asm volatile("fxsave64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
+        asm volatile("fxsave64 (%0)" ::"r"(vcpu.processor.fpu_state) : "memory");
 }
 
 void restore_fpu(const Vcpu& vcpu) {
     if (features().xsave)
-        asm volatile("xrstor64 (%0)" ::"r"(vcpu.fpu_state), "a"(vector_states) : "memory");
+        asm volatile("xrstor64 (%0)" ::"r"(vcpu.processor.fpu_state), "a"(vector_states) : "memory");
     else
-        asm volatile("fxrstor64 (%0)" ::"r"(vcpu.fpu_state) : "memory");
+        asm volatile("fxrstor64 (%0)" ::"r"(vcpu.processor.fpu_state) : "memory");
 }
 
 void set_task_switched() { cpu::write_cr0(cpu::read_cr0() | cpu::cr0::ts); }
 
-bool has_breakpoints(const Vcpu& vcpu) { return (vcpu.debug[7] & 0xff) != 0; }
+bool has_breakpoints(const Vcpu& vcpu) { return (vcpu.processor.debug[7] & 0xff) != 0; }
 void disable_breakpoints() { asm volatile("mov %0, %%dr7" ::"r"(0x400UL)); }
 
 // What few guests ask for, looked for at once because it is part of every switch.
 bool is_unusual(const Vcpu& vcpu) {
-    return (static_cast<std::uint8_t>(vcpu.debug[7]) | static_cast<std::uint8_t>(vcpu.task_switched)) != 0;
+    return (static_cast<std::uint8_t>(vcpu.processor.debug[7]) |
+            static_cast<std::uint8_t>(vcpu.processor.task_switched)) != 0;
 }
 
 [[gnu::noinline]] void leave_unusual(const Vcpu& vcpu) {
@@ -58,7 +59,7 @@ bool is_unusual(const Vcpu& vcpu) {
 [[gnu::noinline]] void enter_unusual(const Vcpu& vcpu) {
     if (has_breakpoints(vcpu))
         load_debug_registers(vcpu);
-    if (vcpu.task_switched)
+    if (vcpu.processor.task_switched)
         set_task_switched();
 }
 
@@ -81,23 +82,25 @@ void load_selectors(const Pcpu& self, const Selectors& to) {
 } // namespace
 
 void save_segment_bases(Vcpu& vcpu) {
-    vcpu.fs_base = cpu::read_fs_base();
-    (vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user) = cpu::read_gs_base();
+    vcpu.processor.fs_base = cpu::read_fs_base();
+    (vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user) =
+        cpu::read_gs_base();
 }
 
 void load_segment_bases(const Vcpu& vcpu) {
-    cpu::wrmsr(cpu::msr::fs_base, vcpu.fs_base);
-    cpu::wrmsr(cpu::msr::gs_base, vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user);
+    cpu::wrmsr(cpu::msr::fs_base, vcpu.processor.fs_base);
+    cpu::wrmsr(cpu::msr::gs_base,
+               vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user);
 }
 
 void save_selectors(Vcpu& vcpu) {
-    auto& into = vcpu.selectors;
+    auto& into = vcpu.processor.selectors;
     cpu::read_selectors(into.ds, into.es, into.fs, into.gs);
 }
 
 void save_context(Vcpu& vcpu) {
     save_selectors(vcpu);
-    pcpu().left_selectors = vcpu.selectors;
+    pcpu().left_selectors = vcpu.processor.selectors;
     save_segment_bases(vcpu);
     if (is_unusual(vcpu)) [[unlikely]]
         leave_unusual(vcpu);
@@ -109,12 +112,13 @@ void load_context(Vcpu& vcpu) {
     vcpu.hypervisor_stack = stack_top();
     self.space.store(vcpu.domain->id.value(),
                      std::memory_order_seq_cst); // before any of its translations exist
-    const auto root = (vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root).value() << page_shift;
+    const auto root = (vcpu.processor.in_kernel ? vcpu.tables.kernel_root : vcpu.tables.user_root).value()
+                      << page_shift;
     if (self.root != root)
         machine::load_root(Mfn{root >> page_shift});
     load_gdt_of(vcpu);
     load_ldt_of(vcpu);
-    load_selectors(self, vcpu.selectors);
+    load_selectors(self, vcpu.processor.selectors);
     load_segment_bases(vcpu);
     restore_fpu(vcpu);
     if (is_unusual(vcpu)) [[unlikely]]
@@ -132,13 +136,13 @@ void load_idle_root() {
 // The registers are the vCPU's own while it runs, so it can only be the guest's TS.
 bool handle_device_not_available(Vcpu& vcpu) {
     cpu::clts(); // the ABI clears TS before it delivers #NM
-    const bool asked_for = vcpu.task_switched;
-    vcpu.task_switched = false;
+    const bool asked_for = vcpu.processor.task_switched;
+    vcpu.processor.task_switched = false;
     return !asked_for;
 }
 
 void apply_task_switched(const Vcpu& vcpu) {
-    if (vcpu.task_switched)
+    if (vcpu.processor.task_switched)
         set_task_switched();
     else
         cpu::clts();
@@ -147,15 +151,16 @@ void apply_task_switched(const Vcpu& vcpu) {
 bool load_user_gs(Vcpu& vcpu, std::uint16_t selector) {
     const auto kernel_base = cpu::read_gs_base();
     const bool loaded = load_selector_gs(selector);
-    vcpu.gs_base_user = loaded && selector > 3 ? cpu::read_gs_base() : 0;
+    vcpu.processor.gs_base_user = loaded && selector > 3 ? cpu::read_gs_base() : 0;
     cpu::wrmsr(cpu::msr::gs_base, kernel_base);
     return loaded;
 }
 
 void load_debug_registers(const Vcpu& vcpu) {
-    asm volatile(
-        "mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(vcpu.debug[0]),
-        "r"(vcpu.debug[1]), "r"(vcpu.debug[2]), "r"(vcpu.debug[3]), "r"(vcpu.debug[7]));
+    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(
+                     vcpu.processor.debug[0]),
+                 "r"(vcpu.processor.debug[1]), "r"(vcpu.processor.debug[2]), "r"(vcpu.processor.debug[3]),
+                 "r"(vcpu.processor.debug[7]));
 }
 
 std::uint64_t take_debug_status() {
@@ -171,11 +176,13 @@ std::uint64_t guest_tsc(const Vcpu&) {
 std::uint64_t host_page_attributes() { return cpu::rdmsr(cpu::msr::page_attributes); }
 
 void toggle_guest_mode(Vcpu& vcpu) {
-    (vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user) = cpu::read_gs_base();
-    vcpu.in_kernel = !vcpu.in_kernel;
-    cpu::wrmsr(cpu::msr::gs_base, vcpu.in_kernel ? vcpu.gs_base_kernel : vcpu.gs_base_user);
-    machine::load_root(vcpu.in_kernel ? vcpu.kernel_root : vcpu.user_root);
-    if (vcpu.in_kernel)
+    (vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user) =
+        cpu::read_gs_base();
+    vcpu.processor.in_kernel = !vcpu.processor.in_kernel;
+    cpu::wrmsr(cpu::msr::gs_base,
+               vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user);
+    machine::load_root(vcpu.processor.in_kernel ? vcpu.tables.kernel_root : vcpu.tables.user_root);
+    if (vcpu.processor.in_kernel)
         publish_late(vcpu);
 }
 

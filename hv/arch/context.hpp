@@ -2,9 +2,9 @@
 // descriptor tables, address space, floating point.
 #pragma once
 
-#include "hv/core/vcpu.hpp"
-
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 // Saves what the guest may have changed; the address space stays loaded.
 void save_context(Vcpu& vcpu);

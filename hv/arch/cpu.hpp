@@ -1,4 +1,4 @@
-// Single instructions of the processor, one function each. Only hv/arch includes this.
+// Single instructions of the processor, one function each. Only hv/arch and hv/entry include this.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,9 @@
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <array>
@@ -140,7 +141,7 @@ extern "C" Registers* move_to_vcpu(const Registers* on_ist) {
 }
 
 void load_gdt_of(const Vcpu& vcpu) {
-    const auto slot = vcpu.gdt_entries == 0 ? 0 : vcpu.slot;
+    const auto slot = vcpu.tables.gdt_entries == 0 ? 0 : vcpu.sched.slot;
     const auto base = layout::descriptors + slot * layout::descriptor_area_bytes;
     auto& self = pcpu();
     if (self.loaded_gdt == base)
@@ -150,13 +151,14 @@ void load_gdt_of(const Vcpu& vcpu) {
 }
 
 void load_ldt_of(const Vcpu& vcpu) {
-    if (vcpu.ldt_entries == 0) {
+    if (vcpu.tables.ldt_entries == 0) {
         cpu::lldt(0);
         return;
     }
     const auto selector = per_pcpu(layout::ldt_selector, pcpu().id);
-    set_system(selector, layout::descriptors + vcpu.slot * layout::descriptor_area_bytes + 16 * page_bytes,
-               vcpu.ldt_entries * 8 - 1, 2);
+    set_system(selector,
+               layout::descriptors + vcpu.sched.slot * layout::descriptor_area_bytes + 16 * page_bytes,
+               vcpu.tables.ldt_entries * 8 - 1, 2);
     cpu::lldt(selector);
 }
 

@@ -3,10 +3,11 @@
 #pragma once
 
 #include "abi/types.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/vcpu.hpp"
+#include "hv/base/error.hpp"
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 void start_descriptors(); // once, on the first pCPU: builds the shared page and the interrupt table
 void load_descriptors();  // on each pCPU: GDT, IDT, TSS, SYSCALL stubs

@@ -6,7 +6,7 @@
 #include "hv/arch/halt.hpp"
 
 #include "hv/arch/cpu.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 #include <bit>
 

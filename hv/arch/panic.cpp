@@ -1,9 +1,10 @@
 #include "hv/arch/panic.hpp"
 
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/power.hpp"
-#include "hv/core/dump.hpp"
+#include "hv/base/log.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/dump.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/trace/landmark.hpp"

@@ -1,7 +1,7 @@
 // When the hypervisor itself cannot go on.
 #pragma once
 
-#include "hv/core/registers.hpp"
+#include "hv/arch/registers.hpp"
 
 namespace bulkhead::hv {
 

@@ -5,12 +5,15 @@
 #include "abi/landmark.hpp"
 #include "abi/plugin.hpp"
 #include "abi/trace.hpp"
-#include "hv/core/timer.hpp"
-#include "hv/core/vcpu.hpp"
+#include "hv/arch/processor_state.hpp"
+#include "hv/base/contract_types.hpp"
+#include "hv/base/timer.hpp"
 
 #include <atomic>
 
 namespace bulkhead::hv {
+
+struct Vcpu;
 
 inline constexpr std::size_t stack_area_bytes =
     32768; // aligned to its size; the last 64 bytes hold the Pcpu pointer
@@ -46,7 +49,7 @@ struct alignas(64) Pcpu {
     Vcpu* current = nullptr;                 // who holds the pCPU; null while it is idle or being decided
     Vcpu* loaded =
         nullptr; // whose context the processor holds: current, or the last one until another is loaded
-    sched::Stop stop_reason = sched::Stop::preempted;
+    sched::Stop stop_reason{};
     sched::Pcpu* policy = nullptr;
 
     TimerQueue timers;

@@ -2,9 +2,9 @@
 
 #include "hv/arch/apic.hpp"
 #include "hv/arch/cpu.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/locks.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
 
 #include <atomic>
 

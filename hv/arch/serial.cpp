@@ -1,6 +1,6 @@
 // The machine's console: the first serial port (16550), polled.
 #include "hv/arch/cpu.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 namespace bulkhead::hv::machine {
 

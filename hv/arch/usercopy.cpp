@@ -2,7 +2,7 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/features.hpp"
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 extern "C" {
 bool user_copy(void* to, const void* from, std::size_t bytes);

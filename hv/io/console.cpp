@@ -3,9 +3,9 @@
 
 #include "hv/io/console.hpp"
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/io/format.hpp"
+#include "hv/base/format.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/io/output.hpp"
 
 #include <algorithm>
@@ -52,7 +52,7 @@ void refill(ConsoleBudget& budget, RealTime now) {
 }
 
 void tell_dropped(Domain& domain) {
-    ConsoleBudget& budget = domain.console.budget;
+    ConsoleBudget& budget = domain.console->budget;
     if (budget.dropped == 0)
         return;
     char text[80];
@@ -64,7 +64,7 @@ void tell_dropped(Domain& domain) {
 }
 
 void end_line(Domain& domain) {
-    Console& console = domain.console;
+    Console& console = *domain.console;
     std::int64_t cost = static_cast<std::int64_t>(console.used) + 3; // separator and line end
     for (const char* name = domain.name; *name != 0; ++name)
         ++cost;
@@ -79,7 +79,7 @@ void end_line(Domain& domain) {
 }
 
 void show(Domain& domain, char byte) {
-    Console& console = domain.console;
+    Console& console = *domain.console;
     const TextFilter::Step step = console.filter.feed(byte);
     if (step.restart)
         console.used = 0;
@@ -120,7 +120,7 @@ static_assert(3 * console_piece <= Console::line_bytes);
 
 void show_escaped(Domain& domain, const char* bytes, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
-        append_escaped(domain.console, bytes[i]);
+        append_escaped(*domain.console, bytes[i]);
     if (count > 0)
         end_line(domain);
 }
@@ -132,7 +132,7 @@ void console_set_rate(std::uint32_t bytes_per_second) {
 }
 
 void console_write(Domain& domain, const char* bytes, std::size_t count) {
-    Console& console = domain.console;
+    Console& console = *domain.console;
     const LockGuard guard{console.lock};
     const RealTime now = machine::now();
     refill(console.budget, now);
@@ -145,7 +145,7 @@ void console_write(Domain& domain, const char* bytes, std::size_t count) {
 }
 
 bool console_flush(Domain& domain, bool all) {
-    Console& console = domain.console;
+    Console& console = *domain.console;
     const LockGuard guard{console.lock};
     const RealTime now = machine::now();
     refill(console.budget, now);

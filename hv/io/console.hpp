@@ -3,11 +3,10 @@
 #pragma once
 
 #include "abi/types.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/lock.hpp"
+#include "hv/base/error.hpp"
+#include "hv/base/lock.hpp"
 #include "hv/io/console_filter.hpp"
 
-#include <cstdarg>
 #include <string_view>
 
 extern "C" {
@@ -76,10 +75,6 @@ void console_set_rate(std::uint32_t bytes_per_second);
 void console_set_terminal(std::string_view name);
 [[nodiscard]] bool console_is_terminal(const Domain& domain);
 
-// The hypervisor's own line: "(bulkhead) ..." with the printf of hv/io/format.hpp. Any context. It is queued
-// like a guest's; who won't come back calls flush_output (hv/io/output.hpp).
-[[gnu::format(printf, 1, 2)]] void log(const char* format, ...);
-[[gnu::format(printf, 1, 0)]] void log_arguments(const char* format, std::va_list arguments);
 // Whether console_drain and console_flush have something to do for this guest, soon or later.
 [[nodiscard]] bool console_waits(const Domain& domain);
 

@@ -1,8 +1,9 @@
 // The back end of the console ring (<xen/io/console.h>): the guest's page is read byte by byte, each byte
 // once, and no index found in it is trusted.
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/domain/holders.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"
@@ -54,7 +55,7 @@ void drop_ring(Console& console) {
     while (budget > 0) {
         if (!pump_output() && !output_has_room())
             return false;
-        const std::uint32_t count = take(domain.console, bytes);
+        const std::uint32_t count = take(*domain.console, bytes);
         if (count == 0)
             break;
         console_write(domain, bytes, count);
@@ -68,7 +69,7 @@ void drop_ring(Console& console) {
 } // namespace
 
 bool console_waits(const Domain& domain) {
-    const Console& console = domain.console;
+    const Console& console = *domain.console;
     if (console.used > 0 || console.budget.dropped > 0)
         return true;
     if (console.ring == nullptr)
@@ -81,9 +82,9 @@ void console_drain(Domain& domain) {
     std::uint32_t budget = ring_bytes;
     if (show_ring(domain, budget))
         pump_output();
-    const bool typed = domain.console.terminal && console_type(domain.console);
+    const bool typed = domain.console->terminal && console_type(*domain.console);
     if (budget < ring_bytes || typed)
-        raise_hypervisor_port(domain, domain.console.port,
+        raise_hypervisor_port(domain, domain.console->port,
                               on_ring_event); // there is room, or something to read
 }
 
@@ -94,8 +95,8 @@ Result<Port> console_connect(Domain& domain, Mfn ring) {
         put_data(ring, true);
         return fail(port.error());
     }
-    drop_ring(domain.console);
-    Console& console = domain.console;
+    drop_ring(*domain.console);
+    Console& console = *domain.console;
     {
         const LockGuard guard{console.lock};
         console.ring = machine::frame_as<xencons_interface>(ring);
@@ -109,11 +110,13 @@ Result<Port> console_connect(Domain& domain, Mfn ring) {
     return port;
 }
 
+Mfn console_ring_frame(const Domain& domain) { return domain.console->ring_frame; }
+
 // Others may write to the ring while it goes, so that it need never be empty: one ring full, and it is over.
 Result<> console_disconnect(Domain& domain) {
-    if (!show_ring(domain, domain.console.last_words) && domain.console.last_words > 0)
+    if (!show_ring(domain, domain.console->last_words) && domain.console->last_words > 0)
         return fail(Error::restart);
-    drop_ring(domain.console);
+    drop_ring(*domain.console);
     return {};
 }
 

@@ -1,8 +1,8 @@
 // The one console that somebody sits at: whose it is, and the ways of what is typed to the guest.
 // Never waits for a guest that does not read.
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 

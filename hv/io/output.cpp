@@ -3,9 +3,10 @@
 #include "hv/io/output.hpp"
 
 #include "abi/manifest.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/format.hpp"
+#include "hv/base/log.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/io/console.hpp"
-#include "hv/io/format.hpp"
 
 #include <atomic>
 

@@ -19,9 +19,10 @@
 //     and no other, at most as many as it may have. Pages lent by the hypervisor are in no list and never
 //     tables.
 //  6. Free frames are in the free list, all of them, without owner, reference or type.
+#include "hv/domain/holders.hpp"
 #include "hv/mm/audit_checks.hpp"
-#include "hv/mm/holders.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
 
 namespace bulkhead::hv {
 
@@ -60,7 +61,7 @@ void check_counts(Violations& violations) {
 }
 
 // Walks a list; returns how many frames it really has.
-std::uint64_t check_list(Violations& violations, const FrameList& list, std::uint16_t owner) {
+std::uint64_t check_list(Violations& violations, const FrameList& list, Owner owner) {
     std::uint64_t length = 0;
     std::uint32_t previous = 0;
     for (auto i = list.first; i != 0 && length <= frame_table().size(); ++length) {
@@ -81,15 +82,14 @@ std::uint64_t check_list(Violations& violations, const FrameList& list, std::uin
 void check_lists(Violations& violations) {
     std::uint64_t listed = 0;
     for_each_domain([&](const Domain& domain) {
-        listed += check_list(violations, domain.frames, domain.id.value());
-        violations.expect(domain.frames.count <= domain.max_frames || is_ending(domain),
-                          Mfn{domain.frames.first}, "a domain beyond its quota");
+        listed += check_list(violations, domain.memory.frames, Owner{domain.id});
+        violations.expect(domain.memory.frames.count <= domain.memory.max_frames || is_ending(domain.memory),
+                          Mfn{domain.memory.frames.first}, "a domain beyond its quota");
     });
-    const auto free = check_list(violations, frame_table().free_list(), nobody);
-    each_frame(
-        [&](const Frame& frame, Mfn) { listed -= frame.owner < hypervisor_owner && !frame.shared ? 1 : 0; });
+    const auto free = check_list(violations, frame_table().free_list(), Owner::nobody());
+    each_frame([&](const Frame& frame, Mfn) { listed -= frame.owner.is_domain() && !frame.shared ? 1 : 0; });
     std::uint64_t unowned = 0;
-    each_frame([&](const Frame& frame, Mfn) { unowned += frame.owner == nobody ? 1 : 0; });
+    each_frame([&](const Frame& frame, Mfn) { unowned += frame.owner.is_nobody() ? 1 : 0; });
     violations.expect(listed == 0, Mfn{}, "owned frames and the lists of domains differ");
     violations.expect(unowned == free, Mfn{}, "frames without an owner and the free list differ");
 }
@@ -101,7 +101,7 @@ std::uint64_t audit() {
     check_counts(violations);
     each_frame([&](const Frame& frame, Mfn mfn) {
         check_frame(violations, frame, mfn);
-        if (frame.owner != nobody)
+        if (!frame.owner.is_nobody())
             check_entries(violations, frame, mfn, 0, held_entries(frame));
     });
     check_lists(violations);

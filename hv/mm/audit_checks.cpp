@@ -1,5 +1,7 @@
 #include "hv/mm/audit_checks.hpp"
 
+#include "hv/base/log.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/holders.hpp"
 
@@ -53,13 +55,13 @@ void Violations::add(Mfn frame, const char* what) {
 
 Frame* find_owned(Mfn mfn) {
     auto* frame = frame_table().find(mfn);
-    return frame != nullptr && frame->owner != nobody ? frame : nullptr;
+    return frame != nullptr && !frame->owner.is_nobody() ? frame : nullptr;
 }
 
 void check_frame(Violations& violations, const Frame& frame, Mfn mfn) {
-    if (frame.owner == nobody)
+    if (frame.owner.is_nobody())
         return check_free(violations, frame, mfn);
-    violations.expect(frame.owner == hypervisor_owner || find_domain(DomainId{frame.owner}) != nullptr, mfn,
+    violations.expect(frame.owner.is_hypervisor() || find_domain(frame.owner.domain()) != nullptr, mfn,
                       "its owner does not exist");
     check_state(violations, frame, mfn);
     check_hypervisor_slots(violations, frame, mfn);
@@ -74,7 +76,7 @@ void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned
         violations.expect(entry::sanitised(frame.type, e) == e && entry::is_allowed(frame.type, e), mfn,
                           "an entry that the hypervisor would not write");
         const auto* target = find_owned(entry::frame(e));
-        violations.expect(target != nullptr && target->owner != hypervisor_owner, mfn,
+        violations.expect(target != nullptr && !target->owner.is_hypervisor(), mfn,
                           "an entry names no guest's RAM");
         violations.expect(frame.type == FrameType::l1 || target == nullptr || target->owner == frame.owner,
                           mfn, "a table names another domain's table");

@@ -3,9 +3,10 @@
 // count adds its multiple of the same weight to another, and the sums are equal if all counts are right, and
 // only once in 2^64 if one is wrong. Whether something is wrong, this finds; what, audit() then says. Guests
 // must stand still meanwhile: if one does not, the sums differ, and audit() has the last word.
+#include "hv/domain/holders.hpp"
 #include "hv/mm/audit_checks.hpp"
-#include "hv/mm/holders.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
 
 #include <algorithm>
 
@@ -58,9 +59,9 @@ void look_at(const Frame& frame, Mfn mfn) {
     check_frame(progress.violations, frame, mfn);
     progress.counted.references += weight(mfn) * frame.references;
     progress.counted.types += weight(mfn) * frame.type_references;
-    progress.free += frame.owner == nobody ? 1 : 0;
-    progress.owned += frame.owner < hypervisor_owner && !frame.shared ? 1 : 0;
-    if (frame.owner != nobody)
+    progress.free += frame.owner.is_nobody() ? 1 : 0;
+    progress.owned += frame.owner.is_domain() && !frame.shared ? 1 : 0;
+    if (!frame.owner.is_nobody())
         visit_own_references(frame, hold);
 }
 
@@ -72,7 +73,7 @@ bool step_frames() {
     const auto* frame = frame_table().find(mfn);
     if (frame != nullptr && progress.entry == 0)
         look_at(*frame, mfn);
-    const auto entries = frame == nullptr || frame->owner == nobody ? 0 : held_entries(*frame);
+    const auto entries = frame == nullptr || frame->owner.is_nobody() ? 0 : held_entries(*frame);
     const auto last = progress.entry + items_of_a_step;
     if (progress.entry < entries) {
         check_entries(progress.violations, *frame, mfn, progress.entry, std::min(last, entries));
@@ -92,7 +93,7 @@ bool step_holders() {
 }
 
 // Follows some links of a list. False at its end.
-bool follow(const FrameList& list, std::uint16_t owner) {
+bool follow(const FrameList& list, Owner owner) {
     for (unsigned i = 0; i < items_of_a_step && progress.link != 0; ++i) {
         const auto* frame = frame_table().find(Mfn{progress.link});
         const bool good = frame != nullptr && frame->owner == owner && !frame->shared &&
@@ -118,12 +119,13 @@ bool step_lists() {
     const auto* domain =
         is_free_list ? nullptr : find_domain(DomainId{static_cast<std::uint16_t>(progress.domain)});
     if (domain != nullptr || is_free_list) {
-        const auto& list = is_free_list ? frame_table().free_list() : domain->frames;
+        const auto& list = is_free_list ? frame_table().free_list() : domain->memory.frames;
         if (progress.length == 0)
             progress.link = list.first;
-        if (follow(list, is_free_list ? nobody : domain->id.value()))
+        if (follow(list, is_free_list ? Owner::nobody() : Owner{domain->id}))
             return true;
-        const bool fits = is_free_list || domain->frames.count <= domain->max_frames || is_ending(*domain);
+        const bool fits = is_free_list || domain->memory.frames.count <= domain->memory.max_frames ||
+                          is_ending(domain->memory);
         progress.violations.expect(fits, Mfn{list.first}, "a domain beyond its quota");
         progress.listed += progress.length;
     }

@@ -1,7 +1,7 @@
 // Segment descriptors of guests: what may stand in a GDT or LDT that the processor will use.
 #pragma once
 
-#include "hv/core/error.hpp"
+#include "hv/base/error.hpp"
 
 #include <cstdint>
 

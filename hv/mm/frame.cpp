@@ -1,6 +1,6 @@
 #include "hv/mm/frame.hpp"
 
-#include "hv/core/domain.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/tlb.hpp"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ void FrameTable::start(Frame* storage, std::uint64_t count) {
     free_ = {};
     run_cursor_ = 0;
     for (std::uint64_t i = 0; i < count_; ++i)
-        frames_[i].owner = nobody;
+        frames_[i].owner = Owner::nobody();
 }
 
 void FrameTable::add_free(Mfn first, std::uint64_t count) {
@@ -73,24 +73,24 @@ void FrameTable::take_from_free(Frame& frame) {
 
 void FrameTable::give_to(Frame& frame, Domain& owner) {
     take_from_free(frame);
-    frame.owner = owner.id.value();
-    append(owner.frames, frame);
+    frame.owner = Owner{owner.id};
+    append(owner.memory.frames, frame);
     machine::set_m2p(number(frame), machine::m2p_invalid);
 }
 
 Result<Mfn> FrameTable::allocate(Domain& owner) {
     const LockGuard guard{free_lock_};
-    if (owner.frames.count >= owner.max_frames || free_.first == 0)
+    if (owner.memory.frames.count >= owner.memory.max_frames || free_.first == 0)
         return fail(Error::no_memory);
     auto& frame = frames_[free_.first];
     give_to(frame, owner);
-    owner.frames_peak = std::max(owner.frames_peak, owner.frames.count);
+    owner.memory.frames_peak = std::max(owner.memory.frames_peak, owner.memory.frames.count);
     return number(frame);
 }
 
 Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
     auto* frame = find(mfn);
-    if (frame == nullptr || frame->owner != owner.id.value() || frame->shared || !frame->held)
+    if (frame == nullptr || frame->owner != Owner{owner.id} || frame->shared || !frame->held)
         return fail(Error::invalid);
     frame->held = 0;
     put(*frame);
@@ -103,13 +103,13 @@ Result<Mfn> FrameTable::allocate_for_hypervisor() {
         return fail(Error::no_memory);
     auto& frame = frames_[free_.first];
     take_from_free(frame);
-    frame.owner = hypervisor_owner;
+    frame.owner = Owner::hypervisor();
     return number(frame);
 }
 
 void FrameTable::free_for_hypervisor(Mfn mfn) {
     auto* frame = find(mfn);
-    if (frame == nullptr || frame->owner != hypervisor_owner || frame->references != 1)
+    if (frame == nullptr || !frame->owner.is_hypervisor() || frame->references != 1)
         machine::panic("the hypervisor gave a frame back that isn't its own or is in use");
     frame->held = 0;
     put(*frame);
@@ -117,10 +117,10 @@ void FrameTable::free_for_hypervisor(Mfn mfn) {
 
 void FrameTable::share(Mfn mfn, const Domain& with) {
     auto* frame = find(mfn);
-    if (frame == nullptr || frame->owner != hypervisor_owner || frame->references != 1)
+    if (frame == nullptr || !frame->owner.is_hypervisor() || frame->references != 1)
         machine::panic("only an unused frame of the hypervisor can be lent");
     frame->shared = 1;
-    frame->owner = with.id.value();
+    frame->owner = Owner{with.id};
 }
 
 Result<> FrameTable::take_back(Mfn mfn) {
@@ -131,7 +131,7 @@ Result<> FrameTable::take_back(Mfn mfn) {
         return fail(Error::busy);
     tlb::before_reuse(frame->last_use);
     frame->shared = 0;
-    frame->owner = hypervisor_owner;
+    frame->owner = Owner::hypervisor();
     frame->type = FrameType::none;
     machine::set_m2p(mfn, machine::m2p_invalid);
     return {};
@@ -139,7 +139,7 @@ Result<> FrameTable::take_back(Mfn mfn) {
 
 Result<Frame*> FrameTable::get(Mfn mfn, const Domain& owner) {
     auto* frame = find(mfn);
-    if (frame == nullptr || frame->owner != owner.id.value())
+    if (frame == nullptr || frame->owner != Owner{owner.id})
         return fail(Error::invalid);
     if (frame->references >= max_references)
         return fail(Error::busy);
@@ -152,15 +152,15 @@ Result<Frame*> FrameTable::get(Mfn mfn, const Domain& owner) {
 void FrameTable::free(Frame& frame) {
     if (frame.shared || frame.type_references != 0 || frame.partial || frame.active)
         machine::panic("a frame lost its last reference while in use");
-    if (frame.owner != hypervisor_owner) {
-        auto* owner = find_domain(DomainId{frame.owner});
+    if (!frame.owner.is_hypervisor()) {
+        auto* owner = find_domain(frame.owner.domain());
         if (owner == nullptr)
             machine::panic("a freed frame's owner does not exist");
-        remove(owner->frames, frame);
+        remove(owner->memory.frames, frame);
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
     const LockGuard guard{free_lock_}; // who looks for free frames looks at owners
-    frame.owner = nobody;
+    frame.owner = Owner::nobody();
     frame.type = FrameType::none;
     frame.held = frame.pinned = frame.validated = frame.lingering = 0;
     frame.failure = 0;

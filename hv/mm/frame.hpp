@@ -4,8 +4,8 @@
 #pragma once
 
 #include "abi/types.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/lock.hpp"
+#include "hv/base/error.hpp"
+#include "hv/base/lock.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +17,28 @@ struct Domain;
 // Exclusive uses of a frame. `none` and `writable` data; l1..l4 page tables whose entries were validated;
 // descriptors.
 enum class FrameType : std::uint8_t { none, writable, l1, l2, l3, l4, descriptors };
+
+// Whose a frame is: a domain's, the hypervisor's, or nobody's (a free frame, or no RAM).
+class Owner {
+  public:
+    Owner() = default; // of memory that is still to be filled
+    constexpr explicit Owner(DomainId domain) : value_{domain.value()} {}
+    [[nodiscard]] static constexpr Owner hypervisor() { return Owner{hypervisor_value}; }
+    [[nodiscard]] static constexpr Owner nobody() { return Owner{nobody_value}; }
+
+    [[nodiscard]] constexpr bool is_hypervisor() const { return value_ == hypervisor_value; }
+    [[nodiscard]] constexpr bool is_nobody() const { return value_ == nobody_value; }
+    [[nodiscard]] constexpr bool is_domain() const { return value_ < hypervisor_value; }
+    // A number that no domain has unless is_domain().
+    [[nodiscard]] constexpr DomainId domain() const { return DomainId{value_}; }
+    friend constexpr bool operator==(Owner, Owner) = default;
+
+  private:
+    static constexpr std::uint16_t hypervisor_value = 0xfffe, nobody_value = 0xffff; // no domains' numbers
+    constexpr explicit Owner(std::uint16_t value) : value_{value} {}
+
+    std::uint16_t value_;
+};
 
 // Serialised by the world lock, but for the list of free frames, which has a lock of its own: the hypervisor
 // takes frames for itself with the run lock held, too.
@@ -40,7 +62,7 @@ struct alignas(8) Frame {
     std::uint8_t active : 1;    // its validation or release is on the stack right now
     std::uint8_t lingering : 1; // a dead owner's frame that others still refer to
     std::uint16_t progress;
-    std::uint16_t owner;  // DomainId value, hypervisor_owner or nobody
+    Owner owner;
     std::uint8_t failure; // with `partial`: the Error that validation ended in; only undoing is left
     std::uint8_t reserved;
     std::uint32_t
@@ -50,8 +72,6 @@ struct alignas(8) Frame {
         last_use; // reading of the TLB clock when the last holder of the type, or the owner, let it go
 };
 static_assert(sizeof(Frame) == 32);
-inline constexpr std::uint16_t hypervisor_owner = 0xfffe;
-inline constexpr std::uint16_t nobody = 0xffff;             // a free frame, or no RAM
 inline constexpr std::uint32_t max_references = 0xfffffff0; // one more is refused
 
 // The longest run that a guest may ask for, 2^3 frames. Wiping a run can't be interrupted, and takes about 2
@@ -126,7 +146,7 @@ class FrameTable {
     void give_to(Frame& frame, Domain& owner);
     void append(FrameList& list, Frame& frame);
     void remove(FrameList& list, Frame& frame);
-    [[nodiscard]] static bool is_free(const Frame& frame) { return frame.usable && frame.owner == nobody; }
+    [[nodiscard]] static bool is_free(const Frame& frame) { return frame.usable && frame.owner.is_nobody(); }
     [[nodiscard]] std::uint64_t find_run(std::uint64_t frames, std::uint64_t alignment, std::uint64_t from,
                                          std::uint64_t budget) const;
 

@@ -1,5 +1,5 @@
 // Contiguous allocation: looking for a run of free frames in the frame table, in order of frame number.
-#include "hv/core/domain.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
     run_cursor_ = start + frames;
     for (auto i = start; i < start + frames; ++i) {
         take_from_free(frames_[i]);
-        frames_[i].owner = hypervisor_owner;
+        frames_[i].owner = Owner::hypervisor();
     }
     return Mfn{start};
 }
@@ -52,7 +52,8 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     if (order == 0)
         return allocate(owner);
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
-    if (order > max_run_order || owner.max_frames < frames || owner.frames.count > owner.max_frames - frames)
+    if (order > max_run_order || owner.memory.max_frames < frames ||
+        owner.memory.frames.count > owner.memory.max_frames - frames)
         return fail(Error::no_memory);
     const LockGuard guard{free_lock_};
     const auto start = find_run(frames, frames, run_cursor_, frames_looked_at);
@@ -63,7 +64,7 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     run_cursor_ = start + frames;
     for (auto i = start; i < start + frames; ++i)
         give_to(frames_[i], owner);
-    owner.frames_peak = std::max(owner.frames_peak, owner.frames.count);
+    owner.memory.frames_peak = std::max(owner.memory.frames_peak, owner.memory.frames.count);
     return Mfn{start};
 }
 

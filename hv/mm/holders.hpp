@@ -1,8 +1,8 @@
-// Every holder of a reference to a frame, enumerated from the things themselves: what audit() compares the
-// counts with.
+// References that frames and page tables hold, enumerated from the things themselves. domain/holders.hpp adds
+// those of vCPUs and rings.
 #pragma once
 
-#include "hv/mm/types.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/mm/walk.hpp"
 
 namespace bulkhead::hv {
@@ -26,29 +26,6 @@ struct Holding {
     return {entry::frame(e), table == FrameType::l1 ? leaf : entry::below(table)};
 }
 
-// References from outside the frame table: what vCPUs and rings of `domain` hold.
-template<class Visit>
-void visit_external_references(const Domain& domain, Visit visit) {
-    const auto each = [&](Mfn frame, FrameType type) {
-        if (frame != Mfn{})
-            visit(Holding{frame, type});
-    };
-    each(domain.console.ring_frame, FrameType::writable);
-    for (const auto* vcpu : domain.vcpus) {
-        if (vcpu == nullptr)
-            continue;
-        each(vcpu->kernel_root, FrameType::l4);
-        each(vcpu->user_root, FrameType::l4);
-        each(vcpu->info_frame, FrameType::writable);
-        for (const auto frame : vcpu->gdt_frames)
-            each(frame, FrameType::descriptors);
-        for (const auto frame : vcpu->ldt_frames)
-            each(frame, FrameType::descriptors);
-        for (const auto frame : vcpu->taken_frames)
-            each(frame, FrameType::descriptors);
-    }
-}
-
 // References that the frame's own state stands for.
 template<class Visit>
 void visit_own_references(const Frame& frame, Visit visit) {
@@ -68,17 +45,6 @@ void visit_entry_references(const Frame& frame, unsigned first, unsigned last, V
     for (unsigned i = first; i < last; ++i)
         if (entry::is_present(entries[i]) && !entry::is_hypervisor_slot(frame.type, i))
             visit(holding_of(frame.type, entries[i]));
-}
-
-// All of them.
-template<class Visit>
-void visit_holdings(Visit visit) {
-    for (std::uint64_t i = 0; i < frame_table().size(); ++i)
-        if (const auto* frame = frame_table().find(Mfn{i}); frame != nullptr && frame->owner != nobody) {
-            visit_own_references(*frame, visit);
-            visit_entry_references(*frame, 0, held_entries(*frame), visit);
-        }
-    for_each_domain([&](const Domain& domain) { visit_external_references(domain, visit); });
 }
 
 } // namespace bulkhead::hv

@@ -1,6 +1,7 @@
 // Leaf entries found by address: for grant mappings, and for guests that write to their page tables as if
 // they were data.
-#include "hv/core/locks.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 #include "hv/mm/update.hpp"
@@ -25,7 +26,7 @@ Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entr
     if (entry::is_present(found.entries[3])) {
         drop_leaf(found.entries[3]);
         // The same L1 may be reachable at several addresses, so one page is not enough.
-        tlb::flush_mask(machine::pcpus_using(DomainId{frame_table().at(root).owner}));
+        tlb::flush_mask(machine::pcpus_using(frame_table().at(root).owner.domain()));
     }
     return found.entries[3];
 }
@@ -35,14 +36,14 @@ Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value,
     const LockGuard world{world_lock()};
     auto& domain = *vcpu.domain;
     const auto offset = at.value() % sizeof(std::uint64_t);
-    if (!vcpu.in_kernel || bytes > 8 || offset + bytes > 8)
+    if (!vcpu.processor.in_kernel || bytes > 8 || offset + bytes > 8)
         return false;
-    const auto found = walk(vcpu.kernel_root, at);
+    const auto found = walk(vcpu.tables.kernel_root, at);
     if (!found.ok || entry::is_writable(found.leaf))
         return false;
     const auto mfn = entry::frame(found.leaf);
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != domain.id.value() || !frame->validated ||
+    if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->validated ||
         !entry::is_table(frame->type))
         return false;
     BULKHEAD_TRY(settle(domain));

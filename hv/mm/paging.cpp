@@ -1,6 +1,7 @@
 // The public face of typed references: debts, data references and pins.
 #include "hv/mm/paging.hpp"
 
+#include "hv/domain/domain.hpp"
 #include "hv/mm/types.hpp"
 
 namespace bulkhead::hv {
@@ -24,15 +25,15 @@ void drop_typed(Mfn mfn, Domain& payer) {
     if (!settle(payer)) // a debt is open still: the new orphan waits for whoever wants it next, or the
                         // domain's end
         return;
-    payer.unfinished_table = mfn;
+    payer.memory.unfinished_table = mfn;
     static_cast<void>(settle(payer)); // what is left is settled before the guest's call is over
 }
 
 Result<> settle(Domain& payer) {
-    if (payer.unfinished_table == Mfn{}) [[likely]]
+    if (payer.memory.unfinished_table == Mfn{}) [[likely]]
         return {};
-    BULKHEAD_TRY(unwind_orphan(payer.unfinished_table, Pace::preemptible));
-    payer.unfinished_table = {};
+    BULKHEAD_TRY(unwind_orphan(payer.memory.unfinished_table, Pace::preemptible));
+    payer.memory.unfinished_table = {};
     return {};
 }
 
@@ -60,7 +61,7 @@ void put_data(Mfn mfn, bool writable) {
 
 Result<> pin(Mfn mfn, FrameType type, const Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != owner.id.value() || !entry::is_table(type) || frame->pinned)
+    if (frame == nullptr || frame->owner != Owner{owner.id} || !entry::is_table(type) || frame->pinned)
         return fail(Error::invalid);
     BULKHEAD_TRY(get_type(*frame, type));
     frame->pinned = 1;
@@ -69,7 +70,7 @@ Result<> pin(Mfn mfn, FrameType type, const Domain& owner) {
 
 Result<> unpin(Mfn mfn, const Domain& owner, Domain& payer) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != owner.id.value() || !frame->pinned)
+    if (frame == nullptr || frame->owner != Owner{owner.id} || !frame->pinned)
         return fail(Error::invalid);
     frame->pinned = 0;
     drop_typed(mfn, payer);

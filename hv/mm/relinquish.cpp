@@ -1,4 +1,5 @@
 // The end of a domain's memory. Each step leaves the domain in a state from which the next call goes on.
+#include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/types.hpp"
 
@@ -15,19 +16,19 @@ Result<> drop_one(Mfn& held, Domain& domain) {
 }
 
 Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
-    BULKHEAD_TRY(drop_one(vcpu.kernel_root, domain));
-    BULKHEAD_TRY(drop_one(vcpu.user_root, domain));
-    for (auto& mfn : vcpu.gdt_frames)
+    BULKHEAD_TRY(drop_one(vcpu.tables.kernel_root, domain));
+    BULKHEAD_TRY(drop_one(vcpu.tables.user_root, domain));
+    for (auto& mfn : vcpu.tables.gdt_frames)
         BULKHEAD_TRY(drop_one(mfn, domain));
-    for (auto& mfn : vcpu.ldt_frames)
+    for (auto& mfn : vcpu.tables.ldt_frames)
         BULKHEAD_TRY(drop_one(mfn, domain));
-    for (auto& mfn : vcpu.taken_frames)
+    for (auto& mfn : vcpu.tables.taken_frames)
         BULKHEAD_TRY(drop_one(mfn, domain));
-    if (vcpu.gdt_entries != 0)
-        machine::map_descriptors(vcpu.slot, false, vcpu.gdt_frames, 0);
-    if (vcpu.ldt_entries != 0)
-        machine::map_descriptors(vcpu.slot, true, vcpu.ldt_frames, 0);
-    vcpu.gdt_entries = vcpu.ldt_entries = 0;
+    if (vcpu.tables.gdt_entries != 0)
+        machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, 0);
+    if (vcpu.tables.ldt_entries != 0)
+        machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, 0);
+    vcpu.tables.gdt_entries = vcpu.tables.ldt_entries = 0;
     if (vcpu.info_frame != Mfn{}) {
         const bool in_shared = domain.shared != nullptr && vcpu.id.value() < XEN_LEGACY_MAX_VCPUS;
         vcpu.info = in_shared ? &domain.shared->vcpu_info[vcpu.id.value()] : nullptr;
@@ -47,20 +48,20 @@ Result<> drop_frame(Frame& frame, Domain& domain) {
     if (frame.partial)
         return unwind(frame, Pace::preemptible);
     frame.lingering = 1;
-    frame_table().move_to_end(frame, domain.frames);
+    frame_table().move_to_end(frame, domain.memory.frames);
     return frame.held ? frame_table().release(mfn, domain) : Result<>{};
 }
 
 } // namespace
 
 Result<> relinquish_memory(Domain& domain) {
-    domain.max_frames = 0; // no more memory, no more tables, whoever asks
+    domain.memory.max_frames = 0; // no more memory, no more tables, whoever asks
     BULKHEAD_TRY(settle(domain));
-    for (auto& i = domain.vcpus_relinquished; i < domain.vcpu_count; ++i)
+    for (auto& i = domain.memory.vcpus_relinquished; i < domain.vcpu_count; ++i)
         if (domain.vcpus[i] != nullptr)
             BULKHEAD_TRY(drop_vcpu(*domain.vcpus[i], domain));
-    while (domain.frames.first != 0) {
-        auto& frame = frame_table().at(Mfn{domain.frames.first});
+    while (domain.memory.frames.first != 0) {
+        auto& frame = frame_table().at(Mfn{domain.memory.frames.first});
         if (frame.lingering) // all the rest of the list is
             return fail(Error::busy);
         BULKHEAD_TRY(drop_frame(frame, domain));

@@ -1,5 +1,6 @@
 // What a vCPU holds of the typed frames: the roots of its address spaces and the pages of its descriptor
 // tables.
+#include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/types.hpp"
 #include "hv/mm/walk.hpp"
@@ -43,7 +44,7 @@ void drop_descriptors(std::span<Mfn> frames, Domain& payer) {
 
 // Takes all of `wanted`, or as many as there is time for, or none.
 Result<> take_descriptors(Vcpu& vcpu, std::span<const Mfn> wanted) {
-    const std::span taken{vcpu.taken_frames};
+    const std::span taken{vcpu.tables.taken_frames};
     std::size_t i = 0;
     while (i < wanted.size() && taken[i] != Mfn{} && taken[i] == wanted[i])
         ++i;
@@ -62,8 +63,8 @@ Result<> take_descriptors(Vcpu& vcpu, std::span<const Mfn> wanted) {
 // All of `wanted` or none; then lets go of what `held` had.
 Result<> replace_descriptors(Vcpu& vcpu, std::span<Mfn, 16> held, std::span<const Mfn> wanted) {
     BULKHEAD_TRY(take_descriptors(vcpu, wanted));
-    std::ranges::swap_ranges(held, vcpu.taken_frames);
-    drop_descriptors(vcpu.taken_frames, *vcpu.domain);
+    std::ranges::swap_ranges(held, vcpu.tables.taken_frames);
+    drop_descriptors(vcpu.tables.taken_frames, *vcpu.domain);
     return {};
 }
 
@@ -72,21 +73,22 @@ Result<> replace_descriptors(Vcpu& vcpu, std::span<Mfn, 16> held, std::span<cons
 Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool in_force) {
     if (in_force && root == Mfn{})
         return fail(Error::invalid);
-    return set_root(vcpu, vcpu.kernel_root, root, in_force);
+    return set_root(vcpu, vcpu.tables.kernel_root, root, in_force);
 }
 
 Result<> set_user_root(Vcpu& vcpu, Mfn root, bool in_force) {
     if (in_force && root == Mfn{})
         return fail(Error::invalid);
-    return set_root(vcpu, vcpu.user_root, root, in_force);
+    return set_root(vcpu, vcpu.tables.user_root, root, in_force);
 }
 
 Result<> set_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries) {
     if (entries > max_gdt_entries)
         return fail(Error::invalid);
-    BULKHEAD_TRY(replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.gdt_frames}, {frames, pages_of(entries)}));
-    vcpu.gdt_entries = entries;
-    machine::map_descriptors(vcpu.slot, false, vcpu.gdt_frames, pages_of(entries));
+    BULKHEAD_TRY(
+        replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.tables.gdt_frames}, {frames, pages_of(entries)}));
+    vcpu.tables.gdt_entries = entries;
+    machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, pages_of(entries));
     return {};
 }
 
@@ -96,16 +98,16 @@ Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries) {
     const auto pages = pages_of(entries);
     std::array<Mfn, 16> wanted{};
     for (std::uint32_t i = 0; i < pages; ++i) {
-        const auto found = walk(vcpu.kernel_root, GuestAddress{base + i * page_bytes});
+        const auto found = walk(vcpu.tables.kernel_root, GuestAddress{base + i * page_bytes});
         if (!found.ok)
             return fail(Error::invalid);
         wanted[i] = entry::frame(found.leaf);
     }
-    BULKHEAD_TRY(
-        replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.ldt_frames}, std::span{wanted}.first(pages)));
-    vcpu.ldt_base = base;
-    vcpu.ldt_entries = entries;
-    machine::map_descriptors(vcpu.slot, true, vcpu.ldt_frames, pages);
+    BULKHEAD_TRY(replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.tables.ldt_frames},
+                                     std::span{wanted}.first(pages)));
+    vcpu.tables.ldt_base = base;
+    vcpu.tables.ldt_entries = entries;
+    machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, pages);
     return {};
 }
 

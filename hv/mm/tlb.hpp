@@ -2,7 +2,7 @@
 // an old entry; flushes are put off until then, because guests mostly flush by themselves first.
 #pragma once
 
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 #include <cstdint>
 

@@ -3,6 +3,7 @@
 // from there.
 #include "hv/mm/types.hpp"
 
+#include "hv/domain/domain.hpp"
 #include "hv/mm/descriptors.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
@@ -55,7 +56,7 @@ Result<> take_entry(const Frame& table, unsigned index, std::uint64_t& slot, con
     if (!entry::is_allowed(table.type, slot))
         return fail(Error::invalid);
     const auto e = entry::sanitised(table.type, slot);
-    BULKHEAD_TRY(table.type == FrameType::l1 ? take_leaf(e, owner) : take_child(table, e));
+    BULKHEAD_TRY(table.type == FrameType::l1 ? take_leaf(e, Owner{owner.id}) : take_child(table, e));
     if (e != slot)
         slot = e;
     return {};
@@ -213,8 +214,8 @@ Result<> get_new_type(Frame& frame, FrameType type) {
         ++frame.references;
         return {};
     }
-    const auto* owner = find_domain(DomainId{frame.owner});
-    if (owner == nullptr || is_ending(*owner))
+    const auto* owner = find_domain(frame.owner.domain());
+    if (owner == nullptr || is_ending(owner->memory))
         return fail(Error::invalid);
     if (!frame.partial) {
         frame.type = type;
@@ -269,7 +270,7 @@ void drop_leaf(std::uint64_t e) {
 
 Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != owner.id.value() || type == FrameType::none)
+    if (frame == nullptr || frame->owner != Owner{owner.id} || type == FrameType::none)
         return fail(Error::invalid);
     return get_type(*frame, type);
 }

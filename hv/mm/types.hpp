@@ -2,8 +2,8 @@
 // frames that were already found and whose owner was already checked.
 #pragma once
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/mm/domain_memory.hpp"
 #include "hv/mm/entry.hpp"
 
 namespace bulkhead::hv {
@@ -37,15 +37,15 @@ void put_plain_type(Frame& frame);
 [[nodiscard]] Result<> unwind(Frame& frame, Pace pace);
 
 // The domain is being taken apart by relinquish_memory.
-[[nodiscard]] inline bool is_ending(const Domain& domain) { return domain.max_frames == 0; }
+[[nodiscard]] inline bool is_ending(const DomainMemory& memory) { return memory.max_frames == 0; }
 
 // A partial table that nobody is working on.
 [[nodiscard]] inline bool is_orphan(const Frame& frame) { return frame.partial && !frame.active; }
 
 // What a present, sanitised leaf holds: a writable type reference or a plain one, on a frame of `owner`.
-[[nodiscard]] inline Result<> take_leaf(std::uint64_t e, const Domain& owner) {
+[[nodiscard]] inline Result<> take_leaf(std::uint64_t e, Owner owner) {
     auto* frame = frame_table().find(entry::frame(e));
-    if (frame == nullptr || frame->owner != owner.id.value()) [[unlikely]]
+    if (frame == nullptr || frame->owner != owner) [[unlikely]]
         return fail(Error::invalid);
     if (entry::is_writable(e))
         return get_type(*frame, FrameType::writable);

@@ -1,5 +1,6 @@
 #include "hv/mm/update.hpp"
 
+#include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 
 namespace bulkhead::hv {
@@ -31,7 +32,7 @@ Result<> update_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& fr
     if (entry::same_reference(from, to))
         return exchange_entry(slot, from, to, bits);
     if (entry::is_present(to))
-        BULKHEAD_TRY(take_leaf(to, frames_of));
+        BULKHEAD_TRY(take_leaf(to, Owner{frames_of.id}));
     if (const auto written = exchange_entry(slot, from, to, bits); !written) [[unlikely]] {
         if (entry::is_present(to))
             drop_leaf(to);

@@ -1,6 +1,6 @@
 #include "hv/mm/walk.hpp"
 
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 namespace bulkhead::hv {
 

@@ -1,6 +1,6 @@
 #include "hv/plugin/candidates.hpp"
 
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 
 #include <array>
 

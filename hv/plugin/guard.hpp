@@ -5,8 +5,9 @@
 
 #include "abi/plugin.hpp"
 #include "hv/arch/apic.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/registers.hpp"
+#include "hv/base/machine.hpp"
 
 #include <bit>
 #include <type_traits>

@@ -1,9 +1,9 @@
 #include "hv/plugin/host.hpp"
 
 #include "hv/arch/address_space.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/dispatch.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/trace/trace.hpp"
 

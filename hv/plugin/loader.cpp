@@ -2,7 +2,7 @@
 
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <cstring>

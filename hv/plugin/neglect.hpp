@@ -3,7 +3,7 @@
 // docs/decisions/0011-starvation.md says where the bounds come from.
 #pragma once
 
-#include "hv/core/vcpu.hpp"
+#include "hv/domain/vcpu.hpp"
 #include "sched/contract.hpp"
 
 #include <atomic>
@@ -50,7 +50,7 @@ class Neglect {
 
 // Could run on that pCPU, and nothing that its owner asked for holds it back.
 [[nodiscard]] inline bool wants(const Vcpu& vcpu, PcpuId pcpu, std::uint32_t cap) {
-    return vcpu.state == RunState::queued && cap == 0 && (vcpu.affinity >> pcpu.value() & 1) != 0;
+    return vcpu.sched.state == RunState::queued && cap == 0 && (vcpu.sched.affinity >> pcpu.value() & 1) != 0;
 }
 
 } // namespace bulkhead::hv

@@ -4,7 +4,7 @@
 
 #include "abi/types.hpp"
 #include "hv/arch/address_space.hpp"
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <bit>

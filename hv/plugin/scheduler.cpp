@@ -1,11 +1,12 @@
 #include "hv/plugin/scheduler.hpp"
 
 #include "hv/arch/layout.hpp"
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/dispatch.hpp"
-#include "hv/core/locks.hpp"
-#include "hv/core/vcpu_slots.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/base/log.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/domain/vcpu_slots.hpp"
 #include "hv/plugin/fallback.hpp"
 #include "hv/plugin/host.hpp"
 #include "hv/plugin/neglect.hpp"
@@ -126,32 +127,33 @@ bool is_the_first(const plugin::Descriptor& descriptor) {
 
 // nullptr: the policy's constructor failed and the fallback is in charge, or memory is short.
 sched::Domain* enter_domain(Domain& domain) {
-    if (domain.policy != nullptr)
-        return domain.policy;
+    if (domain.sched.policy != nullptr)
+        return domain.sched.policy;
     auto* memory = static_cast<sched::Domain*>(policy->domains.create(domain.id.value()));
     if (memory == nullptr || !well(call(Hook::attach, machine::now(), policy->hooks->create_domain, memory)))
         return nullptr;
     memory->id = domain.id;
-    memory->weight = domain.weight;
-    memory->cap = domain.cap;
+    memory->weight = domain.sched.weight;
+    memory->cap = domain.sched.cap;
     memory->vcpus = 0;
-    const bool given = domain.has_sched_values && is_the_first(*policy->descriptor);
+    const bool given = domain.sched.has_values && is_the_first(*policy->descriptor);
     for (std::uint64_t i = 0;
          i < policy->descriptor->domain_parameter_count && i < plugin::max_domain_parameters; ++i)
-        memory->values[i] = given ? domain.sched_values[i] : policy->descriptor->domain_parameters[i].initial;
-    return domain.policy = memory;
+        memory->values[i] = given ? domain.sched.values[i] : policy->descriptor->domain_parameters[i].initial;
+    return domain.sched.policy = memory;
 }
 
 bool enter_vcpu_once(Vcpu& vcpu) {
     auto* domain = enter_domain(*vcpu.domain);
-    auto* memory = domain != nullptr ? static_cast<sched::Vcpu*>(policy->vcpus.create(vcpu.slot)) : nullptr;
+    auto* memory =
+        domain != nullptr ? static_cast<sched::Vcpu*>(policy->vcpus.create(vcpu.sched.slot)) : nullptr;
     if (memory == nullptr || !well(call(Hook::attach, machine::now(), policy->hooks->create_vcpu, memory)))
         return false;
     memory->domain = domain;
     memory->id = vcpu.id;
-    memory->last_pcpu = vcpu.pcpu;
-    memory->affinity = vcpu.affinity;
-    vcpu.policy = memory;
+    memory->last_pcpu = vcpu.sched.pcpu;
+    memory->affinity = vcpu.sched.affinity;
+    vcpu.sched.policy = memory;
     ++domain->vcpus;
     return true;
 }
@@ -170,7 +172,7 @@ bool for_each_attached(Act act) {
     bool go_on = true;
     for_each_domain([&](Domain& domain) {
         for (std::uint32_t i = 0; i < domain.vcpu_count && go_on; ++i)
-            if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->policy != nullptr)
+            if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->sched.policy != nullptr)
                 go_on = act(*vcpu);
     });
     return go_on;
@@ -181,19 +183,19 @@ bool for_each_attached(Act act) {
 // returns.
 void enter_everybody() {
     const Incumbent* const subject = policy;
-    for_each_domain([](Domain& domain) { domain.policy = nullptr; });
+    for_each_domain([](Domain& domain) { domain.sched.policy = nullptr; });
     const bool entered = for_each_attached([&](Vcpu& vcpu) {
         const bool has_place = enter_vcpu_once(vcpu);
         if (!has_place && policy == subject)
             machine::panic("no memory to replace the scheduler");
-        return has_place &&
-               well(call(Hook::attach, machine::now(), policy->hooks->attach, policy->object, *vcpu.policy));
+        return has_place && well(call(Hook::attach, machine::now(), policy->hooks->attach, policy->object,
+                                      *vcpu.sched.policy));
     });
     if (entered)
         static_cast<void>(for_each_attached([](Vcpu& vcpu) {
             const auto now = machine::now();
-            return vcpu.state != RunState::queued ||
-                   well(call(Hook::wake, now, policy->hooks->wake, policy->object, *vcpu.policy, now));
+            return vcpu.sched.state != RunState::queued ||
+                   well(call(Hook::wake, now, policy->hooks->wake, policy->object, *vcpu.sched.policy, now));
         }));
 }
 
@@ -238,9 +240,9 @@ void eject(Hook hook, plugin::Fault fault) {
 Vcpu* check(const sched::Decision& answer, PcpuId where) {
     const auto slot = policy->vcpus.index_of(answer.vcpu);
     Vcpu* vcpu = slot ? vcpu_in_slot(*slot) : nullptr;
-    if (vcpu == nullptr || vcpu->policy != answer.vcpu || vcpu->state != RunState::queued)
+    if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued)
         return nullptr;
-    if ((vcpu->affinity >> where.value() & 1) == 0)
+    if ((vcpu->sched.affinity >> where.value() & 1) == 0)
         return nullptr;
     return answer.slice >= sched::least_slice && answer.slice <= sched::longest_slice ? vcpu : nullptr;
 }
@@ -258,8 +260,8 @@ Nanos longest_idle(PcpuId where, RealTime now) {
         return sched::Decision::until_kicked;
     auto waited = Nanos{-1};
     static_cast<void>(for_each_attached([&](const Vcpu& vcpu) {
-        if (wants(vcpu, where, vcpu.domain->cap))
-            waited = std::max(waited, now - vcpu.runnable_since);
+        if (wants(vcpu, where, vcpu.domain->sched.cap))
+            waited = std::max(waited, now - vcpu.sched.runnable_since);
         return true;
     }));
     if (waited < Nanos{})
@@ -297,55 +299,56 @@ Result<> attach(Vcpu& vcpu) {
     BULKHEAD_TRY(enter_vcpu(vcpu));
     neglect.attached();
     static_cast<void>(
-        call(Hook::attach, machine::now(), policy->hooks->attach, policy->object, *vcpu.policy));
+        call(Hook::attach, machine::now(), policy->hooks->attach, policy->object, *vcpu.sched.policy));
     return {};
 }
 
 void detach(Vcpu& vcpu) {
     neglect.detached();
     static_cast<void>(
-        call(Hook::detach, machine::now(), policy->hooks->detach, policy->object, *vcpu.policy));
-    --vcpu.domain->policy->vcpus;
-    vcpu.policy = nullptr;
+        call(Hook::detach, machine::now(), policy->hooks->detach, policy->object, *vcpu.sched.policy));
+    --vcpu.domain->sched.policy->vcpus;
+    vcpu.sched.policy = nullptr;
 }
 
 void wake(Vcpu& vcpu, RealTime now) {
-    vcpu.policy->last_pcpu = vcpu.pcpu;
+    vcpu.sched.policy->last_pcpu = vcpu.sched.pcpu;
     neglect.woke();
-    static_cast<void>(call(Hook::wake, now, policy->hooks->wake, policy->object, *vcpu.policy, now));
+    static_cast<void>(call(Hook::wake, now, policy->hooks->wake, policy->object, *vcpu.sched.policy, now));
 }
 
 RealTime deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
     if (!sched::still_runnable(why))
         neglect.slept();
-    const auto called =
-        call(Hook::deschedule, now, policy->hooks->deschedule, policy->object, *vcpu.policy, why, ran, now);
+    const auto called = call(Hook::deschedule, now, policy->hooks->deschedule, policy->object,
+                             *vcpu.sched.policy, why, ran, now);
     return well(called) ? called.end : machine::now(); // its successor was put in place meanwhile
 }
 
 void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
     neglect.slept();
-    static_cast<void>(call(Hook::deschedule, now, policy->hooks->deschedule, policy->object, *vcpu.policy,
-                           why, Nanos{}, now));
+    static_cast<void>(call(Hook::deschedule, now, policy->hooks->deschedule, policy->object,
+                           *vcpu.sched.policy, why, Nanos{}, now));
 }
 
 void charge(Vcpu& vcpu, Nanos amount) {
-    if (vcpu.policy != nullptr)
-        static_cast<void>(
-            call(Hook::charge, machine::now(), policy->hooks->charge, policy->object, *vcpu.policy, amount));
+    if (vcpu.sched.policy != nullptr)
+        static_cast<void>(call(Hook::charge, machine::now(), policy->hooks->charge, policy->object,
+                               *vcpu.sched.policy, amount));
 }
 
 PcpuId place(Vcpu& vcpu, RealTime now) {
-    const auto called = call(Hook::place, now, policy->hooks->place, policy->object, *vcpu.policy, now);
-    return well(called) ? called.answer : vcpu.pcpu;
+    const auto called = call(Hook::place, now, policy->hooks->place, policy->object, *vcpu.sched.policy, now);
+    return well(called) ? called.answer : vcpu.sched.pcpu;
 }
 
 void tune(Domain& domain) {
-    if (domain.policy == nullptr)
+    if (domain.sched.policy == nullptr)
         return;
-    domain.policy->weight = domain.weight;
-    domain.policy->cap = domain.cap;
-    static_cast<void>(call(Hook::tune, machine::now(), policy->hooks->tune, policy->object, *domain.policy));
+    domain.sched.policy->weight = domain.sched.weight;
+    domain.sched.policy->cap = domain.sched.cap;
+    static_cast<void>(
+        call(Hook::tune, machine::now(), policy->hooks->tune, policy->object, *domain.sched.policy));
 }
 
 Choice pick(Pcpu& self, RealTime now) {
@@ -362,7 +365,7 @@ Choice pick(Pcpu& self, RealTime now) {
             if (answer.slice >= sched::least_slice)
                 fault = plugin::Fault::starvation;
         } else if (Vcpu* vcpu = check(answer, self.id)) {
-            vcpu->policy->last_pcpu = self.id;
+            vcpu->sched.policy->last_pcpu = self.id;
             neglect.got(answer.slice);
             return {vcpu, answer.slice, called.end};
         }
@@ -379,7 +382,8 @@ void check_starvation(const Domain& domain, RealTime now) {
     bool starved = false;
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
         if (const Vcpu* vcpu = domain.vcpus[i])
-            starved |= vcpu->state == RunState::queued && now - vcpu->runnable_since > neglect.bound();
+            starved |=
+                vcpu->sched.state == RunState::queued && now - vcpu->sched.runnable_since > neglect.bound();
     if (starved && !policy->built_in)
         eject(Hook::pick, plugin::Fault::starvation);
 }

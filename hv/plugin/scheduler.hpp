@@ -4,8 +4,8 @@
 #pragma once
 
 #include "abi/plugin.hpp"
-#include "hv/core/error.hpp"
-#include "hv/core/vcpu.hpp"
+#include "hv/base/error.hpp"
+#include "hv/domain/vcpu.hpp"
 #include "hv/plugin/loader.hpp"
 #include "sched/contract.hpp"
 

@@ -1,10 +1,11 @@
 #include "hv/trace/landmark.hpp"
 
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/core/guest_time.hpp"
-#include "hv/core/locks.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/guest_time.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/trace/ledger.hpp"
 
@@ -51,7 +52,7 @@ Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain) {
     *entry = {};
     entry->domain = domain.id.value();
     entry->state = alive;
-    entry->weight = domain.weight;
+    entry->weight = domain.sched.weight;
     entry->shutdown_reason = 0xff;
     std::memcpy(entry->name, domain.name, sizeof entry->name);
     static_assert(free_entry == 0);
@@ -76,10 +77,10 @@ void refresh_ledger_entry(Domain& domain) {
         }
     entry.waiting_ns = waiting.count();
     entry.blocked_ns = blocked.count();
-    entry.weight = domain.weight;
-    entry.frames_owned = static_cast<std::uint32_t>(domain.frames.count);
-    entry.frames_peak = static_cast<std::uint32_t>(domain.frames_peak);
-    entry.console_bytes = domain.console.printed;
+    entry.weight = domain.sched.weight;
+    entry.frames_owned = static_cast<std::uint32_t>(domain.memory.frames.count);
+    entry.frames_peak = static_cast<std::uint32_t>(domain.memory.frames_peak);
+    entry.console_bytes = domain.console->printed;
     entry.copied_bytes = domain.grants.copied;
     entry.refreshed = machine::now().since_start().count();
     entry.shutdown_reason = domain.life == control::Life::shut_down || domain.life == control::Life::dying

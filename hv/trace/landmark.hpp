@@ -2,7 +2,7 @@
 #pragma once
 
 #include "abi/landmark.hpp"
-#include "hv/core/error.hpp"
+#include "hv/base/error.hpp"
 
 namespace bulkhead::hv {
 

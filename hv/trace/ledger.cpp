@@ -1,8 +1,8 @@
 #include "hv/trace/ledger.hpp"
 
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/trace/landmark.hpp"
 
 #include <atomic>

@@ -1,8 +1,8 @@
 #include "hv/trace/trace.hpp"
 
-#include "hv/arch/machine.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/core/domain.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/trace/ring.hpp"
 
 #include <algorithm>

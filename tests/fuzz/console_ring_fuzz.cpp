@@ -2,7 +2,7 @@
 // Whatever it does, the serial line shows whole lines with its name in front, free of control characters, and
 // no more than its rate.
 
-#include "hv/core/calls_console.hpp"
+#include "hv/calls/console.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"

@@ -1,8 +1,8 @@
 // Any bytes as code, registers and return frame of a guest: what comes out is a state that may be resumed, or
 // a crash of that guest. The input is: a byte of choices, 18 registers, then code (and a frame for iret).
-#include "hv/core/calls_trap.hpp"
-#include "hv/core/emulate_decode.hpp"
-#include "hv/core/traps_address.hpp"
+#include "hv/calls/trap.hpp"
+#include "hv/trap/address.hpp"
+#include "hv/trap/emulate_decode.hpp"
 #include "tests/unit/traps_world.hpp"
 
 #include <algorithm>
@@ -55,14 +55,15 @@ void check_state(Guest& guest, bool was_in_kernel) {
     require((regs.rflags & rflags::interrupt) != 0, "interrupts stay on");
     require((regs.rflags & (rflags::iopl | rflags::vm86)) == 0, "no I/O privilege, no virtual-8086 mode");
     require((regs.cs & 3) == 3 && (regs.ss & 3) == 3 && regs.cs <= 0xffff && regs.ss <= 0xffff, "ring 3");
-    require(guest.vcpu().in_kernel == (was_in_kernel != (guest.toggles % 2 != 0)),
+    require(guest.vcpu().processor.in_kernel == (was_in_kernel != (guest.toggles % 2 != 0)),
             "mode and address space agree");
-    require(guest.vcpu().iopl <= 3, "privilege level");
-    require(is_canonical(guest.vcpu().fs_base) && is_canonical(guest.vcpu().gs_base_kernel) &&
-                is_canonical(guest.vcpu().gs_base_user),
+    require(guest.vcpu().processor.iopl <= 3, "privilege level");
+    require(is_canonical(guest.vcpu().processor.fs_base) &&
+                is_canonical(guest.vcpu().processor.gs_base_kernel) &&
+                is_canonical(guest.vcpu().processor.gs_base_user),
             "bases are canonical");
     for (unsigned i = 0; i < 4; ++i)
-        require(is_guest_address(guest.vcpu().debug[i]), "breakpoints are the guest's own");
+        require(is_guest_address(guest.vcpu().processor.debug[i]), "breakpoints are the guest's own");
 }
 
 void take_registers(Guest& guest, Input& input) {
@@ -74,7 +75,7 @@ void take_registers(Guest& guest, Input& input) {
     constexpr std::uint64_t possible = 0x254dd5; // in ring 3
     regs.rflags = (flags & possible) | rflags::interrupt | rflags::fixed;
     guest.info.evtchn_upcall_mask = static_cast<std::uint8_t>(flags >> 56);
-    guest.vcpu().iopl = static_cast<std::uint8_t>(flags >> 60 & 3);
+    guest.vcpu().processor.iopl = static_cast<std::uint8_t>(flags >> 60 & 3);
     guest.domain().vm_assist = flags >> 32 & 0x3f;
 }
 
@@ -93,13 +94,13 @@ void run_trap(Guest& guest, std::uint8_t choices, Input input) {
     for (const auto byte : input.first(std::min<std::size_t>(input.size(), 32)))
         guest.poke(at++, byte);
     check_decoder(input, regs.cs != FLAT_RING3_CS32);
-    const bool was_in_kernel = guest.vcpu().in_kernel;
+    const bool was_in_kernel = guest.vcpu().processor.in_kernel;
     handle_guest_trap(guest.vcpu(), guest.regs().rdi);
     check_state(guest, was_in_kernel);
 }
 
 void run_iret(Guest& guest, Input input) {
-    if (!guest.vcpu().in_kernel)
+    if (!guest.vcpu().processor.in_kernel)
         return;
     guest.poke(guest.regs().rsp, take<iret_context>(input));
     HypercallArguments arguments{};

@@ -1,8 +1,8 @@
 // Hostile guests against grants: random lending, mapping, copying, spoiling and dying, judged after every
 // step by both audits, and at the end by whether every page came back.
 
-#include "hv/core/calls_grant.hpp"
-#include "hv/core/grant_map.hpp"
+#include "hv/calls/grant.hpp"
+#include "hv/grant/map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"
@@ -188,10 +188,10 @@ class Run {
         const bool writable = input_.below(2) == 0;
         const Mfn frame = frames_[caller][tables + input_.below(pages)];
         if (input_.below(3) == 0) {
-            static_cast<void>(replace_leaf(vcpu(caller).kernel_root, at, 0));
+            static_cast<void>(replace_leaf(vcpu(caller).tables.kernel_root, at, 0));
         } else if (get_data(frame, domain(caller), writable)) {
             const std::uint64_t entry = frame.value() << page_shift | 5 | (writable ? 2 : 0);
-            if (!replace_leaf(vcpu(caller).kernel_root, at, entry))
+            if (!replace_leaf(vcpu(caller).tables.kernel_root, at, entry))
                 put_data(frame, writable);
         }
     }
@@ -212,7 +212,7 @@ class Run {
             call(caller, input_.byte(), gnttab_map_grant_ref_t{});
             break;
         default:
-            domain(caller).max_metadata = domain(caller).metadata + input_.below(4);
+            domain(caller).memory.max_metadata = domain(caller).memory.metadata + input_.below(4);
             break;
         }
     }
@@ -287,7 +287,7 @@ class Run {
         to_the_end([&] { return close_all_ports(dead); });
         require(frame_table().take_back(dead.shared_frame).has_value(), "the shared page is still in use");
         frame_table().free_for_hypervisor(dead.shared_frame);
-        require(dead.metadata == 0, "metadata is left");
+        require(dead.memory.metadata == 0, "metadata is left");
     }
 
     test::World world_{128};

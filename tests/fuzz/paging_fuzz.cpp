@@ -1,10 +1,10 @@
 // Random guests against direct paging: sequences of hypercalls, memory writes, preemptions, abandoned
 // continuations and deaths, judged after every part of every call by audit() and by what a processor could
 // reach.
-#include "hv/mm/calls_descriptors.hpp"
-#include "hv/mm/calls_memory.hpp"
-#include "hv/mm/calls_mmu.hpp"
-#include "hv/mm/calls_mmuext.hpp"
+#include "hv/calls/descriptors.hpp"
+#include "hv/calls/memory.hpp"
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
 #include "hv/mm/walk.hpp"
 #include "tests/fuzz/paging_oracle.hpp"
 
@@ -91,7 +91,7 @@ class Run {
         const auto choice = input_.byte();
         if (choice >= 208)
             return Mfn{input_.below(ram + 2)};
-        Mfn mfn{self().frames.first};
+        Mfn mfn{self().memory.frames.first};
         for (auto i = choice % 13; i > 0 && mfn != Mfn{}; --i)
             mfn = Mfn{frame_table().at(mfn).next};
         return mfn;
@@ -102,7 +102,7 @@ class Run {
         const auto* frame = frame_table().find(mfn);
         if (frame != nullptr && frame->validated)
             return mfn;
-        const auto found = walk(vcpu().kernel_root, GuestAddress{0});
+        const auto found = walk(vcpu().tables.kernel_root, GuestAddress{0});
         return found.l1 != Mfn{} ? found.l1 : mfn;
     }
     unsigned any_index() {
@@ -123,7 +123,7 @@ class Run {
 
     void switch_to(std::uint16_t id) {
         current_ = id;
-        machine::load_root(vcpu().kernel_root);
+        machine::load_root(vcpu().tables.kernel_root);
     }
 
     void judge() {
@@ -236,7 +236,7 @@ class Run {
     void write() {
         const auto mfn = any_frame();
         const auto* frame = frame_table().find(mfn);
-        if (frame == nullptr || frame->owner != current_ || frame->partial ||
+        if (frame == nullptr || frame->owner != Owner{DomainId{current_}} || frame->partial ||
             (frame->type_references != 0 && frame->type != FrameType::writable))
             return;
         const auto value = any_entry();
@@ -263,17 +263,18 @@ class Run {
         const bool writable = input_.byte() < 128;
         if (lender == nullptr || !get_data(mfn, *lender, writable))
             return;
-        if (!replace_leaf(vcpu().kernel_root, at, writable ? writable_entry(mfn) : readonly_entry(mfn)))
+        if (!replace_leaf(vcpu().tables.kernel_root, at,
+                          writable ? writable_entry(mfn) : readonly_entry(mfn)))
             put_data(mfn, writable);
     }
 
     // The processor marks the entries that it walks, whenever it likes.
     void processor_marks() {
         const auto at = any_address();
-        const auto found = walk(vcpu().kernel_root, at);
+        const auto found = walk(vcpu().tables.kernel_root, at);
         if (!found.ok)
             return;
-        auto table = vcpu().kernel_root;
+        auto table = vcpu().tables.kernel_root;
         for (unsigned level = 4; level > 0; --level) {
             auto& e = words(table)[table_index(level, at)];
             e |= entry::accessed;

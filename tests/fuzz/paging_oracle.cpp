@@ -39,14 +39,14 @@ std::string Oracle::check() {
     if (!now.problem.empty())
         return now.problem;
     for (const auto& [frame, owner] : now.readable)
-        if (owner >= hypervisor_owner)
+        if (!owner.is_domain())
             return "a guest reaches a frame of the hypervisor or of nobody";
     remembered_.readable.insert(now.readable.begin(), now.readable.end());
     remembered_.writable.insert(now.writable.begin(), now.writable.end());
     remembered_.tables.insert(now.tables.begin(), now.tables.end());
     const auto at = [](std::uint64_t mfn) -> const Frame& { return frame_table().at(Mfn{mfn}); };
     for (const auto& [mfn, owner] : remembered_.readable)
-        if (at(mfn).owner != owner && at(mfn).owner != nobody)
+        if (at(mfn).owner != owner && !at(mfn).owner.is_nobody())
             return "a frame changed its owner while an old translation may read it";
     for (const auto& [mfn, owner] : remembered_.writable) {
         const auto& frame = at(mfn);
@@ -57,7 +57,7 @@ std::string Oracle::check() {
         const auto& frame = at(mfn);
         if (frame.type_references != 0 && frame.type == FrameType::writable)
             return "a frame is writable while a processor may still walk it as a table";
-        if (frame.owner == hypervisor_owner)
+        if (frame.owner.is_hypervisor())
             return "the hypervisor uses a frame that a processor may still walk as a guest's table";
     }
     return {};

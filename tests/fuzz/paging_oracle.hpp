@@ -25,8 +25,8 @@ class Oracle {
 
   private:
     struct Reach {
-        std::map<std::uint64_t, std::uint16_t> readable, writable; // frame and its owner when it was reached
-        std::set<std::pair<std::uint64_t, unsigned>> tables;       // frame and level
+        std::map<std::uint64_t, Owner> readable, writable;   // frame and its owner when it was reached
+        std::set<std::pair<std::uint64_t, unsigned>> tables; // frame and level
         std::string problem;
     };
     [[nodiscard]] Reach reach() const;

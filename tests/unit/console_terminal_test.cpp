@@ -1,6 +1,6 @@
 // A guest's console at a terminal: what is typed arrives in its ring, what it says leaves as it is.
 
-#include "hv/core/calls_console.hpp"
+#include "hv/calls/console.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"
@@ -48,7 +48,7 @@ TEST_F(ConsoleTerminal, WhatIsTypedArrivesWithAnEvent) {
     ASSERT_TRUE(console_waits(guest)) << "or nobody would look";
     console_drain(guest);
     EXPECT_EQ(read(), "ls\n");
-    EXPECT_NE(guest.shared->evtchn_pending[0] & 1UL << guest.console.port.value(), 0U);
+    EXPECT_NE(guest.shared->evtchn_pending[0] & 1UL << guest.console->port.value(), 0U);
     guest.shared->evtchn_pending[0] = 0;
     console_drain(guest);
     EXPECT_EQ(guest.shared->evtchn_pending[0], 0U) << "nothing new, nobody told";

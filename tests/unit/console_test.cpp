@@ -1,11 +1,12 @@
 // What a guest prints, as it appears on the serial line: prefixes, escapes, unfinished lines, the rate limit,
 // the ring.
 
-#include "hv/core/calls_console.hpp"
-#include "hv/core/calls_version.hpp"
-#include "hv/core/event_channel_bind.hpp"
-#include "hv/core/version.hpp"
-#include "hv/io/format.hpp"
+#include "hv/base/format.hpp"
+#include "hv/base/log.hpp"
+#include "hv/base/version.hpp"
+#include "hv/calls/console.hpp"
+#include "hv/calls/version.hpp"
+#include "hv/event/bind.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"
@@ -158,7 +159,7 @@ TEST_F(ConsoleTest, SlowRefillKeepsItsFractions) {
     }
     const std::string text = shown();
     EXPECT_NE(text.find("1860 bytes dropped"), std::string::npos) << text;
-    EXPECT_GE(guest.console.budget.tokens, 1900);
+    EXPECT_GE(guest.console->budget.tokens, 1900);
 }
 
 TEST_F(ConsoleTest, DropsAreToldAtTheEndWhateverTheRate) {
@@ -260,7 +261,7 @@ TEST_F(ConsoleRing, HoldsTheFrameWhileConnected) {
     EXPECT_TRUE(console_disconnect(guest));
     EXPECT_EQ(references(), before);
     console_drain(guest);
-    EXPECT_EQ(guest.console.ring_frame, Mfn{});
+    EXPECT_EQ(guest.console->ring_frame, Mfn{});
 }
 
 TEST_F(ConsoleRing, OnlyTheGuestsOwnWritableFrame) {
@@ -272,7 +273,7 @@ TEST_F(ConsoleRing, OnlyTheGuestsOwnWritableFrame) {
 }
 
 TEST_F(ConsoleRing, NoPortNoReference) {
-    guest.max_metadata = guest.metadata;
+    guest.memory.max_metadata = guest.memory.metadata;
     for (std::uint32_t i = 1; i < EventChannels::ports_per_page; ++i)
         ASSERT_TRUE(bind_ipi(guest, 0));
     const auto before = references();
@@ -308,7 +309,7 @@ TEST_F(ConsoleRing, LastWordsEndThoughSomebodyWritesOn) {
         ASSERT_LT(calls, 1000);
     }
     EXPECT_GE(calls, 31);
-    EXPECT_EQ(guest.console.ring, nullptr);
+    EXPECT_EQ(guest.console->ring, nullptr);
 }
 
 TEST_F(ConsoleTest, ConsoleIoIsOverWhenTheSerialLineHasItAll) {

@@ -1,5 +1,5 @@
 // What guests see of the processor, and that the documentation says the same.
-#include "hv/core/cpu_policy.hpp"
+#include "hv/trap/cpu_policy.hpp"
 #include "traps_world.hpp"
 
 #include <cstdio>
@@ -89,7 +89,7 @@ TEST(Cpuid, NothingTheProcessorLacks) {
 
 TEST(Cpuid, OsxsaveFollowsTheGuest) {
     Guest guest;
-    guest.vcpu().cr4 = 1 << 18;
+    guest.vcpu().processor.cr4 = 1 << 18;
     EXPECT_TRUE(guest_cpuid(guest.vcpu(), 1, 0).c >> 27 & 1);
 }
 

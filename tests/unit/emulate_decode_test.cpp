@@ -1,5 +1,5 @@
 // The decoder: lengths and operands of what it knows, refusal of what it doesn't, never a byte too many.
-#include "hv/core/emulate_decode.hpp"
+#include "hv/trap/emulate_decode.hpp"
 
 #include <gtest/gtest.h>
 #include <vector>

@@ -108,7 +108,7 @@ TEST_F(PageTable, NotForApplicationsNorOtherAddressesNorOddOnes) {
     in_user_mode();
     store({0x48, 0x89, 0x37});
     EXPECT_TRUE(took(vector::page_fault));
-    vcpu().in_kernel = true;
+    vcpu().processor.in_kernel = true;
     regs().rip = Guest::kernel_code;
     regs().rsp = Guest::kernel_stack;
     regs().rdi += 8; // the operand is not what faulted

@@ -1,5 +1,5 @@
 // IRET and far RET that the processor read with the hypervisor's rights: carried out within the guest's ring.
-#include "hv/core/emulate.hpp"
+#include "hv/trap/emulate.hpp"
 #include "traps_world.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Privileged instructions, carried out for a guest or refused.
-#include "hv/core/emulate.hpp"
+#include "hv/trap/emulate.hpp"
 #include "traps_world.hpp"
 
 #include <gtest/gtest.h>
@@ -59,7 +59,7 @@ TEST(Emulate, MsrOfTheGuestsOwn) {
     guest.regs().rdx = 0x7f;
     protection_fault(guest);
     EXPECT_TRUE(guest.finished(2));
-    EXPECT_EQ(guest.vcpu().fs_base, 0x7f00005000U);
+    EXPECT_EQ(guest.vcpu().processor.fs_base, 0x7f00005000U);
     EXPECT_EQ(guest.base_loads, 1U);
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x32});
@@ -89,7 +89,7 @@ TEST(Emulate, UnknownMsr) {
     base.regs().rdx = 0x8000; // not canonical
     protection_fault(base);
     EXPECT_TRUE(refused(base));
-    EXPECT_EQ(base.vcpu().fs_base, 0U);
+    EXPECT_EQ(base.vcpu().processor.fs_base, 0U);
 }
 
 TEST(Emulate, ApplicationsGetNothingPrivileged) {
@@ -119,7 +119,7 @@ TEST(Emulate, PortsAreAnEmptyBusForThoseWhoMayAsk) {
     protection_fault(guest);
     EXPECT_TRUE(refused(guest));
     Guest allowed;
-    allowed.vcpu().iopl = 1;
+    allowed.vcpu().processor.iopl = 1;
     allowed.code({0xec}); // in (%dx),%al
     allowed.regs().rax = 0x1234;
     protection_fault(allowed);
@@ -135,7 +135,7 @@ TEST(Emulate, PortsAreAnEmptyBusForThoseWhoMayAsk) {
     EXPECT_TRUE(allowed.finished(2));
     Guest application;
     application.in_user_mode();
-    application.vcpu().iopl = 3;
+    application.vcpu().processor.iopl = 3;
     application.code({0xec});
     protection_fault(application);
     EXPECT_TRUE(application.finished(1));
@@ -143,7 +143,7 @@ TEST(Emulate, PortsAreAnEmptyBusForThoseWhoMayAsk) {
 
 TEST(Emulate, IntervalTimerStandsStill) {
     Guest guest;
-    guest.vcpu().iopl = 1;
+    guest.vcpu().processor.iopl = 1;
     guest.code({0xe4, 0x42}); // in $0x42,%al
     guest.regs().rax = 0x1234;
     protection_fault(guest);
@@ -162,7 +162,7 @@ TEST(Emulate, ArchitecturalIoplIsForRing0) {
 
 TEST(Emulate, RepeatedInput) {
     Guest guest;
-    guest.vcpu().iopl = 1;
+    guest.vcpu().processor.iopl = 1;
     constexpr std::uint64_t buffer = Guest::kernel_code + 0x100;
     guest.code({0xf3, 0x66, 0x6d}); // rep insw
     guest.regs().rdi = buffer;
@@ -182,7 +182,7 @@ TEST(Emulate, RepeatedInput) {
 
 TEST(Emulate, LongRepeatsAreDoneInPieces) {
     Guest guest;
-    guest.vcpu().iopl = 1;
+    guest.vcpu().processor.iopl = 1;
     guest.code({0xf3, 0x6e}); // rep outsb
     guest.regs().rcx = ~0ULL;
     protection_fault(guest);
@@ -242,11 +242,11 @@ TEST(Emulate, OnlyTaskSwitchedOfCr0) {
     guest.regs().rax |= 8;
     protection_fault(guest);
     EXPECT_TRUE(guest.finished(3));
-    EXPECT_TRUE(guest.vcpu().task_switched);
+    EXPECT_TRUE(guest.vcpu().processor.task_switched);
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x06}); // clts
     protection_fault(guest);
-    EXPECT_FALSE(guest.vcpu().task_switched);
+    EXPECT_FALSE(guest.vcpu().processor.task_switched);
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x22, 0xc0});
     guest.regs().rax = 0x11; // paging off
@@ -260,13 +260,13 @@ TEST(Emulate, LmswAndCr4AndXsetbv) {
     guest.regs().rax = 0xb;         // TS, MP, PE
     protection_fault(guest);
     EXPECT_TRUE(guest.finished(3));
-    EXPECT_TRUE(guest.vcpu().task_switched);
+    EXPECT_TRUE(guest.vcpu().processor.task_switched);
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x22, 0xe0}); // mov %rax,%cr4
     guest.regs().rax = ~0ULL;
     protection_fault(guest);
     EXPECT_TRUE(guest.finished(3));
-    EXPECT_EQ(guest.vcpu().cr4, allowed_cr4(guest.vcpu()));
+    EXPECT_EQ(guest.vcpu().processor.cr4, allowed_cr4(guest.vcpu()));
     guest.regs().rip = Guest::kernel_code;
     guest.code({0x0f, 0x01, 0xd1}); // xsetbv
     guest.regs().rcx = guest.regs().rdx = 0, guest.regs().rax = 7;
@@ -289,9 +289,9 @@ TEST(Emulate, CodeAcrossTwoPages) {
     guest.map(Guest::kernel_code + page_bytes);
     guest.regs().rip = Guest::kernel_code + page_bytes - 1;
     guest.code({0x0f, 0x06}); // clts
-    guest.vcpu().task_switched = true;
+    guest.vcpu().processor.task_switched = true;
     protection_fault(guest);
-    EXPECT_FALSE(guest.vcpu().task_switched);
+    EXPECT_FALSE(guest.vcpu().processor.task_switched);
     EXPECT_TRUE(guest.finished(page_bytes + 1));
 }
 
@@ -311,7 +311,7 @@ TEST(Emulate, SingleStepSurvives) {
     protection_fault(guest);
     ASSERT_TRUE(guest.took(vector::debug));
     EXPECT_EQ(guest.word(2), Guest::kernel_code + 2);
-    EXPECT_NE(guest.vcpu().debug[6] & 1 << 14, 0U);
+    EXPECT_NE(guest.vcpu().processor.debug[6] & 1 << 14, 0U);
 }
 
 TEST(Emulate, CodeSegmentsOfTheGuestsOwnTable) {
@@ -319,8 +319,8 @@ TEST(Emulate, CodeSegmentsOfTheGuestsOwnTable) {
     guest.in_user_mode();
     guest.descriptors[6] = 0x00affb000000ffff; // selector 0x33: 64-bit code
     guest.descriptors[4] = 0x00cffb000000ffff; // selector 0x23: 32-bit code
-    guest.vcpu().gdt_entries = 512;
-    guest.vcpu().gdt_frames[0] = Mfn{1};
+    guest.vcpu().tables.gdt_entries = 512;
+    guest.vcpu().tables.gdt_frames[0] = Mfn{1};
     guest.code({0xcd, 0x80});
     for (const std::uint64_t selector : {0x33U, 0x23U}) {
         guest.in_user_mode();

@@ -27,14 +27,14 @@ TEST_F(Events, AllPortsAndNotOneMore) {
 }
 
 TEST_F(Events, PortsArePaidFromTheQuotaOfTheirDomain) {
-    guest.max_metadata = guest.metadata;
+    guest.memory.max_metadata = guest.memory.metadata;
     for (std::uint32_t i = 1; i < EventChannels::ports_per_page; ++i)
         ASSERT_TRUE(bind_ipi(guest, 0));
     EXPECT_EQ(bind_ipi(guest, 0), fail(Error::no_memory));
     EXPECT_EQ(connect_ports(guest, control), fail(Error::no_memory));
     EXPECT_EQ(connect_ports(control, guest), fail(Error::no_memory));
     EXPECT_EQ(port_status(control, Port{1})->status, unsigned{EVTCHNSTAT_closed}); // the half made was undone
-    ++guest.max_metadata;
+    ++guest.memory.max_metadata;
     EXPECT_TRUE(bind_ipi(guest, 0));
 }
 
@@ -57,13 +57,13 @@ TEST_F(Events, ResetIsPreemptibleAndClosesEverything) {
 TEST_F(Events, DeathGivesThePagesBack) {
     for (std::uint32_t i = 1; i < 1000; ++i)
         ASSERT_TRUE(bind_ipi(guest, 0));
-    EXPECT_EQ(guest.metadata, 1000 / EventChannels::ports_per_page + 1);
+    EXPECT_EQ(guest.memory.metadata, 1000 / EventChannels::ports_per_page + 1);
     world.machine.preempt_every = 50;
     int steps = 1;
     while (close_all_ports(guest) == fail(Error::restart))
         ++steps;
     EXPECT_EQ(steps, 20);
-    EXPECT_EQ(guest.metadata, 0U);
+    EXPECT_EQ(guest.memory.metadata, 0U);
     raise_port(guest, Port{1});
     EXPECT_FALSE(pending(guest, Port{1}));
     EXPECT_EQ(port_status(guest, Port{1})->status, unsigned{EVTCHNSTAT_closed});

@@ -67,22 +67,22 @@ TEST_F(Events, PollOfOnePortIgnoresOthersAndMasks) {
     const auto [other, other_peer] = connected();
     mask(guest, polled);
     mask(guest, other);
-    vcpu(guest, 2).polling = true;
-    vcpu(guest, 2).polled_port = polled.value();
+    vcpu(guest, 2).poll.active = true;
+    vcpu(guest, 2).poll.port = polled.value();
     ASSERT_TRUE(send_event(control, vcpu(control), other_peer));
     EXPECT_EQ(wakes(), 0U);
     EXPECT_FALSE(has_work(vcpu(guest, 2)));
     ASSERT_TRUE(send_event(control, vcpu(control), polled_peer));
     EXPECT_EQ(world.woken, std::vector<const Vcpu*>{&vcpu(guest, 2)});
-    EXPECT_FALSE(vcpu(guest, 2).polling);
+    EXPECT_FALSE(vcpu(guest, 2).poll.active);
     EXPECT_EQ(world.timeouts_cleared, world.woken); // or it would end the next wait
 }
 
 TEST_F(Events, PollOfSeveralPortsEndsWithAnyEvent) {
     const auto [port, peer] = connected();
     mask(guest, port);
-    vcpu(guest, 1).polling = true;
-    vcpu(guest, 1).polled_port = 0;
+    vcpu(guest, 1).poll.active = true;
+    vcpu(guest, 1).poll.port = 0;
     ASSERT_TRUE(send_event(control, vcpu(control), peer));
     EXPECT_EQ(world.woken, std::vector<const Vcpu*>{&vcpu(guest, 1)});
     EXPECT_EQ(world.timeouts_cleared, world.woken);
@@ -90,10 +90,10 @@ TEST_F(Events, PollOfSeveralPortsEndsWithAnyEvent) {
 
 TEST_F(Events, UpcallEndsAPollAndItsTimeout) {
     const auto [port, peer] = connected();
-    vcpu(guest).polling = true;
-    vcpu(guest).polled_port = max_ports - 1;
+    vcpu(guest).poll.active = true;
+    vcpu(guest).poll.port = max_ports - 1;
     ASSERT_TRUE(send_event(control, vcpu(control), peer));
-    EXPECT_FALSE(vcpu(guest).polling);
+    EXPECT_FALSE(vcpu(guest).poll.active);
     EXPECT_EQ(world.timeouts_cleared, std::vector<const Vcpu*>{&vcpu(guest)});
 }
 

@@ -1,8 +1,8 @@
 // A control domain and a guest with three vCPUs: what the tests of event channels start from.
 #pragma once
 
-#include "hv/core/calls_event.hpp"
-#include "hv/core/event_channel_bind.hpp"
+#include "hv/calls/event.hpp"
+#include "hv/event/bind.hpp"
 #include "tests/unit/event_world.hpp"
 
 #include <gtest/gtest.h>

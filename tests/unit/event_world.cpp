@@ -2,7 +2,7 @@
 
 #include "tests/unit/event_world.hpp"
 
-#include "hv/core/timers.hpp"
+#include "hv/dispatch/timers.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <cstdio>
@@ -26,12 +26,13 @@ World::~World() { world = nullptr; }
 Domain& World::add_domain(const char* name, std::uint32_t vcpus, bool privileged) {
     domains.push_back(std::make_unique<Domain>());
     Domain& domain = *domains.back();
+    domain.console = consoles_.emplace_back(std::make_unique<Console>()).get();
     domain.id = DomainId{static_cast<std::uint16_t>(domains.size() - 1)};
     std::snprintf(domain.name, sizeof domain.name, "%s", name);
     domain.privileged = privileged;
     domain.life = control::Life::running;
-    domain.max_frames = 256;
-    domain.max_metadata = 256;
+    domain.memory.max_frames = 256;
+    domain.memory.max_metadata = 256;
     domain.shared_frame = *frame_table().allocate_for_hypervisor();
     domain.shared = hv::machine::frame_as<shared_info_t>(domain.shared_frame);
     frame_table().share(domain.shared_frame, domain);
@@ -41,7 +42,7 @@ Domain& World::add_domain(const char* name, std::uint32_t vcpus, bool privileged
         vcpu.domain = &domain;
         vcpu.id = VcpuId{static_cast<std::uint16_t>(i)};
         vcpu.info = &domain.shared->vcpu_info[i];
-        vcpu.in_kernel = true;
+        vcpu.processor.in_kernel = true;
         domain.vcpus[i] = &vcpu;
     }
     domain.vcpu_count = vcpus;
@@ -74,18 +75,18 @@ Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
 }
 
 Result<void*> Domain::allocate_metadata() {
-    if (metadata == max_metadata)
+    if (memory.metadata == memory.max_metadata)
         return fail(Error::no_memory);
     const auto frame = frame_table().allocate_for_hypervisor();
     if (!frame)
         return fail(frame.error());
-    ++metadata;
+    ++memory.metadata;
     return machine::frame_data(*frame);
 }
 
 void Domain::free_metadata(void* page) {
     frame_table().free_for_hypervisor(machine::frame_of(page));
-    --metadata;
+    --memory.metadata;
 }
 
 void clear_poll_timeout(Vcpu& vcpu) { world->timeouts_cleared.push_back(&vcpu); }

@@ -3,9 +3,10 @@
 // what was asked of them.
 #pragma once
 
-#include "hv/core/dispatch.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/core/hypercall.hpp"
+#include "hv/calls/hypercall.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/io/console.hpp"
 #include "tests/unit/machine_host.hpp"
 
 #include <cstring>
@@ -63,6 +64,7 @@ class World {
 
   private:
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    std::vector<std::unique_ptr<Console>> consoles_;
 };
 
 } // namespace bulkhead::hv::test

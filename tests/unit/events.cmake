@@ -1,9 +1,9 @@
 # Event channels, grants and consoles run over the real frame table and paging, and doubles of the rest.
 include_guard()
 file(GLOB hv_world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/mm/*.cpp ${CMAKE_SOURCE_DIR}/hv/io/*.cpp
-    ${CMAKE_SOURCE_DIR}/hv/core/event_*.cpp ${CMAKE_SOURCE_DIR}/hv/core/grant_*.cpp
-    ${CMAKE_SOURCE_DIR}/hv/core/calls_event.cpp ${CMAKE_SOURCE_DIR}/hv/core/calls_grant.cpp
-    ${CMAKE_SOURCE_DIR}/hv/core/calls_console.cpp ${CMAKE_SOURCE_DIR}/hv/core/calls_version.cpp)
+    ${CMAKE_SOURCE_DIR}/hv/event/*.cpp ${CMAKE_SOURCE_DIR}/hv/grant/*.cpp ${CMAKE_SOURCE_DIR}/hv/base/*.cpp
+    ${CMAKE_SOURCE_DIR}/hv/calls/event.cpp ${CMAKE_SOURCE_DIR}/hv/calls/grant.cpp
+    ${CMAKE_SOURCE_DIR}/hv/calls/console.cpp ${CMAKE_SOURCE_DIR}/hv/calls/version.cpp)
 list(APPEND hv_world_sources unit/event_world.cpp unit/machine_host.cpp)
 add_library(hv_world STATIC ${hv_world_sources})
 target_link_libraries(hv_world PUBLIC bulkhead_host)

@@ -43,35 +43,35 @@ TEST_F(Grants, BorrowerDiesFirst) {
     for (std::uint32_t ref = 1; ref <= 20; ++ref)
         EXPECT_EQ(flags(ref), GTF_permit_access);
     EXPECT_EQ(audit_grants(), 0U);
-    ASSERT_TRUE(put_typed(borrower.vcpu.kernel_root, false)); // its page tables go
+    ASSERT_TRUE(put_typed(borrower.vcpu.tables.kernel_root, false)); // its page tables go
     EXPECT_EQ(references(page), 1U);
     world.machine.preempt_every = 0;
     ASSERT_TRUE(free_grants(borrower.domain));
-    EXPECT_EQ(borrower.domain.metadata, 1U); // its ports
+    EXPECT_EQ(borrower.domain.memory.metadata, 1U); // its ports
 }
 
 TEST_F(Grants, TableIsBusyWhileItsOwnerMapsIt) {
     const Mfn table = lender.domain.grants.frames[0];
     ASSERT_TRUE(get_data(table, lender.domain, true));
-    ASSERT_TRUE(replace_leaf(lender.vcpu.kernel_root, GuestAddress{page_at(3)},
+    ASSERT_TRUE(replace_leaf(lender.vcpu.tables.kernel_root, GuestAddress{page_at(3)},
                              table.value() << page_shift | entry::present | entry::user | entry::writable));
     lender.domain.life = control::Life::dying;
     ASSERT_TRUE(relinquish_grants(lender.domain));
     EXPECT_EQ(free_grants(lender.domain), fail(Error::busy));
-    ASSERT_TRUE(replace_leaf(lender.vcpu.kernel_root, GuestAddress{page_at(3)}, 0));
+    ASSERT_TRUE(replace_leaf(lender.vcpu.tables.kernel_root, GuestAddress{page_at(3)}, 0));
     EXPECT_TRUE(free_grants(lender.domain));
 }
 
 TEST_F(Grants, RecordsArePaidByTheBorrower) {
     lender.lend(9, borrower, page);
-    borrower.domain.max_metadata = borrower.domain.metadata;
+    borrower.domain.memory.max_metadata = borrower.domain.memory.metadata;
     EXPECT_EQ(borrower.map(lender, 9, page_at(5)), GNTST_no_space);
-    const auto lender_pays = lender.domain.metadata;
-    borrower.domain.max_metadata += 2;
+    const auto lender_pays = lender.domain.memory.metadata;
+    borrower.domain.memory.max_metadata += 2;
     for (unsigned i = 0; i < records_per_page * 2 - 1; ++i)
         ASSERT_EQ(borrower.map(lender, 9, page_at(i)), GNTST_okay) << i;
     EXPECT_EQ(borrower.map(lender, 9, page_at(0)), GNTST_no_space);
-    EXPECT_EQ(lender.domain.metadata, lender_pays);
+    EXPECT_EQ(lender.domain.memory.metadata, lender_pays);
     EXPECT_EQ(audit_grants(), 0U);
 }
 

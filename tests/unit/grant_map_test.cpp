@@ -130,8 +130,8 @@ TEST_F(Grants, UnmapChecksTheEntry) {
 TEST_F(Grants, EntryOverwrittenByTheGuestKeepsTheCountsRight) {
     lender.lend(9, borrower, page);
     ASSERT_EQ(borrower.map(lender, 9, page_at(5)), GNTST_okay);
-    ASSERT_TRUE(
-        replace_leaf(borrower.vcpu.kernel_root, GuestAddress{page_at(5)}, 0)); // not through the grant call
+    ASSERT_TRUE(replace_leaf(borrower.vcpu.tables.kernel_root, GuestAddress{page_at(5)},
+                             0)); // not through the grant call
     EXPECT_EQ(references(page), 1U);
     EXPECT_EQ(borrower.unmap(borrower.handle, page_at(5)), GNTST_bad_virt_addr);
     EXPECT_EQ(flags(9), in_use); // its own record still says so
@@ -144,7 +144,7 @@ TEST_F(Grants, EntryOverwrittenByTheGuestKeepsTheCountsRight) {
 TEST_F(Grants, MappingReplacesWhatWasThere) {
     const Mfn own = borrower.allocate();
     ASSERT_TRUE(get_data(own, borrower.domain, true));
-    ASSERT_TRUE(replace_leaf(borrower.vcpu.kernel_root, GuestAddress{page_at(5)},
+    ASSERT_TRUE(replace_leaf(borrower.vcpu.tables.kernel_root, GuestAddress{page_at(5)},
                              own.value() << page_shift | entry::present | entry::user | entry::writable));
     EXPECT_EQ(references(own), 2U);
     lender.lend(9, borrower, page);
@@ -162,8 +162,9 @@ TEST_F(Grants, MappingThroughAnEntrysAddress) {
     EXPECT_EQ(borrower.map(lender, 9, lender.entry_address(7), GNTMAP_contains_pte), GNTST_bad_virt_addr);
     EXPECT_EQ(borrower.map(lender, 9, borrower.entry_address(7) + 4, GNTMAP_contains_pte),
               GNTST_bad_virt_addr);
-    EXPECT_EQ(borrower.map(lender, 9, borrower.vcpu.kernel_root.value() << page_shift, GNTMAP_contains_pte),
-              GNTST_bad_virt_addr); // not a table of leaves
+    EXPECT_EQ(
+        borrower.map(lender, 9, borrower.vcpu.tables.kernel_root.value() << page_shift, GNTMAP_contains_pte),
+        GNTST_bad_virt_addr); // not a table of leaves
     EXPECT_EQ(borrower.map(lender, 9, borrower.allocate().value() << page_shift, GNTMAP_contains_pte),
               GNTST_bad_virt_addr);
     EXPECT_EQ(borrower.map(lender, 9, ~7ULL, GNTMAP_contains_pte), GNTST_bad_virt_addr);
@@ -178,7 +179,7 @@ TEST_F(Grants, AvailableBitsReachTheEntry) {
 TEST_F(Grants, UnmapAndReplaceMovesTheCallersPage) {
     const Mfn own = borrower.allocate();
     ASSERT_TRUE(get_data(own, borrower.domain, true));
-    ASSERT_TRUE(replace_leaf(borrower.vcpu.kernel_root, GuestAddress{page_at(8)},
+    ASSERT_TRUE(replace_leaf(borrower.vcpu.tables.kernel_root, GuestAddress{page_at(8)},
                              own.value() << page_shift | entry::present | entry::user | entry::writable));
     lender.lend(9, borrower, page);
     ASSERT_EQ(borrower.map(lender, 9, page_at(5)), GNTST_okay);

@@ -109,7 +109,7 @@ TEST_F(GrantTables, GrowsAndListsItsFrames) {
         const Mfn frame{world.get<std::uint64_t>(4096 + 8 * i)};
         EXPECT_EQ(frame, lender.domain.grants.frames[i]);
         EXPECT_TRUE(frame_table().find(frame)->shared);
-        EXPECT_EQ(frame_table().find(frame)->owner, lender.domain.id.value());
+        EXPECT_EQ(frame_table().find(frame)->owner, Owner{lender.domain.id});
     }
     ASSERT_EQ(lender.status(GNTTABOP_setup_table, setup(2, list)), GNTST_okay);
     EXPECT_EQ(lender.domain.grants.frame_count, 5U);
@@ -131,10 +131,11 @@ TEST_F(GrantTables, Limits) {
     foreign.dom = lender.domain.id.value();
     EXPECT_EQ(borrower.status(GNTTABOP_setup_table, foreign), GNTST_permission_denied);
     EXPECT_EQ(control.status(GNTTABOP_setup_table, foreign), GNTST_okay);
-    lender.domain.max_metadata = lender.domain.metadata + 5; // not enough for two more
+    lender.domain.memory.max_metadata = lender.domain.memory.metadata + 5; // not enough for two more
     EXPECT_EQ(lender.status(GNTTABOP_setup_table, setup(3, world.guest_base + 4096)), GNTST_no_space);
     EXPECT_EQ(lender.domain.grants.frame_count, 2U);
-    EXPECT_EQ(lender.domain.metadata, lender.domain.max_metadata - 2); // the half made frame was undone
+    EXPECT_EQ(lender.domain.memory.metadata,
+              lender.domain.memory.max_metadata - 2); // the half made frame was undone
 }
 
 TEST_F(GrantTables, Versions) {

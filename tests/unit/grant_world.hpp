@@ -1,8 +1,8 @@
 // Three guests with address spaces, one of which lends to another: what the tests of grants start from.
 #pragma once
 
-#include "hv/core/calls_grant.hpp"
-#include "hv/core/grant_map.hpp"
+#include "hv/calls/grant.hpp"
+#include "hv/grant/map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/event_world.hpp"
@@ -21,7 +21,7 @@ struct Guest {
         for (int level = 0; level < 3; ++level)
             machine::frame_as<std::uint64_t>(tables[level])[0] = tables[level + 1].value() << page_shift | 7;
         EXPECT_TRUE(get_typed(tables[0], FrameType::l4, domain));
-        vcpu.kernel_root = tables[0];
+        vcpu.tables.kernel_root = tables[0];
         l1 = tables[3];
     }
 

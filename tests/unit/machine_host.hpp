@@ -1,9 +1,9 @@
-// The machine of hv/arch/machine.hpp as ordinary memory of a test program: some frames of RAM, a clock that
+// The machine of hv/base/machine.hpp as ordinary memory of a test program: some frames of RAM, a clock that
 // the test sets, preemption where the test wants it. Counts what a test may want to know, and turns a panic
 // into an exception.
 #pragma once
 
-#include "hv/arch/machine.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <cstdint>

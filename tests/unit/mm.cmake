@@ -1,4 +1,10 @@
+# Direct paging, and the hypercalls by which a guest uses it. The fuzzer of page tables takes the same sources.
+include_guard()
 file(GLOB mm_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/mm/*.cpp)
+set(mm_call_sources ${mm_sources})
+foreach(call descriptors exchange flush memory mmu mmuext reservation)
+    list(APPEND mm_call_sources ${CMAKE_SOURCE_DIR}/hv/calls/${call}.cpp)
+endforeach()
 file(GLOB mm_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/unit/mm_*_test.cpp)
 set(mm_world ${CMAKE_CURRENT_SOURCE_DIR}/unit/machine_host.cpp ${CMAKE_CURRENT_SOURCE_DIR}/unit/mm_world.cpp)
-bulkhead_unit_test(mm_test ${mm_tests} ${mm_world} ${mm_sources})
+bulkhead_unit_test(mm_test ${mm_tests} ${mm_world} ${mm_call_sources})

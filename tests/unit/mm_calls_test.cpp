@@ -44,9 +44,9 @@ TEST_F(CallTest, UpdateVaMappingWhereNothingIs) {
     for (const std::uint64_t at : {0x0ULL, 0x7fffffffffffULL, 0x800000000000ULL, 0xffff800000000000ULL,
                                    0xffff87ffffffffffULL, 0xffff880000000000ULL, ~0ULL})
         expect_error(map(at, writable_entry(data)), Error::invalid);
-    guest.vcpus[0]->kernel_root = {};
+    guest.vcpus[0]->tables.kernel_root = {};
     expect_error(map(Space::base, 0), Error::invalid);
-    guest.vcpus[0]->kernel_root = space.l4;
+    guest.vcpus[0]->tables.kernel_root = space.l4;
 }
 
 TEST_F(CallTest, FlagsAloneChangeNoReference) {
@@ -161,7 +161,7 @@ TEST_F(CallTest, RootsAreLoadedInTheirMode) {
     const auto user = make_space(guest);
     ASSERT_TRUE(extended(guest, MMUEXT_NEW_USER_BASEPTR, user.l4.value()));
     EXPECT_EQ(world.machine.root, space.l4);
-    EXPECT_EQ(guest.vcpus[0]->user_root, user.l4);
+    EXPECT_EQ(guest.vcpus[0]->tables.user_root, user.l4);
     ASSERT_TRUE(extended(guest, MMUEXT_NEW_USER_BASEPTR, 0));
     EXPECT_EQ(frame(user.l4).references, 1U); // nothing else held it
     expect_error(extended(guest, MMUEXT_NEW_BASEPTR, 0), Error::invalid);
@@ -236,7 +236,7 @@ TEST_F(CallTest, WritesToTablesAreEmulatedAsUpdates) {
     ASSERT_TRUE(map(Space::base + 0x50000, readonly_entry(data)));
     EXPECT_EQ(emulate_pte_write(vcpu, GuestAddress{Space::base + 0x50000}, 0, 8),
               Result<bool>{false}); // no table
-    vcpu.in_kernel = false;
+    vcpu.processor.in_kernel = false;
     EXPECT_EQ(write(8, 0), Result<bool>{false});
 }
 

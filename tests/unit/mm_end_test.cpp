@@ -45,7 +45,7 @@ TEST_F(MemoryTest, FramesThatOthersMapOutliveTheirDomain) {
     run_on(dom0, s);
     ASSERT_TRUE(update(dom0, s.l1, 0, writable_entry(data), 0, mortal.id.value()));
     expect_error(relinquish_memory(mortal), Error::busy);
-    EXPECT_EQ(mortal.frames.count, 1U);
+    EXPECT_EQ(mortal.memory.frames.count, 1U);
     expect_error(relinquish_memory(mortal), Error::busy);
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     ASSERT_TRUE(update(dom0, s.l1, 0, 0));
@@ -80,13 +80,13 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
     auto& table = frame_table().at(s.l1);
     auto& page_frame = frame_table().at(data);
     auto& free = frame_table().at(Mfn{1000});
-    ASSERT_EQ(free.owner, nobody);
+    ASSERT_EQ(free.owner, Owner::nobody());
     EXPECT_TRUE(damaged(page_frame.references, 1U));
     EXPECT_TRUE(damaged(page_frame.references, 3U));
     EXPECT_TRUE(damaged(page_frame.type_references, 0U));
     EXPECT_TRUE(damaged(page_frame.type, FrameType::l1));
-    EXPECT_TRUE(damaged(page_frame.owner, std::uint16_t{77}));
-    EXPECT_TRUE(damaged(page_frame.owner, dom0.id.value()));
+    EXPECT_TRUE(damaged(page_frame.owner, Owner{DomainId{77}}));
+    EXPECT_TRUE(damaged(page_frame.owner, Owner{dom0.id}));
     EXPECT_TRUE(damaged(table.type, FrameType::writable));
     EXPECT_TRUE(damaged(words(s.l1)[1], writable_entry(s.l1))); // the one that matters most
     EXPECT_TRUE(damaged(words(s.l1)[1], readonly_entry(data)));
@@ -95,10 +95,10 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
     EXPECT_TRUE(damaged(words(s.l1)[0], writable_entry(data) | entry::global));
     EXPECT_TRUE(damaged(words(s.l2)[0], table_entry(s.l1) | entry::large));
     EXPECT_TRUE(damaged(words(s.l4)[260], std::uint64_t{0}));
-    EXPECT_TRUE(damaged(guest.vcpus[0]->kernel_root, Mfn{}));
-    EXPECT_TRUE(damaged(guest.vcpus[0]->user_root, s.l4));
-    EXPECT_TRUE(damaged(guest.frames.count, std::uint64_t{3}));
-    EXPECT_TRUE(damaged(guest.max_frames, std::uint64_t{3}));
+    EXPECT_TRUE(damaged(guest.vcpus[0]->tables.kernel_root, Mfn{}));
+    EXPECT_TRUE(damaged(guest.vcpus[0]->tables.user_root, s.l4));
+    EXPECT_TRUE(damaged(guest.memory.frames.count, std::uint64_t{3}));
+    EXPECT_TRUE(damaged(guest.memory.max_frames, std::uint64_t{3}));
     EXPECT_TRUE(damaged(free.references, 1U));
     EXPECT_TRUE(damaged(free.type, FrameType::writable));
     EXPECT_TRUE(damaged(free.next, 0U));

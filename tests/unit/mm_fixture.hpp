@@ -2,8 +2,8 @@
 // test.
 #pragma once
 
-#include "hv/mm/calls_mmu.hpp"
-#include "hv/mm/calls_mmuext.hpp"
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
 #include "tests/unit/mm_world.hpp"
 
 #include <gtest/gtest.h>

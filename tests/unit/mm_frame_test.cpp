@@ -12,7 +12,7 @@ TEST_F(MemoryTest, FramesComeWipedEvenFromFormerOwners) {
     const auto free = frame_table().free_frames();
     ASSERT_TRUE(frame_table().release(first, guest));
     EXPECT_EQ(frame_table().free_frames(), free + 1);
-    dom0.max_frames = 2000;
+    dom0.memory.max_frames = 2000;
     bool seen = false;
     while (const auto mfn = frame_table().allocate(dom0)) {
         seen |= *mfn == first;
@@ -23,13 +23,13 @@ TEST_F(MemoryTest, FramesComeWipedEvenFromFormerOwners) {
 }
 
 TEST_F(MemoryTest, QuotaBounds) {
-    guest.max_frames = 3;
+    guest.memory.max_frames = 3;
     for (int i = 0; i < 3; ++i)
         page(guest);
     expect_error(frame_table().allocate(guest), Error::no_memory);
     expect_error(frame_table().allocate_run(guest, 1), Error::no_memory);
-    EXPECT_EQ(guest.frames.count, 3U);
-    EXPECT_EQ(guest.frames_peak, 3U);
+    EXPECT_EQ(guest.memory.frames.count, 3U);
+    EXPECT_EQ(guest.memory.frames_peak, 3U);
 }
 
 TEST_F(MemoryTest, ReleaseOnceAndOnlyOnesOwn) {
@@ -38,15 +38,15 @@ TEST_F(MemoryTest, ReleaseOnceAndOnlyOnesOwn) {
     ASSERT_TRUE(get_data(mfn, guest, false));
     ASSERT_TRUE(frame_table().release(mfn, guest));
     expect_error(frame_table().release(mfn, guest), Error::invalid);
-    EXPECT_EQ(guest.frames.count, 1U); // still referred to: still charged
+    EXPECT_EQ(guest.memory.frames.count, 1U); // still referred to: still charged
     put_data(mfn, false);
-    EXPECT_EQ(guest.frames.count, 0U);
+    EXPECT_EQ(guest.memory.frames.count, 0U);
     expect_error(frame_table().release(Mfn{~0ULL}, guest), Error::invalid);
     expect_error(frame_table().release(Mfn{0}, guest), Error::invalid);
 }
 
 TEST_F(MemoryTest, AFreedFramesOldTranslationsAreFlushedBeforeItIsReused) {
-    guest.max_frames = 2000;
+    guest.memory.max_frames = 2000;
     std::vector<Mfn> all;
     while (const auto mfn = frame_table().allocate(guest))
         all.push_back(*mfn);
@@ -63,8 +63,8 @@ TEST_F(MemoryTest, RunsAreAlignedAndContiguous) {
     ASSERT_TRUE(run);
     EXPECT_EQ(run->value() % 8, 0U);
     for (std::uint64_t i = 0; i < 8; ++i)
-        EXPECT_EQ(frame(Mfn{run->value() + i}).owner, guest.id.value());
-    EXPECT_EQ(guest.frames.count, 9U);
+        EXPECT_EQ(frame(Mfn{run->value() + i}).owner, Owner{guest.id});
+    EXPECT_EQ(guest.memory.frames.count, 9U);
     expect_error(frame_table().allocate_run(guest, 4), Error::no_memory);
     expect_error(frame_table().allocate_run(guest, 200), Error::no_memory);
 }
@@ -84,7 +84,7 @@ TEST_F(MemoryTest, LentPagesComeBackOnlyUnmapped) {
     const auto lent = frame_table().allocate_for_hypervisor();
     ASSERT_TRUE(lent);
     frame_table().share(*lent, guest);
-    EXPECT_EQ(guest.frames.count, 0U);
+    EXPECT_EQ(guest.memory.frames.count, 0U);
     const auto s = make_space(guest);
     words(s.l1)[3] = writable_entry(*lent);
     run_on(guest, s);

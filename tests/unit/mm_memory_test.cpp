@@ -1,6 +1,6 @@
 // memory_op, descriptor tables and vm_assist.
-#include "hv/mm/calls_descriptors.hpp"
-#include "hv/mm/calls_memory.hpp"
+#include "hv/calls/descriptors.hpp"
+#include "hv/calls/memory.hpp"
 #include "hv/mm/descriptors.hpp"
 #include "tests/unit/mm_fixture.hpp"
 
@@ -34,23 +34,23 @@ TEST_F(ReservationTest, PopulateAndDecrease) {
     world.machine.preempt_every = 1;
     EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list), HypercallResult{50});
     EXPECT_EQ(parts, 50);
-    EXPECT_EQ(guest.frames.count, 50U);
+    EXPECT_EQ(guest.memory.frames.count, 50U);
     for (std::uint64_t i = 0; i < 50; ++i)
         EXPECT_EQ(machine::get_m2p(Mfn{list[i]}), 1000 + i);
     const auto first = list[0];
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list), HypercallResult{50});
-    EXPECT_EQ(guest.frames.count, 0U);
+    EXPECT_EQ(guest.memory.frames.count, 0U);
     EXPECT_EQ(machine::get_m2p(Mfn{first}), machine::m2p_invalid);
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list), HypercallResult{0});
 }
 
 TEST_F(ReservationTest, StopsAtTheQuotaAndAtBadAddresses) {
-    guest.max_frames = 20;
+    guest.memory.max_frames = 20;
     EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list), HypercallResult{20});
-    guest.max_frames = 100;
+    guest.memory.max_frames = 100;
     world.machine.copies_allowed = 6; // the request, then two for each extent, and the third can't be told
     EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list), HypercallResult{2});
-    EXPECT_EQ(guest.frames.count, 22U);
+    EXPECT_EQ(guest.memory.frames.count, 22U);
 }
 
 TEST_F(ReservationTest, HigherOrders) {
@@ -76,7 +76,7 @@ TEST_F(ReservationTest, IncreaseWithAndWithoutAList) {
 TEST_F(ReservationTest, OnlyDomainZeroChangesOthers) {
     EXPECT_EQ(reserve(guest, XENMEM_populate_physmap, list, 0, dom0.id.value()), HypercallResult{0});
     EXPECT_EQ(reserve(dom0, XENMEM_populate_physmap, list, 0, guest.id.value()), HypercallResult{50});
-    EXPECT_EQ(guest.frames.count, 50U);
+    EXPECT_EQ(guest.memory.frames.count, 50U);
     EXPECT_EQ(reserve(dom0, XENMEM_decrease_reservation, list), HypercallResult{0}); // not its own
 }
 
@@ -101,15 +101,15 @@ TEST_F(ReservationTest, AMappedFrameIsFreedWithItsLastMapping) {
     words(s.l1)[0] = writable_entry(Mfn{list[0]});
     run_on(guest, s);
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list), HypercallResult{1});
-    EXPECT_EQ(frame(Mfn{list[0]}).owner, guest.id.value());
+    EXPECT_EQ(frame(Mfn{list[0]}).owner, Owner{guest.id});
     ASSERT_TRUE(update(guest, s.l1, 0, 0));
-    EXPECT_EQ(frame(Mfn{list[0]}).owner, nobody);
+    EXPECT_EQ(frame(Mfn{list[0]}).owner, Owner::nobody());
     list = {s.l1.value(), s.l4.value()}; // tables given up while in use stay tables
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list), HypercallResult{2});
     EXPECT_TRUE(frame(s.l1).validated);
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     ASSERT_TRUE(update(guest, s.l2, 0, 0));
-    EXPECT_EQ(frame(s.l1).owner, nobody);
+    EXPECT_EQ(frame(s.l1).owner, Owner::nobody());
 }
 
 TEST_F(ReservationTest, Exchange) {
@@ -126,7 +126,7 @@ TEST_F(ReservationTest, Exchange) {
     EXPECT_EQ(call<MemoryOp>(guest, {XENMEM_exchange, address(&request)}), HypercallResult{0});
     EXPECT_EQ(request.nr_exchanged, 3U);
     EXPECT_EQ(machine::get_m2p(Mfn{out[2]}), 72U);
-    EXPECT_EQ(guest.frames.count, 3U);
+    EXPECT_EQ(guest.memory.frames.count, 3U);
     request.nr_exchanged = 0;
     expect_error(call<MemoryOp>(guest, {XENMEM_exchange, address(&request)}),
                  Error::invalid); // no longer its own
@@ -185,13 +185,13 @@ TEST_F(DescriptorTest, SetGdt) {
     ASSERT_TRUE(load({a.value(), b.value()}, 1024));
     EXPECT_EQ(words(a)[1], *checked_descriptor(code64));
     EXPECT_EQ(words(b)[511], *checked_descriptor(data32));
-    EXPECT_EQ((world.machine.descriptors[{guest.vcpus[0]->slot, false}]), (std::vector{a, b}));
-    EXPECT_EQ(guest.vcpus[0]->gdt_entries, 1024U);
+    EXPECT_EQ((world.machine.descriptors[{guest.vcpus[0]->sched.slot, false}]), (std::vector{a, b}));
+    EXPECT_EQ(guest.vcpus[0]->tables.gdt_entries, 1024U);
     expect_error(get_data(a, guest, true), Error::busy);
     const auto c = page(guest);
     words(c)[3] = gate;
     expect_error(load({b.value(), c.value()}, 1024), Error::invalid);
-    EXPECT_EQ(guest.vcpus[0]->gdt_frames[0], a); // all or nothing
+    EXPECT_EQ(guest.vcpus[0]->tables.gdt_frames[0], a); // all or nothing
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     expect_error(load({page(dom0).value()}, 512), Error::invalid);
     expect_error(load({}, FIRST_RESERVED_GDT_ENTRY + 1), Error::invalid);
@@ -247,14 +247,14 @@ TEST_F(DescriptorTest, SetLdt) {
     run_on(guest, s);
     words(table)[0] = data32;
     ASSERT_TRUE(extended(guest, MMUEXT_SET_LDT, Space::base + 4 * page_bytes, 100));
-    EXPECT_EQ((world.machine.descriptors[{guest.vcpus[0]->slot, true}]), (std::vector{table}));
+    EXPECT_EQ((world.machine.descriptors[{guest.vcpus[0]->sched.slot, true}]), (std::vector{table}));
     expect_error(update(guest, s.l1, 4, writable_entry(table)), Error::busy);
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base + 4 * page_bytes, 1000),
                  Error::busy); // one is writable
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base + 6 * page_bytes, 1), Error::invalid);
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base + 8, 1), Error::invalid);
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base, 8193), Error::invalid);
-    EXPECT_EQ(guest.vcpus[0]->ldt_entries, 100U);
+    EXPECT_EQ(guest.vcpus[0]->tables.ldt_entries, 100U);
     ASSERT_TRUE(extended(guest, MMUEXT_SET_LDT, 0, 0));
     EXPECT_TRUE(update(guest, s.l1, 4, writable_entry(table)));
 }

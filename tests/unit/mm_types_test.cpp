@@ -234,7 +234,7 @@ TEST_P(PreemptionTest, AReplacedSubtreeIsGoneWhenTheCallReturns) {
     ASSERT_TRUE(update(guest, s.l3, 1, 0));
     EXPECT_EQ(frame(data).references, 1U);
     EXPECT_EQ(frame(s.l1).references, 1U);
-    EXPECT_EQ(guest.unfinished_table, Mfn{});
+    EXPECT_EQ(guest.memory.unfinished_table, Mfn{});
 }
 
 TEST_P(PreemptionTest, AnInterruptedReleaseIsNoOnesTable) {

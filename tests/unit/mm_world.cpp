@@ -1,6 +1,7 @@
 #include "tests/unit/mm_world.hpp"
 
-#include "hv/io/console.hpp"
+#include "hv/base/log.hpp"
+#include "hv/domain/holders.hpp"
 
 #include <algorithm>
 #include <cstdarg>
@@ -32,12 +33,12 @@ Domain& World::add_domain(std::uint64_t max_frames) {
     else
         *place = &domain;
     domain.privileged = domain.id == DomainId{0};
-    domain.max_frames = max_frames;
+    domain.memory.max_frames = max_frames;
     domain.vcpus[0] = &member.vcpu;
     domain.vcpu_count = 1;
     member.vcpu.domain = &domain;
-    member.vcpu.in_kernel = true;
-    member.vcpu.slot = domain.id.value();
+    member.vcpu.processor.in_kernel = true;
+    member.vcpu.sched.slot = domain.id.value();
     return domain;
 }
 
@@ -69,6 +70,8 @@ Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
         return fail(Error::no_domain);
     return domain;
 }
+
+Mfn console_ring_frame(const Domain&) { return {}; }
 
 void log(const char* format, ...) {
     va_list arguments;

@@ -2,8 +2,8 @@
 // hypercalls made as a guest makes them, continued until they are done.
 #pragma once
 
-#include "hv/core/domain.hpp"
-#include "hv/core/hypercall.hpp"
+#include "hv/calls/hypercall.hpp"
+#include "hv/domain/domain.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/unit/machine_host.hpp"

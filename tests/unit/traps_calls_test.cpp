@@ -1,6 +1,6 @@
 // The hypercalls about traps and vCPU state, used rightly and wrongly.
-#include "hv/core/calls_trap.hpp"
-#include "hv/core/calls_vcpu_state.hpp"
+#include "hv/calls/trap.hpp"
+#include "hv/calls/vcpu_state.hpp"
 #include "traps_world.hpp"
 
 #include <gtest/gtest.h>
@@ -78,34 +78,34 @@ TEST(SetTrapTable, EndlessListEndsWithItsMemoryAndMakesWay) {
 
 TEST(SetTrapTable, TableComesFromTheDomainsQuota) {
     World world;
-    world.vcpu().traps = nullptr;
+    world.vcpu().entries.handlers = nullptr;
     world.poke(data, entry(7, 0x1000));
     EXPECT_TRUE(fails_with(world.call<SetTrapTable>({data}), Error::no_memory));
-    world.domain().max_metadata = 1;
+    world.domain().memory.max_metadata = 1;
     world.poke(data + 16, entry(0, 0));
     EXPECT_TRUE(world.call<SetTrapTable>({data}));
-    EXPECT_EQ(world.domain().metadata, 1U);
+    EXPECT_EQ(world.domain().memory.metadata, 1U);
 }
 
 TEST(SetCallbacks, AllOrNothing) {
     World world;
     EXPECT_TRUE(fails_with(world.call<SetCallbacks>({0x1000, 0x2000, 0xffff800000000000}), Error::invalid));
-    EXPECT_EQ(world.vcpu().event_callback.address, Guest::handlers + 0x2000);
+    EXPECT_EQ(world.vcpu().entries.event_callback.address, Guest::handlers + 0x2000);
     ASSERT_TRUE(world.call<SetCallbacks>({0x1000, 0x2000, 0x3000}));
-    EXPECT_EQ(world.vcpu().event_callback.address, 0x1000U);
-    EXPECT_EQ(world.vcpu().failsafe_callback.address, 0x2000U);
-    EXPECT_EQ(world.vcpu().syscall_callback.address, 0x3000U);
+    EXPECT_EQ(world.vcpu().entries.event_callback.address, 0x1000U);
+    EXPECT_EQ(world.vcpu().entries.failsafe_callback.address, 0x2000U);
+    EXPECT_EQ(world.vcpu().entries.syscall_callback.address, 0x3000U);
 }
 
 TEST(CallbackOp, RegistersAndUnregisters) {
     World world;
     world.poke(data, callback_register{CALLBACKTYPE_syscall32, CALLBACKF_mask_events, 0x4000});
     ASSERT_TRUE(world.call<CallbackOp>({CALLBACKOP_register, data}));
-    EXPECT_EQ(world.vcpu().syscall32_callback.address, 0x4000U);
-    EXPECT_TRUE(world.vcpu().syscall32_callback.mask_events);
+    EXPECT_EQ(world.vcpu().entries.syscall32_callback.address, 0x4000U);
+    EXPECT_TRUE(world.vcpu().entries.syscall32_callback.mask_events);
     world.poke(data, callback_unregister{CALLBACKTYPE_syscall32, 0});
     ASSERT_TRUE(world.call<CallbackOp>({CALLBACKOP_unregister, data}));
-    EXPECT_EQ(world.vcpu().syscall32_callback.address, 0U);
+    EXPECT_EQ(world.vcpu().entries.syscall32_callback.address, 0U);
 }
 
 TEST(CallbackOp, Refuses) {
@@ -143,7 +143,7 @@ TEST_F(IretTest, ToUserMode) {
     const auto result = iret();
     ASSERT_TRUE(result);
     EXPECT_EQ(*result, 0xaa);
-    EXPECT_FALSE(vcpu().in_kernel);
+    EXPECT_FALSE(vcpu().processor.in_kernel);
     EXPECT_EQ(regs().rip, Guest::user_code);
     EXPECT_EQ(regs().cs, 0x33U);
     EXPECT_EQ(regs().ss, 0x2bU);
@@ -156,7 +156,7 @@ TEST_F(IretTest, ToUserMode) {
 TEST_F(IretTest, ToKernelModeGetsRing3SelectorsAnyway) {
     frame.cs = 0xe030, frame.ss = 0x18, frame.rip = Guest::kernel_code + 8;
     ASSERT_TRUE(iret());
-    EXPECT_TRUE(vcpu().in_kernel);
+    EXPECT_TRUE(vcpu().processor.in_kernel);
     EXPECT_EQ(toggles, 0U);
     EXPECT_EQ(regs().cs, 0xe033U);
     EXPECT_EQ(regs().ss, 0x1bU);
@@ -184,20 +184,20 @@ TEST_F(IretTest, InSyscallRestoresLikeSysret) {
     EXPECT_EQ(regs().r11, regs().rflags);
     EXPECT_EQ(regs().cs, 0xe033U);
     EXPECT_EQ(regs().ss, 0xe02bU);
-    EXPECT_FALSE(vcpu().in_kernel);
+    EXPECT_FALSE(vcpu().processor.in_kernel);
 }
 
 TEST_F(IretTest, BadAddressGoesToTheFailsafe) {
     frame.rip = 0x0000900000000000;
     ASSERT_TRUE(iret());
     EXPECT_FALSE(crash);
-    EXPECT_TRUE(vcpu().in_kernel);
+    EXPECT_TRUE(vcpu().processor.in_kernel);
     EXPECT_EQ(regs().rip, Guest::handlers + 0x2100);
     EXPECT_EQ(word(6), 0x0000900000000000U);
 }
 
 TEST_F(IretTest, NoUserRootOrNoStackEndsTheDomain) {
-    vcpu().user_root = Mfn{};
+    vcpu().tables.user_root = Mfn{};
     EXPECT_FALSE(iret());
     EXPECT_TRUE(crash);
     World other;
@@ -219,9 +219,9 @@ TEST(SetSegmentBase, ChecksAndLoads) {
     ASSERT_TRUE(world.call<SetSegmentBase>({SEGBASE_FS, 0x1000}));
     ASSERT_TRUE(world.call<SetSegmentBase>({SEGBASE_GS_USER, 0x2000}));
     ASSERT_TRUE(world.call<SetSegmentBase>({SEGBASE_GS_KERNEL, 0xffff880000000000}));
-    EXPECT_EQ(world.vcpu().fs_base, 0x1000U);
-    EXPECT_EQ(world.vcpu().gs_base_user, 0x2000U);
-    EXPECT_EQ(world.vcpu().gs_base_kernel, 0xffff880000000000U);
+    EXPECT_EQ(world.vcpu().processor.fs_base, 0x1000U);
+    EXPECT_EQ(world.vcpu().processor.gs_base_user, 0x2000U);
+    EXPECT_EQ(world.vcpu().processor.gs_base_kernel, 0xffff880000000000U);
     EXPECT_EQ(world.base_loads, 3U);
     EXPECT_TRUE(fails_with(world.call<SetSegmentBase>({SEGBASE_FS, 0x0000800000000000}), Error::invalid));
     EXPECT_TRUE(fails_with(world.call<SetSegmentBase>({4, 0}), Error::invalid));
@@ -255,9 +255,9 @@ TEST(DebugRegisters, NeverWatchTheHypervisor) {
 TEST(FpuTaskswitch, SetsTheVirtualFlag) {
     World world;
     ASSERT_TRUE(world.call<FpuTaskswitch>({1}));
-    EXPECT_TRUE(world.vcpu().task_switched);
+    EXPECT_TRUE(world.vcpu().processor.task_switched);
     ASSERT_TRUE(world.call<FpuTaskswitch>({0}));
-    EXPECT_FALSE(world.vcpu().task_switched);
+    EXPECT_FALSE(world.vcpu().processor.task_switched);
     EXPECT_EQ(world.ts_changes, 2U);
 }
 
@@ -265,7 +265,7 @@ TEST(PhysdevOp, OnlyIopl) {
     World world;
     world.poke(data, physdev_set_iopl{1});
     ASSERT_TRUE(world.call<PhysdevOp>({PHYSDEVOP_set_iopl, data}));
-    EXPECT_EQ(world.vcpu().iopl, 1);
+    EXPECT_EQ(world.vcpu().processor.iopl, 1);
     world.poke(data, physdev_set_iopl{4});
     EXPECT_TRUE(fails_with(world.call<PhysdevOp>({PHYSDEVOP_set_iopl, data}), Error::invalid));
     EXPECT_TRUE(fails_with(world.call<PhysdevOp>({PHYSDEVOP_map_pirq, data}), Error::not_implemented));

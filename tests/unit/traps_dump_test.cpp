@@ -1,9 +1,9 @@
 // The dump of a guest says what it died of, in any state that the guest may have left.
-#include "hv/core/dispatch.hpp"
-#include "hv/core/dump.hpp"
-#include "hv/core/traps.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/domain/dump.hpp"
 #include "hv/io/output.hpp"
 #include "hv/mm/entry.hpp"
+#include "hv/trap/trap.hpp"
 #include "tests/unit/mm_world.hpp"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ struct DumpTest : testing::Test {
         serial_keeps_up = true;
         traced = {{1000, static_cast<std::uint16_t>(trace::Event::hypercall_in), 1, 0, 0, 29, 0xabc},
                   {2000, 0xffff, 1, 0, 0, 0, 0}}; // no such event
-        vcpu.in_kernel = true;
+        vcpu.processor.in_kernel = true;
         vcpu.regs.rip = address;
         vcpu.regs.rsp = address + 0x800;
     }
@@ -59,7 +59,7 @@ struct DumpTest : testing::Test {
             world.machine.words(tables[level])[index[level]] = tables[level + 1].value() << page_shift |
                                                                entry::present | entry::user |
                                                                (level < 3 ? entry::writable : 0);
-        vcpu.kernel_root = tables[0];
+        vcpu.tables.kernel_root = tables[0];
         return tables[4];
     }
     std::string dump() {
@@ -91,7 +91,7 @@ TEST_F(DumpTest, AnotherVcpusExceptionIsNotShown) {
 }
 
 TEST_F(DumpTest, StrayRootsAndAddressesAreNotFollowed) {
-    vcpu.kernel_root = Mfn{0x123456789};
+    vcpu.tables.kernel_root = Mfn{0x123456789};
     vcpu.regs.rip = 0xffff820000000000;
     vcpu.regs.rsp = 0x0000900000000000;
     vcpu.info = nullptr;

@@ -65,7 +65,7 @@ TEST(Bounce, FlagsTellTheMaskAndHideWhatIsNotTheGuests) {
 TEST(Bounce, ArchitecturalIoplIsShownWhenAskedFor) {
     Guest guest;
     guest.domain().vm_assist = 1ULL << VMASST_TYPE_architectural_iopl;
-    guest.vcpu().iopl = 2;
+    guest.vcpu().processor.iopl = 2;
     raise(guest, vector::divide);
     EXPECT_EQ(guest.word(4) & rflags::iopl, 2U << 12);
 }
@@ -99,7 +99,7 @@ TEST(Traps, NoHandlerEndsTheDomain) {
     raise(guest, vector::divide);
     EXPECT_TRUE(guest.crash);
     Guest fresh;
-    fresh.vcpu().traps = nullptr;
+    fresh.vcpu().entries.handlers = nullptr;
     raise(fresh, vector::divide);
     EXPECT_TRUE(fresh.crash);
 }
@@ -141,21 +141,21 @@ TEST(PageFault, TheHypervisorsMappingsDoNotShow) {
 
 TEST(PageFault, HoleInDescriptorTableIsABadSelector) {
     Guest guest;
-    guest.vcpu().slot = 3;
+    guest.vcpu().sched.slot = 3;
     const auto area = 0xffff818000000000 + 3 * 32 * page_bytes;
     raise(guest, vector::page_fault, 0, area + 0x2000 + 8 * 5 + 4);
     ASSERT_TRUE(guest.took(vector::protection));
     EXPECT_EQ(guest.word(2), 0x2028U);
     Guest local;
-    local.vcpu().slot = 3;
+    local.vcpu().sched.slot = 3;
     raise(local, vector::page_fault, 0, area + 16 * page_bytes + 0x10);
     EXPECT_EQ(local.word(2), 0x14U);
     Guest without; // no table of its own
-    without.vcpu().slot = 3;
+    without.vcpu().sched.slot = 3;
     raise(without, vector::page_fault, 0, 0xffff818000000050);
     EXPECT_EQ(without.word(2), 0x50U);
     Guest direct; // an ordinary access, not an implicit one
-    direct.vcpu().slot = 3;
+    direct.vcpu().sched.slot = 3;
     raise(direct, vector::page_fault, page_fault::user, area + 8);
     EXPECT_TRUE(direct.took(vector::page_fault));
 }
@@ -165,10 +165,10 @@ TEST(DeviceNotAvailable, LazyRestoreIsSilentAndTheGuestsOwnIsDelivered) {
     raise(lazy, vector::no_device);
     EXPECT_EQ(lazy.regs().rip, Guest::kernel_code);
     Guest own;
-    own.vcpu().task_switched = true;
+    own.vcpu().processor.task_switched = true;
     raise(own, vector::no_device);
     EXPECT_TRUE(own.took(vector::no_device));
-    EXPECT_FALSE(own.vcpu().task_switched);
+    EXPECT_FALSE(own.vcpu().processor.task_switched);
 }
 
 TEST(Debug, StatusIsCollectedAndDelivered) {
@@ -176,7 +176,7 @@ TEST(Debug, StatusIsCollectedAndDelivered) {
     guest.debug_status = 1 << 14;
     raise(guest, vector::debug);
     EXPECT_TRUE(guest.took(vector::debug));
-    EXPECT_EQ(guest.vcpu().debug[6] & (1 << 14), 1U << 14);
+    EXPECT_EQ(guest.vcpu().processor.debug[6] & (1 << 14), 1U << 14);
 }
 
 TEST(Breakpoint, AllowedByTheHandlersPrivilege) {
@@ -246,12 +246,12 @@ TEST(SoftwareInterrupt, From32BitCode) {
 
 TEST(Event, AlwaysMasksAndNeedsACallback) {
     Guest guest;
-    guest.vcpu().event_callback.mask_events = false;
+    guest.vcpu().entries.event_callback.mask_events = false;
     deliver_event_callback(guest.vcpu());
     EXPECT_EQ(guest.regs().rip, Guest::handlers + 0x2000);
     EXPECT_TRUE(guest.masked());
     Guest none;
-    none.vcpu().event_callback = {};
+    none.vcpu().entries.event_callback = {};
     deliver_event_callback(none.vcpu());
     EXPECT_TRUE(none.crash);
 }
@@ -272,7 +272,7 @@ TEST(Syscall, FrameHoldsWhatTheProcessorSaved) {
     EXPECT_FALSE(guest.masked());
     Guest masking;
     masking.in_user_mode();
-    masking.vcpu().syscall_callback.mask_events = true;
+    masking.vcpu().entries.syscall_callback.mask_events = true;
     deliver_syscall(masking.vcpu());
     EXPECT_TRUE(masking.masked());
 }
@@ -296,7 +296,7 @@ TEST(Failsafe, FrameAlsoHoldsTheLiveSelectors) {
     for (unsigned i = 0; i < std::size(expected); ++i)
         EXPECT_EQ(guest.word(i), expected[i]) << i;
     Guest none;
-    none.vcpu().failsafe_callback = {};
+    none.vcpu().entries.failsafe_callback = {};
     deliver_failsafe(none.vcpu());
     EXPECT_TRUE(none.crash);
 }

@@ -1,13 +1,13 @@
 // The double of everything that traps and emulation call.
 #include "tests/unit/traps_world.hpp"
 
-#include "hv/arch/machine.hpp"
-#include "hv/core/dispatch.hpp"
-#include "hv/core/traps_address.hpp"
-#include "hv/core/traps_seams.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/trace.hpp"
+#include "hv/trap/address.hpp"
+#include "hv/trap/seams.hpp"
 
 #include <cstdlib>
 #include <utility>
@@ -36,17 +36,17 @@ Guest::Guest() : domain_{std::make_unique<Domain>()}, vcpu_{std::make_unique<Vcp
     auto& v = *vcpu_;
     v.domain = domain_.get();
     v.info = &info;
-    v.traps = table.data();
-    v.in_kernel = true;
-    v.kernel_root = Mfn{100};
-    v.user_root = Mfn{200};
-    v.kernel_sp = kernel_stack;
-    v.kernel_ss = FLAT_KERNEL_SS64;
+    v.entries.handlers = table.data();
+    v.processor.in_kernel = true;
+    v.tables.kernel_root = Mfn{100};
+    v.tables.user_root = Mfn{200};
+    v.entries.kernel_sp = kernel_stack;
+    v.entries.kernel_ss = FLAT_KERNEL_SS64;
     for (unsigned i = 0; i < table.size(); ++i)
         table[i] = {handler(i), FLAT_KERNEL_CS64, 3, false};
-    v.event_callback = {handlers + 0x2000, true};
-    v.failsafe_callback = {handlers + 0x2100, false};
-    v.syscall_callback = {handlers + 0x2200, false};
+    v.entries.event_callback = {handlers + 0x2000, true};
+    v.entries.failsafe_callback = {handlers + 0x2100, false};
+    v.entries.syscall_callback = {handlers + 0x2200, false};
     for (const auto page : {kernel_code, kernel_stack - page_bytes, user_code, user_stack - page_bytes})
         map(page);
     v.regs.rip = kernel_code;
@@ -60,7 +60,7 @@ Guest::Guest() : domain_{std::make_unique<Domain>()}, vcpu_{std::make_unique<Vcp
 Guest::~Guest() { current = nullptr; }
 
 void Guest::in_user_mode() {
-    vcpu_->in_kernel = false;
+    vcpu_->processor.in_kernel = false;
     regs().rip = user_code;
     regs().rsp = user_stack - 0x100;
 }
@@ -95,9 +95,9 @@ bool Guest::access(std::uint64_t address, void* data, std::size_t bytes, bool wr
             (write ? byte : mine) = write ? mine : byte;
             return true;
         };
-        if (forced && write && !apply(spaces_[!vcpu_->in_kernel]))
+        if (forced && write && !apply(spaces_[!vcpu_->processor.in_kernel]))
             return false;
-        if (!apply(spaces_[vcpu_->in_kernel]))
+        if (!apply(spaces_[vcpu_->processor.in_kernel]))
             return false;
     }
     return true;
@@ -149,7 +149,7 @@ void flush_tlb_page(GuestAddress address) { guest().flushed.push_back(address.va
 } // namespace machine
 
 void toggle_guest_mode(Vcpu& vcpu) {
-    vcpu.in_kernel = !vcpu.in_kernel;
+    vcpu.processor.in_kernel = !vcpu.processor.in_kernel;
     ++guest().toggles;
 }
 void block_current() { ++guest().blocks; }
@@ -158,21 +158,21 @@ void crash_domain(Domain&, const char* why) {
         guest().crash = why;
 }
 Result<void*> Domain::allocate_metadata() {
-    if (metadata == max_metadata)
+    if (memory.metadata == memory.max_metadata)
         return fail(Error::no_memory);
-    ++metadata;
+    ++memory.metadata;
     return static_cast<void*>(guest().table.data());
 }
 
 void save_segment_bases(Vcpu&) {}
 void load_segment_bases(const Vcpu&) { ++guest().base_loads; }
-void save_selectors(Vcpu& vcpu) { vcpu.selectors = {0x1b, 0x23, 0x2b, 0x33}; }
+void save_selectors(Vcpu& vcpu) { vcpu.processor.selectors = {0x1b, 0x23, 0x2b, 0x33}; }
 bool load_user_gs(Vcpu&, std::uint16_t) { return guest().gs_usable; }
 void load_debug_registers(const Vcpu&) { ++guest().debug_loads; }
 std::uint64_t take_debug_status() { return std::exchange(guest().debug_status, 0); }
 void apply_task_switched(const Vcpu&) { ++guest().ts_changes; }
 bool handle_device_not_available(Vcpu& vcpu) {
-    return !std::exchange(vcpu.task_switched, false) && guest().fpu_loads;
+    return !std::exchange(vcpu.processor.task_switched, false) && guest().fpu_loads;
 }
 std::uint64_t guest_tsc(const Vcpu&) { return 0x123456789abcdef0; }
 std::uint64_t host_page_attributes() { return 0x0007040600070406; }
@@ -182,7 +182,7 @@ Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool) {
     if (guest().root_error)
         return fail(*guest().root_error);
     guest().roots_set.push_back(root);
-    vcpu.kernel_root = root;
+    vcpu.tables.kernel_root = root;
     return {};
 }
 Result<bool> emulate_pte_write(Vcpu&, GuestAddress at, std::uint64_t value, unsigned bytes,

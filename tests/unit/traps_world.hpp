@@ -2,9 +2,9 @@
 // what the code under test asked of the rest of the hypervisor. One guest exists at a time.
 #pragma once
 
-#include "hv/core/cpu_policy.hpp"
-#include "hv/core/domain.hpp"
-#include "hv/core/traps.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/trap/cpu_policy.hpp"
+#include "hv/trap/trap.hpp"
 
 #include <array>
 #include <cstring>
@@ -64,12 +64,14 @@ class Guest {
     [[nodiscard]] bool masked() const { return info.evtchn_upcall_mask != 0; }
     [[nodiscard]] std::uint64_t handler(unsigned vector) const { return handlers + 16 * vector; }
     // Whether the guest is now at the handler of `vector`, in kernel mode.
-    [[nodiscard]] bool took(unsigned vector) { return vcpu_->in_kernel && regs().rip == handler(vector); }
+    [[nodiscard]] bool took(unsigned vector) {
+        return vcpu_->processor.in_kernel && regs().rip == handler(vector);
+    }
 
     // Whether an instruction of `length` bytes at the start of the code was finished and the guest goes on
     // behind it.
     [[nodiscard]] bool finished(std::uint64_t length) {
-        return !crash && regs().rip == (vcpu_->in_kernel ? kernel_code : user_code) + length;
+        return !crash && regs().rip == (vcpu_->processor.in_kernel ? kernel_code : user_code) + length;
     }
 
     vcpu_info_t info{};

@@ -1,0 +1,70 @@
+// Locks between pCPUs. Ticket order makes them fair: a pCPU waits for at most one holding of each other pCPU,
+// whatever runs there. The hypervisor runs with interrupts off, so there is no irq-saving variant; who takes
+// which lock, and in which order, is in docs/decisions/0007-locks.md.
+#pragma once
+
+#include "hv/base/machine.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+class Lock {
+  public:
+    void lock() {
+        const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
+        while (serving_.load(std::memory_order_acquire) != ticket)
+            machine::wait_a_little();
+    }
+    void unlock() {
+        serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1),
+                       std::memory_order_release);
+    }
+
+  private:
+    std::atomic<std::uint16_t> next_{0};
+    std::atomic<std::uint16_t> serving_{0};
+};
+
+// A lock that the pCPU which holds it may take again.
+class NestedLock {
+  public:
+    void lock() {
+        const auto self = static_cast<std::uint32_t>(machine::this_pcpu().value()) + 1;
+        if (owner_.load(std::memory_order_relaxed) != self) {
+            lock_.lock();
+            owner_.store(self, std::memory_order_relaxed);
+        }
+        ++depth_;
+    }
+    void unlock() {
+        if (--depth_ != 0)
+            return;
+        owner_.store(0, std::memory_order_relaxed);
+        lock_.unlock();
+    }
+    [[nodiscard]] bool is_mine() const {
+        return owner_.load(std::memory_order_relaxed) ==
+               static_cast<std::uint32_t>(machine::this_pcpu().value()) + 1;
+    }
+
+  private:
+    Lock lock_;
+    std::atomic<std::uint32_t> owner_{0}; // pCPU + 1; only the holder can find itself here
+    std::uint32_t depth_ = 0;             // the holder's
+};
+
+template<class AnyLock>
+class LockGuard {
+  public:
+    explicit LockGuard(AnyLock& lock) : lock_{lock} { lock_.lock(); }
+    ~LockGuard() { lock_.unlock(); }
+    LockGuard(const LockGuard&) = delete;
+    LockGuard& operator=(const LockGuard&) = delete;
+
+  private:
+    AnyLock& lock_;
+};
+
+} // namespace bulkhead::hv

@@ -1,0 +1,19 @@
+// The two locks of the whole machine; docs/decisions/0007-locks.md says what each protects. The world comes
+// first, the run lock inside it, never the other way round.
+#pragma once
+
+#include "hv/base/lock.hpp"
+
+namespace bulkhead::hv {
+
+inline constinit NestedLock the_world_lock, the_run_lock;
+
+// Who exists and who owns what: domains, frames and their types, grants, rings. Held for the whole of a
+// hypercall that touches any of these, and therefore by preemptible work.
+[[nodiscard]] inline NestedLock& world_lock() { return the_world_lock; }
+
+// Who runs where: states of vCPUs, timers, the scheduler policy. Held for one step of at most a few hundred
+// instructions, or for a policy's hook.
+[[nodiscard]] inline NestedLock& run_lock() { return the_run_lock; }
+
+} // namespace bulkhead::hv

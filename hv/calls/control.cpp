@@ -1,0 +1,282 @@
+#include "hv/calls/control.hpp"
+
+#include "hv/base/locks.hpp"
+#include "hv/calls/steering.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/run.hpp"
+#include "hv/dispatch/standstill.hpp"
+#include "hv/domain/audit.hpp"
+#include "hv/domain/life.hpp"
+#include "hv/domain/vcpu_context.hpp"
+#include "hv/io/console.hpp"
+#include "hv/plugin/candidates.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/landmark.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint32_t heaviest = 65535, least_dilation = 1000, most_dilation = 1'000'000; // 1 to 1000
+
+HypercallResult from(Result<> result) {
+    if (!result)
+        return fail(result.error());
+    return 0;
+}
+
+// A domain other than the caller, by a hostile number.
+Result<Domain*> other_domain(Domain& caller, std::uint64_t id) {
+    Domain* domain = id < max_domains ? find_domain(DomainId{static_cast<std::uint16_t>(id)}) : nullptr;
+    if (domain == nullptr || domain == &caller)
+        return fail(Error::no_domain);
+    return domain;
+}
+
+bool is_time_rule(const control::CreateDomain& request) {
+    switch (request.time_mode) {
+    case manifest::TimeMode::real:
+    case manifest::TimeMode::virtual_:
+        return true;
+    case manifest::TimeMode::dilated:
+        return request.dilation >= least_dilation && request.dilation <= most_dilation;
+    }
+    return false;
+}
+
+Result<Domain*> begin_domain(const control::CreateDomain& request) {
+    if (request.weight > heaviest || request.cap > 100 * landmark::max_pcpus || !is_time_rule(request))
+        return fail(Error::invalid);
+    DomainSpec spec{.name = {},
+                    .privileged = false,
+                    .max_frames = request.max_frames,
+                    .vcpus = request.vcpus,
+                    .weight = request.weight,
+                    .cap = request.cap,
+                    .time = {request.time_mode, request.dilation},
+                    .sched_values = request.sched_values};
+    std::memcpy(spec.name, request.name, sizeof spec.name - 1);
+    for (char& c : spec.name)
+        if (c != '\0' && (c < ' ' || c > '~'))
+            c = '?';
+    return create_domain(spec);
+}
+
+// In the continuation the third register names the domain: its number and one.
+HypercallResult create(HypercallContext& context, std::uint64_t argument, std::uint64_t begun) {
+    const GuestPtr<control::CreateDomain> where{argument};
+    auto request = where.read();
+    if (!request)
+        return fail(request.error());
+    const auto domain = begun == 0 ? begin_domain(*request) : other_domain(context.domain, begun - 1);
+    if (!domain)
+        return fail(domain.error());
+    request->id = (*domain)->id.value();
+    request->shared_info_mfn = (*domain)->shared_frame.value();
+    const bool time_is_up = begun == 0 && machine::should_preempt();
+    const auto done = time_is_up ? fail(Error::restart) : create_vcpus(**domain);
+    if (!done && done.error() == Error::restart)
+        context.arguments[2] = std::uint64_t{request->id} + 1;
+    BULKHEAD_TRY(done);
+    return from(where.write(*request));
+}
+
+HypercallResult set_vcpu(Domain& caller, std::uint64_t argument) {
+    const auto request = GuestPtr<control::SetVcpu>{argument}.read();
+    if (!request)
+        return fail(request.error());
+    const auto domain = other_domain(caller, request->domain);
+    if (!domain)
+        return fail(domain.error());
+    if (request->vcpu >= (*domain)->vcpu_count)
+        return fail(Error::no_entry);
+    if ((*domain)->vcpus[request->vcpu] == nullptr)
+        return fail(Error::no_entry); // it is dying
+    Vcpu& vcpu = *(*domain)->vcpus[request->vcpu];
+    if (vcpu.sched.initialised)
+        return fail(Error::exists);
+    return from(load_context_from_guest(vcpu, GuestPtr<vcpu_guest_context_t>{request->context}));
+}
+
+HypercallResult set_rings(Domain& caller, std::uint64_t argument) {
+    const GuestPtr<control::SetRings> where{argument};
+    auto request = where.read();
+    if (!request)
+        return fail(request.error());
+    const auto domain = other_domain(caller, request->domain);
+    if (!domain)
+        return fail(domain.error());
+    const auto console = console_connect(**domain, Mfn{request->console_mfn});
+    if (!console)
+        return fail(console.error());
+    const auto store = connect_ports(**domain, caller);
+    if (!store)
+        return fail(store.error());
+    request->console_port = console->value();
+    request->store_port = store->guest.value();
+    request->store_remote_port = store->peer.value();
+    return from(where.write(*request));
+}
+
+// Domain 0's holds on a domain are not counted: paused or running is one state to the control plane.
+HypercallResult let_run(Domain& domain) {
+    const LockGuard run{run_lock()};
+    if (domain.life == control::Life::paused) {
+        domain.life = control::Life::running;
+        trace_event(trace::Event::domain_unpause, domain, 0, 0);
+        unpause_all(domain);
+    }
+    return 0;
+}
+
+HypercallResult hold(Domain& domain) {
+    const LockGuard run{run_lock()};
+    if (domain.life == control::Life::running) {
+        domain.life = control::Life::paused;
+        trace_event(trace::Event::domain_pause, domain, 0, 0);
+        pause_all(domain);
+    }
+    return 0;
+}
+
+HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
+    if (weight == 0 || weight > heaviest)
+        return fail(Error::invalid);
+    const LockGuard run{run_lock()};
+    domain.sched.weight = static_cast<std::uint32_t>(weight);
+    scheduler::tune(domain);
+    return 0;
+}
+
+HypercallResult tell_info(std::uint64_t argument) {
+    const GuestPtr<control::DomainInfo> where{argument};
+    auto info = where.read();
+    if (!info)
+        return fail(info.error());
+    const Domain* domain = find_domain(DomainId{info->id});
+    if (domain == nullptr)
+        return fail(Error::no_domain);
+    info->vcpus = static_cast<std::uint16_t>(domain->vcpu_count);
+    info->life = domain->life;
+    info->shutdown_reason = domain->shutdown_reason;
+    info->weight = domain->sched.weight;
+    info->frames = domain->memory.frames.count;
+    info->max_frames = domain->memory.max_frames;
+    info->guest_ns = domain->ledger->guest_ns;
+    return from(where.write(*info));
+}
+
+HypercallResult run_audit(Domain& caller) {
+    const auto violations = audit_everything(caller);
+    if (!violations)
+        return fail(violations.error());
+    return static_cast<std::int64_t>(*violations);
+}
+
+HypercallResult finish(std::uint64_t status) {
+    using landmark::Exit;
+    const auto exit = static_cast<Exit>(status);
+    if (exit != Exit::all_off && exit != Exit::bad_input && exit != Exit::guest_crashed &&
+        exit != Exit::time_over)
+        return fail(Error::invalid);
+    end_run(exit, "");
+}
+
+// Other parameters than the manifest's, if they are given: read once, each within its row's range.
+Result<> read_parameters(Candidate& candidate, std::uint64_t given,
+                         std::int64_t (&values)[plugin::max_parameters]) {
+    if (given == 0)
+        return {};
+    const auto& descriptor = *candidate.plugin.descriptor;
+    const auto count = std::min<std::size_t>(descriptor.parameter_count, plugin::max_parameters);
+    if (!machine::copy_from_guest(values, GuestAddress{given}, count * sizeof values[0]))
+        return fail(Error::bad_address);
+    for (std::size_t i = 0; i < count; ++i)
+        if (values[i] < descriptor.parameters[i].least || values[i] > descriptor.parameters[i].most)
+            return fail(Error::out_of_range);
+    candidate.values = values;
+    return {};
+}
+
+HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
+    const auto* found = find_candidate(index);
+    if (found == nullptr)
+        return fail(Error::no_entry);
+    auto candidate = *found;
+    std::int64_t values[plugin::max_parameters]{};
+    BULKHEAD_TRY(read_parameters(candidate, parameters, values));
+    swap_scheduler(candidate);
+    return 0;
+}
+
+// No lock keeps the domain alive here: only domain 0, which has one vCPU and is in this call, could destroy
+// it.
+HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pcpus) {
+    const auto domain = other_domain(caller, who >> 16);
+    if (!domain)
+        return fail(domain.error());
+    const auto vcpu = who & 0xffff;
+    if (vcpu >= (*domain)->vcpu_count || (*domain)->vcpus[vcpu] == nullptr)
+        return fail(Error::no_entry);
+    return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
+}
+
+template<class Act>
+HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
+    const auto domain = other_domain(caller, id);
+    return domain ? act(**domain) : fail(domain.error());
+}
+
+} // namespace
+
+HypercallResult Control::run(HypercallContext& context) const {
+    Domain& caller = context.domain;
+    if (call == control::Call::mark) {
+        trace_event(trace::Event::mark, context.caller, first, second);
+        return 0;
+    }
+    if (!caller.privileged)
+        return fail(Error::permission);
+    switch (call) {
+    case control::Call::create_domain:
+        return create(context, first, second);
+    case control::Call::set_vcpu:
+        return set_vcpu(caller, first);
+    case control::Call::set_rings:
+        return set_rings(caller, first);
+    case control::Call::unpause_domain:
+        return with_domain(caller, first, let_run);
+    case control::Call::pause_domain:
+        return with_domain(caller, first, hold);
+    case control::Call::destroy_domain:
+        return with_domain(caller, first, [](Domain& domain) { return from(destroy_domain(domain)); });
+    case control::Call::domain_info:
+        return tell_info(first);
+    case control::Call::set_weight:
+        return with_domain(caller, first, [this](Domain& domain) { return hv::set_weight(domain, second); });
+    case control::Call::audit:
+        return run_audit(caller);
+    case control::Call::end_run:
+        return finish(first);
+    case control::Call::started:
+        begin_run();
+        return 0;
+    case control::Call::swap_scheduler:
+        return swap(first, second);
+    case control::Call::set_affinity:
+        return pin_to_pcpus(caller, first, second);
+    case control::Call::stand_still:
+        return stand_still(first);
+    case control::Call::note_timeline:
+        trace_event(trace::Event::timeline, first, second);
+        return 0;
+    default:
+        return fail(Error::not_implemented);
+    }
+}
+
+} // namespace bulkhead::hv

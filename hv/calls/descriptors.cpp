@@ -1,0 +1,65 @@
+#include "hv/calls/descriptors.hpp"
+
+#include "hv/domain/domain.hpp"
+#include "hv/mm/descriptors.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
+
+#include <array>
+
+namespace bulkhead::hv {
+
+HypercallResult SetGdt::run(HypercallContext& context) const {
+    BULKHEAD_TRY(settle(context.domain));
+    if (entries > FIRST_RESERVED_GDT_ENTRY)
+        return fail(Error::invalid);
+    std::array<Mfn, FIRST_RESERVED_GDT_PAGE> list{};
+    for (std::uint32_t i = 0; i < (entries + 511) / 512; ++i) {
+        const auto mfn = (frames + i).read();
+        BULKHEAD_TRY(mfn);
+        list[i] = Mfn{*mfn};
+    }
+    BULKHEAD_TRY(set_gdt(context.caller, list.data(), entries));
+    return 0;
+}
+
+HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
+    BULKHEAD_TRY(settle(context.domain));
+    const auto checked = checked_descriptor(descriptor);
+    BULKHEAD_TRY(checked);
+    const Mfn mfn{at >> page_shift};
+    auto* frame = frame_table().find(mfn);
+    if (frame == nullptr || frame->owner != Owner{context.domain.id} || at % 8 != 0)
+        return fail(Error::invalid);
+    // In a page that no descriptor table uses, the descriptor is data.
+    const auto type = frame->validated && frame->type == FrameType::descriptors ? FrameType::descriptors
+                                                                                : FrameType::writable;
+    BULKHEAD_TRY(get_type(*frame, type));
+    __atomic_store_n(machine::frame_as<std::uint64_t>(mfn) + at % page_bytes / 8, *checked, __ATOMIC_RELAXED);
+    drop_typed(mfn, context.domain);
+    return 0;
+}
+
+HypercallResult VmAssist::run(HypercallContext& context) const {
+    // Both kinds of 4 GiB segments and the wide CR3 concern 32-bit guests; a 64-bit one may ask and nothing
+    // changes.
+    constexpr std::uint64_t known = 1 << VMASST_TYPE_4gb_segments | 1 << VMASST_TYPE_4gb_segments_notify |
+                                    1 << VMASST_TYPE_writable_pagetables | 1 << VMASST_TYPE_pae_extended_cr3 |
+                                    1 << VMASST_TYPE_architectural_iopl |
+                                    1 << VMASST_TYPE_runstate_update_flag;
+    if (type >= 64 || (known >> type & 1) == 0)
+        return fail(Error::invalid);
+    const auto bit = std::uint64_t{1} << type;
+    switch (command) {
+    case VMASST_CMD_enable:
+        context.domain.vm_assist |= bit;
+        return 0;
+    case VMASST_CMD_disable:
+        context.domain.vm_assist &= ~bit;
+        return 0;
+    default:
+        return fail(Error::not_implemented);
+    }
+}
+
+} // namespace bulkhead::hv

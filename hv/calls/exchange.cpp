@@ -1,0 +1,64 @@
+// XENMEM_exchange, for frames of order 0 on both sides: the one use that 64-bit guests without devices have
+// for it is to get rid of the machine frames behind pages of their own.
+#include "hv/calls/reservation.hpp"
+#include "hv/mm/paging.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+// The old frame goes first, so that a full quota doesn't stand in the way; the new one takes over its number.
+Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std::uint64_t> to) {
+    const auto old = from.read();
+    BULKHEAD_TRY(old);
+    const auto pfn = to.read(); // the list holds pseudo-physical numbers on the way in
+    BULKHEAD_TRY(pfn);
+    const auto* frame = frame_table().find(Mfn{*old});
+    if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->held || frame->shared ||
+        frame->references != 1)
+        return fail(Error::invalid);
+    if (frame_table().free_frames() == 0 || domain.memory.frames.count > domain.memory.max_frames)
+        return fail(Error::no_memory);
+    BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
+    BULKHEAD_TRY(frame_table().release(Mfn{*old}, domain));
+    const auto mfn = frame_table().allocate(domain);
+    BULKHEAD_TRY(mfn);
+    machine::set_m2p(*mfn, *pfn);
+    return to.write(mfn->value());
+}
+
+} // namespace
+
+HypercallResult exchange_frames(std::uint64_t start, std::uint64_t argument, HypercallContext& context) {
+    const GuestPtr<xen_memory_exchange_t> place{argument};
+    auto request = place.read();
+    BULKHEAD_TRY(request);
+    const auto& in = request->in;
+    const auto& out = request->out;
+    if (in.extent_order != 0 || out.extent_order != 0)
+        return fail(Error::not_supported);
+    if (in.domid != DOMID_SELF || out.domid != DOMID_SELF || in.nr_extents != out.nr_extents ||
+        request->nr_exchanged != start || start > in.nr_extents || in.nr_extents > UINT32_MAX)
+        return fail(Error::invalid);
+    const GuestPtr<std::uint64_t> from{reinterpret_cast<std::uint64_t>(in.extent_start.p)};
+    const GuestPtr<std::uint64_t> to{reinterpret_cast<std::uint64_t>(out.extent_start.p)};
+    Result<> outcome;
+    auto done = start;
+    for (; outcome && done < in.nr_extents; ++done) {
+        if (done != start && machine::should_preempt()) {
+            outcome = fail(Error::restart);
+            break;
+        }
+        outcome = exchange_one(context.domain, from + done, to + done);
+        if (!outcome)
+            break;
+    }
+    request->nr_exchanged = done;
+    BULKHEAD_TRY(place.write(*request));
+    if (!outcome && outcome.error() == Error::restart)
+        context.arguments[0] = XENMEM_exchange | done << 6;
+    BULKHEAD_TRY(outcome);
+    return 0;
+}
+
+} // namespace bulkhead::hv

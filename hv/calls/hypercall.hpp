@@ -1,0 +1,51 @@
+// The shape of a hypercall: a decoder struct with a number, a name, fields that `decode` fills from the
+// registers, and `run`, which does the work. table.cpp lists them all; nothing else does.
+#pragma once
+
+#include "hv/base/error.hpp"
+#include "hv/mm/guest_memory.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+struct Vcpu;
+struct Domain;
+
+// Registers of the call in ABI order: rdi, rsi, rdx, r10, r8, r9. When `run` answers Error::restart it has
+// first changed these so that the same call, made again with them, finishes the rest of the work.
+struct HypercallArguments {
+    std::array<std::uint64_t, 6> value;
+    std::uint64_t& operator[](std::size_t i) { return value[i]; }
+    const std::uint64_t& operator[](std::size_t i) const { return value[i]; }
+};
+
+// What `run` may touch: the caller and its registers.
+struct HypercallContext {
+    Vcpu& caller;
+    Domain& domain; // the caller's
+    HypercallArguments& arguments;
+};
+
+using HypercallResult = Result<std::int64_t>; // the value goes to rax
+
+// Example:
+//   struct StackSwitch {
+//       static constexpr unsigned number = __HYPERVISOR_stack_switch;
+//       static constexpr const char* name = "stack_switch";
+//       std::uint64_t ss, sp;
+//       static StackSwitch decode(const HypercallArguments& a) { return {a[0], a[1]}; }
+//       HypercallResult run(HypercallContext& context) const;
+//   };
+//
+// `run` holds the world lock, unless the struct has a `bool concerns_caller_only() const` that answers true:
+// then it may touch nothing but the calling vCPU, and what has a lock of its own.
+template<class H>
+concept Hypercall = requires(const HypercallArguments& a, HypercallContext& c) {
+    { H::number } -> std::convertible_to<unsigned>;
+    { H::name } -> std::convertible_to<const char*>;
+    { H::decode(a).run(c) } -> std::same_as<HypercallResult>;
+};
+
+} // namespace bulkhead::hv

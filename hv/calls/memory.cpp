@@ -1,0 +1,102 @@
+#include "hv/calls/memory.hpp"
+
+#include "hv/calls/reservation.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
+
+extern "C" {
+#include <xen/arch-x86/xen-x86_64.h>
+}
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr unsigned command_bits = 6;
+constexpr std::uint64_t command_mask = (1 << command_bits) - 1;
+
+HypercallResult change_reservation(const MemoryOp& call, HypercallContext& context) {
+    const GuestPtr<const xen_memory_reservation_t> argument{call.argument};
+    const auto request = argument.read();
+    BULKHEAD_TRY(request);
+    const auto start = call.command >> command_bits;
+    if (request->nr_extents > (~std::uint64_t{0} >> command_bits) || start > request->nr_extents)
+        return static_cast<std::int64_t>(start);
+    const auto owner = resolve_domain(context.domain, request->domid);
+    if (!owner)
+        return static_cast<std::int64_t>(start);
+    const auto command = call.command & command_mask;
+    Reservation reservation{**owner, *request, start};
+    const auto outcome = command == XENMEM_populate_physmap       ? reservation.populate()
+                         : command == XENMEM_increase_reservation ? reservation.increase()
+                                                                  : reservation.decrease();
+    if (!outcome && outcome.error() == Error::restart) {
+        context.arguments[0] = command | reservation.done() << command_bits;
+        return fail(Error::restart);
+    }
+    return static_cast<std::int64_t>(reservation.done()); // a failure shows as fewer extents than asked for
+}
+
+HypercallResult report_reservation(const MemoryOp& call, HypercallContext& context) {
+    const auto request = GuestPtr<const xen_memory_domain>{call.argument}.read();
+    BULKHEAD_TRY(request);
+    const auto owner = resolve_domain(context.domain, request->domid);
+    BULKHEAD_TRY(owner);
+    const bool current = (call.command & command_mask) == XENMEM_current_reservation;
+    return static_cast<std::int64_t>(current ? (*owner)->memory.frames.count : (*owner)->memory.max_frames);
+}
+
+HypercallResult report_machphys(const MemoryOp& call) {
+    const xen_machphys_mapping_t mapping{
+        .v_start = MACH2PHYS_VIRT_START, .v_end = MACH2PHYS_VIRT_END, .max_mfn = frame_table().size() - 1};
+    BULKHEAD_TRY(GuestPtr<xen_machphys_mapping_t>{call.argument}.write(mapping));
+    return 0;
+}
+
+// As in the e820 table of a PC: one range of RAM, the guest's pseudo-physical memory up to its reservation's
+// limit.
+struct [[gnu::packed]] MemoryRange {
+    std::uint64_t start, bytes;
+    std::uint32_t type;
+};
+static_assert(sizeof(MemoryRange) == 20);
+constexpr std::uint32_t type_ram = 1;
+
+HypercallResult report_memory_map(const MemoryOp& call, HypercallContext& context) {
+    const GuestPtr<xen_memory_map_t> argument{call.argument};
+    auto map = argument.read();
+    BULKHEAD_TRY(map);
+    if (map->nr_entries < 1)
+        return fail(Error::invalid);
+    const GuestPtr<MemoryRange> buffer{reinterpret_cast<std::uint64_t>(map->buffer.p)};
+    BULKHEAD_TRY(buffer.write({0, context.domain.memory.max_frames * page_bytes, type_ram}));
+    map->nr_entries = 1;
+    BULKHEAD_TRY(argument.write(*map));
+    return 0;
+}
+
+} // namespace
+
+HypercallResult MemoryOp::run(HypercallContext& context) const {
+    switch (command & command_mask) {
+    case XENMEM_increase_reservation:
+    case XENMEM_decrease_reservation:
+    case XENMEM_populate_physmap:
+        return change_reservation(*this, context);
+    case XENMEM_exchange:
+        return exchange_frames(command >> command_bits, argument, context);
+    case XENMEM_maximum_ram_page:
+        return static_cast<std::int64_t>(frame_table().size() - 1);
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+        return report_reservation(*this, context);
+    case XENMEM_machphys_mapping:
+        return report_machphys(*this);
+    case XENMEM_memory_map:
+        return report_memory_map(*this, context);
+    default:
+        return fail(Error::not_implemented); // among them what only translated guests have
+    }
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,137 @@
+#include "hv/calls/mmuext.hpp"
+
+#include "hv/calls/batch.hpp"
+#include "hv/calls/flush.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
+#include "hv/mm/walk.hpp"
+
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+using Operation = mmuext_op_t;
+
+constexpr bool is_pin(unsigned command) { return command <= MMUEXT_PIN_L4_TABLE; }
+static_assert(MMUEXT_PIN_L1_TABLE == 0 && MMUEXT_PIN_L4_TABLE == 3);
+
+FrameType pinned_type(unsigned command) {
+    return static_cast<FrameType>(static_cast<unsigned>(FrameType::l1) + command);
+}
+
+// Operations on the caller's own address space are never made for another domain.
+Result<> run_root(const Operation& op, HypercallContext& context) {
+    const Mfn root{op.arg1.mfn};
+    if (op.cmd == MMUEXT_NEW_BASEPTR)
+        return set_kernel_root(context.caller, root, context.caller.processor.in_kernel);
+    return set_user_root(context.caller, root, !context.caller.processor.in_kernel);
+}
+
+Result<> run_flush(const Operation& op, HypercallContext& context) {
+    const GuestAddress at{op.arg1.linear_addr};
+    const auto some = [&] {
+        return processors_of(context.domain, reinterpret_cast<std::uint64_t>(op.arg2.vcpumask.p));
+    };
+    switch (op.cmd) {
+    case MMUEXT_TLB_FLUSH_LOCAL:
+        machine::flush_tlb();
+        return {};
+    case MMUEXT_TLB_FLUSH_ALL:
+        tlb::flush_mask(machine::pcpus_using(context.domain.id));
+        return {};
+    case MMUEXT_INVLPG_LOCAL:
+        machine::flush_tlb_page(at);
+        return {};
+    case MMUEXT_INVLPG_ALL:
+        tlb::flush_page_mask(machine::pcpus_using(context.domain.id), at);
+        return {};
+    case MMUEXT_TLB_FLUSH_MULTI: {
+        const auto mask = some();
+        BULKHEAD_TRY(mask);
+        tlb::flush_mask(*mask);
+        return {};
+    }
+    default: {
+        const auto mask = some();
+        BULKHEAD_TRY(mask);
+        tlb::flush_page_mask(*mask, at);
+        return {};
+    }
+    }
+}
+
+// The destination must not be a table: a writable reference says so, and keeps it so while we write.
+Result<> run_page(const Operation& op, const Domain& owner) {
+    const Mfn to{op.arg1.mfn};
+    const Mfn from{op.arg2.src_mfn};
+    const bool copy = op.cmd == MMUEXT_COPY_PAGE;
+    if (copy)
+        BULKHEAD_TRY(get_data(from, owner, false));
+    const auto taken = get_data(to, owner, true);
+    if (taken) {
+        if (!copy)
+            std::memset(machine::frame_data(to), 0, page_bytes);
+        else if (to != from)
+            std::memcpy(machine::frame_data(to), machine::frame_data(from), page_bytes);
+        put_data(to, true);
+    }
+    if (copy)
+        put_data(from, false);
+    return taken;
+}
+
+Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
+    if (is_pin(op.cmd))
+        return pin(Mfn{op.arg1.mfn}, pinned_type(op.cmd), owner);
+    const bool own = &owner == &context.domain;
+    switch (op.cmd) {
+    case MMUEXT_UNPIN_TABLE:
+        return unpin(Mfn{op.arg1.mfn}, owner, context.domain);
+    case MMUEXT_NEW_BASEPTR:
+    case MMUEXT_NEW_USER_BASEPTR:
+        return own ? run_root(op, context) : fail(Error::permission);
+    case MMUEXT_TLB_FLUSH_LOCAL:
+    case MMUEXT_TLB_FLUSH_ALL:
+    case MMUEXT_TLB_FLUSH_MULTI:
+    case MMUEXT_INVLPG_LOCAL:
+    case MMUEXT_INVLPG_ALL:
+    case MMUEXT_INVLPG_MULTI:
+        return own ? run_flush(op, context) : fail(Error::permission);
+    case MMUEXT_SET_LDT:
+        return own ? set_ldt(context.caller, op.arg1.linear_addr, op.arg2.nr_ents) : fail(Error::permission);
+    case MMUEXT_CLEAR_PAGE:
+    case MMUEXT_COPY_PAGE:
+        return run_page(op, owner);
+    case MMUEXT_FLUSH_CACHE: // guests have write-back memory only: nothing to make coherent
+    case MMUEXT_FLUSH_CACHE_GLOBAL:
+        return {};
+    case MMUEXT_MARK_SUPER:
+    case MMUEXT_UNMARK_SUPER:
+        return fail(Error::not_supported);
+    default:
+        return fail(Error::not_implemented);
+    }
+}
+
+} // namespace
+
+HypercallResult MmuextOp::run(HypercallContext& context) const {
+    const auto resolved = resolve_domain(context.domain, owner);
+    BULKHEAD_TRY(resolved);
+    Batch batch{count, done};
+    Result<> outcome = settle(context.domain);
+    while (outcome && !batch.finished() && !batch.should_stop()) {
+        const auto operation = (operations + batch.index()).read();
+        outcome = operation ? apply(*operation, context, **resolved) : fail(operation.error());
+        if (!outcome)
+            break;
+        batch.advance();
+        outcome = settle(context.domain);
+    }
+    const bool unfinished = outcome ? !batch.finished() : outcome.error() == Error::restart;
+    return unfinished ? batch.restart(context.arguments, sizeof(mmuext_op_t)) : batch.finish(outcome);
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,63 @@
+#include "hv/calls/reservation.hpp"
+
+#include "hv/mm/frame.hpp"
+
+namespace bulkhead::hv {
+
+Reservation::Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start)
+    : owner_{owner}, list_{reinterpret_cast<std::uint64_t>(request.extent_start.p)},
+      extents_{request.nr_extents}, order_{request.extent_order}, done_{start} {}
+
+Result<> Reservation::run(Step step) {
+    if (order_ > max_run_order)
+        return fail(Error::invalid);
+    for (const auto first = done_; done_ < extents_; ++done_) {
+        if (done_ != first && machine::should_preempt())
+            return fail(Error::restart);
+        BULKHEAD_TRY((this->*step)(list_ + done_));
+    }
+    return {};
+}
+
+void Reservation::give_back(Mfn first) {
+    for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
+        static_cast<void>(frame_table().release(Mfn{first.value() + i}, owner_));
+}
+
+// A guest that can't be told of its frames doesn't get them.
+Result<Mfn> Reservation::allocate_reported(GuestPtr<std::uint64_t> place) {
+    const auto mfn = frame_table().allocate_run(owner_, order_);
+    BULKHEAD_TRY(mfn);
+    if (list_.is_null())
+        return mfn;
+    if (const auto told = place.write(mfn->value()); !told) {
+        give_back(*mfn);
+        return fail(told.error());
+    }
+    return mfn;
+}
+
+Result<> Reservation::populate_one(GuestPtr<std::uint64_t> place) {
+    const auto pfn = place.read();
+    BULKHEAD_TRY(pfn);
+    const auto mfn = allocate_reported(place);
+    BULKHEAD_TRY(mfn);
+    for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
+        machine::set_m2p(Mfn{mfn->value() + i}, *pfn + i);
+    return {};
+}
+
+Result<> Reservation::increase_one(GuestPtr<std::uint64_t> place) {
+    BULKHEAD_TRY(allocate_reported(place));
+    return {};
+}
+
+Result<> Reservation::decrease_one(GuestPtr<std::uint64_t> place) {
+    const auto first = place.read();
+    BULKHEAD_TRY(first);
+    for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
+        BULKHEAD_TRY(frame_table().release(Mfn{*first + i}, owner_));
+    return {};
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,50 @@
+// Changing how much memory a domain has, extent by extent.
+#pragma once
+
+#include "hv/calls/hypercall.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/mm/guest_memory.hpp"
+
+extern "C" {
+#include <xen/memory.h>
+}
+
+namespace bulkhead::hv {
+
+// One request, from extent `start` on. The three ways to run it stop at the first extent that can't be done,
+// or with restart at a preemption point; done() tells how far they came.
+class Reservation {
+  public:
+    Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start);
+
+    // Frames for given pseudo-physical numbers: reads them from the guest's list and writes the machine's
+    // there.
+    [[nodiscard]] Result<> populate() { return run(&Reservation::populate_one); }
+    // Frames without a number yet; the list, if there is one, is filled with the machine's numbers.
+    [[nodiscard]] Result<> increase() { return run(&Reservation::increase_one); }
+    // Gives the listed frames up.
+    [[nodiscard]] Result<> decrease() { return run(&Reservation::decrease_one); }
+    [[nodiscard]] std::uint64_t done() const { return done_; }
+
+  private:
+    using Step = Result<> (Reservation::*)(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<> run(Step step);
+    [[nodiscard]] Result<> populate_one(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<> increase_one(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<> decrease_one(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<Mfn> allocate_reported(GuestPtr<std::uint64_t> place);
+    void give_back(Mfn first);
+
+    Domain& owner_;
+    GuestPtr<std::uint64_t> list_;
+    std::uint64_t extents_;
+    unsigned order_;
+    std::uint64_t done_;
+};
+
+// XENMEM_exchange: trades the caller's frames for others, pseudo-physical numbers kept. `start` is what a
+// continuation did.
+[[nodiscard]] HypercallResult exchange_frames(std::uint64_t start, std::uint64_t argument,
+                                              HypercallContext& context);
+
+} // namespace bulkhead::hv

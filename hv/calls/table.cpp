@@ -1,0 +1,87 @@
+// Every hypercall there is. A number that is not listed answers ENOSYS.
+#include "hv/calls/table.hpp"
+
+#include "hv/base/locks.hpp"
+#include "hv/calls/console.hpp"
+#include "hv/calls/control.hpp"
+#include "hv/calls/descriptors.hpp"
+#include "hv/calls/event.hpp"
+#include "hv/calls/grant.hpp"
+#include "hv/calls/memory.hpp"
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
+#include "hv/calls/multicall.hpp"
+#include "hv/calls/sched.hpp"
+#include "hv/calls/trap.hpp"
+#include "hv/calls/vcpu.hpp"
+#include "hv/calls/vcpu_state.hpp"
+#include "hv/calls/version.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr unsigned hypercall_count = 64;
+using Handler = HypercallResult (*)(HypercallContext&);
+
+// A call that concerns its caller alone says so; any other one has the world to itself.
+template<Hypercall H>
+HypercallResult perform(HypercallContext& context) {
+    const auto call = H::decode(context.arguments);
+    if constexpr (requires { call.concerns_caller_only(); })
+        if (call.concerns_caller_only())
+            return call.run(context);
+    const LockGuard world{world_lock()};
+    return call.run(context);
+}
+
+template<Hypercall... H>
+struct Table {
+    std::array<Handler, hypercall_count> handlers{};
+    constexpr Table() {
+        static_assert(((H::number < hypercall_count) && ...));
+        ((handlers[H::number] = perform<H>), ...);
+    }
+};
+
+constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuTaskswitch, SetDebugreg,
+                GetDebugreg, UpdateDescriptor, MemoryOp, Multicall, UpdateVaMapping, SetTimerOp, XenVersion,
+                ConsoleIo, GrantTableOp, VmAssist, UpdateVaMappingOtherdomain, Iret, VcpuOp, SetSegmentBase,
+                MmuextOp, SchedOp, CallbackOp, EventChannelOp, PhysdevOp, Control>
+    table;
+
+} // namespace
+
+HypercallResult invoke_hypercall(std::uint64_t number, HypercallContext& context) {
+    if (number >= hypercall_count || table.handlers[number] == nullptr)
+        return fail(Error::not_implemented);
+    return table.handlers[number](context);
+}
+
+void handle_hypercall(Vcpu& vcpu) {
+    auto& regs = vcpu.regs;
+    const auto number = regs.rax;
+    name_stretch(StretchKind::hypercall, static_cast<std::uint32_t>(number));
+    count(vcpu.domain->ledger->hypercalls);
+    HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
+    trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);
+    HypercallContext context{vcpu, *vcpu.domain, arguments};
+    const auto result = invoke_hypercall(number, context);
+    if (!result && result.error() == Error::restart) {
+        regs.rdi = arguments[0];
+        regs.rsi = arguments[1];
+        regs.rdx = arguments[2];
+        regs.r10 = arguments[3];
+        regs.r8 = arguments[4];
+        regs.r9 = arguments[5];
+        regs.rip -= 2; // the SYSCALL instruction, which the guest executes again with rax unchanged
+        return;
+    }
+    regs.rax = static_cast<std::uint64_t>(result ? *result : -static_cast<std::int64_t>(result.error()));
+    trace_event(trace::Event::hypercall_out, vcpu, number, regs.rax);
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,357 @@
+#include "hv/dispatch/dispatch.hpp"
+
+#include "hv/arch/apic.hpp"
+#include "hv/arch/context.hpp"
+#include "hv/arch/halt.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/timers.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+#include "hv/trap/trap.hpp"
+
+#include <atomic>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constinit std::atomic<bool> dispatch_held = false;
+constexpr scheduler::Choice standing_still{nullptr, sched::Decision::until_kicked, {}};
+
+bool may_run(const Vcpu& vcpu) {
+    return vcpu.sched.initialised && vcpu.sched.online && !vcpu.sched.waiting &&
+           vcpu.sched.pause_count == 0 && vcpu.domain->sched.pause_count == 0 &&
+           vcpu.domain->life == control::Life::running;
+}
+
+sched::Stop why_held(const Vcpu& vcpu) {
+    return vcpu.domain->life == control::Life::dying ? sched::Stop::gone : sched::Stop::paused;
+}
+
+std::uint32_t idle_runstate(const Vcpu& vcpu) {
+    const bool held = !vcpu.sched.online || vcpu.sched.pause_count != 0 ||
+                      vcpu.domain->sched.pause_count != 0 || vcpu.domain->life != control::Life::running;
+    return held ? RUNSTATE_offline : RUNSTATE_blocked;
+}
+
+// Under the run lock: pCPUs that halt and look at the queue only when asked.
+constinit std::uint64_t idle_pcpus = 0;
+
+std::uint64_t bit(PcpuId id) { return std::uint64_t{1} << id.value(); }
+
+// Those of them that have not been asked yet.
+std::uint64_t unasked_pcpus() {
+    auto mask = idle_pcpus;
+    for (auto left = mask; left != 0; left &= left - 1)
+        if (pcpu(PcpuId{static_cast<std::uint16_t>(__builtin_ctzll(left))}).need_dispatch)
+            mask &= ~(left & -left);
+    return mask;
+}
+
+// There are some: an idle pCPU that the vCPU may use is asked to pick: the policy's choice among several,
+// else the one it ran on last.
+void offer(Vcpu& vcpu) {
+    const auto candidates = unasked_pcpus() & vcpu.sched.affinity;
+    if (candidates == 0)
+        return;
+    auto chosen = vcpu.sched.pcpu;
+    if ((candidates & (candidates - 1)) != 0)
+        chosen = scheduler::place(vcpu, machine::now());
+    if (chosen.value() >= pcpu_count() || (candidates & bit(chosen)) == 0)
+        chosen = PcpuId{static_cast<std::uint16_t>(__builtin_ctzll(candidates))};
+    request_dispatch(chosen);
+}
+
+void become_queued(Vcpu& vcpu, WakeCause cause) {
+    const auto now = machine::now();
+    vcpu.sched.state = RunState::queued;
+    vcpu.sched.runnable_since = now;
+    change_runstate(vcpu, RUNSTATE_runnable, now);
+    ++vcpu.domain->ledger->wakes;
+    trace_event(trace::Event::wake, vcpu, static_cast<std::uint64_t>(cause), 0);
+    scheduler::wake(vcpu, now);
+    if (idle_pcpus != 0 && vcpu.sched.state == RunState::queued)
+        offer(vcpu);
+}
+
+void leave_queue(Vcpu& vcpu) {
+    const auto now = machine::now();
+    vcpu.sched.state = RunState::blocked;
+    change_runstate(vcpu, idle_runstate(vcpu), now);
+    scheduler::withdraw(vcpu, why_held(vcpu), now);
+}
+
+// Brings the scheduler's view in line with the reasons for and against running.
+void update(Vcpu& vcpu, WakeCause cause) {
+    const bool runnable = may_run(vcpu);
+    switch (vcpu.sched.state) {
+    case RunState::offline:
+        return;
+    case RunState::blocked:
+        if (runnable)
+            become_queued(vcpu, cause);
+        return;
+    case RunState::queued:
+        if (!runnable)
+            leave_queue(vcpu);
+        return;
+    case RunState::running:
+        if (!runnable)
+            request_dispatch(vcpu.sched.pcpu);
+        return;
+    }
+}
+
+sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
+    if (may_run(vcpu))
+        return self.stop_reason;
+    return vcpu.sched.waiting && vcpu.domain->life != control::Life::dying ? sched::Stop::blocked
+                                                                           : why_held(vcpu);
+}
+
+// Answers the time after it.
+RealTime stop_current(Pcpu& self) {
+    Vcpu& vcpu = *self.current;
+    const auto now = machine::now();
+    const auto why = why_stopped(self, vcpu);
+    const auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
+    self.slice_end = RealTime::never();
+    self.current = nullptr;
+    const bool runnable = sched::still_runnable(why);
+    vcpu.sched.state = runnable ? RunState::queued : RunState::blocked;
+    vcpu.sched.runnable_since = now;
+    change_runstate(vcpu, runnable ? std::uint32_t{RUNSTATE_runnable} : idle_runstate(vcpu), now);
+    trace_event_at(now, trace::Event::run_out, vcpu, static_cast<std::uint64_t>(why),
+                   static_cast<std::uint64_t>(ran.count()));
+    return scheduler::deschedule(vcpu, why, ran, now);
+}
+
+// Takes the registers of the vCPU that ran last off this pCPU. Its address space may stay in force until
+// another is loaded, all of which happens before the run lock is given up: a vCPU that does not run is on no
+// pCPU.
+void unload(Pcpu& self) {
+    if (self.loaded == nullptr)
+        return;
+    save_context(*self.loaded);
+    self.loaded = nullptr;
+}
+
+// `now` is when the policy chose it: from then on the time is its own.
+void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
+    if (vcpu.sched.pcpu != self.id) {
+        vcpu.sched.pcpu = self.id; // before its tables are loaded: whoever changes them flushes here
+        bring_timers(vcpu);
+    }
+    if (self.loaded != &vcpu) {
+        unload(self);
+        load_context(vcpu);
+        self.loaded = &vcpu;
+    }
+    vcpu.sched.state = RunState::running;
+    vcpu.sched.run_since = now;
+    vcpu.sched.other_work = Nanos{0};
+    self.current = &vcpu;
+    self.stop_reason = sched::Stop::preempted;
+    ++vcpu.domain->ledger->run_ins;
+    trace_event_at(now, trace::Event::run_in, vcpu, static_cast<std::uint64_t>(slice.count()),
+                   static_cast<std::uint64_t>((now - vcpu.sched.runnable_since).count()));
+    change_runstate(vcpu, RUNSTATE_running, now);
+    refresh_time(vcpu);
+    publish_runstate(vcpu);
+    self.slice_end = now + slice;
+}
+
+// Nothing can run: halts until an interrupt asks for another decision. The run lock is given up meanwhile.
+void idle(Pcpu& self, Nanos longest) {
+    const auto start = machine::now();
+    unload(self);
+    load_idle_root();
+    if (longest != sched::Decision::until_kicked)
+        self.slice_end = start + longest;
+    trace_event(trace::Event::idle_in, static_cast<std::uint64_t>(next_deadline(self).since_start().count()),
+                0);
+    idle_pcpus |= bit(self.id);
+    run_lock().unlock();
+    while (!self.need_dispatch) {
+        program_timer(next_deadline(self));
+        begin_idle();
+        halt(self.programmed);
+        end_idle();
+        stop_if_asked();
+        run_timers();
+        keep_house_if_due();
+    }
+    run_lock().lock();
+    idle_pcpus &= ~bit(self.id);
+    self.slice_end = RealTime::never();
+    trace_event(trace::Event::idle_out, 0, static_cast<std::uint64_t>((machine::now() - start).count()));
+}
+
+// Billed to whoever gave the pCPU up, and once somebody is chosen who did not cause it, to nobody else.
+void dispatch(Pcpu& self) {
+    const LockGuard run{run_lock()};
+    Vcpu* before = self.current;
+    RealTime now = before != nullptr ? stop_current(self) : machine::now();
+    while (self.current == nullptr) {
+        self.need_dispatch = false;
+        auto choice = dispatch_held ? standing_still : scheduler::pick(self, now);
+        if (idle_pcpus != 0 && before != nullptr && before != choice.vcpu &&
+            before->sched.state == RunState::queued) {
+            const auto* const chooser = scheduler::in_charge();
+            offer(*before);
+            choice.at = now = machine::now();
+            if (scheduler::in_charge() != chooser) { // ejected: its choice is in its successor's queue again
+                before = nullptr;
+                continue;
+            }
+        }
+        before = nullptr; // it may be gone after an idle time
+        if (choice.vcpu != nullptr) {
+            bill_to(choice.vcpu->domain, choice.at);
+            start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
+        } else {
+            idle(self, choice.slice);
+            now = machine::now();
+        }
+    }
+}
+
+bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending != 0 && !events_masked(vcpu); }
+
+} // namespace
+
+Vcpu* current_vcpu() { return pcpu().current; }
+
+void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
+    const LockGuard run{run_lock()};
+    if (!vcpu.sched.waiting)
+        return;
+    vcpu.sched.waiting = false;
+    vcpu.poll.active = false;
+    clear_poll_timeout(vcpu);
+    update(vcpu, cause);
+}
+
+void block_current() {
+    Vcpu& vcpu = *current_vcpu();
+    const LockGuard run{run_lock()};
+    // Whoever raises an event sets its bits first and comes to wake_vcpu then: it finds `waiting` set, or we
+    // find the bits.
+    vcpu.sched.waiting = !has_work(vcpu);
+    if (vcpu.sched.waiting)
+        request_dispatch(vcpu.sched.pcpu);
+}
+
+void poll_current() {
+    Vcpu& vcpu = *current_vcpu();
+    const LockGuard run{run_lock()};
+    vcpu.sched.waiting = vcpu.poll.active && !has_work(vcpu);
+    if (vcpu.sched.waiting)
+        return request_dispatch(vcpu.sched.pcpu);
+    vcpu.poll.active = false;
+    clear_poll_timeout(vcpu);
+}
+
+void yield_current() {
+    if (scheduler::is_alone()) // it would only be picked again
+        return;
+    auto& self = pcpu();
+    self.stop_reason = sched::Stop::yielded;
+    self.need_dispatch = true;
+}
+
+void pause_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    ++vcpu.sched.pause_count;
+    update(vcpu, WakeCause::unpause);
+}
+
+void unpause_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    --vcpu.sched.pause_count;
+    update(vcpu, WakeCause::unpause);
+}
+
+void reconsider(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    update(vcpu, WakeCause::unpause);
+}
+
+void reconsider_all(Domain& domain) {
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (domain.vcpus[i] != nullptr)
+            reconsider(*domain.vcpus[i]);
+}
+
+void pause_all(Domain& domain) {
+    const LockGuard run{run_lock()};
+    ++domain.sched.pause_count;
+    reconsider_all(domain);
+}
+
+void unpause_all(Domain& domain) {
+    const LockGuard run{run_lock()};
+    --domain.sched.pause_count;
+    reconsider_all(domain);
+}
+
+Result<> attach_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    vcpu.sched.state = RunState::blocked;
+    if (const auto done = scheduler::attach(vcpu); !done) {
+        vcpu.sched.state = RunState::offline;
+        return done;
+    }
+    reconsider(vcpu);
+    return {};
+}
+
+Result<> detach_vcpu(Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    if (vcpu.sched.state == RunState::running) // it was asked to leave, and will at its pCPU's next chance
+        return fail(Error::restart);
+    scheduler::detach(vcpu);
+    vcpu.sched.state = RunState::offline;
+    return {};
+}
+
+void hold_dispatch(bool held) { dispatch_held = held; }
+
+void give_pcpu_up() { static_cast<void>(stop_current(pcpu())); }
+
+void request_dispatch(PcpuId id) {
+    if (!pcpu(id).need_dispatch.exchange(true))
+        kick(id);
+}
+
+Vcpu& leave_hypervisor() {
+    auto& self = pcpu();
+    for (;;) {
+        stop_if_asked();
+        if (self.timer_pending) {
+            self.timer_pending = false;
+            run_timers();
+            keep_house_if_due();
+        }
+        if (self.need_dispatch || self.current == nullptr) {
+            name_stretch(StretchKind::dispatch, 0);
+            dispatch(self);
+        }
+        if (wants_upcall(*self.current))
+            deliver_event_callback(*self.current);
+        if (!self.need_dispatch && !self.timer_pending)
+            break;
+    }
+    // It may be set too early, for the sake of a hook: then it finds nothing due, and is set again.
+    if (const auto next = next_deadline(self); next < self.programmed)
+        program_timer(next);
+    leave_for_guest(*self.current);
+    return *self.current;
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,71 @@
+#include "hv/dispatch/standstill.hpp"
+
+#include "hv/arch/pcpu.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/plugin/candidates.hpp"
+#include "hv/plugin/scheduler.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+bool all_others_stand() {
+    const LockGuard run{run_lock()};
+    bool stand = true;
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
+        auto& each = pcpu(PcpuId{static_cast<std::uint16_t>(i)});
+        if (&each == &pcpu() || each.current == nullptr)
+            continue;
+        request_dispatch(each.id);
+        stand = false;
+    }
+    return stand;
+}
+
+bool has_left(const Vcpu& vcpu) {
+    const LockGuard run{run_lock()};
+    return vcpu.sched.state != RunState::running;
+}
+
+} // namespace
+
+void stop_others() {
+    hold_dispatch(true);
+    while (!all_others_stand())
+        machine::wait_a_little();
+}
+
+void let_others_go() {
+    hold_dispatch(false);
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        request_dispatch(PcpuId{static_cast<std::uint16_t>(i)});
+}
+
+void swap_scheduler(const Candidate& candidate) {
+    stop_others();
+    const LockGuard run{run_lock()};
+    give_pcpu_up();
+    scheduler::replace(candidate.plugin, candidate.values);
+    let_others_go();
+}
+
+Result<> set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
+    const auto count = pcpu_count();
+    const auto existing = count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+    if ((affinity & existing) == 0)
+        return fail(Error::invalid);
+    pause_vcpu(vcpu);
+    while (!has_left(vcpu))
+        machine::wait_a_little();
+    {
+        const LockGuard run{run_lock()};
+        vcpu.sched.affinity = affinity & existing;
+        if (vcpu.sched.policy != nullptr)
+            vcpu.sched.policy->affinity = vcpu.sched.affinity;
+    }
+    unpause_vcpu(vcpu);
+    return {};
+}
+
+} // namespace bulkhead::hv

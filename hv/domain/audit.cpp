@@ -1,0 +1,83 @@
+#include "hv/domain/audit.hpp"
+
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/trace/landmark.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+enum class Stage : std::uint8_t { hold, frames, grants, release };
+
+// The audit under way. A domain that dies meanwhile stays held: it has no use for its pause count.
+struct Progress {
+    Stage stage = Stage::hold;
+    std::uint32_t domain = 0;
+    std::uint64_t violations = 0;
+};
+constinit Progress progress;
+
+void advance() {
+    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations};
+}
+
+// One domain after another, as each may have many vCPUs to take off their pCPUs.
+Result<> each_other(Domain& caller, void (*act)(Domain&)) {
+    while (progress.domain < domain_id_limit()) {
+        Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain++)});
+        if (domain != nullptr && domain != &caller)
+            act(*domain);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+Result<> add(Result<std::uint64_t> found) {
+    if (!found)
+        return fail(found.error());
+    progress.violations += *found;
+    return {};
+}
+
+Result<> run_stage(Domain& caller) {
+    switch (progress.stage) {
+    case Stage::hold:
+        return each_other(caller, pause_all);
+    case Stage::frames:
+        return add(audit_in_steps());
+    case Stage::grants:
+        return add(audit_grants_in_steps());
+    case Stage::release:
+        break;
+    }
+    return each_other(caller, unpause_all);
+}
+
+std::uint64_t note(std::uint64_t violations) {
+    auto& page = landmark_page();
+    ++page.audit_runs;
+    page.audit_failures += violations;
+    page.free_frames = frame_table().free_frames();
+    return violations;
+}
+
+} // namespace
+
+Result<std::uint64_t> audit_everything(Domain& caller) {
+    for (;;) {
+        BULKHEAD_TRY(run_stage(caller));
+        if (progress.stage == Stage::release)
+            break;
+        advance();
+    }
+    const auto violations = progress.violations;
+    progress = {};
+    return note(violations);
+}
+
+std::uint64_t audit_at_the_end() { return note(audit() + audit_grants()); }
+
+} // namespace bulkhead::hv

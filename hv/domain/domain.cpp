@@ -1,0 +1,108 @@
+// The table of domains and the services that every part of the hypervisor asks of a domain.
+#include "hv/domain/domain.hpp"
+
+#include "hv/base/locks.hpp"
+#include "hv/base/log.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/run.hpp"
+#include "hv/dispatch/timers.hpp"
+#include "hv/domain/table.hpp"
+#include "hv/trace/trace.hpp"
+
+extern "C" {
+#include <xen/sched.h>
+}
+
+namespace bulkhead::hv {
+
+namespace {
+Domain* domains[max_domains];
+std::uint32_t highest = 0; // no domain has a greater id
+} // namespace
+
+Domain* find_domain(DomainId id) { return id.value() < max_domains ? domains[id.value()] : nullptr; }
+
+std::uint32_t domain_id_limit() { return highest + 1; }
+
+Result<DomainId> lowest_free_id() {
+    for (std::uint16_t id = 0; id < max_domains; ++id)
+        if (domains[id] == nullptr)
+            return DomainId{id};
+    return fail(Error::no_space);
+}
+
+void enter_domain(Domain& domain) {
+    const LockGuard run{run_lock()}; // the scheduler goes through the table
+    const auto id = domain.id.value();
+    domains[id] = &domain;
+    highest = id > highest ? id : highest;
+}
+
+void remove_domain(Domain& domain) {
+    const LockGuard run{run_lock()};
+    domains[domain.id.value()] = nullptr;
+}
+
+Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
+    if (id == DOMID_SELF || id == caller.id.value())
+        return &caller;
+    if (!caller.privileged)
+        return fail(Error::permission);
+    Domain* domain = find_domain(DomainId{id});
+    if (domain == nullptr)
+        return fail(Error::no_domain);
+    return domain;
+}
+
+Result<void*> Domain::allocate_metadata() {
+    if (memory.metadata >= memory.max_metadata)
+        return fail(Error::no_memory);
+    const auto frame = frame_table().allocate_for_hypervisor();
+    if (!frame)
+        return fail(frame.error());
+    ++memory.metadata;
+    return machine::frame_data(*frame);
+}
+
+void Domain::free_metadata(void* page) {
+    frame_table().free_for_hypervisor(machine::frame_of(page));
+    --memory.metadata;
+}
+
+void shut_down_domain(Domain& domain, std::uint32_t reason) {
+    {
+        const LockGuard run{run_lock()};
+        if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
+            return;
+        domain.life = control::Life::shut_down;
+        domain.shutdown_reason = reason;
+        domain.ledger->shutdown_reason = reason;
+        trace_event(trace::Event::domain_shutdown, domain, reason, 0);
+        reconsider_all(domain);
+        // A dead guest's timers would go on interrupting the others for as long as it is kept.
+        for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+            if (domain.vcpus[i] != nullptr)
+                stop_timers(*domain.vcpus[i]);
+    }
+    if (domain.privileged)
+        end_run(reason == SHUTDOWN_crash ? landmark::Exit::panicked : landmark::Exit::all_off,
+                "domain 0 ended before the run was over");
+    if (Domain* control_plane = find_domain(DomainId{0}))
+        raise_global_virq(*control_plane, VIRQ_DOM_EXC);
+}
+
+void crash_domain(Domain& domain, const char* why) {
+    const auto* vcpu = current_vcpu();
+    {
+        const LockGuard run{run_lock()};
+        if (domain.life == control::Life::shut_down || domain.life == control::Life::dying)
+            return;
+        if (vcpu != nullptr && vcpu->domain == &domain)
+            begin_dump(domain.dump, *vcpu);
+    }
+    log("domain %u (%s) crashed: %s\n", domain.id.value(), domain.name, why);
+    shut_down_domain(domain, SHUTDOWN_crash);
+}
+
+} // namespace bulkhead::hv

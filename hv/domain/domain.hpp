@@ -1,0 +1,76 @@
+// A domain: a guest with its memory, ports, grants and vCPUs. Everything it makes the hypervisor allocate is
+// charged to it.
+#pragma once
+
+#include "abi/control.hpp"
+#include "abi/landmark.hpp"
+#include "hv/domain/dump.hpp"
+#include "hv/domain/vcpu.hpp"
+#include "hv/event/channel.hpp"
+#include "hv/grant/table.hpp"
+#include "hv/mm/domain_memory.hpp"
+
+namespace bulkhead::hv {
+
+inline constexpr std::uint32_t max_vcpus = 32; // of one domain
+inline constexpr std::uint16_t max_domains = 4096;
+
+// Where a domain's clock comes from; see abi/manifest.hpp.
+struct TimeRule {
+    manifest::TimeMode mode;
+    std::uint32_t dilation; // 1/1000
+};
+
+struct Console;
+
+struct Domain {
+    DomainId id;
+    char name[manifest::name_bytes];
+    bool privileged; // domain 0
+    control::Life life;
+    std::uint32_t shutdown_reason;
+    Dump dump; // if it crashed
+
+    DomainMemory memory;
+    SchedulableDomain sched;
+    EventChannels events;
+    GrantTable grants;
+    Console* console; // hv/io's
+
+    shared_info_t* shared; // direct map
+    Mfn shared_frame;
+    TimeRule time;
+    std::uint64_t vm_assist; // bit n: VMASST_TYPE n is on
+
+    Vcpu* vcpus[max_vcpus];
+    std::uint32_t vcpu_count;
+
+    landmark::LedgerEntry* ledger; // in the landmark's table
+
+    // A zeroed page of hypervisor memory charged to this domain; freed by free_metadata.
+    [[nodiscard]] Result<void*> allocate_metadata();
+    void free_metadata(void* page);
+};
+
+// The domain with that id, or nullptr. DOMID_SELF is resolved by resolve_domain.
+[[nodiscard]] Domain* find_domain(DomainId id);
+// For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs
+// privilege.
+[[nodiscard]] Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id);
+// One more than the highest id in use.
+[[nodiscard]] std::uint32_t domain_id_limit();
+// Calls `visit(Domain&)` for every domain that exists (dying ones included), in order of id.
+template<class Visit>
+void for_each_domain(Visit visit) {
+    for (std::uint32_t id = 0; id < domain_id_limit(); ++id)
+        if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(id)}))
+            visit(*domain);
+}
+
+// Ends a domain that can't go on: says why, leaves its dump to be printed, marks it shut down with
+// SHUTDOWN_crash, takes it off its pCPU. Returns to the caller, which must not resume the vCPU (the
+// dispatcher won't).
+void crash_domain(Domain& domain, const char* why);
+void shut_down_domain(Domain& domain, std::uint32_t reason);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,40 @@
+// What is known about a guest or the hypervisor when it goes wrong, printed for a person to read. Reads only;
+// trusts no pointer of a guest, and works in any state that it may be called in.
+#pragma once
+
+#include "hv/arch/registers.hpp"
+#include "hv/trace/trace.hpp"
+
+namespace bulkhead::hv {
+
+struct Vcpu;
+
+struct LastException {
+    const Vcpu* vcpu; // whose it was
+    std::uint64_t rip, error, address;
+    unsigned vector;
+    bool in_kernel;
+};
+
+// A crashed vCPU's dump, some of whose lines are still to be printed. All zero: there is none.
+struct Dump {
+    const Vcpu* vcpu;
+    LastException exception;
+    TraceMark trace;
+    std::uint32_t next_line;
+};
+
+// The exception that a guest raised last on this pCPU; shown in a dump of that vCPU.
+void remember_exception(const Vcpu& vcpu, unsigned vector, std::uint64_t error, std::uint64_t fault_address);
+
+// Registers, address spaces, page tables behind rip, rsp and the last fault address, stack, code, and the
+// trace records of this pCPU before the crash. A dump is half a millisecond's work, so that this only takes
+// down what will be overwritten; the vCPU and its memory must stay as they are until the dump is printed.
+void begin_dump(Dump& dump, const Vcpu& vcpu);
+// Prints the next lines, as long as the stretch's time lasts and the serial line keeps up. True once none is
+// left.
+[[nodiscard]] bool continue_dump(Dump& dump);
+// The hypervisor's own registers at a fatal exception, for panic. `fault_address` is CR2.
+void dump_hypervisor(const Registers& regs, std::uint64_t fault_address);
+
+} // namespace bulkhead::hv

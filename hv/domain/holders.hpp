@@ -1,0 +1,48 @@
+// Holders of references to frames outside the frame table: vCPUs and rings. With mm/holders.hpp they are all,
+// and what audit() compares the counts with.
+#pragma once
+
+#include "hv/domain/domain.hpp"
+#include "hv/mm/holders.hpp"
+
+namespace bulkhead::hv {
+
+// The page of the domain's console ring, Mfn{} while none is connected. hv/io answers.
+[[nodiscard]] Mfn console_ring_frame(const Domain& domain);
+
+// What vCPUs and rings of `domain` hold.
+template<class Visit>
+void visit_external_references(const Domain& domain, Visit visit) {
+    const auto each = [&](Mfn frame, FrameType type) {
+        if (frame != Mfn{})
+            visit(Holding{frame, type});
+    };
+    each(console_ring_frame(domain), FrameType::writable);
+    for (const auto* vcpu : domain.vcpus) {
+        if (vcpu == nullptr)
+            continue;
+        const auto& tables = vcpu->tables;
+        each(tables.kernel_root, FrameType::l4);
+        each(tables.user_root, FrameType::l4);
+        each(vcpu->info_frame, FrameType::writable);
+        for (const auto frame : tables.gdt_frames)
+            each(frame, FrameType::descriptors);
+        for (const auto frame : tables.ldt_frames)
+            each(frame, FrameType::descriptors);
+        for (const auto frame : tables.taken_frames)
+            each(frame, FrameType::descriptors);
+    }
+}
+
+// Every reference in the machine.
+template<class Visit>
+void visit_holdings(Visit visit) {
+    for (std::uint64_t i = 0; i < frame_table().size(); ++i)
+        if (const auto* frame = frame_table().find(Mfn{i}); frame != nullptr && !frame->owner.is_nobody()) {
+            visit_own_references(*frame, visit);
+            visit_entry_references(*frame, 0, held_entries(*frame), visit);
+        }
+    for_each_domain([&](const Domain& domain) { visit_external_references(domain, visit); });
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,233 @@
+#include "hv/domain/life.hpp"
+
+#include "hv/arch/descriptors.hpp"
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/timers.hpp"
+#include "hv/domain/storage.hpp"
+#include "hv/domain/table.hpp"
+#include "hv/domain/vcpu_slots.hpp"
+#include "hv/io/console.hpp"
+#include "hv/mm/paging.hpp"
+#include "hv/trace/landmark.hpp"
+#include "hv/trace/trace.hpp"
+#include "hv/trap/cpu_policy.hpp"
+#include "hv/trap/trap.hpp"
+#include "sched/contract.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <new>
+
+extern "C" {
+#include <xen/sched.h>
+}
+
+namespace bulkhead::hv {
+
+namespace {
+
+static_assert(sizeof(Vcpu) <= page_bytes);
+
+// What the hypervisor may allocate for a domain: ports, grants, map records, vCPU state.
+constexpr std::uint64_t metadata_limit(std::uint32_t vcpus) { return 256 + 8ULL * vcpus; }
+
+void start_fpu_state(std::byte* area) {
+    const std::uint16_t control_word = 0x37f;
+    const std::uint32_t mxcsr = 0x1f80;
+    std::memcpy(area, &control_word, sizeof control_word);
+    std::memcpy(area + 24, &mxcsr, sizeof mxcsr);
+}
+
+Result<> create_vcpu(Domain& domain, std::uint32_t index) {
+    const auto page = domain.allocate_metadata();
+    if (!page)
+        return fail(page.error());
+    auto& vcpu = *::new (*page) Vcpu{};
+    {
+        const LockGuard run{run_lock()}; // the scheduler goes through the list
+        domain.vcpus[index] = &vcpu;
+    }
+    vcpu.domain = &domain;
+    vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
+    vcpu.who = {domain.id, vcpu.id};
+    vcpu.processor.in_kernel = true;
+    vcpu.sched.affinity = ~std::uint64_t{0};
+    vcpu.processor.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
+    vcpu.runstate.state = RUNSTATE_offline;
+    vcpu.runstate.since = machine::now();
+    vcpu.info = &domain.shared->vcpu_info[index];
+    publish_time(vcpu);
+    const auto fpu = domain.allocate_metadata();
+    if (!fpu)
+        return fail(fpu.error());
+    vcpu.processor.fpu_state = static_cast<std::byte*>(*fpu);
+    start_fpu_state(vcpu.processor.fpu_state);
+    const auto slot = take_vcpu_slot(vcpu);
+    if (!slot)
+        return fail(slot.error());
+    if (const auto prepared = prepare_descriptor_area(*slot); !prepared) {
+        free_vcpu_slot(*slot);
+        return prepared;
+    }
+    vcpu.sched.slot = *slot;
+    start_timers(vcpu);
+    return attach_vcpu(vcpu);
+}
+
+Result<> share_info_page(Domain& domain) {
+    const auto frame = frame_table().allocate_for_hypervisor();
+    if (!frame)
+        return fail(frame.error());
+    domain.shared_frame = *frame;
+    domain.shared = machine::frame_as<shared_info_t>(*frame);
+    for (auto& info : domain.shared->vcpu_info)
+        info.evtchn_upcall_mask = 1;
+    frame_table().share(*frame, domain);
+    publish_wall_clock(domain);
+    return {};
+}
+
+Result<> furnish(Domain& domain, const DomainSpec& spec) {
+    const auto entry = open_ledger_entry(domain);
+    if (!entry)
+        return fail(entry.error());
+    domain.ledger = *entry;
+    BULKHEAD_TRY(share_info_page(domain));
+    BULKHEAD_TRY(domain.events.start(domain));
+    BULKHEAD_TRY(start_grants(domain));
+    domain.vcpu_count = spec.vcpus;
+    return {};
+}
+
+// What could not be finished goes again. Nothing of it has run yet: short.
+void undo_creation(Domain& domain) {
+    while (destroy_domain(domain) == fail(Error::restart))
+        ;
+}
+
+// It is detached: stop_all saw to that.
+void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
+    {
+        const LockGuard run{run_lock()};
+        domain.vcpus[vcpu.id.value()] = nullptr;
+    }
+    if (vcpu.entries.handlers != nullptr)
+        domain.free_metadata(vcpu.entries.handlers);
+    if (vcpu.sched.slot != 0) {
+        machine::map_descriptors(vcpu.sched.slot, false, nullptr, 0);
+        machine::map_descriptors(vcpu.sched.slot, true, nullptr, 0);
+        free_vcpu_slot(vcpu.sched.slot);
+    }
+    if (vcpu.processor.fpu_state != nullptr)
+        domain.free_metadata(vcpu.processor.fpu_state);
+    domain.free_metadata(&vcpu);
+}
+
+Result<> take_vcpus_away(Domain& domain) {
+    if (domain.ledger != nullptr)
+        close_ledger_entry(domain); // while they can still tell how long they waited
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
+        if (domain.vcpus[i] == nullptr)
+            continue;
+        take_vcpu_away(domain, *domain.vcpus[i]);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+// Answers restart while a vCPU still runs on another pCPU.
+Result<> stop_all(Domain& domain) {
+    const LockGuard run{run_lock()};
+    if (domain.life != control::Life::dying) {
+        domain.memory.frames_to_return = domain.memory.frames.count;
+        trace_event(trace::Event::domain_destroy, domain, domain.memory.frames_to_return, 0);
+        if (domain.life != control::Life::shut_down)
+            domain.shutdown_reason = SHUTDOWN_poweroff;
+        domain.life = control::Life::dying;
+    }
+    reconsider_all(domain);
+    // Nobody's page tables may be in force while they are taken apart.
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
+        if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->sched.policy != nullptr) {
+            stop_timers(*vcpu);
+            BULKHEAD_TRY(detach_vcpu(*vcpu));
+        }
+    return {};
+}
+
+} // namespace
+
+Result<Domain*> create_domain(const DomainSpec& spec) {
+    if (spec.vcpus == 0 || spec.vcpus > max_vcpus)
+        return fail(Error::invalid);
+    const auto id = lowest_free_id();
+    if (!id)
+        return fail(id.error());
+    const auto made = make_domain(*id);
+    if (!made)
+        return fail(made.error());
+    auto& domain = **made;
+    domain.id = *id;
+    enter_domain(domain);
+    std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
+    domain.privileged = spec.privileged;
+    domain.life = control::Life::paused;
+    domain.sched.pause_count = 1;
+    domain.memory.max_frames = spec.max_frames;
+    domain.memory.max_metadata = metadata_limit(spec.vcpus);
+    domain.sched.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
+    domain.sched.cap = spec.cap;
+    domain.sched.has_values = spec.sched_values != nullptr;
+    if (domain.sched.has_values)
+        std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched.values), domain.sched.values);
+    domain.time = spec.time;
+    if (const auto done = furnish(domain, spec); !done) {
+        undo_creation(domain);
+        return fail(done.error());
+    }
+    trace_event(trace::Event::domain_create, domain, domain.memory.max_frames, domain.sched.weight);
+    return &domain;
+}
+
+Result<> create_vcpus(Domain& domain) {
+    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
+        if (domain.vcpus[i] != nullptr)
+            continue;
+        if (const auto done = create_vcpu(domain, i); !done) {
+            undo_creation(domain);
+            return done;
+        }
+        if (i + 1 < domain.vcpu_count && machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+Result<> destroy_domain(Domain& domain) {
+    BULKHEAD_TRY(stop_all(domain));
+    if (!continue_dump(domain.dump)) // it shows memory that goes now
+        return fail(Error::restart);
+    BULKHEAD_TRY(console_disconnect(domain));
+    BULKHEAD_TRY(relinquish_grants(domain));
+    if (domain.events.pages[0] != nullptr)
+        BULKHEAD_TRY(close_all_ports(domain));
+    BULKHEAD_TRY(relinquish_memory(domain));
+    BULKHEAD_TRY(free_grants(domain));
+    BULKHEAD_TRY(take_vcpus_away(domain));
+    if (domain.shared != nullptr)
+        BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
+    if (domain.shared != nullptr)
+        frame_table().free_for_hypervisor(domain.shared_frame);
+    trace_event(trace::Event::domain_gone, domain,
+                domain.memory.frames_to_return - domain.memory.frames.count, 0);
+    remove_domain(domain);
+    free_domain(domain);
+    return {};
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,28 @@
+// Birth and death of domains.
+#pragma once
+
+#include "hv/domain/domain.hpp"
+
+namespace bulkhead::hv {
+
+struct DomainSpec {
+    char name[manifest::name_bytes];
+    bool privileged;
+    std::uint64_t max_frames;
+    std::uint32_t vcpus;
+    std::uint32_t weight; // 0: the default
+    std::uint32_t cap;
+    TimeRule time;
+    const std::int64_t* sched_values =
+        nullptr; // plugin::max_domain_parameters of them; none: the policy's defaults
+};
+
+// A new domain, paused, without memory of its own; its vCPUs are still to be created.
+[[nodiscard]] Result<Domain*> create_domain(const DomainSpec& spec);
+// Its vCPUs, which then wait for a context. Answers restart until all exist; with any other error the domain
+// is gone.
+[[nodiscard]] Result<> create_vcpus(Domain& domain);
+// Takes everything from it. Answers restart until done, busy while other domains still hold its frames.
+[[nodiscard]] Result<> destroy_domain(Domain& domain);
+
+} // namespace bulkhead::hv

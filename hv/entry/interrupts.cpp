@@ -1,0 +1,108 @@
+// Where every entry to the hypervisor arrives in C++: from a guest, or from the hypervisor itself.
+#include "hv/arch/apic.hpp"
+#include "hv/arch/context.hpp"
+#include "hv/arch/cpu.hpp"
+#include "hv/arch/features.hpp"
+#include "hv/arch/panic.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/calls/table.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/timers.hpp"
+#include "hv/plugin/guard.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+#include "hv/trap/seams.hpp"
+#include "hv/trap/trap.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+struct Fixup {
+    std::uint64_t fault, resume;
+};
+extern "C" const Fixup fixups_start[], fixups_end[];
+extern "C" const char guest_iret[];
+
+bool apply_fixup(Registers& regs) {
+    for (const Fixup* fixup = fixups_start; fixup != fixups_end; ++fixup)
+        if (fixup->fault == regs.rip) {
+            regs.rip = fixup->resume;
+            return true;
+        }
+    return false;
+}
+
+void take_interrupt(std::uint64_t vector) {
+    auto& self = pcpu();
+    if (vector == spurious_vector)
+        return;
+    acknowledge_interrupt();
+    if (vector == timer_vector) {
+        self.programmed = RealTime::never(); // it is spent
+        self.timer_pending = true;
+    } else if (vector == kick_vector) {
+        self.need_dispatch = true;
+    } else if (vector == request_vector) {
+        serve_flush();
+    }
+}
+
+} // namespace
+
+// From a guest in ring 3: `regs` is the start of its Vcpu. Returns the vCPU to resume.
+extern "C" Vcpu* guest_entry(Registers* regs) {
+    const auto fault_address = regs->vector == vector::page_fault ? cpu::read_cr2() : 0;
+    Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
+    if (features().smap)
+        cpu::clac(); // a guest may have set AC, and interrupt gates keep it
+    enter_hypervisor(vcpu);
+    if (regs->vector == entry_syscall) {
+        if (vcpu.processor.in_kernel)
+            handle_hypercall(vcpu);
+        else
+            deliver_syscall(vcpu);
+    } else if (regs->vector == entry_syscall32) {
+        deliver_syscall32(vcpu);
+    } else if (regs->vector < 32) {
+        name_stretch(StretchKind::trap, static_cast<std::uint32_t>(regs->vector));
+        count(vcpu.domain->ledger->traps);
+        trace_event(trace::Event::trap, vcpu, regs->vector << 32 | (regs->error & 0xffffffff), regs->rip);
+        if (regs->vector != vector::nmi)
+            handle_guest_trap(vcpu, fault_address);
+    } else {
+        name_stretch(StretchKind::interrupt, static_cast<std::uint32_t>(regs->vector));
+        take_interrupt(regs->vector);
+    }
+    return &leave_hypervisor();
+}
+
+// From the hypervisor itself: an interrupt while it idles or calls a plug-in, or a fault. Returns nullptr to
+// go on where it was, or a vCPU to resume instead.
+extern "C" Vcpu* hypervisor_trap(Registers* regs) {
+    const auto vector = regs->vector;
+    if (vector >= 32) {
+        take_interrupt(vector);
+        static_cast<void>(recover_from_overrun(*regs));
+        return nullptr;
+    }
+    if (vector == vector::nmi)
+        return nullptr;
+    if (vector == vector::debug) { // a guest's breakpoint on data that the hypervisor copied for it
+        static_cast<void>(take_debug_status());
+        return nullptr;
+    }
+    if (apply_fixup(*regs) || recover_from_trap(*regs))
+        return nullptr;
+    if (regs->rip == reinterpret_cast<std::uint64_t>(guest_iret)) {
+        Vcpu& vcpu = *pcpu().current;
+        enter_hypervisor(vcpu);
+        deliver_failsafe(vcpu);
+        return &leave_hypervisor();
+    }
+    panic_at(*regs, cpu::read_cr2());
+}
+
+} // namespace bulkhead::hv

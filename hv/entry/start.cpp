@@ -1,0 +1,190 @@
+// From the first instruction in C++ to the first guest, step by step. Everything is built here once, in this
+// order.
+#include "abi/manifest.hpp"
+#include "hv/arch/address_space.hpp"
+#include "hv/arch/apic.hpp"
+#include "hv/arch/clock.hpp"
+#include "hv/arch/descriptors.hpp"
+#include "hv/arch/features.hpp"
+#include "hv/arch/halt.hpp"
+#include "hv/arch/layout.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/arch/turns.hpp"
+#include "hv/base/late.hpp"
+#include "hv/base/log.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/calls/steering.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/run.hpp"
+#include "hv/entry/build_dom0.hpp"
+#include "hv/entry/multiboot.hpp"
+#include "hv/entry/processors.hpp"
+#include "hv/io/console.hpp"
+#include "hv/mm/frame.hpp"
+#include "hv/plugin/candidates.hpp"
+#include "hv/plugin/host.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/landmark.hpp"
+#include "hv/trace/ring.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <algorithm>
+
+extern "C" {
+extern char image_end[];
+extern char boot_stack_top[];
+[[noreturn]] void enter_first_guest(bulkhead::hv::Vcpu* vcpu);
+}
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint32_t ledger_entries = 4096;
+
+constinit Late<Pcpu> pcpus[landmark::max_pcpus];
+
+using Bytes = std::span<const std::byte>;
+
+void start_boot_pcpu() {
+    for (auto& each : pcpus)
+        each.make();
+    *reinterpret_cast<Pcpu**>(boot_stack_top) = &*pcpus[0];
+}
+
+Bytes manifest_bytes(const BootFacts& facts) {
+    const auto size = facts.manifest.end - facts.manifest.start;
+    return {reinterpret_cast<const std::byte*>(layout::direct_map + facts.manifest.start), size};
+}
+
+// A header whose tables and blobs may be read: everything else checks its own span.
+const manifest::Header& check_manifest(Bytes bytes) {
+    if (bytes.size() < sizeof(manifest::Header))
+        machine::panic("no manifest: start the hypervisor through the command `bulkhead`");
+    const auto& header = *reinterpret_cast<const manifest::Header*>(bytes.data());
+    if (header.magic != manifest::magic)
+        machine::panic("the first boot module is not a manifest");
+    if (header.version != manifest::version || header.header_bytes != sizeof(manifest::Header))
+        machine::panic(
+            "the manifest was made for another version of the hypervisor: rebuild with `bulkhead build`");
+    if (header.total_bytes > bytes.size())
+        machine::panic("the manifest is cut short");
+    return header;
+}
+
+// The RAM after the image and the manifest, where early memory is taken from.
+EarlyMemory find_early_memory(const BootFacts& facts) {
+    const std::uint64_t image_top = reinterpret_cast<std::uint64_t>(image_end) - layout::image;
+    const auto top = (std::max(image_top, facts.manifest.end) + page_bytes - 1) & ~(page_bytes - 1);
+    for (std::size_t i = 0; i < facts.ram_count; ++i)
+        if (facts.ram[i].start < top && top < facts.ram[i].end)
+            return EarlyMemory{{top, facts.ram[i].end}};
+    machine::panic("the machine has too little memory: give it more (--mem)");
+}
+
+void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) {
+    const auto ledger = early.take(ledger_entries * sizeof(landmark::LedgerEntry));
+    start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger),
+                          ledger_entries);
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
+        const auto records = early.take(header.trace_bytes);
+        start_trace(*pcpus[i], reinterpret_cast<trace::Record*>(layout::direct_map + records),
+                    header.trace_bytes / sizeof(trace::Record), header.trace_mask);
+    }
+    landmark_page().seed = header.seed;
+    landmark_page().clock_hz = machine::tsc_scale().hz;
+    landmark_page().clock_origin = machine::tsc_scale().origin;
+    trace_event(trace::Event::run_start, trace::schema_version, machine::tsc_scale().hz);
+}
+
+template<class T>
+std::span<const T> table(Bytes bytes, std::uint64_t offset, std::uint64_t count) {
+    if (count > 65536 || offset > bytes.size() || count * sizeof(T) > bytes.size() - offset)
+        machine::panic("a table of the manifest leaves it");
+    return {reinterpret_cast<const T*>(bytes.data() + offset), count};
+}
+
+// The first one of the manifest begins; the others may be taken into service later.
+void start_scheduler(Bytes bytes, const manifest::Header& header) {
+    const auto policies = table<manifest::Policy>(bytes, header.policies, header.policy_count);
+    const Candidate* first = nullptr;
+    for (std::uint32_t i = 0; i < policies.size(); ++i) {
+        const auto& policy = policies[i];
+        if (policy.kind != static_cast<std::uint32_t>(plugin::Kind::scheduler))
+            continue;
+        if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
+            machine::panic("a policy's object leaves the manifest");
+        const auto loaded =
+            load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
+        if (!loaded) {
+            log("the scheduler plug-in cannot be loaded: %s\n", loaded.error());
+            end_run(landmark::Exit::bad_input, loaded.error());
+        }
+        add_candidate(i, {*loaded, policy.parameters});
+        first = first != nullptr ? first : find_candidate(i);
+    }
+    scheduler::start(first != nullptr ? &first->plugin : nullptr, first != nullptr ? first->values : nullptr);
+}
+
+void set_terminal(Bytes bytes, const manifest::Header& header) {
+    const auto guests = table<manifest::Guest>(bytes, header.guests, header.guest_count);
+    if (header.terminal == 0 || header.terminal > guests.size())
+        return;
+    const auto& name = guests[header.terminal - 1].name;
+    console_set_terminal({name, static_cast<std::size_t>(std::ranges::find(name, '\0') - name)});
+}
+
+} // namespace
+
+Pcpu& pcpu(PcpuId id) { return *pcpus[id.value()]; }
+PcpuId machine::this_pcpu() { return pcpu().id; }
+bool machine::should_preempt() {
+    constexpr Nanos stretch_budget = microseconds(20);
+    const auto& self = pcpu();
+    const auto now = machine::now();
+    return now - self.stretch_start - self.waited > stretch_budget || now >= self.programmed;
+}
+
+extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {
+    start_boot_pcpu();
+    const auto facts = magic == multiboot_magic ? read_multiboot(information) : BootFacts{};
+    start_landmark(); // may overwrite what the loader left in low memory
+    start_steering();
+    start_processor();
+    if (magic != multiboot_magic)
+        machine::panic("not started by a multiboot loader");
+    const auto manifest = manifest_bytes(facts);
+    const auto& header = check_manifest(manifest);
+    choose_processors(header.pcpus);
+    start_clock(header.clock_hz);
+    start_halting();
+    auto early = find_early_memory(facts);
+    start_address_space(early, {facts.ram.data(), facts.ram_count});
+    start_trace_and_ledger(early, header);
+    reserve_stacks(early);
+    free_remaining_memory(early, {facts.ram.data(), facts.ram_count});
+    start_descriptors();
+    load_descriptors();
+    start_apic();
+    log("Bulkhead: %u pCPUs, %lu MiB, clock %lu Hz, SMEP %s, SMAP %s\n", pcpu_count(),
+        (frame_table().free_frames() * page_bytes) >> 20, machine::tsc_scale().hz,
+        features().smep ? "on" : "absent", features().smap ? "on" : "absent");
+    seed_random(header.seed);
+    set_wall_clock(header.wall_clock);
+    console_set_rate(header.console_rate);
+    set_terminal(manifest, header);
+    start_scheduler(manifest, header);
+    landmark_page().ram_frames = frame_table().size();
+    landmark_page().free_frames_at_boot = frame_table().free_frames();
+    prepare_run(Nanos{header.duration});
+    build_dom0(manifest, header);
+    landmark_page().state = landmark::State::running;
+    if (pcpu_count() > 1 && header.clock_hz != 0)
+        shorten_turns(pcpu_count());
+    start_other_processors();
+    release_processors(); // the ledgers open when the first guest may run; start-up is nobody's
+    enter_first_guest(&leave_hypervisor());
+}
+
+} // namespace bulkhead::hv

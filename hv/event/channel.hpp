@@ -1,0 +1,84 @@
+// Event channels (2-level ABI): the only interrupts that a guest has. Ports live in pages of their domain's
+// metadata quota. Bits in the shared page are the guest's to spoil; who is notified follows from EventPort
+// alone.
+#pragma once
+
+#include "abi/types.hpp"
+#include "hv/base/error.hpp"
+#include "hv/base/lock.hpp"
+
+#include <span>
+
+extern "C" {
+#include <xen/event_channel.h>
+#include <xen/xen.h>
+}
+
+namespace bulkhead::hv {
+
+struct Domain;
+struct Vcpu;
+
+inline constexpr std::uint32_t max_ports = 4096; // what the 2-level ABI holds for 64-bit guests
+static_assert(max_ports == EVTCHN_2L_NR_CHANNELS);
+
+// A port bound to the hypervisor itself calls this when its guest sends: the back ends of rings. No lock is
+// held.
+using PortHandler = void (*)(Domain& domain, Port port);
+
+struct EventPort {
+    enum class State : std::uint8_t { free, reserved, unbound, interdomain, virq, ipi, hypervisor };
+    State state = State::free;
+    std::uint8_t virq = 0;
+    std::uint16_t vcpu = 0;          // to be notified
+    std::uint16_t remote_domain = 0; // unbound: who may bind; interdomain: the peer
+    std::uint32_t remote_port = 0;
+    PortHandler handler = nullptr; // state hypervisor
+};
+
+struct EventChannels {
+    static constexpr std::uint32_t ports_per_page = page_bytes / sizeof(EventPort);
+    static constexpr std::uint32_t page_count = (max_ports + ports_per_page - 1) / ports_per_page;
+    static constexpr std::uint32_t max_event_vcpus = 32;
+
+    Lock lock;                          // the ports' contents; taken last, never two domains' at once
+    EventPort* pages[page_count];       // filled from the first on, as ports are
+    std::uint64_t used[max_ports / 64]; // bit n: port n is not free; changed under the binding lock
+    std::uint16_t virq_port[max_event_vcpus][NR_VIRQS]; // 0 for none
+
+    // Port 0 is reserved for ever. Answers no_memory when the domain's quota is used up.
+    [[nodiscard]] Result<> start(Domain& domain);
+    [[nodiscard]] EventPort* find(Port port); // nullptr if never allocated
+};
+
+// Makes `port` of `domain` pending and wakes or kicks its vCPU as the ABI says (selector, masks,
+// upcall_pending, pollers). No-op for a port that is not bound. Takes domain.events.lock; may be called with
+// any other lock held.
+void raise_port(Domain& domain, Port port);
+// The virtual interrupt of one vCPU (VIRQ_TIMER) or of the domain (VIRQ_DOM_EXC, …, delivered to vCPU 0).
+// No-op if unbound.
+void raise_virq(Vcpu& vcpu, std::uint32_t virq);
+void raise_global_virq(Domain& domain, std::uint32_t virq);
+// A new port of `domain` whose other end is the hypervisor.
+[[nodiscard]] Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler);
+// raise_port, but only while `port` still is a hypervisor port with this handler: the guest may have closed
+// it.
+void raise_hypervisor_port(Domain& domain, Port port, PortHandler handler);
+// A connected pair for the control plane: `guest` gets the first port, `peer` the second.
+struct PortPair {
+    Port guest, peer;
+};
+[[nodiscard]] Result<PortPair> connect_ports(Domain& guest, Domain& peer);
+// Closes every port but 0; peers see theirs unbound. Answers restart until done.
+[[nodiscard]] Result<> reset_ports(Domain& domain);
+// reset_ports, then gives the ports' pages back. For a domain that will never run again. Answers restart
+// until done.
+[[nodiscard]] Result<> close_all_ports(Domain& domain);
+// True if `vcpu` has a pending, unmasked upcall or (while polling) a polled pending port. With several polled
+// ports (polled_port 0) it is raise_port that ends the poll, by clearing Vcpu::polling.
+[[nodiscard]] bool has_work(const Vcpu& vcpu);
+// SCHEDOP_poll's test, to be made after Vcpu::polling was set so that no event falls in between. Fails with
+// `invalid` for a port number outside the ABI.
+[[nodiscard]] Result<bool> any_port_pending(Domain& domain, std::span<const evtchn_port_t> ports);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,25 @@
+// Shared by the event-channel sources only: allocation of ports and the notification of a vCPU.
+#pragma once
+
+#include "hv/event/channel.hpp"
+
+namespace bulkhead::hv::events {
+
+// Serialises every change of a binding, on all domains. A port's contents are written with this and then its
+// domain's events.lock held; so a reader needs only the latter, and no two domains' locks are ever nested.
+[[nodiscard]] Lock& binding_lock();
+
+// Takes the lowest free port and fills it. binding_lock is held, domain.events.lock is not.
+// Fails: no_space when all ports are in use, no_memory when the quota is.
+[[nodiscard]] Result<Port> take_port(Domain& domain, const EventPort& contents);
+// The port's contents at this instant; state free if there is no such port.
+[[nodiscard]] EventPort snapshot(Domain& domain, Port port);
+// Replaces the contents of an allocated port. binding_lock is held.
+void store(Domain& domain, Port port, const EventPort& contents);
+// Back to free, with its pending bit cleared. binding_lock is held.
+void release_port(Domain& domain, Port port);
+
+// The second half of raising: the port's selector bit and the vCPU's upcall. Takes no lock.
+void notify_vcpu(Domain& domain, std::uint16_t vcpu, Port port);
+
+} // namespace bulkhead::hv::events

@@ -1,0 +1,42 @@
+// The borrower's side of grants: a record for each mapping, and the mapping itself. A page-table entry owns
+// its frame's reference whatever happens to the record, so a frame outlives its lender while somebody maps
+// it.
+#pragma once
+
+#include "hv/grant/active.hpp"
+
+namespace bulkhead::hv {
+
+struct Vcpu;
+
+struct MapRecord {
+    enum class State : std::uint8_t { free, mapped, cut_off }; // cut off: the lender's table is gone
+    std::uint32_t ref;                                         // state free: the next free handle
+    std::uint32_t frame;
+    std::uint16_t lender;
+    State state;
+    GrantAccess access;
+    bool by_entry; // mapped with GNTMAP_contains_pte, and so it is unmapped
+};
+static_assert(sizeof(MapRecord) == 16);
+
+inline constexpr std::uint32_t records_per_page = page_bytes / sizeof(MapRecord);
+
+// Handles are 1 to handle_count - 1. nullptr for any other.
+[[nodiscard]] inline std::uint32_t handle_count(const GrantTable& grants) {
+    return grants.maptrack_pages * records_per_page;
+}
+[[nodiscard]] MapRecord* find_record(GrantTable& grants, grant_handle_t handle);
+// The record of a handle that is known to exist.
+[[nodiscard]] inline MapRecord& record_at(GrantTable& grants, grant_handle_t handle) {
+    return grants.maptrack[handle / records_per_page][handle % records_per_page];
+}
+// Puts the record on the free list. What it stood for was released before.
+void free_record(GrantTable& grants, grant_handle_t handle);
+
+// Each does one operation of a batch and fills its outputs but `status`. With restart, nothing has changed.
+[[nodiscard]] GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation);
+[[nodiscard]] GrantStatus unmap_grant(Vcpu& borrower, const gnttab_unmap_grant_ref_t& operation);
+[[nodiscard]] GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,97 @@
+// The end of a domain's grants, as a lender and as a borrower, in steps that can stop after any record.
+
+#include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/grant/map.hpp"
+
+namespace bulkhead::hv {
+
+namespace {
+
+// Preemption is asked for after this many records without work; a record with work is asked about at once.
+constexpr std::uint32_t idle_records = 256, idle_domains = 256;
+
+// Its own mappings: their entries go with its page tables, so only the lenders' counts are left to settle.
+[[nodiscard]] Result<> drop_records(Domain& domain) {
+    GrantTable& grants = domain.grants;
+    for (grant_handle_t& handle = grants.teardown.own_handle;
+         grants.mappings > 0 && handle < handle_count(grants);) {
+        MapRecord* record = find_record(grants, handle++);
+        if (record == nullptr || record->state == MapRecord::State::free)
+            continue;
+        if (record->state == MapRecord::State::mapped)
+            if (Domain* lender = find_domain(DomainId{record->lender}))
+                release_grant(*lender, GrantRef{record->ref}, record->access);
+        free_record(grants, handle - 1);
+        --grants.mappings;
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+[[nodiscard]] Result<> cut_off_in(Domain& borrower, Domain& lender) {
+    grant_handle_t& handle = lender.grants.teardown.their_handle;
+    for (; lender.grants.uses > 0 && handle < handle_count(borrower.grants); ++handle) {
+        MapRecord* record = find_record(borrower.grants, handle);
+        const bool concerned = record != nullptr && record->state == MapRecord::State::mapped &&
+                               record->lender == lender.id.value();
+        if (concerned) {
+            release_grant(lender, GrantRef{record->ref}, record->access);
+            record->state = MapRecord::State::cut_off;
+        }
+        if ((concerned || handle % idle_records == 0) && machine::should_preempt()) {
+            ++handle;
+            return fail(Error::restart);
+        }
+    }
+    handle = 0;
+    return {};
+}
+
+[[nodiscard]] Result<> cut_off_borrowers(Domain& lender) {
+    std::uint16_t& next = lender.grants.teardown.domain;
+    while (lender.grants.uses > 0 && next < domain_id_limit()) {
+        if (Domain* borrower = find_domain(DomainId{next}))
+            BULKHEAD_TRY(cut_off_in(*borrower, lender));
+        if (++next % idle_domains == 0 && machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+[[nodiscard]] Result<> free_last_frame(Domain& domain) {
+    GrantTable& grants = domain.grants;
+    const std::uint32_t last = grants.frame_count - 1;
+    BULKHEAD_TRY(frame_table().take_back(grants.frames[last]));
+    domain.free_metadata(machine::frame_data(grants.frames[last]));
+    domain.free_metadata(grants.active[2 * last]);
+    domain.free_metadata(grants.active[2 * last + 1]);
+    grants.frame_count = last;
+    return {};
+}
+
+} // namespace
+
+Result<> relinquish_grants(Domain& domain) {
+    BULKHEAD_TRY(drop_records(domain));
+    return cut_off_borrowers(domain);
+}
+
+Result<> free_grants(Domain& domain) {
+    GrantTable& grants = domain.grants;
+    while (grants.maptrack_pages > 0) {
+        domain.free_metadata(grants.maptrack[--grants.maptrack_pages]);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    grants.maptrack_free = 0;
+    while (grants.frame_count > 0) {
+        BULKHEAD_TRY(free_last_frame(domain));
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+} // namespace bulkhead::hv

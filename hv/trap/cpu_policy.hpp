@@ -1,0 +1,64 @@
+// What a guest is told about its processor (CPUID) and may read or write of it (MSRs). One table each;
+// docs/cpu-policy.md lists the same rows and a test compares the two. Nothing is offered that does not work
+// for a kernel in ring 3.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace bulkhead::hv {
+
+struct Vcpu;
+
+struct CpuidLeaf {
+    std::uint32_t a, b, c, d;
+};
+
+// The processor's own answer (cpu_policy_host.cpp; the unit tests have a double).
+[[nodiscard]] CpuidLeaf host_cpuid(std::uint32_t leaf, std::uint32_t subleaf);
+
+// What the guest is told.
+[[nodiscard]] CpuidLeaf guest_cpuid(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf);
+
+enum class Rule : std::uint8_t {
+    host,   // as the processor has it
+    set,    // always
+    absent, // never, whatever the processor has: the reason is in `why`
+    cr4,    // follows the guest's CR4
+};
+
+enum class Output : std::uint8_t { a, b, c, d };
+
+// One feature bit. Bits of the same leaf that no row names are clear.
+struct FeatureRow {
+    std::uint32_t leaf, subleaf;
+    Output output;
+    std::uint8_t bit;
+    const char* name;
+    Rule rule;
+    const char* why; // empty for what needs no reason
+};
+[[nodiscard]] std::span<const FeatureRow> feature_table();
+
+// State components of XSAVE: x87, SSE, AVX, as far as the processor has them. The only value that XSETBV
+// accepts.
+[[nodiscard]] std::uint64_t extended_state();
+
+// Bits of CR4 that the guest's kernel may set; the others are refused with #GP.
+[[nodiscard]] std::uint64_t allowed_cr4(const Vcpu& vcpu);
+
+// One MSR. Everything that no row names raises #GP, for reads and for writes.
+struct MsrRow {
+    std::uint32_t index;
+    const char* name;
+    const char* read;  // what a read gives; empty: #GP
+    const char* write; // what a write does; empty: #GP
+};
+[[nodiscard]] std::span<const MsrRow> msr_table();
+
+// nullopt and false mean #GP.
+[[nodiscard]] std::optional<std::uint64_t> read_msr(Vcpu& vcpu, std::uint32_t index);
+[[nodiscard]] bool write_msr(Vcpu& vcpu, std::uint32_t index, std::uint64_t value);
+
+} // namespace bulkhead::hv

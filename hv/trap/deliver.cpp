@@ -1,0 +1,110 @@
+// Handing exceptions, events and system calls to the guest's kernel, and the table of its handlers.
+#include "hv/domain/domain.hpp"
+#include "hv/trap/address.hpp"
+#include "hv/trap/seams.hpp"
+#include "hv/trap/trap.hpp"
+
+#include <algorithm>
+
+namespace bulkhead::hv {
+namespace {
+
+constexpr unsigned table_size = 256;
+static_assert(table_size * sizeof(TrapHandler) <= page_bytes, "the table fits one metadata page");
+
+TrapHandler handler_of(const Vcpu& vcpu, unsigned vector) {
+    return vcpu.entries.handlers && vector < table_size ? vcpu.entries.handlers[vector] : TrapHandler{};
+}
+
+void crash(Vcpu& vcpu, const char* why) { crash_domain(*vcpu.domain, why); }
+
+void deliver(Vcpu& vcpu, const TrapHandler& handler, std::optional<std::uint64_t> error) {
+    if (handler.address == 0)
+        return crash(vcpu, "an exception for which its kernel registered no handler");
+    if (!bounce(vcpu, {handler.address, handler.mask_events, error}))
+        crash(vcpu, "an exception, and its kernel's stack cannot be written");
+}
+
+void enter_system_call(Vcpu& vcpu, const Callback& callback) {
+    if (callback.address == 0) { // as on a processor without SYSCALL
+        vcpu.regs.rip -= 2;
+        return deliver_exception(vcpu, vector::invalid_opcode);
+    }
+    if (!bounce(vcpu, {callback.address, callback.mask_events}))
+        return crash(vcpu, "a system call, and its kernel's stack cannot be written");
+    vcpu.regs.rflags &= ~rflags::direction;
+    vcpu.regs.r11 = vcpu.regs.rflags;
+}
+
+} // namespace
+
+void deliver_exception(Vcpu& vcpu, unsigned vector, std::optional<std::uint64_t> error) {
+    vcpu.regs.vector = vector;
+    vcpu.regs.error = error.value_or(0);
+    deliver(vcpu, handler_of(vcpu, vector), error);
+}
+
+void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
+    // Both of the guest's modes run in ring 3, so the processor's idea of "user" says nothing.
+    error &= ~page_fault::user;
+    if (!vcpu.processor.in_kernel)
+        error |= page_fault::user;
+    // Nobody learns what the hypervisor has mapped where.
+    if (in_hypervisor_range(address) && !in_machine_to_physical(address))
+        error &= ~(page_fault::present | page_fault::reserved);
+    vcpu.info->arch.cr2 = address;
+    deliver_exception(vcpu, vector::page_fault, error);
+}
+
+bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
+    const auto handler = handler_of(vcpu, vector);
+    const unsigned least = vcpu.processor.in_kernel ? 1 : 3;
+    if (handler.address == 0 || handler.privilege < least)
+        return false;
+    deliver(vcpu, handler, {});
+    return true;
+}
+
+void deliver_event_callback(Vcpu& vcpu) {
+    if (vcpu.entries.event_callback.address == 0)
+        return crash(vcpu, "an event is pending and unmasked, but its kernel registered no event callback");
+    if (!bounce(vcpu, {vcpu.entries.event_callback.address, true}))
+        crash(vcpu, "an event, and its kernel's stack cannot be written");
+}
+
+void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.entries.syscall_callback); }
+void deliver_syscall32(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.entries.syscall32_callback); }
+
+void deliver_failsafe(Vcpu& vcpu) {
+    if (vcpu.entries.failsafe_callback.address == 0)
+        return crash(vcpu,
+                     "its saved state cannot be resumed, and its kernel registered no failsafe callback");
+    save_selectors(vcpu);
+    const Bounce target{
+        vcpu.entries.failsafe_callback.address, vcpu.entries.failsafe_callback.mask_events, {}, true};
+    if (!bounce(vcpu, target))
+        crash(vcpu, "its saved state cannot be resumed, and its kernel's stack cannot be written");
+}
+
+Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry) {
+    if (entry.address != 0 && !is_guest_address(entry.address))
+        return fail(Error::invalid);
+    if (!vcpu.entries.handlers) {
+        const auto page = vcpu.domain->allocate_metadata();
+        if (!page)
+            return fail(page.error());
+        vcpu.entries.handlers = static_cast<TrapHandler*>(*page);
+    }
+    vcpu.entries.handlers[entry.vector] = {.address = entry.address,
+                                           .selector = entry.cs,
+                                           .privilege = static_cast<std::uint8_t>(TI_GET_DPL(&entry)),
+                                           .mask_events = TI_GET_IF(&entry) != 0};
+    return {};
+}
+
+void clear_trap_handlers(Vcpu& vcpu) {
+    if (vcpu.entries.handlers)
+        std::fill_n(vcpu.entries.handlers, table_size, TrapHandler{});
+}
+
+} // namespace bulkhead::hv

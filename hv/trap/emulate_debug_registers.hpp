@@ -1,0 +1,19 @@
+// A vCPU's debug registers, as its kernel sets them by hypercall or by MOV. Never lets a breakpoint watch the
+// hypervisor.
+#pragma once
+
+#include "hv/base/error.hpp"
+
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+struct Vcpu;
+
+// Fails with permission on an address of the hypervisor's, on DR7's general-detect bit, and on a breakpoint
+// on ports; with invalid on a number that has no register. 4 and 5 are other names of 6 and 7. Takes effect
+// at once.
+[[nodiscard]] Result<> set_debug_register(Vcpu& vcpu, unsigned number, std::uint64_t value);
+[[nodiscard]] Result<std::uint64_t> get_debug_register(const Vcpu& vcpu, unsigned number);
+
+} // namespace bulkhead::hv

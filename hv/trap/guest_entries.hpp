@@ -1,0 +1,29 @@
+// Where a guest's kernel wants to be entered: its stack, its callbacks and its handlers of exceptions.
+#pragma once
+
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+struct TrapHandler {
+    std::uint64_t address; // 0: not registered
+    std::uint16_t selector;
+    // Least CPL that may raise it by INT n, as the guest sees levels (0 kernel, 3 user).
+    std::uint8_t privilege;
+    bool mask_events;
+};
+
+struct Callback {
+    std::uint64_t address = 0;
+    bool mask_events = false;
+};
+
+struct GuestEntries {
+    std::uint64_t kernel_sp;
+    std::uint64_t kernel_ss;
+    Callback event_callback, failsafe_callback, syscall_callback;
+    Callback syscall32_callback, sysenter_callback, nmi_callback;
+    TrapHandler* handlers; // 256 of them, from the domain's metadata quota
+};
+
+} // namespace bulkhead::hv
