@@ -1,4 +1,4 @@
-"""How far simulator and hypervisor agree: the same machines on both back ends, under the same policy files."""
+"""Agreement of simulator and hypervisor: the same machines on both back ends, under the same policy files."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from bulkhead.model.planner import Reservation, plan
 
 NEIGHBOURS = find("noisy_neighbour")
 DODGER = "dodger"
-DODGER_AT = 200_000_000  # ns; who shares the pCPU with it may never get far enough to start
+DODGER_AT = 200_000_000  # ns; a guest beside it may never get far enough to start
 VICTIMS = ("victim", "pinger")
 FRAME_US = 10_000
 RESERVED_US = {"victim": 3_000, "pinger": 1_000}  # of each frame
 
 
 def slots(noise: list[str]) -> dict[str, dict[str, int]]:
-    """A timetable: victim and pinger their parts, all others together half of the frame."""
+    """A timetable: victim and pinger get their parts, all others together half of the frame."""
     wanted = [Reservation(name, work, FRAME_US) for name, work in RESERVED_US.items()]
     wanted += [Reservation(name, FRAME_US // 2 // len(noise), FRAME_US) for name in noise]
     return {name: slot.parameters() for name, slot in plan(wanted).items()}
 
 
 def reserve(machine: Machine) -> Machine:
-    """Gives each guest what a scheduler that knows reservations must be told."""
+    """The machine with the reservations of its guests, under a scheduler that supports them."""
     names = [guest.name for guest in machine.guests]
     policy = machine.sched.name if machine.sched is not None else ""
     if policy == "table":
@@ -58,7 +58,7 @@ def reserve(machine: Machine) -> Machine:
 
 
 def machine(point: Point) -> Machine:
-    """What runs at a point, with its reservations."""
+    """The machine of a point, with its reservations."""
     return reserve(dodged(point) if point.text("case") == DODGER else neighbours(point))
 
 
@@ -90,13 +90,13 @@ def is_responder(point: Point) -> bool:
 
 
 def victim_share(run: Observed) -> float:
-    """What the victim ran, with whoever it talks to."""
+    """The share of the victim and of its pinger."""
     shares = run.share(run.guests)
     return sum(shares[name] for name in VICTIMS if name in shares)
 
 
 def noise_share(run: Observed) -> float:
-    """What the others ran together."""
+    """The share of all other guests together."""
     return sum(share for name, share in run.share(run.guests).items() if name not in VICTIMS)
 
 
@@ -109,7 +109,7 @@ def apart(simulated: float, real: float) -> float:
 
 
 def percent_apart(simulated: float, real: float) -> float | None:
-    """Distance in per cent of the hypervisor's number."""
+    """Distance in per cent of the hypervisor's number; None if that is zero."""
     return 100 * abs(simulated - real) / real if real else None
 
 
@@ -188,13 +188,11 @@ EXPERIMENT = Experiment(
     title="Agreement of the two back ends",
     question="How far are the simulator's shares and latencies from those measured on the hypervisor?",
     factors=(
-        Factor(
-            BACKEND, "what carries the machine out", ("qemu", "sim"), ("qemu", "sim"), Choice(("qemu", "sim"))
-        ),
+        Factor(BACKEND, "back end", ("qemu", "sim"), ("qemu", "sim"), Choice(("qemu", "sim"))),
         Factor("sched", "scheduler", SCHEDULERS, (*SCHEDULERS[:3], "table"), Policies("scheduler")),
         Factor(
             "case",
-            "what the victim does, and beside what",
+            "workload of the victim, and whether the first hog is a dodger",
             ("responder", "compute", DODGER),
             ("responder", "compute", DODGER),
             Choice(("responder", "compute", DODGER)),

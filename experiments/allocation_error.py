@@ -1,4 +1,4 @@
-"""Allocation error against the length of the window looked at: how exact is a share over 1 ms, 10 ms, 100 ms?
+"""Allocation error against the length of the window: how exact is a share over 1 ms, 10 ms, 100 ms?
 
 After Cherkasova, Gupta, Vahdat, "Comparison of the three CPU schedulers in Xen", Performance Evaluation Review 2007.
 """
@@ -46,8 +46,8 @@ def error(run: Observed) -> dict[str, float | None]:
 FIGURE = Bars(
     name="allocation_error",
     caption=(
-        "Two guests that always compute, weights 1:3, one pCPU: the largest difference between what the small one got "
-        "and what it was due, within any window of a length, in per cent of the window."
+        "Two guests that always compute, weights 1:3, on one pCPU. Bars: the small guest's largest difference between "
+        "received and entitled time in any window of a given length, in per cent of the window."
     ),
     groups="sched",
     bars=tuple((f"error.{ms}", f"{ms} ms") for ms in WINDOWS_MS),
@@ -62,7 +62,7 @@ EXPERIMENT = Experiment(
     settings=(duration(full=2000, quick=1000), warm_up(full=200, quick=200)),
     machine=machine,
     metrics=(
-        Metric("error", "%", "largest |entitled - received| within any window of so many ms", error),
+        Metric("error", "%", "largest |entitled - received| in any window of the given length in ms", error),
         share_metric(WEIGHTS),
     ),
     comparisons=(),

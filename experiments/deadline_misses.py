@@ -1,9 +1,9 @@
-"""Deadlines of real-time guests against how much of the CPU they reserve, next to hogs.
+"""Deadline misses of real-time guests against their load, next to hogs.
 
 After Xi et al., "Real-time multi-core virtual machine scheduling in Xen", EMSOFT 2014. Four guests have a task each, with periods
-of 10, 20, 20 and 40 ms; `load` is what their jobs need together, in per cent of the pCPU. Under `rtds` each has a server whose
-period is a quarter of the task's and whose budget covers the task in any window of its period (Shin and Lee, RTSS 2003); under
-`table` each has a slot of the planner's. Whether that fits is the theory's answer; the experiment's is whether one is missed.
+of 10, 20, 20 and 40 ms. `load` is the CPU time of all their jobs, in per cent of the pCPU. Under `rtds` each task has a server:
+its period is a quarter of the task's, and its budget covers the task in any window of that period (Shin and Lee, RTSS 2003).
+Under `table` each task has a slot of the planner's. The theory says whether the load fits; the experiment counts the misses.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def supply(period: int, budget: int, window: int) -> int:
 
 
 def slots(point: Point) -> dict[str, dict[str, int]]:
-    """What `table` gives each task; nothing if the planner finds no table."""
+    """The slot of each task under `table`; empty if the planner finds no table."""
     wanted = [
         Reservation(name, work_us(point, i) + OVERHEAD_US * PERIODS_US[i] // PERIODS_US[0], PERIODS_US[i])
         for i, name in enumerate(TASKS)
@@ -119,8 +119,8 @@ def missed(run: Observed) -> float:
 FIGURE = Lines(
     name="deadline_misses",
     caption=(
-        "Four guests with a periodic task each (10, 20, 20 and 40 ms) and two hogs on one pCPU. Where the policy's theory admits "
-        "the load (`admitted` in the result), rtds and table miss nothing."
+        "Four guests with a periodic task each (10, 20, 20 and 40 ms) and two hogs on one pCPU. rtds and table miss no deadline "
+        "at the loads that their theory admits (`admitted` in the result)."
     ),
     x="load",
     x_label="CPU time that the tasks need [%]",
@@ -136,7 +136,7 @@ EXPERIMENT = Experiment(
         Factor("sched", "scheduler", POLICIES, ("rtds", "table", "credit"), Policies("scheduler")),
         Factor(
             "load",
-            "what the tasks need together",
+            "CPU time of all tasks together",
             (20, 40, 60, 70, 80, 90, 95),
             (40, 60, 80),
             Whole(4, 99),
@@ -147,7 +147,9 @@ EXPERIMENT = Experiment(
     machine=machine,
     metrics=(
         Metric("missed", "%", "jobs that ended after their next release", missed),
-        Metric("admitted", "1", "1: the policy's theory promises that none is missed", admitted),
+        Metric(
+            "admitted", "1", "1 if the policy's theory promises that no deadline is missed, else 0", admitted
+        ),
         share_metric(),
     ),
     comparisons=(),

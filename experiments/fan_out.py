@@ -1,4 +1,4 @@
-"""Fan-out: what does an attacker gain by bringing more vCPUs? With weight per domain, nothing."""
+"""Fan-out: the gain of an attacker that brings more vCPUs. With weight per domain it is zero."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLICIES = (*QUICK, "credit_sampled", "pinned", "rtds", "table")
 
 
 def machine(point: Point) -> Machine:
-    """A victim with one vCPU and an attacker of the same weight with many, all of them at work, on one pCPU."""
+    """A victim with one vCPU and an attacker of the same weight with many, all of them busy, on one pCPU."""
     vcpus = point.number("vcpus")
     return Machine(
         guests=(
@@ -41,7 +41,7 @@ FIGURE = Lines(
     name="fan_out",
     caption=(
         "A victim with one vCPU against an attacker of the same weight with 1 to 8, all of them busy, on one pCPU. "
-        "Ideal: half, whatever the attacker brings."
+        "Ideal: one half, for any number of vCPUs."
     ),
     x="vcpus",
     x_label="vCPUs of the attacker",

@@ -1,7 +1,7 @@
-"""I/O isolation: what a guest that reads its disk by timetable gets next to one that floods the queue, or asks for much.
+"""I/O isolation: a guest reads its disk by timetable, next to one that floods the queue or asks for large requests.
 
-In the simulator, on its modelled disk (bulkhead.Disk): a random 4 KiB read takes 410 us, so the victim alone asks for
-41 % of the device.
+In the simulator, on its modelled disk (`bulkhead.Disk`). A random 4 KiB read takes 410 us, so the victim alone uses 41 % of
+the device.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ METRICS = (
     Metric(
         "latency",
         "ns",
-        "from the instant at which the victim's read was due to its answer (open loop)",
+        "response time: from the instant at which the victim's read was due to its completion (open loop)",
         lambda run: summary(run.open_loop("victim")),
     ),
     Metric("iops", "1/s", "reads of the victim per second", lambda run: run.progress("victim").per_second),
@@ -98,8 +98,8 @@ FIGURE = Lines(
     name="io_isolation",
     caption=(
         "A guest that reads 4 KiB each ms from the simulator's disk, at most 8 at a time, beside a sequential reader, "
-        "a flood of 512-byte requests, or 1 MiB requests. (a) p99 of its response time, whisker p50 to maximum; none "
-        "where too many were never answered. (b) Reads that it loses. Ideal: alone."
+        "a flood of 512-byte requests, or 1 MiB requests. (a) Marker: p99 of its response time, whisker: p50 to maximum; no "
+        "marker where more than 1 % of the reads never completed. (b) Reads lost. Ideal: alone."
     ),
     x="corunners",
     x_label="co-runner",
@@ -120,12 +120,12 @@ FIGURE = Lines(
 EXPERIMENT = Experiment(
     name="io_isolation",
     title="I/O isolation",
-    question="What does a guest with modest, regular reads keep next to a guest that keeps the disk's queue full?",
+    question="How much does a guest with modest, regular reads keep next to a guest that keeps the disk's queue full?",
     factors=(
         Factor("ringctl", "ring policy", POLICIES, ("fifo", "drr", "mclock"), Policies("ring")),
         Factor(
             "corunners",
-            "who uses the disk beside it",
+            "co-runner on the same disk",
             tuple(CORUNNERS),
             ("none", "flood"),
             Choice(tuple(CORUNNERS)),
@@ -136,5 +136,5 @@ EXPERIMENT = Experiment(
     metrics=METRICS,
     comparisons=COMPARISONS,
     figures=(FIGURE,),
-    simulator_only="the hypervisor has no block rings yet",
+    simulator_only="the hypervisor does not yet support block rings",
 )

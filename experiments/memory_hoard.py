@@ -1,6 +1,6 @@
-"""Memory hoarding: a guest takes all the memory it can get and lets it lie; another one comes to need it.
+"""Memory hoarding: a guest takes all the memory it can get and leaves it idle; another guest comes to need it.
 
-In the simulator, with its model of paging (bulkhead.Paging): a page that a guest had paged out costs it 410 us, a read of
+In the simulator, with its model of paging (`bulkhead.Paging`). A page that a guest had paged out costs it 410 us, a read of
 the modelled disk.
 """
 
@@ -73,7 +73,7 @@ def time_to_reclaim(run: Observed) -> float | None:
 
 
 def paging(run: Observed) -> float:
-    """Faults of the victim per second that had to wait for a page."""
+    """Faults of the victim per second that waited for a page."""
     faults = run.trace.of("memory_fault")
     waited = (faults["domain"] == run.domains["victim"]) & (faults["b"] > 0)
     times = int64(faults["time"][waited])
@@ -92,7 +92,7 @@ METRICS = (
         "pages that the victim uses per second, once it needs its whole set",
         lambda run: run.progress("victim").per_second,
     ),
-    Metric("reclaim", "ns", "until the victim has its whole set; none: never", time_to_reclaim),
+    Metric("reclaim", "ns", "time until the victim has its whole set; none: never", time_to_reclaim),
     Metric("paging", "1/s", "page-ins of the victim per second", paging),
     Metric("frames", "MiB", "memory of each guest at the end", frames),
     share_metric(),
@@ -105,9 +105,9 @@ COMPARISONS = (Comparison("lost", "%", "victim's loss of throughput", "throughpu
 FIGURE = Lines(
     name="memory_hoard",
     caption=(
-        "A guest comes to need 40 MiB beside one that had all memory before it: a hoarder that gives back when asked, one "
-        "that never does, or one that gives back and takes again. (a) Pages used per second afterwards. "
-        "(b) Time until it has 40 MiB; no marker: never."
+        "A guest comes to need 40 MiB. Its co-runner had all memory before: a hoarder that gives back when asked, one "
+        "that never does, or a guest that gives back and takes again. (a) Pages used per second afterwards. "
+        "(b) Time until the guest has 40 MiB; no marker: never."
     ),
     x="corunners",
     x_label="co-runner",
@@ -125,12 +125,12 @@ FIGURE = Lines(
 EXPERIMENT = Experiment(
     name="memory_hoard",
     title="Memory hoarding",
-    question="How long does a guest that needs memory wait for it next to one that hoards it, and what does it lose?",
+    question="How long does a guest that needs memory wait next to one that hoards it, and how much throughput does it lose?",
     factors=(
         Factor("memctl", "memory policy", POLICIES, ("first_fit", "idle_tax"), Policies("memory")),
         Factor(
             "corunners",
-            "who was there first",
+            "co-runner, which was there first",
             tuple(CORUNNERS),
             ("none", "hoarder"),
             Choice(tuple(CORUNNERS)),
@@ -145,5 +145,5 @@ EXPERIMENT = Experiment(
     metrics=METRICS,
     comparisons=COMPARISONS,
     figures=(FIGURE,),
-    simulator_only="the hypervisor does not take memory policies yet",
+    simulator_only="the hypervisor does not yet support memory policies",
 )

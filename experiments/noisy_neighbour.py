@@ -1,4 +1,4 @@
-"""What noise next door does to a victim: a responder's latency and a computation's throughput beside 0 to 4 CPU hogs.
+"""A victim's losses beside 0 to 4 CPU hogs: the latency of a responder and the throughput of a computation.
 
 With victim=linux the victim is Debian's Linux with sysbench, and the hogs are Linux guests with stress-ng.
 """
@@ -52,7 +52,7 @@ def linux(name: str, image: str, job: str) -> Guest:
 
 
 def linux_machine(point: Point) -> Machine:
-    """The same question with Linux: all boot at once, each for as long as its share of the pCPU makes it, then it counts."""
+    """The same machine with Linux guests: all boot at once, and the victim is measured at the run's end."""
     count = point.number("hogs")
     noise = tuple(linux(f"hog{i + 1}", "stress", "noise:cpu:fork:vm") for i in range(count))
     guests = (linux("victim", "sysbench", "sysbench-forever"), *noise)
@@ -74,7 +74,7 @@ def linux_window(point: Point) -> int:
 
 
 def victims(point: Point) -> tuple[Guest, ...]:
-    """The victim, and whoever it needs to have something to do."""
+    """The victim, and the pinger that a responder needs."""
     if point.text("victim") == "compute":
         return (guest("victim", "compute", "mark_ops=50"),)
     period = f"period_us={point.number('period_us')}"
@@ -82,7 +82,7 @@ def victims(point: Point) -> tuple[Guest, ...]:
 
 
 def machine(point: Point) -> Machine:
-    """The victim, its co-runners, and nothing else on one pCPU. The hogs start once the victim is at work."""
+    """The victim and its co-runners on one pCPU. The hogs start once the victim is at work."""
     if is_linux(point):
         return linux_machine(point)
     hogs = tuple(guest(f"hog{i + 1}", "cpu_hog", start_paused=True) for i in range(point.number("hogs")))
@@ -108,7 +108,7 @@ def is_compute(point: Point) -> bool:
 
 
 def has_throughput(point: Point) -> bool:
-    """Points whose victim counts what it did."""
+    """Points whose victim counts its operations."""
     return is_compute(point) or is_linux(point)
 
 
@@ -175,7 +175,7 @@ METRICS = (
     Metric(
         "lag",
         "ns",
-        "victim: largest |entitled - received| within any window of so many ms",
+        "victim: largest |entitled - received| in any window of the given length in ms",
         lambda run: run.lag_by_window("victim", LAG_WINDOWS_MS),
     ),
 )
@@ -187,7 +187,7 @@ COMPARISONS = (
     Comparison(
         "ideal_degradation",
         "%",
-        "the loss that an exactly fair share means",
+        "loss of throughput under an exactly fair share",
         "entitlement.victim",
         ALONE,
         degradation,
@@ -206,8 +206,8 @@ COMPARISONS = (
 FIGURE = Lines(
     name="noisy_neighbour",
     caption=(
-        "A victim beside CPU hogs of its own weight on one pCPU. Marker: p99, whisker: p50 to maximum. "
-        "Ideal: the latency without hogs, and the loss that an exactly fair share means."
+        "A victim beside CPU hogs of the same weight on one pCPU. Marker: p99, whisker: p50 to maximum. "
+        "Ideal: the latency without hogs, and the loss under an exactly fair share."
     ),
     x="hogs",
     x_label="CPU hogs beside the victim",
@@ -267,7 +267,7 @@ EXPERIMENT = Experiment(
         Setting("noise_at_ms", "when the hogs start", "ms", 30, 30, 1, 60_000),
         Setting(
             "linux_boot_ms",
-            "time of its own that a Linux guest has to boot",
+            "pCPU time that each Linux guest has to boot",
             "ms",
             20_000,
             20_000,

@@ -1,7 +1,7 @@
 """The longest ping among many guests: a responder, its pinger, and hogs that always want the CPU.
 
-After Vanga et al., "Tableau: a high-throughput and predictable VM scheduler for high-density workloads", EuroSys 2018, whose
-table bounds the longest delay whatever the others do. Under `table` responder and pinger each have a slot.
+After Vanga et al., "Tableau: a high-throughput and predictable VM scheduler for high-density workloads", EuroSys 2018. Its
+table bounds the longest delay for any behaviour of the other guests. Under `table`, responder and pinger each have a slot.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SERVICE_US = 250  # of one ping: two wakes, 50 us of work, the pinger's part, sw
 
 
 def slots(point: Point) -> dict[str, Slot]:
-    """The timetable: responder and pinger a fifth and a tenth, all hogs and a share for domain 0 the rest."""
+    """The timetable: a fifth for the responder, a tenth for the pinger, the rest for hogs and domain 0."""
     count = point.number("hogs")
     rest = (FRAME_US - RESPONDER_US - RESPONDER_US // 2) * 9 // 10
     wanted = [
@@ -89,7 +89,7 @@ def is_table(point: Point) -> bool:
 
 FIGURE = Lines(
     name="ping_tail",
-    caption="Pings to a responder among hogs on one pCPU, from when a ping was due. Marker: longest, whisker: p50 to longest.",
+    caption="Pings to a responder among hogs on one pCPU, timed from the due instant. Marker: longest, whisker: p50 to longest.",
     x="hogs",
     x_label="hogs beside responder and pinger",
     series="sched",
@@ -124,7 +124,7 @@ EXPERIMENT = Experiment(
         Metric(
             "latency",
             "ns",
-            "from the instant at which a ping was due to its reply",
+            "response time: from the instant at which a ping was due to its reply (open loop)",
             lambda run: summary(run.open_loop("pinger")),
         ),
         Metric("bound", "ns", "the longest ping that the table allows", bound, is_table),

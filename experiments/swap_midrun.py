@@ -1,9 +1,9 @@
-"""One run through all schedulers: guests stay, schedulers come and go, and nothing may be lost.
+"""One run through all schedulers: guests stay, schedulers change, and nothing may be lost.
 
-The run begins under a scheduler with reservations, goes through all others, and comes back to the first. All is read from the
-trace and from what the guests print: that each vCPU which wanted to run when a scheduler took over did run under it, that none
-was on two pCPUs at once, that the hypervisor's accounts go on, that weights hold under each scheduler that knows them, that the
-reservation holds again at the end, and that every job comes to its right result.
+The run begins under a scheduler with reservations, goes through all others, and comes back to the first. Trace and consoles show:
+- each vCPU that was runnable at a takeover ran under the new scheduler, and none was on two pCPUs at once;
+- the hypervisor's accounts continue, and weights hold under each scheduler that supports them;
+- the reservation holds again at the end, and every job comes to its right result.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LIGHT, HEAVY = 128, 384
 RESERVED = {"budget": 3_000, "period": 10_000}
 SEED = 7
 STEP_NS = 16  # of checksum
-CHECKSUM_PART = 12  # of all pCPU time: fits into what any scheduler gives it
+CHECKSUM_PART = 12  # of all pCPU time: every scheduler gives the job at least that
 COURSE_POINTS = 8  # in each span
 
 
@@ -63,7 +63,7 @@ def length(point: Point) -> int:
 
 
 def span(point: Point) -> int:
-    """How long each scheduler serves [ns]."""
+    """Length of each scheduler's part of the run [ns]."""
     return length(point) // len(order())
 
 
@@ -73,12 +73,12 @@ def with_linux(point: Point) -> bool:
 
 
 def checksum_steps(point: Point) -> int:
-    """How many steps the checksum job takes. All pCPUs of the emulator together execute no more instructions than one."""
+    """Steps of the checksum job. All pCPUs of the emulator together execute as many instructions as one."""
     return length(point) // (CHECKSUM_PART * STEP_NS)
 
 
 def small_guests(point: Point) -> tuple[Guest, ...]:
-    """Two hogs of unequal weight, one with a reservation, a job with a known answer, and one that watches its registers."""
+    """Two hogs of unequal weight, one with a reservation, a job with a known answer, and a guest that checks its registers."""
     pcpus = point.number("pcpus")
     watch = f"seed={SEED} for_ms={length(point) * 8 // 10 // MILLISECOND}"
     return (
@@ -91,7 +91,7 @@ def small_guests(point: Point) -> tuple[Guest, ...]:
 
 
 def linux_guests(point: Point) -> tuple[Guest, ...]:
-    """Two that boot, do their job and power off."""
+    """Two Linux guests that boot, do their job and power off."""
     words = f"console=hvc0 quiet bulkhead.job=digest:{point.number('rounds')}"
     return tuple(
         Guest(name, DEBIAN_KERNEL, words, initrd="image:small", memory=128 * MIB, vcpus=point.number("pcpus"))
@@ -100,7 +100,7 @@ def linux_guests(point: Point) -> tuple[Guest, ...]:
 
 
 def guests(point: Point) -> tuple[Guest, ...]:
-    """Always with two that wake each other."""
+    """The guests of a point, and always a pair that wakes each other."""
     pair = (
         small_guest("web", "responder", "peer=pinger"),
         small_guest("pinger", "pinger", "peer=web period_us=3130"),
@@ -141,17 +141,17 @@ def took_over(run: Observed) -> list[Window]:
 
 
 def lost(run: Observed) -> int:
-    """vCPUs that wanted to run when a scheduler took over, and never ran under it."""
+    """vCPUs that were runnable when a scheduler took over, and never ran under it."""
     return sum(aftermath(run.running, run.runnable, part).lost for part in took_over(run))
 
 
 def wanted(run: Observed) -> int:
-    """vCPUs that wanted to run when a scheduler took over."""
+    """vCPUs that were runnable when a scheduler took over."""
     return sum(aftermath(run.running, run.runnable, part).wanted for part in took_over(run))
 
 
 def longest_return(run: Observed) -> int:
-    """Longest time [ns] from a takeover until a vCPU that wanted to run did."""
+    """Longest time [ns] from a takeover until a runnable vCPU ran."""
     return max(aftermath(run.running, run.runnable, part).longest_return for part in took_over(run))
 
 
@@ -174,7 +174,7 @@ def share(run: Observed) -> dict[str, dict[str, float]]:
 
 
 def weight_error(run: Observed) -> dict[str, float]:
-    """How far heavy / light is from what the weights say, under each scheduler that knows weights."""
+    """Distance of heavy / light from the weights, under each scheduler that supports weights."""
     return {
         label.partition(" ")[2]: abs(parts["heavy"] / parts["light"] / (HEAVY / LIGHT) - 1)
         for label, parts in share(run).items()
@@ -183,14 +183,14 @@ def weight_error(run: Observed) -> dict[str, float]:
 
 
 def reserved(run: Observed) -> dict[str, float]:
-    """What the guest with a reservation got of one pCPU while it held, at the beginning and at the end."""
+    """Part of one pCPU of the guest with a reservation, while the reservation held: at the beginning and at the end."""
     parts = list(share(run).values())
     pcpus = run.run.machine.pcpus
     return {"first": parts[0]["reserved"] * pcpus, "last": parts[-1]["reserved"] * pcpus}
 
 
 def right_results(point: Point) -> dict[str, tuple[str, dict[str, str]]]:
-    """For each guest with a job, which one, and what it must report."""
+    """For each guest with a job: the job, and the report that is right."""
     rounds = point.number("rounds")
     chain = ("digest", {"rounds": str(rounds), "value": digest(rounds)})
     return {
@@ -245,8 +245,8 @@ def takeover_at(run: Observed) -> dict[str, float]:
 METRICS = (
     Metric("takeovers", "1", "schedulers that took over", lambda run: len(took_over(run))),
     Metric("ejections", "1", "schedulers that were ejected", lambda run: len(run.trace.of("policy_eject"))),
-    Metric("wanted", "1", "vCPUs that wanted to run at a takeover, all together", wanted),
-    Metric("lost", "1", "those of them that did not run before the next one", lost),
+    Metric("wanted", "1", "vCPUs that were runnable at a takeover, over all takeovers", wanted),
+    Metric("lost", "1", "those of them that did not run before the next takeover", lost),
     Metric("longest_return", "ns", "longest time from a takeover until one of them ran", longest_return),
     Metric(
         "running_at_takeover",
@@ -267,14 +267,14 @@ METRICS = (
     Metric(
         "weight_error",
         "1",
-        "|heavy / light - 3| / 3 under each scheduler that knows weights",
+        "|heavy / light - 3| / 3 under each scheduler that supports weights",
         weight_error,
         lambda point: not with_linux(point),
     ),
     Metric(
         "reserved",
         "1",
-        "part of a pCPU that the reservation of 0.3 brought, first and last",
+        "part of a pCPU under the reservation of 0.3, first and last",
         reserved,
         lambda point: not with_linux(point),
     ),
@@ -285,8 +285,8 @@ METRICS = (
 FIGURE = Course(
     name="swap_midrun",
     caption=(
-        "One run through all schedulers with the guests running; upright lines: a scheduler takes over. Weights of light and "
-        "heavy are 1:3, reserved has 3 ms in 10 under rtds."
+        "One run through all schedulers while the guests run. Upright lines: a scheduler takes over. The weights of light and "
+        "heavy are 1:3; reserved has 3 ms in 10 under rtds."
     ),
     path="course",
     marks="takeover_at",
@@ -305,7 +305,7 @@ EXPERIMENT = Experiment(
     title="Schedulers swapped in mid-run",
     question="Is anything lost when schedulers take over from one another while guests run?",
     factors=(
-        Factor("guests", "what runs meanwhile", ("small", "linux"), ("small",), Choice(("small", "linux"))),
+        Factor("guests", "guests of the run", ("small", "linux"), ("small",), Choice(("small", "linux"))),
         Factor("pcpus", "pCPUs, and vCPUs of the larger guests", (1, 2), (2,), Whole(1, 8)),
     ),
     settings=(
@@ -313,7 +313,7 @@ EXPERIMENT = Experiment(
         warm_up(full=100, quick=60),
         drain(full=100, quick=50),
         Setting("linux_ms", "virtual time of a run with Linux guests", "ms", 38_500, 38_500, 1_000, 600_000),
-        Setting("rounds", "digests that each Linux guest works out", "1", 150, 150, 1, 100_000),
+        Setting("rounds", "digests that each Linux guest computes", "1", 150, 150, 1, 100_000),
     ),
     machine=machine,
     metrics=METRICS,

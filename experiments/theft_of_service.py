@@ -66,7 +66,7 @@ METRICS = (
     Metric(
         "nap",
         "ns",
-        "how long the attacker slept each time, by its own clock",
+        "length of each of the attacker's sleeps, by its own clock",
         lambda run: summary(mark_values(run.marks("attacker", "slept"), run.window)),
     ),
     wake_metric("attacker"),
@@ -78,7 +78,7 @@ FIGURE = Bars(
     name="theft_of_service",
     caption=(
         "An attacker that runs until just before each 10 ms tick and then sleeps, against a victim of the same weight "
-        "that always computes, on one pCPU. Dashed: what each is entitled to."
+        "that always computes, on one pCPU. Dashed: the entitlement of each."
     ),
     groups="sched",
     bars=(("share.attacker", "attacker"), ("share.victim", "victim")),
@@ -89,7 +89,7 @@ FIGURE = Bars(
 EXPERIMENT = Experiment(
     name="theft_of_service",
     title="Theft of service",
-    question="How much more CPU time than its share can a guest take that is never there when the tick looks?",
+    question="How much more CPU time than its share does a guest get that sleeps through every tick?",
     factors=(
         Factor(
             "sched",

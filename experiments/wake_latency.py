@@ -1,7 +1,7 @@
-"""Wake-up latency: how late a periodic task starts next to hogs and next to each attack, and what attacks cost work.
+"""Wake-up latency: the delay of a periodic task next to hogs and next to each attack, and the cost of promptness.
 
-The task is released every millisecond and needs 50 us. The same co-runners beside a guest that computes shows what the
-scheduler's promptness costs: no attack may take more than its fair part of the victim's work.
+The task is released every millisecond and needs 50 us. The same co-runners beside a guest that computes show the cost of the
+scheduler's promptness: no attack may take more than its fair part of the victim's work.
 """
 
 from __future__ import annotations
@@ -160,9 +160,9 @@ def xen_work() -> tuple[Reference, ...]:
 FIGURE = Lines(
     name="wake_latency",
     caption=(
-        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU: p99, "
-        "whisker p50 to maximum. (b) What a guest that computes keeps of its work. Ideal: alone; its fair part. "
-        "Red, where it was measured: Debian's Xen 4.17.7 on the same clock with another guest, which takes about 5 us longer "
+        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU. Marker: p99, "
+        "whisker: p50 to maximum. (b) Part of its work that a computing guest keeps. Ideal: alone; its fair part. "
+        "Red: Debian's Xen 4.17.7 on the same clock, where measured, with another guest that takes about 5 us longer "
         "to wake."
     ),
     x="corunners",
@@ -193,7 +193,7 @@ FIGURE = Lines(
 EXPERIMENT = Experiment(
     name="wake_latency",
     title="Wake-up latency",
-    question="How late does a mostly idle guest start next to hogs and attackers, and what does promptness cost others?",
+    question="How late does a mostly idle guest start next to hogs and attackers, and how much does that cost the others?",
     factors=(
         Factor(
             "sched",
@@ -211,7 +211,7 @@ EXPERIMENT = Experiment(
         ),
         Factor(
             "corunners",
-            "who runs beside it",
+            "co-runners",
             CORUNNERS,
             ("none", "1 hog", "4", "dodge", "yield"),
             Choice(CORUNNERS),

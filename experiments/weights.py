@@ -43,14 +43,14 @@ def machine(point: Point) -> Machine:
 
 
 def received(run: Observed) -> dict[str, float]:
-    """What each guest ran, as a part of what all of them ran."""
+    """Each guest's part of the time that all guests ran."""
     shares = run.share(GUESTS)
     total = sum(shares.values())
     return {name: share / total for name, share in shares.items()}
 
 
 def due(run: Observed) -> dict[str, float]:
-    """What each guest is due of what all of them ran."""
+    """The part of that time that each guest is due."""
     return {name: weight / sum(WEIGHTS) for name, weight in zip(GUESTS, WEIGHTS)}
 
 
@@ -60,7 +60,7 @@ def error(run: Observed) -> float:
 
 
 METRICS = (
-    Metric("received", "1", "part of what all guests ran", received),
+    Metric("received", "1", "part of the time that all guests ran", received),
     Metric("due", "1", "part that the weights give", due),
     Metric("error", "1", "largest |received / due - 1| of the guests", error),
     share_metric(GUESTS),
@@ -73,8 +73,8 @@ def figure(name: str, pcpus: int, machine: str) -> Bars:
     return Bars(
         name=name,
         caption=(
-            f"Four guests that always compute, weights 1:2:4:8, {machine}. Dashed: what the largest weight is due (8/15). "
-            "round_robin knows no weights."
+            f"Four guests that always compute, weights 1:2:4:8, {machine}. Dashed: the part of the largest weight (8/15). "
+            "round_robin ignores weights."
         ),
         groups="sched",
         bars=tuple((f"received.{name}", f"weight {weight}") for name, weight in zip(GUESTS, WEIGHTS)),
@@ -94,7 +94,7 @@ PROPORTIONAL = ("round_robin", "credit_sampled", "credit", "credit2", "bvt", "st
 EXPERIMENT = Experiment(
     name="weights",
     title="Shares by weight",
-    question="Does each guest get the part of the CPU that its weight says?",
+    question="Does each guest get the part of the CPU of its weight?",
     factors=(
         Factor("sched", "scheduler", PROPORTIONAL, PROPORTIONAL, Policies("scheduler")),
         Factor("pcpus", "pCPUs, and vCPUs of each guest", (1, 2), (1, 2), Whole(1, 8)),

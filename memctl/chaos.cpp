@@ -1,7 +1,7 @@
-// First come, first served, until a given time; from then on it breaks the contract in the way `mode` says.
-// It is there to show that a host survives, names what was wrong, and loses no frame.
+// First come, first served, until a given time; from then on it breaks the contract in the way that
+// `mode` selects. It shows that a host survives, names the fault, and loses no frame.
 //
-// Source:   the contract itself: each way below is one of its clauses, broken.
+// Source:   the contract itself: each mode breaks one of its clauses.
 // Good at:  testing the host.
 // Bad at:   everything else.
 // Bounds:   none.
@@ -37,11 +37,11 @@ class Chaos : public memctl::Policy {
         {"mode", "1",
          "0 none; choose answers: 1 a zone that does not exist, 2 too many frames, 3 less than none; "
          "rebalance: 4 "
-         "targets below the least, 5 above the most, 6 together above the machine; 7 it admits everybody, 8 "
+         "targets below the least, 5 above the most, 6 together above the machine; 7 it admits all, 8 "
          "it reclaims more than there is to reclaim; 9 choose answers none, 10 reads "
          "address 0; rebalance: 11 loops without end, 12 asks for the time without end",
          0, 0, 12},
-        {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
+        {"after", "us", "time until it misbehaves", 20'000, 0, 100'000'000},
     };
     static constexpr memctl::Text text{
         .name = "chaos",
@@ -104,7 +104,7 @@ class Chaos : public memctl::Policy {
             plan.target(i) = domain.most + Frames{1};
         if (bad(Mode::above_machine))
             plan.target(i) = domain.most;
-        if (bad(Mode::reclaim_more)) // somebody shall be over its target
+        if (bad(Mode::reclaim_more)) // so that a domain is over its target
             plan.target(i) = domain.least;
     }
 

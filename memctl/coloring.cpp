@@ -1,16 +1,17 @@
-// The machine's zones are taken for colours: sets of frames that fall into disjoint parts of the last-level
-// cache. A domain gets its own colours when it is built and frames of no others, so no two domains share a
-// part of the cache, and a domain's part of memory is as large as its part of the cache.
+// The machine's zones are taken for colours: sets of frames that fall into disjoint parts of the
+// last-level cache. A domain gets its own colours when it is built, and frames of these only. So no two
+// domains share a part of the cache, and a domain's part of memory is as large as its part of the cache.
 //
 // Paper:    J. Lin et al., "Gaining insights into multicore cache partitioning: bridging the gap between
-//           simulation and real systems", HPCA 2008 (static partitions by page colours); the price, that
-//           memory is partitioned along, is from X. Zhang, S. Dwarkadas, K. Shen, "Towards practical page
-//           coloring-based multicore cache management", EuroSys 2009.
-// Good at:  what a neighbour does to the cache; isolation of memory besides.
-// Bad at:   using memory and cache: nobody has what another leaves unused. No more domains than parts.
-// Bounds:   frames that it gives to two domains that it admitted are never of one colour. A domain that
-//           another policy admitted, and for which no colour is left, gets what it cannot live without,
-//           of any colour; frames that were given before it took over stay where they are.
+//           simulation and real systems", HPCA 2008 (static partitions by page colours). The price, that
+//           memory is partitioned along, is from X. Zhang, S. Dwarkadas, K. Shen, "Towards practical
+//           page coloring-based multicore cache management", EuroSys 2009.
+// Good at:  isolation of the cache from neighbours, and of memory.
+// Bad at:   using memory and cache: the unused part of a domain stays unused. No more domains than
+//           parts.
+// Bounds:   two domains that it admitted never get frames of one colour. A domain that another policy
+//           admitted, and for which no colour is left, gets its minimum in frames of any colour. Frames
+//           given before it took over stay where they are.
 #include "memctl/shares.hpp"
 
 namespace {
@@ -27,17 +28,17 @@ class Coloring : public memctl::Policy {
 
     static constexpr bool work_conserving = false;
     static constexpr plugin::Parameter parameters[] = {
-        {"parts", "1", "of how many equal parts of the colours a domain gets one, unless it is told how many",
-         4, 1, 64},
+        {"parts", "1", "equal parts of the colours; a domain without a number of its own gets one part", 4, 1,
+         64},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
-        {"colours", "1", "how many colours it gets; 0: a part", 0, 0, 64},
+        {"colours", "1", "number of its colours; 0: one part", 0, 0, 64},
     };
     static constexpr memctl::Text text{
         .name = "coloring",
-        .summary = "to each domain its own colours of the last-level cache, and memory of no others",
-        .good_at = "what a neighbour does to the cache, isolation of memory",
-        .bad_at = "using what another leaves unused; no more domains than parts",
+        .summary = "to each domain its own colours of the last-level cache, and memory of these only",
+        .good_at = "isolation of the cache and of memory",
+        .bad_at = "memory that another domain leaves unused; no more domains than parts",
         .source = "Lin et al., Gaining insights into multicore cache partitioning, HPCA 2008",
     };
 
@@ -97,7 +98,7 @@ class Coloring : public memctl::Policy {
     std::span<const memctl::Zone> zones_;
     Frames frames_;
     std::int64_t parts_;
-    std::uint64_t free_; // colours that are nobody's
+    std::uint64_t free_; // colours without an owner
 };
 
 } // namespace

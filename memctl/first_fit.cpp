@@ -1,11 +1,11 @@
-// Who comes first gets what it asks for, who comes later gets what is left, and nobody gives anything back.
-// Frames come from the first zone that has some. It is the example to copy: a whole memory policy in one
-// file.
+// A domain that comes early gets what it asks for, a later one gets the rest, and no domain gives
+// anything back. Frames come from the first zone that has some. It is the example to copy: a whole
+// memory policy in one file.
 //
-// Source:   D. E. Knuth, "The art of computer programming", volume 1, section 2.5 (first fit); a hypervisor
-//           that gives each domain its memory when it is built does the same.
-// Good at:  no paging for those that are in; no decisions afterwards.
-// Bad at:   who comes late; idle memory stays where it is; weights (ignored).
+// Source:   D. E. Knuth, "The art of computer programming", volume 1, section 2.5 (first fit); a
+//           hypervisor that gives each domain its memory when it is built does the same.
+// Good at:  domains that came early: no paging; no decisions afterwards.
+// Bad at:   domains that come late; idle memory stays where it is; weights (ignored).
 // Bounds:   a domain keeps the target that it got when it was built.
 #include "memctl/contract.hpp"
 
@@ -21,8 +21,8 @@ class FirstFit : public memctl::Policy {
     static constexpr memctl::Text text{
         .name = "first_fit",
         .summary = "first come, first served, for good; frames from the first zone that has some",
-        .good_at = "those that are in; no decisions afterwards",
-        .bad_at = "who comes late; idle memory stays where it is; weights (ignored)",
+        .good_at = "domains that came early; no decisions afterwards",
+        .bad_at = "domains that come late; idle memory stays where it is; weights (ignored)",
         .source = "Knuth, The art of computer programming, volume 1, section 2.5",
     };
 
@@ -52,7 +52,7 @@ class FirstFit : public memctl::Policy {
   private:
     std::span<const memctl::Zone> zones_;
     Frames frames_;
-    Frames left_; // of them, promised to nobody
+    Frames left_; // of them, not promised to a domain
 };
 
 } // namespace

@@ -1,18 +1,18 @@
-// Memory is shared by weight, but an idle page costs more than one in use: 1 / (1 - tax) times as much. So
-// what a domain does not use goes to those that would, and comes back when it is used again. How much is in
-// use is estimated from sampled pages: the largest of a slow average, a fast one and the last sample, so
-// that more use shows at once and less use late; a domain that pages counts as using all.
+// Memory is shared by weight, but an idle page costs more than one in use: 1 / (1 - tax) times as much.
+// So memory that a domain does not use goes to domains that would use it, and comes back when it is used
+// again. Use is estimated from sampled pages as the largest of a slow average, a fast one and the last
+// sample, so more use shows at once and less use late; a domain that pages counts as using all.
 //
 // Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5:
 //           with a fraction f of its P pages in use, a domain of S shares has S / (P (f + k (1 - f)))
 //           shares per page, k = 1 / (1 - tax); at the targets that is the same for all.
-// Good at:  memory for those that use it, next to guests that hoard it.
+// Good at:  memory for domains that use it, next to guests that hoard it.
 // Bad at:   a guest that only pretends to use its memory; guests that come back from idleness page at
 //           first.
-// Bounds:   between equal weights, one that uses all it has gets 1 / (1 - tax) times the frames of one that
-//           uses none, within its least and most. Whoever has been over its target for the patience has all
-//           of the excess taken by force from the host's next look on: one period later at most, and then as
-//           fast as the host takes frames (the simulator 64, then a break of 500 us).
+// Bounds:   between equal weights, a domain that uses all its frames gets 1 / (1 - tax) times the frames
+//           of one that uses none, within its least and most. A domain over its target for the patience
+//           loses the whole excess by force from the host's next look on: one period later at most, and
+//           then as fast as the host takes frames (the simulator 64, then a break of 500 us).
 #include "memctl/shares.hpp"
 
 namespace {
@@ -28,14 +28,14 @@ class IdleTax : public memctl::Policy {
     };
 
     static constexpr plugin::Parameter parameters[] = {
-        {"tax", "%", "part of an idle page that is taken", 75, 0, 99},
-        {"patience", "ms", "how long a domain may be over its target before frames are taken by force", 500,
+        {"tax", "%", "part of an idle page that is taxed away", 75, 0, 99},
+        {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
          0, 60'000},
     };
     static constexpr memctl::Text text{
         .name = "idle_tax",
         .summary = "memory by weight, but idle pages cost more",
-        .good_at = "memory for those that use it, next to guests that hoard",
+        .good_at = "memory for domains that use it, next to guests that hoard",
         .bad_at = "guests that pretend to use their memory, or come back from idleness",
         .source = "Waldspurger, Memory resource management in VMware ESX Server, OSDI 2002, section 5",
     };

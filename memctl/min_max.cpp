@@ -1,15 +1,15 @@
-// Every domain has a reservation and a limit; what is left of the machine is shared by weight between them.
-// Who stays over its target for too long has the excess taken by force.
+// Every domain has a reservation and a limit; the rest of the machine is shared by weight between them.
+// A domain that stays over its target for too long loses the excess by force.
 //
 // Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5.1
 //           (min, max and shares) and 6.1 (admission).
-// Good at:  guarantees: a reservation is there whatever others do; limits that hold.
+// Good at:  guarantees: a reservation holds for any behaviour of other guests; limits that hold.
 // Bad at:   idle memory (it counts like any other).
-// Bounds:   a domain's target is never below its reservation nor above its limit; one whose reservation
-//           does not fit, or is above its limit, is not admitted. After a swap limits hold all the same, and
-//           reservations if all of them fit. Whoever has been over its target for the patience has all of the
-//           excess taken by force from the host's next look on: one period later at most, and then as fast as
-//           the host takes frames (the simulator 64, then a break of 500 us).
+// Bounds:   a domain's target is never below its reservation nor above its limit. A domain whose
+//           reservation does not fit, or is above its limit, is not admitted. After a swap limits hold
+//           all the same, and reservations if all of them fit. A domain over its target for the patience
+//           loses the whole excess by force from the host's next look on: one period later at most, and
+//           then as fast as the host takes frames (the simulator 64, then a break of 500 us).
 #include "memctl/shares.hpp"
 
 namespace {
@@ -21,13 +21,12 @@ using memctl::Frames;
 class MinMax : public memctl::Policy {
   public:
     static constexpr plugin::Parameter parameters[] = {
-        {"patience", "ms", "how long a domain may be over its target before frames are taken by force", 500,
+        {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
          0, 60'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
-        {"min", "MiB", "frames that it has whatever others do; 0: what it cannot live without", 0, 0,
-         1 << 20},
-        {"max", "MiB", "frames that it never has more than; 0: its size", 0, 0, 1 << 20},
+        {"min", "MiB", "frames that are reserved for it; 0: its minimum to live", 0, 0, 1 << 20},
+        {"max", "MiB", "most frames that it may have; 0: its size", 0, 0, 1 << 20},
     };
     static constexpr memctl::Text text{
         .name = "min_max",

@@ -1,13 +1,14 @@
-// All memory is given out in proportion to weights, whether it is used or not; who cannot use its part
-// leaves it to the others. Targets change only when domains come, go or are given other weights.
+// All memory is given out in proportion to weights, used or not. A domain that cannot use its part
+// leaves it to the others. Targets change only when domains come, go or get other weights.
 //
 // Paper:    C. A. Waldspurger, W. E. Weihl, "Lottery scheduling: flexible proportional-share resource
 //           management", OSDI 1994, section 6.2 (memory in proportion to tickets).
 // Good at:  a fair part of the memory for each, known beforehand; few decisions.
-// Bad at:   idle memory (it counts like any other); guests that do not listen to their balloon (nothing is
-//           forced). Bounds:   targets are in proportion to weights, to within a frame for each domain,
-//           except where a domain's least or most is in the way; together they are the machine, or all that
-//           domains can use.
+// Bad at:   idle memory (it counts like any other); guests that ignore their balloon (it takes nothing
+//           by force).
+// Bounds:   targets are in proportion to weights, to within a frame for each domain, except where a
+//           domain's least or most limits them. Together they are the machine, or all that domains can
+//           use.
 #include "memctl/shares.hpp"
 
 namespace {
@@ -22,7 +23,7 @@ class ProportionalShare : public memctl::Policy {
         .name = "proportional_share",
         .summary = "all memory by weight, used or not",
         .good_at = "a fair part for each, known beforehand",
-        .bad_at = "idle memory, guests that do not listen to their balloon",
+        .bad_at = "idle memory, guests that ignore their balloon",
         .source = "Waldspurger and Weihl, Lottery scheduling, OSDI 1994",
     };
 

@@ -1,4 +1,4 @@
-// What memory policies that divide the machine have in common: targets from a measure that rises until
+// The common part of memory policies that divide the machine: targets from a measure that rises until
 // everything is given out, and frames from the zone that has most. It must never say what a domain deserves:
 // that is the policies' difference.
 #pragma once
@@ -65,7 +65,7 @@ inline Grant from_emptiest(std::span<const Zone> zones, Frames wanted) {
                                                          : Grant{zone->id, std::min(zone->free, wanted)};
 }
 
-// What is left of the machine when everybody has the lower bound only: so much the next one may need at
+// What is left of the machine when every domain has the lower bound only: so much the next one may need at
 // least.
 template<class D, class Limits>
 Frames unreserved(const Plan<D>& plan, Frames frames, Limits&& bounds) {

@@ -1,11 +1,13 @@
-// The machine is cut into equal parts when it starts, and each domain gets one. What a domain does not use
-// of its part nobody else gets.
+// The machine is cut into equal parts when it starts, and each domain gets one. The unused rest of a
+// part goes to no other domain.
 //
 // Source:   partitioning as in ARINC 653, part 1, "Avionics application software standard interface",
-//           section 2.3.1. Good at:  isolation: nobody's memory depends on what others do; no decisions.
-//           Bad at: using memory: a part is too small for one and idle with another; no more domains than
-//           parts. Bounds:   a domain has a part of frames / parts from its start to its end, or its own
-//           size if that is less.
+//           section 2.3.1.
+// Good at:  isolation: a domain's memory does not depend on other domains; no decisions.
+// Bad at:   using memory: a part is too small for one domain and idle with another; no more domains than
+//           parts.
+// Bounds:   a domain has a part of frames / parts from its start to its end, or its own size if that is
+//           less.
 #include "memctl/shares.hpp"
 
 namespace {
@@ -22,7 +24,7 @@ class StaticPartition : public memctl::Policy {
     static constexpr memctl::Text text{
         .name = "static_partition",
         .summary = "equal parts, cut once; each domain gets one",
-        .good_at = "isolation: nobody's memory depends on others",
+        .good_at = "isolation: a domain's memory does not depend on others",
         .bad_at = "using memory; no more domains than parts",
         .source = "ARINC 653 part 1, section 2.3.1 (partitioning)",
     };

@@ -1,20 +1,21 @@
-// Every domain is to have what it works with: the frames that it used lately, by sampling, or, if it misses
-// some, all that it has and those. What is left goes to all by weight. When the machine cannot hold all
-// working sets, nobody's part is more than its working set, and they share by weight.
+// Every domain gets its working set: the frames that it used lately, by sampling, or, if it misses some,
+// all its frames and the missed ones. The rest goes to all domains by weight. When the machine cannot
+// hold all working sets, no domain's part is more than its working set, and they share by weight.
 //
-// Paper:    P. J. Denning, "The working set model for program behavior", CACM 11(5), 1968: the pages used in
-//           the last window are those that will be used next; the window is its tau. The size by sampled
-//           accessed bits, in a hypervisor: C. A. Waldspurger, "Memory resource management in VMware ESX
-//           Server", OSDI 2002, section 5.3.
-// Good at:  memory for whoever needs it now, whoever had it before; weights do not matter while all fits.
-// Bad at:   a guest that only pretends to use its memory has its part by weight; one that uses a page less
-//           than once in a window loses it. Denning takes a program out if its set does not fit; here it
-//           pages.
-// Bounds:   if all working sets (with the spare part) fit, each has its own; otherwise each domain has its
-//           own or at least its part of the machine by weight, within what others need to live. A set that
-//           grows shows at the next rebalance, one that shrinks after a window. Whoever has been over its
-//           target for the patience has all of the excess taken by force from the host's next look on: one
-//           period later at most, and then as fast as the host takes frames (the simulator 64, then
+// Paper:    P. J. Denning, "The working set model for program behavior", CACM 11(5), 1968: the pages
+//           used in the last window are those that will be used next; the window is its tau. The size by
+//           sampled accessed bits, in a hypervisor: C. A. Waldspurger, "Memory resource management in
+//           VMware ESX Server", OSDI 2002, section 5.3.
+// Good at:  memory for the domain that needs it now, whichever had it before; weights do not matter
+//           while all fits.
+// Bad at:   a guest that only pretends to use its memory has its part by weight; a guest loses a page
+//           that it uses less than once in a window. Denning takes a program out if its set does not
+//           fit; here it pages.
+// Bounds:   if all working sets (with the spare part) fit, each domain has its own; otherwise each has
+//           its own or at least its part of the machine by weight, within the minimum of other domains.
+//           A set that grows shows at the next rebalance, one that shrinks after a window. A domain over
+//           its target for the patience loses the whole excess by force from the host's next look on:
+//           one period later at most, and then as fast as the host takes frames (the simulator 64, then
 //           a break of 500 us).
 #include "memctl/shares.hpp"
 
@@ -36,14 +37,14 @@ class WorkingSet : public memctl::Policy {
 
     static constexpr plugin::Parameter parameters[] = {
         {"window", "ms", "a page that was used within it belongs to the working set", 1'000, 10, 60'000},
-        {"spare", "%", "more than the working set, since it is estimated from samples", 10, 0, 200},
-        {"patience", "ms", "how long a domain may be over its target before frames are taken by force", 500,
+        {"spare", "%", "extra part of the working set, since its size is estimated from samples", 10, 0, 200},
+        {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
          0, 60'000},
     };
     static constexpr memctl::Text text{
         .name = "working_set",
-        .summary = "to each what it works with, the rest by weight",
-        .good_at = "memory for whoever needs it now, whoever had it before",
+        .summary = "to each domain its working set, the rest by weight",
+        .good_at = "memory for the domain that needs it now, whichever had it before",
         .bad_at = "guests that pretend to use their memory, pages that are used seldom",
         .source = "Denning, The working set model for program behavior, CACM 1968",
     };

@@ -1,7 +1,7 @@
-// The oldest request first, until a given time; from then on it breaks the contract in the way `mode` says.
-// It is there to show that a host survives, names what was wrong, and loses no request.
+// The oldest request first, until a given time; from then on it breaks the contract in the way that
+// `mode` selects. It shows that a host survives, names the fault, and loses no request.
 //
-// Source:   the contract itself: each way below is one of its clauses, broken.
+// Source:   the contract itself: each mode breaks one of its clauses.
 // Good at:  testing the host.
 // Bad at:   everything else.
 // Bounds:   none.
@@ -34,12 +34,12 @@ class Chaos : public ringctl::Policy {
     static constexpr bool well_behaved = false;
     static constexpr plugin::Parameter parameters[] = {
         {"mode", "1",
-         "0 none, next answers: 1 a stray pointer, 2 a request in service, 3 an instant that is past; 4 "
+         "0 none, next answers: 1 a stray pointer, 2 a request in service, 3 an instant in the past; 4 "
          "nothing for "
-         "ever; 5 it forgets what is queued; 6 it serves the newest first; "
+         "ever; 5 it forgets the queue; 6 it serves the newest first; "
          "next: 7 reads address 0, 8 loops without end; 9 enqueue asks for the time without end",
          0, 0, 9},
-        {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
+        {"after", "us", "time until it misbehaves", 20'000, 0, 100'000'000},
     };
     static constexpr ringctl::Text text{
         .name = "chaos",

@@ -1,16 +1,18 @@
-// Deficit round robin: in its turn a domain may spend a quantum, in proportion to its weight, on its oldest
-// requests; what does not suffice for the next one is kept for the next turn, and lost when nothing is
-// queued. The first quantum comes when the turn comes, so a request larger than a quantum waits some turns.
+// Deficit round robin: in its turn a domain may spend a quantum, in proportion to its weight, on its
+// oldest requests. A rest too small for the next request is kept for the next turn, and lost when the
+// queue is empty. The first quantum comes with the turn, so a request larger than a quantum waits some
+// turns.
 //
 // Paper:    M. Shreedhar, G. Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995.
-// Good at:  shares of the device's time by weight whatever the sizes of requests; constant work for each as
-//           long as every domain's quantum suffices for its largest request (else it looks at all domains
-//           that have something queued, twice at most for each that is served).
-// Bad at:   delay: a request of a quiet domain waits for a quantum of every other one; bursts of a quantum.
-// Bounds:   two domains that always have requests queued, on a device that takes one at a time: what each was
-//           served over its weight differs, in any window, by at most the quantum of weight 1 and the largest
-//           request of each over its weight (the paper's theorem 2), and what such a request was estimated
-//           wrong by.
+// Good at:  shares of the device's time by weight for any sizes of requests; constant work for each
+//           request as long as every domain's quantum suffices for its largest one (else it looks at all
+//           domains with queued requests, at most twice for each served request).
+// Bad at:   delay: a request of a quiet domain waits for a quantum of every other one; bursts of a
+//           quantum.
+// Bounds:   two domains that always have requests queued, on a device that takes one at a time: their
+//           service over weight differs, in any window, by at most the quantum of weight 1 and the
+//           largest request of each over its weight (the paper's theorem 2), and by the error of that
+//           request's estimate.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -27,15 +29,14 @@ class Drr : public ringctl::Policy {
     };
 
     static constexpr plugin::Parameter parameters[] = {
-        {"quantum", "1", "what a domain of weight 256 may spend in its turn: us, KiB or requests/100", 500, 1,
+        {"quantum", "1", "share of a domain of weight 256 in its turn: us, KiB or requests/100", 500, 1,
          1'000'000},
         flows::unit_parameter,
     };
     static constexpr ringctl::Text text{
         .name = "drr",
-        .summary = "a quantum by weight for each domain in turn, what is left is kept",
-        .good_at =
-            "shares by weight whatever the sizes of requests, constant work if a quantum suffices for one",
+        .summary = "a quantum by weight for each domain in turn, the rest of it is kept",
+        .good_at = "shares by weight for any sizes of requests, constant work if a quantum suffices for one",
         .bad_at = "delay of quiet domains, bursts of a quantum",
         .source = "Shreedhar and Varghese, Efficient fair queuing using deficit round robin, SIGCOMM 1995",
     };
@@ -58,7 +59,8 @@ class Drr : public ringctl::Policy {
                 return serve(domain);
             domain.in_turn = false;
             turns_.rotate();
-            if (++unserved == turns_.size()) // nobody's quantum was enough: small quanta shall cost no time
+            if (++unserved ==
+                turns_.size()) // no domain's quantum was enough: small quanta shall cost no time
                 pass_rounds();
         }
         return ringctl::Decision::nothing();
@@ -89,7 +91,7 @@ class Drr : public ringctl::Policy {
         return ringctl::Decision::serve(request);
     }
 
-    // All but the last of the rounds that it takes until somebody can be served.
+    // All but the last of the rounds that it takes until a domain can be served.
     void pass_rounds() {
         std::int64_t rounds = INT64_MAX;
         turns_.for_each(

@@ -1,12 +1,13 @@
 // All requests of a device wait in one queue, and the oldest is served first. It keeps no accounts, so
-// whoever asks most gets most. It is the example to copy: a whole ring policy in one file.
+// the guest that asks most gets most. It is the example to copy: a whole ring policy in one file.
 //
-// Source:   the back ends of Xen's first split drivers serve rings in this way: P. Barham et al., "Xen and
-//           the art of virtualization", SOSP 2003, section 5.7 and figure 5 (disk-bound work is not
+// Source:   the back ends of Xen's first split drivers serve rings in this way: P. Barham et al., "Xen
+//           and the art of virtualization", SOSP 2003, section 5.7 and figure 5 (disk-bound work is not
 //           proportional).
 // Good at:  the device's throughput; least work for each request; behaviour that fits in the head.
-// Bad at:   isolation: a guest with many requests, or with large ones, makes everybody wait; weights
-//           (ignored). Bounds:   a request waits for those that were queued before it, and for no others.
+// Bad at:   isolation: a guest with many requests, or with large ones, makes all others wait; weights
+//           (ignored).
+// Bounds:   a request waits for the requests queued before it, and for no others.
 #include "ringctl/contract.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -24,7 +25,7 @@ class Fifo : public ringctl::Policy {
         .name = "fifo",
         .summary = "one queue for all guests, the oldest request first",
         .good_at = "the device's throughput, little work for each request",
-        .bad_at = "isolation: who asks most gets most; weights (ignored)",
+        .bad_at = "isolation: the guest that asks most gets most; weights (ignored)",
         .source = "Barham et al., Xen and the art of virtualization, SOSP 2003",
     };
 

@@ -1,4 +1,4 @@
-// What ring policies that share a device have in common: a queue of requests for each domain, so that the
+// The common part of ring policies that share a device: a queue of requests for each domain, so that the
 // number of its rings changes nothing, and what a request counts for. It must never decide who is next: that
 // is the policies' difference.
 #pragma once

@@ -1,18 +1,18 @@
-// A domain is promised that its reads and writes are answered within a target, as long as it asks for no more
-// than a rate. What is within the rate has a deadline, and the earliest is served first; all else, and who
-// was promised nothing, shares by weight. If answers come late all the same, fewer requests are given to the
-// device at a time, so that a new one has fewer before it; if they do not, more.
+// A domain's reads and writes are answered within a target, as long as the domain asks for no more than
+// a rate. Requests within the rate have a deadline, and the earliest is served first; all other requests
+// share by weight. While answers come late all the same, the device gets fewer requests at a time, so
+// that a new one has fewer before it; otherwise it gets more.
 //
 // Paper:    C. R. Lumb, A. Merchant, G. A. Alvarez, "Facade: virtual storage devices with performance
-//           guarantees", FAST 2003 (targets with rates, earliest deadline first, and a queue at the device
-//           that shrinks when targets are missed); what goes beyond a rate is shared as by P. Goyal,
-//           H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996.
-// Good at:  answers in time for who asks for little, next to those who ask for much.
-// Bad at:   a device's throughput while targets are missed (it is given little at a time); promises that the
-//           device cannot keep: nothing checks that they fit.
-// Bounds:   where requests of a device that takes one at a time are all within their rates and the deadlines
-//           can be kept at all, each is late by no more than the largest request of anybody takes. Counts of
-//           a rate are of 64 KiB: a larger request counts as several.
+//           guarantees", FAST 2003 (targets with rates, earliest deadline first, and a queue at the
+//           device that shrinks when targets are missed). Requests beyond a rate are shared as by P.
+//           Goyal, H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996.
+// Good at:  answers in time for domains with few requests, next to domains with many.
+// Bad at:   a device's throughput while targets are missed (it gets few requests at a time); promises
+//           that the device cannot keep: the policy does not check that they fit.
+// Bounds:   if all requests of a device that takes one at a time are within their rates, and the
+//           deadlines can be kept at all, each is late by at most the time of the largest request. A
+//           rate counts units of 64 KiB: a larger request counts as several.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -35,18 +35,18 @@ class LatencyTarget : public ringctl::Policy {
 
     static constexpr bool work_conserving = false; // it may give a device less at a time than it could take
     static constexpr plugin::Parameter parameters[] = {
-        {"target", "us", "of each domain that is given none of its own; 0: none", 10'000, 0, 10'000'000},
-        {"rate", "1/s", "up to which that is promised", 100, 1, 1'000'000},
-        {"period", "ms", "how often the device's share of the queue is looked at", 50, 1, 10'000},
+        {"target", "us", "target of each domain without one of its own; 0: none", 10'000, 0, 10'000'000},
+        {"rate", "1/s", "requests per second up to which the target is promised", 100, 1, 1'000'000},
+        {"period", "ms", "time between two adjustments of the device's share of the queue", 50, 1, 10'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
-        {"target", "us", "within which it is answered; 0: as the policy says", 0, 0, 10'000'000},
-        {"rate", "1/s", "requests per second up to which that holds; 0: as the policy says", 0, 0, 1'000'000},
+        {"target", "us", "time within which it is answered; 0: the policy's", 0, 0, 10'000'000},
+        {"rate", "1/s", "requests per second up to which that holds; 0: the policy's", 0, 0, 1'000'000},
     };
     static constexpr ringctl::Text text{
         .name = "latency_target",
-        .summary = "answers within a target for what is within a rate, the rest by weight",
-        .good_at = "answers in time for who asks for little",
+        .summary = "answers within a target up to a rate, the rest by weight",
+        .good_at = "answers in time for domains with few requests",
         .bad_at = "throughput while targets are missed; promises that the device cannot keep",
         .source = "Lumb, Merchant and Alvarez, Facade: virtual storage devices with performance guarantees, "
                   "FAST 2003",
@@ -107,7 +107,7 @@ class LatencyTarget : public ringctl::Policy {
     }
     [[nodiscard]] RealTime deadline(const Domain& domain) const { return begins(domain) + target(domain); }
 
-    // The first in virtual time; nullptr if nobody waits.
+    // The first in virtual time; nullptr if no request waits.
     Domain* first() {
         return turns_.least([](const Domain&) { return true; },
                             [](const Domain& a, const Domain& b) { return a.start < b.start; });

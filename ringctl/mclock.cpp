@@ -1,16 +1,16 @@
-// Every domain has a reservation and a limit in requests per second and a weight. Who is behind its
-// reservation comes first; else, of those within their limits, the one that has had least for its weight.
-// What the weights give beyond a reservation does not count against it, and nobody saves a claim up by
-// being away.
+// Every domain has a reservation and a limit in requests per second, and a weight. A domain behind its
+// reservation comes first; else, of the domains within their limits, the one with the least service for
+// its weight. Service by weight beyond a reservation does not count against it, and a domain that is
+// away saves no claim.
 //
-// Paper:    A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for hypervisor
-//           IO scheduling", OSDI 2010. A request counts once for each started 64 KiB.
+// Paper:    A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for
+//           hypervisor IO scheduling", OSDI 2010. A request counts once for each started 64 KiB.
 // Good at:  guarantees and ceilings for each domain together with shares of the rest.
 // Bad at:   reservations that together are more than the device can do (the earliest tag wins, all are
 //           late).
-// Bounds:   if the reservations fit the device, a domain that always has requests queued is served in any
-//           window of length w at least r * w requests less one and what the device had in service; with a
-//           limit l at most l * w and one, whatever it reserved: r counts up to l.
+// Bounds:   if the reservations fit the device, a domain that always has requests queued is served at
+//           least r * w requests in any window of length w, less one and the requests in service. With a
+//           limit l it is served at most l * w and one, for any reservation: r counts up to l.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -29,11 +29,10 @@ class Mclock : public ringctl::Policy {
 
     static constexpr bool work_conserving = false; // limits
     static constexpr plugin::Parameter parameters[] = {
-        {"reservation", "1/s", "requests for each domain that is given none of its own", 0, 0, 1'000'000},
+        {"reservation", "1/s", "requests for each domain without a reservation of its own", 0, 0, 1'000'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
-        {"reservation", "1/s", "requests that this domain gets first; 0: as the policy says", 0, 0,
-         1'000'000},
+        {"reservation", "1/s", "requests that this domain gets first; 0: the policy's", 0, 0, 1'000'000},
         {"limit", "1/s", "requests that it gets at most; 0: no limit", 0, 0, 1'000'000},
     };
     static constexpr ringctl::Text text{

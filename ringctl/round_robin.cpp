@@ -1,11 +1,12 @@
-// Each domain that has requests queued has one of them served in turn. What a request costs the device is
-// not looked at.
+// Each domain with queued requests has one of them served in turn. The cost of a request on the device
+// plays no part.
 //
 // Paper:    J. Nagle, "On packet switches with infinite storage", IEEE Transactions on Communications
-//           35(4), 1987. Good at:  equal numbers of requests, whoever asks more; few and cheap decisions.
-//           Bad at:   requests of different sizes (large ones take most of the device), weights (ignored).
-//           Bounds:   with n domains that have requests queued, each has one served among any n in a row;
-//           so a domain's oldest request waits for n - 1 others and what is in service.
+//           35(4), 1987.
+// Good at:  equal numbers of requests for all domains; few and cheap decisions.
+// Bad at:   requests of different sizes (large ones take most of the device), weights (ignored).
+// Bounds:   with n domains that have requests queued, each has one served among any n in a row. A
+//           domain's oldest request therefore waits for n - 1 others and the requests in service.
 #include "ringctl/flows.hpp"
 
 namespace {

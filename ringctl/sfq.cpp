@@ -1,16 +1,17 @@
-// Start-time fair queueing: a request starts, in virtual time, where its domain's last one ended, and ends
-// there plus its cost over the domain's weight; the one that starts first is served first. Virtual time is
-// the start of what was served last, so a domain that was away has no claim on the past.
+// Start-time fair queueing: a request starts, in virtual time, at the end of its domain's last one, and
+// ends there plus its cost over the domain's weight. The request that starts first is served first.
+// Virtual time is the start of the last served request, so a domain that was away has no claim on the
+// past.
 //
-// Paper:    P. Goyal, H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996; for devices that hold
-//           several requests: W. Jin, J. S. Chase, J. Kaur, "Interposed proportional sharing for a storage
-//           service utility", SIGMETRICS 2004.
-// Good at:  shares by weight whatever the sizes of requests; a quiet domain's request is served soon.
-// Bad at:   reservations and limits (none); looks at all domains that have something queued.
-// Bounds:   two domains that always have requests queued, on a device that takes one at a time: what each was
-//           served over its weight differs, in any window, by at most the largest request of each over its
-//           weight (the paper's theorem 1). A device that takes several adds, for each that it has, what it
-//           was estimated wrong by.
+// Paper:    P. Goyal, H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996; for devices that
+//           hold several requests: W. Jin, J. S. Chase, J. Kaur, "Interposed proportional sharing for a
+//           storage service utility", SIGMETRICS 2004.
+// Good at:  shares by weight for any sizes of requests; a quiet domain's request is served soon.
+// Bad at:   reservations and limits (none); it looks at all domains with queued requests.
+// Bounds:   two domains that always have requests queued, on a device that takes one at a time: their
+//           service over weight differs, in any window, by at most the largest request of each over its
+//           weight (the paper's theorem 1). A device that takes several adds the error of the estimate
+//           of each request in it.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -30,7 +31,7 @@ class Sfq : public ringctl::Policy {
     static constexpr ringctl::Text text{
         .name = "sfq",
         .summary = "the request that starts first in virtual time, which passes by weight",
-        .good_at = "shares by weight whatever the sizes of requests, delay of quiet domains",
+        .good_at = "shares by weight for any sizes of requests, delay of quiet domains",
         .bad_at = "reservations and limits (none)",
         .source = "Goyal, Vin and Cheng, Start-time fair queuing, SIGCOMM 1996",
     };

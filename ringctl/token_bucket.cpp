@@ -1,14 +1,15 @@
-// Each domain has a bucket that fills at its rate up to a burst; a request takes a token for each started
-// 64 KiB of it and waits until they are there. Among those that have their tokens the oldest is served
-// first. A limit, no share: the device may idle while requests wait.
+// Each domain has a bucket that fills at its rate up to a burst. A request takes a token for each
+// started 64 KiB and waits until they are there; of the requests with their tokens the oldest is served
+// first. This is a limit and not a share: the device may idle while requests wait.
 //
-// Paper:    J. S. Turner, "New directions in communications (or which way to the information age?)", IEEE
-//           Communications Magazine 24(10), 1986 (leaky bucket).
-// Good at:  a price list: so many requests per second and no more, whatever others do.
+// Paper:    J. S. Turner, "New directions in communications (or which way to the information age?)",
+//           IEEE Communications Magazine 24(10), 1986 (leaky bucket).
+// Good at:  a price list: a fixed rate of requests and no more, for any behaviour of other guests.
 // Bad at:   using an idle device; delay right after a burst; seeks, which cost a device more than a rate
-//           shows. Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth
-//           served, and one request larger than the burst. A bucket is full when the policy takes
-//           over: each swap to it allows another burst.
+//           shows.
+// Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth served, and
+//           one request larger than the burst. A bucket is full when the policy takes over: each swap to
+//           it allows another burst.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -25,16 +26,16 @@ class TokenBucket : public ringctl::Policy {
 
     static constexpr bool work_conserving = false;
     static constexpr plugin::Parameter parameters[] = {
-        {"rate", "1/s", "tokens of each domain that is given no rate of its own", 1'000, 1, 1'000'000},
+        {"rate", "1/s", "tokens of each domain without a rate of its own", 1'000, 1, 1'000'000},
         {"burst", "1", "tokens that a domain may save up", 16, 1, 10'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
-        {"rate", "1/s", "tokens of this domain; 0: as many as the policy says", 0, 0, 1'000'000},
+        {"rate", "1/s", "tokens of this domain; 0: the policy's", 0, 0, 1'000'000},
     };
     static constexpr ringctl::Text text{
         .name = "token_bucket",
-        .summary = "so many requests per second for each domain, and a burst",
-        .good_at = "limits that hold whatever others do",
+        .summary = "a rate of requests for each domain, and a burst",
+        .good_at = "limits that hold for any behaviour of others",
         .bad_at = "using an idle device, delay after a burst",
         .source = "Turner, New directions in communications, IEEE Communications Magazine 1986",
     };

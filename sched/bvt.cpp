@@ -1,17 +1,17 @@
 // A domain's actual virtual time advances with the CPU time of its vCPUs over its weight, and the lowest
 // effective virtual time runs. A domain that wakes may warp: for a short while its effective time is its
-// actual one less a warp, so it preempts at once, and what it uses is billed all the same. Without warp,
-// whoever runs is left alone for the context switch allowance.
+// actual time less a warp, so it preempts at once; the time it uses is billed all the same. Without
+// warp, a running vCPU keeps the pCPU for the context switch allowance.
 //
 // Paper:    K. J. Duda, D. R. Cheriton, "Borrowed-virtual-time (BVT) scheduling: supporting
 //           latency-sensitive threads in a general-purpose scheduler", SOSP 1999; the first scheduler of
 //           Xen (Barham et al., SOSP 2003).
 // Good at:  low latency for domains that run briefly and seldom, shares by weight at the same time.
-// Bad at:   domains that wake oftener than `unwarp` or run longer than `warp_limit`: they wait as hogs
-//           do. Caps are ignored.
-// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
-//           one allowance per competing domain plus the warp; others are preempted by a domain at most
-//           once per `unwarp`. Nobody waits longer than one second plus the turns of others who did.
+// Bad at:   domains that wake more often than `unwarp` or run longer than `warp_limit`: they wait as
+//           hogs do. Caps are ignored.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
+//           one allowance per competing domain plus the warp. A domain preempts others at most once per
+//           `unwarp`. No vCPU waits longer than one second plus the turns of other vCPUs that did.
 #include "sched/shares.hpp"
 
 namespace {
@@ -30,18 +30,18 @@ class Bvt : public sched::Policy {
     };
 
     static constexpr plugin::Parameter parameters[] = {
-        {"allowance", "us", "how long a vCPU runs before virtual times are compared again", 2'000, 100,
+        {"allowance", "us", "time that a vCPU runs before virtual times are compared again", 2'000, 100,
          50'000},
-        {"warp", "us", "how far back a warped domain of the default weight is in virtual time", 20'000, 0,
+        {"warp", "us", "virtual time by which a warped domain of the default weight is set back", 20'000, 0,
          1'000'000},
         {"warp_limit", "us", "CPU time that a domain may use warped, each time", 200, 50, 10'000},
         {"unwarp", "us", "least time between two warps of a domain", 500, 0, 100'000},
     };
     static constexpr sched::Text text{
         .name = "bvt",
-        .summary = "the lowest virtual time runs; who wakes may borrow against its future share",
+        .summary = "the lowest virtual time runs; a waking domain may borrow against its future share",
         .good_at = "latency of domains that run briefly and seldom, shares per domain",
-        .bad_at = "domains that wake oftener or run longer than a warp lasts, caps (ignored)",
+        .bad_at = "domains that wake more often or run longer than a warp lasts, caps (ignored)",
         .source = "Duda and Cheriton, Borrowed-virtual-time scheduling, SOSP 1999",
     };
 
@@ -133,7 +133,7 @@ class Bvt : public sched::Policy {
             now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
     }
 
-    // A yield ends the warp and gives away what the domain is behind the next one, so that somebody else
+    // A yield ends the warp and gives away what the domain is behind the next one, so that another vCPU
     // runs.
     void give_way(Domain& domain) {
         domain.warped = Nanos{};

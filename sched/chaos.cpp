@@ -1,9 +1,9 @@
-// A round robin that turns bad: from a given time on, one of its hooks breaks the contract in the way `mode`
-// says. It is there to show that a host survives, names the policy, the hook and the reason, and lets its
-// guests go on.
+// A round robin that misbehaves on purpose: from a given time on, one of its hooks breaks the contract
+// in the way that `mode` selects. It shows that a host survives, names the policy, the hook and the
+// reason, and lets its guests continue.
 //
-// Source:   the contract itself: each way below is one of its clauses, broken. The idea of a scheduler
-//           that injects faults to test its host is from sched_ext's scx_chaos.
+// Source:   the contract itself: each mode breaks one of its clauses. The idea of a scheduler that
+//           injects faults to test its host is from sched_ext's scx_chaos.
 // Good at:  testing the host.
 // Bad at:   everything else.
 // Bounds:   none.
@@ -56,9 +56,9 @@ class Chaos : public sched::Policy {
          "19 kick storm, 20 kick nowhere",
          0, 0, 20},
         {"hook", "1",
-         "where faults and loops are: 0 create, 1 attach, 2 detach, 3 wake, 4 deschedule, 5 pick, 6 place", 5,
-         0, 6},
-        {"after", "us", "it behaves until then", 20'000, 0, 100'000'000},
+         "hook with the fault or loop: 0 create, 1 attach, 2 detach, 3 wake, 4 deschedule, 5 pick, 6 place",
+         5, 0, 6},
+        {"after", "us", "time until it misbehaves", 20'000, 0, 100'000'000},
     };
     static constexpr sched::Text text{
         .name = "chaos",

@@ -1,20 +1,23 @@
-// In each round every active domain gets credit by its weight and pays for each nanosecond that its vCPUs
-// run; whoever has spent it waits for the next round, which begins when nobody who could run has credit
-// left, and debt is carried over. A waking vCPU whose domain has more of its share left than the one that
-// runs takes the pCPU at once, once per rate limit, so waking is no weapon, and since billing is exact
-// neither dodging ticks nor owning many vCPUs yields more than the weight.
+// In each round every active domain gets credit by its weight and pays for each nanosecond that its
+// vCPUs run; debt is carried over. A domain without credit waits for the next round, which begins when
+// no runnable domain has credit left. A waking vCPU preempts at once, at most once per rate limit, if its
+// domain has more of its share left than the running one. So neither waking often, nor dodging ticks,
+// nor owning many vCPUs yields more than the weight.
 //
 // Paper:    L. Cherkasova, D. Gupta, A. Vahdat, "Comparison of the three CPU schedulers in Xen",
 //           Performance Evaluation Review 35(2), 2007, for credit, weight and cap; M. Shreedhar, G.
 //           Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995, for rounds with
 //           carried debt.
-// Good at:  shares by weight whatever a guest does, latency of mostly idle vCPUs next to hogs, caps.
+// Good at:  shares by weight that no guest's behaviour changes, latency of mostly idle vCPUs next to
+//           hogs, caps.
 // Bad at:   vCPUs pinned to disjoint pCPUs (the machine has one round, so weights are then approximate),
-//           many hundreds of vCPUs (a pick may look at each), caches (no memory of where a vCPU was warm).
-// Bounds:   on one pCPU, what a domain that always wants to run gets in any window is its weight's part to
-//           within two of its shares of a round plus one rate limit. A vCPU of a domain that uses less than
-//           its share preempts hogs at once, waits at most two graces (100 us) for each other of its kind,
-//           and one rate limit if it wakes more often. Nobody waits a second longer than others who did.
+//           many hundreds of vCPUs (a pick may look at each), caches (no memory of where a vCPU was
+//           warm).
+// Bounds:   on one pCPU a domain that always wants to run gets its weight's part in any window, to
+//           within two of its shares of a round plus one rate limit. A vCPU of a domain that uses less
+//           than its share preempts hogs at once. It waits at most two graces (100 us) for each other
+//           vCPU of its kind, and one rate limit if it wakes more often. No vCPU waits a second longer
+//           than other vCPUs that did.
 #include "sched/contract.hpp"
 
 #include <algorithm>
@@ -29,7 +32,7 @@ namespace intrusive = boost::intrusive;
 using Hook = intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>>;
 
 constexpr Nanos grace = sched::least_slice;     // of one light vCPU before another may take its pCPU
-constexpr Nanos patience = milliseconds(1'000); // whoever waits longer gets a turn whatever its weight
+constexpr Nanos patience = milliseconds(1'000); // a vCPU that waits longer gets a turn, for any weight
 
 class Credit : public sched::Policy {
   public:
@@ -59,14 +62,14 @@ class Credit : public sched::Policy {
     };
 
     static constexpr plugin::Parameter parameters[] = {
-        {"round", "us", "CPU time that a round shares out, and the period of caps", 10'000, 1'000, 100'000},
+        {"round", "us", "CPU time that a round distributes, and the period of caps", 10'000, 1'000, 100'000},
         {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},
         {"burst", "1", "preemptions that a domain may save up", 8, 1, 64},
     };
     static constexpr sched::Text text{
         .name = "credit",
         .summary = "shares by weight with exact billing, caps, and a rate-limited boost on wake",
-        .good_at = "shares whatever a guest does, wake-up latency next to hogs, caps",
+        .good_at = "shares that no guest changes, wake-up latency next to hogs, caps",
         .bad_at = "disjoint affinities, many hundreds of vCPUs, cache affinity",
         .source = "Cherkasova et al., Comparison of the three CPU schedulers in Xen, PER 2007; "
                   "Shreedhar and Varghese, Deficit round robin, SIGCOMM 1995",
@@ -169,7 +172,7 @@ class Credit : public sched::Policy {
     }
 
     // Gives all domains as many rounds' shares as the least indebted candidate for this pCPU needs, or, so
-    // that it is done seldom, a turn. Savings are bounded: sleeping is no bank. False if nobody may run.
+    // that it is done seldom, a turn. Savings are bounded. False if no vCPU may run.
     bool start_round(const Pcpu& pcpu, RealTime now) {
         ready_.splice(ready_.end(), spent_);
         set_shares();
@@ -251,7 +254,7 @@ class Credit : public sched::Policy {
     void requeue(Vcpu& vcpu, sched::Stop why, RealTime now) {
         vcpu.queued_at = now;
         if (why == sched::Stop::yielded)
-            return spent_.push_back(vcpu); // until everybody else has had a turn
+            return spent_.push_back(vcpu); // until every other vCPU has had a turn
         if (domain_of(vcpu).credit <= Nanos{} || (why == sched::Stop::slice_end && is_outranked(vcpu)))
             return ready_.push_back(vcpu);
         ready_.push_front(vcpu); // its turn is not over

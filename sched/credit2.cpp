@@ -1,22 +1,21 @@
-// A domain's credit is the CPU time it is owed for its weight: it burns credit while its vCPUs run, the
-// slower the larger its weight, and is given credit at the machine's pace, but saves no more than the machine
-// hands out in `saving`. The vCPU of the domain with most credit runs. A waking vCPU takes a pCPU at once
-// from a domain with less credit and pays for that from an allowance, so a storm of wakes cannot make others
-// switch oftener than once per rate limit, and a vCPU that wakes seldom need not wait for a rate limit to
-// pass.
+// A domain's credit is the CPU time that it is owed for its weight. It burns credit while its vCPUs run,
+// the slower the larger its weight, and earns credit at the machine's pace, but saves at most the credit
+// of `saving`. The vCPU of the domain with most credit runs. A waking vCPU takes a pCPU at once from a
+// domain with less credit and pays for that from an allowance. A storm of wakes therefore cannot preempt
+// more often than once per rate limit, and a vCPU that wakes seldom does not wait for it.
 //
 // Source:   Xen Project, "Credit2 Scheduler", wiki.xenproject.org, for credit burnt by weight, run queue
-//           sorted by credit and rate limit; weight is the domain's here, credit is given continuously
-//           and not in resets, and the limit is on preempting instead of on being preempted.
-// Good at:  latency of light domains next to hogs and storms, shares by weight whatever the number of
-//           vCPUs.
+//           sorted by credit and rate limit. Here the weight is the domain's, credit is given
+//           continuously and not in resets, and the limit is on preempting instead of on being
+//           preempted.
+// Good at:  latency of light domains next to hogs and storms, shares by weight for any number of vCPUs.
 // Bad at:   caps (ignored), caches (no memory of where a vCPU was warm), domains with many vCPUs pinned
 //           apart.
-// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
-//           one slice per competing domain plus what sleepers saved. A vCPU of a domain that uses less
-//           than its share preempts at once if its domain wakes less often than the rate limit, and waits
-//           for one slice otherwise. Nobody waits longer than one second plus the turns of others who
-//           did.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
+//           one slice per competing domain plus the savings of sleepers. A vCPU of a domain that uses
+//           less than its share preempts at once if its domain wakes less often than the rate limit, and
+//           waits for one slice otherwise. No vCPU waits longer than one second plus the turns of other
+//           vCPUs that did.
 #include "sched/shares.hpp"
 
 namespace {
@@ -33,15 +32,14 @@ class Credit2 : public sched::Policy {
     };
 
     static constexpr plugin::Parameter parameters[] = {
-        {"slice", "us", "how long a vCPU runs before credits are compared again", 2'000, 100, 50'000},
-        {"saving", "us", "a sleeper keeps at most the credit that was due to it in this time", 10'000, 0,
-         100'000},
+        {"slice", "us", "time that a vCPU runs before credits are compared again", 2'000, 100, 50'000},
+        {"saving", "us", "a sleeper keeps at most the credit of this time", 10'000, 0, 100'000},
         {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},
         {"burst", "1", "preemptions that a domain may save up", 8, 1, 64},
     };
     static constexpr sched::Text text{
         .name = "credit2",
-        .summary = "most credit runs; wakes preempt at once, as often as a domain's allowance lasts",
+        .summary = "the most credit runs; wakes preempt at once while a domain's allowance lasts",
         .good_at = "wake-up latency next to hogs and storms, shares per domain",
         .bad_at = "caps (ignored), cache affinity",
         .source = "Xen Project wiki, Credit2 Scheduler; Goyal et al., Start-time fair queuing, SIGCOMM 1996",
@@ -140,7 +138,7 @@ class Credit2 : public sched::Policy {
         return std::clamp(lead, sched::least_slice, slice_);
     }
 
-    // A yield gives away what the domain has more than the next one, so that somebody else runs for a slice.
+    // A yield gives away what the domain has more than the next one, so that another vCPU runs for a slice.
     void give_way(Domain& domain) {
         if (const Domain* next = queue_.order().first(); next != nullptr)
             domain.position = std::max(domain.position, next->position);

@@ -1,15 +1,16 @@
-// A tick every 10 ms bills a whole tick to whichever vCPU it finds running, and an accounting every third
-// tick hands out credit by weight and sorts vCPUs into UNDER (credit left) and OVER. A vCPU that wakes
-// while UNDER is boosted above both until a tick finds it. It is kept because it can be robbed: ticks lie
-// on a fixed grid of real time, so a guest that sleeps through each of them is never billed, keeps its
-// boost, and takes nearly the whole CPU.
+// A tick every 10 ms bills a whole tick to the vCPU that runs then. An accounting every third tick hands
+// out credit by weight and sorts vCPUs into UNDER (credit left) and OVER; a vCPU that wakes while UNDER
+// is boosted above both until a tick finds it. It is kept because it can be robbed: ticks lie on a fixed
+// grid of real time, so a guest that sleeps through each of them is never billed, keeps its boost, and
+// takes nearly the whole CPU.
 //
-// Paper:    F. Zhou, M. Goel, P. Desnoyers, R. Sundaram, "Scheduler vulnerabilities and coordinated attacks
-//           in cloud computing", NCA 2011: it describes Xen's credit scheduler of that time and the theft.
-// Good at:  shares by weight over seconds, among guests that take no notice of the tick; cheap decisions.
-// Bad at:   theft of service (its purpose here), shares over short windows, latency once a tick has found a
-//           vCPU.
-// Bounds:   none against a hostile guest, which may keep others waiting for as long as it likes.
+// Paper:    F. Zhou, M. Goel, P. Desnoyers, R. Sundaram, "Scheduler vulnerabilities and coordinated
+//           attacks in cloud computing", NCA 2011: it describes Xen's credit scheduler of that time and
+//           the theft.
+// Good at:  shares by weight over seconds, among guests that ignore the tick; cheap decisions.
+// Bad at:   theft of service (its purpose here), shares over short windows, latency once a tick has
+//           found a vCPU.
+// Bounds:   none against a hostile guest, which may keep other guests waiting without limit.
 #include "sched/contract.hpp"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ class CreditSampled : public sched::Policy {
     };
     static constexpr sched::Text text{
         .name = "credit_sampled",
-        .summary = "Xen's credit of 2009: bills whole ticks to whoever runs at the tick",
+        .summary = "Xen's credit of 2009: bills whole ticks to the vCPU at the tick",
         .good_at = "being robbed: the known-vulnerable yardstick of the attack experiments",
         .bad_at = "theft of service, shares over short windows, latency after a tick",
         .source =

@@ -1,18 +1,17 @@
-// Each domain asks for its share in requests of `request` CPU time. A request is eligible once the domain has
-// had no more than an ideal processor would have given it by now, and its virtual deadline is when that
-// processor would have served it. Of the eligible domains the one with the earliest deadline runs until its
-// request is served. A domain that leaves keeps what it is owed up to one request, and what it owes until
-// that is paid.
+// Each domain asks for its share in requests of `request` CPU time. A request is eligible once the
+// domain has had no more than an ideal processor would have given it by now; its virtual deadline is the
+// instant at which that processor would have served it. Of the eligible domains the one with the
+// earliest deadline runs until its request is served. A domain that leaves keeps a credit of up to one
+// request, and keeps its debt until the debt is paid.
 //
-// Paper:    I. Stoica, H. Abdel-Wahab, "Earliest eligible virtual deadline first: a flexible and accurate
-//           mechanism for proportional share resource allocation", ODU TR-95-22, 1995.
-// Good at:  the smallest possible error of shares; latency can be bought with short requests and nothing
-//           else.
+// Paper:    I. Stoica, H. Abdel-Wahab, "Earliest eligible virtual deadline first: a flexible and
+//           accurate mechanism for proportional share resource allocation", ODU TR-95-22, 1995.
+// Good at:  the smallest possible error of shares; only short requests buy latency.
 // Bad at:   wake-up latency next to hogs with the same request length: about half a request. Caps are
 //           ignored.
-// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within
-//           one request in any window; a woken one starts within one request of each competing domain.
-//           Nobody waits longer than one second plus the turns of others who did.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
+//           one request in any window. A woken domain starts within one request of each competing
+//           domain. No vCPU waits longer than one second plus the turns of other vCPUs that did.
 #include "sched/shares.hpp"
 
 namespace {
@@ -36,7 +35,7 @@ class Eevdf : public sched::Policy {
     };
     static constexpr sched::Text text{
         .name = "eevdf",
-        .summary = "of the domains that are owed time, the one with the earliest virtual deadline",
+        .summary = "the earliest virtual deadline among the domains that are owed time",
         .good_at = "exact shares by weight per domain in any window",
         .bad_at = "wake-up latency unless requests are short, caps (ignored)",
         .source = "Stoica and Abdel-Wahab, Earliest eligible virtual deadline first, ODU TR-95-22, 1995",
@@ -128,7 +127,7 @@ class Eevdf : public sched::Policy {
         [[nodiscard]] Vcpu* find(Visit&& visit) {
             Domain* next = later_.first();
             if (next != nullptr && eligible_.first() == nullptr)
-                clock = std::max(clock, next->position); // nobody is owed anything: the clock is behind
+                clock = std::max(clock, next->position); // no domain is owed time: the clock is behind
             for (; next != nullptr && next->position <= clock; next = later_.first()) {
                 later_.erase(*next);
                 insert(*next);

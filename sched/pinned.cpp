@@ -1,11 +1,12 @@
-// Each vCPU is given a home when it first appears, the allowed pCPU with fewest others, and runs nowhere
-// else; each pCPU serves its own in turn, for a fixed slice. It moves a vCPU only if its affinity forbids its
-// home.
+// Each vCPU gets a home when it first appears, the allowed pCPU with the fewest others, and runs nowhere
+// else. Each pCPU serves its own vCPUs in turn, for a fixed slice. A vCPU moves only if its affinity
+// forbids its home.
 //
 // Source:   the static assignment of partitioning hypervisors; J. M. López, J. L. Díaz, D. F. García,
-//           "Utilization bounds for EDF scheduling on real-time multiprocessor systems", Real-Time Systems
-//           28, 2004, for worst-fit placement.
-// Good at:  caches that stay warm, no interference between pCPUs, decisions that depend on nobody elsewhere.
+//           "Utilization bounds for EDF scheduling on real-time multiprocessor systems", Real-Time
+//           Systems 28, 2004, for worst-fit placement.
+// Good at:  caches that stay warm, no interference between pCPUs, decisions that depend on one pCPU
+//           only.
 // Bad at:   uneven load: a pCPU idles while vCPUs wait for another. Weights and caps are ignored.
 // Bounds:   with n vCPUs at home on a pCPU, a runnable one waits at most n - 1 slices.
 #include "sched/contract.hpp"
@@ -32,7 +33,7 @@ class Pinned : public sched::Policy {
 
     static constexpr bool work_conserving = false;
     static constexpr plugin::Parameter parameters[] = {
-        {"slice", "us", "how long a vCPU runs before it is another's turn", 10'000, 100, 100'000},
+        {"slice", "us", "time that a vCPU runs before the next one's turn", 10'000, 100, 100'000},
     };
     static constexpr sched::Text text{
         .name = "pinned",

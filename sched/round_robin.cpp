@@ -1,13 +1,13 @@
-// Every runnable vCPU waits in one queue, the first one that may use the pCPU runs for a fixed slice, and
-// whoever is still runnable afterwards goes to the back. It keeps no accounts, so it knows neither weights
-// nor caps. It is the example to copy: a whole scheduler in one file.
+// Every runnable vCPU waits in one queue. The first one that may use the pCPU runs for a fixed slice,
+// and goes to the back if it is still runnable afterwards. It keeps no accounts, so it ignores weights
+// and caps. It is the example to copy: a whole scheduler in one file.
 //
-// Paper:    L. Kleinrock, "Analysis of a time-shared processor", Naval Research Logistics Quarterly 11(1),
-//           1964.
+// Paper:    L. Kleinrock, "Analysis of a time-shared processor", Naval Research Logistics Quarterly
+//           11(1), 1964.
 // Good at:  equal shares of vCPUs that never sleep; few decisions; behaviour that fits in the head.
-// Bad at:   latency (a woken vCPU waits for everybody in front of it), weights and caps (ignored), domains
-//           with many vCPUs (each is a turn), vCPUs that give up early (the rest of their slice is not made
-//           good).
+// Bad at:   latency (a woken vCPU waits for all in front of it), weights and caps (ignored), domains
+//           with many vCPUs (each is a turn), vCPUs that give up early (the rest of their slice is
+//           lost).
 // Bounds:   with n vCPUs that may use a pCPU, a runnable one waits at most n - 1 slices there.
 #include "sched/contract.hpp"
 
@@ -23,11 +23,11 @@ class RoundRobin : public sched::Policy {
     struct Vcpu : sched::Vcpu, intrusive::list_base_hook<> {};
 
     static constexpr plugin::Parameter parameters[] = {
-        {"slice", "us", "how long a vCPU runs before it is another's turn", 10'000, 100, 100'000},
+        {"slice", "us", "time that a vCPU runs before the next one's turn", 10'000, 100, 100'000},
     };
     static constexpr sched::Text text{
         .name = "round_robin",
-        .summary = "one queue, fixed slices, everybody in turn",
+        .summary = "one queue, fixed slices, every vCPU in turn",
         .good_at = "equal shares of vCPUs that never sleep",
         .bad_at = "wake-up latency, weights, domains with many vCPUs",
         .source = "Kleinrock, Analysis of a time-shared processor, NRLQ 1964",

@@ -1,17 +1,17 @@
 // Each vCPU of a domain with a budget is a deferrable server: in each period it may run for the budget,
-// whenever it wants to, and a new period brings the whole budget back. Of the servers with budget left the
-// one whose period ends first runs (earliest deadline first), on whichever pCPU. Who has no budget, or has
-// used it up, gets in turn what time is left over.
+// at any time, and a new period brings the whole budget back. Of the servers with budget left, the one
+// whose period ends first runs (earliest deadline first), on any pCPU. vCPUs without a budget, or with
+// their budget used up, get the remaining time in turn.
 //
 // Paper:    S. Xi, M. Xu, C. Lu, L. T. X. Phan, C. Gill, O. Sokolsky, I. Lee, "Real-time multi-core
 //           virtual machine scheduling in Xen", EMSOFT 2014; I. Shin, I. Lee, "Periodic resource model
 //           for compositional real-time guarantees", RTSS 2003, for the supply bound.
-// Good at:  guarantees that do not depend on what others do, if what is asked for fits.
-// Bad at:   shares without reservations (weights and caps are ignored), overload: who comes late gets
-//           least.
-// Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets no less than the
-//           supply bound of (period, budget) in any window in which it always wants to run, less one
-//           least slice (50 us) and the switches. On several pCPUs the bound of global EDF holds instead.
+// Good at:  guarantees that do not depend on other guests, if the reservations fit.
+// Bad at:   shares without reservations (weights and caps are ignored), overload: the latest deadlines
+//           get least.
+// Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets at least the supply
+//           bound of (period, budget) in any window in which it always wants to run, less one least
+//           slice (50 us) and the switches. On several pCPUs the bound of global EDF holds instead.
 #include "sched/contract.hpp"
 
 #include <algorithm>
@@ -41,18 +41,18 @@ class Rtds : public sched::Policy {
 
     static constexpr bool work_conserving = false; // with extra=0
     static constexpr plugin::Parameter parameters[] = {
-        {"extra", "1", "1: whoever has used its budget up takes part in what is left over", 1, 0, 1},
-        {"slice", "us", "how long a vCPU runs of what is left over before it is another's turn", 5'000, 100,
+        {"extra", "1", "1: a vCPU without budget left takes part in the remaining time", 1, 0, 1},
+        {"slice", "us", "part of the remaining time that a vCPU runs before the next one's turn", 5'000, 100,
          50'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
         {"budget", "us", "CPU time of each of its vCPUs in every period; 0: no reservation", 0, 0, 1'000'000},
-        {"period", "us", "how often the budget comes back", 10'000, 200, 1'000'000},
+        {"period", "us", "time after which the budget comes back", 10'000, 200, 1'000'000},
     };
     static constexpr sched::Text text{
         .name = "rtds",
         .summary = "deferrable servers: budget and period for each vCPU, earliest deadline first",
-        .good_at = "guarantees whatever others do, real-time guests",
+        .good_at = "guarantees independent of other guests, real-time guests",
         .bad_at = "weights and caps (ignored), overload",
         .source = "Xi et al., Real-time multi-core virtual machine scheduling in Xen, EMSOFT 2014",
     };

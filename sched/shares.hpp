@@ -1,4 +1,4 @@
-// What policies that share by weight have in common: the accounts of domains in virtual time, and a queue
+// The common part of policies that share by weight: the accounts of domains in virtual time, and a queue
 // that holds the domains in some order and each domain's vCPUs in turn. Weight belongs to the domain, so the
 // number of its vCPUs changes nothing. It must never decide who preempts whom: that is the policies'
 // difference.
@@ -15,7 +15,7 @@ namespace bulkhead::sched::shares {
 
 namespace intrusive = boost::intrusive;
 
-constexpr Nanos patience = milliseconds(1'000); // whoever waits longer gets a turn whatever its weight
+constexpr Nanos patience = milliseconds(1'000); // a vCPU that waits longer gets a turn, for any weight
 
 struct ByAge; // tag: all queued vCPUs, longest waiting first
 using TurnHook = intrusive::list_base_hook<>;
@@ -159,10 +159,10 @@ class Queue {
         order_.erase(domain);
         order_.insert(domain);
     }
-    // Whose turn it is on a pCPU, taken out: whoever has waited longer than anybody should, or the first one
-    // in the order.
+    // The next vCPU of a pCPU, taken out: one that has waited longer than `patience`, or the first in the
+    // order.
     struct Turn {
-        Vcpu* vcpu; // nullptr: nobody's
+        Vcpu* vcpu; // nullptr: none
         bool impatient;
     };
     [[nodiscard]] Turn take_for(PcpuId pcpu, RealTime now) {
@@ -232,7 +232,7 @@ class Running {
             }
         return ran;
     }
-    // Bills everybody up to now, so that positions compare.
+    // Bills all running vCPUs up to now, so that positions compare.
     template<class Bill>
     void settle(RealTime now, Bill&& bill) {
         for (Pcpu& pcpu : all())

@@ -1,15 +1,17 @@
-// Each domain has a pass, which advances by its stride, the inverse of its weight, for every quantum it runs;
-// the domain with the lowest pass runs next. A domain that stops early has its pass advanced by the part that
-// it used. One that was away continues at the machine's pass, with at most one quantum of what it was owed.
+// Each domain has a pass, which advances by its stride, the inverse of its weight, for every quantum
+// that it runs. The domain with the lowest pass runs next; one that stops early has its pass advanced by
+// the used part only. A domain that was away continues at the machine's pass, with a credit of at most
+// one quantum.
 //
-// Paper:    C. A. Waldspurger, W. E. Weihl, "Stride scheduling: deterministic proportional-share resource
-//           management", MIT/LCS/TM-528, 1995.
-// Good at:  shares by weight that are exact over short windows, whatever number of vCPUs a domain has; cheap.
-// Bad at:   wake-up latency: nobody is preempted, so a woken vCPU waits for the end of a quantum. Caps are
+// Paper:    C. A. Waldspurger, W. E. Weihl, "Stride scheduling: deterministic proportional-share
+//           resource management", MIT/LCS/TM-528, 1995.
+// Good at:  shares by weight that are exact over short windows, for any number of vCPUs in a domain;
+//           cheap.
+// Bad at:   wake-up latency: it never preempts, so a woken vCPU waits for the end of a quantum. Caps are
 //           ignored.
-// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight to within one
-//           quantum per competing domain in any window; a yield gives away the rest of the quantum. Nobody
-//           waits longer than one second plus the turns of others who did.
+// Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
+//           one quantum per competing domain in any window. A yield gives away the rest of the quantum.
+//           No vCPU waits longer than one second plus the turns of other vCPUs that did.
 #include "sched/shares.hpp"
 
 namespace {
@@ -24,12 +26,11 @@ class Stride : public sched::Policy {
     using Domain = shares::Domain;
 
     static constexpr plugin::Parameter parameters[] = {
-        {"quantum", "us", "how long a vCPU runs before the lowest pass is looked for again", 2'000, 100,
-         50'000},
+        {"quantum", "us", "time that a vCPU runs before the lowest pass is chosen again", 2'000, 100, 50'000},
     };
     static constexpr sched::Text text{
         .name = "stride",
-        .summary = "the domain that has had least for its weight runs next, for a quantum",
+        .summary = "the domain with the least time for its weight runs next, for a quantum",
         .good_at = "exact shares by weight per domain, few and cheap decisions",
         .bad_at = "wake-up latency, caps (ignored)",
         .source = "Waldspurger and Weihl, Stride scheduling, MIT/LCS/TM-528, 1995",

@@ -1,15 +1,15 @@
-// Time is laid out in advance: a domain owns a pCPU for `length` from `start` on, again after each `period`,
-// and one of its vCPUs runs there then. Time that belongs to nobody, or that its owner does not use, goes to
-// all others in turn if `fill` says so; they leave at once when the owner wakes. bindings/bulkhead/planner.py
-// makes tables without overlaps.
+// Time is laid out in advance: a domain owns a pCPU for `length` from `start` on, again after each
+// `period`, and one of its vCPUs runs there then. If `fill` is set, unowned time and time that its owner
+// leaves unused go to all other vCPUs in turn; they leave at once when the owner wakes. The planner of
+// the Python package (`bulkhead`) makes tables without overlaps.
 //
 // Source:   ARINC Specification 653, partition scheduling; M. Vanga, A. Gujarati, B. B. Brandenburg,
-//           "Tableau: a high-throughput and predictable VM scheduler for high-density workloads", EuroSys
-//           2018.
-// Good at:  delays that are known beforehand and depend on nobody, whatever the number of guests.
+//           "Tableau: a high-throughput and predictable VM scheduler for high-density workloads",
+//           EuroSys 2018.
+// Good at:  delays that are known beforehand, for any number and behaviour of other guests.
 // Bad at:   domains without a slot, loads that change (weights and caps are ignored).
 // Bounds:   an owner that wants to run gets its slot in every period, less the switch and at most one
-//           least slice (50 us); it waits for no longer than the period less the slot.
+//           least slice (50 us). It waits at most the period less the slot.
 #include "sched/contract.hpp"
 
 #include <algorithm>
@@ -57,19 +57,19 @@ class Table : public sched::Policy {
 
     static constexpr bool work_conserving = false; // with fill=0
     static constexpr plugin::Parameter parameters[] = {
-        {"fill", "1", "1: time that nobody owns, or its owner leaves, goes to others in turn", 1, 0, 1},
-        {"slice", "us", "how long a vCPU runs in such time before it is another's turn", 5'000, 100, 50'000},
+        {"fill", "1", "1: unowned time, and time that its owner leaves, goes to others in turn", 1, 0, 1},
+        {"slice", "us", "time that a vCPU runs there before the next one's turn", 5'000, 100, 50'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
-        {"start", "us", "where in the period its slot begins", 0, 0, 1'000'000},
-        {"length", "us", "how long its slot is; 0: it has none", 0, 0, 1'000'000},
-        {"period", "us", "how often its slot comes", 10'000, 200, 1'000'000},
-        {"pcpu", "1", "where its slot is", 0, 0, 63},
+        {"start", "us", "instant in the period at which its slot begins", 0, 0, 1'000'000},
+        {"length", "us", "length of its slot; 0: none", 0, 0, 1'000'000},
+        {"period", "us", "time from one of its slots to the next", 10'000, 200, 1'000'000},
+        {"pcpu", "1", "pCPU of its slot", 0, 0, 63},
     };
     static constexpr sched::Text text{
         .name = "table",
         .summary = "a fixed timetable of slots, one for each domain in its period",
-        .good_at = "delays known beforehand, whatever others do and however many they are",
+        .good_at = "delays known beforehand, for any number and behaviour of others",
         .bad_at = "domains without a slot, changing loads, weights and caps (ignored)",
         .source = "ARINC 653; Vanga et al., Tableau, EuroSys 2018",
     };

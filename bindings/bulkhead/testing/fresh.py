@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from bulkhead.paths import ROOT
+from bulkhead.base.paths import ROOT
 from bulkhead.testing.case import FAILED, Case
 from bulkhead.testing.system import PYTHON
 
