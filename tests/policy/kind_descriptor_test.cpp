@@ -1,6 +1,6 @@
 // The descriptors of memory and ring policies: what a loader reads before it runs any of the policy's code.
-#include "memctl/contract.hpp"
 #include "host/fallbacks.hpp"
+#include "memctl/contract.hpp"
 #include "ringctl/contract.hpp"
 #include "tests/policy/kinds.hpp"
 

@@ -55,7 +55,9 @@ def test_the_picture_is_one_svg_that_needs_nothing_else() -> None:
 
 def test_a_machine_without_perf_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(BulkheadError, match="perf is missing: ./bulkhead perf installs its package linux-perf"):
+    with pytest.raises(
+        BulkheadError, match="perf is missing: ./bulkhead perf installs its package linux-perf"
+    ):
         recorder.record(["true"], {}, 99)
 
 

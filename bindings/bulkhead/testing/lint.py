@@ -16,7 +16,7 @@ from bulkhead.testing.tidy import tidy
 
 CPP = (".cpp", ".hpp")
 POLICY_FOLDERS = ("sched", "memctl", "ringctl")
-BLIND_FOLDERS = ("hv/", "sim/", "bindings/")
+BLIND_FOLDERS = ("host/", "hv/", "sim/", "bindings/")
 # Policies whose names are words that any text may use: looked for only in quotes.
 ORDINARY_WORDS = set("chaos pinned table".split())
 LINE = "110"
