@@ -21,7 +21,9 @@ enum class FrameType : std::uint8_t { none, writable, l1, l2, l3, l4, descriptor
 // Whose a frame is: a domain's, the hypervisor's, or nobody's (a free frame, or no RAM).
 class Owner {
   public:
-    Owner() = default; // of memory that is still to be filled
+    // Of memory that is still to be filled.
+    // cppcheck-suppress uninitMemberVar
+    Owner() = default;
     constexpr explicit Owner(DomainId domain) : value_{domain.value()} {}
     [[nodiscard]] static constexpr Owner hypervisor() { return Owner{hypervisor_value}; }
     [[nodiscard]] static constexpr Owner nobody() { return Owner{nobody_value}; }

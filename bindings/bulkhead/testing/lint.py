@@ -27,6 +27,7 @@ CPPCHECK_MISTAKES = (
     "comparePointers",
     "missingInclude",
     "internalAstError",
+    "syntaxError:abi/enum_name.hpp",
     "syntaxError:bindings/native/enum_names.hpp",
     "invalidLifetime:tests/unit/dom0_xenstore_guest.hpp",
     "accessMoved:tests/unit/dom0_xenstore_guest.hpp",
