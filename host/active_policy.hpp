@@ -37,7 +37,9 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //                                          no hook of `from` (nullptr: of none) is called any more, those of
 //                                          `to` from here on
 //   void takes_over(const Plugin&)         it has been constructed (trace, log)
-//   void serves()                          a hook uses a service; it may not return if there were too many
+//   void serves(std::uint16_t work)        a hook uses a service, which takes as long as so many simple ones;
+//   it
+//                                          may not return if the hook has asked for too much
 //   void ejected(Hook, Fault, RealTime, const char* why)  after the report was written (trace, log)
 //   [[noreturn]] void give_up(const char* why)            nothing can go on: there is no policy left
 //
@@ -152,7 +154,7 @@ class ActivePolicy {
             .random = [](void* self) { return serving(self).world_.random(); },
             .allocate =
                 [](void* self, std::size_t bytes, std::size_t alignment) {
-                    ActivePolicy& host = serving(self);
+                    ActivePolicy& host = serving(self, 1 + std::min(bytes, plugin::arena_bytes) / 128);
                     return host.active_->arena.allocate(host.world_, bytes, alignment);
                 },
             .note = [](void* self, std::uint64_t code,
@@ -164,8 +166,9 @@ class ActivePolicy {
 
   private:
     static constexpr std::size_t object_alignment = 64;
-    static ActivePolicy& serving(void* self) {
-        static_cast<ActivePolicy*>(self)->world_.serves();
+    // Memory is mapped and zeroed: that takes as long as a simple service for every 128 bytes.
+    static ActivePolicy& serving(void* self, std::size_t work = 1) {
+        static_cast<ActivePolicy*>(self)->world_.serves(static_cast<std::uint16_t>(work));
         return *static_cast<ActivePolicy*>(self);
     }
 

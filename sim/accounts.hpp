@@ -76,7 +76,7 @@ inline Core& SchedulerWorld::pcpu(PcpuId id) const { return machine->cores_[id.v
 inline Vcpu* SchedulerWorld::vcpu_in_slot(std::uint32_t slot) const {
     return slot < machine->by_slot_.size() ? machine->by_slot_[slot] : nullptr;
 }
-inline void SchedulerWorld::serves() const { machine->guard_.count_service(); }
+inline void SchedulerWorld::serves(std::uint16_t work) const { machine->guard_.count_service(work); }
 inline landmark::PolicyReport& SchedulerWorld::report() const { return machine->report_; }
 inline std::uint32_t SchedulerWorld::running_vcpus() const {
     std::uint32_t running = 0;
@@ -114,7 +114,11 @@ SchedulerWorld::call(const Policy&, Nanos budget, sched::Hook hook, RealTime sta
     host::Outcome<Return> outcome;
     outcome.end = start + machine->hook_times_[static_cast<std::size_t>(hook)];
     if (machine->guarded_) [[likely]] {
+        if (hook == sched::Hook::create)
+            machine->guard_.set_budget(budget);
         const auto called = machine->guard_.call(function, actual...);
+        if (hook == sched::Hook::create)
+            machine->guard_.set_budget(sched::hook_budget);
         outcome.fault = called.fault;
         if (called.fault == plugin::Fault::over_budget) [[unlikely]]
             outcome.end = start + budget;

@@ -161,8 +161,7 @@ void Guard::abandon(plugin::Fault fault) {
 // abandoned.
 void Guard::refuse_service(std::uint64_t room) {
     const bool inside = room <= stack_.top - stack_.bottom;
-    const auto fault =
-        stack_.progress.services > most_services ? plugin::Fault::over_budget : plugin::Fault::trapped;
+    const auto fault = room < room_for_services ? plugin::Fault::trapped : plugin::Fault::over_budget;
     if (inside && !stack_.text.empty())
         abandon(fault);
     if (fault == plugin::Fault::over_budget)

@@ -6,6 +6,7 @@
 #include "abi/plugin.hpp"
 #include "plugin/registers.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <type_traits>
 #include <utility>
@@ -128,8 +129,10 @@ class Guard {
         [[no_unique_address]] Answer answer;
     };
 
-    // A call that asks for more services is taken for a loop without end.
-    static constexpr std::uint16_t most_services = 10'000;
+    // What a call may ask of services, in the work of a simple one, before it is taken to run over its
+    // budget. In ring 0 a simple service takes some 100 ns, a thousandth of a hook's usual budget.
+    static constexpr Nanos simple_service{100};
+    static constexpr std::uint16_t most_services = 1'000;
     // Size of the guard's stack, and of the part of it that every service finds free.
     static constexpr std::uint64_t stack_bytes = 8 << 20, room_for_services = 256 << 10;
 
@@ -174,13 +177,21 @@ class Guard {
     // The call ends here and now with this fault. No frame with something to destroy may stand between, and
     // the watched text must not be empty: the frames of a Python interpreter have.
     [[noreturn]] void abandon(plugin::Fault fault);
-    // To be called first by every service, where nothing has a destructor yet: ends a call that asks for
-    // ever, or that has used its stack up. A loop over services ends at the same one in every run, wherever
-    // it runs.
-    void count_service() {
+    // The budget of the next calls, which says what they may ask of services.
+    void set_budget(Nanos budget) {
+        allowed_ = static_cast<std::uint16_t>(
+            std::min<std::int64_t>(budget.count() / simple_service.count(), UINT16_MAX));
+    }
+    // To be called first by every service with the work that it is about to do, where nothing has a
+    // destructor yet: ends a call that has asked for too much, or that has used its stack up. A loop over
+    // services ends at the same one in every run, wherever it runs.
+    void count_service(std::uint16_t work = 1) {
         const auto room = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) - stack_.bottom;
-        if (++stack_.progress.services > most_services || room < room_for_services) [[unlikely]]
+        const auto left = static_cast<std::uint16_t>(allowed_ - stack_.progress.services);
+        if (work > left || room < room_for_services) [[unlikely]]
             refuse_service(room);
+        else
+            stack_.progress.services = static_cast<std::uint16_t>(stack_.progress.services + work);
     }
 
     // While one lives, a loop without end in a watched text is noticed: the thread that made it ticks every
@@ -198,6 +209,7 @@ class Guard {
     void refuse_service(std::uint64_t room);
 
     guard::Stack& stack_;
+    std::uint16_t allowed_ = most_services;
 };
 
 } // namespace bulkhead::sim

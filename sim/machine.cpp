@@ -128,6 +128,7 @@ void Machine::swap(Policy policy, const Costs& costs) {
 }
 
 Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
+    const Guard::Scope loops_end;
     Domain& domain = domains_.emplace_back();
     domain.id = id;
     domain.sched.slot = static_cast<std::uint32_t>(domains_.size() - 1);

@@ -52,7 +52,7 @@ struct PolicyWorld {
             ground->on_note(code, value);
     }
     static void kick(PcpuId) {}
-    void serves() const { ground->guard.count_service(); }
+    void serves(std::uint16_t work) const { ground->guard.count_service(work); }
     [[nodiscard]] static std::uint32_t policy_pcpus() { return 0; }
     [[nodiscard]] static bool back_page(std::uint64_t) { return true; } // touching it is enough
     [[nodiscard]] std::uint64_t region(std::uint32_t set, std::uint32_t number) const {
@@ -66,6 +66,7 @@ struct PolicyWorld {
                                              Return (*function)(Formal...), Actual&&... actual) const {
         host::Outcome<Return> outcome{plugin::Fault::none, start, {}};
         if (ground->guarded) {
+            ground->guard.set_budget(budget);
             const auto called = ground->guard.call(function, actual...);
             outcome.fault = called.fault;
             if (called.fault == plugin::Fault::over_budget)

@@ -38,7 +38,7 @@ struct SchedulerWorld {
         return policy.descriptor == &host::fallback_scheduler();
     }
     void changes(const Policy* from, const Policy& to) const;
-    void serves() const;
+    void serves(std::uint16_t work) const;
     void takes_over(const Policy& policy) const;
     void ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why) const;
     [[noreturn]] static void give_up(const char* why) { throw std::logic_error{why}; }

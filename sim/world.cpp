@@ -27,6 +27,7 @@ Program prologue(Guest& me, ModelSetup setup, Nanos start) {
 World::World(Policy policy, Plan plan)
     : plan_{std::move(plan)}, machine_{std::move(policy), plan_.machine}, built_(plan_.guests.size()),
       consoles_(plan_.guests.size()) {
+    const Guard::Scope loops_end;
     for (const GuestPlan& guest : plan_.guests)
         if (find_model(guest.model) == nullptr)
             throw std::invalid_argument{"there is no model '" + guest.model + "'"};

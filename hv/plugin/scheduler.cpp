@@ -8,6 +8,8 @@
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/scheduler_world.hpp"
 
+#include <string_view>
+
 namespace bulkhead::hv {
 
 bool SchedulerWorld::back_page(std::uint64_t address) {
@@ -29,8 +31,9 @@ void SchedulerWorld::ejected(sched::Hook hook, plugin::Fault fault, RealTime, co
     const auto kind = static_cast<std::uint64_t>(plugin::Kind::scheduler) << 32;
     trace_event(trace::Event::policy_eject, kind | static_cast<std::uint32_t>(hook),
                 static_cast<std::uint64_t>(fault));
-    log("policy '%s' removed for %s in hook %s (%s); the built-in fallback takes over\n", report().name,
-        host::reason(fault), enum_name(hook), why);
+    const bool says_more = std::string_view{why} != host::reason(fault);
+    log("policy '%s' removed for %s in hook %s%s%s; the built-in fallback takes over\n", report().name,
+        host::reason(fault), enum_name(hook), says_more ? ": " : "", says_more ? why : "");
 }
 
 namespace scheduler {

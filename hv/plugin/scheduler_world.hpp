@@ -50,7 +50,7 @@ struct SchedulerWorld {
     [[nodiscard]] static LoadedPlugin fallback() { return {&host::fallback_scheduler(), {}}; }
     [[nodiscard]] static bool is_built_in(const LoadedPlugin& plugin) { return plugin.text.end == 0; }
     static void changes(const LoadedPlugin*, const LoadedPlugin&) {}
-    static void serves() {} // a loop over services is found by the clock
+    static void serves(std::uint16_t) {} // a loop over services is found by the clock
     static void takes_over(const LoadedPlugin& plugin);
     static void ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why);
     [[noreturn]] static void give_up(const char* why) { machine::panic(why); }

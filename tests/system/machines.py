@@ -13,6 +13,7 @@ FAULTY = str(build_dir("release") / "faulty" / "misbehave.so")
 GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
 MILLISECOND = SECOND // 1000
 CRASHED = 3  # SHUTDOWN_crash
+BACKENDS = ("qemu", "sim")  # the same policies in both worlds
 SHORT = 80_000  # ns: a non-preemptible section may be so long on this machine's clock
 SETTLE = 50 * MILLISECOND  # start-up of the guests
 POWERED_OFF = 0  # SHUTDOWN_poweroff
@@ -34,10 +35,10 @@ def scheduler(preferred: str = "credit") -> Policy:
     return Policy(preferred if preferred in built_policies("scheduler") else min(built_policies("scheduler")))
 
 
-def boot(*guests: Guest, **changes: Any) -> Run:
-    """Boot these guests."""
+def boot(*guests: Guest, backend: str = "qemu", **changes: Any) -> Run:
+    """Boot these guests, or simulate them."""
     values: dict[str, Any] = {"sched": scheduler(), "duration": 300 * MILLISECOND, **changes}
-    return Machine(guests=guests, **values).run()
+    return Machine(guests=guests, **values).run(backend=backend)
 
 
 def window(run: Run) -> Window:
@@ -70,6 +71,7 @@ def assert_sound(run: Run) -> None:
     assert billed == sum(pcpu.guest_ns for pcpu in mark.pcpus)
     worked = sum(entry.hypervisor_ns for entry in mark.ledger.values())
     assert worked == sum(pcpu.hypervisor_ns for pcpu in mark.pcpus)
-    assert mark.audit_runs >= 1, "every run ends with an audit"
+    if mark.ram_frames:  # the simulator has none
+        assert mark.audit_runs >= 1, "every run ends with an audit"
     assert mark.audit_failures == 0
     assert sum(mark.trace_lost) == 0

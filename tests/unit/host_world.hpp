@@ -77,7 +77,7 @@ struct World {
         return plugin.descriptor == &fallback_descriptor();
     }
     void changes(const Plugin*, const Plugin&) const { ++ground->changes; }
-    static void serves() {}
+    static void serves(std::uint16_t) {}
     void takes_over(const Plugin&) const { ++ground->took_over; }
     void ejected(Hook, plugin::Fault, RealTime, const char* why) const {
         ground->why = why;
