@@ -1,6 +1,6 @@
-// A policy with one queue for each pCPU and no `place`: a vCPU that wakes goes into the queue of the pCPU after
-// the one that it ran on last. It stays within the contract, which promises that each idle pCPU is asked to pick
-// while a vCPU that it may run is queued.
+// A policy with one queue for each pCPU and no `place`: a vCPU that wakes goes into the queue of the pCPU
+// after the one that it ran on last. It stays within the contract, which promises that each idle pCPU is
+// asked to pick while a vCPU that it may run is queued.
 #include "sched/contract.hpp"
 
 #include <boost/intrusive/list.hpp>
