@@ -1,7 +1,7 @@
-// The policy of one kind that is in charge, and all that a host keeps for it: its plug-in, its object, the
-// pools of its own types, its arena. There are two sets of these, so that a successor is built while what the
-// former policy kept still stands. Every call of a hook passes here and is counted. It never judges an
-// answer: the kind's host does.
+// The active policy of one kind, and all that a host keeps for it: its plug-in, its object, the pools of its
+// own types, its arena. Two sets of these exist, so that a successor is built while the former policy's data
+// still stands. Every call of a hook passes here and is counted. Answers are judged by the kind's host, never
+// here.
 #pragma once
 
 #include "host/outcome.hpp"
@@ -41,7 +41,7 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //   it
 //                                          may not return if the hook has asked for too much
 //   void ejected(Hook, Fault, RealTime, const char* why)  after the report was written (trace, log)
-//   [[noreturn]] void give_up(const char* why)            nothing can go on: there is no policy left
+//   [[noreturn]] void give_up(const char* why)            the run cannot go on: no policy is left
 //
 // `Kind` names Hooks, Hook, hook_budget, and how many pools a policy of this kind has.
 template<class World, class Kind>

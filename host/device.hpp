@@ -1,4 +1,4 @@
-// What the ring policy's host must know of a device: a disk's model in the simulator, a driver on a machine.
+// The ring policy's host's view of a device: a disk's model in the simulator, a driver on a machine.
 #pragma once
 
 #include "host/ring_state.hpp"

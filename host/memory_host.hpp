@@ -1,6 +1,7 @@
-// The other side of memctl/contract.hpp, for every world with memory to share out: keeps the policy's
-// objects, counts who has how many frames, checks every answer, and puts the built-in fallback in the place
-// of a policy that misbehaves. It never names a policy and never sees a frame: those stay with the world.
+// The other side of memctl/contract.hpp, for every world with memory to share out. The host keeps the
+// policy's objects, counts the frames of each domain, checks every answer, and puts the built-in fallback in
+// the place of a policy that misbehaves. It never names a policy and never sees a frame: those stay with the
+// world.
 //
 // The world calls every function with the lock of the machine's memory held.
 #pragma once

@@ -1,4 +1,4 @@
-// What the memory policy's host keeps of a world's domains. The world's own type has it as a member named
+// The memory policy's host's state of a world's domains. The world's own type has it as a member named
 // `memory`; the host writes it, under its lock, and the world reads it.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What a guarded call of a hook left: a fault, or an answer, and when it ended. The guard itself is the
+// The result of a guarded call of a hook: a fault, or an answer, and when it ended. The guard itself is the
 // world's.
 #pragma once
 

@@ -1,5 +1,5 @@
-// What the landmark says of a policy: its name and effective parameters, and why it was ejected. One form for
-// all kinds, written by their hosts alone.
+// The landmark's report on a policy: its name and effective parameters, and the reason of its ejection. One
+// form for all kinds, written by their hosts alone.
 #pragma once
 
 #include "abi/landmark.hpp"

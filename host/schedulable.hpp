@@ -1,5 +1,5 @@
-// What the scheduler's host keeps of a world's vCPUs, domains and pCPUs. The world's own types have these as
-// a member named `sched`; the host writes them, under its lock, and the world reads them.
+// The scheduler's host's state of a world's vCPUs, domains and pCPUs. The world's own types have it as a
+// member named `sched`; the host writes it, under its lock, and the world reads it.
 #pragma once
 
 #include "abi/plugin.hpp"

@@ -1,7 +1,7 @@
-// The other side of sched/contract.hpp, for every world that schedules vCPUs: keeps the policy's objects,
-// tells it what happened, checks what it answers, finds starvation, and puts the built-in fallback in the
-// place of a policy that misbehaves. It never names a policy and knows no world: what one must supply is
-// listed below.
+// The other side of sched/contract.hpp, for every world that schedules vCPUs. The host keeps the policy's
+// objects, reports events to it, checks its answers and finds starvation. It puts the built-in fallback in
+// the place of a policy that misbehaves. It never names a policy and knows no world: the list below names the
+// members that a world must supply.
 //
 // The world calls every function with its scheduler lock held. It keeps its own vCPUs, runs them, and tells
 // the host each change of state; from then on the host's states are the truth.

@@ -1,6 +1,6 @@
-// The starvation monitor of the scheduler's host: which vCPUs wait, and for how long a policy may leave them
-// waiting. It counts the host's own states, so a policy that forgets a vCPU cannot hide it.
-// docs/decisions/0011-starvation.md says where the bounds come from.
+// The starvation monitor of the scheduler's host: the vCPUs that wait, and how long a policy may leave them
+// waiting. The monitor counts the host's own states, so a policy that forgets a vCPU cannot hide it.
+// docs/decisions/0011-starvation.md derives the bounds.
 #pragma once
 
 #include "abi/types.hpp"

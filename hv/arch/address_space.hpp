@@ -33,7 +33,7 @@ void start_address_space(EarlyMemory& early, std::span<const MemoryRange> ram);
 // Memory above what `early` has handed out becomes the frame table's; nothing more may be taken from `early`.
 void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange> ram);
 
-// Makes the tables that mapping these addresses needs, which then stay. False if there is no memory for one.
+// Makes the tables that mapping these addresses needs, which then stay. False if memory is short.
 [[nodiscard]] bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes);
 // Maps `bytes` of contiguous memory at a hypervisor address. Panics if a table is missing and there is no
 // memory for it: reserve_hypervisor comes first wherever a guest may have used memory up.

@@ -15,7 +15,7 @@ void start_apic();
 [[nodiscard]] std::uint32_t own_apic_id();
 void acknowledge_interrupt();
 // Asks for a timer interrupt at `deadline` (or a little later); never() stops the timer. A deadline more than
-// a second away is answered early, and whoever handles the interrupt asks again.
+// a second away is answered early, and the interrupt handler asks again.
 void program_timer(RealTime deadline);
 
 // To another processor, by its APIC identifier: an interrupt; the two steps of its start.

@@ -1,11 +1,12 @@
-// What this processor can do, found once at start-up, and the control registers that follow from it.
+// The features of this processor, found once at start-up, and the control registers that follow from them.
 #pragma once
 
 #include <cstdint>
 
 namespace bulkhead::hv {
 
-// x87, SSE and AVX: what guests may use of them is switched; wider vectors are not offered to guests.
+// x87, SSE and AVX: the state components that guests may use are switched; wider vectors are not offered to
+// guests.
 inline constexpr std::uint32_t vector_states = 7;
 
 struct Features {

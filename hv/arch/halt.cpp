@@ -1,8 +1,9 @@
 // An emulator that counts instructions lets the clock jump to the next timer when all processors sleep. QEMU
-// does that in another thread, which may look a moment too early, before the last instructions were counted:
-// the clock is then ahead by those, as it happens, and no two runs are alike. So the counter is read right
-// before HLT, which counts what was before, and the few instructions that remain are made up for: every wake
-// by the timer goes on at the same distance from the instant the timer was set to.
+// does that in another thread, which may look a moment too early, before the last instructions were counted.
+// The clock is then ahead by a varying number of instructions, and no two runs are alike. The counter is
+// therefore read right before HLT, which counts the instructions before it. The few instructions that remain
+// are made up for: every wake by the timer goes on at the same distance from the instant the timer was set
+// to.
 #include "hv/arch/halt.hpp"
 
 #include "hv/arch/cpu.hpp"

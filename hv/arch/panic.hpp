@@ -1,4 +1,4 @@
-// When the hypervisor itself cannot go on.
+// The end of a run after an error of the hypervisor itself.
 #pragma once
 
 #include "hv/arch/registers.hpp"

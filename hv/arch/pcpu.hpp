@@ -27,7 +27,8 @@ struct TextRange {
     std::uint64_t start = 0, end = 0;
 };
 
-// What is going on when the hypervisor calls a plug-in: where to continue if it faults (hv/plugin/guard.*).
+// The state of a call into a plug-in: where the hypervisor continues if the plug-in faults
+// (hv/plugin/guard.*).
 struct Guard {
     std::uint64_t rsp = 0; // 0: no plug-in call is in progress; first, guard.S writes it
     const TextRange* text = nullptr;
@@ -38,7 +39,7 @@ struct Guard {
     std::uint64_t fault_vector = 0;
 };
 
-// Fields belong to the pCPU itself, except those said to be others' too.
+// Fields belong to the pCPU itself, except those marked as shared with other pCPUs.
 struct alignas(64) Pcpu {
     Guard guard; // first, for guard.S
     PcpuId id{};

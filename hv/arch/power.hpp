@@ -1,4 +1,4 @@
-// The end of the machine, and its standing still.
+// Powering the machine off, and making it stand still.
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,12 @@
-// What one pCPU asks of others: to look at their queue again, to drop translations, to stop for good. A flush
-// is carried out in the interrupt that announces it, or earlier, by a pCPU that waits for something itself.
+// Requests from one pCPU to others: to look at their queue again, to drop translations, to stop for good. A
+// flush is carried out in the interrupt that announces it, or earlier, by a pCPU that is itself waiting.
 #pragma once
 
 #include "abi/types.hpp"
 
 namespace bulkhead::hv {
 
-// Makes the pCPU enter the hypervisor soon. What it should find there must have been written before.
+// Makes the pCPU enter the hypervisor soon. The data that it should find there must have been written before.
 void kick(PcpuId pcpu);
 // Drops the translations that others have asked for. From the interrupt handler and from wait_a_little().
 void serve_flush();

@@ -29,7 +29,7 @@ void put_console(char byte) {
 }
 
 std::optional<char> get_console() {
-    constexpr std::uint8_t none = 0xff; // there is no port
+    constexpr std::uint8_t none = 0xff; // the port does not exist
     const std::uint8_t state = ready ? cpu::inb(port + 5) : none;
     if (state == none || (state & 1) == 0)
         return std::nullopt;

@@ -1,5 +1,5 @@
-// Keeps the turns of an emulator short that runs all processors in one thread: under an instruction-counting
-// clock a turn ends at the machine's next timer, so a timer that nobody listens to is kept running.
+// Keeps the turns of an emulator short that runs all processors in one thread. Under an instruction-counting
+// clock a turn ends at the machine's next timer, so a timer without a handler is kept running.
 #pragma once
 
 #include <cstdint>

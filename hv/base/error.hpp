@@ -1,5 +1,4 @@
-// What can go wrong in a hypercall. Values are the public ABI's error numbers, negated on the way to the
-// guest.
+// Errors of a hypercall. Values are the public ABI's error numbers, negated on the way to the guest.
 #pragma once
 
 #include <expected>

@@ -1,5 +1,5 @@
-// A global that has a constructor or a destructor to run: nobody runs those here (the linker script refuses
-// them), so its owner makes it at start-up, before anybody else looks.
+// A global that has a constructor or a destructor to run. The start-up code does not run constructors (the
+// linker script refuses them), so the global's owner makes it at start-up, before its first use.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // Locks between pCPUs. Ticket order makes them fair: a pCPU waits for at most one holding of each other pCPU,
-// whatever runs there. The hypervisor runs with interrupts off, so there is no irq-saving variant; who takes
-// which lock, and in which order, is in docs/decisions/0007-locks.md.
+// whatever runs there. The hypervisor runs with interrupts off, so an irq-saving variant is not needed. The
+// holders of each lock and the lock order are in docs/decisions/0007-locks.md.
 #pragma once
 
 #include "hv/base/machine.hpp"

@@ -8,12 +8,12 @@ namespace bulkhead::hv {
 
 inline constinit NestedLock the_world_lock, the_run_lock;
 
-// Who exists and who owns what: domains, frames and their types, grants, rings. Held for the whole of a
-// hypercall that touches any of these, and therefore by preemptible work.
+// The world lock protects existence and ownership: domains, frames and their types, grants, rings. It is held
+// for the whole of a hypercall that touches any of these, and therefore by preemptible work.
 [[nodiscard]] inline NestedLock& world_lock() { return the_world_lock; }
 
-// Who runs where: states of vCPUs, timers, the scheduler policy. Held for one step of at most a few hundred
-// instructions, or for a policy's hook.
+// The run lock protects the placement of vCPUs: their states, timers, the scheduler policy. It is held for
+// one step of at most a few hundred instructions, or for a policy's hook.
 [[nodiscard]] inline NestedLock& run_lock() { return the_run_lock; }
 
 } // namespace bulkhead::hv

@@ -1,4 +1,5 @@
-// What Bulkhead says of itself to guests. Features are listed only if they work for every guest.
+// The features and version that Bulkhead reports to guests. Features are listed only if they work for every
+// guest.
 #pragma once
 
 #include <cstdint>

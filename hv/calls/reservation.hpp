@@ -42,8 +42,8 @@ class Reservation {
     std::uint64_t done_;
 };
 
-// XENMEM_exchange: trades the caller's frames for others, pseudo-physical numbers kept. `start` is what a
-// continuation did.
+// XENMEM_exchange: trades the caller's frames for others, pseudo-physical numbers kept. `start` is the number
+// of extents that earlier calls have done.
 [[nodiscard]] HypercallResult exchange_frames(std::uint64_t start, std::uint64_t argument,
                                               HypercallContext& context);
 

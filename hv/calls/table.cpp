@@ -1,4 +1,4 @@
-// Every hypercall there is. A number that is not listed answers ENOSYS.
+// The table of all hypercalls. A number that is not listed answers ENOSYS.
 #include "hv/calls/table.hpp"
 
 #include "hv/base/locks.hpp"

@@ -1,5 +1,5 @@
-// Hypercalls by which a guest's kernel says where its exceptions, events and system calls go, and returns
-// from them.
+// Hypercalls by which a guest's kernel registers the targets of its exceptions, events and system calls, and
+// returns from them.
 #pragma once
 
 #include "hv/calls/hypercall.hpp"

@@ -64,7 +64,7 @@ struct SetSegmentBase {
     HypercallResult run(HypercallContext& context) const;
 };
 
-// Only set_iopl: there are no physical devices that a guest could own.
+// Supports only set_iopl: a guest cannot own physical devices.
 struct PhysdevOp {
     static constexpr unsigned number = __HYPERVISOR_physdev_op;
     static constexpr const char* name = "physdev_op";

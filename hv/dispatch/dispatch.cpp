@@ -156,7 +156,8 @@ void idle(Pcpu& self, Nanos longest) {
     trace_event(trace::Event::idle_out, 0, static_cast<std::uint64_t>((machine::now() - start).count()));
 }
 
-// Billed to whoever gave the pCPU up, and once somebody is chosen who did not cause it, to nobody else.
+// The time until the next pick is billed to the domain of the vCPU that gave up the pCPU. From the pick on,
+// the time is billed to the domain of the chosen vCPU.
 void dispatch(Pcpu& self) {
     const LockGuard run{run_lock()};
     Vcpu* before = self.current;
@@ -194,8 +195,8 @@ void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
 void block_current() {
     Vcpu& vcpu = *current_vcpu();
     const LockGuard run{run_lock()};
-    // Whoever raises an event sets its bits first and comes to wake_vcpu then: it finds `waiting` set, or we
-    // find the bits.
+    // A pCPU that raises an event sets its bits first and calls wake_vcpu then: wake_vcpu finds `waiting`
+    // set, or this function finds the bits.
     vcpu.sched.waiting = !has_work(vcpu);
     if (vcpu.sched.waiting)
         request_dispatch(vcpu.sched.pcpu);

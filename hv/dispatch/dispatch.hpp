@@ -1,5 +1,5 @@
-// Which vCPU holds a pCPU: the mechanism under the scheduler policies. Keeps the truth about every vCPU's
-// state, asks the policy, checks its answer, switches, and bills the time.
+// The dispatcher decides which vCPU holds a pCPU: it is the mechanism under the scheduler policies. It keeps
+// the truth about every vCPU's state, asks the policy, checks the answer, switches, and bills the time.
 #pragma once
 
 #include "hv/domain/domain.hpp"
@@ -47,8 +47,8 @@ void give_pcpu_up();
 // The pCPU must ask the policy again: before it next enters a guest. Another one is kicked.
 void request_dispatch(PcpuId pcpu);
 
-// Called last on every entry: delivers events, dispatches if asked, idles if nobody can run. Returns the vCPU
-// to resume.
+// Called last on every entry: delivers events, dispatches if asked, idles if no vCPU can run. Returns the
+// vCPU to resume.
 [[nodiscard]] Vcpu& leave_hypervisor();
 
 } // namespace bulkhead::hv

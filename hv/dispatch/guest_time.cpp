@@ -176,8 +176,8 @@ vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
 }
 
 namespace {
-// In mode real on a machine with one processor, where nobody else reads while it is written: part of every
-// switch.
+// In mode real on a machine with one processor, where no other processor reads the area while it is written.
+// Part of every switch.
 void publish_plainly(Vcpu& vcpu) {
     const RunstateWords info{vcpu.runstate.state,         word(vcpu.runstate.since.since_start()),
                              word(vcpu.runstate.time[0]), word(vcpu.runstate.time[1]),
@@ -186,7 +186,7 @@ void publish_plainly(Vcpu& vcpu) {
 }
 } // namespace
 
-// Whoever reads the area from another processor while it is written finds the mark that the guest asked for.
+// A processor that reads the area while another one writes it finds the mark that the guest asked for.
 void publish_runstate(Vcpu& vcpu) {
     if (vcpu.runstate.area == 0)
         return;

@@ -29,7 +29,7 @@ RealTime run_end = RealTime::never();
 RealTime next_refresh{};
 std::uint32_t next_visited = 0; // domain number
 
-// What a guest printed, or left as its last words, and nobody has shown yet: at its own expense.
+// Guest output and crash dumps that have not been shown yet; showing them is billed to the guest.
 void show_leftovers(Domain& domain) {
     bool dump_waits;
     {

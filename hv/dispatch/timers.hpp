@@ -21,12 +21,13 @@ void clear_poll_timeout(Vcpu& vcpu);
 // The vCPU starts to run on this pCPU: its timers come along. The run lock is held.
 void bring_timers(Vcpu& vcpu);
 
-// Fires everything due on this pCPU, each billed to whom it belongs. Takes the run lock.
+// Fires every timer due on this pCPU; each is billed to the domain it belongs to. Takes the run lock.
 void run_timers();
 // Housekeeping that run_timers found due. Takes any lock; none is held.
 void keep_house_if_due();
 
-// Calls `visit` every 10 ms of real time, billed to nobody: console flushes, the end of the run, starvation.
+// Calls `visit` every 10 ms of real time: console flushes, the end of the run, starvation. The time is billed
+// to no domain.
 void start_housekeeping(void (*visit)(RealTime now));
 
 } // namespace bulkhead::hv

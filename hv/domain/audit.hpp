@@ -13,7 +13,7 @@ struct Domain;
 // still from the first step to the last, so that there is one state to check. Returns the number of
 // violations and notes them in the landmark.
 [[nodiscard]] Result<std::uint64_t> audit_everything(Domain& caller);
-// The same in one go, when nobody runs any more.
+// The same in one go, when no guest runs any more.
 std::uint64_t audit_at_the_end();
 
 } // namespace bulkhead::hv

@@ -1,4 +1,4 @@
-// What is known about a guest or the hypervisor when it goes wrong, printed for a person to read. Reads only;
+// The state of a guest or the hypervisor after a failure, printed for a person to read. The dump only reads,
 // trusts no pointer of a guest, and works in any state that it may be called in.
 #pragma once
 

@@ -151,7 +151,7 @@ Result<> stop_all(Domain& domain) {
         domain.life = control::Life::dying;
     }
     reconsider_all(domain);
-    // Nobody's page tables may be in force while they are taken apart.
+    // A domain's page tables must not be in force while they are taken apart.
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
         if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->sched.policy != nullptr) {
             stop_timers(*vcpu);

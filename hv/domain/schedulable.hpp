@@ -1,5 +1,5 @@
-// What the scheduling side keeps of vCPUs and domains: whether they may run, and what the policy was told.
-// Changed with the run lock held.
+// The scheduling state of vCPUs and domains: whether they may run, and the state that was reported to the
+// policy. Changed with the run lock held.
 #pragma once
 
 #include "abi/types.hpp"

@@ -1,4 +1,4 @@
-// Who is in the table of domains; for life.cpp only.
+// Changes to the table of domains; for life.cpp only.
 #pragma once
 
 #include "hv/domain/domain.hpp"

@@ -10,7 +10,7 @@ namespace bulkhead::hv {
 
 struct Vcpu;
 
-inline constexpr std::uint32_t max_vcpu_slots = 16384; // slot 0 is no vCPU's
+inline constexpr std::uint32_t max_vcpu_slots = 16384; // slot 0 is not a vCPU's
 
 [[nodiscard]] Result<std::uint32_t> take_vcpu_slot(Vcpu& vcpu);
 void free_vcpu_slot(std::uint32_t slot);

@@ -1,4 +1,4 @@
-// Builds domain 0, the one domain that nobody else can build.
+// Builds domain 0, the one domain that another domain cannot build.
 #pragma once
 
 #include "abi/manifest.hpp"

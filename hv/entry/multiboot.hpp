@@ -1,5 +1,5 @@
-// What the boot loader tells (Multiboot specification, version 0.6.96): the memory map and the manifest
-// module.
+// The information of the boot loader (Multiboot specification, version 0.6.96): the memory map and the
+// manifest module.
 #pragma once
 
 #include "hv/arch/address_space.hpp"
@@ -14,7 +14,7 @@ inline constexpr std::uint32_t multiboot_magic = 0x2badb002;
 struct BootFacts {
     std::array<MemoryRange, 32> ram{}; // usable, whole frames, from 1 MiB on
     std::size_t ram_count = 0;
-    MemoryRange manifest{0, 0}; // empty if there is no module
+    MemoryRange manifest{0, 0}; // empty without a module
 };
 
 // `information` is the physical address that the loader passed.

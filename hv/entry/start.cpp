@@ -207,7 +207,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     if (pcpu_count() > 1 && header.clock_hz != 0)
         shorten_turns(pcpu_count());
     start_other_processors();
-    release_processors(); // the ledgers open when the first guest may run; start-up is nobody's
+    release_processors(); // the ledgers open when the first guest may run; start-up is unbilled
     enter_first_guest(&leave_hypervisor());
 }
 

@@ -1,5 +1,4 @@
-// Binding, closing and sending. Decides who may talk to whom; what happens to an event then is
-// channel.cpp's.
+// Binding, closing and sending. Decides which domains may be connected; channel.cpp delivers the events.
 
 #include "hv/event/bind.hpp"
 
@@ -200,7 +199,7 @@ Result<> send_event(Domain& domain, const Vcpu& sender, Port port) {
         raise_port(domain, port);
     } else if (from.state == State::hypervisor) {
         from.handler(domain, port);
-    } // unbound: nobody listens yet; bind_interdomain makes up for it
+    } // unbound: no peer yet; bind_interdomain makes up for it
     return {};
 }
 

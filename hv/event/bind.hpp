@@ -1,4 +1,4 @@
-// What guests and the control plane may do to a domain's ports: bind, close, ask, send. The caller has
+// Operations of guests and the control plane on a domain's ports: bind, close, ask, send. The caller has
 // resolved the domain and its rights; everything else is checked here.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Event channels (2-level ABI): the only interrupts that a guest has. Ports live in pages of their domain's
-// metadata quota. Bits in the shared page are the guest's to spoil; who is notified follows from EventPort
+// metadata quota. A guest may spoil bits in the shared page; the vCPU that is notified follows from EventPort
 // alone.
 #pragma once
 
@@ -31,7 +31,7 @@ struct EventPort {
     State state = State::free;
     std::uint8_t virq = 0;
     std::uint16_t vcpu = 0;          // to be notified
-    std::uint16_t remote_domain = 0; // unbound: who may bind; interdomain: the peer
+    std::uint16_t remote_domain = 0; // unbound: the domain that may bind; interdomain: the peer
     std::uint32_t remote_port = 0;
     PortHandler handler = nullptr; // state hypervisor
 };

@@ -1,5 +1,5 @@
-// The lender's side of grants: its table's entries, which it may change at any moment, and the hypervisor's
-// own counts of who uses them.
+// The lender's side of grants: the entries of its table, which it may change at any moment, and the
+// hypervisor's own counts of each entry's users.
 #pragma once
 
 #include "hv/grant/table.hpp"
@@ -59,7 +59,7 @@ static_assert(sizeof(ActiveGrant) * grants_per_frame == 2 * page_bytes);
 // Undoes one acquire_grant with the same arguments.
 void release_grant(Domain& lender, GrantRef ref, GrantAccess access);
 
-// Exchanges two entries that nobody uses.
+// Exchanges two entries that are not in use.
 [[nodiscard]] GrantStatus swap_grants(Domain& domain, GrantRef a, GrantRef b);
 
 } // namespace bulkhead::hv

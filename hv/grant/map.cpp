@@ -120,7 +120,7 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     Domain& domain = *borrower.domain;
     const std::uint32_t flags = operation.flags;
     if ((flags & ~known_flags) != 0 || (flags & GNTMAP_host_map) == 0)
-        return GrantStatus::bad_reference; // there is no I/O space to map into alone
+        return GrantStatus::bad_reference; // mapping into an I/O space alone is not supported
     Domain* lender = find_domain(DomainId{operation.dom});
     if (lender == nullptr)
         return GrantStatus::bad_domain;

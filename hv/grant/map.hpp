@@ -1,5 +1,5 @@
 // The borrower's side of grants: a record for each mapping, and the mapping itself. A page-table entry owns
-// its frame's reference whatever happens to the record, so a frame outlives its lender while somebody maps
+// its frame's reference whatever happens to the record, so a frame outlives its lender while a domain maps
 // it.
 #pragma once
 

@@ -18,8 +18,8 @@ inline constexpr std::uint32_t max_grant_frames = 64;
 inline constexpr std::uint32_t max_maptrack_frames = 1024;
 inline constexpr std::uint32_t grants_per_frame = page_bytes / sizeof(grant_entry_v1_t);
 
-struct ActiveGrant; // active.hpp: who uses one entry of this domain's table, and how often
-struct MapRecord;   // map.hpp: one active mapping of somebody's grant by this domain
+struct ActiveGrant; // active.hpp: the users of one entry of this domain's table, and how often
+struct MapRecord;   // map.hpp: one active mapping of another domain's grant by this domain
 
 // All zero is a table without entries and without mappings.
 struct GrantTable {
@@ -48,10 +48,10 @@ struct GrantTable {
 // quota).
 [[nodiscard]] Result<> start_grants(Domain& domain);
 
-// Destruction, first step: forgets what this domain mapped of others (its page tables go with its memory) and
-// cuts the records of others off its table, so that nothing refers to it. What others still map stays theirs
-// until they unmap it. The domain must be dying: nobody can map its grants any more. Answers restart until
-// done.
+// Destruction, first step. Forgets the frames that this domain mapped of others (its page tables go with its
+// memory). Cuts the records of others off its table, so that nothing refers to it. Frames that others still
+// map stay theirs until they unmap them. The domain must be dying: no domain can map its grants any more.
+// Answers restart until done.
 [[nodiscard]] Result<> relinquish_grants(Domain& domain);
 // Second step, once the domain's page tables are gone: gives the table and the records back. Fails with busy
 // while the domain still maps its grant frames.

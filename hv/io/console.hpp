@@ -25,7 +25,7 @@ struct ConsoleBudget {
     bool started;          // false: full
 };
 
-// All zero is a console that nobody used yet.
+// All zero is a console that has not been used yet.
 struct Console {
     static constexpr std::size_t line_bytes = 240;
     Lock lock; // taken before nothing but the output's own

@@ -74,7 +74,7 @@ bool console_waits(const Domain& domain) {
         return true;
     if (console.ring == nullptr)
         return false;
-    return console.terminal || // somebody may have typed
+    return console.terminal || // input may have been typed
            std::atomic_ref{console.ring->out_prod}.load(std::memory_order_relaxed) != console.consumed;
 }
 

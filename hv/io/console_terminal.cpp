@@ -1,5 +1,5 @@
-// The one console that somebody sits at: whose it is, and the ways of what is typed to the guest.
-// Never waits for a guest that does not read.
+// The one console that is a terminal: its guest, and the paths of typed input to that guest. Never waits for
+// a guest that does not read.
 
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"

@@ -46,7 +46,7 @@ constinit Queue queue{};
 constinit std::atomic_flag queue_busy;
 
 // Held for one line or one piece. Gives up waiting after a while: a mixed line is better than a panic that
-// nobody can read because the pCPU that speaks is the one that died.
+// cannot be read because the pCPU that speaks is the one that died.
 class Turn {
   public:
     Turn() {

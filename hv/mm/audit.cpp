@@ -1,5 +1,5 @@
-// The frame table against everything that refers to frames. Only reads, except that counts are taken down and
-// put back while nobody else runs, so that no second table of counts is needed.
+// Compares the frame table with everything that refers to frames. The audit only reads, except that counts
+// are taken down and put back. No other pCPU runs meanwhile, so that a second table of counts is not needed.
 //
 // Invariants:
 //  1. A frame's references are its allocation, its pin, its own interrupted work, the entries of tables that

@@ -24,7 +24,7 @@ class Violations {
     std::uint64_t count_ = 0;
 };
 
-// RAM that somebody owns; nullptr otherwise.
+// RAM that has an owner; nullptr otherwise.
 [[nodiscard]] Frame* find_owned(Mfn mfn);
 
 // Everything about one frame but its counts and the entries of a table.

@@ -1,8 +1,8 @@
 // The audit in steps of some microseconds, for a machine that measures its longest non-preemptible section.
-// It changes nothing and keeps no table of counts: each holder adds a weight of the frame it holds to one
-// sum, each count adds its multiple of the same weight to another, and the sums are equal if all counts are
-// right, and only once in 2^64 if one is wrong. Whether something is wrong, this finds; what, audit() then
-// says. Guests must stand still meanwhile: if one does not, the sums differ, and audit() has the last word.
+// The audit changes nothing and keeps no table of counts. Each holder adds a weight of the frame it holds to
+// one sum; each count adds its multiple of the same weight to another. The sums are equal if all counts are
+// right, and only once in 2^64 if one is wrong. This audit finds that a count is wrong; audit() then says
+// which. Guests must stand still meanwhile: if one does not, the sums differ, and audit() has the last word.
 #include "hv/domain/holders.hpp"
 #include "hv/mm/audit_checks.hpp"
 #include "hv/mm/paging.hpp"

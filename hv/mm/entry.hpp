@@ -40,7 +40,7 @@ inline constexpr unsigned hypervisor_first = 256, hypervisor_last = 271; // slot
     return (e & ~dropped) | user;
 }
 
-// Large pages would map frames whose types nobody counts; in an L4 the same bit is reserved.
+// Large pages would map frames whose types are not counted; in an L4 the same bit is reserved.
 [[nodiscard]] constexpr bool is_allowed(FrameType table, std::uint64_t e) {
     return !is_present(e) || table == FrameType::l1 || (e & large) == 0;
 }

@@ -159,7 +159,7 @@ void FrameTable::free(Frame& frame) {
         remove(owner->memory.frames, frame);
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
-    const LockGuard guard{free_lock_}; // who looks for free frames looks at owners
+    const LockGuard guard{free_lock_}; // a search for free frames reads owners
     frame.owner = Owner::nobody();
     frame.type = FrameType::none;
     frame.held = frame.pinned = frame.validated = frame.lingering = 0;

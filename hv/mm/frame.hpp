@@ -1,6 +1,6 @@
-// Frames of machine memory: who owns each, how often it is referenced, what type it has. The one invariant
-// behind memory isolation is stated here and checked by audit(): a frame is never writable by a guest and a
-// page table (or descriptor table) at the same time.
+// Frames of machine memory: the owner, the reference count and the type of each. Memory isolation rests on
+// one invariant, stated here and checked by audit(): a frame is never writable by a guest and a page table
+// (or descriptor table) at the same time.
 #pragma once
 
 #include "abi/types.hpp"
@@ -18,7 +18,7 @@ struct Domain;
 // descriptors.
 enum class FrameType : std::uint8_t { none, writable, l1, l2, l3, l4, descriptors };
 
-// Whose a frame is: a domain's, the hypervisor's, or nobody's (a free frame, or no RAM).
+// The owner of a frame: a domain, the hypervisor, or none (a free frame, or one that is not RAM).
 class Owner {
   public:
     // Of memory that is still to be filled.
@@ -46,9 +46,9 @@ class Owner {
 // takes frames for itself with the run lock held, too.
 //
 // A frame has its type while `type_references` or `partial` is non-zero; otherwise `type` only tells the last
-// one. A table is `validated` exactly while it has type references. A `partial` table has none: its first
-// `progress` entries hold their references, it keeps itself alive by one reference of its own, and whoever
-// wants it next finishes or undoes the work.
+// one. A table is `validated` exactly while it has type references. A `partial` table has none. Its first
+// `progress` entries hold their references, and one reference of its own keeps the table alive. The next call
+// that needs the table finishes or undoes the work.
 struct alignas(8) Frame {
     // Every holder: the owner's allocation, each mapping, each typed use, each grant.
     std::uint32_t references;

@@ -8,7 +8,7 @@ namespace bulkhead::hv {
 
 namespace {
 
-// The orphan may be somebody else's unfinished validation by now, if others finished the debt first: then
+// The orphan may be another vCPU's unfinished validation by now, if other vCPUs finished the debt first: then
 // only their work is lost.
 Result<> unwind_orphan(Mfn mfn, Pace pace) {
     auto* frame = frame_table().find(mfn);
@@ -22,7 +22,7 @@ Result<> unwind_orphan(Mfn mfn, Pace pace) {
 void drop_typed(Mfn mfn, Domain& payer) {
     if (!put_type(frame_table().at(mfn)))
         return;
-    if (!settle(payer)) // a debt is open still: the new orphan waits for whoever wants it next, or the
+    if (!settle(payer)) // a debt is open still: the new orphan waits for its next user, or the
                         // domain's end
         return;
     payer.memory.unfinished_table = mfn;

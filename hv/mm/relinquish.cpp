@@ -38,7 +38,7 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
     return {};
 }
 
-// Afterwards only others hold the frame, or nobody and it is free.
+// Afterwards only other domains hold the frame, or the frame is free.
 Result<> drop_frame(Frame& frame, Domain& domain) {
     const auto mfn = frame_table().number(frame);
     if (frame.pinned) {
@@ -55,7 +55,7 @@ Result<> drop_frame(Frame& frame, Domain& domain) {
 } // namespace
 
 Result<> relinquish_memory(Domain& domain) {
-    domain.memory.max_frames = 0; // no more memory, no more tables, whoever asks
+    domain.memory.max_frames = 0; // no more memory and tables, for any caller
     BULKHEAD_TRY(settle(domain));
     for (auto& i = domain.memory.vcpus_relinquished; i < domain.vcpu_count; ++i)
         if (domain.vcpus[i] != nullptr)

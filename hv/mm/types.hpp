@@ -39,7 +39,7 @@ void put_plain_type(Frame& frame);
 // The domain is being taken apart by relinquish_memory.
 [[nodiscard]] inline bool is_ending(const DomainMemory& memory) { return memory.max_frames == 0; }
 
-// A partial table that nobody is working on.
+// A partial table that no call is working on.
 [[nodiscard]] inline bool is_orphan(const Frame& frame) { return frame.partial && !frame.active; }
 
 // What a present, sanitised leaf holds: a writable type reference or a plain one, on a frame of `owner`.

@@ -27,7 +27,8 @@ struct Walk {
     return (high == 0 || high == -1) && (slot < entry::hypervisor_first || slot > entry::hypervisor_last);
 }
 
-// Any `root` and address may be given; what is no RAM or no guest address is not followed.
+// Any `root` and address may be given; a frame that is not RAM and an address that is not a guest's are not
+// followed.
 [[nodiscard]] Walk walk(Mfn root, GuestAddress at);
 
 } // namespace bulkhead::hv

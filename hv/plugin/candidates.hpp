@@ -15,6 +15,6 @@ inline constexpr std::uint32_t max_candidates = 64;
 
 // `index` is the one in the manifest's table of policies, which never moves.
 void add_candidate(std::uint32_t index, const Candidate& candidate);
-[[nodiscard]] const Candidate* find_candidate(std::uint64_t index); // nullptr if it is no scheduler
+[[nodiscard]] const Candidate* find_candidate(std::uint64_t index); // nullptr if it is not a scheduler
 
 } // namespace bulkhead::hv

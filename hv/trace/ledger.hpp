@@ -16,7 +16,7 @@ struct Vcpu;
 // One more in a domain's column; its vCPUs may be counted on several pCPUs at once.
 inline void count(std::uint64_t& column) { __atomic_fetch_add(&column, 1, __ATOMIC_RELAXED); }
 
-// Opens this pCPU's ledger as of `now`: time is unbilled until somebody is named.
+// Opens this pCPU's ledger as of `now`: time is unbilled until an account is named.
 void start_ledger(RealTime now);
 
 // From the guest into the hypervisor: the guest's time ends, work on its behalf and a new
@@ -27,8 +27,8 @@ void leave_for_guest(Vcpu& vcpu);
 // Names what the present section is doing, for R_max.
 void name_section(landmark::SectionKind kind, std::uint32_t number);
 
-// The hypervisor works for `domain` from now on; nullptr: for nobody. Returns the time posted to the previous
-// account.
+// The hypervisor works for `domain` from now on; with nullptr, for no domain. Returns the time posted to the
+// previous account.
 Nanos bill_to(Domain* domain);
 void bill_to(Domain* domain, RealTime now); // the same for an instant that was just read
 // Nothing to run: the section ends, idle time begins; and the way back.

@@ -88,7 +88,7 @@ CpuidLeaf basic(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf) {
     }
     case 2:
         return processor;
-    case 4: // caches, shared with nobody as far as the guest is told
+    case 4: // caches; the guest is told that they are not shared
         return {processor.a & 0x3fff, processor.b, processor.c, processor.d};
     case 7:
         return subleaf == 0 ? with_features(vcpu, 7, 0, {}) : CpuidLeaf{};

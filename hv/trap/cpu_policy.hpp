@@ -1,6 +1,6 @@
-// What a guest is told about its processor (CPUID) and may read or write of it (MSRs). One table each;
-// docs/cpu-policy.md lists the same rows and a test compares the two. Nothing is offered that does not work
-// for a kernel in ring 3.
+// The processor as a guest sees it: the CPUID leaves and the MSRs that it may read or write. Each has one
+// table; docs/cpu-policy.md lists the same rows and a test compares the two. Nothing is offered that does not
+// work for a kernel in ring 3.
 #pragma once
 
 #include <cstdint>

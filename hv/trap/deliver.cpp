@@ -49,7 +49,7 @@ void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error) 
     error &= ~page_fault::user;
     if (!vcpu.processor.in_kernel)
         error |= page_fault::user;
-    // Nobody learns what the hypervisor has mapped where.
+    // A guest does not learn the hypervisor's mappings.
     if (in_hypervisor_range(address) && !in_machine_to_physical(address))
         error &= ~(page_fault::present | page_fault::reserved);
     vcpu.info->arch.cr2 = address;

@@ -109,7 +109,7 @@ std::optional<Effect> group(const Registers& regs, const Instruction& instructio
     }
 }
 
-// nullopt for an instruction that is no store known here.
+// nullopt for an instruction that is not a store known here.
 std::optional<Effect> carry_out(const Registers& regs, const Instruction& instruction, std::uint64_t old) {
     const unsigned bytes = instruction.operand_bytes;
     const auto source = read_general(regs, instruction.reg, bytes, instruction.rex);

@@ -137,8 +137,8 @@ void answer(Registers& regs, std::uint64_t value) {
     regs.rdx = value >> 32;
 }
 
-// A kernel that has no #GP handler yet cannot be told that there is no such MSR; the ABI promises that it
-// survives a read.
+// A kernel that has no #GP handler yet cannot be told that an MSR does not exist; the ABI promises that the
+// kernel survives a read.
 Emulation read_model(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     auto value = read_msr(vcpu, static_cast<std::uint32_t>(vcpu.regs.rcx));
     const bool has_handler = vcpu.entries.handlers && vcpu.entries.handlers[vector::protection].address != 0;

@@ -1,4 +1,4 @@
-// What exception delivery and emulation ask of the processor's side, beyond machine.hpp. hv/arch implements
+// The interface of exception delivery and emulation to the processor, beyond machine.hpp. hv/arch implements
 // it; the unit tests have a double. Every function concerns the vCPU that is current on this pCPU.
 #pragma once
 
@@ -28,7 +28,7 @@ void apply_task_switched(const Vcpu& vcpu);
 
 // The time-stamp counter as the guest may read it.
 [[nodiscard]] std::uint64_t guest_tsc(const Vcpu& vcpu);
-// The processor's page attribute table (IA32_PAT), which nobody changes.
+// The processor's page attribute table (IA32_PAT), which never changes.
 [[nodiscard]] std::uint64_t host_page_attributes();
 
 } // namespace bulkhead::hv

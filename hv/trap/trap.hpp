@@ -1,6 +1,5 @@
-// Exceptions of 64-bit guests: which are the hypervisor's own business, which are emulated, and how the rest
-// reaches the guest's kernel. A guest that cannot take an exception is crashed with a dump; the hypervisor
-// never is.
+// Exceptions of 64-bit guests. Some are handled by the hypervisor, some are emulated, and the rest reach the
+// guest's kernel. A guest that cannot take an exception is crashed with a dump; the hypervisor never is.
 #pragma once
 
 #include "hv/base/error.hpp"
