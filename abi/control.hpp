@@ -21,17 +21,20 @@ enum class Call : std::uint64_t {
     destroy_domain = 6, // rsi = domain id. Preemptible: returns when every frame is back.
     domain_info = 7,    // rsi = DomainInfo*, with `id` set
     set_weight = 8,     // rsi = domain id, rdx = weight
-    audit = 9,    // checks what is counted of frames and grants while all other domains stand still; returns
-                  // the number of violations. Preemptible
-    end_run = 10, // rsi = landmark::Exit
-    started = 11, // domain 0 has built everything: the run's clock (`duration`) starts here
-    note_timeline = 12,  // rsi = action, rdx = target: a `timeline` trace record
-    swap_scheduler = 13, // rsi = index in the manifest's table of policies, rdx = its parameters, all of
-                         // them, or 0 for those of the manifest
-    set_affinity = 14,   // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
-    stand_still = 15, // rsi = steering::Page* with `at`, `played` and the orders that are done. Hands these
-                      // to the world outside, stops the machine until it has answered, and fills `count`
-                      // and the new orders. Returns their number; 0 on a machine that nobody steers.
+    // Checks the counts of frames and grants while all other domains stand still; returns the number of
+    // violations. Preemptible.
+    audit = 9,
+    end_run = 10,       // rsi = landmark::Exit
+    started = 11,       // domain 0 has built everything: the run's clock (`duration`) starts here
+    note_timeline = 12, // rsi = action, rdx = target: a `timeline` trace record
+    // rsi = index in the manifest's table of policies, rdx = all of the policy's parameters, or 0 for those
+    // of the manifest.
+    swap_scheduler = 13,
+    set_affinity = 14, // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
+    // rsi = steering::Page* with `at`, `played` and the orders that are done. Hands these to the world
+    // outside, stops the machine until the world outside has answered, and fills `count` and the new orders.
+    // Returns the number of new orders; 0 on a machine that is not steered.
+    stand_still = 15,
 };
 
 struct CreateDomain {

@@ -1,5 +1,5 @@
 // The landmark: a page at a fixed physical address through which the world outside reads a run from the
-// machine's RAM, during it and after it. The hypervisor writes; nobody else does.
+// machine's RAM, during it and after it. Only the hypervisor writes it.
 #pragma once
 
 #include "abi/types.hpp"
@@ -71,8 +71,8 @@ struct LedgerEntry {
 };
 
 // A reader of a running machine takes `end` first, then the domains' entries, then the totals. All of them
-// only grow, and a posting adds to an entry, then to the total, then moves `end`: if what was read adds up,
-// to the nanosecond, nothing was posted in between and it is one consistent account.
+// only grow, and a posting adds to an entry, then to the total, then moves `end`: if the numbers read add
+// up, to the nanosecond, then no posting came in between and they are one consistent account.
 struct PcpuLedger {
     std::int64_t start; // RealTime at which the ledger opened
     std::int64_t end;   // RealTime of the last posting
@@ -117,7 +117,8 @@ struct Page {
     std::uint64_t clock_hz;
     std::uint64_t clock_origin; // what the time-stamp counter showed at real time 0
     std::int64_t now;           // RealTime of the last update
-    std::int64_t started; // RealTime at which all guests were built, 0 before: the timeline counts from here
+    // RealTime at which all guests were built, 0 before: the timeline counts from here.
+    std::int64_t started;
     std::uint64_t ram_frames;
     std::uint64_t free_frames;
     std::uint64_t free_frames_at_boot; // before domain 0 was built

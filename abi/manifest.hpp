@@ -55,9 +55,10 @@ enum class Action : std::uint32_t {
     set_memory = 10,   // `argument` bytes as its balloon's target, through xenstore
     swap = 11,         // the scheduler `argument` of the table of policies takes over
     set_affinity = 12, // `argument` is the mask of pCPUs that the guest's vCPUs may use
-    stop = 13          // the machine stands still until the world outside has said what is next, which takes
-                       // the place of the rest of the timeline (abi/steering.hpp). `argument` 1: that will
-                       // create guests, so the run does not end before for want of any
+    // The machine stands still until the world outside has given new orders, which replace the rest of the
+    // timeline (abi/steering.hpp). `argument` 1: the orders will create guests, so the run does not end
+    // before for want of guests.
+    stop = 13
 };
 
 // Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table.

@@ -1,7 +1,7 @@
 // The border between a host (hypervisor or simulator) and a policy plug-in: one exported descriptor, one host
 // table. A plug-in is a shared object with no undefined symbol and only relative relocations, so that a
-// page-sized loader can place it anywhere. Nothing here knows what kind of policy it carries; the kind's
-// contract does.
+// page-sized loader can place it anywhere. This header does not know the hooks of a kind of policy;
+// the kind's contract does.
 #pragma once
 
 #include "abi/types.hpp"
@@ -29,14 +29,15 @@ struct Parameter {
 // Why a host removed a policy.
 enum class Fault : std::uint32_t {
     none = 0,
-    wrong_answer = 1, // picked what cannot run, a slice out of bounds, a frame or request that is not there
-    trapped = 2,      // a processor exception inside the plug-in's text
-    over_budget = 3,  // a hook ran longer than its budget
-    starvation = 4,   // a runnable vCPU, or a request, waited beyond the bound
-    no_memory = 5,    // its state did not fit in the arena
+    // Picked a vCPU that cannot run, a slice out of bounds, or a frame or request that does not exist.
+    wrong_answer = 1,
+    trapped = 2,     // a processor exception inside the plug-in's text
+    over_budget = 3, // a hook ran longer than its budget
+    starvation = 4,  // a runnable vCPU, or a request, waited beyond the bound
+    no_memory = 5,   // the policy's state did not fit in the arena
 };
 
-// What a policy may ask of the world. The same table in the hypervisor and in the simulator.
+// The services that a policy may ask for. The same table in the hypervisor and in the simulator.
 struct Host {
     void* context;
     std::uint32_t pcpus;
@@ -64,9 +65,9 @@ struct Descriptor {
     std::uint32_t domain_bytes;
     std::uint32_t vcpu_bytes; // a scheduler's; sizes of the other kinds' types are in their hook tables
     std::uint32_t pcpu_bytes;
-    std::uint32_t traits;               // what it does not promise: bits of plugin::Trait
+    std::uint32_t traits;               // promises that the policy does not make: bits of plugin::Trait
     const void* hooks;                  // the kind's hook table, e.g. sched::Hooks
-    const Parameter* domain_parameters; // what each domain may be given, in the same words
+    const Parameter* domain_parameters; // the parameters of each domain, in the same form
     std::uint64_t domain_parameter_count;
 };
 inline constexpr const char* descriptor_symbol = "bulkhead_policy";

@@ -25,7 +25,7 @@ struct Order {
 };
 
 struct Head {
-    std::uint64_t stops;  // so many were reached; the last one is waited at until the bell is answered
+    std::uint64_t stops;  // number of stops reached; domain 0 waits at the last until the bell is answered
     std::int64_t at;      // domain 0's time of the last stop, since the run's start
     std::uint32_t played; // orders of the last batch that are done, from the first on
     std::uint32_t count;  // orders that follow; written by the world outside, as they are

@@ -1,5 +1,5 @@
 // The trace: one record format and one table of events. The hypervisor writes it, Python reads it, and the
-// reference page is generated from it; there is no second description.
+// reference page is generated from it. The format has no second description.
 #pragma once
 
 #include "abi/types.hpp"
@@ -12,8 +12,7 @@ namespace bulkhead::trace {
 
 inline constexpr std::uint32_t schema_version = 1;
 
-// Event, domain and vCPU of a record say who and what; `a` and `b` are named for each event by the table
-// below.
+// A record names its event, domain and vCPU; the table below names `a` and `b` for each event.
 struct Record {
     std::int64_t time;    // RealTime, ns
     std::uint16_t event;  // enum Event

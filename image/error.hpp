@@ -1,4 +1,4 @@
-// Why an image cannot become a domain, and the one line to tell the person who gave it.
+// Why an image cannot become a domain, and the one line for the user that gave it.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // The code a guest calls to make hypercall n: 32 bytes at offset n * 32 of its hypercall page. Written by
-// whoever builds the guest, and again by the hypervisor when a guest asks for a page through its hypercall
+// the guest's builder, and again by the hypervisor when a guest asks for a page through its hypercall
 // MSR.
 #pragma once
 

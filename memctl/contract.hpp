@@ -1,6 +1,6 @@
-// The contract of a memory policy: how many frames each domain may have, and from where it gets them. A
-// policy is a class with the hooks below; it is written against this header alone and never sees the
-// hypervisor or the simulator behind it.
+// The contract of a memory policy: how many frames each domain may have, and from which zone they come. A
+// policy is a class with the hooks below. The policy is written against this header alone and never sees the
+// hypervisor or the simulator.
 //
 //   class MyPolicy : public memctl::Policy {
 //     public:
@@ -13,9 +13,9 @@
 //   };
 //   BULKHEAD_MEMORY_POLICY(MyPolicy)
 //
-// A domain has a target, which the policy sets in rebalance, and frames. Below its target it gets frames when
-// it asks for them, as far as there are free ones; above it, it is asked to give frames back (its balloon)
-// until it is there. The host never gives a domain a frame beyond its target.
+// A domain has a target, which the policy sets in rebalance, and frames. A domain below its target gets
+// frames when it asks for them, as far as frames are free. A domain above its target is asked to give frames
+// back (its balloon) until it reaches the target. The host never gives a domain a frame beyond its target.
 //
 // Hooks are called one at a time (the host holds the lock of the machine's memory), with interrupts held off,
 // and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer, a fault, or a
@@ -24,17 +24,14 @@
 // own objects: a plug-in with writable globals does not link.
 //
 // What a policy may rely on:
-// - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance. The
-// memory
-//   is zeroed, the host fills the base part after create_domain, and objects stay at their address until
-//   depart.
+// - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance.
+//   The memory is zeroed, the host fills the base part after create_domain, and objects stay at their
+//   address until depart.
 // - The host keeps `has`, `target`, `missed` and the zones' `free` up to date before every hook.
-// - rebalance follows every admit, depart and tune, and comes at least once per `longest_period`; before it,
-// the
-//   host may have called sample for some domains.
-// - When policies are swapped, the new one gets admit for every domain (whose answer is then of no
-// consequence)
-//   and rebalance. Domains keep their frames and, until rebalance, their targets.
+// - rebalance follows every admit, depart and tune, and comes at least once per `longest_period`. Before
+//   rebalance the host may have called sample for some domains.
+// - When policies are swapped, the new policy gets admit for every domain, and then rebalance. The host
+//   ignores the answers of these admits. Domains keep their frames and, until rebalance, their targets.
 #pragma once
 
 #include "plugin/policy.hpp"
@@ -81,11 +78,11 @@ struct Zone {
 struct Domain {
     DomainId id;
     std::uint32_t weight; // relative share, 1 to 65535
-    Frames least;         // it cannot live with fewer; at least 1
-    Frames most;          // its size: it cannot use more
+    Frames least;         // the domain cannot live with fewer; at least 1
+    Frames most;          // the domain's size: it cannot use more
     Frames has;
     Frames target;
-    std::uint64_t missed; // times it wanted a frame that it did not have, since the last rebalance
+    std::uint64_t missed; // times the domain wanted a frame that it did not have, since the last rebalance
     std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters
 };
 
@@ -96,10 +93,10 @@ struct Grant {
     [[nodiscard]] static constexpr Grant none() { return {}; }
 };
 
-// A domain and the target that it will have: what rebalance is about.
+// A domain and the target that it will have: a row of rebalance's plan.
 struct Row {
     Domain* domain;
-    Frames target; // what it is now; the policy writes what it shall be
+    Frames target; // the present target; the policy writes the new one
 };
 
 // All rows, with domains of the policy's own type. In the order in which domains were admitted.
@@ -125,8 +122,8 @@ class Policy : public plugin::Defaults {
     struct Domain : memctl::Domain {};
 };
 
-// What a policy's constructor gets: services, the machine's zones (kept up to date), all frames that there
-// are for domains, the effective parameters in the order of its table.
+// What a policy's constructor gets: services, the machine's zones (kept up to date), the frames for
+// domains in all, the effective parameters in the order of its table.
 template<class P>
 struct Setup {
     Services services;
@@ -152,27 +149,27 @@ struct Hooks {
                    const std::int64_t* values);
     void (*create_domain)(void* memory); // constructs the policy's part; the host then fills the base
 
-    // May this domain be built? Its target and what it has are 0. The sum of the `least` of all that are
-    // admitted must fit into the machine; otherwise the policy is ejected.
+    // May this domain be built? Its `target` and `has` are 0. The sum of the `least` of all admitted domains
+    // must fit into the machine; otherwise the policy is ejected.
     bool (*admit)(void* policy, Domain& domain);
-    // Optional. A domain disappears; its frames are free again. Also follows an admit that was answered with
-    // no. The policy must keep no pointer to it.
+    // Optional. A domain disappears; its frames are free again. Also follows an admit whose answer
+    // was false. The policy must keep no pointer to it.
     void (*depart)(void* policy, Domain& domain);
-    // From where does `domain` get up to `wanted` frames? It is below its target, and some zone has a free
-    // frame. The answer must name a zone with so many free frames, at least one and no more than wanted; or
-    // none, which ejects a policy without Trait::idles. Called in the domain's own time.
+    // From which zone does `domain` get up to `wanted` frames? The domain is below its target, and some zone
+    // has a free frame. The answer must name a zone with so many free frames, at least one and at most
+    // `wanted`. An answer of none ejects a policy without Trait::idles. Called in the domain's own time.
     Grant (*choose)(void* policy, Domain& domain, Frames wanted);
     // Sets the target of every row: from `least` to `most` of its domain, together no more than the machine
     // has.
     void (*rebalance)(void* policy, Row* rows, std::uint32_t count, RealTime now);
-    // Optional. Of `looked_at` frames of the domain, taken at random, `used` had been used since it was last
-    // sampled.
+    // Optional. Of `looked_at` frames of the domain, taken at random, `used` had been used since the domain
+    // was last sampled.
     void (*sample)(void* policy, Domain& domain, Frames looked_at, Frames used, RealTime now);
     // Optional. The domain has been `over` its target for `late`, asked to give frames back. How many shall
-    // be taken by force, paged out at its expense? At most `over`; a host that can take none ignores the
-    // answer. Asked once in a period; the host takes what it wanted little by little (the simulator 64
-    // frames, then a break of 500 us beside the work for them), less what the domain gives back meanwhile.
-    // Default: none.
+    // be taken by force, paged out at the domain's expense? At most `over`; a host that cannot take frames
+    // ignores the answer. Asked once in a period. The host takes the frames little by little, less those that
+    // the domain gives back meanwhile. The simulator takes 64 frames, then a break of 500 us beside the work
+    // for them. Default: none.
     Frames (*reclaim)(void* policy, Domain& domain, Frames over, Nanos late);
     // Optional. The weight of the domain changed; the new value is already in it.
     void (*tune)(void* policy, Domain& domain);

@@ -1,6 +1,6 @@
 // The one reader and judge of a policy's file, for the hypervisor's loader, the simulator, Python and the
-// build's check: what one accepts all accept, and what one refuses all refuse in the same words. It never
-// runs, maps or trusts the file. Freestanding: no heap, no exceptions.
+// build's check: a file that one of them accepts all accept, and all refuse a file in the same words. The
+// reader never runs, maps or trusts the file. Freestanding: no heap, no exceptions.
 #pragma once
 
 #include "abi/plugin.hpp"

@@ -1,5 +1,5 @@
 // A policy's shared object as ELF: three segments, relative relocations and one exported object. Everything a
-// loader relies on is judged here, so that whoever places an Object needs no check of its own. Freestanding.
+// loader relies on is judged here, so a loader that places an Object needs no check of its own. Freestanding.
 #pragma once
 
 #include "image/bytes.hpp"
@@ -57,8 +57,8 @@ class Object {
 
     // Are there `bytes` of relocated constants at `address`, aligned to 8 and apart from the dynamic section?
     [[nodiscard]] bool has_table(std::uint64_t address, std::uint64_t bytes) const;
-    // Where the pointer at `address` of a table leads: 0 for a null pointer, or nothing if it has a value but
-    // no relocation.
+    // The address that the pointer at `address` of a table leads to: 0 for a null pointer, or nothing if the
+    // pointer has a value but no relocation.
     [[nodiscard]] std::optional<std::uint64_t> pointer(std::uint64_t address) const;
     // The number at `address` of a table; refused if a relocation changes it.
     template<class T>

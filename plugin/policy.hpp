@@ -1,5 +1,5 @@
 // What the contracts of all kinds of policy have in common: texts, services, defaults, and the descriptor
-// made from a typed class. It must never know a hook: those are the kinds' own.
+// made from a typed class. This header must never know a hook: hooks belong to the kinds.
 #pragma once
 
 #include "abi/plugin.hpp"
@@ -14,7 +14,7 @@ inline constexpr std::size_t arena_bytes = std::size_t{4} << 20;
 
 // What a policy does not promise. Tests and hosts read it; by default everything is promised.
 enum class Trait : std::uint32_t {
-    idles = 1, // may leave what it hands out (pCPUs, a device, frames) unused while somebody waits for it
+    idles = 1,      // may leave its resource (pCPUs, a device, frames) unused while it is waited for
     misbehaves = 2, // breaks the contract if its parameters say so
 };
 

@@ -1,6 +1,6 @@
 // The contract of a ring policy: which queued I/O request a device serves next, and when. A policy is a class
-// with the hooks below; it is written against this header alone and never sees the hypervisor or the
-// simulator behind it. One object serves one device; a host makes one for each.
+// with the hooks below. The policy is written against this header alone and never sees the hypervisor or the
+// simulator. One object serves one device; a host makes one for each.
 //
 //   class MyPolicy : public ringctl::Policy {
 //     public:
@@ -20,36 +20,35 @@
 //      enqueue            next               complete
 //   o ---------> queued ---------> in service ---------> o
 //                  |                   |
-//                  | withdraw          | (its ring has gone: nothing more is heard of it)
+//                  | withdraw          | (its ring has gone: no hook for it follows)
 //                  v                   v
 //
 // Hooks of one object are called one at a time (the host holds the device's lock), with interrupts held off,
 // and must return within `hook_budget`. A wrong answer, starvation, or a fault ejects the policy. The
 // simulator, the only world with such policies so far, does not measure hooks: it ejects for time only a hook
-// that would never end. A policy keeps no state outside its own objects: none with writable globals links.
+// that would never end. A policy keeps no state outside its own objects: a plug-in with writable globals
+// does not link.
 //
 // Starvation is
 // - with Trait::idles: next answers nothing for ever, though a request is queued and the device is idle;
-// - without: while a domain has requests queued and none of them is taken, later requests of others are given
-//   more than `longest_wait` of the device's time, times the sum of the weights of all domains with rings
-//   over its own weight or the default one, whichever is less. No policy that shares by weight, by turns or
-//   in the order of arrival comes near that, unless a turn lasts for seconds.
-// However long a slow device or a low rate makes a request wait is no fault of the policy. A single request
-// that it forgets shows when nothing else is queued: the policy then has no answer.
+// - without: later requests of other domains get more device time than the bound, while a domain has requests
+//   queued and none of them is taken. The bound is `longest_wait`, times the sum of the weights of all
+//   domains with rings, over the smaller of the domain's weight and the default weight.
+// A policy that shares by weight, by turns or in the order of arrival does not come near that bound, unless a
+// turn lasts for seconds. A wait that a slow device or a low rate causes is not a fault of the policy. A
+// single request that the policy forgets shows when nothing else is queued: the policy then has no answer.
 //
 // What a policy may rely on:
 // - The order is create, then create_domain, create_ring and attach as guests come, create_request and
-// enqueue
-//   as they ask. The memory is zeroed, the host fills the base part after create_domain and the like, and
-//   objects stay at their address until detach, complete or withdraw. A Domain outlives the detach of its
-//   last ring.
+//   enqueue as they ask. The memory is zeroed, the host fills the base part after create_domain and the
+//   like, and objects stay at their address until detach, complete or withdraw. A Domain outlives the
+//   detach of its last ring.
 // - A ring has at most `most_queued` requests queued or in service; its guest waits when it has more.
-// - Before detach every queued request of the ring is withdrawn. One that is in service then is not
-// completed.
+// - Before detach every queued request of the ring is withdrawn. A request that is in service then is not
+//   completed.
 // - A request's fields were read once from the guest's memory and checked; they never change.
-// - When policies are swapped, the new one gets attach for every ring, then enqueue for every queued request,
-// the
-//   oldest first. What is in service stays there, and the new policy hears nothing of it.
+// - When policies are swapped, the new policy gets attach for every ring, then enqueue for every queued
+//   request, the oldest first. Requests in service stay there, and the new policy does not hear of them.
 #pragma once
 
 #include "plugin/policy.hpp"
@@ -85,12 +84,12 @@ struct Request {
     std::uint64_t sector; // of 512 bytes, on the device
     std::uint32_t bytes;
     Operation operation;
-    RealTime arrived; // when it was queued first, whatever policies served since
+    RealTime arrived; // when the request was queued first, also after a swap of policies
     Nanos estimate;   // of the device's time for it, by the host's model of the device; at least 1 ns
 };
 
-// next's answer: a request, or nobody before `until`. Then next is called again at `until`, or when something
-// has been queued, completed or tuned before that.
+// next's answer: a request, or no request before `until`. In the second case next is called again at `until`,
+// or earlier when a request has been queued or completed or a domain has been tuned.
 struct Decision {
     Request* request;
     RealTime until;
@@ -102,7 +101,7 @@ struct Decision {
 using Trait = plugin::Trait;
 using Text = plugin::Text;
 
-// The services of the host, typed, and what is known of the device. Copyable; a policy keeps one.
+// The services of the host, typed, and the known facts of the device. Copyable; a policy keeps one.
 class Services : public plugin::Services {
   public:
     Services(const plugin::Host& host, std::uint32_t depth) : plugin::Services{host}, depth_{depth} {}
@@ -145,12 +144,12 @@ struct Hooks {
     void (*detach)(void* policy, Ring& ring);
     // o -> queued, at `now`. Called in the guest's own time, when it signals its ring.
     void (*enqueue)(void* policy, Request& request, RealTime now);
-    // queued -> in service: what the device serves next. Called while the device has room. The answer must be
-    // a queued request, or, of a policy with Trait::idles only, an instant after `now`; otherwise the policy
-    // is ejected. Some request is queued when it is called; the one that it answers no longer is.
+    // queued -> in service: the request that the device serves next. Called while the device has room and a
+    // request is queued. The answer must be a queued request, or, of a policy with Trait::idles only, an
+    // instant after `now`; otherwise the policy is ejected. The answered request is not queued any longer.
     Decision (*next)(void* policy, RealTime now);
-    // Optional. in service -> o: the device is done with it, after `service` of its time. The object is gone
-    // when complete returns.
+    // Optional. in service -> o: the device is done with the request, after `service` of its time. The object
+    // is gone when complete returns.
     void (*complete)(void* policy, Request& request, Nanos service, RealTime now);
     // queued -> o, because its ring goes. The policy must keep no pointer to it.
     void (*withdraw)(void* policy, Request& request);

@@ -1,6 +1,5 @@
 // The contract of a scheduler: which vCPU runs on a pCPU, and for how long. A policy is a class with the
-// hooks below; it is written against this header alone and never sees the hypervisor or the simulator behind
-// it.
+// hooks below. It is written against this header alone and never sees the hypervisor or the simulator.
 //
 //   class MyPolicy : public sched::Policy {
 //     public:
@@ -30,29 +29,35 @@
 //
 // What a policy may rely on:
 // - The order is create_pcpu for each pCPU, create, then create_domain, create_vcpu and attach as guests
-//   come. The memory is zeroed, the host fills the base part after create_domain and the like, and objects
-//   stay at their address. A Domain outlives the detach of its last vCPU.
+//   come. The memory is zeroed, the host fills the base part after create_domain and the like, and
+//   objects stay at their address. A Domain outlives the detach of its last vCPU.
 // - pick follows deschedule on the same pCPU, but hooks of other pCPUs may come in between: a vCPU that
 //   was just descheduled may be picked elsewhere. An idle pCPU has had a pick that answered idle, and no
 //   deschedule.
 // - While a vCPU is queued and a pCPU that its affinity allows is idle, the host calls pick on that pCPU;
-//   it does so after wake, and after a deschedule that leaves a queued vCPU behind. A policy kicks to take
-//   a pCPU from a vCPU, and it kicks idle pCPUs when it lets run what it held back (after tune).
-// - A kick takes effect after the hook that asked for it has returned; an idle pCPU is then asked to pick.
-//   Kicks of one pCPU before its next pick are one kick. The vCPU that ran there may block before the kick
-//   arrives; it then gets one deschedule, with `blocked`, and the pick after that absorbs the kick.
+//   it does so after wake, and after a deschedule that leaves a queued vCPU behind. A policy kicks to
+//   take a pCPU from a vCPU. It kicks idle pCPUs when it releases a vCPU that it held back (after tune).
+// - A queued vCPU is offered to the idle pCPUs that it may use, one after another: each is asked to pick,
+//   while the vCPU stays queued. A pick that answers idle on one pCPU does not end the offer.
+// - A kick takes effect after the hook that asked for it has returned; an idle pCPU is then asked to
+//   pick. Kicks of one pCPU before its next pick are one kick. The vCPU that ran there may block before
+//   the kick arrives; it then gets one deschedule, with `blocked`, and the pick after that absorbs the
+//   kick.
 // - A kick of a pCPU that does not exist is a wrong answer.
-// - A vCPU that yields while nobody at all is queued goes on in its slice; no hook is called.
-// - A policy that promises to be work-conserving is asked again after a millisecond if it leaves a pCPU idle
-//   while a vCPU without a cap waits for it, and is ejected if it does so then. Whoever else waits longer
-//   than two seconds (ten where the policy may idle) and a turn of everybody else has been starved.
-// - affinity changes only while the vCPU is blocked (the host pauses it first) and always allows some
-//   pCPU.
+// - A vCPU that yields while no vCPU is queued goes on in its slice; no hook is called.
+// - A policy that promises to be work-conserving must not leave a pCPU idle while a vCPU without a cap
+//   waits for that pCPU. The host asks such a policy again after a millisecond, and ejects it if it
+//   answers idle again.
+// - Any other vCPU has been starved once it waits longer than two seconds (ten where the policy may idle)
+//   and a turn of every other vCPU.
+// - A vCPU's affinity changes only while the vCPU is blocked (the host pauses it first) and always allows
+//   some pCPU.
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
 //   slice. `now` never goes backwards from one hook to the next.
-// - When policies are swapped, the new one gets attach for every vCPU, then wake for every runnable one;
-//   none runs then. Weights and caps are already in the domains. The values that domains were given belong to
-//   the policy that the run began with; under another one they are its own defaults.
+// - When policies are swapped, the new policy gets attach for every vCPU, then wake for every runnable
+//   vCPU; no vCPU runs then. Weights and caps are already in the domains. The values that domains were
+//   given belong to the policy that the run began with. Under another policy the values are that policy's
+//   own defaults.
 #pragma once
 
 #include "plugin/policy.hpp"
@@ -68,12 +73,12 @@ inline constexpr std::uint32_t default_weight = 256;
 
 // Why a vCPU stopped running (or left the queue).
 enum class Stop : std::uint32_t {
-    slice_end = 0, // its slice is used up; still runnable
-    yielded = 1,   // it gave the pCPU up; still runnable
+    slice_end = 0, // the slice is used up; still runnable
+    yielded = 1,   // the vCPU gave up the pCPU; still runnable
     preempted = 2, // a kick; still runnable
     blocked = 3,   // waits for an event
     paused = 4,    // the control plane stopped it; also sent for a queued vCPU (ran = 0)
-    gone = 5,      // it will never run again; detach follows
+    gone = 5,      // the vCPU will never run again; detach follows
 };
 [[nodiscard]] constexpr bool still_runnable(Stop why) { return why <= Stop::preempted; }
 
@@ -93,7 +98,7 @@ struct Domain {
 struct Vcpu {
     Domain* domain;
     VcpuId id;
-    PcpuId last_pcpu;       // where it runs or ran last, or where it should start; set by the host after pick
+    PcpuId last_pcpu;       // where the vCPU runs or ran last, or should start; set by the host after pick
     std::uint64_t affinity; // bit n: may run on pCPU n
     [[nodiscard]] bool may_run_on(PcpuId pcpu) const { return (affinity >> pcpu.value() & 1) != 0; }
 };
@@ -151,19 +156,20 @@ struct Hooks {
     // A vCPU disappears. It is neither queued nor running. The policy must keep no pointer to it.
     void (*detach)(void* policy, Vcpu& vcpu);
     // blocked -> queued, at `now`. The policy may kick a busy pCPU if this vCPU should run there at once;
-    // idle ones that the vCPU may use are the host's business.
+    // idle pCPUs that the vCPU may use are left to the host.
     void (*wake)(void* policy, Vcpu& vcpu, RealTime now);
     // running -> queued or blocked (or queued -> blocked when paused or gone). `ran` is real time on the pCPU
-    // since pick, including the hypervisor's work on its behalf, excluding work for others. So `ran` may be
-    // less than now minus the time of pick, and the `ran` of all vCPUs add up to no more than real time times
+    // since pick. It includes the hypervisor's work for this vCPU and excludes its work for others. So `ran`
+    // may be less than now minus the time of pick. The `ran` of all vCPUs add up to at most real time times
     // pCPUs.
     void (*deschedule)(void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now);
-    // queued -> running: who runs on `pcpu` next. Must be queued, allowed there by its affinity, with a slice
-    // between least_slice and longest_slice; otherwise the policy is ejected. The vCPU is no longer queued
-    // when pick returns. pick may kick other pCPUs, not its own.
+    // queued -> running: the vCPU that runs on `pcpu` next. The vCPU must be queued and allowed there by its
+    // affinity, and its slice must lie between least_slice and longest_slice; otherwise the policy is
+    // ejected. The vCPU is not queued any longer when pick returns. pick may kick other pCPUs, not its own.
     Decision (*pick)(void* policy, Pcpu& pcpu, RealTime now);
-    // Optional. Several idle pCPUs could have this queued vCPU: which of them is to be asked to pick? A hint:
-    // the host ignores an answer that is busy or not allowed. Default: its last one.
+    // Optional. Several idle pCPUs could run this queued vCPU: which of them is to be asked to pick first?
+    // The answer is a hint: the host ignores a pCPU that is busy or not allowed. Default: the vCPU's last
+    // pCPU.
     PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
     // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its
     // ring was served).

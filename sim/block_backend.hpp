@@ -1,6 +1,6 @@
 // The back end of the simulated machine's block device: guests' rings on one side, the ring policy's host on
-// the other. What it costs is billed to the guest whose request it is. It never decides which request is
-// served.
+// the other. The work for a request is billed to the guest that made it. The back end never decides which
+// request is served.
 #pragma once
 
 #include "sim/block_device.hpp"

@@ -29,7 +29,7 @@ struct Costs {
     std::int64_t release = 0;      // the policy is told, until it is asked for another
     std::int64_t requeue = 0;      // more, if its slice is over
     std::int64_t pick = 0;         // the policy is asked, until its choice is made
-    std::int64_t rest = 0;         // more, if nobody can run and the pCPU halts
+    std::int64_t rest = 0;         // more, if no vCPU can run and the pCPU halts
     std::int64_t load = 0;         // before the chosen vCPU goes on, if another's registers were on the pCPU
     std::int64_t idle_exit = 0;    // from the interrupt that ends a halt until timers are looked at
     std::int64_t housekeeping = 0; // the hypervisor's own 10 ms timer, for each domain

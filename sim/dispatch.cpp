@@ -1,5 +1,5 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
-// decides. The order of steps and what each bills to whom are those of hv/dispatch/dispatch.cpp.
+// decides. The order of steps and the domain that each bills are those of hv/dispatch/dispatch.cpp.
 #include "sim/accounts.hpp"
 
 #include <algorithm>

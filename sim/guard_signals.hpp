@@ -1,5 +1,6 @@
-// The signals behind sim/guard.hpp: which stack is whose, and how a thread leaves a call that it was
-// interrupted in. Handlers take no lock, allocate nothing, and pass on whatever is not a policy's.
+// The signals behind sim/guard.hpp: which guard owns a stack, and how a thread leaves a call that it was
+// interrupted in. Handlers take no lock, allocate nothing, and pass on every signal that a policy did not
+// cause.
 #pragma once
 
 #include "sim/guard.hpp"

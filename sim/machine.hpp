@@ -21,7 +21,7 @@
 
 namespace bulkhead::sim {
 
-// Orders of deadlines that are no vCPU's.
+// Orders of deadlines that do not belong to a vCPU.
 inline constexpr std::uint32_t first_own_order = UINT32_MAX - 7, housekeeping_order = UINT32_MAX;
 
 struct Options {
@@ -143,7 +143,7 @@ class Machine {
     // For what the machine has beside its pCPUs: devices, memory (peripherals.cpp).
     // on_alarm is called from an interrupt of pCPU 0 at `at`; never disarms.
     void set_alarm(Deadline& alarm, RealTime at);
-    // The hypervisor works on a domain's behalf, here and now; nullptr: on nobody's.
+    // The hypervisor works on a domain's behalf, here and now; nullptr: for no domain.
     void work_for(Domain* domain, Nanos amount);
     void send_event(const Domain& domain); // to its first vCPU
     void record(trace::Event event, const Domain* domain, std::uint64_t a, std::uint64_t b);

@@ -186,7 +186,7 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
     const bool got = memory_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};
     if (!got) {
         memory_.missed(domain.id, 1);
-        if (pages.present() == 0) { // it cannot go on before somebody else has given a frame back
+        if (pages.present() == 0) { // the guest waits until another one gives back a frame
             guest.ready = machine_->now() + plan_.swap;
             return;
         }

@@ -1,6 +1,6 @@
 // Memory of the simulated machine as its guests meet it: they get frames when they use pages, give them back
-// when they are asked to, and page when they have too few. It never decides who has how much: that is the
-// memory policy's.
+// when they are asked to, and page when they have too few. The back end never decides how many frames a
+// guest has: the memory policy does.
 #pragma once
 
 #include "sim/guest_pages.hpp"

@@ -30,7 +30,7 @@ class ModelSetup {
         : world_{&world}, guest_{guest}, options_{&options}, instruction_{instruction}, loop_{loop},
           seed_{seed}, vcpu_{vcpu} {}
 
-    // Throw std::invalid_argument with one line if the option is missing or no number.
+    // Throw std::invalid_argument with one line if the option is missing or not a number.
     [[nodiscard]] std::string_view text(std::string_view name) const;
     [[nodiscard]] std::int64_t number(std::string_view name) const;
     [[nodiscard]] std::int64_t number_or(std::string_view name, std::int64_t other) const;

@@ -13,7 +13,7 @@ void Machine::set_alarm(Deadline& alarm, RealTime at) {
         refresh(core);
 }
 
-// Whoever is on the pCPU meanwhile is not billed for it; the domain's account with the scheduler is.
+// The vCPU on the pCPU meanwhile is not billed for this work; the domain's account with the scheduler is.
 void Machine::work_for(Domain* domain, Nanos amount) {
     Core& core = active_ != nullptr ? *active_ : cores_.front();
     bill(core, domain, amount.count());

@@ -1,6 +1,6 @@
 // A whole machine as Python describes it: guests by name, a timeline, and domain 0 that builds the ones and
-// plays the other, itself scheduled like everybody. It must behave as the hypervisor does with the same
-// description.
+// plays the other, itself scheduled like every domain. The world must behave as the hypervisor does with the
+// same description.
 #pragma once
 
 #include "sim/block_backend.hpp"

@@ -17,8 +17,8 @@ namespace bulkhead::workload {
 
 struct Message {
     std::uint64_t sequence;
-    std::int64_t time; // the sender's guest time, ns: of a request when it was due, of a reply when its
-                       // request was seen
+    // The sender's guest time, ns: of a request when it was due, of a reply when its request was seen.
+    std::int64_t time;
 };
 
 struct Link {
@@ -47,7 +47,7 @@ struct Connection {
     Port port;
 };
 
-// The domain called `peer`, waited for until it exists. Panics where there is no xenstore.
+// The domain called `peer`, waited for until it exists. Panics without a xenstore.
 [[nodiscard]] DomainId await_peer(std::string_view peer);
 // Both wait for the other side; panic with a reason if a step is refused.
 [[nodiscard]] Connection offer_link(DomainId peer);

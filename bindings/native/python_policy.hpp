@@ -10,8 +10,8 @@
 
 namespace bulkhead::python {
 
-// What Python holds of an object of the machine. The machine's object may go first: then it is emptied, and
-// who reads it raises ValueError.
+// What Python holds of an object of the machine. The machine's object may go first: then the view is
+// emptied, and reading it raises ValueError.
 class AnyView {
   public:
     virtual ~AnyView() = default;
@@ -66,9 +66,8 @@ class PythonPolicy {
             return pybind11::none{};
         }
     }
-    // Reads what a hook answered with `read`; what it throws, and a value that is no such thing, is the
-    // policy's failure, about which `expected` says what was. Then, and after a failure, the answer is
-    // `other`.
+    // Reads a hook's answer with `read`. An exception of the hook or a value of another kind is the policy's
+    // failure; `expected` names the kind that was expected. Then, and after a failure, the answer is `other`.
     template<class T, class Read>
     T answer(T other, const pybind11::object& given, const char* expected, Read&& read) {
         if (failure_)
@@ -103,7 +102,7 @@ class PythonPolicy {
         views_.emplace(kept.ptr(), &kept.cast<V&>());
         return kept;
     }
-    // The object goes: whoever keeps its view has an empty one.
+    // The object goes: its view, if Python keeps it, is empty from here on.
     template<class T>
     void forget(T& object) {
         if (!object.view)

@@ -29,7 +29,7 @@ ringctl::Decision read_decision(PythonPolicy& policy, const py::object& answer) 
     });
 }
 
-// Whoever asks a request or a ring for what it belongs to finds it there.
+// A policy that asks a request or a ring for its owner finds the owner's view.
 py::handle seen(PythonPolicy& self, ringctl::Ring& ring) {
     self.view_of(static_cast<Domain&>(*ring.domain));
     return self.view_of(static_cast<Ring&>(ring));

@@ -18,7 +18,7 @@ struct Built {
     Port store_peer;   // our end
 };
 
-// What to tell the person who asked for the guest.
+// The message for the user that asked for the guest.
 struct BuildFault {
     std::string_view message;
     std::uint64_t needed_bytes = 0;         // of memory, if that is the trouble

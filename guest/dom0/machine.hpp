@@ -21,7 +21,7 @@ struct Slot {
     explicit Slot(const manifest::Guest& of) : guest{&of}, held{of.start_paused != 0} {}
 
     const manifest::Guest* guest;
-    bool held; // is not to run once everybody is let run
+    bool held; // does not run when all guests are let run
     State state = State::absent;
     DomainId id;
     StoreLine store;

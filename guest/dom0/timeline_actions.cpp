@@ -19,7 +19,7 @@ guest::Status pin_all(DomainId domain, std::uint32_t vcpus, std::int64_t pcpus) 
     return {};
 }
 
-// What domain 0 itself has and uses, for who compares: none of it may change with guests that came and went.
+// Prints the resources of domain 0 itself, for comparison: guests that came and went must not change them.
 // A new port is the lowest free one.
 void say_holdings(const StoreService& store) {
     const auto port = guest::events::allocate_unbound(DomainId{0});

@@ -1,4 +1,4 @@
-// What the runtime's files share with each other and with nobody else.
+// Declarations that only the runtime's own files share.
 #pragma once
 
 #include "guest/runtime/start.hpp"

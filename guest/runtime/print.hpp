@@ -1,6 +1,6 @@
 // Text output with compile-time-typed arguments: `{}` prints a value, `{x}` a number in hex, `{{` a brace.
 // Goes to the console ring if the builder gave one, else through console_io. Never blocks for long: when
-// nobody reads the ring for a while, output is dropped.
+// the ring is not read for a while, output is dropped.
 #pragma once
 
 #include "abi/types.hpp"

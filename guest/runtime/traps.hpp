@@ -1,4 +1,4 @@
-// Exceptions and software interrupts of this guest. An exception that nobody claims prints its frame and
+// Exceptions and software interrupts of this guest. An exception without a handler prints its frame and
 // crashes the domain.
 #pragma once
 

@@ -1,4 +1,4 @@
-// A guest that dies in its first instruction, before it has a stack or a trap table. It must harm nobody else.
+// A guest that dies in its first instruction, before it has a stack or a trap table. No other guest may be harmed.
 #include "guest/runtime/note.h"
 
     .section .text.boot, "ax", @progbits

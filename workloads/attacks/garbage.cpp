@@ -1,6 +1,6 @@
-// Passes garbage to every hypercall. What a guest may rightly do to itself (shut down, close its own ports,
-// point its own trap table nowhere) is left out, so a right hypervisor refuses or tolerates the rest, and the
-// guest is well at the end.
+// Passes garbage to every hypercall. Calls that a guest may rightly make against itself (shut down, close its
+// own ports, point its own trap table nowhere) are left out, so a right hypervisor refuses or tolerates the
+// rest, and the guest is well at the end.
 #include "guest/runtime/events.hpp"
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/mark.hpp"
@@ -32,7 +32,7 @@ bool one_of(std::uint64_t value, std::initializer_list<std::uint64_t> list) {
     return false;
 }
 
-// Calls that end or maim the caller by right, or that belong to whoever owns the machine.
+// Calls that end or maim the caller by right, or that belong to the machine's owner.
 bool left_out(unsigned number) {
     if (one_of(number, {__HYPERVISOR_iret, __HYPERVISOR_set_callbacks, __HYPERVISOR_sched_op_compat,
                         __HYPERVISOR_event_channel_op_compat}))

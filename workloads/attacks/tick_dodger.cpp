@@ -1,5 +1,5 @@
 // Theft of service from a scheduler that bills by sampling: run until just before each tick, sleep over it,
-// so that the tick always finds somebody else. The idea is from Zhou et al., "Scheduler vulnerabilities and
+// so that the tick always finds another vCPU. The idea is from Zhou et al., "Scheduler vulnerabilities and
 // attacks in cloud computing" (2011).
 #include "guest/runtime/mark.hpp"
 #include "guest/runtime/print.hpp"

@@ -1,5 +1,5 @@
-// A job with a known answer: a fixed number of steps of a generator whose end anybody can work out without
-// taking the steps. What a host loses or mixes up of its registers shows in the answer.
+// A job with a known answer: a fixed number of steps of a generator whose end can be worked out without
+// taking the steps. Registers that a host loses or mixes up show in the answer.
 #include "guest/runtime/mark.hpp"
 #include "guest/runtime/print.hpp"
 #include "workloads/workload.hpp"

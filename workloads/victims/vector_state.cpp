@@ -20,7 +20,7 @@ bool has_avx() {
     return (c & avx_and_osxsave) == avx_and_osxsave;
 }
 
-// The compiler uses no vector registers, so what is loaded stays until somebody else changes it.
+// The compiler uses no vector registers, so loaded values stay until the host or another guest changes them.
 #define EACH_REGISTER(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
 #define LOAD(n) "vmovdqu 32*" #n "(%0), %%ymm" #n "\n\t"
 #define STORE(n) "vmovdqu %%ymm" #n ", 32*" #n "(%0)\n\t"

@@ -14,7 +14,7 @@ struct Block {
 };
 static_assert(sizeof(Block) == 64);
 
-// A string kept in the pool. Plain data: whoever holds it must give it back exactly once.
+// A string kept in the pool. Plain data: its holder must give it back exactly once.
 struct Text {
     std::uint32_t first = 0; // 0: no block
     std::uint32_t length = 0;

@@ -19,7 +19,7 @@ inline constexpr Home outside_homes = ~Home{0};
 class Path {
   public:
     Path() = default;
-    // A relative path starts at /local/domain/<reader>. Error::invalid for anything that is no path.
+    // A relative path starts at /local/domain/<reader>. Error::invalid for text that is not a path.
     [[nodiscard]] static Result<Path> parse(std::string_view text, DomainId reader);
     [[nodiscard]] static Path home_of(DomainId domain);
 

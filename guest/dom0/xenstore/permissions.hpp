@@ -1,5 +1,5 @@
-// Who may do what with a node. Domain 0 and the owner may do everything; a few others have rights of their
-// own; the rest have the common ones.
+// The rights of domains on a node. Domain 0 and the owner may do everything; a few others have rights of
+// their own; the rest have the common ones.
 #pragma once
 
 #include "abi/types.hpp"

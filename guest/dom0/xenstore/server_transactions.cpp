@@ -1,6 +1,6 @@
 // Transactions of server.hpp. A transaction is the list of its changes. While it is open nothing of it is in
 // the tree: each request inside of it replays the list, runs, and rolls everything back; the end replays the
-// list once more and keeps it, unless somebody changed a part of the tree that the transaction has looked at.
+// list once more and keeps it, unless another request changed a part of the tree that the transaction read.
 #include "guest/dom0/xenstore/server.hpp"
 #include "guest/dom0/xenstore/strings.hpp"
 

@@ -20,8 +20,8 @@ bool Store::may(DomainId who, NodeId node, Access access) const {
     return allows(tree_[node].permissions.of(who), access);
 }
 
-// Whether a missing node is missing or hidden depends on the node above: nobody learns names that they may
-// not read.
+// Whether a missing node is missing or hidden depends on the node above: a domain does not learn names
+// that it may not read.
 Result<NodeId> Store::existing(DomainId who, const Path& path, Access access) const {
     const auto place = locate(path.text());
     if (place.node == 0)
