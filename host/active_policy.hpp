@@ -124,10 +124,11 @@ class ActivePolicy {
     void note_ejection(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
         if (active_->built_in)
             world_.give_up(why);
-        auto& out = world_.report();
-        out.ejected = static_cast<std::uint32_t>(fault);
-        out.hook = static_cast<std::uint32_t>(hook);
-        out.ejected_at = at.since_start().count();
+        if (auto& out = world_.report(); out.ejected == 0) { // the first misconduct is the one that is told
+            out.ejected = static_cast<std::uint32_t>(fault);
+            out.hook = static_cast<std::uint32_t>(hook);
+            out.ejected_at = at.since_start().count();
+        }
         world_.ejected(hook, fault, at, why);
     }
 

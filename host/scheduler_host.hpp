@@ -132,6 +132,7 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
     [[nodiscard, gnu::cold, gnu::noinline]] Nanos longest_idle_beside_waiting(PcpuId where, RealTime now);
     [[gnu::noinline]] void offer(Vcpu& vcpu);
     void ask_next(VcpuState& state);
+    [[gnu::noinline]] void pass_offers_on(PcpuId pcpu, const VcpuState& chosen);
     void drop_offers(VcpuState& state) {
         if (state.offers.is_linked())
             offers_.erase(offers_.iterator_to(state));

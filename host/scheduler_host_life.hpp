@@ -22,17 +22,15 @@ void SchedulerHost<World>::construct(SchedulerHost& self, const std::int64_t* va
 // is what its own constructors did; the caller ejects it.
 template<class World>
 bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
-    if (!this->install(plugin))
+    const auto count = this->world().pcpu_count();
+    if (!this->install(
+            plugin, [&](Pool* pools) { return pools[SchedulerKind::pcpus].reserve(this->world(), count); }))
         return false;
     Set& set = this->active();
-    const auto count = this->world().pcpu_count();
-    if (set.pools[SchedulerKind::pcpus].create(this->world(), count - 1) ==
-        nullptr) // all lie before this one
-        this->world().give_up("no memory for the scheduler: give the machine more (--mem)");
     for (std::uint32_t i = 0; i < count; ++i)
         this->world().pcpu(PcpuId{static_cast<std::uint16_t>(i)}).sched.policy =
             static_cast<sched::Pcpu*>(set.pools[SchedulerKind::pcpus].create(this->world(), i));
-    monitor_.takes_over(this->may_idle());
+    monitor_.takes_over(this->may_idle(), this->world().now());
     offers_.clear();
     fault = this->guarded(Hook::create, this->budget_to_construct(), this->world().now(), &construct, *this,
                           values)

@@ -109,6 +109,18 @@ inline void SchedulerHost<World>::idles(PcpuId pcpu) {
     }
 }
 
+// The pCPU was asked for some vCPU, and runs `chosen`: the next idle one is asked for the others.
+template<class World>
+void SchedulerHost<World>::pass_offers_on(PcpuId pcpu, const VcpuState& chosen) {
+    for (auto at = offers_.begin(); at != offers_.end();) {
+        VcpuState& state = *at++;
+        if (&state == &chosen || state.state != RunState::queued)
+            drop_offers(state);
+        else if (state.asked == 0 || (state.asked & bit(pcpu)) != 0)
+            ask_next(state);
+    }
+}
+
 // The vCPU that the answer names, if it may run: one of the policy's objects, queued, allowed on this pCPU,
 // and given a slice within bounds. nullptr if anything is wrong.
 template<class World>
@@ -155,7 +167,7 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
         const VcpuState& state = vcpu.sched;
         if (state.state == RunState::queued && vcpu.domain->sched.cap == 0 &&
             (state.affinity & bit(where)) != 0)
-            waited = std::max(waited, now - state.runnable_since);
+            waited = std::max(waited, monitor_.waited(state.runnable_since, now));
         return true;
     }));
     if (waited < Nanos{})
@@ -196,6 +208,8 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
         if (choice.vcpu != nullptr) {
             choice.vcpu->sched.policy->last_pcpu = pcpu.id;
             monitor_.runs(choice.slice);
+            if (!offers_.empty()) [[unlikely]]
+                pass_offers_on(pcpu.id, choice.vcpu->sched);
         }
         return choice;
     }
@@ -207,7 +221,8 @@ void SchedulerHost<World>::check_starvation(Domain& domain, RealTime now) {
         return;
     bool starved = false;
     this->world().for_each_vcpu(domain, [&](const Vcpu& vcpu) {
-        starved |= vcpu.sched.state == RunState::queued && now - vcpu.sched.runnable_since > monitor_.bound();
+        starved |= vcpu.sched.state == RunState::queued &&
+                   monitor_.waited(vcpu.sched.runnable_since, now) > monitor_.bound();
     });
     if (starved)
         eject(Hook::pick, plugin::Fault::starvation, now, "a vCPU was starved");

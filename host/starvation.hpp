@@ -5,6 +5,7 @@
 
 #include "abi/types.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -16,8 +17,9 @@ inline constexpr Nanos longest_hesitation = milliseconds(1);
 class StarvationMonitor {
   public:
     // Another policy takes over, with the same vCPUs; none of them runs.
-    void takes_over(bool may_idle) {
+    void takes_over(bool may_idle, RealTime now) {
         may_idle_ = may_idle;
+        since_ = now;
         longest_slice_ = Nanos{};
     }
     void attached() { ++vcpus_; }
@@ -36,6 +38,10 @@ class StarvationMonitor {
     [[nodiscard]] bool idling_is_suspect(std::uint32_t running) const {
         return able() > running && !may_idle_;
     }
+    // How long the active policy has left a vCPU waiting that is runnable since then.
+    [[nodiscard]] Nanos waited(RealTime runnable_since, RealTime now) const {
+        return now - std::max(runnable_since, since_);
+    }
     // A vCPU that waits for longer is starved: patience, and a turn of every other vCPU, as long as the
     // longest slice so far.
     [[nodiscard]] Nanos bound() const {
@@ -46,6 +52,7 @@ class StarvationMonitor {
     std::uint32_t vcpus_ = 0;
     std::atomic<std::uint32_t> able_ = 0;
     Nanos longest_slice_; // of those that the active policy has given
+    RealTime since_{};    // the active policy is in charge
     bool may_idle_ = false;
 };
 

@@ -320,6 +320,8 @@ inline void Machine::halt(Core& core, Nanos longest, Domain* payer) {
     core.ends = longest == sched::Decision::until_kicked ? RealTime::never() : now_ + longest;
     trace(core, Event::idle_in, nullptr,
           static_cast<std::uint64_t>(std::min(core.ends, core.timers.first()).since_start().count()), 0);
+    if (core.need_dispatch) // asked while it picked
+        core.poked = now_;
     host_.idles(core.id);
 }
 
