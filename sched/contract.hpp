@@ -44,10 +44,10 @@
 //   the kick arrives; it then gets one deschedule, with `blocked`, and the pick after that absorbs the
 //   kick.
 // - A kick of a pCPU that does not exist is a wrong answer.
-// - A vCPU that yields while no vCPU is queued goes on in its slice; no hook is called.
-// - A policy that promises to be work-conserving must not leave a pCPU idle while a vCPU without a cap
-//   waits for that pCPU. The host asks such a policy again after a millisecond, and ejects it if it
-//   answers idle again.
+// - A vCPU that yields while no other vCPU is queued or runs goes on in its slice; no hook is called.
+// - A policy that promises to be work-conserving may answer idle beside a vCPU without a cap only while
+//   that vCPU has waited for less than a millisecond under it. The host asks again after a millisecond,
+//   and ejects the policy if it answers idle then.
 // - Any other vCPU has been starved once it waits longer than two seconds (ten where the policy may idle)
 //   and a turn of every other vCPU.
 // - A vCPU's affinity changes only while the vCPU is blocked (the host pauses it first) and always allows
