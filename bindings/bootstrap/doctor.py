@@ -1,4 +1,4 @@
-"""What this machine has and lacks. Reports, changes nothing."""
+"""Reports the packages that this machine has and lacks. Changes nothing."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class SetupError(Exception):
 PACKAGES = (
     Package("qemu-system-x86", "the machine that runs the hypervisor", tools=("qemu-system-x86_64",)),
     Package("libxen-dev", "the guest ABI's headers"),
-    Package("grub-xen-host", "a PV kernel nobody here wrote, for the tests"),
+    Package("grub-xen-host", "a PV kernel from outside this project, for the tests"),
     Package("g++", "compiler", tools=("g++",)),
     Package("binutils", "linker, objcopy"),
     Package("cmake", "build", tools=("cmake", "ctest")),

@@ -32,7 +32,7 @@ def _line(tool: str, package: Package) -> str:
 
 
 def lack(tool: str) -> str:
-    """What to do about a tool that is not there; empty if it is."""
+    """One line that says how to get a missing tool; empty if the tool is here."""
     package = next((package for package in PACKAGES if tool in package.tools), None)
     if package is None:
         raise KeyError(f"{tool} is in no package of bootstrap/packages.py")
@@ -56,4 +56,4 @@ def explain(error: FileNotFoundError) -> str:
     """One line for a file or a program that was not found."""
     name = os.path.basename(str(error.filename))
     known = any(name in package.tools for package in PACKAGES)
-    return (lack(name) if known else "") or f"{error.filename}: there is no such file or program"
+    return (lack(name) if known else "") or f"{error.filename}: file or program not found"

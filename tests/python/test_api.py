@@ -47,7 +47,7 @@ def test_objects_show_themselves_in_a_notebook() -> None:
         ({"seed": True}, "seed=True is not a whole number"),
         ({"sched": Policy("kredit")}, "unknown scheduler 'kredit'"),
         ({"sched": Policy("credit", {"round": 1})}, "round=1 is outside"),
-        ({"guests": ("web",)}, "'web' is no Guest"),
+        ({"guests": ("web",)}, "'web' is not a Guest"),
     ],
 )
 def test_impossible_machines_are_named(change, message) -> None:  # type: ignore[no-untyped-def]
@@ -78,7 +78,7 @@ def test_more_memory_than_there_is_is_refused_by_the_hypervisor_s_back_end() -> 
 
 
 def test_an_unknown_back_end_is_refused() -> None:
-    with pytest.raises(SpecError, match="there is no back end 'xen'"):
+    with pytest.raises(SpecError, match="unknown back end 'xen'"):
         MACHINE.run(backend="xen")
 
 

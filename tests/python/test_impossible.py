@@ -39,7 +39,7 @@ IMPOSSIBLE = [
     (machine(duration=1.5), "duration=1.5 is not a whole number"),
     (machine(icount=11), "icount=11 is outside 0 to 10"),
     (machine(seed=-1), "seed=-1 is outside 0 to"),
-    (machine(trace_bytes=1), "trace_bytes=1 is no whole number of pages"),
+    (machine(trace_bytes=1), "trace_bytes=1 is not a whole number of pages"),
     (machine(dom0_weight=0), "dom0_weight=0 is outside 1 to 65535"),
     (machine(memory=1 * MIB), "1 MiB are too little"),
     (machine(trace_groups=("runs",)), "'runs'"),
@@ -48,7 +48,7 @@ IMPOSSIBLE = [
     (machine(sched=Policy("round_robin", {"slice": 1})), "slice=1 is outside 100 to 100000 us"),
     (machine(sched=Policy("round_robin", {"slice": "x"})), "slice='x' is not a whole number"),
     (machine(sched="credit"), "sched='credit' is not a Policy"),
-    (machine(guests=("hog",)), "guests: 'hog' is no Guest"),
+    (machine(guests=("hog",)), "guests: 'hog' is not a Guest"),
     (machine(guests=HOG), "guests=Guest"),
     (machine(guests=(HOG, HOG)), "two guests are named 'hog'"),
     (machine(guests=(replace(HOG, memory=600 * MIB),)), "too little: the guests want 600 MiB"),
@@ -71,7 +71,7 @@ IMPOSSIBLE = [
     (entry(1, "pawse", "hog"), "timeline action 'pawse'"),
     (entry(1, "pause", "nobody"), "timeline: pause of 'nobody'"),
     (entry(1, "set_weight", "hog", 0), "timeline: set_weight: 0 is outside 1 to 65535"),
-    (entry(1, "set_affinity", "hog", 2), "timeline: set_affinity: 0x2 is no mask"),
+    (entry(1, "set_affinity", "hog", 2), "timeline: set_affinity: 0x2 is not a mask"),
     (entry(1, "swap"), "timeline: swap"),
 ]
 
@@ -95,7 +95,7 @@ def test_a_good_machine_is_good() -> None:
 @pytest.mark.parametrize(
     "act, message",
     [
-        (lambda: GOOD.run(backend="sum"), "there is no back end 'sum'; did you mean 'sim'?"),
+        (lambda: GOOD.run(backend="sum"), "unknown back end 'sum'; did you mean 'sim'?"),
         (lambda: Costs({"pick": -1}), "cost pick=-1: write whole instructions from 0 up"),
         (lambda: Costs({"pick": "x"}), "cost pick=x: write whole instructions from 0 up"),  # type: ignore[dict-item]
         (lambda: Costs({"pik": 1}), "no cost 'pik'; did you mean 'pick'?"),

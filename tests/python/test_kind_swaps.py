@@ -146,8 +146,11 @@ def test_a_live_machine_swaps_them_by_hand() -> None:
     ("entry", "message"),
     [
         (swap(1, "ring", "drr"), "name the ring policy that the run begins with, too \\(--ringctl\\)"),
-        (swap(1, "disk", "drr"), "there is no kind of policy 'disk'; there is memory, ring, scheduler"),
-        (swap(1, "memory", "drr"), "'drr' is a ring policy, not a memory policy; there is chaos, coloring"),
+        (swap(1, "disk", "drr"), "unknown kind of policy 'disk'; choose from memory, ring, scheduler"),
+        (
+            swap(1, "memory", "drr"),
+            "'drr' is a ring policy, not a memory policy; choose from chaos, coloring",
+        ),
         (swap(1, "memory", "idle_tax", tax=200), "tax=200 is outside 0 to 99 %"),
         (swap(1, "memory", "python:mine"), "only a plug-in can take over"),
     ],

@@ -224,7 +224,7 @@ def test_the_hypervisor_refuses_them_in_one_sentence(field: str) -> None:
     policy = "first_fit" if field == "memctl" else "fifo"
     machine = Machine(guests=(Guest("a", "workload:cpu_hog"),), **{field: Policy(policy)})
     with pytest.raises(
-        SpecError, match=f"{field}: the hypervisor does not take memory and ring policies yet"
+        SpecError, match=f"{field}: the hypervisor does not yet support memory and ring policies"
     ):
         prepare(machine)
     with pytest.raises(SpecError, match="exists in the simulator only"):
@@ -278,9 +278,9 @@ def test_parameters_of_a_guest_reach_their_policy() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"disk": Disk(depth=0)}, "disk: depth=0 is no whole number from 1 to 256"),
+        ({"disk": Disk(depth=0)}, "disk: depth=0 is not a whole number from 1 to 256"),
         ({"paging": Paging(zones=65)}, "paging: zones=65"),
-        ({"disk": 7}, "disk=7 is no Disk"),
+        ({"disk": 7}, "disk=7 is not a Disk"),
         ({"guests": (Guest("x", "model:disk", "bytes=7"),)}, "option bytes: write 512 to"),
         ({"guests": (Guest("x", "model:memory", "set_mib=900"),)}, "has only 64 MiB"),
         ({"memory": 64 * MIB, "memctl": Policy("first_fit")}, "leave nothing for guests"),

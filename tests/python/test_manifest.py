@@ -153,16 +153,16 @@ def guest(**changes: Any) -> Guest:
         (Machine((guest(),), trace_groups=("marks",)), "unknown trace group 'marks'; did you mean 'mark'"),
         (
             Machine((guest(),), timeline=(TimelineEntry(5, "destroy", "h"),)),
-            "'h', which is no guest of this machine",
+            "'h', which is not a guest of this machine",
         ),
         (Machine((guest(),), timeline=(TimelineEntry(-5, "audit"),)), "before the start"),
         (Machine((guest(),), sched=Policy("nobody")), "unknown scheduler 'nobody'"),
-        (Machine((guest(kernel="/nowhere"),)), "there is no file /nowhere"),
-        (Machine((guest(kernel="/"),)), "is no readable file"),
+        (Machine((guest(kernel="/nowhere"),)), "file /nowhere does not exist"),
+        (Machine((guest(kernel="/"),)), "is not a readable file"),
         (Machine((guest(kernel="/bin/ls"),)), "the kernel is no executable ELF file"),
         (Machine((guest(kernel="/etc/passwd"),)), "the kernel is not an ELF file"),
         (Machine((guest(kernel="/usr/lib/grub-xen/grub-i386-xen.bin"),)), "not a 64-bit ELF file"),
-        (Machine((guest(initrd="/nowhere"),)), "there is no file /nowhere"),
+        (Machine((guest(initrd="/nowhere"),)), "file /nowhere does not exist"),
     ],
 )
 def test_what_cannot_run_is_said_before_it_is_started(machine: Machine, message: str) -> None:

@@ -75,7 +75,7 @@ def test_a_command_is_recorded_and_what_is_not_counted_is_said() -> None:
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["perf", "sum"], "there is no back end 'sum'; did you mean 'sim'?"),
+        (["perf", "sum"], "unknown back end 'sum'; did you mean 'sim'?"),
         (["perf", "sim", "nothing"], "unknown experiment 'nothing'"),
         (["perf", "sim", "--frequency", "0"], "--frequency 0 is outside 1 to 10000"),
     ],

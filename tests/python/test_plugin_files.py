@@ -113,7 +113,7 @@ def test_unknown_names_are_answered_with_the_nearest(plugin: Path) -> None:
     name = plugin.stem
     with pytest.raises(SpecError, match=f"unknown scheduler '{name}x'; did you mean '{name}'"):
         parse_policy("scheduler", name + "x")
-    with pytest.raises(SpecError, match="there is no policy file ./nowhere.so"):
+    with pytest.raises(SpecError, match="policy file ./nowhere.so does not exist"):
         choose("scheduler", Policy("./nowhere.so"))
 
 

@@ -311,7 +311,7 @@ def test_sixteen_parameters_are_reported_and_one_more_is_refused() -> None:
         (row(initial=1.5), "parameter tax: its least, default and most .* are to be whole numbers"),
         (row(most=1 << 64), "parameter tax: its least, default and most .* are to be whole numbers"),
         (row(name=""), "parameter '': give each a name of its own"),
-        ("tax", "parameters=.* is no tuple of Parameter"),
+        ("tax", "parameters=.* is not a tuple of Parameter"),
     ],
 )
 def test_an_impossible_table_is_refused(given: Any, message: str) -> None:

@@ -81,7 +81,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no result"),
+        ("{", "is not a result"),
         ("[]", "is not an object"),
         ('{"format_version": 99}', "version 99, but this program reads 1"),
     ],

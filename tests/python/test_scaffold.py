@@ -25,7 +25,7 @@ def test_the_new_file_is_the_example_under_another_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "Mine", "2nd", "a-b", "a__b", "_a", "a_", "../a", "x" * 32])
 def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SpecError, match="is no name"):
+    with pytest.raises(SpecError, match="is not a valid name"):
         scaffold("scheduler", name, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -45,7 +45,7 @@ def test_a_kind_has_the_name_of_its_list_and_of_its_option(tmp_path: Path, kind:
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="new: there is no kind 'memories'"):
+    with pytest.raises(SpecError, match="new: unknown kind 'memories'"):
         new("memories", "mine", tmp_path)
 
 

@@ -79,7 +79,7 @@ def test_bad_pairs(text: str) -> None:
 
 def test_suggestions() -> None:
     assert suggest("vcpu", ["vcpus", "kernel"]) == "; did you mean 'vcpus'?"
-    assert suggest("zzz", ["b", "a"]) == "; there is a, b"
+    assert suggest("zzz", ["b", "a"]) == "; choose from a, b"
 
 
 def test_guest_with_everything() -> None:

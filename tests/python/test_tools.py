@@ -114,9 +114,7 @@ def test_a_tool_that_vanishes_ends_a_layer_in_one_line(path: Path, monkeypatch: 
 
 
 def test_an_unknown_program_is_named(path: Path) -> None:
-    assert (
-        command_case("x", ["no-such-program"]).detail == "no-such-program: there is no such file or program"
-    )
+    assert command_case("x", ["no-such-program"]).detail == "no-such-program: file or program not found"
 
 
 def test_any_command_without_qemu(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from bulkhead.base.paths import plugin_dirs
 GUEST = ("--guest", f"kernel={GRUB}")
 MISTAKES = [
     (("boot",), "boot needs at least one guest"),
-    (("boot", "--guest", "kernel=/nowhere"), "there is no file /nowhere"),
+    (("boot", "--guest", "kernel=/nowhere"), "file /nowhere does not exist"),
     (("boot", "--guest", "kernel=/bin/ls"), "/bin/ls: the kernel is no executable ELF file"),
     (("boot", "--guest", "kernel=/etc/passwd"), "/etc/passwd: the kernel is not an ELF file"),
     (("boot", "--guest", f"kernel={GRUB},vcpu=1"), "unknown option 'vcpu'; did you mean 'vcpus'?"),
@@ -75,7 +75,7 @@ def test_the_command_itself(command: Callable[..., Result]) -> None:
     assert (result.returncode, result.stdout) == (2, "")
     assert (
         result.stderr
-        == "bulkhead: guest nowhere: there is no file /nowhere; give the path of an existing one\n"
+        == "bulkhead: guest nowhere: file /nowhere does not exist; give the path of an existing one\n"
     )
     children = subprocess.run(["pgrep", "-f", "mem-path=/proc/self/fd"], capture_output=True, text=True)
     assert "nowhere" not in children.stdout

@@ -65,7 +65,7 @@ def time_mode(text: str) -> tuple[int, int]:
     try:
         dilation = round(float(factor) * DILATION_UNIT) if colon else DILATION_UNIT
     except (ValueError, OverflowError):
-        raise SpecError(f"time mode '{text}': '{factor}' is no number") from None
+        raise SpecError(f"time mode '{text}': '{factor}' is not a number") from None
     if not DILATION_UNIT <= dilation <= 1000 * DILATION_UNIT:
         raise SpecError(f"time mode '{text}': the factor must be between 1 and 1000")
     return mode, dilation
@@ -115,14 +115,14 @@ def _check_model(what: str, model: Disk | Paging, ranges: dict[str, tuple[int, i
     for field in fields(model):
         value, (least, most) = getattr(model, field.name), ranges.get(field.name, (0, 1_000_000_000))
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise SpecError(f"{what}: {field.name}={value!r} is no whole number from {least} to {most}")
+            raise SpecError(f"{what}: {field.name}={value!r} is not a whole number from {least} to {most}")
 
 
 def _check_devices(machine: Machine) -> None:
     if not isinstance(machine.disk, Disk):
-        raise SpecError(f"disk={machine.disk!r} is no Disk")
+        raise SpecError(f"disk={machine.disk!r} is not a Disk")
     if not isinstance(machine.paging, Paging):
-        raise SpecError(f"paging={machine.paging!r} is no Paging")
+        raise SpecError(f"paging={machine.paging!r} is not a Paging")
     _check_model("disk", machine.disk, {"bytes_per_us": (1, 1_000_000), "depth": (1, 256)})
     _check_model("paging", machine.paging, {"zones": (1, 64), "period_us": (1_000, 1_000_000)})
 
@@ -150,7 +150,7 @@ def check_entry(machine: Machine, entry: TimelineEntry) -> None:
         raise SpecError(f"timeline: {entry.action} at {entry.at} ns is before the start")
     if entry.action in NEEDS_GUEST and entry.guest not in names:
         raise SpecError(
-            f"timeline: {entry.action} of '{entry.guest}', which is no guest of this machine"
+            f"timeline: {entry.action} of '{entry.guest}', which is not a guest of this machine"
             f"{suggest(str(entry.guest), names)}"
         )
     _check_swap(machine, entry)
@@ -158,7 +158,7 @@ def check_entry(machine: Machine, entry: TimelineEntry) -> None:
         raise SpecError(f"timeline: set_weight: {entry.argument} is outside 1 to 65535")
     if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:
         raise SpecError(
-            f"timeline: set_affinity: {entry.argument:#x} is no mask of the machine's {machine.pcpus} pCPUs"
+            f"timeline: set_affinity: {entry.argument:#x} is not a mask of the machine's {machine.pcpus} pCPUs"
         )
     if entry.action == "set_memory":
         _check_set_memory(entry.argument, next(g for g in machine.guests if g.name == entry.guest))
@@ -179,7 +179,7 @@ def _check_options(machine: Machine) -> None:
     if not 0 <= machine.seed < 1 << 64:
         raise SpecError(f"seed={machine.seed} is outside 0 to 2**64-1")
     if machine.trace_bytes <= 0 or machine.trace_bytes % constant("page_bytes"):
-        raise SpecError(f"trace_bytes={machine.trace_bytes} is no whole number of pages")
+        raise SpecError(f"trace_bytes={machine.trace_bytes} is not a whole number of pages")
     group_mask(machine.trace_groups)
     names = [guest.name for guest in machine.guests]
     if machine.terminal is not None and machine.terminal not in names:
@@ -205,7 +205,7 @@ PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def _check_types(what: str, described: Guest | Machine | TimelineEntry) -> None:
-    """A value of a wrong type would otherwise be found late, and by something that does not know its name."""
+    """SpecError for a value of a wrong type, found here where its name is known."""
     for field in fields(described):
         allowed, words = PLAIN_TYPES.get(str(field.type), ((object,), ""))
         value = getattr(described, field.name)
@@ -219,7 +219,7 @@ def check_machine(machine: Machine) -> None:
     _check_types("", machine)
     for guest in machine.guests:
         if not isinstance(guest, Guest):
-            raise SpecError(f"guests: {guest!r} is no Guest")
+            raise SpecError(f"guests: {guest!r} is not a Guest")
         _check_types(f"guest {guest.name}: ", guest)
     _check_options(machine)
     for guest in machine.guests:
@@ -231,4 +231,4 @@ def check_machine(machine: Machine) -> None:
         check_entry(machine, entry)
     for name in machine.absent or ():
         if name not in {guest.name for guest in machine.guests}:
-            raise SpecError(f"absent: '{name}' is no guest of this machine")
+            raise SpecError(f"absent: '{name}' is not a guest of this machine")

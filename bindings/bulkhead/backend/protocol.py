@@ -21,7 +21,7 @@ from bulkhead.model.spec import TimelineEntry
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one order: when it was done, ns since the guests were built, and 0 or a negated errno of Xen's."""
+    """The outcome of one order: when it was done, ns since the guests were built, and 0 or a negated errno of Xen's."""
 
     done_at: int
     result: int
@@ -50,16 +50,16 @@ class Session(Protocol):
         """Let it go on for a moment. False once it is over."""
 
     def sample(self) -> Sample | None:
-        """What it looks like now; None if it has not begun. The machine cannot tell that it was looked at."""
+        """A sample of the machine as it is now; None if it has not begun. A look changes nothing in the machine."""
 
     def proceed(self, batch: Sequence[TimelineEntry]) -> None:
         """Go on from a stop with these entries, in order of time."""
 
     def answers(self) -> list[Answer]:
-        """At a stop: what came of the orders since the stop before."""
+        """At a stop: the outcomes of the orders since the stop before."""
 
     def collect(self) -> Run:
-        """What is left of a machine that is over."""
+        """The finished run of a machine that is over."""
 
     def __enter__(self) -> Session:
         """Itself."""
@@ -71,7 +71,7 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """What carries machines out; each registers with `bulkhead.model.machine.REGISTRY`."""
+    """A back end, which carries machines out; each registers with `bulkhead.model.machine.REGISTRY`."""
 
     @property
     def name(self) -> str:

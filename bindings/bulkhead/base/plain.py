@@ -1,4 +1,4 @@
-"""Dataclasses to JSON values and back, strictly: what is missing, unknown or of the wrong type is refused with its place."""
+"""Dataclasses to JSON values and back, strictly: a field that is missing, unknown or of the wrong type is refused with its place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class FormatError(ValueError):
-    """Data that is not what its type says; the message names the place."""
+    """Data that does not match its type; the message names the place."""
 
 
 def to_plain(value: Any) -> Any:
@@ -64,7 +64,7 @@ def _dataclass(kind: Any, data: Any, place: str) -> Any:
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:
-    """One with a default came later than the first files, which do without it."""
+    """A field with a default is newer than the first files, which lack it."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
@@ -83,7 +83,7 @@ def _scalar(kind: Any, data: Any, place: str) -> Any:
     if kind is float:
         _require(isinstance(data, (int, float)) and not isinstance(data, bool), "a number", data, place)
         return float(data)
-    exact = type(data) is kind  # a bool is no int here
+    exact = type(data) is kind  # a bool is not an int here
     _require(
         exact,
         {int: "a whole number", str: "text", bool: "true or false"}.get(kind, kind.__name__),

@@ -47,7 +47,7 @@ def hook_name(kind: str, number: int) -> str:
 
 
 def enum_value(enum: str, name: str, what: str) -> int:
-    """Value of an enumerator; `what` is how the message calls it. SpecError with a suggestion if there is none."""
+    """Value of an enumerator; `what` is how the message calls it. SpecError with a suggestion for an unknown name."""
     values = _core.enums[enum]
     if name not in values:
         raise SpecError(f"unknown {what} '{name}'{suggest(name, values)}")

@@ -24,7 +24,7 @@ def unescape(text: bytes) -> bytes:
 
 
 class Screen:
-    """What of a guest's bytes may reach the user's terminal: everything but strings for the terminal itself."""
+    """Filters a guest's bytes for the user's terminal: all pass but strings for the terminal itself."""
 
     def __init__(self) -> None:
         self._held = b""

@@ -1,4 +1,4 @@
-"""Text that people write and read: sizes, durations, lists with quotes, and suggestions for what was misspelt."""
+"""Text that people write and read: sizes, durations, lists with quotes, and suggestions for misspelt words."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ TIME_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" or the list of what there is."""
+    """ "; did you mean 'x'?" or the list to choose from."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; there is {', '.join(names)}" if names else "; there is none"
+    return f"; choose from {', '.join(names)}" if names else "; none is built or declared"
 
 
 def parse_size(text: str, what: str) -> int:
     """Bytes of "64M", "1G", "512K". SpecError says what to write."""
     match = re.fullmatch(r"(\d+)([KMG])(?:i?B)?", text.strip(), re.IGNORECASE)
     if match is None or int(match[1]) == 0:
-        raise SpecError(f"{what}: '{text}' is no size; write for example 64M")
+        raise SpecError(f"{what}: '{text}' is not a size; write for example 64M")
     return int(match[1]) * SIZE_UNITS[match[2].upper()]
 
 
@@ -34,7 +34,7 @@ def parse_duration(text: str, what: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s)", text.strip())
     nanoseconds = round(float(match[1]) * TIME_UNITS[match[2]]) if match else 0
     if nanoseconds <= 0:
-        raise SpecError(f"{what}: '{text}' is no duration; write for example 2s or 500ms")
+        raise SpecError(f"{what}: '{text}' is not a duration; write for example 2s or 500ms")
     return nanoseconds
 
 
@@ -43,7 +43,7 @@ def parse_integer(text: str, what: str, least: int, most: int) -> int:
     try:
         value = int(text, 0)
     except ValueError:
-        raise SpecError(f"{what}: '{text}' is no whole number") from None
+        raise SpecError(f"{what}: '{text}' is not a whole number") from None
     if not least <= value <= most:
         raise SpecError(f"{what}: {value} is outside {least} to {most}")
     return value

@@ -62,7 +62,7 @@ def bench(
         _bench_suite(what, out)
         return 0
     if what not in QUESTIONS:
-        raise SpecError(f"bench: there is no comparison '{what}'{suggest(what, KNOWN)}")
+        raise SpecError(f"bench: unknown comparison '{what}'{suggest(what, KNOWN)}")
     shift = parse_icount(icount)
     if shift is None:
         raise SpecError("--icount off: a comparison needs an exact clock; write for example --icount 2")

@@ -1,4 +1,4 @@
-"""`bulkhead boot`: any Xen PV kernels, their consoles, and what became of them."""
+"""`bulkhead boot`: any Xen PV kernels, their consoles, and how they ended."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def boot(
     ),
     trace: Optional[str] = typer.Option(None, help="Also record these groups: hypercall,trap."),
     trace_size: str = typer.Option(
-        "16M", help="Trace ring of each pCPU; what does not fit is counted as lost."
+        "16M", help="Trace ring of each pCPU; records that do not fit are counted as lost."
     ),
     zones: int = typer.Option(
         1, help="Equal parts of memory that a memory policy tells apart (colours, nodes); with --backend sim."
     ),
     watch: bool = typer.Option(
-        False, "--watch", help="Show while it runs who gets how much: CPU, events, memory, I/O."
+        False, "--watch", help="Show each domain's CPU, events, memory and I/O while the machine runs."
     ),
     out: Optional[Path] = typer.Option(None, help="Keep trace, ledger and consoles in this folder."),
 ) -> int:

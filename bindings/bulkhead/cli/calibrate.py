@@ -19,13 +19,13 @@ def calibrate(
     policies: List[str] = typer.Argument(
         None, help="Schedulers to measure under; default: all that are built."
     ),
-    out: Path = typer.Option(FILE, help="File to write; the simulator reads the default one."),
+    out: Path = typer.Option(FILE, help="File to write; the simulator reads the default file."),
 ) -> int:
     """Run small machines under each scheduler and write the costs, in instructions, that the simulator charges."""
     known = built_policies("scheduler")
     for name in policies or ():
         if name not in known:
-            raise SpecError(f"calibrate: there is no scheduler '{name}'{suggest(name, known)}")
+            raise SpecError(f"calibrate: unknown scheduler '{name}'{suggest(name, known)}")
     found = measure_all(Machine.run, list(policies or known), out)
     names = next(iter(found.values()))
     for cost in names:

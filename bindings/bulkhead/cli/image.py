@@ -16,8 +16,10 @@ from bulkhead.linux.recipe import find_recipe, recipes
 
 
 def image(
-    name: Optional[str] = typer.Argument(None, help="Which image; without it, the list of all."),
-    out: Optional[Path] = typer.Option(None, help="Also copy it to this file."),
+    name: Optional[str] = typer.Argument(
+        None, help="Name of the image; without a name, the list of all images."
+    ),
+    out: Optional[Path] = typer.Option(None, help="Also copy the image to this file."),
     refresh: bool = typer.Option(False, help="Ask apt for newer packages."),
 ) -> int:
     """Make a Linux image (initramfs) from Debian packages. Prints its path, and Debian's kernel beside it."""

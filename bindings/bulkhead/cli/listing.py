@@ -91,7 +91,7 @@ LISTS: dict[str, Callable[[], None]] = {
 def list_things(what: str = typer.Argument("all", metavar="[policies|experiments|workloads|attacks]")) -> int:
     """What there is: policies with their parameters, experiments, workloads, attacks."""
     if what != "all" and what not in LISTS:
-        raise SpecError(f"list: there is no list of '{what}'{suggest(what, LISTS)}")
+        raise SpecError(f"list: unknown list '{what}'{suggest(what, LISTS)}")
     for name, print_list in LISTS.items():
         if what == "all":
             console.print(f"\n[bold underline]{name}[/bold underline]")

@@ -53,7 +53,7 @@ def new(
     """Make the first version of a policy: complete, and yours to change."""
     kind = ALIASES.get(kind, kind)
     if kind not in EXAMPLES:
-        raise SpecError(f"new: there is no kind '{kind}'{suggest(kind, EXAMPLES)}")
+        raise SpecError(f"new: unknown kind '{kind}'{suggest(kind, EXAMPLES)}")
     path = scaffold(kind, name, folder)
     pad = " " * max(0, 12 - len(name))
     experiment = SIMULATED.get(kind, "")

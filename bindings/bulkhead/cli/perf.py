@@ -22,14 +22,16 @@ HIGHEST = 10_000
 
 
 def perf(
-    backend: str = typer.Argument(..., metavar="sim|qemu", help="What is looked at: the simulator, or QEMU."),
+    backend: str = typer.Argument(
+        ..., metavar="sim|qemu", help="Back end to record: the simulator, or QEMU."
+    ),
     experiment: str = typer.Argument("noisy_neighbour", help="Its runs are recorded, one at a time."),
     quick: bool = typer.Option(True, help="The experiment's quick form."),
     set_: List[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="As of `run`."),
     frequency: int = typer.Option(199, help="Samples per second of CPU time."),
     out: Optional[Path] = typer.Option(None, help="Folder for picture and stacks; default out/perf/BACKEND."),
 ) -> int:
-    """Record where this computer's time goes: DIR/flame.svg, DIR/stacks.txt, a table. What cannot be counted is said."""
+    """Record where this computer's time goes: DIR/flame.svg, DIR/stacks.txt, a table. Counters that this machine lacks are named."""
     REGISTRY.backend(backend)
     if not 1 <= frequency <= HIGHEST:
         raise SpecError(f"--frequency {frequency} is outside 1 to {HIGHEST}")

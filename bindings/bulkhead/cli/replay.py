@@ -1,4 +1,4 @@
-"""`bulkhead replay`: what the guests of a recorded run wanted, served again in the simulator, by any scheduler."""
+"""`bulkhead replay`: the demand of a recorded run's guests, served again in the simulator by any scheduler."""
 
 from __future__ import annotations
 

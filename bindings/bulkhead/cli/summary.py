@@ -1,4 +1,4 @@
-"""What a person wants to know after a run: why it ended, who got the time, what the hypervisor cost."""
+"""Summary of a run: why it ended, each domain's pCPU time, the hypervisor's cost."""
 
 from __future__ import annotations
 

@@ -19,5 +19,5 @@ def test(layers: List[str] = typer.Argument(None, metavar="[LAYER...]")) -> int:
     """
     for layer in layers or []:
         if layer not in LAYERS:
-            raise SpecError(f"test: there is no layer '{layer}'{suggest(layer, LAYERS)}")
+            raise SpecError(f"test: unknown layer '{layer}'{suggest(layer, LAYERS)}")
     return run_layers(list(dict.fromkeys(layers or packages.LAYERS)))

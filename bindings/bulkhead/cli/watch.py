@@ -1,4 +1,4 @@
-"""`boot --watch`: who gets what while the machine runs. A live table in a terminal, a few plain lines now and then elsewhere."""
+"""`boot --watch`: what each domain gets while the machine runs. A live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Pace:
         self._before: Sample | None = None
 
     def left(self, sample: Sample) -> float | None:
-        """Seconds of this computer until the machine's time is over, or None while nobody can tell."""
+        """Seconds of this computer until the machine's time is over; None while the speed is not known."""
         before, self._before = self._before, sample
         if before is not None and before.at >= 0 and sample.host_seconds > before.host_seconds:
             newest = (sample.at - before.at) / (sample.host_seconds - before.host_seconds)
@@ -73,7 +73,7 @@ class Pace:
 
 
 def head(sample: Sample, between: Rates, left: float | None) -> str:
-    """Where the run is: its own time, the time left, the scheduler, what nobody used."""
+    """State of the run: its own time, the time left, the scheduler, unused pCPU time."""
     if sample.at < 0:
         return f"{sample.state}, building guests"
     over = f", {format_ns(sample.left)} left" if sample.left else ", time over"

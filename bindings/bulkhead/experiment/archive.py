@@ -19,7 +19,7 @@ PLACE = "point.json"
 
 @dataclass(frozen=True)
 class Place:
-    """Where in an experiment a run belongs. Written last: a folder without it is no finished capture."""
+    """Where in an experiment a run belongs. Written last: a folder without this file is not a finished capture."""
 
     experiment: str
     backend: str

@@ -13,7 +13,7 @@ from bulkhead.result import Result, read_result
 def draw_figures(result_file: Path, folder: Path) -> list[Path]:
     """PNG and PDF of each figure that the result's experiment declares.
 
-    BulkheadError if the file is no result or its experiment is not known.
+    BulkheadError if the file is not a result or its experiment is unknown.
     """
     from bulkhead.figures.draw import draw  # loads matplotlib, which takes longer than most commands
 

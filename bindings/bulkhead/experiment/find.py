@@ -25,7 +25,7 @@ def find(name: str, folder: Path = FOLDER) -> Experiment:
     path = folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"bulkhead_experiment_{name}", path)
     if spec is None or spec.loader is None:
-        raise BulkheadError(f"{path.name} is no Python file")
+        raise BulkheadError(f"{path.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     experiment = getattr(module, "EXPERIMENT", None)

@@ -137,7 +137,7 @@ def _spread(factor: Factor, text: str) -> Sequence[str]:
     first, last, step = int(found[1]), int(found[2]), int(found[3] or 1)
     if last < first or step < 1 or (last - first) // step >= MOST_LEVELS:
         raise SpecError(
-            f"--set {factor.name}: {text} is no range FIRST..LAST:STEP of at most {MOST_LEVELS} numbers"
+            f"--set {factor.name}: {text} is not a range FIRST..LAST:STEP of at most {MOST_LEVELS} numbers"
         )
     return [str(number) for number in range(first, last + 1, step)]
 
@@ -147,7 +147,7 @@ def _level(name: str, allowed: Allowed, text: str, policy_names: PolicyNames) ->
         return parse_integer(text, f"--set {name}", allowed.least, allowed.most)
     names = allowed.names if isinstance(allowed, Choice) else policy_names(allowed.kind)
     if text not in names:
-        raise SpecError(f"--set {name}: there is no '{text}'{suggest(text, names)}")
+        raise SpecError(f"--set {name}: unknown level '{text}'{suggest(text, names)}")
     return text
 
 

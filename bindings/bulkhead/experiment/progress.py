@@ -24,7 +24,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Says nothing."""
+    """Prints nothing."""
 
     def started(self, label: str) -> None:
         ...

@@ -86,7 +86,7 @@ def _check(request: RunRequest) -> None:
     if request.repeat < 1 or request.jobs < 1:
         raise SpecError("--repeat and --jobs must be at least 1")
     if request.first not in STAGES:
-        raise SpecError(f"there is no stage '{request.first}'; there is {', '.join(STAGES)}")
+        raise SpecError(f"unknown stage '{request.first}'; write one of {', '.join(STAGES)}")
 
 
 def _progress(title: str, total: int, out: TextIO, stack: ExitStack) -> Progress:

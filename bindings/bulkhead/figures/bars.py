@@ -14,7 +14,7 @@ HEAD_INCHES = 0.24
 GROUP_WIDTH = 0.72
 MOST_LEVEL_GROUPS = 3  # with more, their names are slanted
 MOST_LEVEL_BARS = 8  # with more, their values stand upright
-MOST_VALUES = 24  # with more bars, there is no room for values
+MOST_VALUES = 24  # more bars leave no room for values
 ROW_INCHES = 0.14  # of the legend
 COLUMNS = 3
 

@@ -51,7 +51,7 @@ def unpack_bzimage(data: bytes) -> bytes:
     except ValueError as error:
         raise ValueError(f"the bzImage cannot be unpacked: {error}") from None
     if not kernel.startswith(b"\x7fELF"):
-        raise ValueError("the bzImage holds something that is no ELF file")
+        raise ValueError("the file inside the bzImage is not an ELF file")
     if len(kernel) != size:
         raise ValueError(f"the bzImage's kernel unpacks to {len(kernel)} bytes, not to the {size} it says")
     return kernel

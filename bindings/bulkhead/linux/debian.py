@@ -130,4 +130,4 @@ def contents(deb: Deb, prefix: str = "") -> Iterator[tuple[str, tarfile.TarInfo,
         except tarfile.TarError:
             raise BulkheadError(f"{deb.path} is damaged; delete it and try again") from None
         finally:
-            unpacking.kill()  # whoever asked may have seen enough
+            unpacking.kill()  # the caller may have seen enough

@@ -105,7 +105,7 @@ def _sources(recipe: Recipe) -> Tree:
         found = sorted(p for p in start.rglob("*") if p.is_file()) if start.is_dir() else [start]
         for path in found:
             if not path.is_file():
-                raise BulkheadError(f"image {recipe.name}: there is no {wanted} in {ROOT}")
+                raise BulkheadError(f"image {recipe.name}: {wanted} is missing in {ROOT}")
             tree[f"src/{path.relative_to(ROOT)}"] = cpio.file(path.read_bytes())
     return tree
 

@@ -20,7 +20,7 @@ INSTALLED = "/boot/vmlinuz-*"
 
 
 def keep(path: Path, data: bytes) -> Path:
-    """Write a file of the store at once, or not at all, whoever else writes the same."""
+    """Write a file of the store atomically, also while another process writes the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with open(handle, "wb") as file:
@@ -82,7 +82,7 @@ def find_kernel(text: str, what: str) -> Path:
 
 
 def loadable(path: Path) -> Path:
-    """The file itself if it is no bzImage, else the ELF file inside, made once. ValueError for a damaged bzImage."""
+    """The ELF file inside of a bzImage, unpacked once; any other file as it is. ValueError for a damaged bzImage."""
     data = path.read_bytes()
     if not is_bzimage(data):
         return path

@@ -34,10 +34,10 @@ def recipes(folder: Path = SOURCES / "images") -> dict[str, Recipe]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """One image by name. SpecError with a suggestion if there is none."""
+    """One image by name. SpecError with a suggestion for an unknown name."""
     known = recipes()
     if name not in known:
-        raise SpecError(f"there is no Linux image '{name}'{suggest(name, known)}")
+        raise SpecError(f"unknown Linux image '{name}'{suggest(name, known)}")
     return known[name]
 
 
@@ -49,7 +49,7 @@ def _read(path: Path) -> Recipe:
     lists = {key: _texts(path, key, table.pop(key, [])) for key in LISTS}
     text = table.pop("help", None)
     if table:
-        raise SpecError(f"{path}: unknown key '{min(table)}'; there is help, {', '.join(LISTS)}")
+        raise SpecError(f"{path}: unknown key '{min(table)}'; the keys are help, {', '.join(LISTS)}")
     if not isinstance(text, str) or not lists["packages"]:
         raise SpecError(f'{path}: write help = "..." and packages = [...]')
     return Recipe(path.stem, text, **lists)

@@ -241,7 +241,7 @@ class Live:
 
     def _check(self, entry: TimelineEntry) -> None:
         if entry.action == STOP:
-            raise SpecError("stop: the machine stands still already; say what it is to do")
+            raise SpecError("stop: the machine stands still already; name another action")
         check_entry(self._machine, entry)
         if entry.policy is not None:
             self._check_policy(entry.kind, entry.policy)

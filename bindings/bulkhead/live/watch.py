@@ -21,7 +21,7 @@ class Watch:
 
     def __init__(self, start: Callable[[], Session], every: float) -> None:
         if not every > 0:
-            raise SpecError(f"watch: every={every!r} is no number of seconds above 0")
+            raise SpecError(f"watch: every={every!r} is not a number of seconds above 0")
         self._start, self._every = start, every
         self._run: Run | None = None
 

@@ -1,4 +1,4 @@
-"""What became of every nanosecond of every pCPU, from the hypervisor's own ledger and from the trace."""
+"""Where every nanosecond of every pCPU went, from the hypervisor's own ledger and from the trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkhead.model.landmark import DomainLedger, PcpuLedger
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """Who had how much pCPU time. `share` is of all pCPU time, so the shares of all rows add up to 1."""
+    """A domain's pCPU time. `share` is of all pCPU time, so the shares of all rows add up to 1."""
 
     name: str
     guest_ns: int
@@ -24,7 +24,7 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class CapacityLost:
-    """pCPU time that served nobody although somebody may have wanted it [ns], and its part of all pCPU time."""
+    """pCPU time that served no domain although a vCPU may have been runnable [ns], and its part of all pCPU time."""
 
     idle_while_runnable_ns: int
     hypervisor_ns: int  # on behalf of named domains, and unbilled

@@ -15,7 +15,7 @@ def service_ratios(fluid: Fluid, domains: Iterable[int]) -> dict[int, float]:
 
 
 def jain(ratios: Mapping[int, float] | Iterable[float]) -> float | None:
-    """Jain's fairness index (sum x)^2 / (n sum x^2): 1 when all are equal, 1/n when one has everything; None for nobody.
+    """Jain's fairness index (sum x)^2 / (n sum x^2): 1 when all are equal, 1/n when one has everything; None for no domain.
 
     It hides a single starved guest among many, so look at the least ratio too. Source: Jain, Chiu and Hawe, DEC-TR-301, 1984.
     """

@@ -107,7 +107,7 @@ def fluid_schedule(
 ) -> Fluid:
     """The fluid schedule over the window for the domains of `weights`, given when their vCPUs were really runnable.
 
-    Capacity is all the machine's pCPU time: what the hypervisor spends on nobody makes every runnable domain fall behind,
+    Capacity is all the machine's pCPU time: unbilled hypervisor time makes every runnable domain fall behind,
     and is to be read beside `capacity_lost`.
     """
     domains = sorted(weights)

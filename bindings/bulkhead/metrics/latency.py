@@ -25,7 +25,7 @@ class Summary:
     """Exact percentiles in ns. Never compare the maxima of two different counts.
 
     What never ended took longer than everything that did. So a percentile that falls among the unfinished is None, as is the
-    maximum if anything is unfinished: leaving them out would flatter whoever answers least.
+    maximum if anything is unfinished: leaving them out would flatter the policy with the fewest replies.
     """
 
     count: int

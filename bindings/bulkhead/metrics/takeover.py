@@ -39,7 +39,7 @@ def twice_at_once(run: Intervals) -> int:
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What became of the vCPUs that wanted to run when a policy took over."""
+    """The fate of the vCPUs that were runnable when a policy took over."""
 
     wanted: int
     lost: int  # that still wanted to, and had not run, when the span ended

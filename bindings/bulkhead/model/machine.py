@@ -53,7 +53,7 @@ class Registry:
     def backend(self, name: str) -> Backend:
         """The back end of that name. SpecError for any other."""
         if name not in self._backends:
-            raise SpecError(f"there is no back end '{name}'{suggest(name, self._backends)}")
+            raise SpecError(f"unknown back end '{name}'{suggest(name, self._backends)}")
         return self._backends[name]
 
     def cannot_carry_out(self, name: str, machine: Machine) -> str | None:

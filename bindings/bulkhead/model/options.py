@@ -1,4 +1,4 @@
-"""How a run is carried out: what is kept of it and who is told meanwhile. Nothing here may change its trace."""
+"""How a run is carried out: the files kept and the listeners told. No option may change the trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans timetables for the policy `table`: who owns a pCPU when, so that every task meets its deadlines.
+"""Plans timetables for the policy `table`: the owner of each pCPU over time, so that every task meets its deadlines.
 
 Every domain of a pCPU gets one slot in a common frame, as long as its part of the frame. A window as long as k frames then
 holds exactly k slots, whatever its phase, so a task whose period is a multiple of the frame gets what it needs in every period;

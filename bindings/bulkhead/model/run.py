@@ -1,4 +1,4 @@
-"""What a run left behind: exit status, trace, ledger, consoles, versions. Read-only; drawn from by metrics and figures."""
+"""A finished run: exit status, trace, ledger, consoles, versions. Read-only; drawn from by metrics and figures."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _wall(sample: Sample | None) -> int:
 
 
 def _block_rates(before: Sample | None, after: Sample, domain: int, seconds: float) -> dict[str, float]:
-    """The two rates of a domain; none where nobody can tell."""
+    """The two rates of a domain; None where the rate is not known."""
     if after.blocks is None:
         return {}
     now = after.blocks.get(domain, NO_BLOCKS)

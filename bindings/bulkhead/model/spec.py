@@ -94,4 +94,4 @@ class Paging:
     swap_us: int = 4_000  # a guest waits so long for a page that it had paged out
     # Instructions of the hypervisor for each frame that a guest gets or gives back, billed to it.
     fault_work: int = 1_000
-    look_work: int = 300  # instructions for each guest in a period, billed to nobody
+    look_work: int = 300  # instructions for each guest in a period, billed to no domain

@@ -42,7 +42,7 @@ def _save_trace(trace: npt.NDArray[Any], path: Path) -> None:
 
 
 def _records(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The trace again. ValueError if these are no planes of records."""
+    """The trace again. ValueError if the bytes are not planes of records."""
     if planes.dtype != np.uint8 or planes.ndim != 2 or planes.shape[0] != RECORD.itemsize:
         raise ValueError(f"{TRACE} has no planes of {RECORD.itemsize} bytes")
     records: npt.NDArray[Any] = np.ascontiguousarray(planes.T).reshape(-1).view(RECORD)

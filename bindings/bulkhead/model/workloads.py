@@ -113,7 +113,7 @@ def _given_by_user(common: list[Option]) -> tuple[Option, ...]:
 
 
 def check_workload(name: str, cmdline: str) -> Workload:
-    """SpecError with a suggestion if there is no such workload, or it has no such option, or lacks one."""
+    """SpecError with a suggestion for an unknown workload, an unknown option or a missing one."""
     known = workloads()
     if name not in known:
         raise SpecError(f"unknown workload '{name}'{suggest(name, known)}")

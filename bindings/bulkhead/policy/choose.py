@@ -24,7 +24,7 @@ class ChosenPolicy:
 def _find(kind: str, name: str) -> PolicyTable:
     if "/" in name or name.endswith(".so"):
         if not Path(name).is_file():
-            raise SpecError(f"there is no policy file {name}")
+            raise SpecError(f"policy file {name} does not exist; write the path of a built plug-in")
         return read_policy(Path(name), kind)
     # A policy's file has its name; to look is quicker than to read all.
     usual = plugin_dirs()[kind] / f"{name}.so"
@@ -72,8 +72,8 @@ def _parse_value(what: str, text: str, unit: str) -> int:
         return int(text, 0)
     except ValueError:
         if unit not in TIME_UNITS:
-            raise SpecError(f"{what}: '{text}' is no whole number") from None
+            raise SpecError(f"{what}: '{text}' is not a whole number") from None
     nanoseconds = parse_duration(text, what)
     if nanoseconds % TIME_UNITS[unit]:
-        raise SpecError(f"{what}: {text} is no whole number of {unit}")
+        raise SpecError(f"{what}: {text} is not a whole number of {unit}")
     return nanoseconds // TIME_UNITS[unit]

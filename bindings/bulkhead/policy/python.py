@@ -31,7 +31,7 @@ class PythonPolicy:
     required: ClassVar[tuple[str, ...]]  # hooks that have no default
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-    work_conserving: ClassVar[bool] = True  # False: it may leave unused what somebody waits for
+    work_conserving: ClassVar[bool] = True  # False: it may leave a resource idle while a domain waits for it
     host: Host
     values: dict[str, int]
 
@@ -84,7 +84,7 @@ def python_policy(kind: str, spec: Policy) -> ChosenPython:
     """The policy that a spec of `spec()` names. SpecError if it cannot be as written."""
     name, known, text = spec.name.removeprefix(PYTHON), _registered[kind], KIND_TEXT[kind]
     if name not in known:
-        raise SpecError(f"there is no Python {text} '{name}'{suggest(name, known)}")
+        raise SpecError(f"unknown Python {text} '{name}'{suggest(name, known)}")
     policy = known[name]
     _check_hooks(f"{text} {name}", policy)
     doc = (policy.__doc__ or "").strip().partition("\n")[0]
@@ -107,7 +107,7 @@ def _check_table(whose: str, table: object) -> None:
     """SpecError unless it is a tuple of a few `Parameter`s with names of their own, whole numbers, and defaults in range."""
     most = constant("plugin.max_parameters")
     if not isinstance(table, tuple) or not all(isinstance(row, Parameter) for row in table):
-        raise SpecError(f"{whose}: parameters={table!r} is no tuple of Parameter")
+        raise SpecError(f"{whose}: parameters={table!r} is not a tuple of Parameter")
     if len(table) > most:
         raise SpecError(f"{whose}: {len(table)} parameters are too many; {most} are the most")
     names = [row.name for row in table]

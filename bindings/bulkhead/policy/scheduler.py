@@ -18,7 +18,7 @@ Vcpu = _core.SchedVcpu
 
 
 class Stop(enum.IntEnum):
-    """Why a vCPU stopped running, or left the queue. After the first three it is still runnable."""
+    """Why a vCPU stopped running, or left the queue. After the first three reasons the vCPU is still runnable."""
 
     SLICE_END = _STOPS["slice_end"]
     YIELDED = _STOPS["yielded"]
@@ -34,7 +34,7 @@ class Stop(enum.IntEnum):
 
 
 class Decision(NamedTuple):
-    """What `pick` answers: who runs, and for how long [ns]. `None` for nobody until `slice_ns` has passed."""
+    """The answer of `pick`: the vCPU that runs, and for how long [ns]. `None`: the pCPU idles until `slice_ns` has passed."""
 
     vcpu: Vcpu | None
     slice_ns: int
@@ -69,7 +69,7 @@ class Scheduler(PythonPolicy):
         raise NotImplementedError
 
     def pick(self, pcpu: Pcpu, now: int) -> tuple[Vcpu | None, int] | None:
-        """Who runs on `pcpu` next and for how long [ns, 50,000 to 1,000,000,000]; None for nobody until there is a kick."""
+        """The next vCPU of `pcpu` and its slice [ns, 50,000 to 1,000,000,000]; None: the pCPU idles until a kick."""
         raise NotImplementedError
 
     def charge(self, vcpu: Vcpu, amount: int) -> None:

@@ -20,9 +20,9 @@ KIND_OPTION = KIND_FOLDER  # an option of boot, of a guest or of a Machine is ca
 
 
 def option_of(kind: str, what: str) -> str:
-    """The option of a kind: sched, memctl, ringctl. SpecError if there is no such kind of policy."""
+    """The option of a kind: sched, memctl, ringctl. SpecError for an unknown kind of policy."""
     if kind not in KIND_OPTION:
-        raise SpecError(f"{what}: there is no kind of policy '{kind}'{suggest(kind, KIND_OPTION)}")
+        raise SpecError(f"{what}: unknown kind of policy '{kind}'{suggest(kind, KIND_OPTION)}")
     return KIND_OPTION[kind]
 
 

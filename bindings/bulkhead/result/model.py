@@ -190,13 +190,13 @@ class Result:
 
 
 def lookup(metrics: Mapping[str, Any], path: str) -> int | float | None:
-    """A number by path, e.g. "latency.p99"; None if the run had no answer. LookupError if there is no such metric."""
+    """A number by path, e.g. "latency.p99"; None if the run had no answer. LookupError for an unknown metric."""
     value: Any = metrics
     for name in path.split("."):
         if value is None:
             return None
         if not isinstance(value, Mapping) or name not in value:
-            raise LookupError(f"there is no metric {path}")
+            raise LookupError(f"unknown metric {path}")
         value = value[name]
     if isinstance(value, Mapping):
         raise LookupError(f"metric {path} has parts: {', '.join(value)}")

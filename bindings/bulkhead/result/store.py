@@ -79,4 +79,4 @@ def read_result(path: Path) -> Result:
     except OSError as error:
         raise BulkheadError(f"cannot read the result {path}: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError, FormatError) as error:
-        raise BulkheadError(f"{path} is no result of this version: {error}") from None
+        raise BulkheadError(f"{path} is not a result of this version: {error}") from None

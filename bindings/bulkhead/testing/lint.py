@@ -57,7 +57,7 @@ def blind_core(files: Sequence[str]) -> Case:
     """No policy's name appears in the folders that must not know any."""
     names = [Path(f).stem for f in files if f.endswith(".cpp") and f.split("/")[0] in POLICY_FOLDERS]
     if not names:
-        return Case("the core is blind to policy", FAILED, "there is no policy to look for")
+        return Case("the core is blind to policy", FAILED, "no policy was found to look for")
     own = "|".join(map(re.escape, sorted(set(names) - ORDINARY_WORDS)))
     ordinary = "|".join(sorted(set(names) & ORDINARY_WORDS))
     pattern = re.compile(rf"\b({own})\b" + (rf"|[\"']({ordinary})[\"']" if ordinary else ""))

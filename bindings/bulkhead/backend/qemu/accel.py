@@ -18,7 +18,7 @@ PROBE_SECONDS = 15.0
 def kvm_problem() -> str | None:
     """Why KVM cannot be used here, None if a small machine ran on it."""
     if not os.path.exists(KVM):
-        return f"there is no {KVM}"
+        return f"{KVM} does not exist"
     if not os.access(KVM, os.R_OK | os.W_OK):
         return f"this user may not open {KVM}"
     probe = Machine(guests=(), accel="kvm", icount=None, duration=10_000_000, trace_bytes=1 << 20)

@@ -147,7 +147,7 @@ class Booted:
         self._steering.proceed(batch)
 
     def answers(self) -> list[Answer]:
-        """At a stop: what came of the orders since the stop before."""
+        """At a stop: the outcomes of the orders since the stop before."""
         return self._steering.answers() if self._steering is not None else []
 
     def _look(self) -> None:
@@ -167,7 +167,7 @@ class Booted:
         self._ended = how
 
     def sample(self) -> Sample | None:
-        """What it looks like now; None before the hypervisor has begun. Nothing in the machine can tell."""
+        """A sample of the machine as it is now; None before the hypervisor has begun. A look changes nothing in it."""
         try:
             return sample_of(read_account(self.ram), self.machine.duration, self.host_seconds)
         except (BulkheadError, ValueError):  # no landmark yet, or one that is just being made
@@ -184,7 +184,7 @@ class Booted:
         return min(1.0, gone / self.machine.duration)
 
     def collect(self) -> Run:
-        """What is left of a machine that is over."""
+        """The finished run of a machine that is over."""
         ended = self._ended or _Ended(None, "ended before its time", over=True)
         self._end(ended)
         seconds, texts = self.host_seconds, self._consoles.finish()

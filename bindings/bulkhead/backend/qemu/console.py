@@ -10,7 +10,7 @@ from bulkhead.base.terminal import unescape
 
 HYPERVISOR = "bulkhead"
 HYPERVISOR_PREFIX = "(bulkhead) "
-# Terminal escape sequences and control characters: a guest must not steer the terminal of whoever watches it.
+# Terminal escape sequences and control characters: a guest must not steer the terminal of its user.
 UNSAFE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\^_]|\][^\x07]*\x07)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 TERMINAL_RECORD = re.compile(rb"([A-Za-z0-9_.-]{1,15})~ (.*)")
 GUEST_LINE = re.compile(r"([A-Za-z0-9_.-]{1,15})\| ?(.*)")
@@ -25,7 +25,7 @@ def clean(text: str) -> str:
 
 
 def split_line(line: str) -> tuple[str, str]:
-    """Who said it, and what. A line without a name is the hypervisor's."""
+    """The speaker's name and its text. A line without a name is the hypervisor's."""
     if line.startswith(HYPERVISOR_PREFIX):
         return HYPERVISOR, line.removeprefix(HYPERVISOR_PREFIX)
     match = GUEST_LINE.fullmatch(line)

@@ -25,9 +25,9 @@ ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own 
 def _readable(path: str, what: str) -> Path:
     file = Path(path)
     if not file.exists():
-        raise SpecError(f"{what}: there is no file {path}; give the path of an existing one")
+        raise SpecError(f"{what}: file {path} does not exist; give the path of an existing one")
     if not file.is_file() or not os.access(file, os.R_OK):
-        raise SpecError(f"{what}: {path} is no readable file")
+        raise SpecError(f"{what}: {path} is not a readable file")
     return file
 
 
@@ -58,7 +58,7 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
     for name, spec in (("memctl", machine.memctl), ("ringctl", machine.ringctl)):
         if spec is not None:
             raise SpecError(
-                f"{name}: the hypervisor does not take memory and ring policies yet; leave {spec.name} out, or use --backend sim"
+                f"{name}: the hypervisor does not yet support memory and ring policies; leave {spec.name} out, or use --backend sim"
             )
     if machine.sched is not None and machine.sched.name.startswith(PYTHON):
         raise SpecError(

@@ -34,7 +34,7 @@ class Bell:
         self.refill()
 
     def empty(self) -> None:
-        """Whoever waits to write may."""
+        """Let the waiting writer write."""
         try:
             while os.read(self._out, PIPE_BYTES):
                 pass
@@ -42,7 +42,7 @@ class Bell:
             pass
 
     def refill(self) -> None:
-        """Make the next one who writes wait. Nobody may be writing."""
+        """Make the next writer wait. No writer may be under way."""
         self.empty()
         try:
             while os.write(self.fd, bytes(PIPE_BYTES)):
@@ -51,7 +51,7 @@ class Bell:
             pass
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """Let go of every waiting writer."""
         os.close(self._out)
         os.close(self.fd)
 
@@ -87,7 +87,7 @@ class Steering:
         return int(self._head()["at"])
 
     def answers(self) -> list[Answer]:
-        """What came of the last batch, while the machine stands still: of its orders before the stop."""
+        """The outcomes of the last batch, while the machine stands still: of its orders before the stop."""
         order = self._page["orders"].base
         count = min(int(self._head()["played"]), constant("steering.max_orders"))
         rows = np.frombuffer(self._ram.read(self._at + self._orders, count * order.itemsize), dtype=order)
@@ -98,7 +98,7 @@ class Steering:
         most = constant("steering.max_orders")
         if len(batch) > most:
             raise SpecError(
-                f"timeline: {len(batch)} entries follow one stop, and {most} may; put a stop between them"
+                f"timeline: {len(batch)} entries follow one stop, more than {most}; put a stop between them"
             )
         rows = np.zeros(len(batch), dtype=self._page["orders"].base)
         for row, entry in zip(rows, batch):

@@ -199,7 +199,7 @@ def _resumed(view: _View, guest: str) -> int:
 
 
 def _choosing(alone: _View, compute: _View) -> Iterator[tuple[str, int]]:
-    """The policy's part of a switch: told of a stop, asked for another, or for nobody."""
+    """The policy's part of a switch: the hooks that report a stop and that pick a vCPU, or none."""
     same = compute.gap("slices that end", compute.stops("ops", "slice_end"), _is("run_in"))
     other = alone.median("switches", _after(alone, alone.stops("pinger", "blocked"), "run_in"))
     last = [*alone.stops("pinger", "blocked"), *alone.stops("victim", "blocked")]
@@ -230,7 +230,7 @@ def _waking(alone: _View, crowd: _View, around: int) -> Iterator[tuple[str, int]
 
 
 def _own_work(view: _View, call: int, leave: int) -> Iterator[tuple[str, int]]:
-    """What the conversation's guests do between their calls, and the end of sending an event to who is awake."""
+    """The work of the conversation's guests between their calls, and the end of sending an event to an awake guest."""
     replies, requests = (view.where("mark", "pinger", code) for code in ("reply_received", "request_sent"))
     take = view.gap("replies", replies, _is("mark", "reply_received")) - call
     ask = view.gap("requests after replies", replies, _is("mark", "deadline")) - call - take

@@ -39,7 +39,7 @@ def machines(policy: str) -> dict[str, Machine]:
             end_when_idle=False,
             **common,
         ),
-        "storm": Machine(  # of two: who is alone gives nothing up
+        "storm": Machine(  # two vCPUs: one alone never gives its pCPU up
             guests=(_guest("storm", "yield_storm"), _guest("other", "yield_storm")),
             end_when_idle=False,
             **common,

@@ -100,7 +100,7 @@ def demand(run: Run, guest: str) -> Demand:
     """
     spec = next((spec for spec in run.machine.guests if spec.name == guest), None)
     if spec is None or guest not in run.landmark.ledger:
-        raise BulkheadError(f"no guest '{guest}' ran there; there is {', '.join(run.landmark.ledger)}")
+        raise BulkheadError(f"no guest '{guest}' ran there; choose from {', '.join(run.landmark.ledger)}")
     own = run.trace[run.trace["domain"] == run.domain_id(guest)]
     end = int(run.trace["time"][-1])
     vcpus = [_of_vcpu(own[own["vcpu"] == number], end) for number in range(spec.vcpus)]

@@ -39,7 +39,7 @@ def _text(spec: Guest, path: Path) -> str:
 def _model_options(spec: Guest, name: str) -> dict[str, str]:
     models = own_models()
     if name not in models:
-        raise SpecError(f"guest {spec.name}: there is no model '{name}'{suggest(name, models)}")
+        raise SpecError(f"guest {spec.name}: unknown model '{name}'{suggest(name, models)}")
     rows = {row.name: row for row in (*models[name][1], *common_options())}
     given = _words(spec)
     if "file" in given and "steps" in rows:

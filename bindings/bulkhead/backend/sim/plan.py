@@ -44,7 +44,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
 
 
 def _guest_frames(machine: Machine) -> int:
-    """What the machine has beyond Bulkhead's own. SpecError if that is nothing and somebody asks for it."""
+    """Memory beyond Bulkhead's own. SpecError if none is left although a guest asks for it."""
     frames = (machine.memory - overhead(machine)) // constant("page_bytes")
     if frames < machine.paging.zones and machine.memctl is not None:
         raise SpecError(

@@ -103,7 +103,7 @@ class Simulated:
         )
 
     def answers(self) -> list[Answer]:
-        """At a stop: what came of the orders since the stop before."""
+        """At a stop: the outcomes of the orders since the stop before."""
         return [Answer(done_at, result) for done_at, result in self._simulation.answers()]
 
     @property
@@ -116,7 +116,7 @@ class Simulated:
         return np.frombuffer(page, dtype=layout("landmark.Page"))[0], ledger
 
     def sample(self) -> Sample | None:
-        """What it looks like now; the machine goes on as if nobody had looked."""
+        """The machine as it is now. A look changes nothing in the machine."""
         page, ledger = self._summary()
         rows = np.frombuffer(ledger, dtype=layout("landmark.LedgerEntry"))
         blocks = {domain: Blocks(*counts) for domain, *counts in self._simulation.blocks()}
@@ -124,7 +124,7 @@ class Simulated:
         return sample_of(Account(page, rows, True), self.machine.duration, seconds, blocks)
 
     def collect(self) -> Run:
-        """What is left of a machine that is over."""
+        """The finished run of a machine that is over."""
         seconds = time.monotonic() - self._start
         page, ledger = self._summary()
         machine = self.machine
