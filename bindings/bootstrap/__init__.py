@@ -1,1 +1,1 @@
-"""What must work before anything is installed: packages, build, doctor. Standard library only, on Debian's python3."""
+"""The part that works before any package is installed: packages, build, doctor. Standard library only, on Debian's python3."""

@@ -43,7 +43,7 @@ def _shared_memory() -> str:
 
 
 def _packages() -> int:
-    """What each group lacks; the exit status."""
+    """Print what each group lacks; the exit status."""
     lacking = {group: [package.name for package in packages.missing({group})] for group in packages.GROUPS}
     for group, what in packages.GROUPS.items():
         programs = [] if lacking[group] else tools.lacking({group})

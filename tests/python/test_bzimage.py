@@ -90,7 +90,7 @@ def test_an_old_protocol_an_unknown_packing_and_a_wrong_size_are_named() -> None
         unpack_bzimage(bzimage(lzma.compress(elf()) + b"\xff\xff\xff\xff"))
     with pytest.raises(ValueError, match="unpacks to"):
         unpack_bzimage(bzimage(lzma.compress(elf()) + struct.pack("<I", len(elf()) - 1)))
-    with pytest.raises(ValueError, match="no ELF file"):
+    with pytest.raises(ValueError, match="not an ELF file"):
         unpack_bzimage(bzimage(lzma.compress(bytes(100)) + struct.pack("<I", 100)))
 
 

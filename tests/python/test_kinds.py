@@ -214,7 +214,7 @@ def test_names_and_kinds_are_kept_apart() -> None:
         class Nameless(MemoryPolicy):
             pass
 
-    with pytest.raises(SpecError, match="no Python ring policy 'first_fit'"):
+    with pytest.raises(SpecError, match="unknown Python ring policy 'first_fit'"):
         simulate(replace(DISKS, ringctl=kind_oracles.FirstFit.spec()))
     assert issubclass(kind_oracles.Fifo, RingPolicy)
 

@@ -135,7 +135,7 @@ def test_durations_become_the_parameters_unit() -> None:
             if parameter.unit == "us":
                 spec = parse_policy("scheduler", f"{policy.name}:{parameter.name}=5ms")
                 assert spec.parameters == {parameter.name: 5000}
-                with pytest.raises(SpecError, match="no whole number of us"):
+                with pytest.raises(SpecError, match="not a whole number of us"):
                     parse_policy("scheduler", f"{policy.name}:{parameter.name}=5ns")
                 return
     pytest.fail("no scheduler has a parameter in microseconds")

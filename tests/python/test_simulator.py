@@ -126,7 +126,7 @@ def test_a_workload_without_a_model_is_named(monkeypatch: pytest.MonkeyPatch) ->
     "kernel, cmdline, message",
     [
         ("/usr/lib/grub-xen/grub-x86_64-xen.bin", "", "runs no kernels"),
-        ("model:no_such", "", "no model 'no_such'"),
+        ("model:no_such", "", "unknown model 'no_such'"),
         ("model:sporadic", "nonsense=1", "no option 'nonsense'"),
         ("model:replay", "", "needs steps="),
         ("model:sporadic", "gap_us=x", "write a whole number"),

@@ -106,8 +106,8 @@ def test_guests_that_are_gone_come_back_and_the_last_one_ends_the_run() -> None:
 
 REFUSED: list[tuple[Callable[[Live], object], str]] = [
     (lambda live: live.swap_scheduler("kredit"), "unknown scheduler 'kredit'"),
-    (lambda live: live.swap_scheduler(Policy("python:mine")), "no Python scheduler 'mine'"),
-    (lambda live: live.pause("c"), "no guest of this machine"),
+    (lambda live: live.swap_scheduler(Policy("python:mine")), "unknown Python scheduler 'mine'"),
+    (lambda live: live.pause("c"), "not a guest of this machine"),
     (lambda live: live.set_weight("a", 70000), "outside 1 to 65535"),
     (lambda live: live.run_until("1ms"), "1 ms is over; it is"),
     (lambda live: live.run_until("2s"), "after the end"),

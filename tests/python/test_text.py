@@ -48,7 +48,7 @@ def test_integers_name_their_bounds() -> None:
     assert parse_integer("0x10", "weight", 1, 16) == 16
     with pytest.raises(SpecError, match="weight: 17 is outside 1 to 16"):
         parse_integer("17", "weight", 1, 16)
-    with pytest.raises(SpecError, match="no whole number"):
+    with pytest.raises(SpecError, match="not a whole number"):
         parse_integer("many", "weight", 1, 16)
 
 

@@ -37,7 +37,7 @@ MISTAKES = [
     (("boot", *GUEST, "--console", "other"), "no guest is named 'other'"),
     (("boot", *GUEST, "--no-such-option"), "No such option"),
     (("run", "no_such_experiment"), "unknown experiment"),
-    (("run", "noisy_neighbour", "--backend", "sum"), "no back end 'sum'"),
+    (("run", "noisy_neighbour", "--backend", "sum"), "unknown back end 'sum'"),
     (("run", "noisy_neighbour", "--set", "hogs"), "write NAME=VALUE"),
     (("list", "policy"), "did you mean 'policies'?"),
     (("test", "units"), "did you mean 'unit'?"),

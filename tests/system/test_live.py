@@ -60,7 +60,7 @@ WRONG: list[tuple[Callable[[Live], object], str]] = [
     (lambda live: live.swap_scheduler(Policy("round_robin", {"slice": 1})), "slice=1 is outside"),
     (lambda live: live.pause("hug"), "'hug', which is not a guest of this machine; did you mean 'hog'"),
     (lambda live: live.set_weight("hog", 0), "0 is outside 1 to 65535"),
-    (lambda live: live.set_affinity("hog", 4), "no mask of the machine's 2 pCPUs"),
+    (lambda live: live.set_affinity("hog", 4), "not a mask of the machine's 2 pCPUs"),
     (lambda live: live.run_until(-1), "is over; it is"),
     (lambda live: live.run_until("1s"), "after the end; the machine's duration is 300 ms"),
     (lambda live: live.run_until("soon"), "'soon' is not a duration"),

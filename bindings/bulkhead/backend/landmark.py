@@ -20,7 +20,7 @@ Row = Any  # a numpy record; its fields are those of the header's structure
 
 
 class Memory(Protocol):
-    """What the ledger is read from: the machine's RAM, or what stands for it."""
+    """The memory that the ledger is read from: the machine's RAM, or its stand-in."""
 
     def read(self, physical: int, size: int, /) -> bytes:
         """`size` bytes from a physical address."""

@@ -1,4 +1,4 @@
-"""What every back end offers, and how a machine is carried out on any of them.
+"""The interface of every back end, and how a machine is carried out on any of them.
 
 A back end begins a session; a session is one machine under way. All that is said of machines elsewhere (running, watching,
 steering) is built on these two.

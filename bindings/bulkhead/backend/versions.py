@@ -1,4 +1,4 @@
-"""What a run is made with: commit, QEMU, compiler, trace schema."""
+"""The versions that a run is made with: commit, QEMU, compiler, trace schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataclasses to JSON values and back, strictly: a field that is missing, unknown or of the wrong type is refused with its place."""
+"""Dataclasses to JSON values and back. A field that is missing, unknown or of the wrong type is refused with its place."""
 
 from __future__ import annotations
 

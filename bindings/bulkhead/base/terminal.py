@@ -54,7 +54,7 @@ class Line:
 
     @property
     def fd(self) -> int:
-        """What QEMU inherits."""
+        """The file descriptor that QEMU inherits."""
         return self._theirs.fileno()
 
     def type(self, keys: bytes) -> None:

@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Question:
-    """What is compared: image and jobs, and how rows are read from both consoles and the guest's run."""
+    """A comparison: image and jobs, and how rows are read from both consoles and the guest's run."""
 
     image: str
     jobs: tuple[str, ...]

@@ -36,7 +36,7 @@ def _simpy_model() -> Any:
 
 
 def _costs() -> dict[str, int]:
-    """What of the calibrated costs the SimPy model has, in instructions."""
+    """The calibrated costs that the SimPy model has, in instructions."""
     wanted = ("fire", "idle_exit", "pick", "load", "leave", "wait", "timer", "stop", "interrupt")
     known = Costs.read(None).instructions
     return {name: known[name] for name in wanted}

@@ -89,7 +89,7 @@ LISTS: dict[str, Callable[[], None]] = {
 
 
 def list_things(what: str = typer.Argument("all", metavar="[policies|experiments|workloads|attacks]")) -> int:
-    """What there is: policies with their parameters, experiments, workloads, attacks."""
+    """List what Bulkhead has: policies with their parameters, experiments, workloads, attacks."""
     if what != "all" and what not in LISTS:
         raise SpecError(f"list: unknown list '{what}'{suggest(what, LISTS)}")
     for name, print_list in LISTS.items():

@@ -31,7 +31,7 @@ def perf(
     frequency: int = typer.Option(199, help="Samples per second of CPU time."),
     out: Optional[Path] = typer.Option(None, help="Folder for picture and stacks; default out/perf/BACKEND."),
 ) -> int:
-    """Record where this computer's time goes: DIR/flame.svg, DIR/stacks.txt, a table. Counters that this machine lacks are named."""
+    """Record where this computer's time goes: DIR/flame.svg, DIR/stacks.txt, a table. It names missing counters."""
     REGISTRY.backend(backend)
     if not 1 <= frequency <= HIGHEST:
         raise SpecError(f"--frequency {frequency} is outside 1 to {HIGHEST}")

@@ -25,7 +25,7 @@ def _parts(name: str, value: Any) -> list[str]:
 
 
 def _columns(result: Result, point: PointResult) -> list[str]:
-    """What was measured and then compared, the comparisons, the shares, the rest: as far as they fit."""
+    """Columns that fit: metrics that are compared, the comparisons, the shares, the rest."""
     comparisons = [name for name, row in result.metrics.items() if row.of is not None]
     measured = [name for name, row in result.metrics.items() if row.of is None]
     compared = [

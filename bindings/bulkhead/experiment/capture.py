@@ -27,7 +27,7 @@ def run_path(folder: Path, point: Point, repeat: int) -> Path:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be captured: every point `repeats` times, each run in a folder of its own below `folder`.
+    """The runs to capture: every point `repeats` times, each run in a folder of its own below `folder`.
 
     With `resume`, a run of the same identity that is there already is taken as it is.
     """
@@ -53,8 +53,8 @@ def capture(
 ) -> list[Captured]:
     """Run a batch in threads, for back ends that work in processes of their own.
 
-    A point with a level `backend` says itself what carries it out; the others are for `default`. The first failure stops
-    the batch: what has not begun never begins, what runs is waited for, then the error is raised.
+    A point with a level `backend` names its back end; the others are for `default`. The first failure stops the batch:
+    waiting runs are cancelled, started runs are waited for, then the error is raised.
     """
 
     def one(point: Point, repeat: int) -> Captured:
@@ -82,6 +82,6 @@ def capture(
 
 
 def cancel(futures: Sequence[Future[Any]]) -> None:
-    """What has not begun never begins."""
+    """Cancel the runs that have not begun."""
     for future in futures:
         future.cancel()

@@ -1,4 +1,4 @@
-"""What several experiments declare alike: small guests, and the metrics that more than one of them takes."""
+"""Common declarations of several experiments: small guests, and the metrics that more than one of them takes."""
 
 from __future__ import annotations
 

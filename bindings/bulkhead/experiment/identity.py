@@ -1,4 +1,4 @@
-"""What decides a run, as one hash: a finished run may stand for a wanted one only if nothing of it differs."""
+"""The inputs that decide a run, as one hash: a finished run may stand for a wanted one only if the hashes agree."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _require_whole(run: Run, label: str) -> None:
 
 
 def _domain_parameters(machine: Machine) -> dict[str, dict[str, int]]:
-    """What the scheduler that the run began with was told of each domain, domain 0 among them, defaults included."""
+    """Domain parameters of the run's first scheduler for each domain, domain 0 among them, defaults included."""
     if machine.sched is None:
         return {}
     policy = choose("scheduler", machine.sched).policy

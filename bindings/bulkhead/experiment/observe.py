@@ -59,7 +59,7 @@ class Observed:
         return int(ends["time"][-1])
 
     def _require_begun(self, guest: str, code: str, window: Window) -> None:
-        """What begins only inside the window would be measured over less than the window."""
+        """BulkheadError for a guest that begins only inside the window: it would be measured over less than the window."""
         marks = self.marks(guest, code)
         if not len(marks) or int(marks["time"][0]) > window.start:
             raise BulkheadError(
@@ -125,7 +125,7 @@ class Observed:
         return metrics.throughput(self.marks(guest, "operations"), self.window)
 
     def wake_to_run(self, guest: str) -> Delays:
-        """What the guest's vCPUs waited after each wake."""
+        """Waiting time of the guest's vCPUs after each wake."""
         return metrics.wake_to_run(self.trace, self.beginnings, self.domains[guest])
 
     def between(self, first: tuple[str, str], second: tuple[str, str]) -> Delays:

@@ -1,4 +1,4 @@
-"""Runs an experiment from its name to its figures. What the command line calls."""
+"""Runs an experiment from its name to its figures, for the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAGES = ("capture", "analyse", "draw")
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What to do. `first` is the stage to begin with; the earlier ones are taken from what is in `out`."""
+    """An experiment to run. `first` is the stage to begin with; results of earlier stages are taken from `out`."""
 
     name: str
     quick: bool = False
@@ -37,7 +37,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was made. `identical` is None if nothing was repeated."""
+    """The outcome of a request. `identical` is None if nothing was repeated."""
 
     result: Result
     path: Path

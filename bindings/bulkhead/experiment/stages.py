@@ -36,7 +36,7 @@ class Capturing:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the captured runs say, and where repetitions that should be identical were not."""
+    """The result of the captured runs, and where repetitions that should be identical were not."""
 
     result: Result
     path: Path

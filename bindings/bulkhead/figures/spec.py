@@ -10,7 +10,7 @@ from bulkhead.result.model import Level
 
 @dataclass(frozen=True)
 class Quantity:
-    """What an axis shows: the metric's number times `factor`, under a label that names the unit after it."""
+    """The quantity of an axis: the metric's number times `factor`, under a label that names the unit after it."""
 
     label: str
     factor: float = 1.0

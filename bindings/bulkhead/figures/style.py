@@ -84,7 +84,7 @@ def look(index: int) -> Look:
 
 
 def certainty(result: Result) -> str:
-    """What the caption says about error bars: there are none because the runs are exact, or why they are not."""
+    """The caption's sentence on error bars: none because the runs are exact, or why the runs are not exact."""
     if not result.reproducible:
         return "not reproducible: one measurement, without instruction counting"
     size = "quick, " if result.quick else ""
@@ -119,7 +119,7 @@ def _inches(text: str, points: float = CAPTION_POINTS) -> float:
 
 
 def left_inches(panels: Sequence[Axes]) -> float:
-    """What the widest number on the panels' vertical axes, and their label, need at the left."""
+    """Width at the left for the widest number on the panels' vertical axes and for their label."""
     widest = 0.0
     for axes in panels:
         low, high = axes.get_ylim()

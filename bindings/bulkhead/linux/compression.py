@@ -65,7 +65,7 @@ FORMATS: tuple[tuple[bytes, str, Callable[[bytes, int], bytes]], ...] = (
 
 
 def decompress(data: bytes, limit: int) -> bytes:
-    """The unpacked bytes, at most `limit`. What follows the stream is ignored.
+    """The unpacked bytes, at most `limit`. Bytes behind the stream are ignored.
 
     ValueError names the format and what is wrong with it.
     """

@@ -11,7 +11,7 @@ END = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class Entry:
-    """What is at a path: `mode` as in stat(2); `data` is a file's contents or a link's target; `device` major and minor."""
+    """The entry at a path: `mode` as in stat(2); `data` is a file's contents or a link's target; `device` major and minor."""
 
     mode: int
     data: bytes = b""

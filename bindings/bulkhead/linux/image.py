@@ -124,7 +124,7 @@ def _our_files(recipe: Recipe) -> Tree:
 
 
 def _frame() -> Tree:
-    """What every image has before anything is mounted."""
+    """Files that every image has before any file system is mounted."""
     tree = {name: cpio.directory(0o1777 if name == "tmp" else 0o755) for name in FOLDERS}
     tree |= {old: cpio.link(new) for old, new in MERGED.items()}
     tree |= {new: cpio.directory() for new in MERGED.values()}

@@ -1,4 +1,4 @@
-"""What a Linux image is made of: one small TOML file for each in workloads/linux/images. Reads and checks, builds nothing."""
+"""The declaration of a Linux image: one small TOML file for each in workloads/linux/images. Reads and checks, builds nothing."""
 
 from __future__ import annotations
 

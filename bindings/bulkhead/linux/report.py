@@ -1,4 +1,4 @@
-"""What Linux guests report: `RESULT name=NAME key=value...` lines of their consoles. The text is the guest's: believe nothing."""
+"""Reports of Linux guests: `RESULT name=NAME key=value...` lines of their consoles. The text is untrusted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A running machine in the hands of a Python program: run to an instant, look, change something, go on.
 
-The machine's own clock stands still whenever Python has the word, so what Python does decides the run and how long it thinks
-does not: the same program gives the same trace, bit for bit, and the finished `Run`'s machine repeats it without the program.
+The machine's own clock stands still while the Python program runs. So the program's actions decide the run, and the time it takes
+does not. The same program gives the same trace, bit for bit; the finished `Run`'s machine repeats it without the program.
 """
 
 from __future__ import annotations
@@ -93,18 +93,18 @@ class Live:
 
     @property
     def actions(self) -> tuple[Done, ...]:
-        """What was done by hand so far, in order."""
+        """The actions done by hand so far, in order."""
         return tuple(self._done)
 
     def sample(self) -> Sample:
-        """What the machine looks like at this instant; all numbers are of this instant while it stands still."""
+        """A sample of the machine at this instant; all numbers are of this instant while it stands still."""
         found = self._session.sample()
         if found is None:
             raise BulkheadError("the machine has not begun")
         return found
 
     def run_until(self, when: int | str) -> Sample:
-        """Go on until an instant, or until the run is over. What the machine looks like then.
+        """Go on until an instant, or until the run is over. Returns a sample of the machine then.
 
         The stop is as late as any entry of a timeline: domain 0 must get the pCPU first (`now` says when it was).
         """
@@ -172,7 +172,7 @@ class Live:
         return self.act("swap", policy=policy, kind="memory")
 
     def swap_ring_policy(self, policy: Policy | str) -> Done:
-        """Let another ring policy take over, as `swap_scheduler`; simulator only. What is queued and weights stay."""
+        """Let another ring policy take over, as `swap_scheduler`; simulator only. Queued requests and weights stay."""
         return self.act("swap", policy=policy, kind="ring")
 
     def set_weight(self, guest: str, weight: int) -> Done:

@@ -1,4 +1,4 @@
-"""What a trace and a ledger say about isolation. Pure functions of a finished run; nothing here starts or changes one.
+"""Metrics of isolation, from a trace and a ledger. Pure functions of a finished run; nothing here starts or changes one.
 
 Times are integer nanoseconds of real time and exact; only ratios are floating point. Definitions: `docs/metrics.md`.
 """

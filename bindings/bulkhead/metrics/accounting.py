@@ -42,7 +42,7 @@ def accounting_skew(pcpus: Iterable[PcpuLedger]) -> int:
 
 
 def domain_skew(pcpus: Iterable[PcpuLedger], domains: Iterable[DomainLedger]) -> int:
-    """What all pCPUs billed to guests less what all domains were billed [ns]; 0 if the two halves of the ledger agree."""
+    """Time that all pCPUs billed to guests less the time billed to all domains [ns]; 0 if the two halves of the ledger agree."""
     billed = sum(p.guest_ns + p.hypervisor_ns for p in pcpus)
     return billed - sum(d.guest_ns + d.hypervisor_ns for d in domains)
 

@@ -123,8 +123,9 @@ def idle_intervals(trace: Trace) -> Intervals:
 def runnable_intervals(trace: Trace) -> Intervals:
     """When each vCPU wanted a pCPU, whether it had one or not.
 
-    It begins with `wake` (or with a `run_in`, less the time it says it waited, if the trace began later than the wake) and
-    ends with a `run_out` whose reason does not leave it runnable, or when its domain is paused, shut down or destroyed.
+    An interval begins with `wake`. If the trace began later than the wake, it begins with `run_in` less the waiting time in
+    that record. It ends with a `run_out` whose reason does not leave the vCPU runnable, or when the domain is paused, shut
+    down or destroyed.
     `pcpu` is -1: wanting has no place.
     """
     single = trace.of("wake", "run_in", "run_out")

@@ -1,4 +1,4 @@
-"""What a change of schedulers in mid-run must not do: lose a vCPU, run one twice at once, stop an account. From the trace."""
+"""Faults that a change of schedulers in mid-run must not cause: a lost vCPU, a vCPU on two pCPUs, a stopped account."""
 
 from __future__ import annotations
 

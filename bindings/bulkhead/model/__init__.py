@@ -1,1 +1,1 @@
-"""Pure values: what a run is made of, what it leaves behind, what it looks like meanwhile. Nothing here starts anything."""
+"""Pure values: a run's machine, its finished form and its samples. Nothing here starts anything."""

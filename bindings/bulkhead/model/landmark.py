@@ -48,7 +48,7 @@ class PcpuLedger:
 
     @property
     def error_ns(self) -> int:
-        """What the account fails to explain; zero in a correct hypervisor."""
+        """Time that the account fails to explain; zero in a correct hypervisor."""
         return self.wall_ns - self.guest_ns - self.hypervisor_ns - self.idle_ns - self.unbilled_ns
 
 
@@ -65,7 +65,7 @@ class NonPreemptibleSection:
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """What became of one policy: effective parameters, ejection, cost."""
+    """One policy of the run: effective parameters, ejection, cost."""
 
     kind: str  # scheduler, memory, ring
     name: str
@@ -106,7 +106,7 @@ class Landmark:
 
 @dataclass(frozen=True)
 class Versions:
-    """What the run was made with."""
+    """The versions that the run was made with."""
 
     commit: str  # "unknown" outside a git checkout
     dirty: bool

@@ -38,11 +38,11 @@ class Registry:
         self._backends[backend.name] = backend
 
     def add_watch(self, watch: type[Watch]) -> None:
-        """What `Machine.watch` returns."""
+        """The value that `Machine.watch` returns."""
         self._watch = watch
 
     def add_live(self, live: type[Live]) -> None:
-        """What `Machine.start` returns."""
+        """The value that `Machine.start` returns."""
         self._live = live
 
     @property

@@ -1,9 +1,9 @@
 """Plans timetables for the policy `table`: the owner of each pCPU over time, so that every task meets its deadlines.
 
 Every domain of a pCPU gets one slot in a common frame, as long as its part of the frame. A window as long as k frames then
-holds exactly k slots, whatever its phase, so a task whose period is a multiple of the frame gets what it needs in every period;
-all fits as long as the parts add up to no more than the frame. The idea of small common frames is that of DP-Fair (Levin et al.,
-ECRTS 2010); spreading domains over pCPUs first, that of partitioned scheduling.
+holds exactly k slots, whatever its phase. So a task whose period is a multiple of the frame gets its work done in every
+period. The plan fits as long as the parts add up to no more than the frame. The idea of small common frames is that of
+DP-Fair (Levin et al., ECRTS 2010); spreading domains over pCPUs first, that of partitioned scheduling.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEAST_SLOT_US = 100  # shorter ones are lost in switches
 
 @dataclass(frozen=True)
 class Reservation:
-    """What a domain needs: `work_us` of CPU time in every `period_us`, and to wait no longer than `delay_us` (0: no matter)."""
+    """Needs of a domain: `work_us` of CPU time in every `period_us`, and to wait no longer than `delay_us` (0: no matter)."""
 
     name: str
     work_us: int

@@ -1,4 +1,4 @@
-"""What a machine looks like at one instant of its run, and what happened between two. Plain values; reads nothing."""
+"""A machine at one instant of its run, and its changes between two instants. Plain values; reads nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = 4096
 
 @dataclass(frozen=True)
 class Blocks:
-    """What block devices did for a domain since the start."""
+    """Work of the block devices for a domain since the start."""
 
     requests: int  # that were answered
     bytes: int  # that these moved
@@ -52,7 +52,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class DomainRates:
-    """What a domain did between two samples; rates are per second of the machine's clock."""
+    """Activity of a domain between two samples; rates are per second of the machine's clock."""
 
     name: str
     state: str  # alive or gone
@@ -74,7 +74,7 @@ class DomainRates:
 
 @dataclass(frozen=True)
 class Rates:
-    """What a machine did between two samples: its domains, those with the most CPU time first."""
+    """Activity of a machine between two samples: its domains, those with the most CPU time first."""
 
     seconds: float  # of the machine's clock
     idle: float  # part of the time of all pCPUs, 0 to 1
@@ -132,7 +132,7 @@ def _domain(
 
 
 def rates(before: Sample | None, after: Sample) -> Rates:
-    """What happened from one sample to the next; from the start if `before` is None.
+    """The changes from one sample to the next; from the start if `before` is None.
 
     Without any time in between all rates are 0. A domain that was gone before the first sample is left out.
     """

@@ -1,4 +1,4 @@
-"""What a machine is made of: guests, policies, timeline entries, models of devices. Pure values; nothing here starts anything.
+"""The parts of a machine: guests, policies, timeline entries, models of devices. Pure values; nothing here starts anything.
 
 Times are integer nanoseconds, memory is bytes. What depends on files or on the policies' own tables is checked when the run
 is prepared (`bulkhead.backend.check`).
@@ -55,12 +55,12 @@ class TimelineEntry:
     """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory, swap,
     set_affinity, stop.
 
-    `at` counts from the end of building. shutdown, reboot and set_memory ask the guest, which may not listen; set_memory's
-    argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the start. swap lets
-    `policy` take over from the one of its kind; set_affinity's argument is the mask of pCPUs (bit n: pCPU n) for the
-    guest's vCPUs.
-    stop lets the machine stand still to take what follows from outside: a `Live` machine's timeline has them, so that the
-    same run can be repeated. Its argument is 1 if guests are still to be created.
+    `at` counts from the end of building. The actions shutdown, reboot and set_memory ask the guest, which may not listen;
+    set_memory's argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the
+    start. A swap lets `policy` take over from the one of its kind; set_affinity's argument is the mask of pCPUs (bit
+    n: pCPU n) for the guest's vCPUs. A stop lets the machine stand still to take the next entries from outside. A
+    `Live` machine's timeline has stops, so that the same run can be repeated. The argument of a stop is 1 if guests
+    are still to be created.
     """
 
     at: int

@@ -1,4 +1,4 @@
-"""What happens to a machine when, written as it is said: Timeline().at("30ms", "unpause", "hog")."""
+"""Events of a machine by time, written as a sentence: Timeline().at("30ms", "unpause", "hog")."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Stacks:
         return sum(self.counts.values())
 
     def by_function(self) -> list[tuple[str, float]]:
-        """What part of the samples was in each function itself (0..1), most first."""
+        """Part of the samples in each function itself (0..1), most first."""
         own: Counter[str] = Counter()
         for stack, count in self.counts.items():
             own[stack[-1]] += count

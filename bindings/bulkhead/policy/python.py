@@ -1,4 +1,4 @@
-"""What policies written in Python have in common, whatever their kind: a name, parameters, registration.
+"""The common part of policies written in Python, whatever their kind: a name, parameters, registration.
 
 Slow (a few microseconds of this computer for each hook) and exact: a policy's decisions do not depend on its language.
 """
@@ -59,7 +59,7 @@ class PythonPolicy:
         self.start()
 
     def _tell(self, told: Any) -> None:
-        """What a kind is told at the start beside the host."""
+        """Hand over the start arguments of a kind beside the host."""
 
     def start(self) -> None:
         """`host` and `values` are there; nothing else is yet."""

@@ -17,8 +17,8 @@ class RingPolicy(PythonPolicy):
 
     Hooks get the simulator's own objects: a `Request` has `ring`, `number`, `sector` (of 512 bytes), `bytes`, `write`,
     `arrived` [ns] and `estimate` [ns of the device's time], a `Ring` has `number` and `domain`, a `RingDomain` has `id`,
-    `weight`, `rings`; each takes any other attribute that the policy wants to keep with it. `self.depth` is the most requests
-    that the device takes at a time; `self.host` has `now()`, `random()` (64 bits from the run's seed) and
+    `weight`, `rings`. Each object takes any other attribute that the policy wants to keep with it. `self.depth` is the most
+    requests that the device takes at a time; `self.host` has `now()`, `random()` (64 bits from the run's seed) and
     `note(code, value)`; `self.values` has the effective parameters. Times are whole nanoseconds.
 
     What a hook may rely on and what it may answer is said in ringctl/contract.hpp. An exception in a hook ends the run.
@@ -42,7 +42,7 @@ class RingPolicy(PythonPolicy):
         raise NotImplementedError
 
     def next(self, now: int) -> Request | int | None:
-        """What the device serves next: a queued request, or the instant [ns] at which to ask again, or None for nothing."""
+        """The next request of the device: a queued one, or the instant [ns] at which to ask again, or None for no request."""
         raise NotImplementedError
 
     def complete(self, request: Request, service: int, now: int) -> None:

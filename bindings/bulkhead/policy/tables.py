@@ -40,7 +40,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class PolicyTable:
-    """What a policy says about itself."""
+    """A policy's description of itself."""
 
     kind: str  # scheduler, memory, ring
     name: str

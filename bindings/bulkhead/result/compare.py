@@ -17,7 +17,7 @@ def comparable_bits(reference: Result, other: Result) -> bool:
 
 
 def differences(reference: Result, other: Result, tolerance: float = 0.0) -> list[str]:
-    """What differs at the reference's points, in words, one line for each number; empty if nothing does.
+    """The differences at the reference's points, one line for each number; empty if all numbers agree.
 
     `tolerance` is relative to the larger of the two numbers. With 0 the traces must be the same as well.
     """

@@ -1,4 +1,4 @@
-"""What a result file holds. It has no date, no host name and no host time: the same code and seed give the same bytes."""
+"""The contents of a result file. It has no date, no host name and no host time: the same code and seed give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Levels = dict[str, Level]
 
 @dataclass(frozen=True)
 class FactorRow:
-    """What was varied, and over which values. `unit` is "" for names."""
+    """A factor that was varied, and its values. `unit` is "" for names."""
 
     help: str
     unit: str
@@ -24,7 +24,7 @@ class FactorRow:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """What was held fixed."""
+    """A setting that was held fixed."""
 
     help: str
     unit: str
@@ -43,7 +43,7 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class VersionRow:
-    """What it was made with."""
+    """The versions that the result was made with."""
 
     commit: str
     dirty: bool

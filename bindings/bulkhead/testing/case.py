@@ -1,4 +1,4 @@
-"""What a test layer reports: cases with a verdict. Nothing else passes between a layer and the runner."""
+"""The report of a test layer: cases with a verdict. No other value passes between a layer and the runner."""
 
 from __future__ import annotations
 

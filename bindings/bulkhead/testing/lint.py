@@ -72,7 +72,7 @@ def blind_core(files: Sequence[str]) -> Case:
 
 
 def _clang_build() -> Case:
-    """What runs on the bare machine, in a guest or in ring 0; clang reads the rest in clang-tidy and the fuzzers."""
+    """Sources that run on the bare machine, in a guest or in ring 0; clang reads the rest in clang-tidy and the fuzzers."""
     try:
         build("clang", ["hv/all", "guest/all", "policies", "workloads/all"])
     except BuildError as error:

@@ -32,7 +32,7 @@ def _database(files: Sequence[str]) -> tuple[Path, list[str]]:
 
 
 def _check(folder: Path, names: Sequence[str]) -> str:
-    """What clang-tidy has to say of some files; empty if nothing."""
+    """Findings of clang-tidy in some files; empty if it has none."""
     command = ["clang-tidy-19", "-quiet", "-p", str(folder), *names]
     result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return result.stdout if result.returncode != 0 else ""

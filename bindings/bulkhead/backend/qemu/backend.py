@@ -15,7 +15,7 @@ class Qemu:
     name = "qemu"
 
     def cannot_carry_out(self, machine: Machine) -> str | None:
-        """Nothing is known in advance: what is missing is said when the machine begins."""
+        """None: a missing part is reported when the machine begins."""
         return None
 
     def begin(self, machine: Machine, options: RunOptions, held: bool = False) -> Booted:

@@ -133,7 +133,7 @@ def write_entry(row: Any, entry: TimelineEntry, machine: Machine, policy: int) -
 
 
 def _timeline_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
-    """What the machine begins with: the rest comes to it at its stops."""
+    """The entries that the machine begins with: the rest comes to it at its stops."""
     entries, swapped = batches(machine.timeline)[0], successors(machine)
     table = _table("manifest.TimelineEntry", len(entries))
     for row, entry in zip(table, entries):

@@ -58,7 +58,8 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
     for name, spec in (("memctl", machine.memctl), ("ringctl", machine.ringctl)):
         if spec is not None:
             raise SpecError(
-                f"{name}: the hypervisor does not yet support memory and ring policies; leave {spec.name} out, or use --backend sim"
+                f"{name}: the hypervisor does not yet support memory and ring policies; "
+                f"leave {spec.name} out, or use --backend sim"
             )
     if machine.sched is not None and machine.sched.name.startswith(PYTHON):
         raise SpecError(

@@ -69,7 +69,7 @@ class Steering:
 
     @property
     def fds(self) -> tuple[int, ...]:
-        """What QEMU inherits, in the order of the ports."""
+        """File descriptors that QEMU inherits, in the order of the ports."""
         return tuple(bell.fd for bell in self._bells)
 
     def _head(self) -> Any:

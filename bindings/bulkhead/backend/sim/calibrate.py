@@ -126,7 +126,7 @@ def _built(run: Run) -> tuple[int, list[int]]:
 
 
 def _building(run: Run, crowd: Run) -> Iterator[tuple[str, int]]:
-    """What comes before the guests run, from the whole traces of machines with one guest and with several [instructions]."""
+    """Costs before the guests run, from the whole traces of machines with one guest and with several [instructions]."""
     (boot, (build,)), (boot_all, builds) = _built(run), _built(crowd)
     count = len(builds)
     yield "power_on", int(run.select("wake", "dom0")["time"][0]) // NS
@@ -246,7 +246,7 @@ def _own_work(view: _View, call: int, leave: int) -> Iterator[tuple[str, int]]:
 
 
 def _working(view: _View, call: int, around: int) -> Iterator[tuple[str, int]]:
-    """What operations and the hypervisor's own timer take, from the distances of a computation's marks."""
+    """Costs of operations and of the hypervisor's own timer, from the distances of a computation's marks."""
     distances = np.diff(view.records["time"][view.where("mark", "ops", "operations")]) // NS
     usual = int(np.median(distances))
     yield "loop", (usual - call) // OPERATIONS - 1000

@@ -28,7 +28,7 @@ TALK = (
 
 
 def machines(policy: str) -> dict[str, Machine]:
-    """What is run: a conversation alone, the same beside a hog, a storm of yields, a computation, faults, and random calls."""
+    """The machines to run: a conversation alone or beside a hog, a storm of yields, a computation, faults, random calls."""
     talk = TALK
     common: dict[str, Any] = {"sched": Policy(policy), "duration": 500 * MILLISECOND, "icount": ICOUNT}
     return {
@@ -57,7 +57,7 @@ def machines(policy: str) -> dict[str, Machine]:
 
 
 def common_machines() -> dict[str, Machine]:
-    """What is run once, under the built-in scheduler, for what no policy changes.
+    """The machines to run once, under the built-in scheduler, for costs that no policy changes.
 
     A conversation that gets its turn seldom, so that requests and replies come many at a time; and two computations in turn.
     """

@@ -1,4 +1,4 @@
-"""What the hypervisor's own work costs, in instructions: measured on it by `bulkhead calibrate`, read by the simulator."""
+"""Costs of the hypervisor's own work, in instructions: measured on it by `bulkhead calibrate`, read by the simulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recorded guest wanted, as a workload of the simulator: the CPU time and the sleeps of each vCPU, from the trace.
+"""The demand of a recorded guest, as a workload of the simulator: the CPU time and the sleeps of each vCPU, from the trace.
 
 Time that a vCPU waited for a pCPU is not in it, so another scheduler can be asked to serve the same demand. The replay knows no
 events between guests: a sleep ends at the instant at which it ended then, or keeps its length.

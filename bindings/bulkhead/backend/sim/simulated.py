@@ -145,7 +145,7 @@ class Simulated:
         return run
 
     def _consoles(self) -> dict[str, str]:
-        """What guests printed; those that printed nothing are not in it, as with a real console."""
+        """Consoles of the guests; a guest that printed nothing has none, as with a real console."""
         texts = zip((guest.name for guest in self.machine.guests), self._simulation.consoles)
         return {name: text for name, text in texts if text}
 
@@ -155,4 +155,4 @@ class Simulated:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is left of it but memory."""
+        """Do nothing: a simulated machine holds only memory."""
