@@ -101,7 +101,7 @@ def test_a_successor_that_misbehaves_is_removed(way: int) -> None:
         (TimelineEntry(0, "swap"), "names the policy"),
         (TimelineEntry(0, "pause", "a", policy=Policy("credit")), "names the policy"),
         (TimelineEntry(0, "swap", policy=Policy("credits")), "unknown scheduler"),
-        (TimelineEntry(0, "set_affinity", "a", 0b100), "no mask"),
+        (TimelineEntry(0, "set_affinity", "a", 0b100), "not a mask"),
     ],
 )
 def test_bad_swaps_are_refused(entry: TimelineEntry, message: str) -> None:
