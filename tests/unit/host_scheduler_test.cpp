@@ -1,5 +1,5 @@
-// The host of schedulers in a world of its own, with one pCPU: whatever hook fails, the fallback has every
-// vCPU in its state and goes on.
+// The host of schedulers in a world of its own: whatever hook fails, the fallback has every vCPU in its state
+// and goes on, and every idle pCPU that a queued vCPU may use is asked.
 #include "tests/unit/host_ground.hpp"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ class Scheduling : public testing::Test {
     [[nodiscard]] std::uint32_t run_all() {
         std::uint32_t ran = 0;
         for (std::uint32_t i = 0; i < count; ++i) {
-            const auto choice = host_.pick(machine_.pcpu, ground_.now, nullptr);
+            const auto choice = host_.pick(machine_.pcpus[0], ground_.now, nullptr);
             if (choice.vcpu == nullptr)
                 break;
             ++ran;
@@ -83,6 +83,79 @@ TEST_F(Scheduling, WithoutMemoryForTheSuccessorsObjectASwapIsRefused) {
     ground_.refuse_pages(0);
     EXPECT_FALSE(host_.is_built_in());
     EXPECT_EQ(run_all(), count);
+}
+
+TEST_F(Scheduling, WithoutMemoryForItsPartOfEachPcpuASwapIsRefused) {
+    host_.start(copy_of_fallback(), nullptr);
+    ground_.refuse_pages(2); // the first is the arena's
+    EXPECT_FALSE(host_.replace({&host::fallback_scheduler()}, nullptr));
+    EXPECT_FALSE(host_.is_built_in());
+}
+
+TEST_F(Scheduling, ASuccessorIsNotBlamedForWaitsUnderTheFormerPolicy) {
+    host_.start(copy_of_fallback(), nullptr);
+    ASSERT_TRUE(host_.attach(machine_.vcpus[0]));
+    host_.wake(machine_.vcpus[0], ground_.now);
+    ground_.now += milliseconds(5'000);
+    ASSERT_TRUE(host_.replace(copy_of_fallback(), nullptr));
+    ground_.now += milliseconds(10);
+    host_.check_starvation(machine_.domain, ground_.now);
+    EXPECT_EQ(ground_.ejections, 0U);
+    ground_.now += milliseconds(2'000);
+    host_.check_starvation(machine_.domain, ground_.now);
+    EXPECT_EQ(ground_.report.ejected, static_cast<std::uint32_t>(plugin::Fault::starvation));
+}
+
+TEST_F(Scheduling, TheReportKeepsTheFirstMisconduct) {
+    host_.start(copy_of_fallback(), nullptr);
+    ground_.fail_in(Hook::tune);
+    ASSERT_TRUE(host_.attach(machine_.vcpus[0]));
+    host_.tune(machine_.domain);
+    ASSERT_TRUE(host_.replace(copy_of_fallback(), nullptr));
+    ground_.fail_in(Hook::charge);
+    host_.charge(machine_.vcpus[0], microseconds(1));
+    EXPECT_EQ(ground_.ejections, 2U);
+    EXPECT_EQ(ground_.report.hook, static_cast<std::uint32_t>(Hook::tune));
+}
+
+// The vCPU that woke last runs first.
+class Stack : public sched::Policy {
+  public:
+    struct Vcpu : sched::Vcpu, boost::intrusive::list_base_hook<> {};
+    static constexpr sched::Text text{
+        .name = "stack", .summary = "-", .good_at = "-", .bad_at = "-", .source = "-"};
+    explicit Stack(const sched::Setup<Stack>&) {}
+    void attach(Vcpu&) {}
+    void detach(Vcpu&) {}
+    void wake(Vcpu& vcpu, RealTime) { stack_.push_front(vcpu); }
+    void deschedule(Vcpu&, sched::Stop, Nanos, RealTime) {}
+    sched::Decision pick(Pcpu&, RealTime) {
+        if (stack_.empty())
+            return sched::Decision::idle();
+        Vcpu& last = stack_.front();
+        stack_.pop_front();
+        return {&last, milliseconds(1)};
+    }
+
+  private:
+    boost::intrusive::list<Vcpu, boost::intrusive::constant_time_size<false>> stack_;
+};
+
+TEST_F(Scheduling, AnOfferIsPassedOnWhenTheAskedPcpuRunsAnotherVcpu) {
+    host_.start({&sched::Registration<Stack>::descriptor}, nullptr);
+    auto& anywhere = machine_.vcpus[0];
+    auto& pinned = machine_.vcpus[1];
+    pinned.sched.affinity = 1;
+    ASSERT_TRUE(host_.attach(anywhere) && host_.attach(pinned));
+    host_.idles(PcpuId{0});
+    host_.idles(PcpuId{1});
+    host_.wake(anywhere, ground_.now);
+    EXPECT_TRUE(machine_.asked[0] && !machine_.asked[1]);
+    host_.wake(pinned, ground_.now);
+    host_.resumes(PcpuId{0});
+    machine_.asked[0] = false;
+    EXPECT_EQ(host_.pick(machine_.pcpus[0], ground_.now, nullptr).vcpu, &pinned);
+    EXPECT_TRUE(machine_.asked[1]);
 }
 
 } // namespace

@@ -176,9 +176,9 @@ struct RingWorld : World<host::RingKind, host::fallback_ring_policy> {
     void done(Ring&, const host::RequestFields&, Nanos) const { ++machine->done; }
 };
 
-// One pCPU and some vCPUs of one domain.
+// Two pCPUs and some vCPUs of one domain.
 struct SchedulerMachine {
-    static constexpr std::uint32_t most_vcpus = 6;
+    static constexpr std::uint32_t most_vcpus = 6, most_pcpus = 2;
     struct Domain {
         DomainId id;
         host::DomainState sched;
@@ -194,8 +194,8 @@ struct SchedulerMachine {
     };
     Domain domain;
     Vcpu vcpus[most_vcpus];
-    Pcpu pcpu;
-    bool asked = false;
+    Pcpu pcpus[most_pcpus]{{.id = PcpuId{0}, .sched = {}}, {.id = PcpuId{1}, .sched = {}}};
+    bool asked[most_pcpus] = {};
 };
 
 struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
@@ -204,8 +204,8 @@ struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
     using Pcpu = SchedulerMachine::Pcpu;
     SchedulerMachine* machine;
 
-    [[nodiscard]] static std::uint32_t pcpu_count() { return 1; }
-    [[nodiscard]] Pcpu& pcpu(PcpuId) const { return machine->pcpu; }
+    [[nodiscard]] static std::uint32_t pcpu_count() { return SchedulerMachine::most_pcpus; }
+    [[nodiscard]] Pcpu& pcpu(PcpuId id) const { return machine->pcpus[id.value()]; }
     [[nodiscard]] Vcpu* vcpu_in_slot(std::uint32_t slot) const {
         return slot < SchedulerMachine::most_vcpus ? &machine->vcpus[slot] : nullptr;
     }
@@ -224,8 +224,8 @@ struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
             running += vcpu.sched.state == host::RunState::running ? 1 : 0;
         return running;
     }
-    void request_dispatch(PcpuId) const { machine->asked = true; }
-    [[nodiscard]] bool is_asked(PcpuId) const { return machine->asked; }
+    void request_dispatch(PcpuId id) const { machine->asked[id.value()] = true; }
+    [[nodiscard]] bool is_asked(PcpuId id) const { return machine->asked[id.value()]; }
 };
 
 } // namespace bulkhead::host_test
