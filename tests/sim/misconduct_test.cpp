@@ -1,6 +1,8 @@
 // Policies that answer wrongly: the machine must name what was wrong, and the fallback must take over.
 #include "tests/sim/worlds.hpp"
 
+#include <algorithm>
+#include <boost/intrusive/list.hpp>
 #include <gtest/gtest.h>
 
 namespace bulkhead::sim_test {
@@ -90,6 +92,50 @@ TEST_P(Misconducts, EndInTheFallback) {
 INSTANTIATE_TEST_SUITE_P(All, Misconducts,
                          testing::Values(Sin::blocked, Sin::stranger, Sin::short_slice, Sin::long_slice,
                                          Sin::short_idle, Sin::kick));
+
+// A queue for all, until a pCPU has nothing to run: then it answers with a vCPU that does not exist.
+class Quitter : public sched::Policy {
+  public:
+    struct Vcpu : sched::Vcpu, boost::intrusive::list_base_hook<> {};
+    static constexpr sched::Text text{
+        .name = "quitter", .summary = "-", .good_at = "-", .bad_at = "-", .source = "-"};
+    explicit Quitter(const sched::Setup<Quitter>&) {}
+    void attach(Vcpu&) {}
+    void detach(Vcpu&) {}
+    void wake(Vcpu& vcpu, RealTime) { queue_.push_back(vcpu); }
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime) {
+        if (sched::still_runnable(why))
+            queue_.push_back(vcpu);
+    }
+    sched::Decision pick(Pcpu&, RealTime now) {
+        if (queue_.empty() && now > RealTime{50'000'000})
+            return {reinterpret_cast<Vcpu*>(this), milliseconds(1)};
+        if (queue_.empty())
+            return sched::Decision::idle();
+        Vcpu& next = queue_.front();
+        queue_.pop_front();
+        return {&next, milliseconds(5)};
+    }
+
+  private:
+    boost::intrusive::list<Vcpu, boost::intrusive::constant_time_size<false>> queue_;
+};
+
+TEST(Misconduct, APcpuThatIdlesAfterAnEjectionIsAskedAgain) {
+    Plan planned =
+        plan({guest("victim", "responder", {{"peer", "pinger"}, {"work", "31250"}}),
+              guest("pinger", "pinger",
+                    {{"peer", "victim"}, {"period_us", "1130"}, {"offset_us", "0"}, {"requests", "0"}})},
+             milliseconds(400), 2);
+    World world{{&sched::Registration<Quitter>::descriptor, nullptr, {}}, std::move(planned)};
+    const auto page = finish(world);
+    ASSERT_NE(page.policies[0].ejected, 0u);
+    for (const auto& ring : world.machine().recorder().rings())
+        EXPECT_TRUE(std::ranges::any_of(ring.records, [&](const trace::Record& record) {
+            return record.event == static_cast<std::uint16_t>(trace::Event::run_in) &&
+                   record.time > page.policies[0].ejected_at + 100'000'000;
+        })) << "a pCPU runs nothing any more";
+}
 
 TEST(Misconduct, AGoodPolicyStays) {
     sin = Sin::none;
