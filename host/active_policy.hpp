@@ -37,7 +37,7 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //                                          no hook of `from` (nullptr: of none) is called any more, those of
 //                                          `to` from here on
 //   void takes_over(const Plugin&)         it has been constructed (trace, log)
-//   void serves(std::uint16_t work)        a hook uses a service, which takes as long as so many simple ones;
+//   void serves(std::uint16_t work)        a hook uses a service that takes as long as so many simple ones;
 //   it
 //                                          may not return if the hook has asked for too much
 //   void ejected(Hook, Fault, RealTime, const char* why)  after the report was written (trace, log)

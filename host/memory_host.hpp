@@ -6,9 +6,9 @@
 // The world calls every function with the lock of the machine's memory held.
 #pragma once
 
-#include "host/active_policy.hpp"
 #include "host/fallbacks.hpp"
 #include "host/memory_state.hpp"
+#include "host/takeover.hpp"
 
 #include <algorithm>
 #include <boost/intrusive/parent_from_member.hpp>
@@ -21,6 +21,8 @@ struct MemoryKind {
     using Hooks = memctl::Hooks;
     using Hook = memctl::Hook;
     static constexpr Nanos hook_budget = memctl::hook_budget;
+    static constexpr const char* no_memory = "no memory for the memory policy: give the machine more (--mem)";
+    static constexpr const char* no_fallback = "the built-in fallback memory policy cannot start";
     enum Pools : std::uint32_t { domains, rows, pools };
     [[nodiscard]] static std::uint32_t bytes(const plugin::Descriptor& descriptor, std::uint32_t pool) {
         return pool == domains ? descriptor.domain_bytes : sizeof(memctl::Row);
@@ -37,8 +39,9 @@ struct MemoryKind {
 //   void target_changes(Domain&, Frames)   the domain's target is about to be this
 //   void forget(void* object, bytes)       the policy has no right to this memory any more
 template<class World>
-class MemoryHost : public ActivePolicy<World, MemoryKind> {
-    using Base = ActivePolicy<World, MemoryKind>;
+class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
+    using Base = Takeover<MemoryHost<World>, World, MemoryKind>;
+    friend Base;
     using Set = typename Base::Set;
     using Frames = memctl::Frames;
 
@@ -52,11 +55,6 @@ class MemoryHost : public ActivePolicy<World, MemoryKind> {
     // Makes the plug-in the policy of a machine without domains, whose frames are all free. If it fails
     // already here, the fallback is in charge afterwards.
     void start(const Plugin& plugin, const std::int64_t* values);
-    // Another policy takes over, with every domain, its frames and, until rebalance, its target. False if
-    // memory is short: then the former policy stays. If the new one fails here, the fallback is in charge
-    // afterwards.
-    [[nodiscard]] bool replace(const Plugin& plugin, const std::int64_t* values);
-
     // Whether the policy lets the domain in, and memory for its part is there. Then it has a target and no
     // frames, and must not move until it departs.
     [[nodiscard]] bool admit(Domain& domain);
@@ -83,15 +81,13 @@ class MemoryHost : public ActivePolicy<World, MemoryKind> {
         boost::intrusive::member_hook<MemoryState, boost::intrusive::list_member_hook<>, &MemoryState::order>,
         boost::intrusive::constant_time_size<false>>;
 
-    // Calls a hook; on misconduct the fallback is in charge when this returns a fault.
+    // Calls a hook within its own budget.
     template<class Return, class... Formal, class... Actual>
     auto call(Hook hook, Nanos budget, Return (*function)(Formal...), Actual&&... actual) {
-        const auto outcome = this->guarded(hook, this->is_built_in() ? without_limit : budget,
-                                           this->world().now(), function, actual...);
-        if (!outcome.well()) [[unlikely]]
-            eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
-        return outcome;
+        return this->call_within(this->is_built_in() ? without_limit : budget, hook, this->world().now(),
+                                 function, actual...);
     }
+    using Base::eject;
     using Base::hooks;
     using Base::object;
 
@@ -99,9 +95,8 @@ class MemoryHost : public ActivePolicy<World, MemoryKind> {
     static void construct(MemoryHost& self, const std::int64_t* values);
     static bool introduce(MemoryHost& self, MemoryState& state);
     [[nodiscard]] bool make_room(MemoryState& state);
-    void enter_everybody();
+    void enter_all();
     void leave(MemoryState& state);
-    [[gnu::cold, gnu::noinline]] void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
     void refresh(const MemoryState& state) const;
     void set_targets(std::span<const memctl::Row> rows);
     void note_excess(MemoryState& state);

@@ -39,33 +39,7 @@ void MemoryHost<World>::start(const Plugin& plugin, const std::int64_t* values) 
         frames_ += zone.frames;
     }
     free_ = frames_;
-    if (!replace(plugin, values))
-        this->world().give_up("no memory for the memory policy: give the machine more (--mem)");
-}
-
-template<class World>
-bool MemoryHost<World>::replace(const Plugin& plugin, const std::int64_t* values) {
-    auto fault = plugin::Fault::none;
-    if (!build(plugin, values, fault))
-        return false;
-    this->describe(values);
-    this->world().takes_over(plugin);
-    if (fault != plugin::Fault::none)
-        eject(Hook::create, fault, this->world().now(), reason(fault));
-    else
-        enter_everybody();
-    return true;
-}
-
-template<class World>
-void MemoryHost<World>::eject(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
-    this->note_ejection(hook, fault, at, why);
-    auto failed = plugin::Fault::none;
-    if (!build(this->world().fallback(), nullptr, failed))
-        this->world().give_up("no memory for the built-in fallback memory policy");
-    if (failed != plugin::Fault::none)
-        this->world().give_up("the built-in fallback memory policy cannot start");
-    enter_everybody();
+    Base::start(plugin, values);
 }
 
 // Zeroed memory for the active policy's part of the domain. False if it is short.
@@ -92,7 +66,7 @@ bool MemoryHost<World>::introduce(MemoryHost& self, MemoryState& state) {
 // Hands every domain to the policy now in charge. If that fails meanwhile it is ejected, and the fallback has
 // all of them when this returns.
 template<class World>
-void MemoryHost<World>::enter_everybody() {
+void MemoryHost<World>::enter_all() {
     for (MemoryState& state : domains_) {
         if (!make_room(state))
             this->world().give_up("memory that was reserved for the memory policy is gone");

@@ -5,9 +5,9 @@
 // One host serves one device. The world calls every function with the device's lock held.
 #pragma once
 
-#include "host/active_policy.hpp"
 #include "host/device.hpp"
 #include "host/fallbacks.hpp"
+#include "host/takeover.hpp"
 
 #include <boost/intrusive/parent_from_member.hpp>
 
@@ -17,6 +17,8 @@ struct RingKind {
     using Hooks = ringctl::Hooks;
     using Hook = ringctl::Hook;
     static constexpr Nanos hook_budget = ringctl::hook_budget;
+    static constexpr const char* no_memory = "no memory for the ring policy: give the machine more (--mem)";
+    static constexpr const char* no_fallback = "the built-in fallback ring policy cannot start";
     enum Pools : std::uint32_t { domains, rings, requests, pools };
     [[nodiscard]] static std::uint32_t bytes(const plugin::Descriptor& descriptor, std::uint32_t pool) {
         const auto& hooks = *static_cast<const Hooks*>(descriptor.hooks);
@@ -41,8 +43,9 @@ struct RingKind {
 //
 // A ring must not move while it is open or has requests in service, a domain not while the host lives.
 template<class World>
-class RingHost : public ActivePolicy<World, RingKind> {
-    using Base = ActivePolicy<World, RingKind>;
+class RingHost : public Takeover<RingHost<World>, World, RingKind> {
+    using Base = Takeover<RingHost<World>, World, RingKind>;
+    friend Base;
     using Set = typename Base::Set;
 
   public:
@@ -52,13 +55,6 @@ class RingHost : public ActivePolicy<World, RingKind> {
     using Domain = typename World::Domain;
 
     using Base::Base;
-
-    // Makes the plug-in the policy of a device without rings. If it fails already here, the fallback is in
-    // charge afterwards.
-    void start(const Plugin& plugin, const std::int64_t* values);
-    // Another policy takes over, with every ring and what is queued. False if memory is short: then the
-    // former policy stays. If the new one fails here, the fallback is in charge afterwards.
-    [[nodiscard]] bool replace(const Plugin& plugin, const std::int64_t* values);
 
     // A ring appears, without requests. False if memory is short.
     [[nodiscard]] bool open(Ring& ring);
@@ -86,14 +82,8 @@ class RingHost : public ActivePolicy<World, RingKind> {
         T, boost::intrusive::member_hook<T, boost::intrusive::list_member_hook<>, &T::order>,
         boost::intrusive::constant_time_size<false>>;
 
-    // Calls a hook; on misconduct the fallback is in charge when this returns a fault.
-    template<class Return, class... Formal, class... Actual>
-    auto call(Hook hook, RealTime start, Return (*function)(Formal...), Actual&&... actual) {
-        const auto outcome = this->guarded(hook, this->active().budget, start, function, actual...);
-        if (!outcome.well()) [[unlikely]]
-            eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
-        return outcome;
-    }
+    using Base::call;
+    using Base::eject;
     using Base::hooks;
     using Base::object;
     [[nodiscard]] RealTime now() { return this->world().now(); }
@@ -104,10 +94,9 @@ class RingHost : public ActivePolicy<World, RingKind> {
     static void hand_over(RingHost& self, Request& request);
     [[nodiscard]] bool make_room(RingState& ring);
     [[nodiscard]] bool enter(RingState& ring);
-    void enter_everybody();
+    void enter_all();
     [[nodiscard]] bool enqueue(Request& request);
     void withdraw(Request& request);
-    [[gnu::cold, gnu::noinline]] void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);
     [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request);
     void take(Request& request);

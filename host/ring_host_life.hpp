@@ -33,37 +33,6 @@ bool RingHost<World>::build(const Plugin& plugin, const std::int64_t* values, pl
     return true;
 }
 
-template<class World>
-void RingHost<World>::start(const Plugin& plugin, const std::int64_t* values) {
-    if (!replace(plugin, values))
-        this->world().give_up("no memory for the ring policy: give the machine more (--mem)");
-}
-
-template<class World>
-bool RingHost<World>::replace(const Plugin& plugin, const std::int64_t* values) {
-    auto fault = plugin::Fault::none;
-    if (!build(plugin, values, fault))
-        return false;
-    this->describe(values);
-    this->world().takes_over(plugin);
-    if (fault != plugin::Fault::none)
-        eject(Hook::create, fault, now(), reason(fault));
-    else
-        enter_everybody();
-    return true;
-}
-
-template<class World>
-void RingHost<World>::eject(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
-    this->note_ejection(hook, fault, at, why);
-    auto failed = plugin::Fault::none;
-    if (!build(this->world().fallback(), nullptr, failed))
-        this->world().give_up("no memory for the built-in fallback ring policy");
-    if (failed != plugin::Fault::none)
-        this->world().give_up("the built-in fallback ring policy cannot start");
-    enter_everybody();
-}
-
 // Zeroed memory for the active policy's parts of the ring, of its requests, and of its domain if that has
 // none yet. False if it is short.
 template<class World>
@@ -111,7 +80,7 @@ bool RingHost<World>::enter(RingState& ring) {
 // Hands every ring and every queued request to the policy now in charge. If that fails meanwhile it is
 // ejected, and the fallback has all of them when this returns.
 template<class World>
-void RingHost<World>::enter_everybody() {
+void RingHost<World>::enter_all() {
     const Set* const subject = &this->active();
     for (RingDomainState& domain : domains_) {
         domain.policy = nullptr;

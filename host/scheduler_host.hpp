@@ -7,10 +7,10 @@
 // the host each change of state; from then on the host's states are the truth.
 #pragma once
 
-#include "host/active_policy.hpp"
 #include "host/fallbacks.hpp"
 #include "host/schedulable.hpp"
 #include "host/starvation.hpp"
+#include "host/takeover.hpp"
 #include "sched/contract.hpp"
 
 #include <bit>
@@ -21,6 +21,8 @@ struct SchedulerKind {
     using Hooks = sched::Hooks;
     using Hook = sched::Hook;
     static constexpr Nanos hook_budget = sched::hook_budget;
+    static constexpr const char* no_memory = "no memory for the scheduler: give the machine more (--mem)";
+    static constexpr const char* no_fallback = "the built-in fallback scheduler cannot start";
     enum Pools : std::uint32_t { vcpus, domains, pcpus, pools };
     [[nodiscard]] static std::uint32_t bytes(const plugin::Descriptor& descriptor, std::uint32_t pool) {
         return pool == vcpus     ? descriptor.vcpu_bytes
@@ -43,8 +45,9 @@ struct SchedulerKind {
 //   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
 //   void forget(void* object, bytes)       the policy has no right to this memory any more
 template<class World>
-class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
-    using Base = ActivePolicy<World, SchedulerKind>;
+class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind> {
+    using Base = Takeover<SchedulerHost<World>, World, SchedulerKind>;
+    friend Base;
     using Set = typename Base::Set;
 
   public:
@@ -55,13 +58,6 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
     using Pcpu = typename World::Pcpu;
 
     using Base::Base;
-
-    // Makes the plug-in the policy of a machine without vCPUs. If it fails already here, the fallback is in
-    // charge afterwards.
-    void start(const Plugin& plugin, const std::int64_t* values);
-    // Another policy takes over while vCPUs exist; none runs. It gets every one of them. False if memory is
-    // short: then the former policy stays. If the new one fails here, the fallback is in charge afterwards.
-    [[nodiscard]] bool replace(const Plugin& plugin, const std::int64_t* values);
 
     // A vCPU becomes the policy's, blocked, and ceases to be. It does not run. False if memory is short.
     [[nodiscard]] bool attach(Vcpu& vcpu);
@@ -106,24 +102,17 @@ class SchedulerHost : public ActivePolicy<World, SchedulerKind> {
 
     static std::uint64_t bit(PcpuId pcpu) { return std::uint64_t{1} << pcpu.value(); }
 
-    // Calls a hook; on misconduct the fallback is in charge when this returns a fault.
-    template<class Return, class... Formal, class... Actual>
-    [[gnu::always_inline]] inline auto call(Hook hook, RealTime start, Return (*function)(Formal...),
-                                            Actual&&... actual) {
-        const auto outcome = this->guarded(hook, this->active().budget, start, function, actual...);
-        if (!outcome.well()) [[unlikely]]
-            eject(hook, outcome.fault, outcome.end, reason(outcome.fault));
-        return outcome;
-    }
+    using Base::call;
+    using Base::eject;
     using Base::hooks;
     using Base::object;
 
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(SchedulerHost& self, const std::int64_t* values);
-    [[gnu::cold, gnu::noinline]] void eject(Hook hook, plugin::Fault fault, RealTime at, const char* why);
+    void fallback_is_in_charge();
     [[nodiscard]] sched::Domain* enter(Domain& domain);
     [[nodiscard]] bool enter(Vcpu& vcpu);
-    void enter_everybody();
+    void enter_all();
     template<class Act>
     bool for_each_attached(Act act);
     [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where);

@@ -39,39 +39,7 @@ bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* value
 }
 
 template<class World>
-void SchedulerHost<World>::start(const Plugin& plugin, const std::int64_t* values) {
-    auto fault = plugin::Fault::none;
-    if (!build(plugin, values, fault))
-        this->world().give_up("no memory for the scheduler: give the machine more (--mem)");
-    this->describe(values);
-    this->world().takes_over(plugin);
-    if (fault != plugin::Fault::none)
-        eject(Hook::create, fault, this->world().now(), reason(fault));
-}
-
-template<class World>
-bool SchedulerHost<World>::replace(const Plugin& plugin, const std::int64_t* values) {
-    auto fault = plugin::Fault::none;
-    if (!build(plugin, values, fault))
-        return false;
-    this->describe(values);
-    this->world().takes_over(plugin);
-    if (fault != plugin::Fault::none)
-        eject(Hook::create, fault, this->world().now(), reason(fault));
-    else
-        enter_everybody();
-    return true;
-}
-
-template<class World>
-void SchedulerHost<World>::eject(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
-    this->note_ejection(hook, fault, at, why);
-    auto failed = plugin::Fault::none;
-    if (!build(this->world().fallback(), nullptr, failed))
-        this->world().give_up("no memory for the built-in fallback scheduler");
-    if (failed != plugin::Fault::none)
-        this->world().give_up("the built-in fallback scheduler cannot start");
-    enter_everybody();
+void SchedulerHost<World>::fallback_is_in_charge() {
     for (std::uint32_t i = 0; i < this->world().pcpu_count(); ++i)
         this->world().request_dispatch(PcpuId{static_cast<std::uint16_t>(i)});
 }
@@ -132,7 +100,7 @@ bool SchedulerHost<World>::for_each_attached(Act act) {
 // those that wait. If the policy fails meanwhile it is ejected, and the fallback has all of them when this
 // returns.
 template<class World>
-void SchedulerHost<World>::enter_everybody() {
+void SchedulerHost<World>::enter_all() {
     const Set* const subject = &this->active();
     this->world().for_each_domain([](Domain& domain) { domain.sched.policy = nullptr; });
     const bool entered = for_each_attached([&](Vcpu& vcpu) {
