@@ -224,7 +224,7 @@ class Machine {
     host::SchedulerHost<SchedulerWorld> host_; // behind the vCPUs: it goes first
     std::size_t next_visited_ = 0;             // domain whose vCPUs are looked after next
     Deadline housekeeping_;
-    Core* active_ = nullptr; // whose event is being carried out
+    Core* active_ = nullptr; // the pCPU that the present event is of
     RealTime now_{}, policy_now_{};
     std::uint64_t decisions_ = 0, events_ = 0;
     RealTime end_ = RealTime::never();

@@ -25,7 +25,7 @@ LAYERS = (
 )
 # `Machine` names in its annotations what the layers to its right have registered with it.
 ANNOTATIONS_ONLY = {f"{PACKAGE}.model.machine"}
-SLOW = "matplotlib"  # loaded by whoever draws, and by no other command
+SLOW = "matplotlib"  # loaded by commands that draw, and by no other
 
 
 @dataclass(frozen=True)
