@@ -1,4 +1,4 @@
-// The table of domains and the services that every part of the hypervisor asks of a domain.
+// The table of domains, and how a domain ends.
 #include "hv/domain/domain.hpp"
 
 #include "hv/base/locks.hpp"
@@ -42,32 +42,6 @@ void enter_domain(Domain& domain) {
 void remove_domain(Domain& domain) {
     const LockGuard run{run_lock()};
     domains[domain.id.value()] = nullptr;
-}
-
-Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
-    if (id == DOMID_SELF || id == caller.id.value())
-        return &caller;
-    if (!caller.privileged)
-        return fail(Error::permission);
-    Domain* domain = find_domain(DomainId{id});
-    if (domain == nullptr)
-        return fail(Error::no_domain);
-    return domain;
-}
-
-Result<void*> Domain::allocate_metadata() {
-    if (memory.metadata >= memory.max_metadata)
-        return fail(Error::no_memory);
-    const auto frame = frame_table().allocate_for_hypervisor();
-    if (!frame)
-        return fail(frame.error());
-    ++memory.metadata;
-    return machine::frame_data(*frame);
-}
-
-void Domain::free_metadata(void* page) {
-    frame_table().free_for_hypervisor(machine::frame_of(page));
-    --memory.metadata;
 }
 
 void shut_down_domain(Domain& domain, std::uint32_t reason) {

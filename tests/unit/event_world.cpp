@@ -65,30 +65,6 @@ Domain* find_domain(DomainId id) {
 
 std::uint32_t domain_id_limit() { return static_cast<std::uint32_t>(world->domains.size()); }
 
-Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
-    if (id == DOMID_SELF || id == caller.id.value())
-        return &caller;
-    if (!caller.privileged)
-        return fail(Error::permission);
-    Domain* domain = find_domain(DomainId{id});
-    return domain == nullptr ? Result<Domain*>{fail(Error::no_domain)} : domain;
-}
-
-Result<void*> Domain::allocate_metadata() {
-    if (memory.metadata == memory.max_metadata)
-        return fail(Error::no_memory);
-    const auto frame = frame_table().allocate_for_hypervisor();
-    if (!frame)
-        return fail(frame.error());
-    ++memory.metadata;
-    return machine::frame_data(*frame);
-}
-
-void Domain::free_metadata(void* page) {
-    frame_table().free_for_hypervisor(machine::frame_of(page));
-    --memory.metadata;
-}
-
 void clear_poll_timeout(Vcpu& vcpu) { world->timeouts_cleared.push_back(&vcpu); }
 void wake_vcpu(Vcpu& vcpu, WakeCause) { world->woken.push_back(&vcpu); }
 Vcpu* current_vcpu() { return nullptr; }

@@ -60,17 +60,6 @@ Domain* find_domain(DomainId id) {
 }
 std::uint32_t domain_id_limit() { return static_cast<std::uint32_t>(host::domains.size()); }
 
-Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id) {
-    if (id == DOMID_SELF || id == caller.id.value())
-        return &caller;
-    if (!caller.privileged)
-        return fail(Error::permission);
-    auto* domain = find_domain(DomainId{id});
-    if (domain == nullptr)
-        return fail(Error::no_domain);
-    return domain;
-}
-
 Mfn console_ring_frame(const Domain&) { return {}; }
 
 void log(const char* format, ...) {
