@@ -21,7 +21,7 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
                          console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
-                         dom0_weight, terminal, pcpus, reserved, dom0_sched_values, guests, timeline,
+                         dom0_weight, terminal, pcpus, parallel, dom0_sched_values, guests, timeline,
                          policies);
 }
 

@@ -3,6 +3,7 @@
 #include "hv/arch/apic.hpp"
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/rest.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 
@@ -118,7 +119,7 @@ void wait_a_little() {
     serve_flush();
     if (!run_lock().is_mine())
         stop_if_asked();
-    asm volatile("pause");
+    wait_briefly();
     pcpu().waited += now() - start;
 }
 

@@ -2,7 +2,7 @@
 
 #include "hv/arch/apic.hpp"
 #include "hv/arch/context.hpp"
-#include "hv/arch/halt.hpp"
+#include "hv/arch/rest.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
 #include "hv/base/locks.hpp"
@@ -130,7 +130,7 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
     self.slice_end = now + slice;
 }
 
-// Nothing can run: halts until an interrupt asks for another decision. The run lock is given up meanwhile.
+// Nothing can run: rests until an interrupt asks for another decision. The run lock is given up meanwhile.
 void idle(Pcpu& self, Nanos longest) {
     const auto start = machine::now();
     unload(self);
@@ -144,8 +144,10 @@ void idle(Pcpu& self, Nanos longest) {
     while (!self.need_dispatch) {
         program_timer(next_deadline(self));
         begin_idle();
-        halt(self.programmed);
+        rest(self.expires);
         end_idle();
+        self.request_pending = false;
+        self.timer_pending = false;
         stop_if_asked();
         run_timers();
         keep_house_if_due();

@@ -9,8 +9,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
 
 MILLISECOND = 1_000_000
-ICOUNT = 2
-NS = 1 << ICOUNT  # of an instruction
+NS = 4  # of an instruction
 OPERATIONS = 50  # between two marks of the computation
 FAULTS = 1000  # between two marks of the faults
 CALLS = 60  # in a round of random calls
@@ -30,7 +29,11 @@ TALK = (
 def machines(policy: str) -> dict[str, Machine]:
     """The machines to run: a conversation alone or beside a hog, a storm of yields, a computation, faults, random calls."""
     talk = TALK
-    common: dict[str, Any] = {"sched": Policy(policy), "duration": 500 * MILLISECOND, "icount": ICOUNT}
+    common: dict[str, Any] = {
+        "sched": Policy(policy),
+        "duration": 500 * MILLISECOND,
+        "ns_per_instruction": NS,
+    }
     return {
         "alone": Machine(guests=talk, end_when_idle=False, **common),
         "beside": Machine(
@@ -61,7 +64,7 @@ def common_machines() -> dict[str, Machine]:
 
     A conversation that gets its turn seldom, so that requests and replies come many at a time; and two computations in turn.
     """
-    rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "icount": ICOUNT, "end_when_idle": False}
+    rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "ns_per_instruction": NS, "end_when_idle": False}
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
     pair = tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "more"))
     return {"crowd": Machine(guests=(*TALK, *hogs), **rest), "pair": Machine(guests=pair, **rest)}

@@ -20,7 +20,7 @@ from bulkhead.policy.tables import PYTHON, PolicyTable, domain_values, kind_numb
 
 ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
 LARGEST = 256 << 30  # bytes; the simulator has a number for each frame
-NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
+NS_UNCOUNTED = 1  # an instruction, when the machine's clock is not bound to them
 
 
 def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _core.SimSettings:
@@ -31,7 +31,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         seed=machine.seed,
         trace_groups=group_mask(machine.trace_groups),
         trace_records=machine.trace_bytes // RECORD.itemsize,
-        instruction_ns=NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount,
+        instruction_ns=machine.instruction_ns or NS_UNCOUNTED,
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
         dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
