@@ -11,6 +11,7 @@ from typing import Any
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.identity import identity
+from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.point import BACKEND, Point
 from bulkhead.experiment.progress import Progress
 from bulkhead.experiment.shift import machine_of
@@ -71,7 +72,7 @@ def capture(
     """Run a batch in threads, for back ends that work in processes of their own.
 
     A point with a level `backend` names its back end; the others are for `default`. The first failure stops the batch:
-    waiting runs are cancelled, started runs are waited for, then the error is raised.
+    waiting runs are cancelled, started runs are waited for, then the error is raised. Traces are left on disk.
     """
 
     def one(wanted: Wanted) -> Captured:
@@ -83,13 +84,13 @@ def capture(
         if batch.resume and is_finished(path, mark):
             captured = load_run(path, batch.experiment)
             progress.finished(label, 0.0)
-            return captured
+            return captured.without_trace(normalise(batch.experiment, captured), path)
         options = RunOptions(progress=lambda done: progress.fraction(label, done))
         run = backends[name](machine, options)
         captured = Captured(point, wanted.repeat, run, name, sample=wanted.sample)
         save_run(path, batch.experiment, captured, mark or identity(machine, name))
         progress.finished(label, captured.run.host_seconds)
-        return captured
+        return captured.without_trace(normalise(batch.experiment, captured), path)
 
     with ThreadPoolExecutor(max_workers=batch.jobs) as pool:
         futures = [pool.submit(one, wanted) for wanted in batch.runs()]
