@@ -187,8 +187,11 @@ Vcpu* current_vcpu() { return pcpu().current; }
 
 void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
     const LockGuard run{run_lock()};
-    if (!vcpu.sched.waiting)
+    if (!vcpu.sched.waiting) {
+        if (vcpu.sched.state == RunState::running)
+            nudge(vcpu.sched.pcpu);
         return;
+    }
     vcpu.sched.waiting = false;
     vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
