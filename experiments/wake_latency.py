@@ -57,7 +57,7 @@ def corunners(name: str) -> tuple[Guest, ...]:
 def machine(point: Point) -> Machine:
     """The victim and its co-runners, all of one weight, on one pCPU."""
     victim = point.text("victim")
-    options = "period_us=1000 work_us=50 phase_us=137" if victim == "periodic" else "mark_ops=10"
+    options = "period_us=1000 work_us=50 phase_ns=137000" if victim == "periodic" else "mark_ops=10"
     return Machine(
         guests=(
             small_guest("victim", victim, options),
