@@ -1,8 +1,8 @@
 """The demand of a recorded guest, as a workload of the simulator: the CPU time and the sleeps of each vCPU, from the trace.
 
 Time that a vCPU waited for a pCPU is not in it, so another scheduler can be asked to serve the same demand. CPU time is all of a
-vCPU's turns, with the hypervisor's work for it. The replay knows no events between guests: a sleep ends at the instant at which it
-ended then, or keeps its length.
+vCPU's turns, with the hypervisor's work for it. The replay knows no events between guests: a sleep ends at the instant at which
+it ended then, or keeps its length.
 """
 
 from __future__ import annotations
