@@ -91,7 +91,7 @@ void Server::changed(const Path& path, bool removed) {
     stamp(path);
     for (auto* connection = connections_; connection; connection = connection->next)
         for (auto& watch : connection->watches)
-            if (watch.used)
+            if (store_.tree().blocks().meter().add(1); watch.used)
                 tell(*connection, watch, path.text(), removed);
 }
 

@@ -27,8 +27,10 @@ void Tree::start(const Storage& storage, const Quota& quota) {
 
 NodeId Tree::child(NodeId parent, std::string_view name) const {
     auto node = nodes_[parent].first_child;
-    while (node != 0 && !blocks_.equals(nodes_[node].name, name))
+    while (node != 0 && !blocks_.equals(nodes_[node].name, name)) {
+        blocks_.meter().add(1);
         node = nodes_[node].next;
+    }
     return node;
 }
 
@@ -60,8 +62,10 @@ Result<NodeId> Tree::create(NodeId parent, std::string_view name, const Permissi
     nodes_[id].name = *text;
     nodes_[id].permissions = permissions;
     NodeId last = nodes_[parent].first_child;
-    while (last != 0 && nodes_[last].next != 0)
+    while (last != 0 && nodes_[last].next != 0) {
+        blocks_.meter().add(1);
         last = nodes_[last].next;
+    }
     attach(id, last);
     charge_node(nodes_[id], true);
     note({.kind = Change::Kind::created, .node = id, .previous = 0, .value = {}, .permissions = {}});
