@@ -69,7 +69,8 @@ TEST_F(XenstoreCost, ManyNodesInOneFolderCostNoLookupMore) {
     EXPECT_LE(steps([&] { EXPECT_EQ(one.write("data/last", ""), "OK|"); }), 40U);
 }
 
-// A guest that watches everything with many tokens is told a few times, and pays for the rest in its own turns.
+// A guest that watches everything with many tokens is told a few times, and pays for the rest in its own
+// turns.
 TEST_F(XenstoreCost, AWriteTellsEachWatcherAFewTimesAtMost) {
     store.make_home(1);
     Guest one{store, 1};
