@@ -48,6 +48,13 @@ struct Poll {
     std::uint32_t port; // single polled port, or 0 if several: any event wakes it
 };
 
+// For whom it works: domain 0 for the domains that it serves, every other vCPU for its own.
+struct Service {
+    Domain* payer;
+    RealTime since; // of what is not charged yet, within a turn
+    Nanos others;   // sched.other_work at that time
+};
+
 // alignas: the processor pushes its frame right below `hypervisor_stack`, which must be 16-byte aligned.
 struct alignas(64) Vcpu {
     Registers regs;
@@ -69,6 +76,7 @@ struct alignas(64) Vcpu {
     VcpuTimers timers;
     Poll poll;
     SchedulableVcpu sched;
+    Service service;
 };
 
 // Vcpu is not of standard layout (timers have a base); both compilers define offsetof for it all the same.

@@ -29,6 +29,10 @@ RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total, RealTime n
     return now;
 }
 
+RealTime bill(Pcpu& self, const Domain& domain) {
+    return post(self, &domain.ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+}
+
 void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
     const auto length = (now - self.section_start).count();
     auto& longest = self.longest;
@@ -56,12 +60,14 @@ void start_ledger(RealTime now) {
 
 void enter_hypervisor(Vcpu& vcpu) {
     auto& self = pcpu();
-    self.section_start = post(self, &vcpu.domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    self.section_start = post(self, &vcpu.service.payer->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
     self.waited = Nanos{0};
 }
 
 void leave_for_guest(Vcpu& vcpu) {
     auto& self = pcpu();
+    if (vcpu.service.payer != vcpu.domain) [[unlikely]] // work on that one's behalf, as in the hypervisor
+        return end_section(self, bill(self, *vcpu.service.payer), &vcpu);
     end_section(self, post(self, &vcpu.domain->ledger->guest_ns, &self.ledger->guest_ns), &vcpu);
 }
 
