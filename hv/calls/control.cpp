@@ -241,7 +241,7 @@ HypercallResult work_for_domain(HypercallContext& context, std::uint64_t id) {
 
 // A domain that is about to go can be worked for no longer.
 HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
-    if (context.caller.service.payer != &context.domain)
+    if (context.caller.service.foreign)
         BULKHEAD_TRY(work_for_domain(context, context.domain.id.value()));
     const auto domain = other_domain(context.domain, id);
     return domain ? from(destroy_domain(**domain)) : fail(domain.error());

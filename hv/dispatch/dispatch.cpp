@@ -87,7 +87,7 @@ RealTime stop_current(Pcpu& self) {
     Vcpu& vcpu = *self.current;
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
-    if (vcpu.service.payer != vcpu.domain) [[unlikely]]
+    if (vcpu.service.foreign) [[unlikely]]
         settle_service(vcpu, now);
     const auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
     self.slice_end = RealTime::never();

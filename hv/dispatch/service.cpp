@@ -26,7 +26,7 @@ Vcpu* debtor(const Domain& domain) {
 
 void settle_service(Vcpu& vcpu, RealTime now) {
     auto& service = vcpu.service;
-    if (service.payer == vcpu.domain)
+    if (!service.foreign)
         return;
     const bool new_turn = vcpu.sched.run_since > service.since;
     const auto since = new_turn ? vcpu.sched.run_since : service.since;
@@ -42,7 +42,11 @@ void settle_service(Vcpu& vcpu, RealTime now) {
 void work_for(Vcpu& vcpu, Domain& payer) {
     const auto now = machine::now();
     settle_service(vcpu, now);
-    vcpu.service = {.payer = &payer, .since = now, .others = vcpu.sched.other_work};
+    vcpu.service = {.payer = &payer,
+                    .account = payer.ledger,
+                    .foreign = &payer != vcpu.domain,
+                    .since = now,
+                    .others = vcpu.sched.other_work};
     bill_to(&payer, now);
 }
 

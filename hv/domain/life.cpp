@@ -53,6 +53,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     }
     vcpu.domain = &domain;
     vcpu.service.payer = &domain;
+    vcpu.service.account = domain.ledger;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
     vcpu.who = {domain.id, vcpu.id};
     vcpu.processor.in_kernel = true;

@@ -29,10 +29,6 @@ RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total, RealTime n
     return now;
 }
 
-RealTime bill(Pcpu& self, const Domain& domain) {
-    return post(self, &domain.ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
-}
-
 void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
     const auto length = (now - self.section_start).count();
     auto& longest = self.longest;
@@ -44,6 +40,10 @@ void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
                vcpu != nullptr ? vcpu->domain->id.value() : trace::no_domain,
                self.id.value(),
                0};
+}
+
+[[gnu::cold, gnu::noinline]] void leave_in_service(Pcpu& self, Vcpu& vcpu) {
+    end_section(self, post(self, &vcpu.service.account->hypervisor_ns, &self.ledger->hypervisor_ns), &vcpu);
 }
 
 } // namespace
@@ -60,15 +60,15 @@ void start_ledger(RealTime now) {
 
 void enter_hypervisor(Vcpu& vcpu) {
     auto& self = pcpu();
-    self.section_start = post(self, &vcpu.service.payer->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    self.section_start = post(self, &vcpu.service.account->hypervisor_ns, &self.ledger->hypervisor_ns);
     self.waited = Nanos{0};
 }
 
 void leave_for_guest(Vcpu& vcpu) {
     auto& self = pcpu();
-    if (vcpu.service.payer != vcpu.domain) [[unlikely]] // work on that one's behalf, as in the hypervisor
-        return end_section(self, bill(self, *vcpu.service.payer), &vcpu);
-    end_section(self, post(self, &vcpu.domain->ledger->guest_ns, &self.ledger->guest_ns), &vcpu);
+    if (vcpu.service.foreign) [[unlikely]] // work on the payer's behalf, as in the hypervisor
+        return leave_in_service(self, vcpu);
+    end_section(self, post(self, &vcpu.service.account->guest_ns, &self.ledger->guest_ns), &vcpu);
 }
 
 void name_section(landmark::SectionKind kind, std::uint32_t number) {

@@ -25,7 +25,6 @@ void run() {
     const std::string_view text{value.data(), std::min<std::size_t>(bytes.number(), value.size())};
     for (std::uint64_t i = 0; i < writes.number(); ++i)
         static_cast<void>(xenstore::write("data/storm", text, *transaction));
-    guest::mark(guest::Mark::ready);
     const auto count = static_cast<std::uint32_t>(at_once.number());
     std::uint64_t done = 0;
     while (!over()) {

@@ -1,7 +1,6 @@
 // Reads its name in xenstore at a fixed rate; the marks tell how long each answer took.
 #include "guest/runtime/mark.hpp"
 #include "guest/runtime/print.hpp"
-#include "guest/runtime/schedule.hpp"
 #include "guest/runtime/xenstore.hpp"
 #include "workloads/workload.hpp"
 
@@ -12,7 +11,6 @@ constexpr Option every{"every_us", "us", "1000", "time between two reads"};
 constexpr Option options_[] = {every};
 
 void run() {
-    guest::mark(guest::Mark::ready);
     std::uint64_t done = 0;
     for (auto next = began(); !over(); next = next + every.microseconds()) {
         guest::sleep_until(next);
