@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 5;
+inline constexpr std::uint32_t version = 6;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -38,6 +38,8 @@ struct Guest {
     OnCrash on_crash;
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
     std::uint32_t absent;       // 1: not even built, before a timeline entry creates it
+    std::int64_t start;         // ns of real time from the end of building until it runs first; 0: at once
+    std::uint64_t affinity;     // mask of the pCPUs that its vCPUs may use; 0: all
     // In the order of the scheduler's domain_parameters.
     std::int64_t sched_values[plugin::max_domain_parameters];
 };
@@ -99,8 +101,11 @@ struct Header {
     std::uint32_t dom0_weight;
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
     std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all
-    // 1: the pCPUs share one counted clock, and each uses up its turns when it idles (docs/decisions/0008-turns.md).
+    std::uint32_t drained;  // 1: the world outside drains trace rings that are full
+    // 1: the pCPUs share one counted clock, and each uses up its turns when it idles
+    // (docs/decisions/0008-turns.md).
     std::uint32_t parallel;
+    std::uint32_t reserved;
     // As in Guest; all zero without a scheduler plug-in.
     std::int64_t dom0_sched_values[plugin::max_domain_parameters];
     std::uint64_t guests;   // offset of Guest[guest_count]

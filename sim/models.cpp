@@ -21,7 +21,8 @@ constexpr ModelOption on_off_options[] = {
 };
 constexpr ModelOption replay_options[] = {
     {"steps", "text", "-",
-     "what to do: WORK:SLEEP[:WAKE] in ns, separated by '/', those of the next vCPU after ';'"},
+     "what to do: WORK:SLEEP[:WAKE] in ns or WORK:y (yields), separated by '/', the next vCPU's after ';'"},
+    {"from_start", "1", "0", "1: WAKE counts from the start of the run, 0: from the guest's own"},
     {"repeat", "1", "1", "0: sleep for ever after the last; 1: begin again"},
 };
 constexpr ModelOption disk_options[] = {
@@ -29,6 +30,7 @@ constexpr ModelOption disk_options[] = {
     {"depth", "1", "1", "requests outstanding at most, 1 to 64"},
     {"period_us", "us", "0",
      "time between two requests, whatever became of earlier ones; 0: after each answer"},
+    {"phase_ns", "ns", "0", "shift of all requests, if they have a period"},
     {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
     {"write", "1", "0", "1: writes, 0: reads"},
     {"work_us", "us", "0", "CPU time for each answer"},
@@ -37,6 +39,7 @@ constexpr ModelOption flood_options[] = {
     {"bytes", "1", "512", "size of a request, 512 to 1048576"},
     {"depth", "1", "64", "requests outstanding at most, 1 to 64"},
     {"period_us", "us", "0", "time between two requests; 0: after each answer"},
+    {"phase_ns", "ns", "0", "shift of all requests, if they have a period"},
     {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
     {"write", "1", "0", "1: writes, 0: reads"},
     {"work_us", "us", "0", "CPU time for each answer"},

@@ -8,6 +8,7 @@
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/service.hpp"
 #include "hv/dispatch/timers.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/ledger.hpp"
@@ -86,6 +87,8 @@ RealTime stop_current(Pcpu& self) {
     Vcpu& vcpu = *self.current;
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
+    if (vcpu.service.foreign) [[unlikely]]
+        settle_service(vcpu, now);
     const auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
     self.slice_end = RealTime::never();
     self.current = nullptr;
@@ -178,6 +181,9 @@ void dispatch(Pcpu& self) {
     }
 }
 
+bool wants_nmi(const Vcpu& vcpu) {
+    return vcpu.entries.nmi_pending.load(std::memory_order_relaxed) && !vcpu.entries.in_nmi;
+}
 bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending != 0 && !events_masked(vcpu); }
 
 } // namespace
@@ -186,8 +192,11 @@ Vcpu* current_vcpu() { return pcpu().current; }
 
 void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
     const LockGuard run{run_lock()};
-    if (!vcpu.sched.waiting)
+    if (!vcpu.sched.waiting) {
+        if (vcpu.sched.state == RunState::running)
+            nudge(vcpu.sched.pcpu);
         return;
+    }
     vcpu.sched.waiting = false;
     vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
@@ -294,6 +303,8 @@ Vcpu& leave_hypervisor() {
             name_section(landmark::SectionKind::dispatch, 0);
             dispatch(self);
         }
+        if (wants_nmi(*self.current)) [[unlikely]]
+            deliver_nmi(*self.current);
         if (wants_upcall(*self.current))
             deliver_event_callback(*self.current);
         if (!self.need_dispatch && !self.timer_pending)

@@ -19,13 +19,13 @@ std::vector<GuestPlan> company() {
     std::vector<GuestPlan> guests{
         guest("victim", "responder", {{"peer", "pinger"}, {"work", "3125"}}),
         guest("pinger", "pinger",
-              {{"peer", "victim"}, {"period_us", "1130"}, {"offset_us", "0"}, {"requests", "0"}}),
+              {{"peer", "victim"}, {"period_us", "1130"}, {"phase_ns", "0"}, {"requests", "0"}}),
         guest("yields", "yield_storm", {{"mark_yields", "1000"}}),
         guest("timers", "timer_storm", {{"mark_timers", "1000"}, {"ahead_us", "0"}}),
         guest("events", "event_storm", {{"mark_events", "1000"}}),
         guest("dodger", "tick_dodger",
               {{"tick_us", "10000"}, {"phase_us", "0"}, {"guard_us", "200"}, {"after_us", "50"}}),
-        guest("task", "periodic", {{"period_us", "2000"}, {"work_us", "100"}, {"phase_us", "0"}}),
+        guest("task", "periodic", {{"period_us", "2000"}, {"work_us", "100"}, {"phase_ns", "0"}}),
         guest("bursts", "on_off", {{"on_us", "700"}, {"off_us", "900"}}),
         guest("rare", "sporadic", {{"gap_us", "500"}, {"mean_us", "900"}, {"work_us", "40"}}),
         guest("again", "replay", {{"steps", "300000:500000/1000:0/50000:2000000"}}),
@@ -114,6 +114,31 @@ TEST(World, TheTimelineIsCarriedOut) {
     EXPECT_NEAR(static_cast<double>(domains[1].ledger.guest_ns), 250e6, 12e6);
     EXPECT_NEAR(static_cast<double>(domains[2].ledger.guest_ns), 150e6, 12e6);
     EXPECT_EQ(domains[1].ledger.state, landmark::Account::gone);
+}
+
+// The timer's interrupt comes before the block, which then returns at once: the storm keeps its pCPU.
+TEST(World, ADeadlineInThePastDoesNotGiveThePcpuUp) {
+    World world{
+        policy_of(policy_test::scheduler("round_robin")),
+        plan({hog("victim"), guest("storm", "timer_storm", {{"mark_timers", "1000"}, {"ahead_us", "0"}})},
+             milliseconds(1'000))};
+    finish(world);
+    const auto& domains = world.machine().domains();
+    const landmark::LedgerEntry& storm = domains[2].ledger;
+    EXPECT_NEAR(static_cast<double>(domains[1].ledger.guest_ns), 500e6, 15e6);
+    EXPECT_NEAR(static_cast<double>(storm.guest_ns + storm.hypervisor_ns), 500e6, 15e6);
+    EXPECT_LT(storm.run_ins, 200u); // it gives up at the end of its slices, not at its blocks
+}
+
+TEST(World, ADeadlineAheadGivesThePcpuUp) {
+    World world{
+        policy_of(policy_test::scheduler("round_robin")),
+        plan({hog("victim"), guest("storm", "timer_storm", {{"mark_timers", "10"}, {"ahead_us", "500"}})},
+             milliseconds(1'000))};
+    finish(world);
+    const auto& domains = world.machine().domains();
+    EXPECT_GT(domains[1].ledger.guest_ns, 900'000'000);
+    EXPECT_GT(domains[2].ledger.blocked_ns, 30'000'000);
 }
 
 TEST(World, EndsWhenEveryGuestIsOff) {

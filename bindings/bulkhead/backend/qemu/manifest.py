@@ -68,6 +68,7 @@ class Parts:
     policies: tuple[ChosenPolicy, ...]
     dom0: Path
     clock_hz: int  # 0: the hypervisor calibrates
+    drained: bool  # whether trace rings are drained when they are full
     dom0_sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
 
 
@@ -90,6 +91,7 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
         row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
+        row["start"], row["affinity"] = spec.start, spec.affinity_mask
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
     return table.tobytes()
 
@@ -170,7 +172,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["header_bytes"] = header.itemsize
     row["seed"], row["duration"], row["wall_clock"] = machine.seed, machine.duration, WALL_CLOCK
     row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
-    row["trace_mask"] = group_mask(machine.trace_groups)
+    row["trace_mask"], row["drained"] = group_mask(machine.trace_groups), parts.drained
     row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
     row["dom0_kernel"] = blobs.span(parts.dom0)
     writer.data += bytes(-len(writer.data) % constant("page_bytes"))

@@ -10,8 +10,9 @@ from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import REQUIRED, Option, check_workload, common_options
+from bulkhead.model.workloads import PHASE, REQUIRED, Option, check_workload, common_options, with_phase
 
+ALL_PCPUS = (1 << 64) - 1
 _ROWS = {name: (help_text, options) for name, help_text, options in _core.sim_models}
 
 
@@ -61,18 +62,8 @@ def cannot_simulate(machine: Machine) -> str | None:
     return None
 
 
-def guest_model(
-    spec: Guest,
-    sched_values: tuple[int, ...] = (),
-    memory_values: tuple[int, ...] = (),
-    ring_values: tuple[int, ...] = (),
-    absent: bool = False,
-) -> _core.SimGuest:
-    """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
-
-    The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
-    before the timeline creates it.
-    """
+def _model_of(spec: Guest) -> tuple[str, dict[str, str]]:
+    """The model that stands in for a guest, and its effective options. SpecError if there is none, or they are wrong."""
     if spec.kernel.startswith(MODEL_PREFIX):
         name = spec.kernel.removeprefix(MODEL_PREFIX)
         options = _model_options(spec, name)
@@ -89,6 +80,24 @@ def guest_model(
             f"guest {spec.name}: the simulator runs no kernels; give workload:NAME or {MODEL_PREFIX}NAME, "
             "or use --backend qemu"
         )
+    if with_phase(spec, options) != spec.cmdline:
+        options[PHASE] = str(spec.phase)
+    return name, options
+
+
+def guest_model(
+    spec: Guest,
+    sched_values: tuple[int, ...] = (),
+    memory_values: tuple[int, ...] = (),
+    ring_values: tuple[int, ...] = (),
+    absent: bool = False,
+) -> _core.SimGuest:
+    """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
+
+    The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
+    before the timeline creates it.
+    """
+    name, options = _model_of(spec)
     return _core.SimGuest(
         name=spec.name,
         model=name,
@@ -102,4 +111,6 @@ def guest_model(
         frames=spec.memory // constant("page_bytes"),
         memory_values=list(memory_values),
         ring_values=list(ring_values),
+        start_ns=spec.start,
+        affinity=spec.affinity_mask or ALL_PCPUS,
     )
