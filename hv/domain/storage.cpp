@@ -25,8 +25,8 @@ constexpr std::uint64_t pages_with(std::uint64_t pcpus) {
 static_assert(pages_with(landmark::max_pcpus) * page_bytes <= layout::domain_stride);
 static_assert(sizeof(Home) % alignof(host::TimerLine) == 0);
 
-constexpr std::uint64_t address_of(DomainId id) {
-    return layout::domains + id.value() * layout::domain_stride;
+constexpr std::uint64_t address_of(std::uint32_t slot) {
+    return layout::domains + slot * layout::domain_stride;
 }
 
 void return_pages(std::uint64_t base, std::uint64_t count) {
@@ -39,8 +39,8 @@ void return_pages(std::uint64_t base, std::uint64_t count) {
 
 } // namespace
 
-Result<Domain*> make_domain(DomainId id) {
-    const auto base = address_of(id);
+Result<Domain*> make_domain(std::uint32_t slot) {
+    const auto base = address_of(slot);
     const auto pages = pages_with(pcpu_count());
     if (!reserve_hypervisor(base, pages * page_bytes))
         return fail(Error::no_memory);
@@ -60,7 +60,7 @@ Result<Domain*> make_domain(DomainId id) {
 }
 
 void free_domain(Domain& domain) {
-    const auto base = address_of(domain.id);
+    const auto base = address_of(domain.sched.slot);
     std::destroy_n(domain.timer_lines, pcpu_count());
     reinterpret_cast<Home*>(base)->~Home();
     return_pages(base, pages_with(pcpu_count()));
