@@ -11,6 +11,9 @@
 
 namespace bulkhead::host {
 
+// Timers are served in passes of this length; the interrupt that comes at once serves the rest.
+inline constexpr Nanos longest_timer_pass = microseconds(30);
+
 // A domain's part of a pCPU: its weight among the weights of all domains, and at most its cap.
 struct Share {
     std::uint32_t weight = 1;

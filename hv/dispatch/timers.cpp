@@ -19,7 +19,6 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr Nanos housekeeping_period = milliseconds(10);
-constexpr Nanos longest_pass = microseconds(30);
 struct Housekeeping {
     Timer timer;
     host::TimerLine line;
@@ -214,7 +213,7 @@ void run_timers() {
         self.need_dispatch = true;
         entry_too = false;
     }
-    while (self.timers.first() <= machine::now() && section_length() < longest_pass) {
+    while (self.timers.first() <= machine::now() && section_length() < host::longest_timer_pass) {
         // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
         const LockGuard run{run_lock()};
         const auto now = machine::now();
