@@ -23,7 +23,9 @@ def r_max_bound(attackers: int) -> int:
 def settled(run: Run) -> Window:
     """From the moment when every attacker has done what it does first until the end."""
     firsts = [run.select("mark", guest.name, DONE)["time"][:1] for guest in run.machine.guests]
-    return Window(max([window(run).start, *(int(first[0]) for first in firsts if len(first))]), window(run).end)
+    return Window(
+        max([window(run).start, *(int(first[0]) for first in firsts if len(first))]), window(run).end
+    )
 
 
 def rate(run: Run, name: str = "victim") -> float:
