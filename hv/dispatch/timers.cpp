@@ -117,9 +117,11 @@ void serve(Pcpu& self, Timer& timer, RealTime now, bool entry_too) {
         go_on_with_own_work(self, bill_to(vcpu.domain));
     const bool queued = vcpu.sched.state == RunState::queued;
     timer.fire(timer, now);
-    const auto took = bill_to(vcpu.domain);
-    self.serves_timer = self.current != nullptr && self.current != &vcpu;
-    if (self.serves_timer)
+    const bool foreign = self.current != nullptr && self.current != &vcpu;
+    const bool own = self.current == &vcpu;
+    const auto took = bill_to(own ? vcpu.service.payer : vcpu.domain);
+    self.serves_timer = foreign;
+    if (foreign)
         account_for(self, vcpu, queued, took, now);
 }
 
@@ -232,8 +234,9 @@ void end_timer_work() { go_on_with_own_work(pcpu(), post_ledger()); }
 void end_timer_work_in_dispatch() {
     auto& self = pcpu();
     if (self.serves_timer)
-        go_on_with_own_work(self, self.stop_reason == sched::Stop::preempted ? post_ledger()
-                                                                             : bill_to(self.current->domain));
+        go_on_with_own_work(self, self.stop_reason == sched::Stop::preempted
+                                      ? post_ledger()
+                                      : bill_to(self.current->service.payer));
 }
 
 void keep_house_if_due() {
@@ -243,7 +246,7 @@ void keep_house_if_due() {
     self.house_waits = false;
     go_on_with_own_work(self, bill_to(nullptr));
     fire_housekeeping(housekeeping->timer, machine::now());
-    const auto took = bill_to(self.current != nullptr ? self.current->domain : nullptr);
+    const auto took = bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
     if (self.current != nullptr)
         self.current->sched.other_work += took;
 }

@@ -44,7 +44,7 @@ def test_timeouts_at_one_instant(count: int) -> None:
 @pytest.mark.parametrize("sched", ["credit", "credit2", "bvt"])
 @pytest.mark.parametrize("kind", ["tick_flood", "timer_storm"])
 def test_a_periodic_task_beside_many_timers(kind: str, sched: str) -> None:
-    victim = workload("periodic", "for_ms=300", name="victim")
+    victim = workload("periodic", "sleep_first_ms=100 for_ms=300", name="victim")  # they have started
     attackers = [workload(kind, name=f"{kind}{i}", vcpus=VCPUS) for i in range(12)]
     run = boot(victim, *attackers, sched=Policy(sched), duration=500 * MILLISECOND, memory=2048 * MIB)
     late = re.search(r"start_p99_ns=(\d+)", run.consoles["victim"])
