@@ -9,6 +9,7 @@
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/trap/emulate_debug_registers.hpp"
 #include "hv/trap/seams.hpp"
 
 #include <bit>
@@ -159,7 +160,7 @@ void load_debug_registers(const Vcpu& vcpu) {
     asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(
                      vcpu.processor.debug[0]),
                  "r"(vcpu.processor.debug[1]), "r"(vcpu.processor.debug[2]), "r"(vcpu.processor.debug[3]),
-                 "r"(vcpu.processor.debug[7]));
+                 "r"(hardware_control(vcpu.processor.debug[7])));
 }
 
 std::uint64_t take_debug_status() {

@@ -31,7 +31,9 @@ HypercallResult from(Result<> result) {
 Result<> move_info(Vcpu& vcpu, const vcpu_register_vcpu_info_t& where) {
     if (vcpu.info_frame != Mfn{})
         return fail(Error::invalid);
-    if (where.offset > page_bytes - sizeof(vcpu_info_t) || where.offset % alignof(vcpu_info_t) != 0)
+    if (where.offset > page_bytes - sizeof(vcpu_info_t))
+        return fail(Error::no_address);
+    if (where.offset % alignof(vcpu_info_t) != 0)
         return fail(Error::invalid);
     const Mfn frame{where.mfn};
     BULKHEAD_TRY(get_data(frame, *vcpu.domain, true));
@@ -89,8 +91,6 @@ HypercallResult set_single(Vcpu& vcpu, std::uint64_t argument) {
         return fail(request.error());
     const GuestTime deadline{
         static_cast<std::int64_t>(std::min<std::uint64_t>(request->timeout_abs_ns, INT64_MAX))};
-    if ((request->flags & VCPU_SSHOTTMR_future) != 0 && deadline <= guest_time(vcpu, machine::now()))
-        return -62; // ETIME
     set_oneshot(vcpu, deadline);
     return 0;
 }

@@ -62,11 +62,23 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
         return GrantStatus::bad_page;
     const bool writable = access == GrantAccess::write;
     if (const auto taken = get_data(frame, lender, writable); !taken)
-        return status_of(taken.error(), GrantStatus::bad_page);
+        return status_of(taken.error(), GrantStatus::general_error);
     if (const auto written = write_place(place, entry_for(frame, access, flags)); !written) {
         put_data(frame, writable);
-        return status_of(written.error(), GrantStatus::bad_address);
+        return status_of(written.error(), GrantStatus::general_error);
     }
+    return GrantStatus::okay;
+}
+
+// A device may be told of the frame: it must be data, and no mapping is made.
+[[nodiscard]] GrantStatus check_device_frame(const Domain& lender, Mfn frame, GrantAccess access) {
+    const Frame* found = frame_table().find(frame);
+    if (found == nullptr || found->shared)
+        return GrantStatus::bad_page;
+    const bool writable = access == GrantAccess::write;
+    if (const auto taken = get_data(frame, lender, writable); !taken)
+        return status_of(taken.error(), GrantStatus::general_error);
+    put_data(frame, writable);
     return GrantStatus::okay;
 }
 
@@ -75,30 +87,53 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
            entry::is_writable(found) == (record.access == GrantAccess::write);
 }
 
-// The record behind `handle`, if the entry at `address` is a mapping that it can stand for.
-[[nodiscard]] GrantResult<MapRecord*> find_mapping(Vcpu& borrower, grant_handle_t handle,
-                                                   std::uint64_t address) {
-    MapRecord* record = find_record(borrower.domain->grants, handle);
+// The record behind `handle`.
+[[nodiscard]] GrantResult<MapRecord*> find_mapping(GrantTable& grants, grant_handle_t handle) {
+    MapRecord* record = find_record(grants, handle);
     if (record == nullptr || record->state == MapRecord::State::free)
         return refuse(GrantStatus::bad_handle);
-    const auto found = read_place({borrower, address, record->by_entry});
-    if (!found || !maps_record(*found, *record))
-        return refuse(GrantStatus::bad_address);
     return record;
 }
 
-// Overwrites the mapping with `instead`, whose reference was taken, and forgets the record.
-[[nodiscard]] GrantStatus remove(const LeafPlace& place, grant_handle_t handle, std::uint64_t instead) {
-    Domain& domain = *place.vcpu.domain;
-    const MapRecord record = record_at(domain.grants, handle);
-    if (const auto written = write_place(place, instead); !written)
-        return status_of(written.error(), GrantStatus::bad_address);
+// One of the record's uses is over; with the last one the record is.
+void drop_use(Domain& borrower, grant_handle_t handle, bool MapRecord::* use) {
+    MapRecord& record = record_at(borrower.grants, handle);
     if (record.state == MapRecord::State::mapped)
         if (Domain* lender = find_domain(DomainId{record.lender}))
             release_grant(*lender, GrantRef{record.ref}, record.access);
-    --domain.grants.mappings;
-    free_record(domain.grants, handle);
+    record.*use = false;
+    if (record.host || record.device)
+        return;
+    --borrower.grants.mappings;
+    free_record(borrower.grants, handle);
+}
+
+// Overwrites the mapping with `instead`, whose reference was taken. The entry at the address must be one that
+// the record can stand for.
+[[nodiscard]] GrantStatus remove(Vcpu& borrower, std::uint64_t address, grant_handle_t handle,
+                                 std::uint64_t instead) {
+    const MapRecord& record = record_at(borrower.domain->grants, handle);
+    const LeafPlace place{borrower, address, record.by_entry};
+    const auto found = read_place(place);
+    if (!found || !maps_record(*found, record))
+        return GrantStatus::general_error;
+    if (const auto written = write_place(place, instead); !written)
+        return status_of(written.error(), GrantStatus::general_error);
+    drop_use(*borrower.domain, handle, &MapRecord::host);
     return GrantStatus::okay;
+}
+
+// The uses that a mapping needs, all or none.
+[[nodiscard]] GrantResult<Mfn> acquire_uses(Domain& lender, GrantRef ref, DomainId borrower,
+                                            GrantAccess access, bool both) {
+    const auto frame = acquire_grant(lender, ref, borrower, access);
+    if (!frame || !both)
+        return frame;
+    if (const auto again = acquire_grant(lender, ref, borrower, access); !again) {
+        release_grant(lender, ref, access);
+        return again;
+    }
+    return frame;
 }
 
 } // namespace
@@ -116,70 +151,92 @@ void free_record(GrantTable& grants, grant_handle_t handle) {
     grants.maptrack_free = handle;
 }
 
+void release_uses(Domain& lender, const MapRecord& record) {
+    for (std::uint32_t i = 0; i < uses_of(record); ++i)
+        release_grant(lender, GrantRef{record.ref}, record.access);
+}
+
 GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     Domain& domain = *borrower.domain;
     const std::uint32_t flags = operation.flags;
-    if ((flags & ~known_flags) != 0 || (flags & GNTMAP_host_map) == 0)
-        return GrantStatus::bad_reference; // mapping into an I/O space alone is not supported
+    if ((flags & ~known_flags) != 0 || (flags & (GNTMAP_host_map | GNTMAP_device_map)) == 0)
+        return GrantStatus::bad_reference;
     Domain* lender = find_domain(DomainId{operation.dom});
     if (lender == nullptr)
         return GrantStatus::bad_domain;
-    const GrantAccess access = (flags & GNTMAP_readonly) != 0 ? GrantAccess::read : GrantAccess::write;
-    const GrantRef ref{operation.ref};
-
+    MapRecord record{.ref = operation.ref,
+                     .frame = 0,
+                     .lender = operation.dom,
+                     .state = MapRecord::State::mapped,
+                     .access = (flags & GNTMAP_readonly) != 0 ? GrantAccess::read : GrantAccess::write,
+                     .by_entry = (flags & GNTMAP_contains_pte) != 0,
+                     .host = (flags & GNTMAP_host_map) != 0,
+                     .device = (flags & GNTMAP_device_map) != 0};
     const auto handle = take_record(domain);
     if (!handle)
         return handle.error();
-    const auto frame = acquire_grant(*lender, ref, domain.id, access);
+    const auto frame =
+        acquire_uses(*lender, GrantRef{record.ref}, domain.id, record.access, uses_of(record) == 2);
     if (!frame) {
         free_record(domain.grants, *handle);
         return frame.error();
     }
-    const bool by_entry = (flags & GNTMAP_contains_pte) != 0;
-    const LeafPlace place{borrower, operation.host_addr, by_entry};
-    if (const GrantStatus status = install(place, *lender, *frame, access, flags);
-        status != GrantStatus::okay) {
-        release_grant(*lender, ref, access);
+    const LeafPlace place{borrower, operation.host_addr, record.by_entry};
+    const GrantStatus status = record.host ? install(place, *lender, *frame, record.access, flags)
+                                           : check_device_frame(*lender, *frame, record.access);
+    if (status != GrantStatus::okay) {
+        release_uses(*lender, record);
         free_record(domain.grants, *handle);
         return status;
     }
-    record_at(domain.grants, *handle) = MapRecord{.ref = ref.value(),
-                                                  .frame = static_cast<std::uint32_t>(frame->value()),
-                                                  .lender = operation.dom,
-                                                  .state = MapRecord::State::mapped,
-                                                  .access = access,
-                                                  .by_entry = by_entry};
+    record.frame = static_cast<std::uint32_t>(frame->value());
+    record_at(domain.grants, *handle) = record;
     ++domain.grants.mappings;
     operation.handle = *handle;
     operation.dev_bus_addr = frame->value() << page_shift;
     return GrantStatus::okay;
 }
 
+// Each of the two addresses that is given takes its use away; one that the mapping does not have is nothing
+// to do.
 GrantStatus unmap_grant(Vcpu& borrower, const gnttab_unmap_grant_ref_t& operation) {
-    const auto record = find_mapping(borrower, operation.handle, operation.host_addr);
+    const auto record = find_mapping(borrower.domain->grants, operation.handle);
     if (!record)
         return record.error();
-    return remove({borrower, operation.host_addr, (*record)->by_entry}, operation.handle, 0);
+    const std::uint64_t bus = operation.dev_bus_addr;
+    const bool device = bus != 0 && (*record)->device;
+    if (device && bus != std::uint64_t{(*record)->frame} << page_shift)
+        return GrantStatus::general_error;
+    if (operation.host_addr != 0 && (*record)->host)
+        if (const GrantStatus status = remove(borrower, operation.host_addr, operation.handle, 0);
+            status != GrantStatus::okay)
+            return status;
+    if (device)
+        drop_use(*borrower.domain, operation.handle, &MapRecord::device);
+    return GrantStatus::okay;
 }
 
 // The page at new_addr moves to host_addr. It must be the caller's own, for which one more reference can be
 // taken; the one that new_addr's entry holds goes with that entry.
 GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation) {
-    const auto record = find_mapping(borrower, operation.handle, operation.host_addr);
+    const auto record = find_mapping(borrower.domain->grants, operation.handle);
     if (!record)
         return record.error();
-    const LeafPlace place{borrower, operation.host_addr, (*record)->by_entry};
+    if (!(*record)->host)
+        return GrantStatus::okay;
     if (operation.new_addr == 0)
-        return remove(place, operation.handle, 0);
+        return remove(borrower, operation.host_addr, operation.handle, 0);
     const LeafPlace source{borrower, operation.new_addr, false};
     const auto moving = read_place(source);
-    if (place.is_entry || !moving || !entry::is_present(*moving) || operation.new_addr == operation.host_addr)
-        return GrantStatus::bad_address;
+    if ((*record)->by_entry || !moving || !entry::is_present(*moving) ||
+        operation.new_addr == operation.host_addr)
+        return GrantStatus::general_error;
     const Mfn frame = entry::frame(*moving);
     const bool writable = entry::is_writable(*moving);
     if (const auto taken = get_data(frame, *borrower.domain, writable); !taken)
-        return status_of(taken.error(), GrantStatus::bad_address);
-    if (const GrantStatus status = remove(place, operation.handle, *moving); status != GrantStatus::okay) {
+        return status_of(taken.error(), GrantStatus::general_error);
+    if (const GrantStatus status = remove(borrower, operation.host_addr, operation.handle, *moving);
+        status != GrantStatus::okay) {
         put_data(frame, writable);
         return status;
     }

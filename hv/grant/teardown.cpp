@@ -21,7 +21,7 @@ constexpr std::uint32_t idle_records = 256;
             continue;
         if (record->state == MapRecord::State::mapped)
             if (Domain* lender = find_domain(DomainId{record->lender}))
-                release_grant(*lender, GrantRef{record->ref}, record->access);
+                release_uses(*lender, *record);
         free_record(grants, handle - 1);
         --grants.mappings;
         if (machine::should_preempt())
@@ -37,7 +37,7 @@ constexpr std::uint32_t idle_records = 256;
         const bool concerned = record != nullptr && record->state == MapRecord::State::mapped &&
                                record->lender == lender.id.value();
         if (concerned) {
-            release_grant(lender, GrantRef{record->ref}, record->access);
+            release_uses(lender, *record);
             record->state = MapRecord::State::cut_off;
         }
         if ((concerned || handle % idle_records == 0) && machine::should_preempt()) {

@@ -20,7 +20,7 @@ enum class Pace : std::uint8_t { preemptible, at_once };
     if (frame.type_references == 0)
         return get_new_type(frame, type);
     if (frame.type != type) [[unlikely]]
-        return fail(Error::busy);
+        return fail(Error::invalid);
     ++frame.references;
     ++frame.type_references;
     return {};
@@ -43,12 +43,17 @@ void put_plain_type(Frame& frame);
 [[nodiscard]] inline bool is_orphan(const Frame& frame) { return frame.partial && !frame.active; }
 
 // What a present, sanitised leaf holds: a writable type reference or a plain one, on a frame of `owner`.
+// Fails with permission where no RAM is, with busy for a frame that is another's or has another type.
 [[nodiscard]] inline Result<> take_leaf(std::uint64_t e, Owner owner) {
     auto* frame = frame_table().find(entry::frame(e));
-    if (frame == nullptr || frame->owner != owner) [[unlikely]]
-        return fail(Error::invalid);
-    if (entry::is_writable(e))
-        return get_type(*frame, FrameType::writable);
+    if (frame == nullptr) [[unlikely]]
+        return fail(Error::permission);
+    if (frame->owner != owner) [[unlikely]]
+        return fail(Error::busy);
+    if (entry::is_writable(e)) {
+        const auto taken = get_type(*frame, FrameType::writable);
+        return taken || taken.error() == Error::restart ? taken : fail(Error::busy);
+    }
     if (frame->references >= max_references) [[unlikely]]
         return fail(Error::busy);
     ++frame->references;

@@ -90,7 +90,7 @@ TEST_F(MemoryTest, LentPagesComeBackOnlyUnmapped) {
     run_on(guest, s);
     expect_error(frame_table().take_back(*lent), Error::busy);
     for (const auto type : {FrameType::l1, FrameType::l4, FrameType::descriptors})
-        expect_error(get_typed(*lent, type, guest), Error::busy);
+        expect_error(get_typed(*lent, type, guest), Error::invalid);
     expect_error(frame_table().release(*lent, guest), Error::invalid);
     ASSERT_TRUE(update(guest, s.l1, 3, 0));
     for (const auto type : {FrameType::l1, FrameType::l4, FrameType::descriptors})
