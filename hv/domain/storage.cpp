@@ -31,7 +31,7 @@ constexpr std::uint64_t address_of(std::uint32_t slot) {
 }
 
 void return_pages(std::uint64_t base, std::uint64_t count) {
-    std::array<Mfn, pages> frames;
+    std::array<Mfn, pages_with(landmark::max_pcpus)> frames;
     for (std::uint64_t i = 0; i < count; ++i)
         frames[i] = frame_behind(base + i * page_bytes);
     unmap_hypervisor(base, count * page_bytes);
