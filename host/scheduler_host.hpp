@@ -112,6 +112,7 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     using Base::hooks;
     using Base::object;
 
+    [[nodiscard]] bool reserve(Pool* pools);
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(SchedulerHost& self, const std::int64_t* values);
     void fallback_is_in_charge();
@@ -132,6 +133,7 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
             offers_.erase(offers_.iterator_to(state));
     }
 
+    std::uint32_t vcpu_slots_ = 0, domain_slots_ = 0; // as many were in use at the most
     StarvationMonitor monitor_;
     std::uint64_t weights_ = 0; // sum over the domains that have an attached vCPU
     std::uint64_t idle_ = 0;    // bit n: pCPU n halts, and picks only when asked

@@ -18,16 +18,22 @@ void SchedulerHost<World>::construct(SchedulerHost& self, const std::int64_t* va
     hooks.create(self.object(), self.services(), self.world().pcpu(PcpuId{0}).sched.policy, values);
 }
 
+// For all pCPUs, and the vCPUs and domains that are there.
+template<class World>
+bool SchedulerHost<World>::reserve(Pool* pools) {
+    return pools[SchedulerKind::pcpus].reserve(this->world(), this->world().pcpu_count()) &&
+           pools[SchedulerKind::vcpus].reserve(this->world(), vcpu_slots_) &&
+           pools[SchedulerKind::domains].reserve(this->world(), domain_slots_);
+}
+
 // Makes the plug-in the active policy. False if memory is short, and the former one is still active. `fault`
 // is what its own constructors did; the caller ejects it.
 template<class World>
 bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
-    const auto count = this->world().pcpu_count();
-    if (!this->install(
-            plugin, [&](Pool* pools) { return pools[SchedulerKind::pcpus].reserve(this->world(), count); }))
+    if (!this->install(plugin, [this](Pool* pools) { return reserve(pools); }))
         return false;
     Set& set = this->active();
-    for (std::uint32_t i = 0; i < count; ++i)
+    for (std::uint32_t i = 0; i < this->world().pcpu_count(); ++i)
         this->world().pcpu(PcpuId{static_cast<std::uint16_t>(i)}).sched.policy =
             static_cast<sched::Pcpu*>(set.pools[SchedulerKind::pcpus].create(this->world(), i));
     monitor_.takes_over(this->may_idle(), this->world().now());
@@ -124,6 +130,12 @@ void SchedulerHost<World>::enter_all() {
 // Once more if the policy was replaced meanwhile.
 template<class World>
 bool SchedulerHost<World>::attach(Vcpu& vcpu) {
+    const auto vcpus = vcpu.sched.slot + 1, domains = vcpu.domain->sched.slot + 1;
+    if (!this->reserve_in_fallback(SchedulerKind::vcpus, vcpus) ||
+        !this->reserve_in_fallback(SchedulerKind::domains, domains))
+        return false;
+    vcpu_slots_ = std::max(vcpu_slots_, vcpus);
+    domain_slots_ = std::max(domain_slots_, domains);
     const Set* before = &this->active();
     if (!enter(vcpu) && (&this->active() == before || !enter(vcpu)))
         return false;

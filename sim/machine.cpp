@@ -18,8 +18,8 @@ constexpr std::size_t visits_at_once = 64;
 
 Machine::Machine(Policy policy, const Options& options)
     : options_{options}, recorder_{options.pcpus, options.trace_groups, options.trace_records},
-      random_{options.seed}, policy_memory_{2 * regions_of_set * host::region_bytes}, cores_(options.pcpus),
-      host_{SchedulerWorld{this}} {
+      random_{options.seed}, policy_memory_{host::policy_sets * regions_of_set * host::region_bytes},
+      cores_(options.pcpus), host_{SchedulerWorld{this}} {
     const Guard::Scope loops_end;
     set_costs(options.costs);
     for (std::size_t i = 0; i < cores_.size(); ++i) {

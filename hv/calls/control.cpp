@@ -54,6 +54,7 @@ Result<Domain*> begin_domain(const control::CreateDomain& request) {
         return fail(Error::invalid);
     DomainSpec spec{.name = {},
                     .privileged = false,
+                    .frames = request.frames,
                     .max_frames = request.max_frames,
                     .vcpus = request.vcpus,
                     .weight = request.weight,

@@ -17,11 +17,8 @@ Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std
     if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->held || frame->shared ||
         frame->references != 1)
         return fail(Error::invalid);
-    if (frame_table().free_frames() == 0 || domain.memory.frames.count > domain.memory.max_frames)
-        return fail(Error::no_memory);
     BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
-    BULKHEAD_TRY(frame_table().release(Mfn{*old}, domain));
-    const auto mfn = frame_table().allocate(domain);
+    const auto mfn = frame_table().exchange(Mfn{*old}, domain);
     BULKHEAD_TRY(mfn);
     machine::set_m2p(*mfn, *pfn);
     return to.write(mfn->value());

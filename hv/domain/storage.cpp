@@ -7,6 +7,7 @@
 #include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
 
+#include <array>
 #include <memory>
 
 namespace bulkhead::hv {
@@ -30,11 +31,12 @@ constexpr std::uint64_t address_of(std::uint32_t slot) {
 }
 
 void return_pages(std::uint64_t base, std::uint64_t count) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const auto frame = frame_behind(base + i * page_bytes);
-        unmap_hypervisor(base + i * page_bytes, page_bytes);
-        frame_table().free_for_hypervisor(frame);
-    }
+    std::array<Mfn, pages_with(landmark::max_pcpus)> frames;
+    for (std::uint64_t i = 0; i < count; ++i)
+        frames[i] = frame_behind(base + i * page_bytes);
+    unmap_hypervisor(base, count * page_bytes);
+    for (std::uint64_t i = 0; i < count; ++i)
+        frame_table().free_for_hypervisor(frames[i]);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // From the first instruction in C++ to the first guest, step by step. Everything is built here once, in this
 // order.
 #include "abi/manifest.hpp"
+#include "abi/promise.hpp"
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/apic.hpp"
 #include "hv/arch/clock.hpp"
@@ -190,6 +191,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     start_trace_and_ledger(early, header);
     reserve_stacks(early);
     free_remaining_memory(early, {facts.ram.data(), facts.ram_count});
+    frame_table().keep_reserve(promise::reserve);
     start_descriptors();
     load_descriptors();
     start_apic();

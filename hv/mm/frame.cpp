@@ -14,6 +14,7 @@ void FrameTable::start(Frame* storage, std::uint64_t count) {
     frames_ = storage;
     count_ = std::min<std::uint64_t>(count, UINT32_MAX);
     free_ = {};
+    promised_ = reserve_ = 0;
     run_cursor_ = 0;
     for (std::uint64_t i = 0; i < count_; ++i)
         frames_[i].owner = Owner::nobody();
@@ -80,8 +81,9 @@ void FrameTable::give_to(Frame& frame, Domain& owner) {
 
 Result<Mfn> FrameTable::allocate(Domain& owner) {
     const LockGuard guard{free_lock_};
-    if (owner.memory.frames.count >= owner.memory.max_frames || free_.first == 0)
+    if (!may_have(owner.memory, 1))
         return fail(Error::no_memory);
+    pay(owner.memory, 1);
     auto& frame = frames_[free_.first];
     give_to(frame, owner);
     owner.memory.frames_peak = std::max(owner.memory.frames_peak, owner.memory.frames.count);
@@ -97,9 +99,23 @@ Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
     return {};
 }
 
-Result<Mfn> FrameTable::allocate_for_hypervisor() {
+Result<Mfn> FrameTable::exchange(Mfn mfn, Domain& owner) {
     const LockGuard guard{free_lock_};
     if (free_.first == 0)
+        return fail(Error::no_memory);
+    auto& fresh = frames_[free_.first];
+    give_to(fresh, owner);
+    auto& old = at(mfn);
+    remove(owner.memory.frames, old);
+    machine::set_m2p(mfn, machine::m2p_invalid);
+    old.references = 0;
+    add_to_free(old);
+    return number(fresh);
+}
+
+Result<Mfn> FrameTable::allocate_for_hypervisor() {
+    const LockGuard guard{free_lock_};
+    if (free_.count <= promised_)
         return fail(Error::no_memory);
     auto& frame = frames_[free_.first];
     take_from_free(frame);
@@ -107,12 +123,17 @@ Result<Mfn> FrameTable::allocate_for_hypervisor() {
     return number(frame);
 }
 
-void FrameTable::free_for_hypervisor(Mfn mfn) {
+Frame& FrameTable::own_frame(Mfn mfn) {
     auto* frame = find(mfn);
     if (frame == nullptr || !frame->owner.is_hypervisor() || frame->references != 1)
         machine::panic("the hypervisor gave a frame back that isn't its own or is in use");
-    frame->held = 0;
-    put(*frame);
+    return *frame;
+}
+
+void FrameTable::free_for_hypervisor(Mfn mfn) {
+    auto& frame = own_frame(mfn);
+    frame.held = 0;
+    put(frame);
 }
 
 void FrameTable::share(Mfn mfn, const Domain& with) {
@@ -160,6 +181,10 @@ void FrameTable::free(Frame& frame) {
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
     const LockGuard guard{free_lock_}; // a search for free frames reads owners
+    add_to_free(frame);
+}
+
+void FrameTable::add_to_free(Frame& frame) {
     frame.owner = Owner::nobody();
     frame.type = FrameType::none;
     frame.held = frame.pinned = frame.validated = frame.lingering = 0;

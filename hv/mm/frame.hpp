@@ -13,6 +13,7 @@
 namespace bulkhead::hv {
 
 struct Domain;
+struct DomainMemory;
 
 // Exclusive uses of a frame. `none` and `writable` data; l1..l4 page tables whose entries were validated;
 // descriptors.
@@ -94,9 +95,13 @@ class FrameTable {
     void start(Frame* storage, std::uint64_t count);
     void add_free(Mfn first, std::uint64_t count);
 
+    void keep_reserve(std::uint64_t frames) { reserve_ = frames; }
+
     [[nodiscard]] std::uint64_t size() const { return count_; }
     [[nodiscard]] std::uint64_t free_frames() const { return free_.count; }
     [[nodiscard]] const FrameList& free_list() const { return free_; }
+    // Of the free frames, those that are set aside for domains; never more than there are.
+    [[nodiscard]] std::uint64_t promised_frames() const { return promised_; }
     // nullptr if `mfn` is not RAM of the frame table.
     [[nodiscard]] Frame* find(Mfn mfn) {
         if (mfn.value() >= count_ || !frames_[mfn.value()].usable) [[unlikely]]
@@ -109,8 +114,14 @@ class FrameTable {
         return Mfn{static_cast<std::uint64_t>(&frame - frames_)};
     }
 
+    // Sets frames aside for a new domain: as many for its own memory and as many for its metadata. Fails with
+    // no_memory if fewer are free above what others were promised and the reserve.
+    [[nodiscard]] Result<> promise(DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata);
+    // What the domain has not taken of its promise goes back to the pool.
+    void end_promise(DomainMemory& memory);
+
     // A zeroed frame for the domain, within its quota (DomainMemory::max_frames); one reference is held by
-    // the allocation.
+    // the allocation. It cannot fail for want of memory while the domain's promise lasts.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner);
     // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
     // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.
@@ -119,8 +130,15 @@ class FrameTable {
     // `invalid` if the frame is not `owner`'s or was given up before.
     [[nodiscard]] Result<> release(Mfn mfn, const Domain& owner);
 
-    // A zeroed frame for the hypervisor itself, and back. No domain's quota; callers charge one (see
-    // Domain::allocate_metadata).
+    // Another zeroed frame for one of the domain's to which only the allocation refers; costs the pool
+    // nothing. Fails with no_memory, and changes nothing, if no frame at all is free.
+    [[nodiscard]] Result<Mfn> exchange(Mfn mfn, Domain& owner);
+
+    // A zeroed frame of the hypervisor's for a domain, within the domain's limit and promise, and back.
+    [[nodiscard]] Result<Mfn> allocate_metadata(DomainMemory& memory);
+    void free_metadata(Mfn mfn, DomainMemory& memory);
+
+    // A zeroed frame for the hypervisor's own work, which may use the reserve, and back.
     [[nodiscard]] Result<Mfn> allocate_for_hypervisor();
     void free_for_hypervisor(Mfn mfn);
     // `frames` contiguous ones, zeroed, aligned to their number rounded up to a power of two. For boot-time
@@ -144,6 +162,14 @@ class FrameTable {
 
   private:
     void free(Frame& frame);
+    void add_to_free(Frame& frame);
+    [[nodiscard]] Frame& own_frame(Mfn mfn);
+    // Whether the domain may have so many more, by its quota and by what is free for it.
+    [[nodiscard]] bool may_have(const DomainMemory& memory, std::uint64_t frames) const;
+    // Its promise pays for them as far as it lasts.
+    void pay(DomainMemory& memory, std::uint64_t frames);
+    // Free frames that are promised to no domain and not of the reserve.
+    [[nodiscard]] std::uint64_t in_pool() const;
     void take_from_free(Frame& frame);
     void give_to(Frame& frame, Domain& owner);
     void append(FrameList& list, Frame& frame);
@@ -156,6 +182,8 @@ class FrameTable {
     Frame* frames_ = nullptr;
     std::uint64_t count_ = 0;
     FrameList free_;
+    std::uint64_t promised_ = 0;
+    std::uint64_t reserve_ = 0;    // of the free frames, as many are for the hypervisor's own work
     std::uint64_t run_cursor_ = 0; // where the next search for a run starts
 };
 

@@ -36,6 +36,8 @@ std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment
 
 Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
     const LockGuard guard{free_lock_};
+    if (free_.count < promised_ + frames)
+        return fail(Error::no_memory);
     const auto start =
         find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), run_cursor_, UINT64_MAX);
     if (start == 0)
@@ -52,16 +54,18 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     if (order == 0)
         return allocate(owner);
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
-    if (order > max_run_order || owner.memory.max_frames < frames ||
-        owner.memory.frames.count > owner.memory.max_frames - frames)
+    if (order > max_run_order)
         return fail(Error::no_memory);
     const LockGuard guard{free_lock_};
+    if (!may_have(owner.memory, frames))
+        return fail(Error::no_memory);
     const auto start = find_run(frames, frames, run_cursor_, frames_looked_at);
     if (start == 0) {
         run_cursor_ = run_cursor_ + frames_looked_at < count_ ? run_cursor_ + frames_looked_at : 0;
         return fail(Error::no_memory);
     }
     run_cursor_ = start + frames;
+    pay(owner.memory, frames);
     for (auto i = start; i < start + frames; ++i)
         give_to(frames_[i], owner);
     owner.memory.frames_peak = std::max(owner.memory.frames_peak, owner.memory.frames.count);

@@ -56,6 +56,7 @@ TEST_P(SchedulerFault, LosesNoVcpu) {
     }
     for (std::size_t i = 0; i < count; ++i)
         ASSERT_TRUE(host_.attach(machine_.vcpus[i]));
+    ground_.refuse_pages(1); // the fallback has all that it needs
     for (int round = 0; round < 2; ++round) {
         for (std::size_t i = 0; i < count; ++i)
             host_.wake(machine_.vcpus[i], ground_.now);
@@ -79,7 +80,7 @@ TEST_F(Scheduling, WithoutMemoryForTheSuccessorsObjectASwapIsRefused) {
     for (std::size_t i = 0; i < count; ++i)
         host_.wake(machine_.vcpus[i], ground_.now);
     ground_.refuse_pages(1);
-    EXPECT_FALSE(host_.replace({&host::fallback_scheduler()}, nullptr));
+    EXPECT_FALSE(host_.replace(copy_of_fallback(), nullptr));
     ground_.refuse_pages(0);
     EXPECT_FALSE(host_.is_built_in());
     EXPECT_EQ(run_all(), count);
@@ -88,8 +89,42 @@ TEST_F(Scheduling, WithoutMemoryForTheSuccessorsObjectASwapIsRefused) {
 TEST_F(Scheduling, WithoutMemoryForItsPartOfEachPcpuASwapIsRefused) {
     host_.start(copy_of_fallback(), nullptr);
     ground_.refuse_pages(2); // the first is the arena's
-    EXPECT_FALSE(host_.replace({&host::fallback_scheduler()}, nullptr));
+    EXPECT_FALSE(host_.replace(copy_of_fallback(), nullptr));
     EXPECT_FALSE(host_.is_built_in());
+}
+
+// A guest may have taken all memory meanwhile; whatever page is missing, the former policy has every vCPU.
+TEST_F(Scheduling, WithoutMemoryForItsPartOfAVcpuASwapIsRefused) {
+    host_.start(copy_of_fallback(), nullptr);
+    for (std::size_t i = 0; i < SchedulerMachine::most_vcpus; ++i)
+        ASSERT_TRUE(host_.attach(machine_.vcpus[i]));
+    std::uint32_t nth = 1;
+    for (bool swapped = false; !swapped; ++nth) {
+        ASSERT_LT(nth, 100U);
+        ground_.refuse_pages(nth);
+        swapped = host_.replace(copy_of_fallback(), nullptr);
+        ground_.refuse_pages(0);
+        EXPECT_EQ(ground_.ejections, 0U);
+        for (std::size_t i = 0; i < count; ++i)
+            host_.wake(machine_.vcpus[i], ground_.now);
+        EXPECT_EQ(run_all(), count);
+    }
+    EXPECT_GT(nth, 4U) << "object, pCPUs, vCPUs and domains were refused once each";
+}
+
+TEST_F(Scheduling, AVcpuForWhichTheFallbackHasNoMemoryIsRefused) {
+    host_.start(copy_of_fallback(), nullptr);
+    for (std::uint32_t nth = 1; nth <= 4; ++nth) {
+        ground_.refuse_pages(nth);
+        const bool attached = host_.attach(machine_.vcpus[0]);
+        ground_.refuse_pages(0);
+        EXPECT_EQ(ground_.ejections, 0U);
+        if (attached) {
+            EXPECT_GT(nth, 1U);
+            return;
+        }
+    }
+    FAIL() << "it never had memory";
 }
 
 TEST_F(Scheduling, ASuccessorIsNotBlamedForWaitsUnderTheFormerPolicy) {

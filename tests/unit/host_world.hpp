@@ -15,7 +15,7 @@ struct Plugin {
 
 // What every world keeps, and a test sets and reads.
 struct Ground {
-    static constexpr std::uint64_t most_regions = 2 * 4;
+    static constexpr std::uint64_t most_regions = host::policy_sets * 4;
 
     RealTime now{};
     std::uint64_t random = 1;
@@ -52,7 +52,7 @@ struct World {
         return ground->back_page(address);
     }
     [[nodiscard]] std::uint64_t region(std::uint32_t set, std::uint32_t number) const {
-        static_assert(2 * (Kind::pools + 1) <= Ground::most_regions);
+        static_assert(host::policy_sets * (Kind::pools + 1) <= Ground::most_regions);
         return ground->regions + (set * (Kind::pools + 1) + number) * host::region_bytes;
     }
     // The fault comes when the hook has done what it does: the worst moment.
