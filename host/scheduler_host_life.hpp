@@ -147,9 +147,10 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
 
 template<class World>
 void SchedulerHost<World>::set_affinity(Vcpu& vcpu, std::uint64_t pcpus) {
-    vcpu.sched.affinity = pcpus;
+    const auto all = ~std::uint64_t{0} >> (64 - this->world().pcpu_count());
+    vcpu.sched.affinity = (pcpus & all) == all ? ~std::uint64_t{0} : pcpus;
     if (vcpu.sched.policy != nullptr)
-        vcpu.sched.policy->affinity = pcpus;
+        vcpu.sched.policy->affinity = vcpu.sched.affinity;
 }
 
 template<class World>

@@ -52,8 +52,14 @@ class Bvt : public sched::Policy {
           warp_limit_{microseconds(setup.values[2])}, unwarp_{microseconds(setup.values[3])},
           accounts_{setup.services.pcpus(), allowance_} {}
 
-    void attach(Vcpu& vcpu) { accounts_.attach(domain_of(vcpu)); }
-    void detach(Vcpu& vcpu) { accounts_.detach(domain_of(vcpu)); }
+    void attach(Vcpu& vcpu) {
+        accounts_.attach(domain_of(vcpu));
+        queue_.attach(domain_of(vcpu));
+    }
+    void detach(Vcpu& vcpu) {
+        accounts_.detach(domain_of(vcpu));
+        queue_.detach(domain_of(vcpu));
+    }
 
     void wake(Vcpu& vcpu, RealTime now) {
         settle(now);
@@ -98,7 +104,7 @@ class Bvt : public sched::Policy {
         place(domain_of(*vcpu));
         running_.start(pcpu, *vcpu, now);
         const Nanos slice = warped > Nanos{} ? std::min(warped, allowance_) : allowance_;
-        return {vcpu, std::max(slice, sched::least_slice)};
+        return {vcpu, impatient ? sched::least_slice : std::max(slice, sched::least_slice)};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
@@ -106,6 +112,7 @@ class Bvt : public sched::Policy {
     void tune(Domain& domain) {
         accounts_.retune(domain);
         place(domain);
+        queue_.retune(domain);
     }
 
   private:

@@ -98,8 +98,9 @@ struct Domain {
 struct Vcpu {
     Domain* domain;
     VcpuId id;
-    PcpuId last_pcpu;       // where the vCPU runs or ran last, or should start; set by the host after pick
-    std::uint64_t affinity; // bit n: may run on pCPU n
+    PcpuId last_pcpu; // where the vCPU runs or ran last, or should start; set by the host after pick
+    std::uint64_t
+        affinity; // bit n: may run on pCPU n; all bits, also of pCPUs that do not exist: on every one
     [[nodiscard]] bool may_run_on(PcpuId pcpu) const { return (affinity >> pcpu.value() & 1) != 0; }
 };
 

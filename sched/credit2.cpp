@@ -51,8 +51,14 @@ class Credit2 : public sched::Policy {
           accounts_{setup.services.pcpus(), microseconds(setup.values[1])},
           allowance_{microseconds(setup.values[2]), setup.values[3]} {}
 
-    void attach(Vcpu& vcpu) { accounts_.attach(domain_of(vcpu)); }
-    void detach(Vcpu& vcpu) { accounts_.detach(domain_of(vcpu)); }
+    void attach(Vcpu& vcpu) {
+        accounts_.attach(domain_of(vcpu));
+        queue_.attach(domain_of(vcpu));
+    }
+    void detach(Vcpu& vcpu) {
+        accounts_.detach(domain_of(vcpu));
+        queue_.detach(domain_of(vcpu));
+    }
 
     void wake(Vcpu& vcpu, RealTime now) {
         settle(now);
@@ -96,14 +102,14 @@ class Credit2 : public sched::Policy {
         domain.boosted = false;
         queue_.reorder(domain);
         running_.start(pcpu, *vcpu, now);
-        return {vcpu, slice_of(domain)};
+        return {vcpu, impatient ? sched::least_slice : slice_of(domain)};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
 
     void tune(Domain& domain) {
         accounts_.retune(domain);
-        queue_.reorder(domain);
+        queue_.retune(domain);
     }
 
   private:
