@@ -210,10 +210,6 @@ struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
         return slot < SchedulerMachine::most_vcpus ? &machine->vcpus[slot] : nullptr;
     }
     template<class Visit>
-    void for_each_domain(Visit visit) const {
-        visit(machine->domain);
-    }
-    template<class Visit>
     void for_each_vcpu(Domain&, Visit visit) const {
         for (Vcpu& vcpu : machine->vcpus)
             visit(vcpu);
