@@ -14,7 +14,7 @@ enum class Stage : std::uint8_t { hold, frames, grants, release };
 // The audit under way. A domain that dies meanwhile stays held: it has no use for its pause count.
 struct Progress {
     Stage stage = Stage::hold;
-    std::uint32_t domain = 0;
+    std::uint32_t slot = 0; // of the next domain
     std::uint64_t violations = 0;
 };
 constinit Progress progress;
@@ -25,9 +25,9 @@ void advance() {
 
 // One domain after another, as each may have many vCPUs to take off their pCPUs.
 Result<> each_other(Domain& caller, void (*act)(Domain&)) {
-    while (progress.domain < domain_id_limit()) {
-        Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain++)});
-        if (domain != nullptr && domain != &caller)
+    while (Domain* domain = next_domain(progress.slot)) {
+        progress.slot = domain->sched.slot + 1;
+        if (domain != &caller)
             act(*domain);
         if (machine::should_preempt())
             return fail(Error::restart);
