@@ -118,7 +118,8 @@ void SchedulerHost<World>::introduce(Vcpu& vcpu) {
 template<class World>
 void SchedulerHost<World>::introduce_some() {
     for (std::uint32_t i = 0; i < introduced_at_once && !awaited_.empty(); ++i)
-        introduce(*this->world().vcpu_in_slot(awaited_.front().slot));
+        if (Vcpu* const vcpu = this->world().vcpu_in_slot(awaited_.front().slot); vcpu != nullptr)
+            introduce(*vcpu);
 }
 
 template<class World>

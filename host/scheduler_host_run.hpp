@@ -176,8 +176,9 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
         const VcpuState& state = known_.front();
         known_.splice(known_.end(), known_, known_.begin());
         all = &state == last;
-        if (state.state == RunState::queued && (state.affinity & bit(where)) != 0 &&
-            this->world().vcpu_in_slot(state.slot)->domain->sched.cap == 0)
+        const Vcpu* const vcpu = this->world().vcpu_in_slot(state.slot);
+        if (state.state == RunState::queued && (state.affinity & bit(where)) != 0 && vcpu != nullptr &&
+            vcpu->domain->sched.cap == 0)
             waited = std::max(waited, monitor_.waited(state.runnable_since, now));
     }
     if (waited < Nanos{})

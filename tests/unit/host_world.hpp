@@ -178,7 +178,7 @@ struct RingWorld : World<host::RingKind, host::fallback_ring_policy> {
 
 // Two pCPUs and some vCPUs of one domain.
 struct SchedulerMachine {
-    static constexpr std::uint32_t most_vcpus = 6, most_pcpus = 2;
+    static constexpr std::uint32_t most_vcpus = 100, most_pcpus = 2;
     struct Domain {
         DomainId id;
         host::DomainState sched;
