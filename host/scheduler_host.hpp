@@ -115,11 +115,11 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void fallback_is_in_charge();
     [[nodiscard]] sched::Domain* enter(Domain& domain);
     [[nodiscard]] bool enter(Vcpu& vcpu);
-    void enter_all() { introduce_some(); }
+    void enter_all() { introduce_some(); } // the first step: see awaited_
     void introduce(Vcpu& vcpu);
     [[gnu::cold, gnu::noinline]] void introduce_some();
     [[nodiscard]] bool knows(const VcpuState& state) const {
-        return awaited_.empty() || state.takeover == takeover_;
+        return !hands_over_ || state.takeover == takeover_;
     }
     [[nodiscard]] bool knows(const DomainState& state) const {
         return state.policy != nullptr && state.takeover == takeover_;
@@ -139,15 +139,16 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     }
 
     // vCPUs that one step of a takeover hands over: a step takes some 50 us.
-    static constexpr std::uint32_t introduced_at_once = 32;
+    static constexpr std::uint32_t introduced_at_once = 16;
     // vCPUs that are looked at when a policy idles beside waiting ones.
     static constexpr std::uint32_t looked_at_once = 256;
 
     StarvationMonitor monitor_;
     // A successor hears of the attached vCPUs in steps, before each pick, or earlier of one that wakes. So no
     // takeover is long, however many there are.
-    Places known_;   // to the active policy
-    Places awaited_; // the others
+    Places known_;            // to the active policy
+    Places awaited_;          // the others
+    bool hands_over_ = false; // there are others
     std::uint32_t takeover_ = 0;
     std::uint64_t idle_ = 0; // bit n: pCPU n halts, and picks only when asked
     Offers offers_;          // for which not every idle pCPU was asked; some may run by now

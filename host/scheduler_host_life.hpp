@@ -33,6 +33,7 @@ bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* value
     monitor_.takes_over(this->may_idle(), this->world().now());
     offers_.clear();
     awaited_.splice(awaited_.end(), known_);
+    hands_over_ = !awaited_.empty();
     ++takeover_;
     fault = this->guarded(Hook::create, this->budget_to_construct(), this->world().now(), &construct, *this,
                           values)
@@ -99,6 +100,7 @@ template<class World>
 void SchedulerHost<World>::introduce(Vcpu& vcpu) {
     VcpuState& state = vcpu.sched;
     known_.splice(known_.end(), awaited_, awaited_.iterator_to(state));
+    hands_over_ = !awaited_.empty();
     const auto takeover = takeover_;
     if (!enter(vcpu)) {
         if (takeover == takeover_)
@@ -158,6 +160,7 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
         this->world().forget(state.policy, this->active().pools[SchedulerKind::vcpus].bytes());
     } else {
         awaited_.erase(awaited_.iterator_to(state));
+        hands_over_ = !awaited_.empty();
     }
     state.policy = nullptr;
     state.state = RunState::offline;
@@ -179,6 +182,8 @@ void SchedulerHost<World>::tune(Domain& domain) {
         return;
     state.policy->weight = state.weight;
     state.policy->cap = state.cap;
+    if (state.attached == 0)
+        return;
     static_cast<void>(call(Hook::tune, this->world().now(), hooks().tune, object(), *state.policy));
 }
 

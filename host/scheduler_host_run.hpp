@@ -186,10 +186,12 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
     return waited < longest_hesitation ? longest_hesitation : Nanos{};
 }
 
+inline constexpr const char* wrong_to_a_stranger = "a vCPU that it was not told of";
+
 template<class World>
 inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -> Choice {
     for (;; now = this->world().now()) { // again if the fallback must answer
-        if (!awaited_.empty()) [[unlikely]] {
+        if (hands_over_) [[unlikely]] {
             introduce_some();
             now = this->world().now();
         }
@@ -207,13 +209,18 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
             choice.slice = std::min(answer.slice, longest);
         } else {
             choice.vcpu = chosen(answer, pcpu.id);
-            if (choice.vcpu == nullptr || !knows(choice.vcpu->sched)) [[unlikely]] {
+            if (choice.vcpu == nullptr) [[unlikely]] {
                 eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong(answer, pcpu.id));
                 continue;
             }
         }
-        if (!awaited_.empty()) [[unlikely]] // the next step of the takeover comes soon
+        if (hands_over_) [[unlikely]] { // the next step comes soon
             choice.slice = sched::least_slice;
+            if (choice.vcpu != nullptr && !knows(choice.vcpu->sched)) {
+                eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong_to_a_stranger);
+                continue;
+            }
+        }
         if (idle_ != 0 && before != nullptr && before != choice.vcpu &&
             before->sched.state == RunState::queued) {
             const Set* const chooser = &this->active();

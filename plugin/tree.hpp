@@ -40,7 +40,7 @@ class Tree {
     // Of all objects; there are some.
     [[nodiscard]] Summary whole() const { return root_->summary; }
 
-    void insert(T& added) {
+    [[gnu::noinline]] void insert(T& added) {
         Hook* const node = &added;
         Hook* parent = nullptr;
         Hook** link = &root_;
@@ -61,7 +61,7 @@ class Tree {
         retrace(parent);
     }
 
-    void erase(T& gone) {
+    [[gnu::noinline]] void erase(T& gone) {
         Hook* const node = &gone;
         if (first_ == node)
             first_ = following(node);
@@ -171,7 +171,7 @@ class Tree {
         return up;
     }
     // Heights and summaries from this node upwards, as far as they change.
-    void retrace(Hook* node) {
+    [[gnu::noinline]] void retrace(Hook* node) {
         while (node != nullptr) {
             const int former_height = node->height;
             const Summary former = node->summary;

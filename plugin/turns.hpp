@@ -40,10 +40,7 @@ class Turns {
     // The first one that may run on this pCPU; nullptr if there is none.
     [[nodiscard]] V* first_for(PcpuId pcpu) {
         V* const free = free_.empty() ? nullptr : &free_.front();
-        if (bound_.empty())
-            return free;
-        V* const bound = bound_.find([pcpu](std::uint64_t affinity) { return reaches(affinity, pcpu); });
-        return free == nullptr || (bound != nullptr && ticket_of(*bound) < ticket_of(*free)) ? bound : free;
+        return bound_.empty() ? free : first_of(free, pcpu);
     }
     // Bit n: some may run on pCPU n.
     [[nodiscard]] std::uint64_t reach() const {
@@ -53,6 +50,10 @@ class Turns {
     }
 
   private:
+    [[nodiscard, gnu::noinline]] V* first_of(V* free, PcpuId pcpu) {
+        V* const bound = bound_.find([pcpu](std::uint64_t affinity) { return reaches(affinity, pcpu); });
+        return free == nullptr || (bound != nullptr && ticket_of(*bound) < ticket_of(*free)) ? bound : free;
+    }
     using Hook = TurnHook<Tag>;
     static std::uint64_t ticket_of(const V& vcpu) { return static_cast<const TurnHook<Tag>&>(vcpu).ticket; }
     struct ByTicket {

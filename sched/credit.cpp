@@ -197,6 +197,8 @@ class Credit : public sched::Policy {
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
     template<class Tree>
     static Domain* first_for(const Tree& tree, const Pcpu& pcpu) {
+        if (Domain* const first = tree.first(); first == nullptr || plugin::reaches(first->reach, pcpu.id))
+            return first;
         return tree.find([&pcpu](std::uint64_t reach) { return plugin::reaches(reach, pcpu.id); });
     }
 
@@ -206,8 +208,8 @@ class Credit : public sched::Policy {
     // Less is left for the next round: it would only be a switch more.
     [[nodiscard]] Nanos least_credit() const { return std::min(rate_limit_, round_) / 32; }
     // Nobody saves more than two shares of a round, or one rate limit.
-    void forget_savings(Domain& domain) const {
-        const Nanos most = std::max(given_ * 2, scaled(rate_limit_, domain.counted));
+    void forget_savings(Domain& domain, Nanos gift) const {
+        const Nanos most = std::max(gift * 2, scaled(rate_limit_, domain.counted));
         domain.position = std::max(domain.position, clock_ - most);
     }
     // Begins as many rounds as this domain, the least indebted one, needs to have credit.
@@ -226,7 +228,7 @@ class Credit : public sched::Policy {
             domain.active = true;
             active_ += domain.counted;
         }
-        forget_savings(domain);
+        forget_savings(domain, std::min(given_, gift()));
     }
     void rest(Domain& domain) {
         resting_.erase(resting_.iterator_to(domain));
@@ -238,7 +240,7 @@ class Credit : public sched::Policy {
         within_cap(domain, now);
         domain.allowance -= amount;
         leave_order(domain);
-        forget_savings(domain);
+        forget_savings(domain, given_);
         domain.position += scaled(amount, domain.counted);
         if (!has_credit(domain) || is_held_back(domain))
             while (!domain.wakers.empty())

@@ -59,7 +59,7 @@ class Patience {
         vcpu.queued_at = now;
         domain.waiting.push_back(vcpu);
         if (!domain.LookHook::in_tree() && !domain.suspended)
-            watch(domain, now + patience / 2);
+            watch(domain, now + patience);
     }
     // While a cap holds the domain back it is not waiting.
     void suspend(D& domain) {
@@ -70,7 +70,7 @@ class Patience {
     void resume(D& domain, RealTime now) {
         domain.suspended = false;
         if (!domain.waiting.empty())
-            watch(domain, now + patience / 2);
+            watch(domain, now + patience);
     }
     // The vCPU is queued no longer: it runs from `now` on, or has left.
     void runs(V& vcpu, RealTime now) {
@@ -141,7 +141,7 @@ class Patience {
             return;
         const RealTime at = due(domain);
         if (at > now) // before that it is looked at again, for its vCPUs may become fewer
-            return watch(domain, std::min(at, now + patience / 2));
+            return watch(domain, std::min(at, now + patience));
         domain.overdue = true;
         domain.look = at;
         overdue_.insert(domain);

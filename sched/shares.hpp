@@ -106,6 +106,8 @@ class Sorted {
     void reached(D& domain) { domains_.changed(domain); } // its vCPUs may run on other pCPUs than before
     [[nodiscard]] D* first() const { return domains_.first(); }
     [[nodiscard]] D* first_for(PcpuId pcpu) const {
+        if (D* const leader = first(); leader == nullptr || plugin::reaches(leader->reach, pcpu))
+            return leader;
         return domains_.find([pcpu](std::uint64_t reach) { return plugin::reaches(reach, pcpu); });
     }
 

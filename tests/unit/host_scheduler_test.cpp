@@ -178,7 +178,7 @@ TEST_F(Scheduling, ATinyShareMayWaitForAsLongAsALeastSliceTakesAtIt) {
 class LongTakeover : public Scheduling {
   protected:
     static constexpr std::size_t all = SchedulerMachine::most_vcpus;
-    static constexpr std::uint64_t step = 32;    // vCPUs that a host hands over at once
+    static constexpr std::uint64_t step = 16;    // vCPUs that a host hands over at once
     static constexpr std::uint64_t per_vcpu = 3; // hooks: construction, attach, wake
 
     LongTakeover() {
