@@ -11,7 +11,8 @@
 //           hogs do. Caps are ignored.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one allowance per competing domain plus the warp. A domain preempts others at most once per
-//           `unwarp`. No vCPU waits longer than one second plus the turns of other vCPUs that did.
+//           `unwarp`. Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {

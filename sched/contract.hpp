@@ -56,11 +56,11 @@
 //   some pCPU.
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
 //   slice. `now` never goes backwards from one hook to the next.
-// - When policies are swapped, the new policy gets attach for every vCPU, and wake if the vCPU is runnable; none
-//   of them runs then. With many vCPUs this takes several steps, and picks come in between. Slices may be
-//   shorter than asked for until the last step. Weights and caps are already in the domains. The values that domains were
-//   given belong to the policy that the run began with. Under another policy the values are that policy's
-//   own defaults.
+// - When policies are swapped, the new policy gets attach for every vCPU, and wake if it is runnable; none of
+//   them runs then. With many vCPUs this takes several steps, and picks come in between. Slices may be
+//   shorter than asked for until the last step. Weights and caps are already in the domains. The values that
+//   domains were given belong to the policy that the run began with. Under another policy the values are that
+//   policy's own defaults.
 #pragma once
 
 #include "plugin/policy.hpp"

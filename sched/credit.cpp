@@ -208,8 +208,8 @@ class Credit : public sched::Policy {
     // Less is left for the next round: it would only be a switch more.
     [[nodiscard]] Nanos least_credit() const { return std::min(rate_limit_, round_) / 32; }
     // Nobody saves more than two shares of a round, or one rate limit.
-    void forget_savings(Domain& domain, Nanos gift) const {
-        const Nanos most = std::max(gift * 2, scaled(rate_limit_, domain.counted));
+    void forget_savings(Domain& domain) const {
+        const Nanos most = std::max(given_ * 2, scaled(rate_limit_, domain.counted));
         domain.position = std::max(domain.position, clock_ - most);
     }
     // Begins as many rounds as this domain, the least indebted one, needs to have credit.
@@ -227,8 +227,9 @@ class Credit : public sched::Policy {
         } else {
             domain.active = true;
             active_ += domain.counted;
+            given_ = std::min(given_, gift()); // the round is for one more
         }
-        forget_savings(domain, std::min(given_, gift()));
+        forget_savings(domain);
     }
     void rest(Domain& domain) {
         resting_.erase(resting_.iterator_to(domain));
@@ -240,7 +241,7 @@ class Credit : public sched::Policy {
         within_cap(domain, now);
         domain.allowance -= amount;
         leave_order(domain);
-        forget_savings(domain, given_);
+        forget_savings(domain);
         domain.position += scaled(amount, domain.counted);
         if (!has_credit(domain) || is_held_back(domain))
             while (!domain.wakers.empty())

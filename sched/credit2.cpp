@@ -14,8 +14,8 @@
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one slice per competing domain plus the savings of sleepers. A vCPU of a domain that uses
 //           less than its share preempts at once if its domain wakes less often than the rate limit, and
-//           waits for one slice otherwise. No vCPU waits longer than one second plus the turns of other
-//           vCPUs that did.
+//           waits for one slice otherwise. Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {

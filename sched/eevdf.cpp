@@ -11,7 +11,8 @@
 //           ignored.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one request in any window. A woken domain starts within one request of each competing
-//           domain. No vCPU waits longer than one second plus the turns of other vCPUs that did.
+//           domain. Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {

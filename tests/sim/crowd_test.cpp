@@ -54,6 +54,8 @@ INSTANTIATE_TEST_SUITE_P(Schedulers, Crowd, testing::ValuesIn([] {
                          }()),
                          test_name);
 
+std::string policy_name(const testing::TestParamInfo<const char*>& tested) { return tested.param; }
+
 class Weights : public testing::TestWithParam<const char*> {
   protected:
     // The shares of domains 1 on, of a run of 40 s under a strict host: each of 32 hogs of weight 20 against
@@ -85,8 +87,7 @@ TEST_P(Weights, OfEightTinyGuestsStayTiny) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Proportional, Weights,
-                         testing::Values("bvt", "credit", "credit2", "eevdf", "stride"),
-                         [](const auto& info) { return std::string{info.param}; });
+                         testing::Values("bvt", "credit", "credit2", "eevdf", "stride"), policy_name);
 
 } // namespace
 } // namespace bulkhead::sim_test
