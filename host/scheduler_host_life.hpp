@@ -127,6 +127,7 @@ void SchedulerHost<World>::introduce_some() {
 template<class World>
 void SchedulerHost<World>::weigh(DomainState& state, std::uint32_t weight) {
     monitor_.weighs(std::int64_t{weight} - state.counted);
+    weights_ += weight - std::uint64_t{state.counted};
     state.counted = weight;
 }
 
