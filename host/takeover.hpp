@@ -14,9 +14,9 @@ namespace bulkhead::host {
 //                                          memory is short: then the former one is still active. `fault` is
 //                                          what its constructors did
 //   bool reserve(Pool*)                    gives a set's pools memory for all that the host keeps
-//   void enter_all()                       gives the active policy all that the host keeps; if the policy
-//   fails
-//                                          meanwhile, the fallback has all of it when this returns
+//   void enter_all()                       gives the active policy all that the host keeps, or begins to: a
+//                                          host that keeps much goes on in steps. If the policy fails
+//                                          meanwhile, the fallback follows it in the same way
 //   void fallback_is_in_charge()           (optional) after an ejection
 //
 // `Kind` names what to say when nothing can go on: no_memory, no_fallback.

@@ -178,7 +178,7 @@ struct RingWorld : World<host::RingKind, host::fallback_ring_policy> {
 
 // Two pCPUs and some vCPUs of one domain.
 struct SchedulerMachine {
-    static constexpr std::uint32_t most_vcpus = 6, most_pcpus = 2;
+    static constexpr std::uint32_t most_vcpus = 100, most_pcpus = 2;
     struct Domain {
         DomainId id;
         host::DomainState sched;
@@ -208,10 +208,6 @@ struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
     [[nodiscard]] Pcpu& pcpu(PcpuId id) const { return machine->pcpus[id.value()]; }
     [[nodiscard]] Vcpu* vcpu_in_slot(std::uint32_t slot) const {
         return slot < SchedulerMachine::most_vcpus ? &machine->vcpus[slot] : nullptr;
-    }
-    template<class Visit>
-    void for_each_domain(Visit visit) const {
-        visit(machine->domain);
     }
     template<class Visit>
     void for_each_vcpu(Domain&, Visit visit) const {
