@@ -16,9 +16,9 @@ constexpr Nanos housekeeping_period = milliseconds(10);
 constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
 
 constexpr std::int64_t Costs::* cost_of(Step::Call call) {
-    constexpr std::array costs{&Costs::mark,    &Costs::mark,     &Costs::notify, &Costs::wait,
-                               &Costs::yield,   &Costs::fault,    &Costs::junk,   &Costs::control,
-                               &Costs::control, &Costs::shutdown, &Costs::notify};
+    constexpr std::array costs{&Costs::mark,    &Costs::mark,    &Costs::notify,   &Costs::wait,
+                               &Costs::poll,    &Costs::yield,   &Costs::fault,    &Costs::junk,
+                               &Costs::control, &Costs::control, &Costs::shutdown, &Costs::notify};
     static_assert(costs.size() == static_cast<std::size_t>(Step::Call::service) + 1);
     return costs[static_cast<std::size_t>(call)];
 }
@@ -125,16 +125,19 @@ void Machine::fire_due(Core& core) {
 }
 
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
-    trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
-          static_cast<std::uint64_t>((now_ - deadline).count()));
-    const Nanos cost{options_.costs.fire + (owner.waiting ? options_.costs.woke : 0)};
-    bill(core, owner.domain, options_.costs.fire);
-    owner.upcall = true;
-    wake(owner, WakeCause::event); // VIRQ_TIMER
-    bill(core, owner.domain, cost.count() - options_.costs.fire);
+    const bool polled = owner.polling;
+    const std::int64_t first = polled ? options_.costs.expire : options_.costs.fire;
+    const std::int64_t rest = owner.waiting ? options_.costs.woke : 0;
+    if (!polled)
+        trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
+              static_cast<std::uint64_t>((now_ - deadline).count()));
+    bill(core, owner.domain, first);
+    owner.upcall |= !polled;
+    wake(owner, polled ? WakeCause::timer : WakeCause::event); // of VIRQ_TIMER
+    bill(core, owner.domain, rest);
     if (core.current != nullptr && core.current != &owner) {
-        core.current->other_work += cost;
-        host_.charge(owner, cost); // after the wake, as in the hypervisor
+        core.current->other_work += Nanos{first + rest};
+        host_.charge(owner, Nanos{first + rest}); // after the wake, as in the hypervisor
     }
 }
 
@@ -182,6 +185,12 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
     case Step::Call::wait:
         block(core, vcpu, expired);
         break;
+    case Step::Call::poll:
+        if (step.until <= now_)
+            break;
+        core.timers.arm(vcpu.timer, step.until);
+        vcpu.waiting = vcpu.polling = core.need_dispatch = true;
+        break;
     case Step::Call::yield:
         if (host_.is_alone()) // it would only be picked again
             break;
@@ -210,10 +219,11 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
 
 inline void Machine::send(Core& core, Vcpu& vcpu, Vcpu& target) {
     trace(core, Event::event_send, &vcpu, 0, std::uint64_t{target.domain->id.value()} << 32);
-    if (target.waiting)
+    const bool sleeps = target.waiting;
+    if (sleeps)
         bill(core, vcpu.domain, options_.costs.signal);
     signal(target);
-    bill(core, vcpu.domain, options_.costs.sent);
+    bill(core, vcpu.domain, sleeps ? options_.costs.roused : options_.costs.sent);
 }
 
 // The call before a block with a deadline. True if the deadline has passed by its end: the timer's interrupt

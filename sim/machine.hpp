@@ -47,6 +47,7 @@ struct Vcpu final : Guest {
     VcpuId id{};
     bool waiting = false; // for an event or its timer
     bool fetched = false; // step_ is to be carried out; else the program is asked for the next one
+    bool polling = false; // waits for a poll's timeout
     bool waited = false;  // the step, a wait, has blocked already
     bool upcall = false;  // an event is to be delivered when it next runs guest code
     std::uint32_t pauses = 0;

@@ -20,6 +20,8 @@ void Machine::wake(Vcpu& vcpu, WakeCause cause) {
     if (!vcpu.waiting)
         return;
     vcpu.waiting = false;
+    if (std::exchange(vcpu.polling, false) && vcpu.timer.armed())
+        cores_[vcpu.sched.pcpu.value()].timers.cancel(vcpu.timer);
     update(vcpu, cause);
 }
 
