@@ -11,6 +11,7 @@
 #include "host/schedulable.hpp"
 #include "host/starvation.hpp"
 #include "host/takeover.hpp"
+#include "host/timer_debt.hpp"
 #include "sched/contract.hpp"
 
 #include <bit>
@@ -74,6 +75,10 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void charge(Vcpu& vcpu, Nanos amount);
     // Weight or cap of the domain have changed.
     void tune(Domain& domain);
+    // The domain's part of a pCPU while every domain wants one.
+    [[nodiscard]] Share share(const Domain& domain) const {
+        return {domain.sched.weight, domain.sched.cap, weights_};
+    }
     // The vCPU is blocked. Bit n: may run on pCPU n; some pCPU is among them.
     void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
 
@@ -128,8 +133,9 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     }
 
     StarvationMonitor monitor_;
-    std::uint64_t idle_ = 0; // bit n: pCPU n halts, and picks only when asked
-    Offers offers_;          // for which not every idle pCPU was asked; some may run by now
+    std::uint64_t weights_ = 0; // sum over the domains that have an attached vCPU
+    std::uint64_t idle_ = 0;    // bit n: pCPU n halts, and picks only when asked
+    Offers offers_;             // for which not every idle pCPU was asked; some may run by now
 };
 
 } // namespace bulkhead::host

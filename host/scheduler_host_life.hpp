@@ -129,6 +129,8 @@ bool SchedulerHost<World>::attach(Vcpu& vcpu) {
         return false;
     vcpu.sched.state = RunState::blocked;
     monitor_.attached();
+    if (vcpu.domain->sched.policy->vcpus == 1)
+        weights_ += vcpu.domain->sched.weight;
     static_cast<void>(call(Hook::attach, this->world().now(), hooks().attach, object(), *vcpu.sched.policy));
     return true;
 }
@@ -139,7 +141,8 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
     monitor_.detached();
     drop_offers(state);
     static_cast<void>(call(Hook::detach, this->world().now(), hooks().detach, object(), *state.policy));
-    --vcpu.domain->sched.policy->vcpus;
+    if (--vcpu.domain->sched.policy->vcpus == 0)
+        weights_ -= vcpu.domain->sched.policy->weight;
     this->world().forget(state.policy, this->active().pools[SchedulerKind::vcpus].bytes());
     state.policy = nullptr;
     state.state = RunState::offline;
@@ -157,6 +160,8 @@ void SchedulerHost<World>::tune(Domain& domain) {
     DomainState& state = domain.sched;
     if (state.policy == nullptr)
         return;
+    if (state.policy->vcpus != 0)
+        weights_ += state.weight - std::uint64_t{state.policy->weight};
     state.policy->weight = state.weight;
     state.policy->cap = state.cap;
     static_cast<void>(call(Hook::tune, this->world().now(), hooks().tune, object(), *state.policy));

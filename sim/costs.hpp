@@ -14,11 +14,8 @@ struct Costs {
     std::int64_t notify = 0;       // an event sent, until it is pending at its target
     std::int64_t signal = 0;       // more, until a target that slept is awake
     std::int64_t sent = 0;         // what is left of sending an event after that
-    std::int64_t roused = 0;       // the same, once a target that slept is awake
     std::int64_t timer = 0;        // a deadline set before a block
     std::int64_t wait = 0;         // a block, until the vCPU counts as blocked
-    std::int64_t poll = 0;         // a poll with a timeout, until the vCPU counts as blocked
-    std::int64_t expire = 0;       // its timeout expires, until the vCPU is awake
     std::int64_t yield = 0;        // a yield, until the scheduler is asked
     std::int64_t control = 0;      // a control call of domain 0, until it takes effect
     std::int64_t shutdown = 0;     // a guest's end
@@ -40,13 +37,9 @@ struct Costs {
     std::int64_t wait_check = 0;   // guest: before each block, and once more after the upcall
     std::int64_t glue = 0;         // guest: around each call
     std::int64_t loop = 0;         // guest: around each operation of 1000 instructions
-    std::int64_t round = 0;        // guest: a pinger, from its waking until it looks for a request that is due
     std::int64_t ask = 0;          // guest: a pinger, before each request
     std::int64_t take = 0;         // guest: a pinger, after each reply
     std::int64_t serve = 0;        // guest: a responder, around each request's work
-    std::int64_t poll_check = 0;   // guest: a periodic task, from the end of its poll until its job
-    std::int64_t job = 0;          // guest: a periodic task, around the work of each job
-    std::int64_t next_job = 0;     // guest: a periodic task, after each job
     std::int64_t handler = 0;      // guest: its handler of a page fault
     std::int64_t junk_own = 0;     // guest: makes up the arguments of such a call
     std::int64_t power_on = 0;     // before domain 0 runs
@@ -75,11 +68,8 @@ inline constexpr std::array cost_fields{
     CostField{"notify", &Costs::notify, "an event sent, until it is pending at its target"},
     CostField{"signal", &Costs::signal, "more, until a target that slept is awake"},
     CostField{"sent", &Costs::sent, "what is left of sending an event after that"},
-    CostField{"roused", &Costs::roused, "the same, once a target that slept is awake"},
     CostField{"timer", &Costs::timer, "a deadline set before a block"},
     CostField{"wait", &Costs::wait, "a block, until the vCPU is blocked"},
-    CostField{"poll", &Costs::poll, "a poll with a timeout, until the vCPU is blocked"},
-    CostField{"expire", &Costs::expire, "its timeout expires, until the vCPU is awake"},
     CostField{"yield", &Costs::yield, "a yield, until the scheduler is asked"},
     CostField{"control", &Costs::control, "a control call of domain 0, until it takes effect"},
     CostField{"shutdown", &Costs::shutdown, "a guest's end"},
@@ -103,13 +93,9 @@ inline constexpr std::array cost_fields{
     CostField{"wait_check", &Costs::wait_check, "guest: before each block, and once more after the upcall"},
     CostField{"glue", &Costs::glue, "guest: around each call"},
     CostField{"loop", &Costs::loop, "guest: around each operation of 1000 instructions"},
-    CostField{"round", &Costs::round, "guest: a pinger, from its waking until it looks for a request"},
     CostField{"ask", &Costs::ask, "guest: a pinger, before each request"},
     CostField{"take", &Costs::take, "guest: a pinger, after each reply"},
     CostField{"serve", &Costs::serve, "guest: a responder, around the work for each request"},
-    CostField{"poll_check", &Costs::poll_check, "guest: a periodic task, from its poll until its job"},
-    CostField{"job", &Costs::job, "guest: a periodic task, around the work of each job"},
-    CostField{"next_job", &Costs::next_job, "guest: a periodic task, after each job"},
     CostField{"handler", &Costs::handler, "guest: its handler of a page fault"},
     CostField{"junk_own", &Costs::junk_own, "guest: makes up the arguments of a random call"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs"},

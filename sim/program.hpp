@@ -78,7 +78,6 @@ struct Step {
         mark,
         notify,
         wait,
-        poll,
         yield,
         fault,
         junk,
@@ -90,7 +89,7 @@ struct Step {
     Call call = Call::none;
     bool to_instant = false; // the work lasts until the real time `until`, however little of it is own
     Nanos work{};
-    RealTime until{};    // of wait and poll: the deadline
+    RealTime until{};    // of wait: its deadline
     std::uint64_t a = 0; // code, action, reason, vCPU
     std::uint64_t b = 0; // value, argument
     Guest* target = nullptr;
@@ -123,10 +122,6 @@ class Guest {
     // Blocks once, even if the deadline has passed already.
     [[nodiscard]] Await block(RealTime deadline) {
         return ask({.call = Step::Call::wait, .work = check_, .until = deadline, .a = 1});
-    }
-    // Blocks until the deadline has passed, with events held back.
-    [[nodiscard]] Await poll(RealTime deadline) {
-        return ask({.call = Step::Call::poll, .work = glue_, .until = deadline});
     }
     [[nodiscard]] Await yield() { return ask({.call = Step::Call::yield, .work = glue_}); }
     // A page fault that its own handler, after so much work, sends back to where it came from.

@@ -20,8 +20,6 @@ void Machine::wake(Vcpu& vcpu, WakeCause cause) {
     if (!vcpu.waiting)
         return;
     vcpu.waiting = false;
-    if (std::exchange(vcpu.polling, false) && vcpu.timer.armed())
-        cores_[vcpu.sched.pcpu.value()].timers.cancel(vcpu.timer);
     update(vcpu, cause);
 }
 
@@ -127,7 +125,7 @@ void Machine::remove(Vcpu& vcpu) {
         leave_queue(vcpu, Stop::gone);
     if (core.loaded == &vcpu)
         core.loaded = nullptr;
-    core.timers.cancel(vcpu.timer);
+    host::TimerQueue::cancel(vcpu.timer);
     refresh(core);
     settle(vcpu, now_);
     host_.detach(vcpu);

@@ -98,17 +98,16 @@ void save_selectors(Vcpu& vcpu) {
     cpu::read_selectors(into.ds, into.es, into.fs, into.gs);
 }
 
-void save_context(Vcpu& vcpu) {
+void save_context(Pcpu& self, Vcpu& vcpu) {
     save_selectors(vcpu);
-    pcpu().left_selectors = vcpu.processor.selectors;
+    self.left_selectors = vcpu.processor.selectors;
     save_segment_bases(vcpu);
     if (is_unusual(vcpu)) [[unlikely]]
         leave_unusual(vcpu);
     save_fpu(vcpu);
 }
 
-void load_context(Vcpu& vcpu) {
-    auto& self = pcpu();
+void load_context(Pcpu& self, Vcpu& vcpu) {
     vcpu.hypervisor_stack = stack_top();
     self.space.store(vcpu.domain->id.value(),
                      std::memory_order_seq_cst); // before any of its translations exist

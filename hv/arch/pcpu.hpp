@@ -54,9 +54,12 @@ struct alignas(64) Pcpu {
     sched::Stop stop_reason{};
     host::PcpuState sched;
 
-    TimerQueue timers;
+    host::TimerQueue timers;
     RealTime slice_end = RealTime::never();  // of the current slice, or of a policy's idle period
     RealTime programmed = RealTime::never(); // what the local timer is set to
+
+    // The account is that of a timer's owner, which is not the current vCPU: see run_timers.
+    bool serves_timer = false;
 
     // Ledger: since `posted`, time belongs to *account.
     std::int64_t* account = nullptr;

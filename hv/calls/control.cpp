@@ -4,6 +4,7 @@
 #include "hv/calls/steering.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
+#include "hv/dispatch/service.hpp"
 #include "hv/dispatch/standstill.hpp"
 #include "hv/domain/audit.hpp"
 #include "hv/domain/life.hpp"
@@ -231,6 +232,22 @@ HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
     return domain ? act(**domain) : fail(domain.error());
 }
 
+HypercallResult serve(HypercallContext& context, std::uint64_t id) {
+    const auto begin = [&context](Domain& payer) -> HypercallResult {
+        const LockGuard run{run_lock()};
+        work_for(context.caller, payer);
+        return 0;
+    };
+    return id == context.domain.id.value() ? begin(context.domain) : with_domain(context.domain, id, begin);
+}
+
+// A domain that is about to go can be worked for no longer.
+HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
+    if (context.caller.service.foreign)
+        BULKHEAD_TRY(serve(context, context.domain.id.value()));
+    return with_domain(context.domain, id, [](Domain& domain) { return from(destroy_domain(domain)); });
+}
+
 } // namespace
 
 HypercallResult Control::run(HypercallContext& context) const {
@@ -253,7 +270,7 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::pause_domain:
         return with_domain(caller, first, hold);
     case control::Call::destroy_domain:
-        return with_domain(caller, first, [](Domain& domain) { return from(destroy_domain(domain)); });
+        return destroy(context, first);
     case control::Call::domain_info:
         return tell_info(first);
     case control::Call::set_weight:
@@ -271,6 +288,8 @@ HypercallResult Control::run(HypercallContext& context) const {
         return pin_to_pcpus(caller, first, second);
     case control::Call::stand_still:
         return stand_still(first);
+    case control::Call::work_for:
+        return serve(context, first);
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, first, second);
         return 0;

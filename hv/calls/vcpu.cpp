@@ -119,6 +119,8 @@ bool is_last_online(const Vcpu& vcpu) {
 
 void set_online(Vcpu& vcpu, bool online) {
     const LockGuard run{run_lock()};
+    if (online && !vcpu.sched.online)
+        begin_period_anew(vcpu);
     vcpu.sched.online = online;
     if (online)
         vcpu.sched.waiting = false;

@@ -1,6 +1,7 @@
 // A virtual processor: its saved state, what its kernel registered, and its standing with the scheduler.
 #pragma once
 
+#include "abi/landmark.hpp"
 #include "abi/trace.hpp"
 #include "abi/types.hpp"
 #include "hv/arch/processor_state.hpp"
@@ -40,12 +41,23 @@ struct VcpuTimers {
     GuestTime oneshot_deadline;    // in the guest's own time; the real one is in `oneshot`
     bool oneshot_waits;            // until the vCPU runs: its clock stands still, see clock_stands_still
     Nanos period;                  // of `periodic`, in real time; 0: off
+    RealTime next_tick;            // of `periodic`, which is armed while the vCPU runs; never: unknown yet
+    Nanos owed;                    // interrupt time for its timers that the policy was not told of
 };
 
 // SCHEDOP_poll.
 struct Poll {
     bool active;
     std::uint32_t port; // single polled port, or 0 if several: any event wakes it
+};
+
+// For whom it works: domain 0 for the domains that it serves, every other vCPU for its own.
+struct Service {
+    Domain* payer;
+    landmark::LedgerEntry* account; // of the payer
+    bool foreign;                   // the payer is not its own domain
+    RealTime since;                 // of what is not charged yet, within a turn
+    Nanos others;                   // sched.other_work at that time
 };
 
 // alignas: the processor pushes its frame right below `hypervisor_stack`, which must be 16-byte aligned.
@@ -69,6 +81,7 @@ struct alignas(64) Vcpu {
     VcpuTimers timers;
     Poll poll;
     SchedulableVcpu sched;
+    Service service;
 };
 
 // Vcpu is not of standard layout (timers have a base); both compilers define offsetof for it all the same.

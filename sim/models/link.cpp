@@ -24,8 +24,7 @@ RealTime first_deadline(RealTime now, Nanos period, Nanos phase) {
 Program pinger(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const Nanos period = setup.microseconds("period_us");
-    const Costs& costs = setup.world().machine().costs();
-    const Nanos round{costs.round}, before{costs.ask}, take{costs.take};
+    const Nanos before{setup.world().machine().costs().ask}, take{setup.world().machine().costs().take};
     const std::uint64_t limit =
         setup.number("requests") == 0 ? UINT64_MAX : static_cast<std::uint64_t>(setup.number("requests"));
     while (setup.world().peer(setup.text("peer")) == nullptr)
@@ -37,8 +36,6 @@ Program pinger(Guest& me, ModelSetup setup) {
     RealTime due = first_deadline(me.now(), period, setup.nanoseconds("phase_ns"));
     std::uint64_t sent = 0, received = 0;
     while (me.now() < ends && sent < limit) {
-        if (received == link.replied && me.now() >= due && sent - received < Link::slots)
-            co_await me.run(round);
         while (received < link.replied) {
             co_await me.mark(code(Mark::reply_received), received);
             co_await me.run(take);

@@ -86,18 +86,15 @@ Program periodic(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const Nanos period = std::max(setup.microseconds("period_us"), microseconds(1));
     const Nanos work = setup.microseconds("work_us"), phase = setup.nanoseconds("phase_ns");
-    const Costs& costs = setup.world().machine().costs();
     RealTime release =
         RealTime{(me.now().since_start().count() / period.count() + 1) * period.count()} + phase;
     for (std::uint64_t job = 0; me.now() < ends; ++job) {
         co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(release.since_start().count()));
         while (me.now() < release)
-            co_await me.poll(release);
-        co_await me.run(Nanos{costs.poll_check});
+            co_await me.wait(release);
         co_await me.mark(code(Mark::request_seen), job);
-        co_await me.run(work + Nanos{costs.job});
+        co_await me.run(work);
         co_await me.mark(code(Mark::response_sent), job);
-        co_await me.run(Nanos{costs.next_job});
         release += period;
     }
 }

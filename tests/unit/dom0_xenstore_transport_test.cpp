@@ -46,6 +46,19 @@ TEST_F(XenstoreRing, CarriesARequestAndItsReply) {
     EXPECT_FALSE(serve().notify);
 }
 
+TEST_F(XenstoreRing, ATurnEndsWhenItHasCostEnough) {
+    for (int i = 0; i < 700; ++i)
+        EXPECT_EQ(guest.write("data/n" + std::to_string(i), ""), "OK|");
+    const auto& meter = store->tree().meter();
+    put(message(XS_DIRECTORY, "data\0"s) + message(XS_DIRECTORY, "data\0"s) + message(XS_READ, "name\0"s));
+    for (const bool more : {true, true, false}) {
+        const auto before = meter.steps();
+        EXPECT_EQ(serve().more, more);
+        EXPECT_LE(meter.steps() - before, xenstore::steps_per_turn + 3 * 700);
+        take();
+    }
+}
+
 TEST_F(XenstoreRing, AnothersChangeMakesTheWatcherDueATurn) {
     put(message(XS_WATCH, "data\0tok\0"s));
     static_cast<void>(serve());
@@ -86,14 +99,15 @@ TEST_F(XenstoreRing, SingleBytesAddUpToARequest) {
 }
 
 TEST_F(XenstoreRing, OneTurnIsBounded) {
+    constexpr unsigned turns = 3;
     std::string bytes;
-    for (int i = 0; i < 40; ++i)
+    for (unsigned i = 0; i < turns * xenstore::requests_per_turn; ++i)
         bytes += message(XS_READ, "\0"s);
-    EXPECT_EQ(put(bytes), 40 * 17U);
-    EXPECT_TRUE(serve().more);
-    EXPECT_EQ(Guest::split(take()).size(), xenstore::requests_per_turn);
-    EXPECT_TRUE(serve().more);
-    EXPECT_FALSE(serve().more);
+    EXPECT_EQ(put(bytes), bytes.size());
+    for (unsigned turn = 1; turn <= turns; ++turn) {
+        EXPECT_EQ(serve().more, turn < turns);
+        EXPECT_EQ(Guest::split(take()).size(), xenstore::requests_per_turn);
+    }
 }
 
 TEST_F(XenstoreRing, AGuestThatDoesNotReadStopsOnlyItself) {

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,27 +20,97 @@ from bulkhead.backend.sim.calibrate_machines import (
     CHECK,
     CALLS,
     FAULTS,
+    MILLISECOND,
     NS,
     OPERATIONS,
     WORK,
     common_machines,
     machines,
 )
-from bulkhead.backend.sim.calibrate_guests import conversing, polling
-from bulkhead.backend.sim.calibrate_view import View, gaps_to, is_next
 from bulkhead.backend.versions import versions
+from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import to_plain
-from bulkhead.base.schema import enum_value, event_number
+from bulkhead.base.schema import MARKS, enum_value, event_number
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 
 SLICE_END = enum_value("sched.Stop", "slice_end", "reason")
+SETTLED = 200 * MILLISECOND
 TOLERANCE = 0.05  # how far a kept cost may be from what is measured
 FEW = 10  # instructions: how a sum is split over two small costs may differ by as many
 Execute = Callable[[Machine], Run]
 
 
-def _overruns(view: View, guest: str) -> list[int]:
+@dataclass(frozen=True)
+class _View:
+    """A run's records once everything has settled, with distances in instructions."""
+
+    run: Run
+
+    @cached_property
+    def records(self) -> Any:
+        last = int(self.run.trace["time"][-1])
+        return self.run.trace[self.run.trace["time"] > last - self.run.machine.duration + SETTLED]
+
+    def where(self, event: str, guest: str | None = None, code: str | None = None) -> Any:
+        """Indices of an event's records."""
+        chosen = self.records["event"] == event_number(event)
+        if guest is not None:
+            chosen &= self.records["domain"] == self.run.domain_id(guest)
+        if code is not None:
+            chosen &= self.records["a"] == MARKS[code]
+        return np.flatnonzero(chosen)
+
+    def stops(self, guest: str, why: str) -> Any:
+        """Indices of run_out for one reason."""
+        at = self.where("run_out", guest)
+        return at[self.records["a"][at] == enum_value("sched.Stop", why, "reason")]
+
+    def lateness(self, guest: str) -> Any:
+        """How late the guest's timers expired [ns]."""
+        return self.records["b"][self.where("timer_fire", guest)].astype(np.int64)
+
+    def median(self, what: str, distances: Any) -> int:
+        """Median of distances in ns, as instructions. BulkheadError if there is none."""
+        if not len(distances):
+            raise BulkheadError(f"calibration saw no {what}; the trace is not what it should be")
+        return round(float(np.median(distances)) / NS)
+
+    def gap(self, what: str, first: Any, accept: Callable[[Any, Any], bool]) -> int:
+        """Median distance from each record of `first` to the one that follows it, where `accept` says so."""
+        times = self.records["time"]
+        pairs = [
+            int(times[i + 1] - times[i])
+            for i in first
+            if i + 1 < len(self.records) and accept(self.records[i], self.records[i + 1])
+        ]
+        return self.median(what, pairs)
+
+
+def _is(event: str, code: str | None = None) -> Callable[[Any, Any], bool]:
+    number, value = event_number(event), MARKS[code] if code is not None else None
+
+    def accept(one: Any, other: Any) -> bool:
+        same = other["domain"] == one["domain"] and (value is None or other["a"] == value)
+        return bool(other["event"] == number and same)
+
+    return accept
+
+
+def _after(view: _View, first: Any, event: str, skip: tuple[str, ...] = ()) -> list[int]:
+    """Distances [ns] from each record of `first` to the next `event`, where nothing but `skip` lies between."""
+    wanted, skipped = event_number(event), [event_number(name) for name in skip]
+    gaps = []
+    for i in first:
+        j = i + 1
+        while j < len(view.records) and view.records["event"][j] in skipped:
+            j += 1
+        if j < len(view.records) and view.records["event"][j] == wanted:
+            gaps.append(int(view.records["time"][j] - view.records["time"][i]))
+    return gaps
+
+
+def _overruns(view: _View, guest: str) -> list[int]:
     """How much later than its slice's end each vCPU stopped [ns]."""
     into, late = None, []
     for record in view.records[view.records["domain"] == view.run.domain_id(guest)]:
@@ -54,28 +127,26 @@ def measure(execute: Execute, policy: str, common: dict[str, Run]) -> dict[str, 
     `common` are the runs of `common_machines()`.
     """
     runs = common | {name: execute(machine) for name, machine in machines(policy).items()}
-    views = {name: View(run) for name, run in runs.items()}
+    views = {name: _View(run) for name, run in runs.items()}
     found = dict(_solve(views))
-    found |= conversing(views["alone"], found)
-    found |= polling(views["poll"], found)
     found |= orders(runs["orders"], found)
     found |= building(runs["compute"], runs["beside"], found)
     return {name: max(0, cost) for name, cost in found.items()}
 
 
-def _solve(views: dict[str, View]) -> Iterator[tuple[str, int]]:
+def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
     alone, beside, storm, compute = (views[name] for name in ("alone", "beside", "storm", "compute"))
-    call = alone.gap("marks", alone.where("mark", "pinger", "deadline"), is_next("mark", "request_sent"))
+    call = alone.gap("marks", alone.where("mark", "pinger", "deadline"), _is("mark", "request_sent"))
     ledger = compute.run.landmark.ledger["ops"]
     inside = min(call, round(ledger.hypervisor_ns / ledger.hypercalls / NS))
     leave, glue = inside // 2, call - inside
     load = max(0, _resumed(views["pair"], "ops") - leave)
     sent = alone.where("mark", "pinger", "request_sent")
-    notify = alone.gap("events", sent, is_next("event_send")) - leave - glue
+    notify = alone.gap("events", sent, _is("event_send")) - leave - glue
     interrupt = beside.median("timers beside a hog", beside.lateness("pinger"))
     stop = beside.median("slices that end", _overruns(compute, "ops")) - interrupt
-    yielded = storm.gap("yields", storm.where("run_in", "storm"), is_next("run_out"))
-    seen = alone.gap("answers", alone.where("run_in", "victim"), is_next("mark", "request_seen"))
+    yielded = storm.gap("yields", storm.where("run_in", "storm"), _is("run_out"))
+    seen = alone.gap("answers", alone.where("run_in", "victim"), _is("mark", "request_seen"))
     guests = dict(_own_work(views["crowd"], call, leave))
     yield from (
         ("mark", inside - leave),
@@ -96,7 +167,7 @@ def _solve(views: dict[str, View]) -> Iterator[tuple[str, int]]:
     yield from _each(views["junk"], "junk", CALLS, ("junk", "junk_own"), leave)
 
 
-def _resumed(view: View, guest: str) -> int:
+def _resumed(view: _View, guest: str) -> int:
     """From a run_in until the guest goes on: by how much a computation's marks around the end of a slice are further apart."""
     own = view.records[view.records["domain"] == view.run.domain_id(guest)]
     marks, ins, outs = (own["event"] == event_number(name) for name in ("mark", "run_in", "run_out"))
@@ -111,54 +182,54 @@ def _resumed(view: View, guest: str) -> int:
     return view.median("slices that end", found)
 
 
-def _choosing(alone: View, compute: View) -> Iterator[tuple[str, int]]:
+def _choosing(alone: _View, compute: _View) -> Iterator[tuple[str, int]]:
     """The policy's part of a switch: the hooks that report a stop and that pick a vCPU, or none."""
-    same = compute.gap("slices that end", compute.stops("ops", "slice_end"), is_next("run_in"))
-    other = alone.median("switches", gaps_to(alone, alone.stops("pinger", "blocked"), "run_in"))
+    same = compute.gap("slices that end", compute.stops("ops", "slice_end"), _is("run_in"))
+    other = alone.median("switches", _after(alone, alone.stops("pinger", "blocked"), "run_in"))
     last = [*alone.stops("pinger", "blocked"), *alone.stops("victim", "blocked")]
-    halted = alone.median("halts", gaps_to(alone, last, "idle_in"))
-    pick = alone.median("ends of halts", gaps_to(alone, alone.where("idle_out"), "run_in"))
+    halted = alone.median("halts", _after(alone, last, "idle_in"))
+    pick = alone.median("ends of halts", _after(alone, alone.where("idle_out"), "run_in"))
     release = max(0, other - pick)
     yield from (("pick", pick), ("release", release), ("requeue", same - release - pick))
     yield "rest", halted - release - pick
 
 
-def _waking(alone: View, crowd: View, around: int) -> Iterator[tuple[str, int]]:
+def _waking(alone: _View, crowd: _View, around: int) -> Iterator[tuple[str, int]]:
     """From events and timers to wakes, and how long a block takes. `around` is what else lies between a reply and a block.
 
     Setting a timer takes the same under every policy: by as much does a pinger block later than a responder.
     """
-    signal = alone.median("wakes", gaps_to(alone, alone.where("event_send", "victim"), "wake"))
+    signal = alone.median("wakes", _after(alone, alone.where("event_send", "victim"), "wake"))
     blocked, timed = (
-        crowd.median("blocks", gaps_to(crowd, crowd.where("event_send", guest), "run_out", ("wake",)))
+        crowd.median("blocks", _after(crowd, crowd.where("event_send", guest), "run_out", ("wake",)))
         for guest in ("victim", "pinger")
     )
     replies = alone.where("mark", "pinger", "reply_received")
-    last = alone.median("blocks", gaps_to(alone, replies, "run_out"))
+    last = alone.median("blocks", _after(alone, replies, "run_out"))
     fires = alone.where("timer_fire", "pinger")
-    fire = alone.median("timers", gaps_to(alone, fires, "wake"))
-    woken = alone.median("wake-ups", gaps_to(alone, fires, "idle_out", ("wake",)))
+    fire = alone.median("timers", _after(alone, fires, "wake"))
+    woken = alone.median("wake-ups", _after(alone, fires, "idle_out", ("wake",)))
     yield from (("signal", signal), ("timer", timed - blocked), ("wait", last - around - timed + blocked))
     yield from (("fire", fire), ("woke", woken - fire))
 
 
-def _own_work(view: View, call: int, leave: int) -> Iterator[tuple[str, int]]:
+def _own_work(view: _View, call: int, leave: int) -> Iterator[tuple[str, int]]:
     """The work of the conversation's guests between their calls, and the end of sending an event to an awake guest."""
     replies, requests = (view.where("mark", "pinger", code) for code in ("reply_received", "request_sent"))
-    take = view.gap("replies", replies, is_next("mark", "reply_received")) - call
-    ask = view.gap("requests after replies", replies, is_next("mark", "deadline")) - call - take
+    take = view.gap("replies", replies, _is("mark", "reply_received")) - call
+    ask = view.gap("requests after replies", replies, _is("mark", "deadline")) - call - take
     events = [i + 1 for i in requests]
-    sent = view.gap("requests in a row", events, is_next("mark", "deadline")) - call - ask
+    sent = view.gap("requests in a row", events, _is("mark", "deadline")) - call - ask
     seen = view.where("mark", "victim", "request_seen")
-    serve = view.gap("answers", seen, is_next("mark", "response_sent")) - call - 4 * WORK
+    serve = view.gap("answers", seen, _is("mark", "response_sent")) - call - 4 * WORK
     done = view.where("mark", "victim", "response_sent")
-    answer = view.gap("events after answers", done, is_next("event_send")) - view.gap(
-        "events after requests", requests, is_next("event_send")
+    answer = view.gap("events after answers", done, _is("event_send")) - view.gap(
+        "events after requests", requests, _is("event_send")
     )
     yield from (("take", take), ("ask", ask), ("sent", max(0, sent)), ("serve", serve + answer))
 
 
-def _working(view: View, call: int, around: int) -> Iterator[tuple[str, int]]:
+def _working(view: _View, call: int, around: int) -> Iterator[tuple[str, int]]:
     """Costs of operations and of the hypervisor's own timer, from the distances of a computation's marks."""
     distances = np.diff(view.records["time"][view.where("mark", "ops", "operations")]) // NS
     usual = int(np.median(distances))
@@ -170,7 +241,7 @@ def _working(view: View, call: int, around: int) -> Iterator[tuple[str, int]]:
 
 
 def _each(
-    view: View, guest: str, count: int, names: tuple[str, str], leave: int
+    view: _View, guest: str, count: int, names: tuple[str, str], leave: int
 ) -> Iterator[tuple[str, int]]:
     """The hypervisor's part and the guest's own of what it does `count` times between two marks, by the ledger's proportion."""
     times = view.records["time"][view.where("mark", guest, "operations")]

@@ -14,7 +14,6 @@ NS = 1 << ICOUNT  # of an instruction
 OPERATIONS = 50  # between two marks of the computation
 FAULTS = 1000  # between two marks of the faults
 CALLS = 60  # in a round of random calls
-JOB = 12500  # instructions of a periodic task's job
 WORK = 3125  # iterations of four instructions for each request
 CHECK = 40  # convention: a guest's look at its events before it blocks
 
@@ -68,8 +67,8 @@ def machines(policy: str) -> dict[str, Machine]:
 def common_machines() -> dict[str, Machine]:
     """The machines to run once, under the built-in scheduler, for costs that no policy changes.
 
-    A conversation that gets its turn seldom, so that requests and replies come many at a time; two computations in turn; a
-    periodic task; and orders for domain 0 while its guests sleep.
+    A conversation that gets its turn seldom, so that requests and replies come many at a time; two computations in turn; and
+    orders for domain 0 while its guests sleep.
     """
     rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "icount": ICOUNT, "end_when_idle": False}
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
@@ -78,6 +77,5 @@ def common_machines() -> dict[str, Machine]:
     return {
         "crowd": Machine(guests=(*TALK, *hogs), **rest),
         "pair": Machine(guests=pair, **rest),
-        "poll": Machine(guests=(_guest("task", "periodic", "period_us=1000 work_us=50"),), **rest),
         "orders": Machine(guests=asleep, sched=Policy("round_robin"), timeline=ORDERS, **rest),
     }
