@@ -4,7 +4,7 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/rest.hpp"
-#include "hv/base/locks.hpp"
+#include "hv/base/lock.hpp"
 #include "hv/base/machine.hpp"
 
 #include <atomic>
@@ -20,9 +20,11 @@ Lock flush_lock;
 Flush flush_kind{};
 GuestAddress flush_address{};
 std::atomic<std::uint64_t> pending{0};
+std::atomic<std::uint64_t> reachable{1}; // bit n: pCPU n has started
 
 std::atomic<bool> stopping{false};
 std::atomic<std::uint32_t> stopped{0};
+std::atomic<bool> all_stopped{false};
 constexpr Nanos longest_stop = milliseconds(50); // a policy's endless hook is over by then
 
 constexpr std::uint64_t bit(PcpuId id) { return std::uint64_t{1} << id.value(); }
@@ -66,13 +68,11 @@ void flush_on(std::uint64_t pcpus, Flush kind, GuestAddress at) {
         machine::wait_a_little();
 }
 
-std::uint64_t every_other_pcpu() {
-    const auto count = pcpu_count();
-    const auto all = count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-    return all & ~bit(machine::this_pcpu());
-}
+std::uint64_t every_other_pcpu() { return reachable & ~bit(machine::this_pcpu()); }
 
 } // namespace
+
+void become_reachable() { reachable |= bit(machine::this_pcpu()); }
 
 void kick(PcpuId id) {
     if (id != machine::this_pcpu())
@@ -96,6 +96,10 @@ void stop_if_asked() {
     if (!stopping.load(std::memory_order_acquire)) [[likely]]
         return;
     stopped.fetch_add(1, std::memory_order_acq_rel);
+    while (!all_stopped.load(std::memory_order_acquire)) { // others may still be in calls that need a flush
+        serve_flush();
+        asm volatile("pause");
+    }
     for (;;)
         asm volatile("cli; hlt");
 }
@@ -113,8 +117,11 @@ void stop_other_pcpus() {
     stopping.store(true, std::memory_order_seq_cst);
     interrupt_each(others);
     const auto give_up = machine::now() + longest_stop;
-    while (stopped.load(std::memory_order_acquire) != count && machine::now() < give_up)
+    while (stopped.load(std::memory_order_acquire) != count && machine::now() < give_up) {
+        serve_flush();
         asm volatile("pause");
+    }
+    all_stopped.store(true, std::memory_order_release);
 }
 
 namespace machine {
@@ -122,10 +129,13 @@ namespace machine {
 void wait_a_little() {
     const auto start = now();
     serve_flush();
-    if (!run_lock().is_mine())
-        stop_if_asked();
     wait_briefly();
     pcpu().waited += now() - start;
+}
+
+void wait_at_rest() {
+    stop_if_asked();
+    wait_a_little();
 }
 
 void flush_tlb_on(std::uint64_t pcpus) { flush_on(pcpus, Flush::all, {}); }

@@ -12,10 +12,15 @@ namespace bulkhead::hv {
 
 class Lock {
   public:
+    constexpr Lock() = default;
+    // For a lock that the end of a run takes for good: who waits for it holds no other, and may wait for
+    // ever.
+    enum class Last {};
+    constexpr explicit Lock(Last) : last_{true} {}
     void lock() {
         const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
         while (serving_.load(std::memory_order_acquire) != ticket)
-            machine::wait_a_little();
+            last_ ? machine::wait_at_rest() : machine::wait_a_little();
     }
     void unlock() {
         serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1),
@@ -25,11 +30,14 @@ class Lock {
   private:
     std::atomic<std::uint16_t> next_{0};
     std::atomic<std::uint16_t> serving_{0};
+    bool last_ = false;
 };
 
 // A lock that the pCPU which holds it may take again.
 class NestedLock {
   public:
+    constexpr NestedLock() = default;
+    constexpr explicit NestedLock(Lock::Last last) : lock_{last} {}
     void lock() {
         const auto self = static_cast<std::uint32_t>(machine::this_pcpu().value()) + 1;
         if (owner_.load(std::memory_order_relaxed) != self) {

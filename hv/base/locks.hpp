@@ -6,7 +6,7 @@
 
 namespace bulkhead::hv {
 
-inline constinit NestedLock the_world_lock, the_run_lock;
+inline constinit NestedLock the_world_lock{Lock::Last{}}, the_run_lock;
 
 // The world lock protects existence and ownership: domains, frames and their types, grants, rings. It is held
 // for the whole of a hypercall that touches any of these, and therefore by preemptible work.

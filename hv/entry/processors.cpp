@@ -9,6 +9,7 @@
 #include "hv/arch/features.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
 #include "hv/arch/turns.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
@@ -123,8 +124,11 @@ extern "C" [[noreturn]] void start_secondary() {
     start_processor();
     load_descriptors();
     start_apic();
+    const bool keeps_turns = pcpu().id.value() == pcpus_in_use;
+    if (!keeps_turns)
+        become_reachable();
     arrived.fetch_add(1, std::memory_order_acq_rel);
-    if (pcpu().id.value() == pcpus_in_use)
+    if (keeps_turns)
         keep_turns();
     while (opening.load(std::memory_order_acquire) == RealTime::never())
         machine::wait_a_little();

@@ -29,7 +29,7 @@ def test_a_pcpu_has_every_nth_turn(pcpus: int, busy: bool) -> None:
     guests = [workload("gaps", f"gaps={GAPS}", name="gaps")]
     guests += [workload("cpu_hog", name=f"hog{i}") for i in range(1, pcpus) if busy]
     pins = tuple(only_on(guest.name, i) for i, guest in enumerate(guests))
-    run = boot(*guests, pcpus=pcpus, timeline=pins, duration=100 * MILLISECOND)
+    run = boot(*guests, pcpus=pcpus, timeline=pins, duration=300 * MILLISECOND)
     found = measured(run, "gaps")
     assert found["ran"] / GAPS == pytest.approx(TURN[pcpus], rel=0.02), said(run)
     assert found["stopped"] / GAPS == pytest.approx(TURN[pcpus] * (pcpus - 1), rel=0.02)

@@ -117,6 +117,7 @@ bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected, std::u
 }
 
 void wait_a_little() { throw std::logic_error{"one thread waits for itself"}; }
+void wait_at_rest() { wait_a_little(); }
 
 void flush_tlb() {
     const auto begun = tlb::begin_flush();
