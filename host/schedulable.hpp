@@ -21,8 +21,9 @@ struct VcpuState {
     std::uint64_t asked = 0;   // bit n: pCPU n was asked to pick for it; means something in `offers`
     RealTime runnable_since{}; // of a queued vCPU: since when
     boost::intrusive::list_member_hook<> offers; // in the list of those for which more pCPUs are to be asked
-    boost::intrusive::list_member_hook<> place;  // in one of the host's two lists of attached vCPUs
-    std::uint32_t takeover = 0;                  // the number of the one since which the policy knows it
+    // In one of the host's two lists of attached vCPUs; a world may end with vCPUs attached.
+    boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> place;
+    std::uint32_t takeover = 0; // the number of the one since which the policy knows it
 };
 
 struct DomainState {

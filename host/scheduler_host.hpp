@@ -100,8 +100,7 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
 
   private:
     using Places = boost::intrusive::list<
-        VcpuState,
-        boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>, &VcpuState::place>,
+        VcpuState, boost::intrusive::member_hook<VcpuState, decltype(VcpuState::place), &VcpuState::place>,
         boost::intrusive::constant_time_size<false>>;
     using Offers = boost::intrusive::list<
         VcpuState,

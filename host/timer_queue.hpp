@@ -10,15 +10,19 @@
 
 namespace bulkhead::host {
 
+// A world may end with timers armed.
+using TimerHook = boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>,
+                                                  boost::intrusive::link_mode<boost::intrusive::normal_link>>;
+
 // In one line at a time.
-struct Timer : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>> {
+struct Timer : TimerHook {
     RealTime deadline = RealTime::never();
     class TimerLine* line = nullptr; // where it is armed
     friend bool operator<(const Timer& a, const Timer& b) { return a.deadline < b.deadline; }
 };
 
 // The timers of one domain on one pCPU.
-class TimerLine : public boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>> {
+class TimerLine : public TimerHook {
   public:
     TimerDebt debt;
 

@@ -117,7 +117,7 @@ constexpr ErrnoRow rows[] = {
      [] { return map(place(), self.value(), lent_table.value()); }},
     {"GNTTABOP_map_grant_ref", "an address without an L1", BULKHEAD_STATUS(general_error),
      [] { return map(window_base + 0x30000000, self.value(), lent.value()); }},
-    {"GNTTABOP_map_grant_ref", "an entry in a frame that is no RAM", BULKHEAD_STATUS(general_error),
+    {"GNTTABOP_map_grant_ref", "an entry in a frame that is not RAM", BULKHEAD_STATUS(general_error),
      [] {
          return map(no_frame << page_shift, self.value(), lent.value(),
                     GNTMAP_host_map | GNTMAP_contains_pte);
@@ -141,7 +141,7 @@ constexpr ErrnoRow rows[] = {
      [] { return copy([](gnttab_copy& c) { c.source.offset = 4090; }); }},
     {"GNTTABOP_copy", "bytes beyond the destination's page", BULKHEAD_STATUS(bad_copy_arg),
      [] { return copy([](gnttab_copy& c) { c.dest.offset = 4090; }); }},
-    {"GNTTABOP_copy", "from a frame that is no RAM", BULKHEAD_STATUS(bad_page),
+    {"GNTTABOP_copy", "from a frame that is not RAM", BULKHEAD_STATUS(bad_page),
      [] { return copy([](gnttab_copy& c) { c.source.u.gmfn = no_frame; }); }},
     {"GNTTABOP_copy", "to a page table", BULKHEAD_STATUS(general_error),
      [] { return copy([](gnttab_copy& c) { c.dest.u.gmfn = kernel_root().value(); }); }},

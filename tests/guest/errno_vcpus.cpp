@@ -49,7 +49,7 @@ constexpr ErrnoRow rows[] = {
      [] { return call(VCPUOP_register_vcpu_info, 0, unreadable<void>()); }},
     {"VCPUOP_register_vcpu_info", "a place across two pages", BULKHEAD_FAILS(ENXIO),
      [] { return register_info(mfn_of(page).value(), page_bytes - 8); }},
-    {"VCPUOP_register_vcpu_info", "a frame that is no RAM", BULKHEAD_FAILS(EINVAL),
+    {"VCPUOP_register_vcpu_info", "a frame that is not RAM", BULKHEAD_FAILS(EINVAL),
      [] { return register_info(no_frame, 0); }},
     {"VCPUOP_register_vcpu_info", "a page table", BULKHEAD_FAILS(EINVAL),
      [] { return register_info(kernel_root().value(), 0); }},

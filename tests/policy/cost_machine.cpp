@@ -177,7 +177,7 @@ void CostMachine::run_eventful(int events) {
         } else {
             constexpr sched::Stop whys[] = {sched::Stop::blocked, sched::Stop::yielded,
                                             sched::Stop::slice_end};
-            stop(core, whys[what], std::min(core.slice, microseconds(200)));
+            stop(core, whys[what % std::size(whys)], std::min(core.slice, microseconds(200)));
         }
         settle();
     }

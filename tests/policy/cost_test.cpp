@@ -18,7 +18,7 @@ std::string test_name(const testing::TestParamInfo<const plugin::Descriptor*>& i
 constexpr std::uint32_t few = 1'000, many = 10'000;
 constexpr double most_growth = 2.0;
 constexpr std::uint64_t slack = 60;   // steps, of hooks that are very short
-constexpr std::uint64_t most = 3'000; // steps: a third of what the budget of 100 us allows
+constexpr std::uint64_t most = 5'000; // steps: three fifths of what the budget of 100 us allows
 
 class Costs : public testing::TestWithParam<const plugin::Descriptor*> {
   protected:

@@ -59,7 +59,7 @@ def derive(own: str, also: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[st
     """
     found = {}
     for experiment in (find(name) for name in names() if name != own):
-        if experiment.simulator_only:
+        if experiment.simulator_only or experiment.hypervisor_only:
             continue
         plan = make_plan(experiment, quick=True)
         more = also.get(experiment.name, {})

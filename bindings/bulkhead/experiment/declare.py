@@ -148,6 +148,7 @@ class Experiment:
         1  # of each point of a full run, at offsets drawn from the sample's number; a quick run has one
     )
     simulator_only: str = ""  # why the hypervisor cannot carry it out; empty if it can
+    hypervisor_only: str = ""  # why the simulator has no answer to its question; empty if it has
     median_comparisons: tuple[MedianComparison, ...] = ()
     observe: Callable[[Run, Point, str], Observed] = Observed.of  # how a run is seen, given its label
     excludes: Callable[[Point], str | None] = every_combination  # why a combination of levels is not run
