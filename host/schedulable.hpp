@@ -34,6 +34,7 @@ struct DomainState {
     std::uint32_t takeover = 0;      // the number of the one that `policy` belongs to
     std::uint32_t attached = 0;      // vCPUs
     std::uint32_t counted = 0;       // its weight as the starvation monitor knows it
+    RealTime tuned{};                // its weight changed last: a wait is judged by the weight since then
     bool has_values = false;         // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
 };

@@ -189,8 +189,10 @@ void SchedulerHost<World>::set_affinity(Vcpu& vcpu, std::uint64_t pcpus) {
 template<class World>
 void SchedulerHost<World>::tune(Domain& domain) {
     DomainState& state = domain.sched;
-    if (state.attached != 0)
+    if (state.attached != 0 && state.counted != state.weight) {
         weigh(state, state.weight);
+        state.tuned = this->world().now();
+    }
     if (!knows(state))
         return;
     state.policy->weight = state.weight;

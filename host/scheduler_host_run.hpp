@@ -246,7 +246,7 @@ void SchedulerHost<World>::check_starvation(Domain& domain, RealTime now) {
     if (this->is_built_in())
         return;
     const VcpuState* oldest = nullptr;
-    RealTime latest{};
+    RealTime latest = domain.sched.tuned;
     bool served = false;
     this->world().for_each_vcpu(domain, [&](const Vcpu& vcpu) {
         const VcpuState& state = vcpu.sched;
@@ -269,7 +269,7 @@ void SchedulerHost<World>::check_starvation(Domain& domain, RealTime now) {
     const auto bound = monitor_.bound(domain.sched.weight);
     if (!served && monitor_.waited(latest, now) > bound)
         eject(Hook::pick, plugin::Fault::starvation, now, "a domain was starved");
-    else if (monitor_.waited(oldest->runnable_since, now) > bound * turns)
+    else if (monitor_.waited(std::max(oldest->runnable_since, domain.sched.tuned), now) > bound * turns)
         eject(Hook::pick, plugin::Fault::starvation, now, "a vCPU was starved");
 }
 

@@ -12,7 +12,7 @@ namespace bulkhead::plugin {
 
 // Base of objects that are in a tree. `Tag` tells apart the bases of an object that is in several.
 template<class Summary, class Tag = void>
-struct TreeHook {
+struct TreeHook { // NOLINT(bugprone-crtp-constructor-accessibility): no derived class is named
     TreeHook* parent;
     TreeHook* child[2];
     int height; // of the subtree; 0: in no tree
@@ -143,13 +143,13 @@ class Tree {
         if (child != nullptr)
             child->parent = parent;
     }
-    void put_in_place_of(const Hook* old, Hook* node) {
-        if (old->parent == nullptr)
-            root_ = node;
+    void put_in_place_of(const Hook* node, Hook* heir) {
+        if (node->parent == nullptr)
+            root_ = heir;
         else
-            old->parent->child[old->parent->child[1] == old ? 1 : 0] = node;
-        if (node != nullptr)
-            node->parent = old->parent;
+            node->parent->child[node->parent->child[1] == node ? 1 : 0] = heir;
+        if (heir != nullptr)
+            heir->parent = node->parent;
     }
 
     static void sum_up(Hook* node) {

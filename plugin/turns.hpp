@@ -65,7 +65,7 @@ class Turns {
     using Free = boost::intrusive::list<V, boost::intrusive::base_hook<typename Hook::Row>,
                                         boost::intrusive::constant_time_size<false>>;
 
-    void insert(V& vcpu, std::uint64_t ticket, typename Free::iterator at) {
+    void insert(V& vcpu, std::uint64_t ticket, const typename Free::iterator& at) {
         static_cast<Hook&>(vcpu).ticket = ticket;
         if (vcpu.affinity == every_pcpu)
             free_.insert(at, vcpu);

@@ -137,7 +137,7 @@ void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t
 }
 
 void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes) {
-    change_hypervisor(address, pages_of(bytes), [](std::uint64_t) { return 0; });
+    change_hypervisor(address, pages_of(bytes), [](std::uint64_t) { return std::uint64_t{0}; });
 }
 
 bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes) {

