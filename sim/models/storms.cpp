@@ -18,7 +18,8 @@ class Jumps {
         if (here - last <= microseconds(100))
             return;
         const std::int64_t offset = last.since_start().count() % period_.count();
-        ++taken_[static_cast<std::size_t>(offset * parts / period_.count())];
+        const std::int64_t nearest = (offset * parts + period_.count() / 2) / period_.count();
+        ++taken_[static_cast<std::size_t>(nearest % parts)]; // the last look may be just before the tick
     }
     // The phase at which that happened most often; 0 if it never did.
     [[nodiscard]] Nanos usual() const {
