@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 from machines import MILLISECOND, boot, said, workload
 
-from bulkhead import Run, TimelineEntry
+from bulkhead import Run
 
 TURN = {2: 4_000, 4: 2_000, 8: 1_000}  # ns
 GAPS = 2_000
-
-
-def only_on(name: str, pcpu: int) -> TimelineEntry:
-    return TimelineEntry(at=0, action="set_affinity", guest=name, argument=1 << pcpu)
 
 
 def measured(run: Run, name: str) -> dict[str, int]:
@@ -26,10 +22,8 @@ def measured(run: Run, name: str) -> dict[str, int]:
 @pytest.mark.parametrize("busy", (False, True))
 def test_a_pcpu_has_every_nth_turn(pcpus: int, busy: bool) -> None:
     """A guest sees a gap of all others' turns after each of its own, whether the others idle or work."""
-    guests = [workload("gaps", f"gaps={GAPS}", name="gaps")]
-    guests += [workload("cpu_hog", name=f"hog{i}") for i in range(1, pcpus) if busy]
-    pins = tuple(only_on(guest.name, i) for i, guest in enumerate(guests))
-    run = boot(*guests, pcpus=pcpus, timeline=pins, duration=300 * MILLISECOND)
+    hogs = [workload("cpu_hog", name=f"hog{i}", affinity=(i,)) for i in range(1, pcpus) if busy]
+    run = boot(workload("gaps", f"gaps={GAPS}", affinity=(0,)), *hogs, pcpus=pcpus, duration=300 * MILLISECOND)
     found = measured(run, "gaps")
     assert found["ran"] / GAPS == pytest.approx(TURN[pcpus], rel=0.02), said(run)
     assert found["stopped"] / GAPS == pytest.approx(TURN[pcpus] * (pcpus - 1), rel=0.02)
