@@ -1,6 +1,7 @@
 #include "hv/arch/turns.hpp"
 
 #include "hv/arch/apic.hpp"
+#include "hv/arch/cpu.hpp"
 #include "hv/arch/pcpu.hpp"
 
 #include <algorithm>
@@ -35,7 +36,8 @@ void keep_turns() {
         else
             stop_silent_timer();
         there = now;
-        asm volatile("sti; hlt; cli" ::: "memory");
+        cpu::wait_for_interrupt(); // it may be the last to halt: hv/arch/halt.cpp says why the counter is
+                                   // read
     }
 }
 

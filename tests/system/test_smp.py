@@ -42,6 +42,20 @@ def test_the_same_seed_gives_the_same_trace(pcpus: int) -> None:
     assert first.consoles == second.consoles
 
 
+@pytest.mark.parametrize("pcpus", (2, 4))
+def test_pcpus_that_sleep_together_wake_at_the_same_instants(pcpus: int) -> None:
+    """The clock jumps while all sleep, and the emulator decides in another thread from where."""
+    tasks = [
+        workload("periodic", f"period_us={period} work_us=50", name=f"every{period}")
+        for period in (1000, 1700)
+    ]
+    first, second = (boot(*tasks, pcpus=pcpus, duration=300 * MILLISECOND) for _ in range(2))
+    assert sum(pcpu.idle_ns for pcpu in first.landmark.pcpus) > 0.8 * sum(
+        p.wall_ns for p in first.landmark.pcpus
+    )
+    assert first.trace_sha256 == second.trace_sha256
+
+
 def test_guests_share_fewer_pcpus_fairly() -> None:
     run = boot(*hogs(4), pcpus=2, duration=400 * MILLISECOND)
     assert_sound(run)
