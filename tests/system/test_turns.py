@@ -23,7 +23,9 @@ def measured(run: Run, name: str) -> dict[str, int]:
 def test_a_pcpu_has_every_nth_turn(pcpus: int, busy: bool) -> None:
     """A guest sees a gap of all others' turns after each of its own, whether the others idle or work."""
     hogs = [workload("cpu_hog", name=f"hog{i}", affinity=(i,)) for i in range(1, pcpus) if busy]
-    run = boot(workload("gaps", f"gaps={GAPS}", affinity=(0,)), *hogs, pcpus=pcpus, duration=300 * MILLISECOND)
+    run = boot(
+        workload("gaps", f"gaps={GAPS}", affinity=(0,)), *hogs, pcpus=pcpus, duration=300 * MILLISECOND
+    )
     found = measured(run, "gaps")
     assert found["ran"] / GAPS == pytest.approx(TURN[pcpus], rel=0.02), said(run)
     assert found["stopped"] / GAPS == pytest.approx(TURN[pcpus] * (pcpus - 1), rel=0.02)
