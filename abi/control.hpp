@@ -38,6 +38,11 @@ enum class Call : std::uint64_t {
     // rsi = domain id. From now on the caller works for that domain: what it runs, and what the hypervisor
     // does for it, is billed to that domain, until the caller names itself or ends a domain's life.
     work_for = 16,
+    // rsi = ConnectDisk*. The domain's block ring is served from a disk of the manifest. Preemptible.
+    connect_disk = 17,
+    // rsi = domain id, rdx = disk. The ring's page and port are the guest's alone again; what is queued is
+    // not answered. Preemptible: waits for what the drive has.
+    disconnect_disk = 18,
 };
 
 struct CreateDomain {
@@ -70,6 +75,17 @@ struct SetRings {
     std::uint32_t store_port;        // out: the guest's port, its other end is in domain 0
     std::uint32_t store_remote_port; // out: domain 0's end, bound
     std::uint32_t reserved2;
+};
+
+struct ConnectDisk {
+    std::uint16_t domain;
+    std::uint16_t reserved;
+    std::uint32_t disk;     // its place in the manifest's table
+    std::uint32_t ring_ref; // the guest's grant to domain 0, of one page
+    std::uint32_t port;     // the guest's, unbound, for domain 0
+    std::uint32_t has_values;
+    std::uint32_t reserved2;
+    std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
 };
 
 enum class Life : std::uint32_t { none = 0, paused = 1, running = 2, shut_down = 3, dying = 4 };

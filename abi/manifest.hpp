@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 6;
+inline constexpr std::uint32_t version = 7;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -42,6 +42,26 @@ struct Guest {
     std::uint64_t affinity;     // mask of the pCPUs that its vCPUs may use; 0: all
     // In the order of the scheduler's domain_parameters.
     std::int64_t sched_values[plugin::max_domain_parameters];
+    // In the order of the ring policy's; all zero without one.
+    std::int64_t ring_values[plugin::max_domain_parameters];
+};
+
+// A disk of a guest. All disks are parts of the machine's one modelled drive.
+struct Disk {
+    std::uint32_t guest;  // index in the guest table; the disks of one guest stand together
+    std::uint32_t device; // what Linux makes a name of: 51712 is xvda, 51728 xvdb
+    std::uint64_t bytes;  // whole sectors of 512
+    std::uint32_t module; // boot module with its contents, as many bytes or more; 0 (the manifest): blank
+    std::uint32_t read_only;
+};
+
+// What the drive takes for a request (device/disk.hpp).
+struct Drive {
+    std::int64_t request;      // ns of each
+    std::int64_t seek;         // ns more, if it does not go on where the one before it ended
+    std::int64_t bytes_per_us; // of the transfer
+    std::uint32_t depth;       // requests that it takes at a time
+    std::uint32_t reserved;
 };
 
 enum class Action : std::uint32_t {
@@ -105,12 +125,14 @@ struct Header {
     // 1: the pCPUs share one counted clock, and each uses up its turns when it idles
     // (docs/decisions/0008-turns.md).
     std::uint32_t parallel;
-    std::uint32_t reserved;
+    std::uint32_t disk_count;
     // As in Guest; all zero without a scheduler plug-in.
     std::int64_t dom0_sched_values[plugin::max_domain_parameters];
     std::uint64_t guests;   // offset of Guest[guest_count]
     std::uint64_t timeline; // offset of TimelineEntry[timeline_count], sorted by `at`
     std::uint64_t policies; // offset of Policy[policy_count]
+    std::uint64_t disks;    // offset of Disk[disk_count]
+    Drive drive;
 };
 
 } // namespace bulkhead::manifest

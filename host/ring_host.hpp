@@ -56,7 +56,8 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
 
     using Base::Base;
 
-    // A ring appears, without requests. False if memory is short.
+    // A ring appears, without requests. False if memory is short. Its domain may stand where another one with
+    // another id stood, whose rings are all closed.
     [[nodiscard]] bool open(Ring& ring);
     // What is queued is forgotten; what the device has stays in the ring until complete.
     void close(Ring& ring);
@@ -96,6 +97,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     [[nodiscard]] bool make_room(RingState& ring);
     [[nodiscard]] bool enter(RingState& ring);
     void enter_all();
+    void take_over_place(RingDomainState& domain, DomainId newcomer);
     [[nodiscard]] bool enqueue(Request& request);
     void withdraw(Request& request);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);

@@ -108,6 +108,21 @@ void RingHost<World>::enter_all() {
             return;
 }
 
+// A policy may keep a Domain for good, so the place of one that has gone is never taken apart: a newcomer goes
+// on with it, under its own name, weight and values.
+template<class World>
+void RingHost<World>::take_over_place(RingDomainState& domain, DomainId newcomer) {
+    domain.id = newcomer;
+    domain.waits_from = submitted_;
+    domain.overtaken = {};
+    if (domain.policy == nullptr)
+        return;
+    domain.policy->id = newcomer;
+    domain.policy->weight = domain.weight;
+    this->fill_values(domain.policy->values, domain.has_values ? domain.values : nullptr);
+    static_cast<void>(call(Hook::tune, now(), hooks().tune, object(), *domain.policy));
+}
+
 // The ring is in the list only once it has entered: a fallback that takes over meanwhile hears of it
 // afterwards.
 template<class World>
@@ -119,6 +134,8 @@ bool RingHost<World>::open(Ring& ring) {
     if (!domain.order.is_linked()) {
         domain.id = ring.domain->id;
         domains_.push_back(domain);
+    } else if (domain.id != ring.domain->id) {
+        take_over_place(domain, ring.domain->id);
     }
     for (const Set* asked = &this->active(); !enter(state); asked = &this->active())
         if (&this->active() == asked) {

@@ -4,15 +4,18 @@
 #pragma once
 
 #include "host/ring_host.hpp"
-#include "sim/disk.hpp"
+#include "device/disk.hpp"
 #include "sim/policy_world.hpp"
 
+#include <deque>
 #include <map>
 #include <optional>
 
 namespace bulkhead::sim {
 
 class BlockDevice;
+using device::Disk;
+using device::DiskDrive;
 
 // BlockDevice as a world of host/ring_host.hpp.
 struct RingWorld : PolicyWorld<host::RingKind, host::fallback_ring_policy> {

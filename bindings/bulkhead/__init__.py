@@ -23,7 +23,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
-from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, GuestDisk, Paging, Policy, TimelineEntry
 from bulkhead.model.timeline import Done, Timeline
 from bulkhead.policy.memory import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.policy.ring import Request, Ring, RingDomain, RingPolicy
@@ -42,6 +42,7 @@ __all__ = [
     "DomainRates",
     "Done",
     "Guest",
+    "GuestDisk",
     "Host",
     "Landmark",
     "Live",

@@ -16,14 +16,16 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
                          cap, time_mode, dilation, on_crash, start_paused, absent, start, affinity,
-                         sched_values);
+                         sched_values, ring_values);
+    PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only);
+    PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
                          console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
-                         dom0_weight, terminal, pcpus, drained, parallel, reserved, dom0_sched_values, guests,
-                         timeline, policies);
+                         dom0_weight, terminal, pcpus, drained, parallel, disk_count, dom0_sched_values,
+                         guests, timeline, policies, disks, drive);
 }
 
 void register_landmark() {
@@ -63,6 +65,7 @@ void add_layouts(pybind11::module_& module) {
     layouts["manifest.Header"] = pybind11::dtype::of<manifest::Header>();
     layouts["manifest.Guest"] = pybind11::dtype::of<manifest::Guest>();
     layouts["manifest.TimelineEntry"] = pybind11::dtype::of<manifest::TimelineEntry>();
+    layouts["manifest.Disk"] = pybind11::dtype::of<manifest::Disk>();
     layouts["manifest.Policy"] = pybind11::dtype::of<manifest::Policy>();
     layouts["landmark.Page"] = pybind11::dtype::of<landmark::Page>();
     layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();

@@ -65,6 +65,13 @@ Result<std::size_t> stand_still(steering::Page& page) {
     return static_cast<std::size_t>(*orders);
 }
 
+Status connect_disk(const control::ConnectDisk& request) {
+    return status(call(Call::connect_disk, hypercall::address(&request)));
+}
+Status disconnect_disk(DomainId domain, std::uint32_t disk) {
+    return status(call(Call::disconnect_disk, domain.value(), disk));
+}
+
 Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus) {
     return status(call(Call::set_affinity, std::uint64_t{domain.value()} << 16 | vcpu.value(),
                        static_cast<std::uint64_t>(pcpus)));

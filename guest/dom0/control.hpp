@@ -32,6 +32,8 @@ using guest::Status;
 // The machine stands still until the world outside has answered: `page` with what is done goes out, and comes
 // back with what to do next. The number of new orders.
 [[nodiscard]] Result<std::size_t> stand_still(steering::Page& page);
+[[nodiscard]] Status connect_disk(const control::ConnectDisk& request);
+[[nodiscard]] Status disconnect_disk(DomainId domain, std::uint32_t disk);
 [[nodiscard]] Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
 // What domain 0 does from now on is done for that domain, and billed to it; with domain 0 itself, no longer.
 void work_for(DomainId domain);

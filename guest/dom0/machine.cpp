@@ -53,7 +53,8 @@ void Machine::start(const Manifest& manifest) {
     std::size_t vcpus = 0;
     for (const auto& guest : guests)
         vcpus += guest.vcpus;
-    store_.start(guests.size(), vcpus);
+    store_.start(guests.size(), vcpus, manifest.disks().size());
+    assign_disks();
     const auto port = guest::events::bind_virq(VIRQ_DOM_EXC);
     if (!port)
         guest::panic("dom0: cannot hear of guests that shut down: {}", port.error());
@@ -71,6 +72,18 @@ void Machine::start(const Manifest& manifest) {
     for (auto& slot : slots_)
         if (slot.state == Slot::State::alive && !slot.held)
             begin(slot);
+}
+
+// Those of a guest stand together, in the order of the guests.
+void Machine::assign_disks() {
+    const auto disks = manifest_->disks();
+    auto* const first = reinterpret_cast<DiskEnd*>(
+        guest::allocate_pages(image::pages_for(disks.size() * sizeof(DiskEnd)) + 1));
+    for (std::uint32_t i = 0; i < disks.size(); ++i) {
+        new (first + i) DiskEnd{.disk = &disks[i], .number = i};
+        auto& own = slots_[disks[i].guest].disks;
+        own = {own.empty() ? first + i : own.data(), own.size() + 1};
+    }
 }
 
 void Machine::run() {
@@ -105,6 +118,7 @@ bool Machine::raise(Slot& slot) {
     if (const auto pinned = pin(slot, slot.guest->affinity); !pinned)
         complain(slot, "set its affinity", pinned.error());
     slot.store = *line;
+    disks_.describe(slot.id, *slot.guest, slot.disks);
     slot.state = Slot::State::alive;
     slot.restart.reset();
     slot.born = guest::now();
@@ -125,6 +139,8 @@ void Machine::let_run(Slot& slot) {
 }
 
 void Machine::put_away(Slot& slot, std::optional<Nanos> rest) {
+    if (!slot.disks.empty())
+        disks_.forget(slot.id);
     store_.close(slot.store);
     slot.starts = GuestTime::never();
     slot.restart = rest;
@@ -216,6 +232,7 @@ void Machine::serve_stores() {
             continue;
         work_for(slot.id);
         store_.serve(slot.store);
+        disks_.follow(slot.id, *slot.guest, slot.disks);
         served = true;
     }
     if (served)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "guest/dom0/desk.hpp"
+#include "guest/dom0/disks.hpp"
 #include "guest/dom0/life.hpp"
 #include "guest/dom0/store_service.hpp"
 #include "guest/dom0/timeline.hpp"
@@ -25,6 +26,7 @@ struct Slot {
     State state = State::absent;
     DomainId id;
     StoreLine store;
+    std::span<DiskEnd> disks;
     Backoff backoff;
     GuestTime born;
     GuestTime starts = GuestTime::never(); // built and waiting for its declared start
@@ -49,6 +51,7 @@ class Machine {
     [[noreturn]] void run();
 
   private:
+    void assign_disks();
     [[nodiscard]] bool raise(Slot& slot);
     void let_run(Slot& slot);
     // Lets it run at once, or at the start that was declared for it.
@@ -78,6 +81,7 @@ class Machine {
     const Manifest* manifest_ = nullptr;
     std::span<Slot> slots_;
     StoreService store_;
+    Disks disks_{store_};
     Timeline timeline_;
     Desk desk_;
     GuestTime started_;

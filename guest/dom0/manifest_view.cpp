@@ -40,7 +40,8 @@ Checked check_header(std::span<const std::byte> bytes, const manifest::Header& h
     if (header.header_bytes != sizeof header || header.total_bytes != bytes.size())
         return fail(ManifestError::bad_size);
     if (!is_table(bytes, header.guests, header.guest_count, sizeof(manifest::Guest)) ||
-        !is_table(bytes, header.timeline, header.timeline_count, sizeof(manifest::TimelineEntry)))
+        !is_table(bytes, header.timeline, header.timeline_count, sizeof(manifest::TimelineEntry)) ||
+        !is_table(bytes, header.disks, header.disk_count, sizeof(manifest::Disk)))
         return fail(ManifestError::bad_table);
     return {};
 }
@@ -67,6 +68,17 @@ Checked check_guest(std::span<const std::byte> bytes, std::span<const manifest::
         return fail(ManifestError::bad_time, index);
     if (guest.start < 0)
         return fail(ManifestError::bad_start, index);
+    return {};
+}
+
+// In the order of the guests.
+Checked check_disks(std::span<const manifest::Disk> disks, std::size_t guests) {
+    std::uint32_t before = 0;
+    for (std::size_t i = 0; i < disks.size(); ++i) {
+        if (disks[i].guest < before || disks[i].guest >= guests || disks[i].bytes == 0)
+            return fail(ManifestError::bad_disk, i);
+        before = disks[i].guest;
+    }
     return {};
 }
 
@@ -105,6 +117,8 @@ std::expected<Manifest, ManifestFault> Manifest::open(std::span<const std::byte>
             return std::unexpected{fine.error()};
     if (const auto fine = check_timeline(manifest.timeline(), guests.size()); !fine)
         return std::unexpected{fine.error()};
+    if (const auto fine = check_disks(manifest.disks(), guests.size()); !fine)
+        return std::unexpected{fine.error()};
     return manifest;
 }
 
@@ -119,6 +133,10 @@ std::span<const manifest::Guest> Manifest::guests() const {
 std::span<const manifest::TimelineEntry> Manifest::timeline() const {
     return {reinterpret_cast<const manifest::TimelineEntry*>(bytes_.data() + header().timeline),
             header().timeline_count};
+}
+
+std::span<const manifest::Disk> Manifest::disks() const {
+    return {reinterpret_cast<const manifest::Disk*>(bytes_.data() + header().disks), header().disk_count};
 }
 
 std::string_view Manifest::text(const manifest::Span& span) const {

@@ -28,9 +28,10 @@ enum class ManifestError : std::uint8_t {
     unordered,
     bad_action,
     bad_target,
+    bad_disk,
 };
 
-inline constexpr std::array<std::string_view, 16> manifest_messages{
+inline constexpr std::array<std::string_view, 17> manifest_messages{
     "it is shorter than its header",
     "it does not begin with the manifest's magic number",
     "it is of another version; rebuild everything with `./bulkhead build`",
@@ -47,6 +48,7 @@ inline constexpr std::array<std::string_view, 16> manifest_messages{
     "the timeline is not in order of time",
     "the timeline has an unknown action",
     "the timeline names a guest that does not exist",
+    "a disk is empty, or of a guest that does not exist or does not come next",
 };
 constexpr std::string_view message(ManifestError error) {
     return manifest_messages[static_cast<std::size_t>(error)];
@@ -54,7 +56,7 @@ constexpr std::string_view message(ManifestError error) {
 
 struct ManifestFault {
     ManifestError error;
-    std::size_t index = 0; // of the guest or of the timeline's entry
+    std::size_t index = 0; // of the guest, of the timeline's entry or of the disk
 };
 
 class Manifest {
@@ -65,6 +67,7 @@ class Manifest {
     [[nodiscard]] const manifest::Header& header() const;
     [[nodiscard]] std::span<const manifest::Guest> guests() const;
     [[nodiscard]] std::span<const manifest::TimelineEntry> timeline() const;
+    [[nodiscard]] std::span<const manifest::Disk> disks() const; // those of a guest stand together
     [[nodiscard]] std::span<const std::byte> blob(const manifest::Span& span) const {
         return bytes_.subspan(span.offset, span.bytes);
     }

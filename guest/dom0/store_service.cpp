@@ -3,6 +3,7 @@
 
 #include "guest/runtime/events.hpp"
 #include "guest/runtime/memory.hpp"
+#include "guest/runtime/options.hpp"
 #include "guest/runtime/print.hpp"
 #include "image/addresses.hpp"
 
@@ -15,7 +16,7 @@ using xenstore::Path;
 
 // Per guest beside its own quota: the entries that domain 0 makes for it. And room for one request's journal.
 constexpr std::size_t entries_per_guest = 48, blocks_per_guest = 96, entries_per_vcpu = 2,
-                      blocks_per_vcpu = 2;
+                      blocks_per_vcpu = 2, entries_per_disk = 24, blocks_per_disk = 48;
 constexpr std::size_t spare_nodes = 1024, spare_blocks = 4096, journal_records = 4096;
 constexpr std::size_t connection_pages = image::pages_for(sizeof(xenstore::Connection));
 
@@ -44,12 +45,13 @@ xenstore::Quota quota_for(std::size_t guests) {
 
 } // namespace
 
-void StoreService::start(std::size_t guests, std::size_t vcpus) {
+void StoreService::start(std::size_t guests, std::size_t vcpus, std::size_t disks) {
     const auto quota = quota_for(guests);
     const auto nodes = allocate<xenstore::Node>(
-        spare_nodes + guests * (quota.nodes + quota.shadows + entries_per_guest) + vcpus * entries_per_vcpu);
+        spare_nodes + guests * (quota.nodes + quota.shadows + entries_per_guest) + vcpus * entries_per_vcpu +
+        disks * entries_per_disk);
     const auto blocks = allocate<xenstore::Block>(spare_blocks + guests * (quota.blocks + blocks_per_guest) +
-                                                  vcpus * blocks_per_vcpu);
+                                                  vcpus * blocks_per_vcpu + disks * blocks_per_disk);
     const auto journal = allocate<xenstore::Change>(journal_records);
     const auto usage = allocate<xenstore::Usage>(xenstore::max_domains);
     server_.start(
@@ -77,6 +79,22 @@ void StoreService::put(DomainId domain, std::string_view below, std::uint64_t va
     const auto done = path ? server_.make(*path, permissions) : xenstore::fail(path.error());
     if (!done)
         guest::print("dom0: xenstore: domain {}: {}: {}\n", domain, below, xenstore::name(done.error()));
+}
+
+[[gnu::noinline]] void StoreService::remove(DomainId domain, std::string_view below) {
+    if (const auto path = Path::parse(below, domain))
+        static_cast<void>(server_.remove(*path));
+}
+
+[[gnu::noinline]] std::string_view StoreService::text(DomainId domain, std::string_view below,
+                                                      std::span<char> out) const {
+    const auto path = Path::parse(below, domain);
+    return path ? server_.read(*path, out).value_or(std::string_view{}) : std::string_view{};
+}
+
+std::optional<std::uint64_t> StoreService::number(DomainId domain, std::string_view below) const {
+    std::array<char, 24> digits{};
+    return guest::parse_number(text(domain, below, digits));
 }
 
 void StoreService::describe(const Built& built, const manifest::Guest& guest) {

@@ -18,8 +18,8 @@ struct StoreLine {
 
 class StoreService {
   public:
-    // Sets storage aside for `guests` guests with `vcpus` in all, and makes domain 0's own entries.
-    void start(std::size_t guests, std::size_t vcpus);
+    // Sets storage aside for `guests` guests with `vcpus` and `disks` in all, and makes domain 0's own entries.
+    void start(std::size_t guests, std::size_t vcpus, std::size_t disks);
 
     // Makes the guest's part of the tree and connects its ring.
     [[nodiscard]] guest::Result<StoreLine> open(const Built& built, const manifest::Guest& guest);
@@ -34,15 +34,21 @@ class StoreService {
     void ask(DomainId domain, std::string_view what);
     void set_memory_target(DomainId domain, std::int64_t bytes);
 
+    // Domain 0's own access; `below` is a path that is relative to the domain's home. What goes wrong is said on
+    // the console.
+    void put(DomainId domain, std::string_view below, std::string_view value);
+    void put(DomainId domain, std::string_view below, std::uint64_t value);
+    void make(DomainId domain, std::string_view below, const xenstore::Permissions& permissions);
+    void remove(DomainId domain, std::string_view below); // nothing if it is not there
+    // Empty if it is not there, or longer than `out`.
+    [[nodiscard]] std::string_view text(DomainId domain, std::string_view below, std::span<char> out) const;
+    [[nodiscard]] std::optional<std::uint64_t> number(DomainId domain, std::string_view below) const;
+
     // What domain 0 has in the tree.
     [[nodiscard]] xenstore::Usage usage() const { return server_.tree().usage(DomainId{0}); }
 
   private:
     void describe(const Built& built, const manifest::Guest& guest);
-    // `below` is a relative path.
-    void put(DomainId domain, std::string_view below, std::string_view value);
-    void put(DomainId domain, std::string_view below, std::uint64_t value);
-    void make(DomainId domain, std::string_view below, const xenstore::Permissions& permissions);
 
     xenstore::Server server_;
 };

@@ -9,6 +9,7 @@
 #include "hv/domain/audit.hpp"
 #include "hv/domain/life.hpp"
 #include "hv/domain/vcpu_context.hpp"
+#include "hv/io/block.hpp"
 #include "hv/io/console.hpp"
 #include "hv/plugin/candidates.hpp"
 #include "hv/plugin/scheduler.hpp"
@@ -148,9 +149,12 @@ HypercallResult hold(Domain& domain) {
 HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
     if (weight == 0 || weight > heaviest)
         return fail(Error::invalid);
-    const LockGuard run{run_lock()};
-    domain.sched.weight = static_cast<std::uint32_t>(weight);
-    scheduler::tune(domain);
+    {
+        const LockGuard run{run_lock()};
+        domain.sched.weight = static_cast<std::uint32_t>(weight);
+        scheduler::tune(domain);
+    }
+    block_weight_changed(domain);
     return 0;
 }
 
@@ -227,6 +231,19 @@ HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pc
     return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
 }
 
+HypercallResult connect_disk(Domain& caller, std::uint64_t argument) {
+    const auto request = GuestPtr<control::ConnectDisk>{argument}.read();
+    if (!request)
+        return fail(request.error());
+    const auto domain = other_domain(caller, request->domain);
+    if (!domain)
+        return fail(domain.error());
+    return from(connect_block(**domain, {.disk = request->disk,
+                                         .ring = GrantRef{request->ring_ref},
+                                         .port = Port{request->port},
+                                         .values = request->has_values != 0 ? request->values : nullptr}));
+}
+
 template<class Act>
 HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
     const auto domain = other_domain(caller, id);
@@ -291,6 +308,10 @@ HypercallResult Control::run(HypercallContext& context) const {
         return stand_still(first);
     case control::Call::work_for:
         return serve(context, first);
+    case control::Call::connect_disk:
+        return connect_disk(caller, first);
+    case control::Call::disconnect_disk:
+        return with_domain(caller, first, [this](Domain& domain) { return from(disconnect_block(domain, second)); });
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, first, second);
         return 0;

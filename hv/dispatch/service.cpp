@@ -1,6 +1,7 @@
 #include "hv/dispatch/service.hpp"
 
 #include "hv/arch/pcpu.hpp"
+#include "hv/base/locks.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/ledger.hpp"
@@ -36,6 +37,12 @@ void settle_service(Vcpu& vcpu, RealTime now) {
     service.since = now;
     service.others = vcpu.sched.other_work;
     if (Vcpu* payer = debtor(*service.payer))
+        scheduler::charge(*payer, amount);
+}
+
+void charge_domain(const Domain& domain, Nanos amount) {
+    const LockGuard run{run_lock()};
+    if (Vcpu* payer = debtor(domain))
         scheduler::charge(*payer, amount);
 }
 

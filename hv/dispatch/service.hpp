@@ -12,4 +12,7 @@ void work_for(Vcpu& vcpu, Domain& payer);
 // off its own account and charged there. The run lock is held.
 void settle_service(Vcpu& vcpu, RealTime now);
 
+// The hypervisor worked so long for the domain while others had the pCPU. Takes the run lock.
+void charge_domain(const Domain& domain, Nanos amount);
+
 } // namespace bulkhead::hv

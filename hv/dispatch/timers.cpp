@@ -5,8 +5,10 @@
 #include "hv/base/late.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/dispatch/devices.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/service.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
@@ -25,6 +27,13 @@ struct Housekeeping {
 };
 constinit Late<Housekeeping> housekeeping;
 void (*housekeeping_visit)(RealTime now) = nullptr;
+
+struct DeviceTimer {
+    Timer timer;
+    host::TimerLine lines[landmark::max_pcpus];
+};
+constinit Late<DeviceTimer> device;
+void (*device_serve)(RealTime now) = nullptr;
 
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
 
@@ -223,7 +232,7 @@ void run_timers() {
         if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
             continue;
         if (timer->owner == nullptr)
-            self.house_waits = true;
+            (timer == &housekeeping->timer ? self.house_waits : self.device_waits) = true;
         else
             serve(self, *timer, now, std::exchange(entry_too, false));
     }
@@ -241,14 +250,41 @@ void end_timer_work_in_dispatch() {
 
 void keep_house_if_due() {
     auto& self = pcpu();
-    if (!self.house_waits) [[likely]]
+    if (!self.house_waits && !self.device_waits) [[likely]]
         return;
-    self.house_waits = false;
     go_on_with_own_work(self, bill_to(nullptr));
-    fire_housekeeping(housekeeping->timer, machine::now());
-    const auto took = bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
+    const auto begun = self.posted;
+    if (std::exchange(self.device_waits, false))
+        device_serve(machine::now());
+    if (std::exchange(self.house_waits, false)) {
+        bill_to(nullptr);
+        fire_housekeeping(housekeeping->timer, machine::now());
+    }
+    bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
     if (self.current != nullptr)
-        self.current->sched.other_work += took;
+        self.current->sched.other_work += self.posted - begun;
+}
+
+void start_device(void (*serve)(RealTime now)) {
+    device_serve = serve;
+    device.make();
+}
+
+void device_works_for(Domain* payer) {
+    static constinit Domain* before = nullptr; // the world lock keeps it
+    const auto took = bill_to(payer);
+    if (before != nullptr)
+        charge_domain(*before, took);
+    before = payer;
+}
+
+void set_device_timer(RealTime deadline) {
+    const LockGuard run{run_lock()};
+    auto& self = pcpu();
+    if (deadline == RealTime::never())
+        host::TimerQueue::cancel(device->timer);
+    else if (device->timer.line == nullptr || device->timer.deadline != deadline)
+        self.timers.arm(device->timer, device->lines[self.id.value()], deadline);
 }
 
 void start_housekeeping(void (*visit)(RealTime now)) {

@@ -36,7 +36,7 @@ void run_timers();
 // to the guest, and before a dispatch, which is on the owner's behalf if it is a preemption.
 [[gnu::cold]] void end_timer_work();
 void end_timer_work_in_dispatch();
-// Housekeeping that run_timers found due. Takes any lock; none is held.
+// Housekeeping and work of devices that run_timers found due. Takes any lock; none is held.
 void keep_house_if_due();
 
 // Calls `visit` every 10 ms of real time: console flushes, the end of the run, starvation. The time is billed

@@ -23,6 +23,7 @@ struct TimeRule {
 };
 
 struct Console;
+struct BlockRing;
 
 struct Domain {
     DomainId id;
@@ -36,7 +37,8 @@ struct Domain {
     SchedulableDomain sched;
     EventChannels events;
     GrantTable grants;
-    Console* console; // hv/io's
+    Console* console;       // hv/io's
+    BlockRing* block_rings; // hv/io's, connected ones
 
     shared_info_t* shared; // direct map
     Mfn shared_frame;

@@ -10,6 +10,9 @@ namespace bulkhead::hv {
 // The page of the domain's console ring, Mfn{} while none is connected. hv/io answers.
 [[nodiscard]] Mfn console_ring_frame(const Domain& domain);
 
+// The page of the domain's block ring number `index`, Mfn{} behind the last one. Likewise.
+[[nodiscard]] Mfn block_ring_frame(const Domain& domain, std::uint32_t index);
+
 // What vCPUs and rings of `domain` hold.
 template<class Visit>
 void visit_external_references(const Domain& domain, Visit visit) {
@@ -18,6 +21,8 @@ void visit_external_references(const Domain& domain, Visit visit) {
             visit(Holding{frame, type});
     };
     each(console_ring_frame(domain), FrameType::writable);
+    for (std::uint32_t i = 0; block_ring_frame(domain, i) != Mfn{}; ++i)
+        each(block_ring_frame(domain, i), FrameType::writable);
     for (const auto* vcpu : domain.vcpus) {
         if (vcpu == nullptr)
             continue;

@@ -10,6 +10,7 @@
 #include "hv/domain/storage.hpp"
 #include "hv/domain/table.hpp"
 #include "hv/domain/vcpu_slots.hpp"
+#include "hv/io/block.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/landmark.hpp"
@@ -220,6 +221,7 @@ Result<> destroy_domain(Domain& domain) {
     if (!continue_dump(domain.dump)) // it shows memory that goes now
         return fail(Error::restart);
     BULKHEAD_TRY(console_disconnect(domain));
+    BULKHEAD_TRY(disconnect_all_blocks(domain));
     BULKHEAD_TRY(relinquish_grants(domain));
     if (domain.events.pages[0] != nullptr)
         BULKHEAD_TRY(close_all_ports(domain));

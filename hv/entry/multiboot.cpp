@@ -47,8 +47,11 @@ BootFacts read_multiboot(std::uint32_t information) {
             offset += entry.size + sizeof entry.size;
         }
     if ((info.flags & has_modules) != 0 && info.mods_count != 0) {
-        const auto& module = *at<Module>(info.mods_addr);
-        facts.manifest = {module.start, module.end};
+        const auto* const modules = at<Module>(info.mods_addr);
+        facts.manifest = {modules->start, modules->end};
+        facts.module_count = std::min<std::size_t>(info.mods_count, BootFacts::most_modules);
+        std::transform(modules, modules + facts.module_count, facts.modules.begin(),
+                       [](const Module& each) { return MemoryRange{each.start, each.end}; });
     }
     return facts;
 }

@@ -1,5 +1,5 @@
-// The information of the boot loader (Multiboot specification, version 0.6.96): the memory map and the
-// manifest module.
+// The information of the boot loader (Multiboot specification, version 0.6.96): the memory map, the manifest,
+// which is the first module, and the others, which are contents of disks.
 #pragma once
 
 #include "hv/arch/address_space.hpp"
@@ -15,6 +15,9 @@ struct BootFacts {
     std::array<MemoryRange, 32> ram{}; // usable, whole frames, from 1 MiB on
     std::size_t ram_count = 0;
     MemoryRange manifest{0, 0}; // empty without a module
+    static constexpr std::size_t most_modules = 64;
+    std::array<MemoryRange, most_modules> modules{}; // the manifest's number is 0
+    std::size_t module_count = 0;                    // further ones are left out
 };
 
 // `information` is the physical address that the loader passed.

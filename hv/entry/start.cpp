@@ -23,9 +23,11 @@
 #include "hv/entry/multiboot.hpp"
 #include "hv/entry/processors.hpp"
 #include "hv/io/console.hpp"
+#include "hv/io/disk.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/candidates.hpp"
 #include "hv/plugin/random.hpp"
+#include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/ring.hpp"
@@ -78,10 +80,13 @@ const manifest::Header& check_manifest(Bytes bytes) {
     return header;
 }
 
-// The RAM after the image and the manifest, where early memory is taken from.
+// The RAM after the image and all modules, where early memory is taken from.
 EarlyMemory find_early_memory(const BootFacts& facts) {
     const std::uint64_t image_top = reinterpret_cast<std::uint64_t>(image_end) - layout::image;
-    const auto top = (std::max(image_top, facts.manifest.end) + page_bytes - 1) & ~(page_bytes - 1);
+    const auto modules = std::span{facts.modules}.first(facts.module_count);
+    const auto modules_top =
+        std::ranges::max(modules, {}, &MemoryRange::end).end; // the manifest is one, so there is one
+    const auto top = (std::max(image_top, modules_top) + page_bytes - 1) & ~(page_bytes - 1);
     for (std::size_t i = 0; i < facts.ram_count; ++i)
         if (facts.ram[i].start < top && top < facts.ram[i].end)
             return EarlyMemory{{top, facts.ram[i].end}};
@@ -111,10 +116,11 @@ std::span<const T> table(Bytes bytes, std::uint64_t offset, std::uint64_t count)
     return {reinterpret_cast<const T*>(bytes.data() + offset), count};
 }
 
-std::expected<LoadedPlugin, plugin::Refusal> load_policy(Bytes bytes, const manifest::Policy& policy) {
+std::expected<LoadedPlugin, plugin::Refusal> load_policy(Bytes bytes, const manifest::Policy& policy,
+                                                         plugin::Kind kind) {
     if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
         machine::panic("a policy's object leaves the manifest");
-    return load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
+    return load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), kind);
 }
 
 plugin::Sentence refused(const manifest::Policy& policy, const plugin::Refusal& refusal) {
@@ -127,17 +133,17 @@ plugin::Sentence refused(const manifest::Policy& policy, const plugin::Refusal& 
     return made;
 }
 
-// The first one of the manifest begins; the others may be taken into service later. All that are refused are
-// named before the run ends.
-void start_scheduler(Bytes bytes, const manifest::Header& header) {
+// The first one of a kind in the manifest, which begins; the others may be taken into service later. nullptr if
+// there is none. All that are refused are named before the run ends.
+const Candidate* load_policies(Bytes bytes, const manifest::Header& header, plugin::Kind kind) {
     const auto policies = table<manifest::Policy>(bytes, header.policies, header.policy_count);
     const Candidate* first = nullptr;
     std::optional<plugin::Sentence> refusal;
     for (std::uint32_t i = 0; i < policies.size(); ++i) {
         const auto& policy = policies[i];
-        if (policy.kind != static_cast<std::uint32_t>(plugin::Kind::scheduler))
+        if (policy.kind != static_cast<std::uint32_t>(kind))
             continue;
-        const auto loaded = load_policy(bytes, policy);
+        const auto loaded = load_policy(bytes, policy, kind);
         if (loaded) {
             add_candidate(i, {*loaded, policy.parameters});
             first = first != nullptr ? first : find_candidate(i);
@@ -151,7 +157,36 @@ void start_scheduler(Bytes bytes, const manifest::Header& header) {
     }
     if (refusal)
         end_run(landmark::Exit::bad_input, refusal->c_str());
+    return first;
+}
+
+void start_scheduler(Bytes bytes, const manifest::Header& header) {
+    const auto* const first = load_policies(bytes, header, plugin::Kind::scheduler);
     scheduler::start(first != nullptr ? &first->plugin : nullptr, first != nullptr ? first->values : nullptr);
+}
+
+// Contents come from a module, where they stay, or from early memory, which is blank.
+void start_disks(EarlyMemory& early, Bytes bytes, const manifest::Header& header, const BootFacts& facts) {
+    for (const auto& disk : table<manifest::Disk>(bytes, header.disks, header.disk_count)) {
+        const MemoryRange module =
+            disk.module < facts.module_count ? facts.modules[disk.module] : MemoryRange{0, 0};
+        if (disk.module != 0 && module.end - module.start < disk.bytes)
+            machine::panic("a disk's contents are missing: the boot loader must pass them as a module");
+        const auto contents = disk.module != 0 ? module.start : early.take(disk.bytes);
+        add_disk(reinterpret_cast<std::byte*>(layout::direct_map + contents),
+                 disk.bytes / ringctl::sector_bytes, disk.read_only != 0);
+    }
+}
+
+void start_rings(Bytes bytes, const manifest::Header& header) {
+    const auto* const first = load_policies(bytes, header, plugin::Kind::ring);
+    const device::Disk model{.request = Nanos{header.drive.request},
+                             .seek = Nanos{header.drive.seek},
+                             .bytes_per_us = std::max<std::int64_t>(header.drive.bytes_per_us, 1),
+                             .depth = std::max(header.drive.depth, 1U),
+                             .sectors = sectors_of_all_disks()};
+    rings::start(model, first != nullptr ? &first->plugin : nullptr,
+                 first != nullptr ? first->values : nullptr);
 }
 
 void set_terminal(Bytes bytes, const manifest::Header& header) {
@@ -190,6 +225,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     start_address_space(early, {facts.ram.data(), facts.ram_count});
     start_trace_and_ledger(early, header);
     reserve_stacks(early);
+    start_disks(early, manifest, header, facts);
     free_remaining_memory(early, {facts.ram.data(), facts.ram_count});
     frame_table().keep_reserve(promise::reserve);
     start_descriptors();
@@ -203,6 +239,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     console_set_rate(header.console_rate);
     set_terminal(manifest, header);
     start_scheduler(manifest, header);
+    start_rings(manifest, header);
     landmark_page().ram_frames = frame_table().size();
     landmark_page().free_frames_at_boot = frame_table().free_frames();
     prepare_run(Nanos{header.duration});

@@ -75,6 +75,29 @@ Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler) {
                              {.state = State::hypervisor, .remote_domain = DOMID_XEN, .handler = handler});
 }
 
+Result<> take_waiting_port(Domain& domain, Port port, DomainId awaited, PortHandler handler) {
+    const LockGuard guard{events::binding_lock()};
+    EventPort found = events::snapshot(domain, port);
+    if (found.state != State::unbound || found.remote_domain != awaited.value())
+        return fail(Error::invalid);
+    found.state = State::hypervisor;
+    found.remote_domain = DOMID_XEN;
+    found.handler = handler;
+    events::store(domain, port, found);
+    return {};
+}
+
+void release_hypervisor_port(Domain& domain, Port port, DomainId awaited, PortHandler handler) {
+    const LockGuard guard{events::binding_lock()};
+    EventPort found = events::snapshot(domain, port);
+    if (found.state != State::hypervisor || found.handler != handler)
+        return;
+    found.state = State::unbound;
+    found.remote_domain = awaited.value();
+    found.handler = nullptr;
+    events::store(domain, port, found);
+}
+
 Result<Port> bind_interdomain(Domain& domain, Domain& remote, Port remote_port) {
     if (remote.life == control::Life::dying)
         return fail(Error::no_domain);

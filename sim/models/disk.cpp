@@ -18,7 +18,7 @@ class Stream {
         : bytes_{static_cast<std::uint32_t>(setup.number("bytes"))},
           operation_{setup.number("write") != 0 ? ringctl::Operation::write : ringctl::Operation::read},
           sequential_{setup.number("sequential") != 0}, chance_{setup.seed()} {
-        if (setup.number("bytes") < sector_bytes || setup.number("bytes") > largest)
+        if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
         step_ = host::RequestFields{.bytes = bytes_}.end();
         places_ = sectors / step_;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.base.errors import SpecError
@@ -10,7 +11,7 @@ from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, GuestDisk, Paging, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
 from bulkhead.policy.tables import KIND_TEXT, option_of
 
@@ -20,6 +21,9 @@ HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
 LONGEST_DURATION = 1 << 62  # ns
 DILATION_UNIT = 1000
 DOM0_ROOM = 16 * MIB  # beside its copy of the manifest
+SECTOR = 512
+DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefghijklmnop")
+FIRST_DISK, DISK_STEP = 51712, 16  # major 202; a disk has 16 minors
 RESERVED_NAMES = ("bulkhead", "dom0")
 NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 NEEDS_GUEST = (
@@ -63,6 +67,7 @@ def _check_guest(spec: Guest, pcpus: int) -> None:
         raise SpecError(f"{what}: affinity is empty; name a pCPU, or write None for all")
     if not 0 <= spec.phase <= LONGEST_DURATION:
         raise SpecError(f"{what}: phase={spec.phase} ns is outside 0 to {LONGEST_DURATION}")
+    _check_disks(spec)
     time_mode(spec.time_mode)
     enum_value("manifest.OnCrash", spec.on_crash, "crash action")
 
@@ -94,6 +99,35 @@ def time_mode(text: str) -> tuple[int, int]:
     return mode, dilation
 
 
+def disk_bytes(disk: GuestDisk) -> int:
+    """Memory that holds the disk's contents; an image that cannot be read has none."""
+    if disk.size is not None:
+        return disk.size
+    return Path(disk.image).stat().st_size if disk.image is not None and Path(disk.image).is_file() else 0
+
+
+def device_number(disk: GuestDisk) -> int:
+    """The number that Linux makes the disk's name of: 51712 is xvda."""
+    return FIRST_DISK + DISK_STEP * DISK_NAMES.index(disk.name)
+
+
+def _check_disks(spec: Guest) -> None:
+    names = set()
+    for disk in spec.disks:
+        if not isinstance(disk, GuestDisk):
+            raise SpecError(f"guest {spec.name}: disks: {disk!r} is not a GuestDisk")
+        what = f"guest {spec.name}: disk {disk.name}"
+        if disk.name not in DISK_NAMES:
+            raise SpecError(f"{what}: write a name from {DISK_NAMES[0]} to {DISK_NAMES[-1]}")
+        if disk.name in names:
+            raise SpecError(f"guest {spec.name}: two disks are named {disk.name}; give them different names")
+        names.add(disk.name)
+        if (disk.size is None) == (disk.image is None):
+            raise SpecError(f"{what}: give either a size or an image")
+        if disk.size is not None and (disk.size < SECTOR or disk.size % SECTOR):
+            raise SpecError(f"{what}: {disk.size} bytes are not a whole number of sectors of {SECTOR} bytes")
+
+
 def dom0_bytes(machine: Machine, manifest_bytes: int) -> int:
     """Domain 0's memory in bytes: it holds a copy of the whole manifest, and needs room beside it."""
     return max(machine.dom0_memory, manifest_bytes + DOM0_ROOM)
@@ -119,7 +153,8 @@ def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
     guests = sum(guest.memory for guest in machine.guests)
     promised = sum(promised_bytes(guest) for guest in machine.guests)
     more_for_dom0 = dom0_bytes(machine, manifest_bytes) - machine.dom0_memory
-    needed = promised + overhead(machine) + manifest_bytes + more_for_dom0
+    disks = sum(disk_bytes(disk) for guest in machine.guests for disk in guest.disks)
+    needed = promised + overhead(machine) + manifest_bytes + more_for_dom0 + disks
     if needed > machine.memory:
         raise SpecError(
             f"{machine.memory // MIB} MiB are too little: the guests want {-(-guests // MIB)} MiB and Bulkhead "
@@ -227,6 +262,7 @@ PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool,), "True or False"),
     "Policy | None": ((Policy, type(None)), "a Policy or None"),
     "tuple[Guest, ...]": ((tuple,), "a tuple of Guest"),
+    "tuple[GuestDisk, ...]": ((tuple,), "a tuple of GuestDisk"),
     "tuple[TimelineEntry, ...]": ((tuple,), "a tuple of TimelineEntry"),
     "tuple[str, ...]": ((tuple,), "a tuple of names"),
     "tuple[int, ...] | None": ((tuple, type(None)), "a tuple of pCPU numbers or None"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import parse_duration, parse_integer, parse_size, split_pairs, suggest
 from bulkhead.linux.kernel import DEBIAN_KERNEL
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, GuestDisk
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
@@ -50,6 +51,18 @@ def parse_pcpus(text: str, what: str) -> tuple[int, ...]:
             raise SpecError(f"{what}: '{part}' runs backwards; write {high}-{low}")
         found.extend(range(low, high + 1))
     return tuple(sorted(set(found)))
+
+
+def parse_disk(text: str, what: str) -> GuestDisk:
+    """A size, like 64M, or the path of an image; with :ro at the end the disk is read-only."""
+    place, colon, flag = text.rpartition(":")
+    read_only = bool(colon) and flag == "ro"
+    place = place if read_only else text
+    if not place:
+        raise SpecError(f"{what}: write a size or the path of an image, for example disk=64M")
+    if place[0].isdigit() and not Path(place).exists():
+        return GuestDisk(size=parse_size(place, what), read_only=read_only)
+    return GuestDisk(image=place, read_only=read_only)
 
 
 # Option of --guest: field of Guest, how to read it.
@@ -103,6 +116,10 @@ def _read(
     """Fields and their values: of `known` options, and of parameters POLICY.NAME, which go to the field of that policy."""
     values: dict[str, Any] = {}
     for key, value in pairs.items():
+        if known is GUEST_OPTIONS and key.partition(".")[0] == "disk":
+            disk = replace(parse_disk(value, f"{option} {key}"), name=key.partition(".")[2] or "xvda")
+            values["disks"] = (*values.get("disks", ()), disk)
+            continue
         policy, dot, parameter = key.partition(".")
         if dot and policy in policies:
             given = values.setdefault(policies[policy], {})

@@ -107,7 +107,7 @@ class Machine:
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
-    disk: Disk = Disk()  # simulator only
+    disk: Disk = Disk()  # the drive that all disks are parts of
     paging: Paging = Paging()  # simulator only
 
     def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:

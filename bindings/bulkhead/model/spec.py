@@ -23,6 +23,19 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class GuestDisk:
+    """A disk of a guest, with either a size (then it is blank) or an image, a file with its contents.
+
+    The run never writes to the image. What the guest writes lasts as long as the run, also when the guest is restarted.
+    """
+
+    size: int | None = None  # bytes, a multiple of 512
+    image: str | None = None
+    name: str = "xvda"  # xvda to xvdp, as Linux calls it
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
 class Guest:
     """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image."""
 
@@ -47,6 +60,8 @@ class Guest:
     affinity: tuple[int, ...] | None = None  # pCPUs that its vCPUs may use; None: all
     memctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the memory policy
     ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
+    # All are parts of the machine's one drive (`Machine.disk`). In the simulator every guest has the whole drive.
+    disks: tuple[GuestDisk, ...] = ()
 
     @property
     def affinity_mask(self) -> int:
@@ -82,14 +97,15 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Disk:
-    """The simulator's model of a block device: a fixed time for each request, a seek unless it goes on where the last one
+    """The model of a machine's drive: a fixed time for each request, a seek unless it goes on where the last one
     ended, and the transfer. Round numbers; no real disk was measured for them."""
 
     request_us: int = 40  # of each request
     seek_us: int = 360
     bytes_per_us: int = 400  # of the transfer
     depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
-    # Instructions of the hypervisor for a request that comes in and for one that is done, billed to its guest.
+    # In the simulator, instructions of the hypervisor for a request that comes in and for one that is done, billed to
+    # its guest.
     submit_work: int = 1500
     complete_work: int = 1000
 

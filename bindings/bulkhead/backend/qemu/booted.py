@@ -16,7 +16,7 @@ from bulkhead.backend.qemu.accel import choose_accel
 from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.console import Consoles
 from bulkhead.backend.qemu.drain import Drain, can_drain
-from bulkhead.backend.qemu.prepare import prepare
+from bulkhead.backend.qemu.prepare import disk_contents, prepare
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.backend.qemu.steering import Steering
 from bulkhead.backend.snapshot import read_account, sample_of
@@ -92,7 +92,8 @@ class Booted:
             self._drain = Drain(self.ram) if can_drain(machine, self._accel) else None
             for bells in self._bells.values():
                 stack.callback(bells.close)
-            words, inherited = self._command((image, scratch.file("manifest", manifest)))
+            modules = [scratch.file("disk", contents) for contents in disk_contents(machine)]
+            words, inherited = self._command((image, scratch.file("manifest", manifest), *modules))
             self._start = self._patience = time.monotonic()
             self._process = stack.enter_context(
                 process.Process(words, (self.ram.fd, *scratch.fds, *inherited), self._log)
@@ -100,7 +101,7 @@ class Booted:
             stack.callback(self._release)
             self._stack = stack.pop_all()
 
-    def _command(self, images: tuple[Path, Path]) -> tuple[list[str], tuple[int, ...]]:
+    def _command(self, images: tuple[Path, ...]) -> tuple[list[str], tuple[int, ...]]:
         terminal = self.options.terminal
         self._consoles = Consoles(
             self._serial, self.options.console, terminal.show if terminal is not None else None

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bulkhead.backend.check import dom0_bytes, time_mode
+from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, time_mode
 from bulkhead.base.schema import constant, enum_value, group_mask, layout
+from bulkhead.base.units import US
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start, batches
@@ -57,6 +58,7 @@ class GuestFiles:
     initrd: Path | None
     cmdline: str
     sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
+    ring_values: tuple[int, ...] = ()  # likewise of the ring policy's
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,23 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
         row["start"], row["affinity"] = spec.start, spec.affinity_mask
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
+        row["ring_values"][: len(guest.ring_values)] = guest.ring_values
     return table.tobytes()
+
+
+def images(machine: Machine) -> list[str]:
+    """Files with the contents of disks, in the order of the boot modules that follow the manifest."""
+    return [disk.image for guest in machine.guests for disk in guest.disks if disk.image is not None]
+
+
+def _disk_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
+    disks = [(number, disk) for number, guest in enumerate(machine.guests) for disk in guest.disks]
+    table, module = _table("manifest.Disk", len(disks)), 0
+    for row, (guest, disk) in zip(table, disks):
+        module += disk.image is not None
+        row["guest"], row["device"], row["bytes"] = guest, device_number(disk), disk_bytes(disk)
+        row["module"], row["read_only"] = module if disk.image is not None else 0, disk.read_only
+    return table
 
 
 def successors(machine: Machine) -> list[Policy]:
@@ -166,6 +184,10 @@ def build_manifest(parts: Parts) -> bytes:
     timeline = _timeline_table(machine)
     row["timeline"] = writer.add(timeline.tobytes())
     row["policies"] = writer.add(_policy_table(parts, blobs))
+    disks, drive = _disk_table(machine), machine.disk
+    row["disks"], row["disk_count"] = writer.add(disks.tobytes()), len(disks)
+    row["drive"]["request"], row["drive"]["seek"] = drive.request_us * US, drive.seek_us * US
+    row["drive"]["bytes_per_us"], row["drive"]["depth"] = drive.bytes_per_us, drive.depth
     row["guest_count"], row["timeline_count"] = len(parts.guests), len(timeline)
     row["policy_count"] = len(parts.policies)
     row["magic"], row["version"] = constant("manifest.magic"), constant("manifest.version")

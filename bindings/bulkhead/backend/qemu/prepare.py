@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bulkhead import _core
-from bulkhead.backend.check import check_machine, check_memory
+from bulkhead.backend.check import SECTOR, check_machine, check_memory
 from bulkhead.backend.qemu.drain import can_drain
-from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest, successors
+from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest, images, successors
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
 from bulkhead.linux.image import find_initrd
@@ -20,6 +20,7 @@ from bulkhead.model.workloads import check_workload, with_phase
 from bulkhead.policy.choose import ChosenPolicy, choose
 from bulkhead.policy.tables import PYTHON, domain_values
 
+MOST_IMAGES = 63  # boot modules beside the manifest
 ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own clock
 
 
@@ -58,34 +59,62 @@ def _guest_files(spec: Guest) -> GuestFiles:
 
 
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
-    for name, spec in (("memctl", machine.memctl), ("ringctl", machine.ringctl)):
-        if spec is not None:
-            raise SpecError(
-                f"{name}: the hypervisor does not yet support memory and ring policies; "
-                f"leave {spec.name} out, or use --backend sim"
-            )
-    if machine.sched is not None and machine.sched.name.startswith(PYTHON):
+    if machine.memctl is not None:
         raise SpecError(
-            f"sched: {machine.sched.name} is written in Python and runs only in the simulator (backend sim)"
+            "memctl: the hypervisor does not yet support memory policies; "
+            f"leave {machine.memctl.name} out, or use --backend sim"
         )
-    chosen = [choose("scheduler", machine.sched)] if machine.sched is not None else []
+    first = (("sched", "scheduler", machine.sched), ("ringctl", "ring", machine.ringctl))
+    for option, _, spec in first:
+        if spec is not None and spec.name.startswith(PYTHON):
+            raise SpecError(
+                f"{option}: {spec.name} is written in Python and runs only in the simulator (backend sim)"
+            )
+    chosen = [choose(kind, spec) for _, kind, spec in first if spec is not None]
     for successor in successors(machine):
         chosen.append(choose("scheduler", successor))
     return tuple(chosen)
 
 
-def _values(given: dict[str, int], policies: tuple[ChosenPolicy, ...]) -> tuple[int, ...]:
-    scheduler = next((chosen.policy for chosen in policies if chosen.policy.kind == "scheduler"), None)
-    return domain_values(scheduler, given)
+def _values(
+    given: dict[str, int], policies: tuple[ChosenPolicy, ...], kind: str = "scheduler"
+) -> tuple[int, ...]:
+    policy = next((chosen.policy for chosen in policies if chosen.policy.kind == kind), None)
+    return domain_values(policy, given)
 
 
 def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:
-    return replace(guest, sched_values=_values(guest.spec.sched, policies))
+    return replace(
+        guest,
+        sched_values=_values(guest.spec.sched, policies),
+        ring_values=_values(guest.spec.ringctl, policies, "ring"),
+    )
+
+
+def _check_images(machine: Machine) -> None:
+    for guest in machine.guests:
+        for disk in guest.disks:
+            if disk.image is None:
+                continue
+            size = _readable(disk.image, f"guest {guest.name}: disk {disk.name}").stat().st_size
+            if size == 0 or size % SECTOR:
+                raise SpecError(
+                    f"guest {guest.name}: disk {disk.name}: {disk.image} has {size} bytes, "
+                    f"which are not a whole number of sectors of {SECTOR} bytes"
+                )
+    if len(images(machine)) > MOST_IMAGES:
+        raise SpecError(f"the machine has {len(images(machine))} disk images; at most {MOST_IMAGES} are supported")
+
+
+def disk_contents(machine: Machine) -> list[bytes]:
+    """The contents of the disks with an image, each a boot module after the manifest."""
+    return [Path(image).read_bytes() for image in images(machine)]
 
 
 def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
     check_machine(machine)
+    _check_images(machine)
     policies = _choose_policies(machine)
     parts = Parts(
         drained=can_drain(machine, accel),

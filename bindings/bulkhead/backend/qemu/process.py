@@ -48,12 +48,12 @@ def command(
     machine: Machine,
     accel: str,
     ram: Ram,
-    images: tuple[Path, Path],
+    images: tuple[Path, ...],
     serial: Path,
     typed: int | None = None,
     bells: Mapping[int, int] | None = None,
 ) -> list[str]:
-    """QEMU's command for a machine; `images` are hypervisor and manifest, the console goes to `serial`.
+    """QEMU's command for a machine; `images` are the hypervisor, the manifest and the contents of disks, the console goes to `serial`.
 
     `typed` is a socket for a console that also reads. Its machine waits in real time, or all of its time would be over
     before a key is pressed. `bells` are the pipes behind the ports that the machine writes to when it is to stand still, by port.
@@ -67,7 +67,7 @@ def command(
     words += ["-seed", str(machine.seed), "-cpu", CPU[accel], "-nodefaults", "-display", "none", "-no-reboot"]
     words += ["-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram.path},share=on"]
     words += ["-machine", "pc,memory-backend=ram", "-m", memory, "-smp", str(processors(machine, accel))]
-    words += ["-kernel", str(images[0]), "-initrd", str(images[1])]
+    words += ["-kernel", str(images[0]), "-initrd", ",".join(str(image) for image in images[1:])]
     where = (
         f"file,path={_escaped(serial)}" if typed is None else f"socket,fd={typed},logfile={_escaped(serial)}"
     )

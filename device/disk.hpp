@@ -1,15 +1,16 @@
-// What a simulated block device takes for a request: a fixed part, a seek unless it goes on where the last
-// one ended, and the transfer. A model with round numbers; no real disk was measured for it.
+// A model of a disk: a fixed part for each request, a seek unless it goes on where the last one ended, and the
+// transfer. The numbers are round; no real disk was measured for it. Freestanding: the hypervisor and the
+// simulator include this very source, so a request takes the same time in both.
 #pragma once
 
 #include "host/device.hpp"
 
 #include <algorithm>
-#include <deque>
+#include <array>
 
-namespace bulkhead::sim {
+namespace bulkhead::device {
 
-using ringctl::sector_bytes;
+inline constexpr std::uint32_t deepest_disk = 256;
 
 struct Disk {
     Nanos request = microseconds(40); // of each request
@@ -18,23 +19,23 @@ struct Disk {
     std::uint32_t depth = 1;          // requests that it takes at a time; it serves them one after another
     std::uint64_t sectors = std::uint64_t{1} << 24;
 
-    [[nodiscard]] Nanos time(std::uint32_t bytes, bool sequential) const {
+    [[nodiscard]] constexpr Nanos time(std::uint32_t bytes, bool sequential) const {
         const Nanos transfer{std::int64_t{bytes} * 1'000 / bytes_per_us};
         return std::max(request + (sequential ? Nanos{} : seek) + transfer, Nanos{1});
     }
 };
 
-// Such a device at work.
+// Such a device at work. It never holds more than `deepest_disk` requests, whatever its depth is said to be.
 class DiskDrive {
   public:
     struct Service {
-        host::Request* request;
-        Nanos time;
-        RealTime done;
+        host::Request* request = nullptr;
+        Nanos time{};
+        RealTime done{};
     };
-    explicit DiskDrive(const Disk& disk) : disk_{disk} {}
+    constexpr explicit DiskDrive(const Disk& disk) : disk_{disk} {}
 
-    [[nodiscard]] std::uint32_t depth() const { return disk_.depth; }
+    [[nodiscard]] std::uint32_t depth() const { return std::min(disk_.depth, deepest_disk); }
     [[nodiscard]] std::uint64_t sectors() const { return disk_.sectors; }
     [[nodiscard]] Nanos estimate(const host::RequestFields& request, bool sequential) const {
         return disk_.time(request.bytes, sequential);
@@ -43,25 +44,27 @@ class DiskDrive {
         const Nanos time = disk_.time(request.bytes, request.sector == head_);
         head_ = request.end();
         free_at_ = std::max(free_at_, now) + time;
-        in_service_.push_back({&request, time, free_at_});
+        at(count_++) = {&request, time, free_at_};
         return time;
     }
     // When it is done with the request that it serves now.
     [[nodiscard]] RealTime next() const {
-        return in_service_.empty() ? RealTime::never() : in_service_.front().done;
+        return count_ == 0 ? RealTime::never() : in_service_[first_ % deepest_disk].done;
     }
     [[nodiscard]] Service take_done() {
-        const Service service = in_service_.front();
-        in_service_.pop_front();
-        return service;
+        --count_;
+        return in_service_[first_++ % deepest_disk];
     }
 
   private:
+    [[nodiscard]] Service& at(std::uint32_t place) { return in_service_[(first_ + place) % deepest_disk]; }
+
     Disk disk_;
     std::uint64_t head_ = 0; // sector after the last one that it was told
     RealTime free_at_{};
-    std::deque<Service> in_service_; // the first is served
+    std::array<Service, deepest_disk> in_service_{}; // `count_` of them from `first_` on, a ring
+    std::uint32_t first_ = 0, count_ = 0;
 };
 static_assert(host::Device<DiskDrive>);
 
-} // namespace bulkhead::sim
+} // namespace bulkhead::device

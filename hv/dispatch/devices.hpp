@@ -1,0 +1,19 @@
+// When the machine's modelled devices have something to do: one timer on the pCPU that set it last. Nothing of
+// a device is known here.
+#pragma once
+
+#include "abi/types.hpp"
+
+namespace bulkhead::hv {
+
+struct Domain;
+
+// `serve` is called at or after the time that was set, with no lock held: it says for whom it works, sets the next time, and stops when machine::should_preempt. At boot.
+void start_device(void (*serve)(RealTime now));
+// Within `serve`: what follows is billed to this domain, in the ledger and with the scheduler; nullptr: to
+// none, which is how `serve` ends. The domain exists until then, and the world lock is held.
+void device_works_for(Domain* payer);
+// RealTime::never(): not at all. Takes the run lock.
+void set_device_timer(RealTime deadline);
+
+} // namespace bulkhead::hv

@@ -1,0 +1,109 @@
+// From the drive back to the guest: the bytes move between the disk's memory and the guest's pages, then the
+// answer is published. A long request is copied in pieces.
+#include "hv/base/late.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/devices.hpp"
+#include "hv/io/block.hpp"
+#include "hv/io/block_ring.hpp"
+#include "hv/io/granted_page.hpp"
+#include "hv/plugin/rings.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+using Copies = boost::intrusive::list<BlockRequest, boost::intrusive::constant_time_size<false>>;
+constinit Late<Copies> copies; // whose bytes are to move, in the order in which the drive was done with them
+
+// False: the page is being made ready; the same segment again, later.
+[[nodiscard]] bool copy_segment(BlockRequest& request) {
+    const auto& segment = request.segment[request.copied];
+    const std::uint64_t sectors = segment.last_sect - segment.first_sect + 1U;
+    const GrantedPage page{*request.ring->guest, GrantRef{segment.gref},
+                           request.is_read() ? GrantAccess::write : GrantAccess::read};
+    if (page.status() == GrantStatus::restart)
+        return false;
+    if (page.status() != GrantStatus::okay) {
+        request.status = BLKIF_RSP_ERROR;
+        return true;
+    }
+    auto* const on_disk = request.ring->disk->contents + request.position * ringctl::sector_bytes;
+    auto* const in_guest = page.data() + segment.first_sect * std::size_t{ringctl::sector_bytes};
+    const auto bytes = sectors * ringctl::sector_bytes;
+    if (request.is_read())
+        std::memcpy(in_guest, on_disk, bytes);
+    else
+        std::memcpy(on_disk, in_guest, bytes);
+    request.position += sectors;
+    ++request.copied;
+    return true;
+}
+
+[[nodiscard]] bool is_over(const BlockRequest& request) {
+    return request.copied == request.segments || request.status != BLKIF_RSP_OKAY;
+}
+
+} // namespace
+
+void start_block_rings() { copies.make(); }
+
+void drive_is_done(BlockRing& ring, const host::RequestFields& done) {
+    auto* const request = std::ranges::find_if(ring.requests, [&](const BlockRequest& each) {
+        return each.state == BlockRequest::State::at_the_drive && each.number == done.number;
+    });
+    request->state = BlockRequest::State::copying;
+    copies->push_back(*request);
+}
+
+bool copy_one_request() {
+    if (copies->empty())
+        return false;
+    auto& request = copies->front();
+    device_works_for(request.ring->guest);
+    while (!is_over(request)) {
+        if (!copy_segment(request) || (machine::should_preempt() && !is_over(request)))
+            return true;
+    }
+    copies->pop_front();
+    request.state = BlockRequest::State::unused;
+    answer(*request.ring, request.id, request.operation, request.status);
+    return true;
+}
+
+void drop_copies(BlockRing& ring) {
+    for (auto& request : ring.requests)
+        if (request.is_linked())
+            copies->erase(copies->iterator_to(request));
+}
+
+// The producer becomes visible before the guest's wish to be told is read.
+void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int16_t status) {
+    if (ring.broken)
+        return;
+    blkif_response response;
+    std::memset(&response, 0, sizeof response); // nothing of ours shows in its padding
+    response.id = id;
+    response.operation = operation;
+    response.status = status;
+    auto& shared = *ring.shared;
+    std::memcpy(&shared.ring[ring.answered % ring_slots].rsp, &response, sizeof response);
+    const RING_IDX before = ring.answered++;
+    std::atomic_ref{shared.rsp_prod}.store(ring.answered, std::memory_order_release);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const RING_IDX wished = std::atomic_ref{shared.rsp_event}.load(std::memory_order_relaxed);
+    if (ring.answered - wished < ring.answered - before)
+        raise_hypervisor_port(*ring.guest, ring.port, on_block_event);
+}
+
+void break_ring(BlockRing& ring) {
+    ring.broken = true;
+    drop_copies(ring);
+    for (auto& request : ring.requests)
+        request.state = BlockRequest::State::unused;
+    rings::close(ring);
+}
+
+} // namespace bulkhead::hv

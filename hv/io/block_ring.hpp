@@ -1,0 +1,79 @@
+// What the block back end keeps of a guest's ring and of the requests that were taken from it. Everything is
+// serialised by the world lock. A ring lies in pages of its guest's metadata quota.
+#pragma once
+
+#include "host/ring_state.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/io/disk.hpp"
+
+#include <atomic>
+#include <boost/intrusive/list.hpp>
+
+extern "C" {
+#include <xen/io/blkif.h>
+}
+
+namespace bulkhead::hv {
+
+// A domain as the ring policy's host knows it. It stays in its place when the domain goes, for the next one.
+struct BlockTenant {
+    DomainId id{};
+    std::uint32_t rings = 0; // of the domain that has the place; 0: free
+    host::RingDomainState io{};
+};
+
+inline constexpr std::uint32_t ring_slots = 32;            // of one page, in the 64-bit layout
+inline constexpr std::uint32_t most_segments = 32;         // of an indirect request, as offered
+inline constexpr std::uint32_t sectors_per_page = page_bytes / ringctl::sector_bytes;
+static_assert(sizeof(blkif_request) == 112 && sizeof(blkif_response) == 16 && sizeof(blkif_sring_entry) == 112);
+static_assert(ring_slots <= ringctl::most_queued);
+
+// A request that was taken: a checked copy of what the guest asked for. Read or write, nothing else waits.
+struct BlockRequest : boost::intrusive::list_base_hook<> {
+    enum class State : std::uint8_t { unused, at_the_drive, copying };
+    State state = State::unused;
+    std::uint8_t operation = 0; // BLKIF_OP_READ or BLKIF_OP_WRITE
+    std::int16_t status = BLKIF_RSP_OKAY;
+    std::uint16_t segments = 0;
+    std::uint16_t copied = 0;    // as many of them
+    std::uint64_t id = 0;        // the guest's own
+    std::uint64_t number = 0;    // the drive's
+    std::uint64_t position = 0;  // of the next segment: sector of the disk
+    BlockRing* ring = nullptr;
+    blkif_request_segment segment[most_segments]{};
+    [[nodiscard]] bool is_read() const { return operation == BLKIF_OP_READ; }
+};
+
+struct BlockRing {
+    BlockTenant* domain = nullptr; // named so by host/ring_host.hpp, as is `queue`
+    host::RingState queue{};
+    Domain* guest = nullptr;
+    BlockRing* next = nullptr; // of the same guest
+    VirtualDisk* disk = nullptr;
+    blkif_sring* shared = nullptr; // direct map
+    Mfn frame{};
+    Port port{};
+    RING_IDX taken = 0, answered = 0; // free-running, our own
+    bool broken = false;              // no request is taken any more
+    bool has_more = false;            // the section's time was over before all were taken
+    BlockRequest requests[ring_slots]{};
+};
+
+// Before the first ring.
+void start_block_rings();
+// Takes what the guest has put into its ring, as long as the section's budget lasts.
+void take_requests(BlockRing& ring);
+// Moves one request's bytes and answers it, as far as the budget lasts. False if none waits for that.
+[[nodiscard]] bool copy_one_request();
+// The drive is done with that request of the ring, which is open.
+void drive_is_done(BlockRing& ring, const host::RequestFields& done);
+// Those of the ring that wait to be copied are dropped: it goes.
+void drop_copies(BlockRing& ring);
+// The answer is put into the ring, and the guest told if it asked to be.
+void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int16_t status);
+// The guest broke the ring's rules: it gets no answers any more. Nothing else notices.
+void break_ring(BlockRing& ring);
+// The port's handler: the guest signals its ring.
+void on_block_event(Domain& domain, Port port);
+
+} // namespace bulkhead::hv

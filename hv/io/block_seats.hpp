@@ -1,0 +1,25 @@
+// Where rings and their domains stand: numbers that the ring policy's host knows them by, used again, and the
+// memory of a ring. The world lock is held for every call.
+#pragma once
+
+#include "hv/io/block_ring.hpp"
+
+namespace bulkhead::hv {
+
+inline constexpr std::uint32_t max_rings = 1024;  // in the machine
+inline constexpr std::uint32_t max_tenants = 512; // domains with rings
+
+// A ring for the domain, in pages of its quota, not connected yet. `values` are the ring policy's domain
+// parameters, nullptr for its defaults; the domain's first ring decides. Fails: no_space, no_memory.
+[[nodiscard]] Result<BlockRing*> make_ring(Domain& domain, const std::int64_t* values);
+// It is connected to nothing.
+void free_ring(BlockRing& ring);
+// nullptr if there is none; any number may come.
+[[nodiscard]] BlockRing* ring_by_number(std::uint32_t number);
+// Whose turn it is of those with requests that are still to be taken, or nullptr.
+[[nodiscard]] BlockRing* ring_with_more();
+// Whether requests of the ring are still to be taken, and whether any ring has some.
+void note_more(BlockRing& ring, bool has_more);
+[[nodiscard]] bool is_more_left();
+
+} // namespace bulkhead::hv

@@ -1,0 +1,142 @@
+// From the ring to the policy: each request is copied once, the copy is checked, and only the copy is used.
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/io/block_ring.hpp"
+#include "hv/io/block_seats.hpp"
+#include "hv/io/granted_page.hpp"
+#include "hv/plugin/rings.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+// What a request comes to at once: it waits for the drive, or it has its answer.
+constexpr std::int16_t waits = 1;
+static_assert(waits != BLKIF_RSP_OKAY && waits != BLKIF_RSP_ERROR && waits != BLKIF_RSP_EOPNOTSUPP);
+
+BlockRequest& free_request(BlockRing& ring) {
+    return *std::ranges::find(ring.requests, BlockRequest::State::unused, &BlockRequest::state);
+}
+
+// Sectors of all segments, 0 if one of them is impossible.
+std::uint64_t sectors_of(const BlockRequest& request) {
+    std::uint64_t sectors = 0;
+    for (std::uint32_t i = 0; i < request.segments; ++i) {
+        const auto& each = request.segment[i];
+        if (each.first_sect > each.last_sect || each.last_sect >= sectors_per_page)
+            return 0;
+        sectors += each.last_sect - each.first_sect + 1U;
+    }
+    return sectors;
+}
+
+// Its segments and their sum are checked; the grants are when the bytes move.
+std::int16_t queue(BlockRing& ring, BlockRequest& request, std::uint64_t sector) {
+    const auto& disk = *ring.disk;
+    const auto sectors = sectors_of(request);
+    if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector ||
+        (disk.read_only && !request.is_read()))
+        return BLKIF_RSP_ERROR;
+    request.state = BlockRequest::State::at_the_drive;
+    request.status = BLKIF_RSP_OKAY;
+    request.copied = 0;
+    request.position = sector;
+    request.ring = &ring;
+    request.number = rings::next_number();
+    rings::submit(ring, request.is_read() ? ringctl::Operation::read : ringctl::Operation::write,
+                  disk.first + sector, static_cast<std::uint32_t>(sectors * ringctl::sector_bytes));
+    return waits;
+}
+
+std::int16_t take_direct(BlockRing& ring, const blkif_request& asked) {
+    if (asked.nr_segments == 0 || asked.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
+        return BLKIF_RSP_ERROR;
+    auto& request = free_request(ring);
+    request.operation = asked.operation;
+    request.id = asked.id;
+    request.segments = asked.nr_segments;
+    std::copy_n(asked.seg, asked.nr_segments, request.segment);
+    return queue(ring, request, asked.sector_number);
+}
+
+std::int16_t take_indirect(BlockRing& ring, const blkif_request_indirect& asked) {
+    if (asked.indirect_op != BLKIF_OP_READ && asked.indirect_op != BLKIF_OP_WRITE)
+        return BLKIF_RSP_EOPNOTSUPP;
+    if (asked.nr_segments == 0 || asked.nr_segments > most_segments)
+        return BLKIF_RSP_ERROR;
+    const GrantedPage list{*ring.guest, GrantRef{asked.indirect_grefs[0]}, GrantAccess::read};
+    if (list.status() != GrantStatus::okay)
+        return BLKIF_RSP_ERROR;
+    auto& request = free_request(ring);
+    request.operation = asked.indirect_op;
+    request.id = asked.id;
+    request.segments = asked.nr_segments;
+    std::memcpy(request.segment, list.data(), asked.nr_segments * sizeof request.segment[0]);
+    return queue(ring, request, asked.sector_number);
+}
+static_assert(most_segments * sizeof(blkif_request_segment) <= page_bytes);
+
+// A flush has nothing to wait for: what was answered before is in the disk's memory.
+void take_one(BlockRing& ring) {
+    blkif_request asked;
+    std::memcpy(&asked, &ring.shared->ring[ring.taken % ring_slots].req, sizeof asked);
+    ++ring.taken;
+    std::int16_t status = BLKIF_RSP_EOPNOTSUPP;
+    std::uint64_t id = asked.id;
+    std::uint8_t operation = asked.operation;
+    if (asked.operation == BLKIF_OP_READ || asked.operation == BLKIF_OP_WRITE) {
+        status = take_direct(ring, asked);
+    } else if (asked.operation == BLKIF_OP_INDIRECT) {
+        blkif_request_indirect indirect;
+        std::memcpy(&indirect, &asked, sizeof indirect);
+        status = take_indirect(ring, indirect);
+        id = indirect.id;
+        operation = indirect.indirect_op;
+    } else if (asked.operation == BLKIF_OP_FLUSH_DISKCACHE) {
+        status = BLKIF_RSP_OKAY;
+    }
+    if (status != waits)
+        answer(ring, id, operation, status);
+}
+static_assert(sizeof(blkif_request_indirect) <= sizeof(blkif_request));
+
+} // namespace
+
+// The guest may fill the ring again meanwhile: the section's budget ends that, and the rest is for later.
+void take_requests(BlockRing& ring) {
+    note_more(ring, false);
+    while (!ring.broken) {
+        const RING_IDX produced =
+            std::atomic_ref{ring.shared->req_prod}.load(std::memory_order_acquire);
+        if (produced - ring.answered > ring_slots)
+            return break_ring(ring);
+        if (produced == ring.taken) {
+            std::atomic_ref{ring.shared->req_event}.store(ring.taken + 1, std::memory_order_seq_cst);
+            std::atomic_thread_fence(std::memory_order_seq_cst);
+            if (std::atomic_ref{ring.shared->req_prod}.load(std::memory_order_acquire) == ring.taken)
+                return;
+            continue;
+        }
+        take_one(ring);
+        if (machine::should_preempt()) {
+            return note_more(ring, true);
+        }
+    }
+}
+
+void on_block_event(Domain& domain, Port port) {
+    const LockGuard world{world_lock()};
+    BlockRing* ring = domain.block_rings;
+    while (ring != nullptr && ring->port != port)
+        ring = ring->next;
+    if (ring == nullptr)
+        return;
+    take_requests(*ring);
+    rings::set_timer();
+}
+
+} // namespace bulkhead::hv

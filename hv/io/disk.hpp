@@ -1,0 +1,31 @@
+// The disks that guests see: each is a part of the machine's one modelled drive, with its contents in memory
+// that was set aside at boot. A disk stays when its guest goes, and the next guest finds what was written.
+#pragma once
+
+#include "abi/types.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bulkhead::hv {
+
+struct BlockRing;
+
+struct VirtualDisk {
+    std::byte* contents = nullptr;
+    std::uint64_t sectors = 0;
+    std::uint64_t first = 0; // its sector 0 on the drive
+    bool read_only = false;
+    BlockRing* ring = nullptr; // while a guest is connected
+};
+
+inline constexpr std::uint32_t max_disks = 1024;
+
+// At boot, in the order of the manifest's table. `contents` stays in place.
+void add_disk(std::byte* contents, std::uint64_t sectors, bool read_only);
+// nullptr if there is none with that number.
+[[nodiscard]] VirtualDisk* find_disk(std::uint64_t number);
+// Of all disks together: the drive's size.
+[[nodiscard]] std::uint64_t sectors_of_all_disks();
+
+} // namespace bulkhead::hv
