@@ -127,7 +127,7 @@ blkif_request Buffer::indirect(std::uint8_t operation, std::uint64_t id, std::ui
     return request;
 }
 
-Result<Front> Front::connect(std::uint32_t device) {
+Result<Front> Front::connect(std::uint32_t device, RING_IDX first) {
     Front front;
     Paths paths{device};
     front.device_ = device;
@@ -135,7 +135,9 @@ Result<Front> Front::connect(std::uint32_t device) {
         return std::unexpected{ready.error()};
     Page* const page = allocate_pages();
     front.ring_ = reinterpret_cast<blkif_sring*>(page);
-    front.ring_->req_event = front.ring_->rsp_event = 1;
+    front.produced_ = front.consumed_ = front.shown_ = first;
+    front.ring_->req_prod = front.ring_->rsp_prod = first;
+    front.ring_->req_event = front.ring_->rsp_event = first + 1;
     const auto ref = grants::lend(page, back_end);
     const auto port = events::allocate_unbound(back_end);
     if (!ref || !port)

@@ -51,8 +51,8 @@ class Buffer {
 
 class Front {
   public:
-    // Waits until the back end is connected, at most a second.
-    [[nodiscard]] static Result<Front> connect(std::uint32_t device = xvda);
+    // Waits until the back end is connected, at most a second. The ring's indices begin at `first`.
+    [[nodiscard]] static Result<Front> connect(std::uint32_t device = xvda, RING_IDX first = 0);
     // The way back, until the back end has let go.
     Status disconnect();
 

@@ -82,7 +82,7 @@ Result<> connect_block(Domain& domain, const BlockConnection& connection) {
         return fail(Error::busy);
     if (domain.life == control::Life::dying)
         return fail(Error::no_domain);
-    const auto made = make_ring(domain, connection.values);
+    const auto made = make_ring(domain, connection.values); // restart leaves what was made so far
     if (!made)
         return fail(made.error());
     BlockRing& ring = **made;

@@ -22,7 +22,13 @@ constinit std::uint32_t rings_end = 0; // no ring has this number or a higher on
 constinit std::uint32_t next_turn = 0; // of those with more requests
 constinit std::uint32_t rings_with_more = 0;
 constinit Late<std::array<BlockTenant, max_tenants>> tenants;
-constinit bool are_made = false;
+
+// The ring whose pages are being taken: the call that makes it is made again until it is done.
+struct Making {
+    const Domain* domain = nullptr;
+    std::uint64_t pages = 0;
+};
+constinit Making making{};
 
 std::uint64_t address_of(std::uint32_t number) {
     return layout::block_rings + number * layout::block_ring_stride;
@@ -31,8 +37,6 @@ std::uint64_t address_of(std::uint32_t number) {
 BlockTenant* tenant_of(const Domain& domain, const std::int64_t* values) {
     if (domain.block_rings != nullptr)
         return domain.block_rings->domain;
-    if (!std::exchange(are_made, true))
-        tenants.make();
     const auto place = std::ranges::find(*tenants, 0U, &BlockTenant::rings);
     if (place == tenants->end())
         return nullptr;
@@ -55,22 +59,35 @@ void return_pages(Domain& domain, std::uint64_t base, std::uint64_t count) {
         domain.free_metadata(machine::frame_data(frames[i]));
 }
 
+// Answers restart until all are there.
 Result<> take_pages(Domain& domain, std::uint64_t base) {
+    if (making.domain != &domain)
+        making = {.domain = &domain, .pages = 0};
     if (!reserve_hypervisor(base, ring_pages * page_bytes))
         return fail(Error::no_memory);
-    for (std::uint64_t i = 0; i < ring_pages; ++i) {
+    while (making.pages < ring_pages) {
         const auto page = domain.allocate_metadata();
         if (!page) {
-            return_pages(domain, base, i);
+            return_pages(domain, base, std::exchange(making, {}).pages);
             return fail(page.error());
         }
-        map_hypervisor(base + i * page_bytes, machine::frame_of(*page).value() << page_shift, page_bytes,
-                       Access::read_write);
+        map_hypervisor(base + making.pages++ * page_bytes, machine::frame_of(*page).value() << page_shift,
+                       page_bytes, Access::read_write);
+        if (machine::should_preempt())
+            return fail(Error::restart);
     }
+    making = {};
     return {};
 }
 
 } // namespace
+
+void start_seats() {
+    tenants.make();
+    // The first call for a ring is short, too.
+    if (!reserve_hypervisor(layout::block_rings, layout::block_ring_stride))
+        machine::panic("no memory for the tables of block rings: give the machine more (--mem)");
+}
 
 Result<BlockRing*> make_ring(Domain& domain, const std::int64_t* values) {
     const auto place = std::ranges::find(all_rings, nullptr);

@@ -9,8 +9,11 @@ namespace bulkhead::hv {
 inline constexpr std::uint32_t max_rings = 1024;  // in the machine
 inline constexpr std::uint32_t max_tenants = 512; // domains with rings
 
+// At boot, on a machine with disks.
+void start_seats();
 // A ring for the domain, in pages of its quota, not connected yet. `values` are the ring policy's domain
-// parameters, nullptr for its defaults; the domain's first ring decides. Fails: no_space, no_memory.
+// parameters, nullptr for its defaults; the domain's first ring decides. Fails: no_space, no_memory; restart:
+// make the same call again, and no other one before it has ended.
 [[nodiscard]] Result<BlockRing*> make_ring(Domain& domain, const std::int64_t* values);
 // It is connected to nothing.
 void free_ring(BlockRing& ring);

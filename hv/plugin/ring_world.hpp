@@ -31,6 +31,8 @@ struct RingWorld {
     static void kick(PcpuId) {}
     [[nodiscard]] static std::uint32_t policy_pcpus() { return 0; }
     [[nodiscard]] static bool back_page(std::uint64_t address);
+    // Tables for the beginning of every region, at boot: what opens the first ring is short.
+    static void reserve_regions();
     [[nodiscard]] static std::uint64_t region(std::uint32_t set, std::uint32_t number) {
         constexpr std::uint64_t first = 64, regions_of_set = host::RingKind::pools + 1; // beyond other kinds'
         return layout::policy_memory + (first + set * regions_of_set + number) * host::region_bytes;

@@ -25,6 +25,13 @@ bool RingWorld::back_page(std::uint64_t address) {
     return true;
 }
 
+void RingWorld::reserve_regions() {
+    for (std::uint32_t set = 0; set < host::policy_sets; ++set)
+        for (std::uint32_t number = 0; number <= host::RingKind::pools; ++number)
+            if (!reserve_hypervisor(region(set, number), page_bytes))
+                give_up(host::RingKind::no_memory);
+}
+
 void RingWorld::takes_over(const LoadedPlugin& plugin) {
     trace_event(trace::Event::policy_load, static_cast<std::uint64_t>(plugin.descriptor->kind),
                 is_built_in(plugin) ? 0 : plugin.descriptor->abi_version);
@@ -85,6 +92,10 @@ void serve(RealTime) {
 
 void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values) {
     start_block_rings();
+    if (model.sectors > 0) {
+        start_seats();
+        RingWorld::reserve_regions();
+    }
     RingWorld world{&drive.make(model)};
     policy_host.make(world).start(plugin != nullptr ? *plugin : RingWorld::fallback(), values);
     start_device(serve);
