@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkhead.base.errors import SpecError
 from bulkhead.base.html import table
 from bulkhead.base.plain import FormatError
+from bulkhead.base.text import suggest
 
 Level = int | str
 Levels = dict[str, Level]
@@ -169,6 +171,11 @@ class PointResult:
     instruction_ns: int | None = None
     parallel: bool = False
 
+    @property
+    def ejected(self) -> list[str]:
+        """Names of the policies that were ejected: the built-in fallback ran in their place from then on."""
+        return [policy.name for policy in self.policies if policy.ejected is not None]
+
 
 ORIGINS = {"qemu": "measured on the hypervisor", "sim": "simulated"}  # by back end
 
@@ -236,17 +243,23 @@ class Result:
         return table(self.title, head, rows, f"{self.question} Values are {self.provenance}.")
 
 
+class UnknownMetric(SpecError, LookupError):
+    """A path that names no number."""
+
+
 def lookup(metrics: Mapping[str, Any], path: str) -> int | float | None:
-    """A number by path, e.g. "latency.p99"; None if the run had no answer. LookupError for an unknown metric."""
+    """A number by path, e.g. "latency.p99"; None if the run had no answer. `UnknownMetric` for an unknown one."""
     value: Any = metrics
     for name in path.split("."):
         if value is None:
             return None
         if not isinstance(value, Mapping) or name not in value:
-            raise LookupError(f"unknown metric {path}")
+            raise UnknownMetric(
+                f"unknown metric {path}{suggest(name, value if isinstance(value, Mapping) else ())}"
+            )
         value = value[name]
     if isinstance(value, Mapping):
-        raise LookupError(f"metric {path} has parts: {', '.join(value)}")
+        raise UnknownMetric(f"metric {path} has parts: {', '.join(value)}")
     number: int | float | None = value
     return number
 
