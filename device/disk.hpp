@@ -1,5 +1,5 @@
-// A model of a disk: a fixed part for each request, a seek unless it goes on where the last one ended, and the
-// transfer. The numbers are round; no real disk was measured for it. Freestanding: the hypervisor and the
+// A model of a disk: a fixed part for each request, a seek unless it goes on where the last one ended, and
+// the transfer. The numbers are round; no real disk was measured for it. Freestanding: the hypervisor and the
 // simulator include this very source, so a request takes the same time in both.
 #pragma once
 

@@ -108,8 +108,8 @@ void RingHost<World>::enter_all() {
             return;
 }
 
-// A policy may keep a Domain for good, so the place of one that has gone is never taken apart: a newcomer goes
-// on with it, under its own name, weight and values.
+// A policy may keep a Domain for good, so the place of one that has gone is never taken apart: a newcomer
+// goes on with it, under its own name, weight and values.
 template<class World>
 void RingHost<World>::take_over_place(RingDomainState& domain, DomainId newcomer) {
     domain.id = newcomer;

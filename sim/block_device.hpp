@@ -3,8 +3,8 @@
 // answer: the host does.
 #pragma once
 
-#include "host/ring_host.hpp"
 #include "device/disk.hpp"
+#include "host/ring_host.hpp"
 #include "sim/policy_world.hpp"
 
 #include <deque>

@@ -24,9 +24,11 @@ constinit Histogram latency{};
 class Stream {
   public:
     Stream(const block_device::Front& front, const block_device::Buffer& buffer, const DiskOptions& options)
-        : buffer_{buffer}, sectors_{static_cast<std::uint32_t>((options.bytes.number() + block_device::sector_bytes - 1) /
-                                                               block_device::sector_bytes)},
-          operation_{options.write.number() != 0 ? std::uint8_t{BLKIF_OP_WRITE} : std::uint8_t{BLKIF_OP_READ}},
+        : buffer_{buffer},
+          sectors_{static_cast<std::uint32_t>((options.bytes.number() + block_device::sector_bytes - 1) /
+                                              block_device::sector_bytes)},
+          operation_{options.write.number() != 0 ? std::uint8_t{BLKIF_OP_WRITE}
+                                                 : std::uint8_t{BLKIF_OP_READ}},
           sequential_{options.sequential.number() != 0}, places_{front.sectors() / sectors_},
           random_{xenstore::own_id().value_or(DomainId{}).value()} {
         if (places_ == 0)
@@ -51,8 +53,8 @@ class Stream {
 class Reader {
   public:
     Reader(block_device::Front& front, Stream& stream, const DiskOptions& options)
-        : front_{front}, stream_{stream}, depth_{options.depth.number()}, period_{options.period_us.microseconds()},
-          work_{options.work_us.number()},
+        : front_{front}, stream_{stream}, depth_{options.depth.number()},
+          period_{options.period_us.microseconds()}, work_{options.work_us.number()},
           due_{now() + period_ + options.phase_ns.nanoseconds()} {}
 
     void run() {
@@ -111,9 +113,10 @@ void use_disk(std::string_view name, const DiskOptions& options) {
         panic("{}: option depth: write 1 to {}", name, block_device::slots);
     auto front = block_device::Front::connect();
     if (!front)
-        panic("{}: this guest has no disk that can be used ({}); give it one (disk=64M)", name, front.error());
-    const auto buffer =
-        block_device::Buffer::make(static_cast<std::uint32_t>((options.bytes.number() + page_bytes - 1) / page_bytes));
+        panic("{}: this guest has no disk that can be used ({}); give it one (disk=64M)", name,
+              front.error());
+    const auto buffer = block_device::Buffer::make(
+        static_cast<std::uint32_t>((options.bytes.number() + page_bytes - 1) / page_bytes));
     if (!buffer)
         panic("{}: cannot lend the buffer: {}", name, buffer.error());
     Stream stream{*front, *buffer, options};
@@ -121,8 +124,9 @@ void use_disk(std::string_view name, const DiskOptions& options) {
     auto& reader = *::new (place) Reader{*front, stream, options};
     reader.run();
     mark(Mark::finished, reader.answers());
-    print("RESULT name={} answers={} failures={} p50_ns={} p99_ns={} max_ns={} ns={}\n", name, reader.answers(),
-          reader.failures(), latency.percentile(500), latency.percentile(990), latency.max(), now() - began());
+    print("RESULT name={} answers={} failures={} p50_ns={} p99_ns={} max_ns={} ns={}\n", name,
+          reader.answers(), reader.failures(), latency.percentile(500), latency.percentile(990),
+          latency.max(), now() - began());
 }
 
 } // namespace bulkhead::workload

@@ -1,5 +1,6 @@
-// Domain 0's part of block devices: their directories in xenstore, and the states that lead a guest's front end
-// to a ring in the hypervisor and away from it (xen/io/xenbus.h, xen/io/blkif.h). The data never passes here.
+// Domain 0's part of block devices: their directories in xenstore, and the states that lead a guest's front
+// end to a ring in the hypervisor and away from it (xen/io/xenbus.h, xen/io/blkif.h). The data never passes
+// here.
 #pragma once
 
 #include "guest/dom0/manifest_view.hpp"

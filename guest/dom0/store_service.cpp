@@ -47,9 +47,9 @@ xenstore::Quota quota_for(std::size_t guests) {
 
 void StoreService::start(std::size_t guests, std::size_t vcpus, std::size_t disks) {
     const auto quota = quota_for(guests);
-    const auto nodes = allocate<xenstore::Node>(
-        spare_nodes + guests * (quota.nodes + quota.shadows + entries_per_guest) + vcpus * entries_per_vcpu +
-        disks * entries_per_disk);
+    const auto nodes =
+        allocate<xenstore::Node>(spare_nodes + guests * (quota.nodes + quota.shadows + entries_per_guest) +
+                                 vcpus * entries_per_vcpu + disks * entries_per_disk);
     const auto blocks = allocate<xenstore::Block>(spare_blocks + guests * (quota.blocks + blocks_per_guest) +
                                                   vcpus * blocks_per_vcpu + disks * blocks_per_disk);
     const auto journal = allocate<xenstore::Change>(journal_records);

@@ -18,7 +18,8 @@ struct StoreLine {
 
 class StoreService {
   public:
-    // Sets storage aside for `guests` guests with `vcpus` and `disks` in all, and makes domain 0's own entries.
+    // Sets storage aside for `guests` guests with `vcpus` and `disks` in all, and makes domain 0's own
+    // entries.
     void start(std::size_t guests, std::size_t vcpus, std::size_t disks);
 
     // Makes the guest's part of the tree and connects its ring.
@@ -34,8 +35,8 @@ class StoreService {
     void ask(DomainId domain, std::string_view what);
     void set_memory_target(DomainId domain, std::int64_t bytes);
 
-    // Domain 0's own access; `below` is a path that is relative to the domain's home. What goes wrong is said on
-    // the console.
+    // Domain 0's own access; `below` is a path that is relative to the domain's home. What goes wrong is said
+    // on the console.
     void put(DomainId domain, std::string_view below, std::string_view value);
     void put(DomainId domain, std::string_view below, std::uint64_t value);
     void make(DomainId domain, std::string_view below, const xenstore::Permissions& permissions);

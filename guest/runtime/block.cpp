@@ -95,7 +95,8 @@ std::uint32_t Buffer::fill(Segment* segments, std::uint32_t sectors) const {
     const auto pages = in_pages(sectors);
     for (std::uint32_t i = 0; i < pages; ++i) {
         const auto left = std::min(sectors - i * sectors_per_page, sectors_per_page);
-        segments[i] = {.gref = refs_[i].value(), .first_sect = 0, .last_sect = static_cast<std::uint8_t>(left - 1)};
+        segments[i] = {
+            .gref = refs_[i].value(), .first_sect = 0, .last_sect = static_cast<std::uint8_t>(left - 1)};
     }
     return pages;
 }

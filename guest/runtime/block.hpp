@@ -1,5 +1,5 @@
-// A block front end (<xen/io/blkif.h>, one page, one queue): finds its disk through xenstore and puts requests
-// into the ring as they are given, right or wrong. Answers come back in any order.
+// A block front end (<xen/io/blkif.h>, one page, one queue): finds its disk through xenstore and puts
+// requests into the ring as they are given, right or wrong. Answers come back in any order.
 #pragma once
 
 #include "guest/runtime/grants.hpp"

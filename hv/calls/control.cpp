@@ -12,6 +12,7 @@
 #include "hv/io/block.hpp"
 #include "hv/io/console.hpp"
 #include "hv/plugin/candidates.hpp"
+#include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
@@ -215,6 +216,10 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
     auto candidate = *found;
     std::int64_t values[plugin::max_parameters]{};
     BULKHEAD_TRY(read_parameters(candidate, parameters, values));
+    if (candidate.plugin.descriptor->kind == plugin::Kind::ring) {
+        const LockGuard world{world_lock()};
+        return from(rings::replace(candidate.plugin, candidate.values));
+    }
     BULKHEAD_TRY(swap_scheduler(candidate));
     return 0;
 }
@@ -311,7 +316,8 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::connect_disk:
         return connect_disk(caller, first);
     case control::Call::disconnect_disk:
-        return with_domain(caller, first, [this](Domain& domain) { return from(disconnect_block(domain, second)); });
+        return with_domain(caller, first,
+                           [this](Domain& domain) { return from(disconnect_block(domain, second)); });
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, first, second);
         return 0;

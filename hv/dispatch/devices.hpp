@@ -1,5 +1,5 @@
-// When the machine's modelled devices have something to do: one timer on the pCPU that set it last. Nothing of
-// a device is known here.
+// When the machine's modelled devices have something to do: one timer on the pCPU that set it last. Nothing
+// of a device is known here.
 #pragma once
 
 #include "abi/types.hpp"
@@ -8,7 +8,8 @@ namespace bulkhead::hv {
 
 struct Domain;
 
-// `serve` is called at or after the time that was set, with no lock held: it says for whom it works, sets the next time, and stops when machine::should_preempt. At boot.
+// `serve` is called at or after the time that was set, with no lock held: it says for whom it works, sets the
+// next time, and stops when machine::should_preempt. At boot.
 void start_device(void (*serve)(RealTime now));
 // Within `serve`: what follows is billed to this domain, in the ledger and with the scheduler; nullptr: to
 // none, which is how `serve` ends. The domain exists until then, and the world lock is held.

@@ -133,8 +133,8 @@ plugin::Sentence refused(const manifest::Policy& policy, const plugin::Refusal& 
     return made;
 }
 
-// The first one of a kind in the manifest, which begins; the others may be taken into service later. nullptr if
-// there is none. All that are refused are named before the run ends.
+// The first one of a kind in the manifest, which begins; the others may be taken into service later. nullptr
+// if there is none. All that are refused are named before the run ends.
 const Candidate* load_policies(Bytes bytes, const manifest::Header& header, plugin::Kind kind) {
     const auto policies = table<manifest::Policy>(bytes, header.policies, header.policy_count);
     const Candidate* first = nullptr;
@@ -180,6 +180,8 @@ void start_disks(EarlyMemory& early, Bytes bytes, const manifest::Header& header
 
 void start_rings(Bytes bytes, const manifest::Header& header) {
     const auto* const first = load_policies(bytes, header, plugin::Kind::ring);
+    if (first == nullptr && header.disk_count == 0)
+        return;
     const device::Disk model{.request = Nanos{header.drive.request},
                              .seek = Nanos{header.drive.seek},
                              .bytes_per_us = std::max<std::int64_t>(header.drive.bytes_per_us, 1),

@@ -66,7 +66,8 @@ void raise_global_virq(Domain& domain, std::uint32_t virq);
 // A new port of `domain` whose other end is the hypervisor.
 [[nodiscard]] Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler);
 // `port` of `domain`, which waits for `awaited`, gets the hypervisor as its other end, and waits again after
-// release_hypervisor_port, unless the guest has closed it meanwhile. Fails with `invalid` if it does not wait.
+// release_hypervisor_port, unless the guest has closed it meanwhile. Fails with `invalid` if it does not
+// wait.
 [[nodiscard]] Result<> take_waiting_port(Domain& domain, Port port, DomainId awaited, PortHandler handler);
 void release_hypervisor_port(Domain& domain, Port port, DomainId awaited, PortHandler handler);
 // raise_port, but only while `port` still is a hypervisor port with this handler: the guest may have closed

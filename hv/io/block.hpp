@@ -1,5 +1,5 @@
-// The block back end (<xen/io/blkif.h>, 64-bit layout, one page, no persistent grants): connects a guest's ring
-// to a disk, and gives everything back when the ring goes. The world lock is held for every call.
+// The block back end (<xen/io/blkif.h>, 64-bit layout, one page, no persistent grants): connects a guest's
+// ring to a disk, and gives everything back when the ring goes. The world lock is held for every call.
 #pragma once
 
 #include "abi/types.hpp"
@@ -13,9 +13,9 @@ struct Domain;
 struct BlockRing;
 
 struct BlockConnection {
-    std::uint64_t disk; // its number in the manifest
-    GrantRef ring;      // the guest's page, granted to domain 0 for writing
-    Port port;          // the guest's, which waits for domain 0
+    std::uint64_t disk;         // its number in the manifest
+    GrantRef ring;              // the guest's page, granted to domain 0 for writing
+    Port port;                  // the guest's, which waits for domain 0
     const std::int64_t* values; // of the ring policy's domain parameters, nullptr: its defaults
 };
 

@@ -22,10 +22,11 @@ struct BlockTenant {
     host::RingDomainState io{};
 };
 
-inline constexpr std::uint32_t ring_slots = 32;            // of one page, in the 64-bit layout
-inline constexpr std::uint32_t most_segments = 32;         // of an indirect request, as offered
+inline constexpr std::uint32_t ring_slots = 32;    // of one page, in the 64-bit layout
+inline constexpr std::uint32_t most_segments = 32; // of an indirect request, as offered
 inline constexpr std::uint32_t sectors_per_page = page_bytes / ringctl::sector_bytes;
-static_assert(sizeof(blkif_request) == 112 && sizeof(blkif_response) == 16 && sizeof(blkif_sring_entry) == 112);
+static_assert(sizeof(blkif_request) == 112 && sizeof(blkif_response) == 16 &&
+              sizeof(blkif_sring_entry) == 112);
 static_assert(ring_slots <= ringctl::most_queued);
 
 // A request that was taken: a checked copy of what the guest asked for. Read or write, nothing else waits.
@@ -35,10 +36,10 @@ struct BlockRequest : boost::intrusive::list_base_hook<> {
     std::uint8_t operation = 0; // BLKIF_OP_READ or BLKIF_OP_WRITE
     std::int16_t status = BLKIF_RSP_OKAY;
     std::uint16_t segments = 0;
-    std::uint16_t copied = 0;    // as many of them
-    std::uint64_t id = 0;        // the guest's own
-    std::uint64_t number = 0;    // the drive's
-    std::uint64_t position = 0;  // of the next segment: sector of the disk
+    std::uint16_t copied = 0;   // as many of them
+    std::uint64_t id = 0;       // the guest's own
+    std::uint64_t number = 0;   // the drive's
+    std::uint64_t position = 0; // of the next segment: sector of the disk
     BlockRing* ring = nullptr;
     blkif_request_segment segment[most_segments]{};
     [[nodiscard]] bool is_read() const { return operation == BLKIF_OP_READ; }

@@ -116,9 +116,7 @@ void free_ring(BlockRing& ring) {
     return_pages(domain, address_of(number), ring_pages);
 }
 
-BlockRing* ring_by_number(std::uint32_t number) {
-    return number < max_rings ? all_rings[number] : nullptr;
-}
+BlockRing* ring_by_number(std::uint32_t number) { return number < max_rings ? all_rings[number] : nullptr; }
 
 void note_more(BlockRing& ring, bool has_more) {
     if (ring.has_more != has_more)

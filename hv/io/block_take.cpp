@@ -110,8 +110,7 @@ static_assert(sizeof(blkif_request_indirect) <= sizeof(blkif_request));
 void take_requests(BlockRing& ring) {
     note_more(ring, false);
     while (!ring.broken) {
-        const RING_IDX produced =
-            std::atomic_ref{ring.shared->req_prod}.load(std::memory_order_acquire);
+        const RING_IDX produced = std::atomic_ref{ring.shared->req_prod}.load(std::memory_order_acquire);
         if (produced - ring.answered > ring_slots)
             return break_ring(ring);
         if (produced == ring.taken) {

@@ -1,4 +1,5 @@
-// A page that a guest lends to the back ends of its rings, held by use count and by reference while it exists.
+// A page that a guest lends to the back ends of its rings, held by use count and by reference while it
+// exists.
 #pragma once
 
 #include "hv/base/machine.hpp"

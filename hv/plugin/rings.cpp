@@ -52,6 +52,7 @@ namespace {
 
 constinit Late<device::DiskDrive> drive;
 constinit Late<host::RingHost<RingWorld>> policy_host;
+constinit bool is_there = false;
 constinit bool has_copies = false; // for which there was no time
 
 void finish_oldest() {
@@ -92,16 +93,17 @@ void serve(RealTime) {
 
 void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values) {
     start_block_rings();
-    if (model.sectors > 0) {
-        start_seats();
-        RingWorld::reserve_regions();
-    }
+    start_seats();
+    RingWorld::reserve_regions();
     RingWorld world{&drive.make(model)};
+    is_there = true;
     policy_host.make(world).start(plugin != nullptr ? *plugin : RingWorld::fallback(), values);
     start_device(serve);
 }
 
 Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values) {
+    if (!is_there)
+        return fail(Error::no_device);
     log("policy '%s' takes over\n", plugin.descriptor->name);
     if (!policy_host->replace(plugin, values)) {
         log("policy '%s' has no memory; the former one stays (give the machine more: --mem)\n",

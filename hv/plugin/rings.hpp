@@ -9,9 +9,10 @@
 
 namespace bulkhead::hv::rings {
 
-// At boot, before any ring; `plugin` is nullptr for the fallback alone.
+// At boot, on a machine with disks or a ring policy; `plugin` is nullptr for the fallback alone.
 void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values);
 // Another policy takes over with every ring and what is queued. If memory is short the former policy stays.
+// no_device: it was not started.
 [[nodiscard]] Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values);
 
 // What host::RingHost says of the functions of these names.

@@ -1,4 +1,5 @@
-// What the tests of block rings have in common: a connected front end, and a look at what one request comes to.
+// What the tests of block rings have in common: a connected front end, and a look at what one request comes
+// to.
 #pragma once
 
 #include "guest/runtime/block.hpp"

@@ -1,5 +1,5 @@
-// Malformed block requests: each is answered with an error, a broken ring is left alone, and after all of them
-// the disk works as before.
+// Malformed block requests: each is answered with an error, a broken ring is left alone, and after all of
+// them the disk works as before.
 #include "guest/runtime/events.hpp"
 #include "tests/guest/block.hpp"
 
@@ -21,7 +21,8 @@ blkif_request of(std::uint8_t operation, const Buffer& buffer) {
 
 void direct(Front& front, const Buffer& buffer) {
     for (const int operation : {2, 4, 5, 7, 8, 100, 255})
-        expect(front, of(static_cast<std::uint8_t>(operation), buffer), unknown, "an operation that is not supported");
+        expect(front, of(static_cast<std::uint8_t>(operation), buffer), unknown,
+               "an operation that is not supported");
     for (const int segments : {0, 12, 255}) {
         blkif_request request = of(BLKIF_OP_READ, buffer);
         request.nr_segments = static_cast<std::uint8_t>(segments);
@@ -34,7 +35,8 @@ void direct(Front& front, const Buffer& buffer) {
         request.seg[0].last_sect = last;
         expect(front, request, error, "an impossible segment");
     }
-    const std::uint64_t beyond[] = {2041, 2048, most, ~std::uint64_t{0}, ~std::uint64_t{0} - 7, std::uint64_t{1} << 63};
+    const std::uint64_t beyond[] = {
+        2041, 2048, most, ~std::uint64_t{0}, ~std::uint64_t{0} - 7, std::uint64_t{1} << 63};
     for (const std::uint64_t sector : beyond) {
         blkif_request request = of(BLKIF_OP_READ, buffer);
         request.sector_number = sector;
@@ -57,11 +59,11 @@ void indirect(Front& front, const Buffer& buffer) {
         return request;
     };
     for (const int segments : {0, 33, 512, 65535})
-        expect(front, changed([&](auto& each) { each.nr_segments = static_cast<std::uint16_t>(segments); }), error,
-               "an impossible number of indirect segments");
+        expect(front, changed([&](auto& each) { each.nr_segments = static_cast<std::uint16_t>(segments); }),
+               error, "an impossible number of indirect segments");
     for (const int operation : {2, 3, 5, 6, 255})
-        expect(front, changed([&](auto& each) { each.indirect_op = static_cast<std::uint8_t>(operation); }), unknown,
-               "an indirect operation that is not supported");
+        expect(front, changed([&](auto& each) { each.indirect_op = static_cast<std::uint8_t>(operation); }),
+               unknown, "an indirect operation that is not supported");
     for (const std::uint32_t ref : {0U, 512U, most})
         expect(front, changed([&](auto& each) { each.indirect_grefs[0] = ref; }), error,
                "a list of segments that was not lent");
@@ -100,7 +102,8 @@ GUEST_TEST(block_overflow, "a broken ring is answered no more, another one is, a
     broken.push();
     broken.overflow(40);
     broken.push();
-    check(!broken.carry_out(of(BLKIF_OP_READ, buffer), milliseconds(20)).has_value(), "the broken ring was answered");
+    check(!broken.carry_out(of(BLKIF_OP_READ, buffer), milliseconds(20)).has_value(),
+          "the broken ring was answered");
     expect(other, of(BLKIF_OP_READ, buffer), BLKIF_RSP_OKAY, "reading the other disk");
     works(broken.disconnect(), "disconnecting the broken ring");
     Front again = disk();

@@ -1,5 +1,5 @@
-// Block I/O: what is written is read back, in direct and indirect requests, in whole pages and single sectors,
-// with the ring full and its indices about to wrap.
+// Block I/O: what is written is read back, in direct and indirect requests, in whole pages and single
+// sectors, with the ring full and its indices about to wrap.
 #include "guest/runtime/clock.hpp"
 #include "guest/runtime/events.hpp"
 #include "tests/guest/block.hpp"
@@ -43,7 +43,8 @@ void fill_ring(Front& front, const Buffer& buffer) {
     for (std::uint32_t i = 0; i < block_device::slots; ++i)
         front.put(buffer.request(BLKIF_OP_READ, i, i, 1));
     front.push();
-    for (const GuestTime deadline = now() + milliseconds(1000); front.outstanding() > 0 && now() < deadline;) {
+    for (const GuestTime deadline = now() + milliseconds(1000);
+         front.outstanding() > 0 && now() < deadline;) {
         while (const auto answer = front.take()) {
             check(answer->status == BLKIF_RSP_OKAY && answer->operation == BLKIF_OP_READ && answer->id < 32 &&
                       (seen >> answer->id & 1) == 0,
@@ -83,7 +84,8 @@ GUEST_TEST(block_reconnect, "a disk can be let go and taken again, and keeps wha
         Front front = disk();
         if (round > 0) {
             expect(front, buffer.request(BLKIF_OP_READ, 0, 500, 8), BLKIF_RSP_OKAY, "reading");
-            check(agrees(buffer, static_cast<std::uint8_t>(round - 1), 4096) == 4096, "it forgot round {}", round);
+            check(agrees(buffer, static_cast<std::uint8_t>(round - 1), 4096) == 4096, "it forgot round {}",
+                  round);
         }
         fill(buffer, round);
         expect(front, buffer.request(BLKIF_OP_WRITE, 0, 500, 8), BLKIF_RSP_OKAY, "writing");

@@ -41,6 +41,26 @@ TEST_F(Rings, WhatTheDeviceHasWhenItsRingGoesIsNotHeardOf) {
     EXPECT_EQ(machine_.done, 1U);
 }
 
+TEST_F(Rings, ANewDomainInAnOldPlaceHasItsOwnNameAndWeight) {
+    host_.start(small, nullptr);
+    ASSERT_TRUE(host_.open(machine_.rings[0]));
+    submit(0);
+    close(0);
+    finish();
+    auto& place = machine_.domains[0];
+    place.id = DomainId{77};
+    place.io.weight = 5;
+    ASSERT_TRUE(host_.open(machine_.rings[0]));
+    EXPECT_EQ(place.io.policy->id, DomainId{77});
+    EXPECT_EQ(place.io.policy->weight, 5U);
+    EXPECT_EQ(place.io.policy->rings, 1U);
+    submit(0);
+    finish();
+    EXPECT_EQ(machine_.done, 1U);
+    ASSERT_TRUE(host_.replace(large, nullptr));
+    EXPECT_EQ(place.io.policy->id, DomainId{77});
+}
+
 class RingFault : public Rings, public testing::WithParamInterface<Hook> {};
 
 TEST_P(RingFault, EndsInTheFallback) {

@@ -6,8 +6,9 @@ namespace {
 
 constexpr Option bytes{"bytes", "1", "512", "size of a request, 512 to 131072"};
 constexpr Option depth{"depth", "1", "32", "requests outstanding at most, 1 to 32"};
-constexpr Option period_us{"period_us", "us", "0",
-                           "time between two requests, whatever became of earlier ones; 0: after each answer"};
+constexpr Option period_us{
+    "period_us", "us", "0",
+    "time between two requests, whatever became of earlier ones; 0: after each answer"};
 constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests, if they have a period"};
 constexpr Option sequential{"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"};
 constexpr Option write{"write", "1", "0", "1: writes, 0: reads"};
@@ -16,7 +17,8 @@ constexpr Option options_[] = {bytes, depth, period_us, phase_ns, sequential, wr
 
 void run() { use_disk("disk_flood", {bytes, depth, period_us, phase_ns, sequential, write, work_us}); }
 
-constexpr Workload flood{Kind::attack, "disk_flood", "fills the drive's queue with small requests", options_, run};
+constexpr Workload flood{Kind::attack, "disk_flood", "fills the drive's queue with small requests", options_,
+                         run};
 BULKHEAD_WORKLOAD(flood)
 
 } // namespace

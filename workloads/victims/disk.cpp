@@ -6,8 +6,9 @@ namespace {
 
 constexpr Option bytes{"bytes", "1", "4096", "size of a request, 512 to 131072"};
 constexpr Option depth{"depth", "1", "1", "requests outstanding at most, 1 to 32"};
-constexpr Option period_us{"period_us", "us", "0",
-                           "time between two requests, whatever became of earlier ones; 0: after each answer"};
+constexpr Option period_us{
+    "period_us", "us", "0",
+    "time between two requests, whatever became of earlier ones; 0: after each answer"};
 constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests, if they have a period"};
 constexpr Option sequential{"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"};
 constexpr Option write{"write", "1", "0", "1: writes, 0: reads"};

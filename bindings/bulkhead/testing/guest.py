@@ -26,7 +26,14 @@ TIME_OVER = 5  # exit status
 
 def machine(test: str) -> Machine:
     """The machine of one boot of the test image; a test that needs them has two pCPUs."""
-    guest = Guest(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB, vcpus=2, disks=(GuestDisk(MIB), GuestDisk(MIB, name="xvdb", read_only=True)))
+    guest = Guest(
+        name=GUEST,
+        kernel=str(test_image()),
+        cmdline=f"test={test}",
+        memory=32 * MIB,
+        vcpus=2,
+        disks=(GuestDisk(MIB), GuestDisk(MIB, name="xvdb", read_only=True)),
+    )
     return Machine(
         guests=(guest,),
         pcpus=2 if test in ON_TWO_PCPUS else 1,

@@ -103,7 +103,9 @@ def _check_images(machine: Machine) -> None:
                     f"which are not a whole number of sectors of {SECTOR} bytes"
                 )
     if len(images(machine)) > MOST_IMAGES:
-        raise SpecError(f"the machine has {len(images(machine))} disk images; at most {MOST_IMAGES} are supported")
+        raise SpecError(
+            f"the machine has {len(images(machine))} disk images; at most {MOST_IMAGES} are supported"
+        )
 
 
 def disk_contents(machine: Machine) -> list[bytes]:

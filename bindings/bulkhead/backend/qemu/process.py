@@ -53,7 +53,8 @@ def command(
     typed: int | None = None,
     bells: Mapping[int, int] | None = None,
 ) -> list[str]:
-    """QEMU's command for a machine; `images` are the hypervisor, the manifest and the contents of disks, the console goes to `serial`.
+    """QEMU's command for a machine. `images` are the hypervisor, the manifest and the contents of disks; the console
+    goes to `serial`.
 
     `typed` is a socket for a console that also reads. Its machine waits in real time, or all of its time would be over
     before a key is pressed. `bells` are the pipes behind the ports that the machine writes to when it is to stand still, by port.

@@ -1,0 +1,114 @@
+"""Disks in the hypervisor: a ring policy sees each request, shares and limits hold, nothing is lost when guests go."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from machines import MILLISECOND, assert_sound, boot, said, workload
+
+from bulkhead import MIB, SECOND, Guest, GuestDisk, Policy, Run, TimelineEntry
+from bulkhead.policy.tables import built_policies
+
+HALF = SECOND // 2
+LEFT_OUT = {"chaos"}
+RESULT = re.compile(r"RESULT name=\S+ answers=(\d+) failures=(\d+) p50_ns=\d+ p99_ns=(\d+)")
+
+
+def user(kind: str, options: str, name: str, for_ms: int = 400, **changes: object) -> Guest:
+    return workload(
+        kind, f"{options} for_ms={for_ms}", name=name, memory=8 * MIB, disks=(GuestDisk(2 * MIB),), **changes
+    )
+
+
+def result(run: Run, name: str) -> tuple[int, int, int]:
+    """Answers, failures and the 99th percentile of the response time."""
+    found = RESULT.search(run.consoles[name])
+    assert found, said(run)
+    answers, failures, p99 = map(int, found.groups())
+    return answers, failures, p99
+
+
+def requests(run: Run, event: str, name: str) -> int:
+    return len(run.select(event, name))
+
+
+VICTIM = user("disk", "period_us=1000 depth=8", "victim")
+FLOOD = user("disk_flood", "", "flood")
+
+
+@pytest.mark.parametrize("policy", [None, *sorted(set(built_policies("ring")) - LEFT_OUT)])
+def test_every_policy_serves_every_request(policy: str | None) -> None:
+    run = boot(VICTIM, FLOOD, ringctl=Policy(policy) if policy else None, duration=SECOND)
+    assert run.exit_status == 0, said(run)
+    assert_sound(run)
+    assert len(run.select("policy_eject")) == 0, said(run)
+    report = next(report for report in run.landmark.policies if report.kind == "ring")
+    assert report.name == (policy or "fallback") and report.hook_calls > 1000
+    for name in ("victim", "flood"):
+        answers, failures, _ = result(run, name)
+        assert answers > 0 and failures == 0
+        asked, taken = requests(run, "ring_submit", name), requests(run, "ring_request", name)
+        assert asked >= taken >= requests(run, "ring_complete", name) >= answers
+
+
+def test_a_fair_policy_keeps_the_victims_reads_short() -> None:
+    loose, fair = (boot(VICTIM, FLOOD, ringctl=Policy(name), duration=SECOND) for name in ("fifo", "drr"))
+    assert result(loose, "victim")[2] > 20 * MILLISECOND, said(loose)
+    assert result(fair, "victim")[2] < 3 * MILLISECOND, said(fair)
+    assert result(fair, "victim")[0] >= 390, said(fair)
+
+
+def test_a_limit_holds_beside_an_idle_drive() -> None:
+    limited = user("disk_flood", "depth=16", "limited", ringctl={"rate": 200})
+    run = boot(limited, ringctl=Policy("token_bucket", {"burst": 10}), duration=SECOND)
+    assert_sound(run)
+    assert 80 <= result(run, "limited")[0] <= 90 + 1, said(run)  # 400 ms at 200 a second, and the burst
+
+
+def test_a_weight_is_a_share_of_the_drive_and_can_be_changed() -> None:
+    guests = (
+        user("disk_flood", "", "light", for_ms=900, weight=100),
+        user("disk_flood", "", "heavy", for_ms=900, weight=300),
+    )
+    timeline = (TimelineEntry(HALF, "set_weight", "heavy", 100),)
+    run = boot(*guests, ringctl=Policy("sfq"), timeline=timeline, duration=2 * SECOND)
+    assert_sound(run)
+    changed = int(run.select("timeline")["time"][0])
+    done = {name: run.select("ring_complete", name)["time"] for name in ("light", "heavy")}
+    before = [
+        int(((times > changed - 300 * MILLISECOND) & (times <= changed)).sum()) for times in done.values()
+    ]
+    after = [
+        int(((times > changed + 50 * MILLISECOND) & (times <= changed + 350 * MILLISECOND)).sum())
+        for times in done.values()
+    ]
+    assert before[1] == pytest.approx(3 * before[0], rel=0.05), before
+    assert after[1] == pytest.approx(after[0], rel=0.05), after
+
+
+def test_the_same_run_twice_has_the_same_trace() -> None:
+    runs = [boot(VICTIM, FLOOD, ringctl=Policy("mclock"), pcpus=2, duration=SECOND) for _ in range(2)]
+    assert runs[0].trace_sha256 == runs[1].trace_sha256
+
+
+def test_guests_that_go_with_requests_in_flight_leave_nothing_behind() -> None:
+    flood = user("disk_flood", "bytes=65536", "flood", for_ms=0)
+    rounds = 8
+    timeline = tuple(
+        entry
+        for i in range(rounds)
+        for entry in (
+            TimelineEntry((60 * i + 30) * MILLISECOND, "destroy", "flood"),
+            TimelineEntry((60 * i + 45) * MILLISECOND, "create", "flood"),
+            TimelineEntry((60 * i + 46) * MILLISECOND, "unpause", "flood"),
+        )
+    )
+    run = boot(VICTIM, flood, ringctl=Policy("drr"), timeline=timeline, duration=700 * MILLISECOND)
+    assert_sound(run)
+    assert len(run.select("domain_gone")) >= rounds, said(run)
+    assert all(int(gone["a"]) >= 0 for gone in run.select("domain_gone"))
+    assert result(run, "victim")[1] == 0, said(run)
+    lives = {int(record["domain"]) for record in run.select("ring_complete")}
+    assert len(lives) >= rounds, "each life of the guest was served"
+    assert len(run.select("policy_eject")) == 0, said(run)
