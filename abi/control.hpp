@@ -27,8 +27,8 @@ enum class Call : std::uint64_t {
     end_run = 10,       // rsi = landmark::Exit
     started = 11,       // domain 0 has built everything: the run's clock (`duration`) starts here
     note_timeline = 12, // rsi = action, rdx = target: a `timeline` trace record
-    // rsi = index in the manifest's table of policies, rdx = all of the policy's parameters, or 0 for those
-    // of the manifest.
+    // rsi = index in the manifest's table of policies (a scheduler or a ring policy), rdx = all of the
+    // policy's parameters, or 0 for those of the manifest.
     swap_scheduler = 13,
     set_affinity = 14, // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
     // rsi = steering::Page* with `at`, `played` and the orders that are done. Hands these to the world
