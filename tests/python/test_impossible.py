@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from bulkhead import Costs, Guest, Machine, Policy, Timeline
+from bulkhead import Costs, Guest, GuestDisk, Machine, Policy, Timeline
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.units import MIB
@@ -28,6 +29,10 @@ def machine(**wrong: Any) -> Machine:
 
 def entry(*words: Any) -> Machine:
     return replace(GOOD, timeline=(TimelineEntry(*words),))
+
+
+def disks(*own: Any) -> Machine:
+    return guest(disks=own)
 
 
 IMPOSSIBLE = [
@@ -96,7 +101,31 @@ IMPOSSIBLE = [
     (entry(1, "set_weight", "hog", 0), "timeline: set_weight: 0 is outside 1 to 65535"),
     (entry(1, "set_affinity", "hog", 2), "timeline: set_affinity: 0x2 is not a mask"),
     (entry(1, "swap"), "timeline: swap"),
+    (disks(GuestDisk(MIB), GuestDisk(MIB)), "guest hog: two disks are named xvda; give them different names"),
+    (disks(GuestDisk(MIB, name="sda")), "guest hog: disk sda: write a name from xvda to xvdp"),
+    (disks(GuestDisk()), "guest hog: disk xvda: give either a size or an image"),
+    (disks(GuestDisk(MIB, "x")), "guest hog: disk xvda: give either a size or an image"),
+    (
+        disks(GuestDisk(1000)),
+        "guest hog: disk xvda: 1000 bytes are not a whole number of sectors of 512 bytes",
+    ),
+    (disks(GuestDisk(0)), "guest hog: disk xvda: 0 bytes are not a whole number of sectors of 512 bytes"),
+    (disks(GuestDisk(1 << 40)), "MiB are too little"),
+    (disks("xvda"), "guest hog: disks: 'xvda' is not a GuestDisk"),
 ]
+
+
+def test_images_of_disks(tmp_path: Path) -> None:
+    short = tmp_path / "short"
+    short.write_bytes(b"x" * 700)
+    for image, message in (
+        (tmp_path / "none", "does not exist"),
+        (short, "has 700 bytes"),
+        (tmp_path, "not a readable"),
+    ):
+        with pytest.raises(SpecError, match=f"guest hog: disk xvda: .*{message}") as error:
+            prepare(disks(GuestDisk(image=str(image))))
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bulkhead.base.errors import BulkheadError
 from bulkhead.base.paths import linux_programs
 from bulkhead.linux import cpio
 from bulkhead.linux.debian import Deb, alone, contents, fetch, store
-from bulkhead.linux.kernel import keep
+from bulkhead.linux.kernel import keep, kernel_modules
 from bulkhead.linux.libraries import is_elf, needed
 from bulkhead.linux.recipe import IMAGE_PREFIX, SOURCES, Recipe, find_recipe
 
@@ -168,12 +168,14 @@ def build_image(recipe: Recipe, refresh: bool = False) -> Path:
 
     Beside it lies a JSON file with the packages' versions. BulkheadError if a package or a program is missing.
     """
+    modules = kernel_modules(recipe.modules) if recipe.modules else {}
     with alone():
-        return _build_image(recipe, refresh)
+        return _build_image(recipe, refresh, modules)
 
 
-def _build_image(recipe: Recipe, refresh: bool) -> Path:
+def _build_image(recipe: Recipe, refresh: bool, modules: Mapping[str, bytes]) -> Path:
     debs, ours = packages_of(recipe, refresh), _our_files(recipe)
+    ours |= {f"usr/lib/modules/{name}.ko": cpio.file(data) for name, data in modules.items()}
     path = store("images") / f"{recipe.name}-{_key(recipe, debs, ours)}.cpio"
     if path.is_file():
         return path

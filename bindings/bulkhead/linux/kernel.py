@@ -62,6 +62,27 @@ def _fetch_kernel() -> Path:
     raise BulkheadError(f"package {packages[0]} holds no vmlinuz")
 
 
+def kernel_modules(names: tuple[str, ...]) -> dict[str, bytes]:
+    """Modules of Debian's kernel by their names, as packaged. BulkheadError if one is missing."""
+    release = debian_kernel().name.removeprefix("vmlinuz-")
+    found: dict[str, bytes] = {}
+    for path in Path("/lib/modules", release).rglob("*.ko"):
+        if path.stem in names:
+            found[path.stem] = path.read_bytes()
+    if len(found) < len(names):
+        with alone():
+            package = fetch_alone(f"linux-image-{release}")
+        for name, info, data in contents(package, f"lib/modules/{release}/"):
+            if info.isfile() and Path(name).stem in names:
+                found[Path(name).stem] = data
+            if len(found) == len(names):
+                break
+    missing = set(names) - set(found)
+    if missing:
+        raise BulkheadError(f"Debian's kernel {release} has no module {min(missing)}")
+    return found
+
+
 def find_kernel(text: str, what: str) -> Path:
     """The file that `kernel=` means: a path, a pattern (its highest version), or debian:linux.
 

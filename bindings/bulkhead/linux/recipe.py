@@ -13,7 +13,7 @@ from bulkhead.base.text import suggest
 
 SOURCES = ROOT / "workloads" / "linux"
 IMAGE_PREFIX = "image:"
-LISTS = ("packages", "programs", "files", "sources")
+LISTS = ("packages", "programs", "files", "sources", "modules")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Recipe:
     programs: tuple[str, ...] = ()  # with the shared libraries that they need
     files: tuple[str, ...] = ()  # files, or folders with all that is in them
     sources: tuple[str, ...] = ()  # of this project: files, or folders with all that is in them, below /src
+    modules: tuple[str, ...] = ()  # of Debian's kernel: NAME becomes /lib/modules/NAME.ko
 
 
 def recipes(folder: Path = SOURCES / "images") -> dict[str, Recipe]:
