@@ -15,13 +15,14 @@ namespace {
 enum class Flush : std::uint32_t { all, one_page, with_globals };
 
 // One request at a time, under the lock; `pending` holds those that have not flushed yet.
-Lock flush_lock;
+Lock<Rank::shoot_down> flush_lock;
 Flush flush_kind{};
 GuestAddress flush_address{};
 std::atomic<std::uint64_t> pending{0};
 
 std::atomic<bool> stopping{false};
 std::atomic<std::uint32_t> stopped{0};
+std::atomic<bool> all_stopped{false};
 constexpr Nanos longest_stop = milliseconds(50); // a policy's endless hook is over by then
 
 constexpr std::uint64_t bit(PcpuId id) { return std::uint64_t{1} << id.value(); }
@@ -90,6 +91,10 @@ void stop_if_asked() {
     if (!stopping.load(std::memory_order_acquire)) [[likely]]
         return;
     stopped.fetch_add(1, std::memory_order_acq_rel);
+    while (!all_stopped.load(std::memory_order_acquire)) { // others may still be in calls that need a flush
+        serve_flush();
+        asm volatile("pause");
+    }
     for (;;)
         asm volatile("cli; hlt");
 }
@@ -107,8 +112,11 @@ void stop_other_pcpus() {
     stopping.store(true, std::memory_order_seq_cst);
     interrupt_each(others);
     const auto give_up = machine::now() + longest_stop;
-    while (stopped.load(std::memory_order_acquire) != count && machine::now() < give_up)
+    while (stopped.load(std::memory_order_acquire) != count && machine::now() < give_up) {
+        serve_flush();
         asm volatile("pause");
+    }
+    all_stopped.store(true, std::memory_order_release);
 }
 
 namespace machine {
@@ -116,10 +124,13 @@ namespace machine {
 void wait_a_little() {
     const auto start = now();
     serve_flush();
-    if (!run_lock().is_mine())
-        stop_if_asked();
     asm volatile("pause");
     pcpu().waited += now() - start;
+}
+
+void wait_at_rest() {
+    stop_if_asked();
+    wait_a_little();
 }
 
 void flush_tlb_on(std::uint64_t pcpus) { flush_on(pcpus, Flush::all, {}); }

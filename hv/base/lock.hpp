@@ -3,6 +3,7 @@
 // holders of each lock and the lock order are in docs/decisions/0007-locks.md.
 #pragma once
 
+#include "hv/base/lock_order.hpp"
 #include "hv/base/machine.hpp"
 
 #include <atomic>
@@ -10,24 +11,37 @@
 
 namespace bulkhead::hv {
 
+template<Rank rank>
 class Lock {
   public:
     void lock() {
-        const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
-        while (serving_.load(std::memory_order_acquire) != ticket)
-            machine::wait_a_little();
+        lock_order::enter(rank);
+        wait();
+    }
+    // The lock of a second domain, whose id is greater.
+    void lock_second() {
+        lock_order::enter_second(rank);
+        wait();
     }
     void unlock() {
         serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1),
                        std::memory_order_release);
+        lock_order::leave(rank);
     }
 
   private:
+    void wait() {
+        const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
+        while (serving_.load(std::memory_order_acquire) != ticket) [[unlikely]]
+            rank == Rank::control ? machine::wait_at_rest() : machine::wait_a_little();
+    }
+
     std::atomic<std::uint16_t> next_{0};
     std::atomic<std::uint16_t> serving_{0};
 };
 
 // A lock that the pCPU which holds it may take again.
+template<Rank rank>
 class NestedLock {
   public:
     void lock() {
@@ -50,7 +64,7 @@ class NestedLock {
     }
 
   private:
-    Lock lock_;
+    Lock<rank> lock_;
     std::atomic<std::uint32_t> owner_{0}; // pCPU + 1; only the holder can find itself here
     std::uint32_t depth_ = 0;             // the holder's
 };

@@ -7,21 +7,27 @@ namespace bulkhead::hv {
 
 namespace {
 
-// The old frame goes first, so that a full quota doesn't stand in the way; the new one takes over its number.
+// The old frame goes first, so that a full quota doesn't stand in the way.
+Result<Mfn> trade(Domain& domain, Mfn old) {
+    const LockGuard tables{domain.memory.tables};
+    const auto* frame = frame_table().find(old);
+    if (frame == nullptr || !frame->belongs_to(Owner{domain.id}) || !frame->held || frame->shared ||
+        frame->references() != 1)
+        return fail(Error::invalid);
+    if (frame_table().free_frames() == 0 || domain.memory.frames.count > domain.memory.max_frames)
+        return fail(Error::no_memory);
+    BULKHEAD_TRY(frame_table().release(old, domain));
+    return frame_table().allocate(domain);
+}
+
+// The new frame takes over the number of the old one.
 Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std::uint64_t> to) {
     const auto old = from.read();
     BULKHEAD_TRY(old);
     const auto pfn = to.read(); // the list holds pseudo-physical numbers on the way in
     BULKHEAD_TRY(pfn);
-    const auto* frame = frame_table().find(Mfn{*old});
-    if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->held || frame->shared ||
-        frame->references != 1)
-        return fail(Error::invalid);
-    if (frame_table().free_frames() == 0 || domain.memory.frames.count > domain.memory.max_frames)
-        return fail(Error::no_memory);
     BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
-    BULKHEAD_TRY(frame_table().release(Mfn{*old}, domain));
-    const auto mfn = frame_table().allocate(domain);
+    const auto mfn = trade(domain, Mfn{*old});
     BULKHEAD_TRY(mfn);
     machine::set_m2p(*mfn, *pfn);
     return to.write(mfn->value());

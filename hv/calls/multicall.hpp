@@ -19,7 +19,6 @@ struct Multicall {
     }
     // Runs the entries in order and writes each one's result back. Preemptible between entries and within
     // one.
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 

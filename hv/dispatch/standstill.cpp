@@ -33,7 +33,7 @@ bool has_left(const Vcpu& vcpu) {
 void stop_others() {
     hold_dispatch(true);
     while (!all_others_stand())
-        machine::wait_a_little();
+        machine::wait_at_rest();
 }
 
 void let_others_go() {
@@ -58,7 +58,7 @@ Result<> set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
         return fail(Error::invalid);
     pause_vcpu(vcpu);
     while (!has_left(vcpu))
-        machine::wait_a_little();
+        machine::wait_at_rest();
     {
         const LockGuard run{run_lock()};
         scheduler::set_affinity(vcpu, affinity & existing);

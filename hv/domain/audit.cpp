@@ -1,9 +1,14 @@
 #include "hv/domain/audit.hpp"
 
 #include "hv/base/machine.hpp"
+#include "hv/base/locks.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/landmark.hpp"
+
+#include <algorithm>
+#include <span>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -16,21 +21,44 @@ struct Progress {
     Stage stage = Stage::hold;
     std::uint32_t domain = 0;
     std::uint64_t violations = 0;
+    bool asked = false; // the domain at hand to stop
 };
 constinit Progress progress;
 
 void advance() {
-    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations};
+    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations, false};
 }
 
-// One domain after another, as each may have many vCPUs to take off their pCPUs.
-Result<> each_other(Domain& caller, void (*act)(Domain&)) {
+// One domain after another, as each may have many vCPUs.
+Result<> release_others(Domain& caller) {
     while (progress.domain < domain_id_limit()) {
         Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain++)});
         if (domain != nullptr && domain != &caller)
-            act(*domain);
+            unpause_all(*domain);
         if (machine::should_preempt())
             return fail(Error::restart);
+    }
+    return {};
+}
+
+bool runs_still(const Domain& domain) {
+    const LockGuard run{run_lock()};
+    return std::ranges::any_of(std::span{domain.vcpus}.first(domain.vcpu_count), [](const Vcpu* vcpu) {
+        return vcpu != nullptr && vcpu->sched.state == RunState::running;
+    });
+}
+
+// A vCPU on another pCPU may be in the middle of a call until it has left.
+Result<> hold_others(Domain& caller) {
+    for (; progress.domain < domain_id_limit(); ++progress.domain) {
+        Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain)});
+        if (domain == nullptr || domain == &caller)
+            continue;
+        if (!std::exchange(progress.asked, true))
+            pause_all(*domain);
+        if (runs_still(*domain) || machine::should_preempt())
+            return fail(Error::restart);
+        progress.asked = false;
     }
     return {};
 }
@@ -45,7 +73,7 @@ Result<> add(Result<std::uint64_t> found) {
 Result<> run_stage(Domain& caller) {
     switch (progress.stage) {
     case Stage::hold:
-        return each_other(caller, pause_all);
+        return hold_others(caller);
     case Stage::frames:
         return add(audit_in_steps());
     case Stage::grants:
@@ -53,7 +81,7 @@ Result<> run_stage(Domain& caller) {
     case Stage::release:
         break;
     }
-    return each_other(caller, unpause_all);
+    return release_others(caller);
 }
 
 std::uint64_t note(std::uint64_t violations) {

@@ -39,9 +39,13 @@ void enter_domain(Domain& domain) {
     highest = id > highest ? id : highest;
 }
 
-void remove_domain(Domain& domain) {
+bool remove_domain(Domain& domain) {
     const LockGuard run{run_lock()};
+    const LockGuard table{domain_table_lock()};
+    if (domain.holds.load(std::memory_order_acquire) != 0)
+        return false;
     domains[domain.id.value()] = nullptr;
+    return true;
 }
 
 void shut_down_domain(Domain& domain, std::uint32_t reason) {

@@ -220,13 +220,15 @@ Result<> destroy_domain(Domain& domain) {
     BULKHEAD_TRY(relinquish_memory(domain));
     BULKHEAD_TRY(free_grants(domain));
     BULKHEAD_TRY(take_vcpus_away(domain));
-    if (domain.shared != nullptr)
+    if (domain.shared != nullptr) {
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
-    if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
+        domain.shared = nullptr;
+    }
+    if (!remove_domain(domain))
+        return fail(Error::restart);
     trace_event(trace::Event::domain_gone, domain,
                 domain.memory.frames_to_return - domain.memory.frames.count, 0);
-    remove_domain(domain);
     free_domain(domain);
     return {};
 }

@@ -6,12 +6,15 @@
 namespace bulkhead::hv {
 
 Result<void*> Domain::allocate_metadata() {
-    if (memory.metadata >= memory.max_metadata)
+    if (memory.metadata.fetch_add(1) >= memory.max_metadata) {
+        --memory.metadata;
         return fail(Error::no_memory);
+    }
     const auto frame = frame_table().allocate_for_hypervisor();
-    if (!frame)
+    if (!frame) {
+        --memory.metadata;
         return fail(frame.error());
-    ++memory.metadata;
+    }
     return machine::frame_data(*frame);
 }
 

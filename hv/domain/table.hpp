@@ -7,6 +7,9 @@ namespace bulkhead::hv {
 
 [[nodiscard]] Result<DomainId> lowest_free_id();
 void enter_domain(Domain& domain); // under domain.id
-void remove_domain(Domain& domain);
+// False while somebody holds it.
+[[nodiscard]] bool remove_domain(Domain& domain);
+// Holds begin, and domains leave the table, with this lock held.
+[[nodiscard]] Lock<Rank::domains>& domain_table_lock();
 
 } // namespace bulkhead::hv

@@ -48,6 +48,12 @@ struct Poll {
     std::uint32_t port; // single polled port, or 0 if several: any event wakes it
 };
 
+// How far an interrupted VCPUOP_initialise has come.
+struct Initialising {
+    std::uint64_t context; // its address; 0: none is under way
+    std::uint32_t traps;   // as many of the trap table's entries were taken
+};
+
 // alignas: the processor pushes its frame right below `hypervisor_stack`, which must be 16-byte aligned.
 struct alignas(64) Vcpu {
     Registers regs;
@@ -68,6 +74,7 @@ struct alignas(64) Vcpu {
     TimeArea time_area;
     VcpuTimers timers;
     Poll poll;
+    Initialising initialising;
     SchedulableVcpu sched;
 };
 

@@ -7,6 +7,7 @@
 #include "hv/grant/leaf.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
 
 namespace bulkhead::hv {
 
@@ -36,15 +37,44 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
     return {};
 }
 
-// The handle of a record that is no longer on the free list.
+// The handle of a record that is the caller's now.
 [[nodiscard]] GrantResult<grant_handle_t> take_record(Domain& domain) {
     GrantTable& grants = domain.grants;
+    const LockGuard guard{grants.lock};
     if (grants.maptrack_free == 0)
         if (const auto grown = grow_maptrack(domain); !grown)
             return refuse(status_of(grown.error(), GrantStatus::no_space));
     const grant_handle_t handle = grants.maptrack_free;
-    grants.maptrack_free = record_at(grants, handle).ref;
+    MapRecord& record = record_at(grants, handle);
+    grants.maptrack_free = record.ref;
+    record.state = MapRecord::State::busy;
+    ++grants.mappings;
     return handle;
+}
+
+// A record that the caller has made busy is free again.
+void return_record(Domain& domain, grant_handle_t handle) {
+    const LockGuard guard{domain.grants.lock};
+    --domain.grants.mappings;
+    free_record(domain.grants, handle);
+}
+
+// The same, but it stands for a mapping (again).
+void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& contents) {
+    const LockGuard guard{domain.grants.lock};
+    record_at(domain.grants, handle) = contents;
+}
+
+// Makes the record of a mapping the caller's and answers what it said before.
+[[nodiscard]] GrantResult<MapRecord> claim_record(Domain& domain, grant_handle_t handle) {
+    const LockGuard guard{domain.grants.lock};
+    MapRecord* record = find_record(domain.grants, handle);
+    if (record == nullptr ||
+        (record->state != MapRecord::State::mapped && record->state != MapRecord::State::cut_off))
+        return refuse(GrantStatus::bad_handle);
+    const MapRecord before = *record;
+    record->state = MapRecord::State::busy;
+    return before;
 }
 
 [[nodiscard]] std::uint64_t entry_for(Mfn frame, GrantAccess access, std::uint32_t flags) {
@@ -63,6 +93,7 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
     const bool writable = access == GrantAccess::write;
     if (const auto taken = get_data(frame, lender, writable); !taken)
         return status_of(taken.error(), GrantStatus::bad_page);
+    const LockGuard tables{place.vcpu.domain->memory.tables};
     if (const auto written = write_place(place, entry_for(frame, access, flags)); !written) {
         put_data(frame, writable);
         return status_of(written.error(), GrantStatus::bad_address);
@@ -75,29 +106,29 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
            entry::is_writable(found) == (record.access == GrantAccess::write);
 }
 
-// The record behind `handle`, if the entry at `address` is a mapping that it can stand for.
-[[nodiscard]] GrantResult<MapRecord*> find_mapping(Vcpu& borrower, grant_handle_t handle,
-                                                   std::uint64_t address) {
-    MapRecord* record = find_record(borrower.domain->grants, handle);
-    if (record == nullptr || record->state == MapRecord::State::free)
-        return refuse(GrantStatus::bad_handle);
-    const auto found = read_place({borrower, address, record->by_entry});
-    if (!found || !maps_record(*found, *record))
-        return refuse(GrantStatus::bad_address);
-    return record;
+// Overwrites the record's mapping with `instead`, whose reference was taken. The tables' lock is held.
+[[nodiscard]] GrantStatus overwrite(const LeafPlace& place, const MapRecord& record, std::uint64_t instead) {
+    const auto found = read_place(place);
+    if (!found || !maps_record(*found, record))
+        return GrantStatus::bad_address;
+    const auto written = write_place(place, instead);
+    return written ? GrantStatus::okay : status_of(written.error(), GrantStatus::bad_address);
 }
 
-// Overwrites the mapping with `instead`, whose reference was taken, and forgets the record.
-[[nodiscard]] GrantStatus remove(const LeafPlace& place, grant_handle_t handle, std::uint64_t instead) {
-    Domain& domain = *place.vcpu.domain;
-    const MapRecord record = record_at(domain.grants, handle);
-    if (const auto written = write_place(place, instead); !written)
-        return status_of(written.error(), GrantStatus::bad_address);
-    if (record.state == MapRecord::State::mapped)
-        if (Domain* lender = find_domain(DomainId{record.lender}))
-            release_grant(*lender, GrantRef{record.ref}, record.access);
-    --domain.grants.mappings;
-    free_record(domain.grants, handle);
+// Ends a mapping: `remove` changes the page table, for a record that nobody else touches meanwhile.
+template<class Remove>
+[[nodiscard]] GrantStatus end_mapping(Domain& domain, grant_handle_t handle, Remove remove) {
+    const auto record = claim_record(domain, handle);
+    if (!record)
+        return record.error();
+    if (const GrantStatus status = remove(*record); status != GrantStatus::okay) {
+        settle_record(domain, handle, *record);
+        return status;
+    }
+    if (record->state == MapRecord::State::mapped)
+        if (const auto lender = hold_domain(DomainId{record->lender}))
+            release_grant(*lender, GrantRef{record->ref}, record->access);
+    return_record(domain, handle);
     return GrantStatus::okay;
 }
 
@@ -121,8 +152,8 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     const std::uint32_t flags = operation.flags;
     if ((flags & ~known_flags) != 0 || (flags & GNTMAP_host_map) == 0)
         return GrantStatus::bad_reference; // mapping into an I/O space alone is not supported
-    Domain* lender = find_domain(DomainId{operation.dom});
-    if (lender == nullptr)
+    const auto lender = hold_domain(DomainId{operation.dom});
+    if (!lender)
         return GrantStatus::bad_domain;
     const GrantAccess access = (flags & GNTMAP_readonly) != 0 ? GrantAccess::read : GrantAccess::write;
     const GrantRef ref{operation.ref};
@@ -132,7 +163,7 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
         return handle.error();
     const auto frame = acquire_grant(*lender, ref, domain.id, access);
     if (!frame) {
-        free_record(domain.grants, *handle);
+        return_record(domain, *handle);
         return frame.error();
     }
     const bool by_entry = (flags & GNTMAP_contains_pte) != 0;
@@ -140,52 +171,60 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     if (const GrantStatus status = install(place, *lender, *frame, access, flags);
         status != GrantStatus::okay) {
         release_grant(*lender, ref, access);
-        free_record(domain.grants, *handle);
+        return_record(domain, *handle);
         return status;
     }
-    record_at(domain.grants, *handle) = MapRecord{.ref = ref.value(),
-                                                  .frame = static_cast<std::uint32_t>(frame->value()),
-                                                  .lender = operation.dom,
-                                                  .state = MapRecord::State::mapped,
-                                                  .access = access,
-                                                  .by_entry = by_entry};
-    ++domain.grants.mappings;
+    settle_record(domain, *handle,
+                  MapRecord{.ref = ref.value(),
+                            .frame = static_cast<std::uint32_t>(frame->value()),
+                            .lender = operation.dom,
+                            .state = MapRecord::State::mapped,
+                            .access = access,
+                            .by_entry = by_entry});
     operation.handle = *handle;
     operation.dev_bus_addr = frame->value() << page_shift;
     return GrantStatus::okay;
 }
 
 GrantStatus unmap_grant(Vcpu& borrower, const gnttab_unmap_grant_ref_t& operation) {
-    const auto record = find_mapping(borrower, operation.handle, operation.host_addr);
-    if (!record)
-        return record.error();
-    return remove({borrower, operation.host_addr, (*record)->by_entry}, operation.handle, 0);
+    Domain& domain = *borrower.domain;
+    return end_mapping(domain, operation.handle, [&](const MapRecord& record) {
+        const LockGuard tables{domain.memory.tables};
+        return overwrite({borrower, operation.host_addr, record.by_entry}, record, 0);
+    });
 }
+
+namespace {
 
 // The page at new_addr moves to host_addr. It must be the caller's own, for which one more reference can be
 // taken; the one that new_addr's entry holds goes with that entry.
-GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation) {
-    const auto record = find_mapping(borrower, operation.handle, operation.host_addr);
-    if (!record)
-        return record.error();
-    const LeafPlace place{borrower, operation.host_addr, (*record)->by_entry};
+[[nodiscard]] GrantStatus move_page(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation,
+                                    const MapRecord& record) {
+    Domain& domain = *borrower.domain;
+    const LockGuard tables{domain.memory.tables};
+    const LeafPlace place{borrower, operation.host_addr, record.by_entry};
     if (operation.new_addr == 0)
-        return remove(place, operation.handle, 0);
+        return overwrite(place, record, 0);
     const LeafPlace source{borrower, operation.new_addr, false};
     const auto moving = read_place(source);
     if (place.is_entry || !moving || !entry::is_present(*moving) || operation.new_addr == operation.host_addr)
         return GrantStatus::bad_address;
-    const Mfn frame = entry::frame(*moving);
-    const bool writable = entry::is_writable(*moving);
-    if (const auto taken = get_data(frame, *borrower.domain, writable); !taken)
+    if (const auto taken = take_leaf(*moving, Owner{domain.id}); !taken)
         return status_of(taken.error(), GrantStatus::bad_address);
-    if (const GrantStatus status = remove(place, operation.handle, *moving); status != GrantStatus::okay) {
-        put_data(frame, writable);
+    if (const GrantStatus status = overwrite(place, record, *moving); status != GrantStatus::okay) {
+        drop_leaf(*moving);
         return status;
     }
     // An entry that was read a moment ago can be cleared; if not, the page is mapped twice and counted twice.
     static_cast<void>(write_place(source, 0));
     return GrantStatus::okay;
+}
+
+} // namespace
+
+GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation) {
+    return end_mapping(*borrower.domain, operation.handle,
+                       [&](const MapRecord& record) { return move_page(borrower, operation, record); });
 }
 
 } // namespace bulkhead::hv
