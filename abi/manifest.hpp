@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 4;
+inline constexpr std::uint32_t version = 5;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -38,6 +38,8 @@ struct Guest {
     OnCrash on_crash;
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
     std::uint32_t absent;       // 1: not even built, before a timeline entry creates it
+    std::int64_t start;         // ns of real time from the end of building until it runs first; 0: at once
+    std::uint64_t affinity;     // mask of the pCPUs that its vCPUs may use; 0: all
     // In the order of the scheduler's domain_parameters.
     std::int64_t sched_values[plugin::max_domain_parameters];
 };

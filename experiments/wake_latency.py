@@ -31,6 +31,10 @@ from bulkhead.experiment import (
 from bulkhead.figures import Ideal, Lines, Panel, Quantity, Reference
 
 MILLISECOND = 1_000_000
+NOISE_AT = (
+    20 * MILLISECOND
+)  # in every sample the victim is at work before: beside a dodger it might never begin
+PHASE = 137_000  # ns; no scheduler's tick falls together with a release
 # credit_sampled may keep one of nine guests waiting for longer than the warm-up lasts.
 POLICIES = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
 HOGS = {"none": 0, "1 hog": 1, "2": 2, "4": 4, "8": 8}
@@ -50,17 +54,17 @@ def corunners(name: str) -> tuple[Guest, ...]:
     """Hogs, or one attacker."""
     if name in ATTACKS:
         attack = ATTACKS[name]
-        return (small_guest(name, attack, OPTIONS.get(attack, "")),)
-    return tuple(small_guest(f"hog{i + 1}", "cpu_hog") for i in range(HOGS[name]))
+        return (small_guest(name, attack, OPTIONS.get(attack, ""), start=NOISE_AT),)
+    return tuple(small_guest(f"hog{i + 1}", "cpu_hog", start=NOISE_AT) for i in range(HOGS[name]))
 
 
 def machine(point: Point) -> Machine:
     """The victim and its co-runners, all of one weight, on one pCPU."""
     victim = point.text("victim")
-    options = "period_us=1000 work_us=50 phase_us=137" if victim == "periodic" else "mark_ops=10"
+    options, phase = ("period_us=1000 work_us=50", PHASE) if victim == "periodic" else ("mark_ops=10", 0)
     return Machine(
         guests=(
-            small_guest("victim", victim, options),
+            small_guest("victim", victim, options, phase=phase),
             *corunners(point.text("corunners")),
         ),
         sched=point.policy("sched"),

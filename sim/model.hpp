@@ -37,6 +37,7 @@ class ModelSetup {
     [[nodiscard]] Nanos microseconds(std::string_view name) const {
         return bulkhead::microseconds(number(name));
     }
+    [[nodiscard]] Nanos nanoseconds(std::string_view name) const { return Nanos{number(name)}; }
     [[nodiscard]] Nanos instructions(std::int64_t count) const { return instruction_ * count; }
     // The unit of work of workloads/work.hpp.
     [[nodiscard]] Nanos operations(std::int64_t count) const { return (instructions(1'000) + loop_) * count; }

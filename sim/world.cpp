@@ -26,7 +26,7 @@ Program prologue(Guest& me, ModelSetup setup, Nanos start) {
 
 World::World(Policy policy, Plan plan)
     : plan_{std::move(plan)}, machine_{std::move(policy), plan_.machine}, built_(plan_.guests.size()),
-      consoles_(plan_.guests.size()) {
+      starts_(plan_.guests.size(), RealTime::never()), consoles_(plan_.guests.size()) {
     const Guard::Scope loops_end;
     for (const GuestPlan& guest : plan_.guests)
         if (find_model(guest.model) == nullptr)
@@ -113,7 +113,22 @@ Nanos World::building() const {
     return Nanos{machine_.costs().build} + Nanos{machine_.costs().build_more} * others;
 }
 
-// Builds, then plays the timeline, then sleeps.
+bool World::timeline_due(RealTime now) const {
+    return played_ < plan_.timeline.size() && started_ + Nanos{plan_.timeline[played_].at} <= now;
+}
+
+std::size_t World::first_to_start() const {
+    return static_cast<std::size_t>(std::ranges::min_element(starts_) - starts_.begin());
+}
+
+RealTime World::next_due() const {
+    const RealTime start = starts_.empty() ? RealTime::never() : starts_[first_to_start()];
+    if (played_ == plan_.timeline.size())
+        return start;
+    return std::min(start, started_ + Nanos{plan_.timeline[played_].at});
+}
+
+// Builds, then plays the timeline and lets guests run at their declared start, then sleeps.
 Program World::domain0(Guest& me) {
     co_await me.run(booting());
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
@@ -123,16 +138,19 @@ Program World::domain0(Guest& me) {
         }
     co_await me.control(started, 0, 0);
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
-        if (!plan_.guests[i].absent && !plan_.guests[i].start_paused)
+        if (!plan_.guests[i].absent && !plan_.guests[i].start_paused && plan_.guests[i].start == Nanos{})
             co_await me.control(Action::unpause, i, 0);
-    while (played_ < plan_.timeline.size()) {
-        const manifest::TimelineEntry entry = plan_.timeline[played_];
-        if (const RealTime due = started_ + Nanos{entry.at}; me.now() < due) {
+    for (RealTime due = next_due(); due != RealTime::never(); due = next_due()) {
+        if (me.now() < due) {
             co_await me.wait(due);
             me.take_event();
             continue;
         }
-        ++played_;
+        if (!timeline_due(me.now())) {
+            co_await me.control(Action::unpause, first_to_start(), 0);
+            continue;
+        }
+        const manifest::TimelineEntry entry = plan_.timeline[played_++];
         co_await me.control(entry.action, entry.target, entry.argument);
         if (entry.action == Action::stop) {
             co_await me.run(plan_.instruction); // what follows is there when this is over
@@ -154,6 +172,9 @@ void World::control(Action action, std::size_t target, std::int64_t argument) {
     if (action == started) {
         started_ = machine_.now();
         machine_.end_at(started_ + plan_.duration);
+        for (std::size_t i = 0; i < starts_.size(); ++i)
+            if (!plan_.guests[i].absent && plan_.guests[i].start > Nanos{})
+                starts_[i] = started_ + plan_.guests[i].start;
         end_if_idle(); // all may be over already
     } else if (action == Action::stop) {
         stopped_ = true;
@@ -177,6 +198,8 @@ std::int64_t World::act(Action action, std::size_t target, std::int64_t argument
     default:
         break;
     }
+    if (action == Action::unpause || action == Action::pause || action == Action::destroy)
+        starts_[target] = RealTime::never();
     Domain* domain = built_[target];
     if (domain == nullptr || !domain->alive)
         return -XEN_ESRCH; // it has ended before its time: not an error of the timeline
@@ -225,6 +248,7 @@ std::int64_t World::build(std::size_t index) {
     spec.weight = guest.weight;
     spec.cap = guest.cap;
     spec.sched_values = guest.sched_values;
+    spec.affinity = guest.affinity;
     const Model& model = *find_model(guest.model);
     spec.one_by_one = !model.whole;
     spec.programs.resize(guest.vcpus);

@@ -34,6 +34,8 @@ struct GuestPlan {
     Frames memory{1};    // its size
     std::vector<std::int64_t> memory_values{};
     std::vector<std::int64_t> ring_values{};
+    Nanos start{};                              // from the end of building until it runs first; 0: at once
+    std::uint64_t affinity = ~std::uint64_t{0}; // the pCPUs that its vCPUs may use
 };
 
 // What came of an entry of the timeline.
@@ -116,6 +118,10 @@ class World {
     [[nodiscard]] std::int64_t build(std::size_t index);
     void end_if_idle();
     [[nodiscard]] bool will_create() const;
+    // What domain 0 does next: the timeline goes before a start of the same instant, as in guest/dom0.
+    [[nodiscard]] RealTime next_due() const;
+    [[nodiscard]] bool timeline_due(RealTime now) const;
+    [[nodiscard]] std::size_t first_to_start() const;
     void attend();
     void serve(Domain& domain, std::uint64_t which, std::uint64_t argument);
     [[nodiscard]] bool admit(std::size_t index);
@@ -127,7 +133,8 @@ class World {
 
     Plan plan_;
     Machine machine_;
-    std::vector<Domain*> built_; // of each guest; nullptr while it does not exist
+    std::vector<Domain*> built_;   // of each guest; nullptr while it does not exist
+    std::vector<RealTime> starts_; // of each guest that waits for its declared start, else never
     std::vector<std::string> consoles_;
     std::map<std::pair<const Guest*, const Guest*>, Link> links_;
     std::optional<BlockBackend> blocks_;

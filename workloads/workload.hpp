@@ -17,12 +17,13 @@ enum class Kind { common, victim, attack };
 // No field may be empty: an empty text ends a record. `initial` "-" means that the option must be given.
 struct Option {
     std::string_view name;
-    std::string_view unit; // "us", "ms", "1" for a plain number, "text"
+    std::string_view unit; // "ns", "us", "ms", "1" for a plain number, "text"
     std::string_view initial;
     std::string_view help;
 
     [[nodiscard]] std::uint64_t number() const; // as given on the command line, else initial
     [[nodiscard]] std::string_view text() const;
+    [[nodiscard]] Nanos nanoseconds() const { return Nanos{static_cast<std::int64_t>(number())}; }
     [[nodiscard]] Nanos microseconds() const {
         return bulkhead::microseconds(static_cast<std::int64_t>(number()));
     }

@@ -57,6 +57,8 @@ class SimGuest:
         frames: int = 1,
         memory_values: list[int] = [],
         ring_values: list[int] = [],
+        start_ns: int = 0,
+        affinity: int = (1 << 64) - 1,
     ) -> None: ...
 
 class SimSettings:

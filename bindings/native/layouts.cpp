@@ -15,7 +15,8 @@ void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
-                         cap, time_mode, dilation, on_crash, start_paused, absent, sched_values);
+                         cap, time_mode, dilation, on_crash, start_paused, absent, start, affinity,
+                         sched_values);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,

@@ -23,6 +23,8 @@ struct GuestRow {
     bool absent;
     std::int64_t frames;
     std::vector<std::int64_t> memory_values, ring_values;
+    std::int64_t start_ns;
+    std::uint64_t affinity;
 };
 
 // When, what, to whom, with what argument.

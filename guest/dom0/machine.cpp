@@ -30,6 +30,15 @@ constexpr Nanos destroy_again = milliseconds(10);
 
 } // namespace
 
+guest::Status pin(const Slot& slot, std::uint64_t pcpus) {
+    for (std::uint32_t i = 0; pcpus != 0 && i < slot.guest->vcpus; ++i)
+        if (const auto done = set_affinity(slot.id, VcpuId{static_cast<std::uint16_t>(i)},
+                                           static_cast<std::int64_t>(pcpus));
+            !done)
+            return done;
+    return {};
+}
+
 void complain(const Slot& slot, std::string_view what, guest::Error error) {
     print("dom0: guest '{}': cannot {}: {}\n", name_of(*slot.guest), what, error);
 }
@@ -62,7 +71,7 @@ void Machine::start(const Manifest& manifest) {
         play_due();
     for (auto& slot : slots_)
         if (slot.state == Slot::State::alive && !slot.held)
-            let_run(slot);
+            begin(slot);
 }
 
 void Machine::run() {
@@ -71,9 +80,7 @@ void Machine::run() {
         if (exception_)
             look_after_all();
         play_due();
-        for (auto& slot : slots_)
-            if (slot.is_waiting() && slot.due <= guest::now())
-                go_on(slot);
+        serve_deadlines();
         end_if_idle();
         // Masked, so that an event between the look and the wait ends the wait.
         const guest::events::Masked guard;
@@ -92,19 +99,30 @@ void Machine::raise(Slot& slot) {
             *slot.guest,
             {.message = "its xenstore ring could not be mapped", .needed_bytes = 0, .cause = line.error()});
     slot.id = built->id;
+    if (const auto pinned = pin(slot, slot.guest->affinity); !pinned)
+        complain(slot, "set its affinity", pinned.error());
     slot.store = *line;
     slot.state = Slot::State::alive;
     slot.restart.reset();
     slot.born = guest::now();
 }
 
-void Machine::let_run(const Slot& slot) {
+void Machine::begin(Slot& slot) {
+    if (slot.guest->start > 0)
+        slot.starts = started_ + Nanos{slot.guest->start};
+    else
+        let_run(slot);
+}
+
+void Machine::let_run(Slot& slot) {
+    slot.starts = GuestTime::never();
     if (const auto done = unpause_domain(slot.id); !done)
         complain(slot, "let it run", done.error());
 }
 
 void Machine::put_away(Slot& slot, std::optional<Nanos> rest) {
     store_.close(slot.store);
+    slot.starts = GuestTime::never();
     slot.restart = rest;
     destroy(slot);
 }
@@ -127,6 +145,15 @@ void Machine::destroy_the_dying() {
     for (auto& slot : slots_)
         if (slot.state == Slot::State::dying)
             destroy(slot);
+}
+
+void Machine::serve_deadlines() {
+    for (auto& slot : slots_) {
+        if (slot.is_waiting() && slot.due <= guest::now())
+            go_on(slot);
+        if (slot.starts <= guest::now())
+            let_run(slot);
+    }
 }
 
 // A waiting guest's time has come.
@@ -194,9 +221,11 @@ GuestTime Machine::next_deadline() const {
     auto deadline = GuestTime::never();
     if (const auto next = timeline_.next())
         deadline = started_ + *next;
-    for (const auto& slot : slots_)
+    for (const auto& slot : slots_) {
+        deadline = std::min(deadline, slot.starts);
         if (slot.is_waiting())
             deadline = std::min(deadline, slot.due);
+    }
     return deadline;
 }
 

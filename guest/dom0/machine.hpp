@@ -27,11 +27,15 @@ struct Slot {
     StoreLine store;
     Backoff backoff;
     GuestTime born;
-    GuestTime due;                // dying: the next attempt; resting: the restart
-    std::optional<Nanos> restart; // dying: how long to rest afterwards, if it is to start again
+    GuestTime starts = GuestTime::never(); // built and waiting for its declared start
+    GuestTime due;                         // dying: the next attempt; resting: the restart
+    std::optional<Nanos> restart;          // dying: how long to rest afterwards, if it is to start again
 
     [[nodiscard]] bool is_waiting() const { return state == State::dying || state == State::resting; }
 };
+
+// Restricts all vCPUs of a built guest to the pCPUs of a mask; 0 changes nothing.
+guest::Status pin(const Slot& slot, std::uint64_t pcpus);
 
 // Says on the console what could not be done with a guest.
 void complain(const Slot& slot, std::string_view what, guest::Error error);
@@ -46,7 +50,9 @@ class Machine {
 
   private:
     void raise(Slot& slot);
-    void let_run(const Slot& slot);
+    void let_run(Slot& slot);
+    // Lets it run at once, or at the start that was declared for it.
+    void begin(Slot& slot);
     // Takes the guest off the machine, and has it restarted after `rest` if that is given.
     void put_away(Slot& slot, std::optional<Nanos> rest = {});
     void destroy(Slot& slot);
@@ -62,6 +68,7 @@ class Machine {
     guest::Status change(const manifest::TimelineEntry& entry, Slot& slot);
     guest::Status create(Slot& slot);
     void go_on(Slot& slot);
+    void serve_deadlines();
     void destroy_the_dying();
     void end_if_idle();
     void serve_stores();

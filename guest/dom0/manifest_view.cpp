@@ -65,6 +65,8 @@ Checked check_guest(std::span<const std::byte> bytes, std::span<const manifest::
     if (guest.time_mode == manifest::TimeMode::dilated &&
         (guest.dilation == 0 || guest.dilation > max_dilation))
         return fail(ManifestError::bad_time, index);
+    if (guest.start < 0)
+        return fail(ManifestError::bad_start, index);
     return {};
 }
 

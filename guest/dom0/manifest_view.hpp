@@ -24,12 +24,13 @@ enum class ManifestError : std::uint8_t {
     bad_vcpus,
     bad_choice,
     bad_time,
+    bad_start,
     unordered,
     bad_action,
     bad_target,
 };
 
-inline constexpr std::array<std::string_view, 15> manifest_messages{
+inline constexpr std::array<std::string_view, 16> manifest_messages{
     "it is shorter than its header",
     "it does not begin with the manifest's magic number",
     "it is of another version; rebuild everything with `./bulkhead build`",
@@ -42,6 +43,7 @@ inline constexpr std::array<std::string_view, 15> manifest_messages{
     "a guest has no vCPU or too many",
     "a guest's time mode or crash rule is unknown",
     "a guest's clock is dilated by an impossible factor",
+    "a guest starts before the others are built",
     "the timeline is not in order of time",
     "the timeline has an unknown action",
     "the timeline names a guest that does not exist",

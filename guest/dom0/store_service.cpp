@@ -132,6 +132,7 @@ void StoreService::close(StoreLine& line) {
         return;
     server_.release(*line.connection);
     static_cast<void>(server_.remove(Path::home_of(line.connection->domain)));
+    server_.forget(line.connection->domain);
     static_cast<void>(guest::events::close(line.port));
     guest::unmap_frames(reinterpret_cast<guest::Page*>(line.ring));
     guest::free_pages(reinterpret_cast<guest::Page*>(line.connection), connection_pages);

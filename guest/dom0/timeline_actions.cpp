@@ -12,13 +12,6 @@ namespace {
 using guest::print;
 using manifest::Action;
 
-guest::Status pin_all(DomainId domain, std::uint32_t vcpus, std::int64_t pcpus) {
-    for (std::uint32_t i = 0; i < vcpus; ++i)
-        if (const auto done = set_affinity(domain, VcpuId{static_cast<std::uint16_t>(i)}, pcpus); !done)
-            return done;
-    return {};
-}
-
 // Prints the resources of domain 0 itself, for comparison: guests that came and went must not change them.
 // A new port is the lowest free one.
 void say_holdings(const StoreService& store) {
@@ -116,14 +109,16 @@ guest::Status Machine::change(const manifest::TimelineEntry& entry, Slot& slot) 
     switch (entry.action) {
     case Action::unpause:
         slot.held = false;
+        slot.starts = GuestTime::never();
         return unpause_domain(slot.id);
     case Action::pause:
         slot.held = true;
+        slot.starts = GuestTime::never();
         return pause_domain(slot.id);
     case Action::set_weight:
         return set_weight(slot.id, entry.argument);
     case Action::set_affinity:
-        return pin_all(slot.id, slot.guest->vcpus, entry.argument);
+        return pin(slot, static_cast<std::uint64_t>(entry.argument));
     case Action::shutdown:
         store_.ask(slot.id, "poweroff");
         return {};

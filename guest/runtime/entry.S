@@ -6,6 +6,7 @@
 //   event upcall                 entry_event      as for an exception              rcx r11 rip cs rflags rsp ss
 //   failed return to guest       entry_failsafe   the interrupted one              rcx r11 ds es fs gs rip cs rflags rsp ss
 //   syscall, user                entry_syscall    kernel stack                     rcx r11 rip cs rflags rsp ss
+//   sysenter, user               entry_sysenter   kernel stack                     the same, rip and rsp are 0
 //
 // All of them build a traps::Frame, call guest_trap(Frame*) and go back with the iret hypercall.
 
@@ -79,6 +80,7 @@ resume_frame:                   // rsp -> traps::Frame
 trap_\n:
     without_error \n
     .endr
+    .globl trap_2               // for a kernel that registers it by callback_op
     .irp n, 8, 10, 11, 12, 13, 14, 17
 trap_\n:
     with_error \n
@@ -98,6 +100,9 @@ entry_failsafe:
     .globl entry_syscall
 entry_syscall:
     without_error 258
+    .globl entry_sysenter
+entry_sysenter:
+    without_error 259
 
 // int guarded_call(void (*f)(void*), void* argument, std::uint64_t* saved_rsp): 0 if f returned; 1 if the trap handler
 // resumed at guarded_resume with rsp = *saved_rsp.

@@ -25,7 +25,6 @@ void guarded_resume();
 extern char boot_stack_end[];
 }
 
-constexpr std::uint64_t event_vector = 256, failsafe_vector = 257;
 constexpr std::uint64_t trap_flag = 1 << 8, direction_flag = 1 << 10, nested_task_flag = 1 << 14,
                         alignment_flag = 1 << 18;
 constexpr std::uint64_t kernel_code = FLAT_KERNEL_CS & ~3; // ring 0 in a frame means kernel mode
@@ -51,7 +50,7 @@ bool caught_by_guard(Frame& frame) {
     if (innermost == nullptr || from_user(frame))
         return false;
     // A failed return to the guest counts as the protection fault that it was.
-    const bool failsafe = frame.vector == failsafe_vector;
+    const bool failsafe = frame.vector == failsafe_entry;
     innermost->trap = {.vector = failsafe ? Vector::protection : static_cast<Vector>(frame.vector),
                        .error = frame.error,
                        .address = fault_address(frame),
@@ -75,7 +74,7 @@ bool caught_by_guard(Frame& frame) {
 } // namespace
 
 extern "C" void guest_trap(Frame* frame) {
-    if (frame->vector == event_vector)
+    if (frame->vector == event_entry)
         return internal::handle_events();
     if (from_user(*frame))
         internal::leave_user_mode(*frame);

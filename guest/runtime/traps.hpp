@@ -32,6 +32,10 @@ enum class Vector : std::uint8_t {
     syscall = 0x80,
 };
 
+// Frame::vector of what has no vector.
+inline constexpr std::uint64_t event_entry = 256, failsafe_entry = 257, syscall_entry = 258,
+                               sysenter_entry = 259;
+
 // What the entry code saved. A handler may change it; the change takes effect on return.
 struct Frame {
     std::uint64_t r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rax, rdx, rsi, rdi;

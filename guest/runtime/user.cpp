@@ -13,7 +13,6 @@ void enter_user(const traps::Frame* frame, std::uint64_t* saved_rsp);
 [[noreturn]] void leave_user(std::uint64_t saved_rsp);
 }
 
-constexpr std::uint64_t syscall_vector = 258;
 static_assert(sizeof(traps::Frame) == 22 * 8);
 
 struct Running {
@@ -37,8 +36,12 @@ Exit describe(const traps::Frame& frame) {
               .argument = frame.rdi,
               .rip = frame.rip,
               .trap = std::nullopt};
-    if (frame.vector == syscall_vector)
+    if (frame.vector == traps::syscall_entry)
         return exit;
+    if (frame.vector == traps::sysenter_entry) {
+        exit.cause = Exit::Cause::sysenter;
+        return exit;
+    }
     if (frame.vector == static_cast<std::uint64_t>(traps::Vector::syscall)) {
         exit.cause = Exit::Cause::interrupt;
         return exit;

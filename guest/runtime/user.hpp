@@ -13,10 +13,10 @@ inline constexpr std::uint64_t stack_top = 0x603000; // one page of stack below 
 
 // How user code came back to the kernel.
 struct Exit {
-    enum class Cause { syscall, interrupt, trap } cause;
-    std::uint64_t number;   // rax at a syscall or an int 0x80
-    std::uint64_t argument; // rdi at a syscall or an int 0x80
-    std::uint64_t rip;      // where user code stopped
+    enum class Cause { syscall, sysenter, interrupt, trap } cause;
+    std::uint64_t number;   // rax at a system call
+    std::uint64_t argument; // rdi at a system call
+    std::uint64_t rip;      // where user code stopped; 0 at a sysenter
     std::optional<traps::Trap> trap;
 };
 

@@ -9,7 +9,7 @@ namespace msr {
 inline constexpr std::uint32_t apic_base = 0x1b, efer = 0xc0000080, star = 0xc0000081, lstar = 0xc0000082,
                                cstar = 0xc0000083, sfmask = 0xc0000084, fs_base = 0xc0000100,
                                gs_base = 0xc0000101, kernel_gs_base = 0xc0000102, sysenter_cs = 0x174,
-                               page_attributes = 0x277;
+                               sysenter_esp = 0x175, sysenter_eip = 0x176, page_attributes = 0x277;
 }
 namespace cr4 {
 inline constexpr std::uint64_t de = 1 << 3, pse = 1 << 4, pae = 1 << 5, mce = 1 << 6, pge = 1 << 7,

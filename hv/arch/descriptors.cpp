@@ -11,7 +11,7 @@
 #include <array>
 
 extern "C" {
-extern char vector_stubs[], syscall_stubs[], syscall_compat_stubs[];
+extern char vector_stubs[], syscall_stubs[], syscall_compat_stubs[], sysenter_stubs[];
 struct SyscallSlot {
     std::uint64_t saved_sp;
     std::uint64_t regs_end;
@@ -123,7 +123,10 @@ void load_descriptors() {
     cpu::wrmsr(cpu::msr::cstar, reinterpret_cast<std::uint64_t>(syscall_compat_stubs) + stub);
     cpu::wrmsr(cpu::msr::sfmask, rflags::trap | rflags::interrupt | rflags::direction | rflags::iopl |
                                      rflags::nested | rflags::resume | rflags::align);
-    cpu::wrmsr(cpu::msr::sysenter_cs, 0); // SYSENTER raises #GP in the guest
+    static_assert(layout::hypervisor_ss == layout::hypervisor_cs + 8, "SYSENTER loads both");
+    cpu::wrmsr(cpu::msr::sysenter_cs, layout::hypervisor_cs);
+    cpu::wrmsr(cpu::msr::sysenter_esp, 0); // the stub loads one
+    cpu::wrmsr(cpu::msr::sysenter_eip, reinterpret_cast<std::uint64_t>(sysenter_stubs) + stub);
 }
 
 void select_vcpu_entry(Vcpu& vcpu) {

@@ -79,6 +79,11 @@ void kick(PcpuId id) {
         send_interrupt(pcpu(id).apic_id, kick_vector);
 }
 
+void nudge(PcpuId id) {
+    if (id != machine::this_pcpu())
+        send_interrupt(pcpu(id).apic_id, request_vector);
+}
+
 void serve_flush() {
     const auto self = bit(machine::this_pcpu());
     if ((pending.load(std::memory_order_acquire) & self) != 0) {

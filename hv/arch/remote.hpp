@@ -8,6 +8,8 @@ namespace bulkhead::hv {
 
 // Makes the pCPU enter the hypervisor soon. The data that it should find there must have been written before.
 void kick(PcpuId pcpu);
+// Interrupts another pCPU: its guest gets its events before it goes on.
+void nudge(PcpuId pcpu);
 // Drops the translations that others have asked for. From the interrupt handler and from wait_a_little().
 void serve_flush();
 // Halts for good if another pCPU ends the run. Only where nothing is held that the end of the run needs.

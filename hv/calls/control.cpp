@@ -31,7 +31,7 @@ HypercallResult from(Result<> result) {
 
 // A domain other than the caller, by a hostile number.
 Result<Domain*> other_domain(Domain& caller, std::uint64_t id) {
-    Domain* domain = id < max_domains ? find_domain(DomainId{static_cast<std::uint16_t>(id)}) : nullptr;
+    Domain* domain = id <= last_domain_id ? find_domain(DomainId{static_cast<std::uint16_t>(id)}) : nullptr;
     if (domain == nullptr || domain == &caller)
         return fail(Error::no_domain);
     return domain;

@@ -14,8 +14,7 @@ HypercallResult continue_from(HypercallContext& context, GuestPtr<multicall_entr
     return fail(Error::restart);
 }
 
-// A nested multicall or a return from a trap has no meaning inside a list.
-bool allowed(std::uint64_t number) { return number != __HYPERVISOR_multicall && number != __HYPERVISOR_iret; }
+bool allowed(std::uint64_t number) { return number != __HYPERVISOR_multicall; }
 
 } // namespace
 
@@ -42,6 +41,11 @@ HypercallResult Multicall::run(HypercallContext& context) const {
         else
             entry->result =
                 static_cast<xen_ulong_t>(result ? *result : -static_cast<std::int64_t>(result.error()));
+        if (entry->op == __HYPERVISOR_iret) { // the guest goes on where the frame says
+            if (context.caller.processor.in_kernel)
+                static_cast<void>(at.write(*entry));
+            return result;
+        }
         BULKHEAD_TRY(at.write(*entry));
         if (unfinished)
             return continue_from(context, at, count - i);

@@ -18,7 +18,7 @@ struct Multicall {
         return {GuestPtr<multicall_entry_t>{a[0]}, static_cast<std::uint32_t>(a[1])};
     }
     // Runs the entries in order and writes each one's result back. Preemptible between entries and within
-    // one.
+    // one. An iret ends the list, and the call's result is what its frame has for rax.
     HypercallResult run(HypercallContext& context) const;
 };
 

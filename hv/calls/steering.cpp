@@ -24,9 +24,9 @@ Page& shared() { return *machine::frame_as<Page>(Mfn{steering::physical_address 
 // the section's budget allows.
 void refresh_all() {
     refresh_landmark();
-    for (std::uint32_t id = 0; id < domain_id_limit() && !machine::should_preempt(); ++id)
-        if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(id)}))
-            refresh_ledger_entry(*domain);
+    for (Domain* domain = next_domain(0); domain != nullptr && !machine::should_preempt();
+         domain = next_domain(domain->sched.slot + 1))
+        refresh_ledger_entry(*domain);
 }
 
 Result<> hand_out(std::uint64_t from) {

@@ -21,33 +21,41 @@ Callback* callback_of(Vcpu& vcpu, std::uint16_t type) {
         return &vcpu.entries.syscall_callback;
     case CALLBACKTYPE_syscall32:
         return &vcpu.entries.syscall32_callback;
-    case CALLBACKTYPE_nmi:
-        return &vcpu.entries.nmi_callback;
+    case CALLBACKTYPE_sysenter:
+        return &vcpu.entries.sysenter_callback;
     default:
         return nullptr;
     }
 }
 
+// Non-maskable interrupts have a handler of the trap table, which masks events.
+HypercallResult set_nmi_handler(Vcpu& vcpu, std::uint64_t address) {
+    trap_info entry{};
+    entry.vector = vector::nmi;
+    entry.cs = FLAT_KERNEL_CS64;
+    entry.address = address;
+    TI_SET_IF(&entry, 1);
+    BULKHEAD_TRY(set_trap_handler(vcpu, entry));
+    return 0;
+}
+
 HypercallResult register_callback(Vcpu& vcpu, const callback_register& request) {
+    if (request.type == CALLBACKTYPE_nmi)
+        return set_nmi_handler(vcpu, request.address);
     auto* callback = callback_of(vcpu, request.type);
     if (!callback)
         return fail(Error::not_implemented);
-    if (!is_guest_address(request.address))
+    if (!is_canonical(request.address))
         return fail(Error::invalid);
     *callback = {request.address, (request.flags & CALLBACKF_mask_events) != 0};
     return 0;
 }
 
-// Events and the failsafe entry cannot be done without once they exist.
+// A kernel that has an entry once keeps one: only the handler of non-maskable interrupts can go.
 HypercallResult unregister_callback(Vcpu& vcpu, const callback_unregister& request) {
-    auto* callback = callback_of(vcpu, request.type);
-    if (!callback)
-        return fail(Error::not_implemented);
-    if (request.type == CALLBACKTYPE_event || request.type == CALLBACKTYPE_failsafe ||
-        request.type == CALLBACKTYPE_syscall)
-        return fail(Error::invalid);
-    *callback = {};
-    return 0;
+    if (request.type == CALLBACKTYPE_nmi)
+        return set_nmi_handler(vcpu, 0);
+    return fail(callback_of(vcpu, request.type) != nullptr ? Error::invalid : Error::not_implemented);
 }
 
 } // namespace
@@ -72,7 +80,7 @@ HypercallResult SetTrapTable::run(HypercallContext& context) const {
 }
 
 HypercallResult SetCallbacks::run(HypercallContext& context) const {
-    if (!is_guest_address(event) || !is_guest_address(failsafe) || !is_guest_address(syscall))
+    if (!is_canonical(event) || !is_canonical(failsafe) || !is_canonical(syscall))
         return fail(Error::invalid);
     auto& vcpu = context.caller;
     vcpu.entries.event_callback = {event, true};

@@ -48,6 +48,7 @@ HypercallResult Iret::run(HypercallContext& context) const {
     if (context.domain.vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl))
         vcpu.processor.iopl = static_cast<std::uint8_t>((saved.rflags & rflags::iopl) >> 12);
     restore(vcpu, saved);
+    vcpu.entries.in_nmi = false;
     mask_events(vcpu, !(saved.rflags & rflags::interrupt));
     // A processor would fault on such an address while it resumes.
     if (!is_canonical(vcpu.regs.rip))

@@ -102,6 +102,14 @@ HypercallResult initialise(Vcpu& vcpu, std::uint64_t argument) {
     return from(load_context_from_guest(vcpu, GuestPtr<vcpu_guest_context_t>{argument}));
 }
 
+HypercallResult send_nmi(Vcpu& vcpu, std::uint64_t argument) {
+    if (argument != 0)
+        return fail(Error::invalid);
+    if (!vcpu.entries.nmi_pending.exchange(true))
+        wake_vcpu(vcpu, WakeCause::event);
+    return 0;
+}
+
 bool is_last_online(const Vcpu& vcpu) {
     const auto& domain = *vcpu.domain;
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
@@ -173,6 +181,8 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
             return fail(Error::invalid);
         clear_oneshot(target);
         return 0;
+    case VCPUOP_send_nmi:
+        return send_nmi(target, argument);
     case VCPUOP_register_vcpu_info: {
         const auto request = GuestPtr<vcpu_register_vcpu_info_t>{argument}.read();
         return request ? from(move_info(target, *request)) : fail(request.error());

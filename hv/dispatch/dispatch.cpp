@@ -176,6 +176,9 @@ void dispatch(Pcpu& self) {
     }
 }
 
+bool wants_nmi(const Vcpu& vcpu) {
+    return vcpu.entries.nmi_pending.load(std::memory_order_relaxed) && !vcpu.entries.in_nmi;
+}
 bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending != 0 && !events_masked(vcpu); }
 
 } // namespace
@@ -184,8 +187,11 @@ Vcpu* current_vcpu() { return pcpu().current; }
 
 void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
     const LockGuard run{run_lock()};
-    if (!vcpu.sched.waiting)
+    if (!vcpu.sched.waiting) {
+        if (vcpu.sched.state == RunState::running)
+            nudge(vcpu.sched.pcpu);
         return;
+    }
     vcpu.sched.waiting = false;
     vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
@@ -292,6 +298,8 @@ Vcpu& leave_hypervisor() {
             name_section(landmark::SectionKind::dispatch, 0);
             dispatch(self);
         }
+        if (wants_nmi(*self.current)) [[unlikely]]
+            deliver_nmi(*self.current);
         if (wants_upcall(*self.current))
             deliver_event_callback(*self.current);
         if (!self.need_dispatch && !self.timer_pending)

@@ -8,7 +8,8 @@ namespace bulkhead::hv {
 
 enum class WakeCause : std::uint8_t { unpause, event, timer, kick };
 
-// blocked -> queued; no effect on a vCPU that is queued, running, paused or offline. Takes the run lock.
+// blocked -> queued. A vCPU that runs on another pCPU looks for events at once; no effect on one that is
+// queued, paused or offline. Takes the run lock.
 void wake_vcpu(Vcpu& vcpu, WakeCause cause);
 
 // The vCPU whose guest this pCPU entered from; never null inside a hypercall or a guest's trap.

@@ -27,7 +27,7 @@ constexpr Nanos refresh_period = milliseconds(100);
 Nanos run_duration{};
 RealTime run_end = RealTime::never();
 RealTime next_refresh{};
-std::uint32_t next_visited = 0; // domain number
+std::uint32_t next_visited = 0; // slot of a domain
 
 // Guest output and crash dumps that have not been shown yet; showing them is billed to the guest.
 void show_leftovers(Domain& domain) {
@@ -46,19 +46,29 @@ void show_leftovers(Domain& domain) {
     bill_to(nullptr);
 }
 
+// From the next one to be visited to the last one below slot `end`. False if the section's budget is used up
+// before.
+bool visit_below(std::uint32_t end, RealTime now) {
+    for (Domain* domain = next_domain(next_visited); domain != nullptr && domain->sched.slot < end;
+         domain = next_domain(next_visited)) {
+        next_visited = domain->sched.slot + 1;
+        show_leftovers(*domain);
+        scheduler::check_starvation(*domain, now);
+        refresh_ledger_entry(*domain);
+        if (machine::should_preempt())
+            return false;
+    }
+    return true;
+}
+
 // As many domains as the section's budget allows, going on where the last visit stopped: housekeeping is
 // short however many there are.
 void visit_domains(RealTime now) {
-    for (auto left = domain_id_limit(); left > 0; --left) {
-        next_visited = next_visited < domain_id_limit() ? next_visited : 0;
-        if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(next_visited++)})) {
-            show_leftovers(*domain);
-            scheduler::check_starvation(*domain, now);
-            refresh_ledger_entry(*domain);
-        }
-        if (machine::should_preempt())
-            return;
-    }
+    const auto begun = next_visited;
+    if (!visit_below(max_domains, now))
+        return;
+    next_visited = 0;
+    static_cast<void>(visit_below(begun, now));
 }
 
 void keep_house(RealTime now) {

@@ -19,7 +19,7 @@ enum class Stage : std::uint8_t { hold, frames, grants, release };
 // The audit under way. A domain that dies meanwhile stays held: it has no use for its pause count.
 struct Progress {
     Stage stage = Stage::hold;
-    std::uint32_t domain = 0;
+    std::uint32_t slot = 0; // of the next domain
     std::uint64_t violations = 0;
     bool asked = false; // the domain at hand to stop
 };
@@ -31,9 +31,9 @@ void advance() {
 
 // One domain after another, as each may have many vCPUs.
 Result<> release_others(Domain& caller) {
-    while (progress.domain < domain_id_limit()) {
-        Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain++)});
-        if (domain != nullptr && domain != &caller)
+    while (Domain* domain = next_domain(progress.slot)) {
+        progress.slot = domain->sched.slot + 1;
+        if (domain != &caller)
             unpause_all(*domain);
         if (machine::should_preempt())
             return fail(Error::restart);
@@ -50,15 +50,17 @@ bool runs_still(const Domain& domain) {
 
 // A vCPU on another pCPU may be in the middle of a call until it has left.
 Result<> hold_others(Domain& caller) {
-    for (; progress.domain < domain_id_limit(); ++progress.domain) {
-        Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain)});
-        if (domain == nullptr || domain == &caller)
-            continue;
-        if (!std::exchange(progress.asked, true))
-            pause_all(*domain);
-        if (runs_still(*domain) || machine::should_preempt())
-            return fail(Error::restart);
+    while (Domain* domain = next_domain(progress.slot)) {
+        if (domain != &caller) {
+            if (!std::exchange(progress.asked, true))
+                pause_all(*domain);
+            if (runs_still(*domain))
+                return fail(Error::restart);
+        }
         progress.asked = false;
+        progress.slot = domain->sched.slot + 1;
+        if (machine::should_preempt())
+            return fail(Error::restart);
     }
     return {};
 }

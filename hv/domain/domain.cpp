@@ -1,4 +1,4 @@
-// The table of domains, and how a domain ends.
+// How a domain ends.
 #include "hv/domain/domain.hpp"
 
 #include "hv/base/locks.hpp"
@@ -7,7 +7,6 @@
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
 #include "hv/dispatch/timers.hpp"
-#include "hv/domain/table.hpp"
 #include "hv/trace/trace.hpp"
 
 extern "C" {
@@ -15,38 +14,6 @@ extern "C" {
 }
 
 namespace bulkhead::hv {
-
-namespace {
-Domain* domains[max_domains];
-std::uint32_t highest = 0; // no domain has a greater id
-} // namespace
-
-Domain* find_domain(DomainId id) { return id.value() < max_domains ? domains[id.value()] : nullptr; }
-
-std::uint32_t domain_id_limit() { return highest + 1; }
-
-Result<DomainId> lowest_free_id() {
-    for (std::uint16_t id = 0; id < max_domains; ++id)
-        if (domains[id] == nullptr)
-            return DomainId{id};
-    return fail(Error::no_space);
-}
-
-void enter_domain(Domain& domain) {
-    const LockGuard run{run_lock()}; // the scheduler goes through the table
-    const auto id = domain.id.value();
-    domains[id] = &domain;
-    highest = id > highest ? id : highest;
-}
-
-bool remove_domain(Domain& domain) {
-    const LockGuard run{run_lock()};
-    const LockGuard table{domain_table_lock()};
-    if (domain.holds.load(std::memory_order_acquire) != 0)
-        return false;
-    domains[domain.id.value()] = nullptr;
-    return true;
-}
 
 void shut_down_domain(Domain& domain, std::uint32_t reason) {
     {

@@ -13,8 +13,9 @@
 
 namespace bulkhead::hv {
 
-inline constexpr std::uint32_t max_vcpus = 32; // of one domain
-inline constexpr std::uint16_t max_domains = 4096;
+inline constexpr std::uint32_t max_vcpus = 32;          // of one domain
+inline constexpr std::uint32_t max_domains = 4096;      // at a time
+inline constexpr std::uint16_t last_domain_id = 0x7fef; // DOMID_FIRST_RESERVED - 1; ids are used in turn
 
 // Where a domain's clock comes from; see abi/manifest.hpp.
 struct TimeRule {
@@ -60,14 +61,17 @@ struct Domain {
 // For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs
 // privilege.
 [[nodiscard]] Result<DomainHold> resolve_domain(Domain& caller, std::uint16_t id);
-// One more than the highest id in use.
-[[nodiscard]] std::uint32_t domain_id_limit();
-// Calls `visit(Domain&)` for every domain that exists (dying ones included), in order of id.
+// The domain with the lowest slot from `slot` on, or nullptr. Long work that goes through all domains keeps
+// the slot after the one it did last; its cost is that of the domains that live, whatever their ids.
+[[nodiscard]] Domain* next_domain(std::uint32_t slot);
+// Calls `visit(Domain&)` for every domain that exists (dying ones included), in order of their slots.
 template<class Visit>
 void for_each_domain(Visit visit) {
-    for (std::uint32_t id = 0; id < domain_id_limit(); ++id)
-        if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(id)}))
-            visit(*domain);
+    for (Domain* domain = next_domain(0); domain != nullptr;) {
+        const auto slot = domain->sched.slot;
+        visit(*domain);
+        domain = next_domain(slot + 1);
+    }
 }
 
 // Ends a domain that can't go on: says why, leaves its dump to be printed, marks it shut down with

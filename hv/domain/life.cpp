@@ -165,22 +165,25 @@ Result<> stop_all(Domain& domain) {
 Result<Domain*> create_domain(const DomainSpec& spec) {
     if (spec.vcpus == 0 || spec.vcpus > max_vcpus)
         return fail(Error::invalid);
-    const auto id = lowest_free_id();
-    if (!id)
-        return fail(id.error());
-    const auto made = make_domain(*id);
+    const auto seat = free_seat();
+    if (!seat)
+        return fail(seat.error());
+    const auto made = make_domain(seat->slot);
     if (!made)
         return fail(made.error());
     auto& domain = **made;
-    domain.id = *id;
-    enter_domain(domain);
+    domain.id = seat->id;
+    domain.sched.slot = seat->slot;
+    {
+        const LockGuard run{run_lock()};
+        enter_domain(domain);
+    }
     std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
     domain.privileged = spec.privileged;
     domain.life = control::Life::paused;
     domain.sched.pause_count = 1;
     domain.memory.max_frames = spec.max_frames;
     domain.memory.max_metadata = metadata_limit(spec.vcpus);
-    domain.sched.slot = id->value();
     domain.sched.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
     domain.sched.cap = spec.cap;
     domain.sched.has_values = spec.sched_values != nullptr;
@@ -209,6 +212,20 @@ Result<> create_vcpus(Domain& domain) {
     return {};
 }
 
+namespace {
+
+// False while a call on another pCPU works on it.
+bool leave_table(const Domain& domain) {
+    const LockGuard run{run_lock()};
+    const LockGuard table{domain_table_lock()};
+    if (domain.holds.load(std::memory_order_acquire) != 0)
+        return false;
+    remove_domain(domain);
+    return true;
+}
+
+} // namespace
+
 Result<> destroy_domain(Domain& domain) {
     BULKHEAD_TRY(stop_all(domain));
     if (!continue_dump(domain.dump)) // it shows memory that goes now
@@ -217,6 +234,7 @@ Result<> destroy_domain(Domain& domain) {
     BULKHEAD_TRY(relinquish_grants(domain));
     if (domain.events.pages[0] != nullptr)
         BULKHEAD_TRY(close_all_ports(domain));
+    BULKHEAD_TRY(forget_domain_in_ports(domain));
     BULKHEAD_TRY(relinquish_memory(domain));
     BULKHEAD_TRY(free_grants(domain));
     BULKHEAD_TRY(take_vcpus_away(domain));
@@ -225,7 +243,7 @@ Result<> destroy_domain(Domain& domain) {
         frame_table().free_for_hypervisor(domain.shared_frame);
         domain.shared = nullptr;
     }
-    if (!remove_domain(domain))
+    if (!leave_table(domain))
         return fail(Error::restart);
     trace_event(trace::Event::domain_gone, domain,
                 domain.memory.frames_to_return - domain.memory.frames.count, 0);

@@ -21,8 +21,8 @@ struct Home {
 constexpr std::uint64_t pages = (sizeof(Home) + page_bytes - 1) / page_bytes;
 static_assert(pages * page_bytes <= layout::domain_stride);
 
-constexpr std::uint64_t address_of(DomainId id) {
-    return layout::domains + id.value() * layout::domain_stride;
+constexpr std::uint64_t address_of(std::uint32_t slot) {
+    return layout::domains + slot * layout::domain_stride;
 }
 
 void return_pages(std::uint64_t base, std::uint64_t count) {
@@ -35,8 +35,8 @@ void return_pages(std::uint64_t base, std::uint64_t count) {
 
 } // namespace
 
-Result<Domain*> make_domain(DomainId id) {
-    const auto base = address_of(id);
+Result<Domain*> make_domain(std::uint32_t slot) {
+    const auto base = address_of(slot);
     if (!reserve_hypervisor(base, pages * page_bytes))
         return fail(Error::no_memory);
     for (std::uint64_t i = 0; i < pages; ++i) {
@@ -53,7 +53,7 @@ Result<Domain*> make_domain(DomainId id) {
 }
 
 void free_domain(Domain& domain) {
-    const auto base = address_of(domain.id);
+    const auto base = address_of(domain.sched.slot);
     reinterpret_cast<Home*>(base)->~Home();
     return_pages(base, pages);
 }

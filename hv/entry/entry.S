@@ -7,6 +7,8 @@
 #  vector 1, 2, 8, 18 hypervisor      an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
 #  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     guest_entry, resume_guest
 #                                     syscall_slots[N].regs
+#  sysenter_N         guest, ring 3   none;                  all but rip and rsp,   guest_entry, resume_guest
+#                                     syscall_slots[N].regs  in Vcpu::regs
 #
 # The guest's gs base is never touched: the pCPU is found from the stack pointer, the vCPU from where regs were saved.
     .set hypervisor_stack_offset, 176
@@ -178,6 +180,32 @@ syscall_compat_common:
     push %rcx
     pushq $0
     pushq $0x101
+    push_registers
+    jmp from_guest
+
+# SYSENTER keeps no register of the guest but leaves its flags as they are: those that only a guest may have go.
+    .align 32
+    .globl sysenter_stubs
+sysenter_stubs:
+    .set pcpu, 0
+    .rept 64
+    .align 32
+    mov syscall_slots + pcpu*64 + 8(%rip), %rsp
+    jmp sysenter_common
+    .set pcpu, pcpu + 1
+    .endr
+
+    .align 16
+sysenter_common:
+    pushq $guest_ss
+    pushq $0
+    pushfq
+    pushq $2
+    popfq
+    pushq $3                           # no code segment, in ring 3
+    pushq $0
+    pushq $0
+    pushq $0x102
     push_registers
     jmp from_guest
 

@@ -66,6 +66,8 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
             deliver_syscall(vcpu);
     } else if (regs->vector == entry_syscall32) {
         deliver_syscall32(vcpu);
+    } else if (regs->vector == entry_sysenter) {
+        deliver_sysenter(vcpu);
     } else if (regs->vector < 32) {
         name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs->vector));
         count(vcpu.domain->ledger->traps);
@@ -90,8 +92,10 @@ extern "C" Vcpu* hypervisor_trap(Registers* regs) {
     }
     if (vector == vector::nmi)
         return nullptr;
-    if (vector == vector::debug) { // a guest's breakpoint on data that the hypervisor copied for it
+    // A guest's breakpoint on data that the hypervisor copied for it, or SYSENTER with the trap flag set.
+    if (vector == vector::debug) {
         static_cast<void>(take_debug_status());
+        regs->rflags &= ~rflags::trap;
         return nullptr;
     }
     if (apply_fixup(*regs) || recover_from_trap(*regs))

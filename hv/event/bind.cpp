@@ -17,6 +17,8 @@ namespace {
 
 using State = EventPort::State;
 
+constexpr std::uint16_t nobody = DOMID_INVALID; // a domain that such a port waits for never comes
+
 [[nodiscard]] bool has_vcpu(const Domain& domain, std::uint32_t vcpu) {
     return vcpu < domain.vcpu_count && domain.vcpus[vcpu] != nullptr;
 }
@@ -61,7 +63,10 @@ Result<Port> alloc_unbound(Domain& domain, DomainId remote) {
     if (domain.life == control::Life::dying)
         return fail(Error::no_domain);
     const LockGuard guard{events::binding_lock()};
-    return events::take_port(domain, {.state = State::unbound, .remote_domain = remote.value()});
+    const Domain* named = find_domain(remote);
+    const bool is_ending = named != nullptr && named->life == control::Life::dying;
+    return events::take_port(domain,
+                             {.state = State::unbound, .remote_domain = is_ending ? nobody : remote.value()});
 }
 
 Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler) {
@@ -187,6 +192,40 @@ Result<> close_all_ports(Domain& domain) {
         }
         if (freed != nullptr)
             domain.free_metadata(freed);
+    }
+    return {};
+}
+
+namespace {
+
+// Those of the 64 ports of one word of the bitmap.
+void forget_in_word(Domain& domain, std::uint32_t word, DomainId dead) {
+    for (auto left = domain.events.used[word]; left != 0; left &= left - 1) {
+        const Port port{64 * word + static_cast<std::uint32_t>(std::countr_zero(left))};
+        EventPort waiting = events::snapshot(domain, port);
+        if (waiting.state != State::unbound || waiting.remote_domain != dead.value())
+            continue;
+        waiting.remote_domain = nobody;
+        events::store(domain, port, waiting);
+    }
+}
+
+} // namespace
+
+Result<> forget_domain_in_ports(Domain& dead) {
+    auto& [slot, word] = dead.events.forgetting;
+    while (Domain* domain = next_domain(slot)) {
+        if (slot != domain->sched.slot)
+            word = 0;
+        slot = domain->sched.slot;
+        for (; word < std::size(domain->events.used); ++word) {
+            if (machine::should_preempt())
+                return fail(Error::restart);
+            const LockGuard guard{events::binding_lock()};
+            forget_in_word(*domain, word, dead.id);
+        }
+        ++slot;
+        word = 0;
     }
     return {};
 }

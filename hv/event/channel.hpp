@@ -30,8 +30,9 @@ struct EventPort {
     enum class State : std::uint8_t { free, reserved, unbound, interdomain, virq, ipi, hypervisor };
     State state = State::free;
     std::uint8_t virq = 0;
-    std::uint16_t vcpu = 0;          // to be notified
-    std::uint16_t remote_domain = 0; // unbound: the domain that may bind; interdomain: the peer
+    std::uint16_t vcpu = 0; // to be notified
+    std::uint16_t remote_domain =
+        0; // unbound: the domain that may bind, or DOMID_INVALID; interdomain: the peer
     std::uint32_t remote_port = 0;
     PortHandler handler = nullptr; // state hypervisor
 };
@@ -45,6 +46,9 @@ struct EventChannels {
     EventPort* pages[page_count];       // filled from the first on, as ports are
     std::uint64_t used[max_ports / 64]; // bit n: port n is not free; changed under the binding lock
     std::uint16_t virq_port[max_event_vcpus][NR_VIRQS]; // 0 for none
+    struct {
+        std::uint32_t slot, word;
+    } forgetting; // how far forget_domain_in_ports has come
 
     // Port 0 is reserved for ever. Answers no_memory when the domain's quota is used up.
     [[nodiscard]] Result<> start(Domain& domain);
@@ -74,6 +78,9 @@ struct PortPair {
 // reset_ports, then gives the ports' pages back. For a domain that will never run again. Answers restart
 // until done.
 [[nodiscard]] Result<> close_all_ports(Domain& domain);
+// Ports that waited for this dying domain wait for nobody from now on: the next domain with its id cannot
+// bind them. After close_all_ports. Answers restart until done.
+[[nodiscard]] Result<> forget_domain_in_ports(Domain& dead);
 // True if `vcpu` has a pending, unmasked upcall or (while polling) a polled pending port. With several polled
 // ports (Poll::port 0) it is raise_port that ends the poll, by clearing Poll::active.
 [[nodiscard]] bool has_work(const Vcpu& vcpu);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t items_of_a_step = 32; // entries or records
 
 struct Progress {
-    std::uint32_t domain = 0;
+    std::uint32_t slot = 0;   // of the domain at hand, or the next one
     std::uint32_t entry = 0;  // of its table
     std::uint32_t record = 0; // of its mappings, once all entries were seen
     std::uint64_t uses = 0;   // of its entries so far
@@ -50,9 +50,10 @@ void look_at_record(Domain& borrower, grant_handle_t handle) {
         progress.held += weight(record.lender, record.ref, record.access, borrower.id.value(), record.frame);
 }
 
-void end_domain(const GrantTable& grants) {
+void end_domain(const Domain& domain) {
+    const auto& grants = domain.grants;
     progress.clean = progress.clean && progress.uses == grants.uses && progress.mappings == grants.mappings;
-    progress = {.domain = progress.domain + 1,
+    progress = {.slot = domain.sched.slot + 1,
                 .counted = progress.counted,
                 .held = progress.held,
                 .clean = progress.clean};
@@ -69,17 +70,14 @@ void step(Domain& domain) {
     for (; left > 0 && progress.record < records; --left)
         look_at_record(domain, progress.record++);
     if (progress.entry >= entries && progress.record >= records)
-        end_domain(domain.grants);
+        end_domain(domain);
 }
 
 } // namespace
 
 Result<std::uint64_t> audit_grants_in_steps() {
-    while (progress.domain < domain_id_limit()) {
-        if (Domain* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain)}))
-            step(*domain);
-        else
-            ++progress.domain;
+    while (Domain* domain = next_domain(progress.slot)) {
+        step(*domain);
         if (machine::should_preempt())
             return fail(Error::restart);
     }

@@ -42,8 +42,8 @@ struct GrantTable {
     // Where an unfinished relinquish_grants goes on.
     struct {
         std::uint32_t own_handle;
-        std::uint32_t their_handle; // of `domain`
-        std::uint16_t domain;
+        std::uint32_t their_handle; // of the borrower at hand
+        std::uint32_t slot;         // of the borrower at hand
     } teardown;
 };
 

@@ -11,7 +11,7 @@ namespace bulkhead::hv {
 namespace {
 
 // Preemption is asked for after this many records without work; a record with work is asked about at once.
-constexpr std::uint32_t idle_records = 256, idle_domains = 256;
+constexpr std::uint32_t idle_records = 256;
 
 // Its own mappings: their entries go with its page tables, so only the lenders' counts are left to settle.
 [[nodiscard]] Result<> drop_records(Domain& domain) {
@@ -69,11 +69,14 @@ constexpr std::uint32_t idle_records = 256, idle_domains = 256;
 }
 
 [[nodiscard]] Result<> cut_off_borrowers(Domain& lender) {
-    std::uint16_t& next = lender.grants.teardown.domain;
-    while (uses_of(lender) > 0 && next < domain_id_limit()) {
-        if (Domain* borrower = find_domain(DomainId{next}))
-            BULKHEAD_TRY(cut_off_in(*borrower, lender));
-        if (++next % idle_domains == 0 && machine::should_preempt())
+    std::uint32_t& next = lender.grants.teardown.slot;
+    while (uses_of(lender) > 0) {
+        Domain* borrower = next_domain(next);
+        if (borrower == nullptr)
+            break;
+        BULKHEAD_TRY(cut_off_in(*borrower, lender));
+        next = borrower->sched.slot + 1;
+        if (machine::should_preempt())
             return fail(Error::restart);
     }
     if (uses_of(lender) == 0)

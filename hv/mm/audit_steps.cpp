@@ -27,8 +27,9 @@ struct Progress {
     Stage stage = Stage::frames;
     std::uint64_t frame = 1; // frame 0 is never used
     unsigned entry = 0;
-    std::uint32_t domain = 0; // holders, lists; domain_id_limit() stands for the free list
-    std::uint32_t link = 0;   // the next frame of that list; 0: it was not begun
+    std::uint32_t slot = 0; // of the next domain: holders, lists
+    bool free_list_is_done = false;
+    std::uint32_t link = 0; // the next frame of that list; 0: it was not begun
     std::uint32_t previous_link = 0;
     std::uint64_t length = 0; // of the list so far
     Sums held, counted;
@@ -85,10 +86,11 @@ bool step_frames() {
 }
 
 bool step_holders() {
-    if (progress.domain >= domain_id_limit())
+    const auto* domain = next_domain(progress.slot);
+    if (domain == nullptr)
         return false;
-    if (const auto* domain = find_domain(DomainId{static_cast<std::uint16_t>(progress.domain++)}))
-        visit_external_references(*domain, hold);
+    progress.slot = domain->sched.slot + 1;
+    visit_external_references(*domain, hold);
     return true;
 }
 
@@ -113,23 +115,22 @@ bool follow(const FrameList& list, Owner owner) {
 }
 
 bool step_lists() {
-    const bool is_free_list = progress.domain == domain_id_limit();
-    if (progress.domain > domain_id_limit())
+    if (progress.free_list_is_done)
         return false;
-    const auto* domain =
-        is_free_list ? nullptr : find_domain(DomainId{static_cast<std::uint16_t>(progress.domain)});
-    if (domain != nullptr || is_free_list) {
-        const auto& list = is_free_list ? frame_table().free_list() : domain->memory.frames;
-        if (progress.length == 0)
-            progress.link = list.first;
-        if (follow(list, is_free_list ? Owner::nobody() : Owner{domain->id}))
-            return true;
-        const bool fits = is_free_list || domain->memory.frames.count <= domain->memory.max_frames ||
-                          is_ending(domain->memory);
-        progress.violations.expect(fits, Mfn{list.first}, "a domain beyond its quota");
-        progress.listed += progress.length;
-    }
-    ++progress.domain;
+    const auto* domain = next_domain(progress.slot);
+    const auto& list = domain == nullptr ? frame_table().free_list() : domain->memory.frames;
+    if (progress.length == 0)
+        progress.link = list.first;
+    if (follow(list, domain == nullptr ? Owner::nobody() : Owner{domain->id}))
+        return true;
+    const bool fits = domain == nullptr || domain->memory.frames.count <= domain->memory.max_frames ||
+                      is_ending(domain->memory);
+    progress.violations.expect(fits, Mfn{list.first}, "a domain beyond its quota");
+    progress.listed += progress.length;
+    if (domain != nullptr)
+        progress.slot = domain->sched.slot + 1;
+    else
+        progress.free_list_is_done = true;
     progress.link = progress.previous_link = 0;
     progress.length = 0;
     return true;
@@ -160,7 +161,7 @@ Result<std::uint64_t> audit_in_steps() {
     while (progress.stage != Stage::end) {
         if (!step_stage()) {
             progress.stage = static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1);
-            progress.domain = 0;
+            progress.slot = 0;
         }
         if (machine::should_preempt())
             return fail(Error::restart);

@@ -43,7 +43,7 @@ constexpr FeatureRow rows[] = {
     {1, 0, d, 7, "MCE", absent, "machine checks are the hypervisor's"},
     {1, 0, d, 8, "CX8", host, ""},
     {1, 0, d, 9, "APIC", host, "PV kernels expect the bit; nothing answers at its address"},
-    {1, 0, d, 11, "SEP", absent, "SYSENTER is not set up"},
+    {1, 0, d, 11, "SEP", host, ""},
     {1, 0, d, 12, "MTRR", absent, "memory types are the hypervisor's"},
     {1, 0, d, 13, "PGE", absent, "global pages are the hypervisor's"},
     {1, 0, d, 14, "MCA", absent, "machine checks are the hypervisor's"},

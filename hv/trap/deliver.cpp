@@ -65,6 +65,14 @@ bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
     return true;
 }
 
+void deliver_nmi(Vcpu& vcpu) {
+    vcpu.entries.nmi_pending = false;
+    if (handler_of(vcpu, vector::nmi).address == 0)
+        return;
+    vcpu.entries.in_nmi = true;
+    deliver_exception(vcpu, vector::nmi);
+}
+
 void deliver_event_callback(Vcpu& vcpu) {
     if (vcpu.entries.event_callback.address == 0)
         return crash(vcpu, "an event is pending and unmasked, but its kernel registered no event callback");
@@ -74,6 +82,17 @@ void deliver_event_callback(Vcpu& vcpu) {
 
 void deliver_syscall(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.entries.syscall_callback); }
 void deliver_syscall32(Vcpu& vcpu) { enter_system_call(vcpu, vcpu.entries.syscall32_callback); }
+
+void deliver_sysenter(Vcpu& vcpu) {
+    if (vcpu.processor.in_kernel)
+        return crash(vcpu, "SYSENTER by its kernel");
+    vcpu.regs.rflags &= ~(rflags::trap | rflags::nested);
+    const auto& callback = vcpu.entries.sysenter_callback;
+    if (callback.address == 0)
+        return deliver_exception(vcpu, vector::protection, 0);
+    if (!bounce(vcpu, {callback.address, callback.mask_events}))
+        crash(vcpu, "SYSENTER, and its kernel's stack cannot be written");
+}
 
 void deliver_failsafe(Vcpu& vcpu) {
     if (vcpu.entries.failsafe_callback.address == 0)
@@ -87,7 +106,7 @@ void deliver_failsafe(Vcpu& vcpu) {
 }
 
 Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry) {
-    if (entry.address != 0 && !is_guest_address(entry.address))
+    if (!is_canonical(entry.address))
         return fail(Error::invalid);
     if (!vcpu.entries.handlers) {
         const auto page = vcpu.domain->allocate_metadata();

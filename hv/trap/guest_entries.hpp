@@ -1,6 +1,7 @@
 // Where a guest's kernel wants to be entered: its stack, its callbacks and its handlers of exceptions.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace bulkhead::hv {
@@ -22,8 +23,10 @@ struct GuestEntries {
     std::uint64_t kernel_sp;
     std::uint64_t kernel_ss;
     Callback event_callback, failsafe_callback, syscall_callback;
-    Callback syscall32_callback, sysenter_callback, nmi_callback;
-    TrapHandler* handlers; // 256 of them, from the domain's metadata quota
+    Callback syscall32_callback, sysenter_callback;
+    TrapHandler* handlers;         // 256 of them, from the domain's metadata quota
+    std::atomic<bool> nmi_pending; // any vCPU of the domain sets it
+    bool in_nmi;                   // its handler runs, until the next iret: no other one is delivered
 };
 
 } // namespace bulkhead::hv

@@ -44,13 +44,17 @@ void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error);
 // emulator gets it wrong.
 [[nodiscard]] constexpr std::uint64_t refused_vector(unsigned vector) { return vector * 8 + 2; }
 
+// A non-maskable interrupt is pending and the handler of none runs. Without a handler it is lost.
+void deliver_nmi(Vcpu& vcpu);
 // The event upcall; the caller found something pending and events not masked.
 void deliver_event_callback(Vcpu& vcpu);
 // SYSCALL by an application in 64-bit or 32-bit code: rcx holds its rip and r11 its rflags. Without a
-// registered callback it becomes #UD at the instruction, as on a processor that lacks it. (SYSENTER is not
-// set up: it raises #GP by itself.)
+// registered callback it becomes #UD at the instruction, as on a processor that lacks it.
 void deliver_syscall(Vcpu& vcpu);
 void deliver_syscall32(Vcpu& vcpu);
+// SYSENTER by an application. The processor keeps neither rip nor rsp, so that the frame has zeros for them.
+// Without a registered callback it becomes #GP; a kernel, which no frame could resume, is crashed.
+void deliver_sysenter(Vcpu& vcpu);
 // The processor refused the state in vcpu.regs when the hypervisor tried to resume it (a bad selector).
 void deliver_failsafe(Vcpu& vcpu);
 

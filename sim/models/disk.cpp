@@ -52,7 +52,7 @@ Program disk(Guest& me, ModelSetup setup) {
     if (setup.number("depth") < 1 || setup.number("depth") > ringctl::most_queued)
         throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
     const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
-    RealTime due = me.now() + period;
+    RealTime due = me.now() + period + setup.nanoseconds("phase_ns");
     std::uint64_t answers = 0;
     while (me.now() < ends) {
         while (const auto answer = port.take_answer()) {

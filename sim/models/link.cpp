@@ -14,9 +14,9 @@ constexpr Nanos look_again = milliseconds(1);
 constexpr Nanos patience = milliseconds(1'000);
 constexpr std::int64_t work_instructions = 4; // of one iteration of workloads/work.hpp
 
-RealTime first_deadline(RealTime now, Nanos period, Nanos offset) {
+RealTime first_deadline(RealTime now, Nanos period, Nanos phase) {
     const std::int64_t periods = now.since_start().count() / period.count() + 2;
-    return RealTime{periods * period.count()} + offset;
+    return RealTime{periods * period.count()} + phase;
 }
 
 } // namespace
@@ -33,7 +33,7 @@ Program pinger(Guest& me, ModelSetup setup) {
     Link& link = setup.world().link(me, peer);
     for (link.offered = true; !link.ready; me.take_event())
         co_await me.wait(me.now() + look_again * 10);
-    RealTime due = first_deadline(me.now(), period, setup.microseconds("offset_us"));
+    RealTime due = first_deadline(me.now(), period, setup.nanoseconds("phase_ns"));
     std::uint64_t sent = 0, received = 0;
     while (me.now() < ends && sent < limit) {
         while (received < link.replied) {

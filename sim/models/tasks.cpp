@@ -79,7 +79,7 @@ std::vector<Episode> parse_episodes(std::string_view text) {
 Program periodic(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const Nanos period = std::max(setup.microseconds("period_us"), microseconds(1));
-    const Nanos work = setup.microseconds("work_us"), phase = setup.microseconds("phase_us");
+    const Nanos work = setup.microseconds("work_us"), phase = setup.nanoseconds("phase_ns");
     RealTime release =
         RealTime{(me.now().since_start().count() / period.count() + 1) * period.count()} + phase;
     for (std::uint64_t job = 0; me.now() < ends; ++job) {

@@ -18,7 +18,7 @@ from pathlib import Path
 ENDS = ("halting machine", "Dom0 crashed", "Reboot in", "rebooting machine")
 
 
-def run(image: Path, guest_arguments: str, xen: Path, memory: str, seconds: float) -> list[str]:
+def run(image: Path, guest_arguments: str, xen: Path, memory: str, pcpus: int, seconds: float) -> list[str]:
     """The guest's console lines, until the domain has ended or the time is over."""
     with tempfile.NamedTemporaryFile(suffix=".elf") as kernel:
         kernel.write(gzip.decompress(xen.read_bytes()))
@@ -27,6 +27,8 @@ def run(image: Path, guest_arguments: str, xen: Path, memory: str, seconds: floa
         command += [
             "-seed",
             "1",
+            "-smp",
+            str(pcpus),
             "-m",
             "512",
             "-display",
@@ -67,9 +69,17 @@ def main() -> int:
     parser.add_argument("arguments", nargs="*", help="the guest's command line")
     parser.add_argument("--xen", type=Path, default=Path("/boot/xen-4.17-amd64.gz"))
     parser.add_argument("--memory", default="64M", help="memory of the guest")
+    parser.add_argument("--pcpus", type=int, default=1, help="pCPUs, and vCPUs of the guest")
     parser.add_argument("--seconds", type=float, default=120, help="give up after this long")
     options = parser.parse_args()
-    lines = run(options.image, " ".join(options.arguments), options.xen, options.memory, options.seconds)
+    lines = run(
+        options.image,
+        " ".join(options.arguments),
+        options.xen,
+        options.memory,
+        options.pcpus,
+        options.seconds,
+    )
     print("\n".join(lines))
     verdicts = [line.split()[2] for line in lines if line.startswith("VERDICT ")]
     if verdicts:

@@ -21,6 +21,20 @@
     ud2
     end_of user_syscall
 
+    user_code user_sysenter             // sysenter with rax = 11
+    mov $11, %eax
+    sysenter
+    ud2
+    end_of user_sysenter
+
+    user_code user_sysenter_stepped     // the same with the trap, nested-task and alignment flags set
+    pushq $0x44302
+    mov $12, %eax
+    popfq
+    sysenter
+    ud2
+    end_of user_sysenter_stepped
+
     user_code user_interrupt            // int 0x80 with rax = 7
     mov $7, %eax
     int $0x80

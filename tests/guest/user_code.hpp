@@ -6,6 +6,8 @@
 
 #define BULKHEAD_USER_CODE(name) extern "C" const char name##_first[], name##_last[]
 BULKHEAD_USER_CODE(user_syscall);
+BULKHEAD_USER_CODE(user_sysenter);
+BULKHEAD_USER_CODE(user_sysenter_stepped);
 BULKHEAD_USER_CODE(user_interrupt);
 BULKHEAD_USER_CODE(user_int_other);
 BULKHEAD_USER_CODE(user_int_exception);

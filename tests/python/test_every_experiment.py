@@ -39,11 +39,14 @@ def shape(value: Any) -> Any:
 
 
 def without_metrics(point: PointResult) -> Any:
-    """A point's shape but for its metrics, the values of its factors, and domain 0's parameters, which old results lack."""
+    """A point's shape but for its metrics and samples, the values of its factors, and domain 0's parameters, which old
+    results lack."""
     plain = to_plain(point)
     for row in plain["ledger"]["domains"]:
         row["sched"] = row["sched"] if row["name"] != "dom0" else {}
-    return shape({key: item for key, item in plain.items() if key not in ("metrics", "levels")})
+    return shape(
+        {key: item for key, item in plain.items() if key not in ("metrics", "levels", "samples", "spread")}
+    )
 
 
 @pytest.fixture(scope="module", params=names())

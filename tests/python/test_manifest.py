@@ -47,6 +47,7 @@ def parts(tmp_path: Path) -> Parts:
             time_mode="dilated:2.5",
         ),
         Guest("b", str(kernel), initrd=str(tmp_path / "initrd"), on_crash="preserve", start_paused=True),
+        Guest("c", str(kernel), start=50, affinity=(1, 3)),
     )
     timeline = (TimelineEntry(900, "set_weight", "b", 7), TimelineEntry(100, "unpause", "b"))
     policy = choose("scheduler", Policy(sorted(plugin_dirs()["scheduler"].glob("*.so"))[0].stem))
@@ -55,6 +56,7 @@ def parts(tmp_path: Path) -> Parts:
         guests=(
             GuestFiles(guests[0], kernel, None, "x=1"),
             GuestFiles(guests[1], kernel, tmp_path / "initrd", ""),
+            GuestFiles(guests[2], kernel, None, ""),
         ),
         policies=(policy,),
         dom0=tmp_path / "dom0",
@@ -69,14 +71,14 @@ def test_header(parts: Parts) -> None:
     assert header["version"] == constant("manifest.version")
     assert (header["total_bytes"], header["header_bytes"]) == (len(data), header.nbytes)
     assert (header["seed"], header["duration"], header["trace_mask"]) == (9, 123, 1 | 4)
-    assert (header["guest_count"], header["timeline_count"], header["policy_count"]) == (2, 2, 1)
+    assert (header["guest_count"], header["timeline_count"], header["policy_count"]) == (3, 2, 1)
     assert cut(data, header["dom0_kernel"]) == b"D" * 4097
 
 
 def test_guests(parts: Parts) -> None:
     data = build_manifest(parts)
     header = table(data, "manifest.Header", 0, 1)[0]
-    a, b = table(data, "manifest.Guest", int(header["guests"]), 2)
+    a, b, c = table(data, "manifest.Guest", int(header["guests"]), 3)
     assert (a["name"], b["name"]) == (b"a", b"b")
     assert cut(data, a["kernel"]) == b"K" * 5000 and cut(data, a["cmdline"]) == b"x=1"
     assert a["kernel"] == b["kernel"], "the same file is stored once"
@@ -84,7 +86,8 @@ def test_guests(parts: Parts) -> None:
     assert (a["memory_bytes"], a["vcpus"], a["weight"], a["cap"]) == (32 * MIB, 2, 512, 50)
     assert (a["max_memory_bytes"], b["max_memory_bytes"]) == (48 * MIB, b["memory_bytes"])
     assert (a["time_mode"], a["dilation"]) == (2, 2500)
-    assert (b["on_crash"], b["start_paused"]) == (1, 1)
+    assert (b["on_crash"], b["start_paused"], b["affinity"], b["start"]) == (1, 1, 0, 0)
+    assert (c["affinity"], c["start"]) == (0b1010, 50)
     for guest in (a, b):
         assert guest["kernel"]["offset"] % PAGE == 0 and guest["initrd"]["offset"] % PAGE == 0
 

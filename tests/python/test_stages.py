@@ -29,6 +29,11 @@ def captured(plan, out, backend=pretend, repeats=1, progress=None):
     return capture_stage(plan, out, Capturing(repeats), {"qemu": backend}, progress or Silent())
 
 
+def with_traces(plan, out):
+    """Captured runs with their traces, which a capture leaves on disk."""
+    return [replace(one, run=one.whole_run()) for one in captured(plan, out)]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
@@ -159,7 +164,7 @@ def test_a_run_without_an_end_is_refused(tmp_path):
 )
 def test_a_run_that_failed_is_never_a_result(tmp_path, change, message):
     plan = small_plan("hogs=0", "victim=compute", "sched=credit")
-    one = captured(plan, tmp_path)[0]
+    one = with_traces(plan, tmp_path)[0]
     parts = {
         name: replace(getattr(one.run, name), **part) if isinstance(part, dict) else part
         for name, part in change.items()
@@ -170,7 +175,7 @@ def test_a_run_that_failed_is_never_a_result(tmp_path, change, message):
 
 def test_a_guest_that_starts_late_is_noticed(tmp_path):
     plan = small_plan("hogs=0", "victim=compute", "sched=credit")
-    one = captured(plan, tmp_path)[0]
+    one = with_traces(plan, tmp_path)[0]
     trace = one.run.trace[one.run.trace["event"] != Schema.built().events["mark"]]
     with pytest.raises(BulkheadError, match="guest victim left no mark 'ready' before"):
         normalise(plan.experiment, replace(one, run=replace(one.run, trace=trace)))
@@ -178,7 +183,7 @@ def test_a_guest_that_starts_late_is_noticed(tmp_path):
 
 def test_an_ejected_policy_is_a_warning_of_the_result(tmp_path):
     plan = small_plan("hogs=0", "victim=compute", "sched=credit")
-    one = captured(plan, tmp_path)[0]
+    one = with_traces(plan, tmp_path)[0]
     report = replace(one.run.landmark.policies[0], ejected="starvation", hook="pick", ejected_at=77)
     landmark = replace(one.run.landmark, policies=(report,))
     one = replace(one, run=replace(one.run, landmark=landmark))
@@ -190,7 +195,7 @@ def test_an_ejected_policy_is_a_warning_of_the_result(tmp_path):
 
 def test_runs_of_two_versions_make_no_result(tmp_path):
     plan = small_plan("hogs=0,1", "victim=compute", "sched=credit")
-    first, second = captured(plan, tmp_path)
+    first, second = with_traces(plan, tmp_path)
     second = replace(second, run=replace(second.run, versions=replace(second.run.versions, commit="1" * 40)))
     points = [normalise(plan.experiment, one) for one in (first, second)]
     with pytest.raises(BulkheadError, match="not of one version"):

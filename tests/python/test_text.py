@@ -91,6 +91,14 @@ def test_guest_with_everything() -> None:
     assert (guest.cap, guest.time_mode, guest.max_memory) == (50, "dilated:10", 1 << 30)
 
 
+def test_guest_with_a_place_in_space_and_time() -> None:
+    guest = parse_guest("kernel=/k,affinity=0-1+5,start=10ms,phase=137us")
+    assert (guest.affinity, guest.affinity_mask) == ((0, 1, 5), 0b100011)
+    assert (guest.start, guest.phase) == (10_000_000, 137_000)
+    plain = parse_guest("kernel=/k,start=0")
+    assert (plain.affinity, plain.affinity_mask, plain.start, plain.phase) == (None, 0, 0, 0)
+
+
 def test_domain_0() -> None:
     assert parse_dom0("mem=40M,weight=512,sched.length=500") == {
         "dom0_memory": 40 << 20,
@@ -119,6 +127,11 @@ def test_guests_get_different_names() -> None:
         ("kernel=/k,vcpus=0", "outside 1 to 32"),
         ("kernel=/k,weight=65536", "outside 1 to 65535"),
         ("kernel=/k,mem=64", "write for example 64M"),
+        ("kernel=/k,start=soon", "'soon' is not a duration"),
+        ("kernel=/k,phase=-1us", "'-1us' is not a duration"),
+        ("kernel=/k,affinity=2-1", "'2-1' runs backwards; write 1-2"),
+        ("kernel=/k,affinity=a", "'a' is not a whole number"),
+        ("kernel=/k,affinity=64", "outside 0 to 63"),
     ],
 )
 def test_bad_guests(text: str, message: str) -> None:

@@ -65,7 +65,7 @@ Policy sinner() { return {&sched::Registration<Sinner>::descriptor, nullptr, {}}
 
 Plan some_plan(bool eject) {
     Plan planned =
-        plan({guest("task", "periodic", {{"period_us", "2000"}, {"work_us", "100"}, {"phase_us", "0"}})},
+        plan({guest("task", "periodic", {{"period_us", "2000"}, {"work_us", "100"}, {"phase_ns", "0"}})},
              milliseconds(200));
     planned.machine.eject = eject;
     return planned;
@@ -125,7 +125,7 @@ TEST(Misconduct, APcpuThatIdlesAfterAnEjectionIsAskedAgain) {
     Plan planned =
         plan({guest("victim", "responder", {{"peer", "pinger"}, {"work", "31250"}}),
               guest("pinger", "pinger",
-                    {{"peer", "victim"}, {"period_us", "1130"}, {"offset_us", "0"}, {"requests", "0"}})},
+                    {{"peer", "victim"}, {"period_us", "1130"}, {"phase_ns", "0"}, {"requests", "0"}})},
              milliseconds(400), 2);
     World world{{&sched::Registration<Quitter>::descriptor, nullptr, {}}, std::move(planned)};
     const auto page = finish(world);

@@ -29,7 +29,7 @@ class Swaps : public testing::TestWithParam<std::filesystem::path> {
 std::vector<GuestPlan> talkers_and_hogs() {
     return {guest("victim", "responder", {{"peer", "pinger"}, {"work", "3125"}}),
             guest("pinger", "pinger",
-                  {{"peer", "victim"}, {"period_us", "1130"}, {"offset_us", "0"}, {"requests", "0"}}),
+                  {{"peer", "victim"}, {"period_us", "1130"}, {"phase_ns", "0"}, {"requests", "0"}}),
             hog("one"), hog("two"), hog("three")};
 }
 

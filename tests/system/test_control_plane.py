@@ -5,6 +5,7 @@ from __future__ import annotations
 from machines import MILLISECOND, SHORT, assert_sound, boot, said, workload
 
 from bulkhead import MIB, Guest, Run, TimelineEntry
+from bulkhead.base import paths
 
 LIFE = 25 * MILLISECOND
 NEVER = 1_000_000 * MILLISECOND
@@ -125,4 +126,23 @@ def test_many_vcpus_come_and_go_in_steps() -> None:
     run = boot(workload("compute", "for_ms=20", vcpus=32))
     assert run.exit_status == 0 and len(run.select("domain_gone")) == 1, said(run)
     assert run.landmark.r_max.ns < SHORT, run.landmark.r_max
+    assert_sound(run)
+
+
+def test_what_was_meant_for_a_dead_guest_reaches_no_later_one() -> None:
+    """The pinger lends a page to the responder and keeps a port for it; then the responder is destroyed."""
+    stranger = Guest("stranger", str(paths.test_image()), cmdline="test=stranger")
+    run = boot(
+        workload("pinger", "peer=responder for_ms=200"),
+        workload("responder", "peer=pinger"),
+        stranger,
+        timeline=(
+            TimelineEntry(50 * MILLISECOND, "destroy", "responder"),
+            TimelineEntry(80 * MILLISECOND, "create", "stranger"),
+        ),
+        duration=400 * MILLISECOND,
+    )
+    assert "VERDICT stranger success" in run.consoles["stranger"], said(run)
+    numbers = [entry.domain for entry in run.landmark.ledger.values()]
+    assert len(set(numbers)) == len(numbers), numbers
     assert_sound(run)

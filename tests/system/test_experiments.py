@@ -74,3 +74,16 @@ def test_noise_is_felt_least_where_wakers_come_first(command: Callable[..., Resu
         for point in points(tmp_path / "noisy_neighbour.json")
     }
     assert slowdown["round_robin", 4] > 50 and slowdown["credit", 4] < 2
+
+
+def test_samples_are_runs_of_their_own_on_the_hypervisor(
+    command: Callable[..., Result], tmp_path: Path
+) -> None:
+    sets = ("--set", "sched=credit,round_robin", "--set", "victim=responder", "--set", "hogs=0,1")
+    result = command("run", "noisy_neighbour", "--quick", "--samples", "3", *sets, "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "measured on the hypervisor, median and range of 3 samples" in result.stdout
+    assert "credit is lower than round_robin in 3 of 3 samples" in result.stdout
+    for point in points(tmp_path / "noisy_neighbour.json"):
+        assert len({sample["trace_sha256"] for sample in point["samples"]}) == 3
+        assert all(sample["skew_ns"] == 0 for sample in point["samples"])

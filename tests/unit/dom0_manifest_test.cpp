@@ -111,7 +111,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadGuest{"time", [](auto& g) { g.time_mode = manifest::TimeMode{3}; }, ManifestError::bad_choice},
         BadGuest{"crash", [](auto& g) { g.on_crash = manifest::OnCrash{9}; }, ManifestError::bad_choice},
         BadGuest{"dilation", [](auto& g) { g.time_mode = manifest::TimeMode::dilated; },
-                 ManifestError::bad_time}));
+                 ManifestError::bad_time},
+        BadGuest{"start", [](auto& g) { g.start = -1; }, ManifestError::bad_start}));
 
 TEST(Manifest, BadTimelinesAreRefused) {
     auto maker = good();

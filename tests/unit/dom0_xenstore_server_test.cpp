@@ -70,6 +70,26 @@ TEST_F(XenstoreServer, RemovesWholeSubtreesAndGivesTheirStorageBack) {
     EXPECT_EQ(store->tree().blocks().free_blocks(), free);
 }
 
+// Domain ids return at last: neither rights nor nodes of the dead wait for the next domain with one.
+TEST_F(XenstoreServer, NothingInTheStoreWaitsForADeadDomainsSuccessor) {
+    EXPECT_EQ(one.write("data/secret", "s"), "OK|");
+    EXPECT_EQ(Guest::printable(one.ask(XS_SET_PERMS, "data/secret\0n1\0r2\0b3\0"s)), "OK|");
+    EXPECT_EQ(one.write("data/inbox", ""), "OK|");
+    EXPECT_EQ(Guest::printable(one.ask(XS_SET_PERMS, "data/inbox\0n1\0b2\0"s)), "OK|");
+    EXPECT_EQ(two.write("/local/domain/1/data/inbox/of/two", "hello"), "OK|");
+    EXPECT_EQ(two.read("/local/domain/1/data/secret"), "s");
+
+    store->forget(DomainId{2});
+
+    EXPECT_EQ(two.read("/local/domain/1/data/secret"), "!EACCES");
+    EXPECT_EQ(two.write("/local/domain/1/data/inbox/of/two", "again"), "!EACCES");
+    EXPECT_EQ(Guest::printable(one.ask(XS_GET_PERMS, "data/secret\0"s)), "n1|b3|") << "others keep theirs";
+    EXPECT_EQ(one.list("data/inbox"), "") << "what the dead domain owned there is gone";
+    EXPECT_EQ(store->tree().usage(DomainId{2}).nodes, 0U);
+    EXPECT_EQ(store->tree().usage(DomainId{2}).rights, 0U);
+    EXPECT_EQ(one.read("data/secret"), "s");
+}
+
 TEST_F(XenstoreServer, BadPathsAreInvalid) {
     for (const auto* path : {"", "//", "a//b", "/a/", "a/", "a b", "a.b", "\xff", "/local/domain/1/n*me"})
         EXPECT_EQ(one.read(path), "!EINVAL") << path;

@@ -135,6 +135,32 @@ TEST_F(Events, OnlyTheInvitedDomainBindsAndOnlyOnce) {
     EXPECT_EQ(bind_interdomain(guest, control, *port), fail(Error::invalid));
 }
 
+TEST_F(Events, APortThatWaitsForADeadDomainDoesNotWaitForTheNextOneOfItsId) {
+    Domain& third = world.add_domain("third");
+    const auto waiting = alloc_unbound(control, guest.id), other = alloc_unbound(control, third.id);
+    const auto [port, peer] =
+        connected(); // the control domain's end waits again when the guest closes its own
+    guest.life = control::Life::dying;
+    ASSERT_TRUE(close_all_ports(guest));
+    world.machine.preempt_every = 2;
+    auto done = forget_domain_in_ports(guest);
+    for (int parts = 0; !done && done.error() == Error::restart; ++parts)
+        done = forget_domain_in_ports(guest);
+    ASSERT_TRUE(done);
+    const auto late = alloc_unbound(control, guest.id); // while the guest still is dying
+    ASSERT_TRUE(late);
+
+    guest.life = control::Life::running; // a stranger with the same id
+    ASSERT_TRUE(guest.events.start(guest));
+    for (const auto each : {*waiting, peer, *late}) {
+        EXPECT_EQ(port_status(control, each)->status, unsigned{EVTCHNSTAT_unbound});
+        EXPECT_EQ(port_status(control, each)->u.unbound.dom, DOMID_INVALID);
+        EXPECT_EQ(bind_interdomain(guest, control, each), fail(Error::invalid));
+        EXPECT_TRUE(close_port(control, each));
+    }
+    EXPECT_TRUE(bind_interdomain(third, control, *other)) << "ports that wait for others are left alone";
+}
+
 TEST_F(Events, BindingRaisesTheNewPortBecauseEarlierEventsWereLost) {
     const auto port = alloc_unbound(control, guest.id);
     const auto bound = bind_interdomain(guest, control, *port);

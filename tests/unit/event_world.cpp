@@ -27,7 +27,8 @@ Domain& World::add_domain(const char* name, std::uint32_t vcpus, bool privileged
     domains.push_back(std::make_unique<Domain>());
     Domain& domain = *domains.back();
     domain.console = consoles_.emplace_back(std::make_unique<Console>()).get();
-    domain.id = DomainId{static_cast<std::uint16_t>(domains.size() - 1)};
+    domain.sched.slot = static_cast<std::uint32_t>(domains.size() - 1);
+    domain.id = DomainId{static_cast<std::uint16_t>(domain.sched.slot)};
     std::snprintf(domain.name, sizeof domain.name, "%s", name);
     domain.privileged = privileged;
     domain.life = control::Life::running;
@@ -63,7 +64,11 @@ Domain* find_domain(DomainId id) {
     return id.value() < world->domains.size() ? world->domains[id.value()].get() : nullptr;
 }
 
-std::uint32_t domain_id_limit() { return static_cast<std::uint32_t>(world->domains.size()); }
+Domain* next_domain(std::uint32_t slot) {
+    while (slot < world->domains.size() && world->domains[slot] == nullptr)
+        ++slot;
+    return slot < world->domains.size() ? world->domains[slot].get() : nullptr;
+}
 
 void clear_poll_timeout(Vcpu& vcpu) { world->timeouts_cleared.push_back(&vcpu); }
 void wake_vcpu(Vcpu& vcpu, WakeCause) { world->woken.push_back(&vcpu); }

@@ -38,7 +38,7 @@ Domain& World::add_domain(std::uint64_t max_frames) {
     domain.vcpu_count = 1;
     member.vcpu.domain = &domain;
     member.vcpu.processor.in_kernel = true;
-    member.vcpu.sched.slot = domain.id.value();
+    domain.sched.slot = member.vcpu.sched.slot = domain.id.value();
     return domain;
 }
 
@@ -58,7 +58,11 @@ bool World::remove_domain(Domain& domain) {
 Domain* find_domain(DomainId id) {
     return id.value() < host::domains.size() ? host::domains[id.value()] : nullptr;
 }
-std::uint32_t domain_id_limit() { return static_cast<std::uint32_t>(host::domains.size()); }
+Domain* next_domain(std::uint32_t slot) {
+    while (slot < host::domains.size() && host::domains[slot] == nullptr)
+        ++slot;
+    return slot < host::domains.size() ? host::domains[slot] : nullptr;
+}
 
 Mfn console_ring_frame(const Domain&) { return {}; }
 

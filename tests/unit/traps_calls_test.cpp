@@ -55,9 +55,9 @@ TEST(SetTrapTable, NullForgetsEverything) {
         EXPECT_EQ(handler.address, 0U);
 }
 
-TEST(SetTrapTable, RefusesAddressesThatAreNotTheGuests) {
+TEST(SetTrapTable, RefusesAddressesThatAreNotCanonical) {
     for (const std::uint64_t address :
-         {0x0000800000000000ULL, 0xffff800000000000ULL, 0xffff87ffffffffffULL}) {
+         {0x0000800000000000ULL, 0xffff7fffffffffffULL, 0x8000000000000000ULL}) {
         World world;
         world.poke(data, entry(7, address));
         EXPECT_TRUE(fails_with(world.call<SetTrapTable>({data}), Error::invalid));
@@ -89,7 +89,7 @@ TEST(SetTrapTable, TableComesFromTheDomainsQuota) {
 
 TEST(SetCallbacks, AllOrNothing) {
     World world;
-    EXPECT_TRUE(fails_with(world.call<SetCallbacks>({0x1000, 0x2000, 0xffff800000000000}), Error::invalid));
+    EXPECT_TRUE(fails_with(world.call<SetCallbacks>({0x1000, 0x2000, 0x0000800000000000}), Error::invalid));
     EXPECT_EQ(world.vcpu().entries.event_callback.address, Guest::handlers + 0x2000);
     ASSERT_TRUE(world.call<SetCallbacks>({0x1000, 0x2000, 0x3000}));
     EXPECT_EQ(world.vcpu().entries.event_callback.address, 0x1000U);
@@ -103,21 +103,31 @@ TEST(CallbackOp, RegistersAndUnregisters) {
     ASSERT_TRUE(world.call<CallbackOp>({CALLBACKOP_register, data}));
     EXPECT_EQ(world.vcpu().entries.syscall32_callback.address, 0x4000U);
     EXPECT_TRUE(world.vcpu().entries.syscall32_callback.mask_events);
-    world.poke(data, callback_unregister{CALLBACKTYPE_syscall32, 0});
+    world.poke(data, callback_register{CALLBACKTYPE_sysenter, 0, 0x5000});
+    ASSERT_TRUE(world.call<CallbackOp>({CALLBACKOP_register, data}));
+    EXPECT_EQ(world.vcpu().entries.sysenter_callback.address, 0x5000U);
+    world.poke(data, callback_register{CALLBACKTYPE_nmi, 0, 0x6000});
+    ASSERT_TRUE(world.call<CallbackOp>({CALLBACKOP_register, data}));
+    EXPECT_EQ(world.table[vector::nmi].address, 0x6000U);
+    EXPECT_TRUE(world.table[vector::nmi].mask_events);
+    world.poke(data, callback_unregister{CALLBACKTYPE_nmi, 0});
     ASSERT_TRUE(world.call<CallbackOp>({CALLBACKOP_unregister, data}));
-    EXPECT_EQ(world.vcpu().entries.syscall32_callback.address, 0U);
+    EXPECT_EQ(world.table[vector::nmi].address, 0U);
 }
 
 TEST(CallbackOp, Refuses) {
     World world;
-    world.poke(data, callback_register{CALLBACKTYPE_event, 0, 0xffff800000000000});
+    world.poke(data, callback_register{CALLBACKTYPE_event, 0, 0x0000800000000000});
     EXPECT_TRUE(fails_with(world.call<CallbackOp>({CALLBACKOP_register, data}), Error::invalid));
-    world.poke(data, callback_register{CALLBACKTYPE_sysenter, 0, 0x4000});
+    world.poke(data, callback_register{CALLBACKTYPE_sysenter_deprecated, 0, 0x4000});
     EXPECT_TRUE(fails_with(world.call<CallbackOp>({CALLBACKOP_register, data}), Error::not_implemented));
     world.poke(data, callback_register{99, 0, 0x4000});
     EXPECT_TRUE(fails_with(world.call<CallbackOp>({CALLBACKOP_register, data}), Error::not_implemented));
-    world.poke(data, callback_unregister{CALLBACKTYPE_event, 0});
-    EXPECT_TRUE(fails_with(world.call<CallbackOp>({CALLBACKOP_unregister, data}), Error::invalid));
+    for (const std::uint16_t type : std::initializer_list<std::uint16_t>{
+             CALLBACKTYPE_event, CALLBACKTYPE_syscall32, CALLBACKTYPE_sysenter}) {
+        world.poke(data, callback_unregister{type, 0});
+        EXPECT_TRUE(fails_with(world.call<CallbackOp>({CALLBACKOP_unregister, data}), Error::invalid));
+    }
     EXPECT_TRUE(fails_with(world.call<CallbackOp>({2, data}), Error::not_implemented));
     EXPECT_TRUE(fails_with(world.call<CallbackOp>({CALLBACKOP_register, 0x10}), Error::bad_address));
 }

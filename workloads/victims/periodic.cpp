@@ -14,8 +14,8 @@ namespace {
 
 constexpr Option period_us{"period_us", "us", "1000", "time between two releases"};
 constexpr Option work_us{"work_us", "us", "50", "CPU time that each release needs, at 4 ns per instruction"};
-constexpr Option phase_us{"phase_us", "us", "0", "shift of all releases against multiples of the period"};
-constexpr Option options_[] = {period_us, work_us, phase_us};
+constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all releases against multiples of the period"};
+constexpr Option options_[] = {period_us, work_us, phase_ns};
 
 constexpr std::uint64_t iteration_ns = 16; // of work()
 
@@ -36,7 +36,7 @@ void run() {
         guest::panic("periodic: period_us must be above 0");
     const std::uint64_t iterations = work_us.number() * 1'000 / iteration_ns;
     const std::int64_t passed = guest::now().since_start().count() / period.count();
-    GuestTime release = GuestTime{(passed + 1) * period.count()} + phase_us.microseconds();
+    GuestTime release = GuestTime{(passed + 1) * period.count()} + phase_ns.nanoseconds();
     std::uint64_t job = 0, missed = 0;
     for (; !over(); ++job) {
         guest::mark(guest::Mark::deadline, static_cast<std::uint64_t>(release.since_start().count()));

@@ -12,9 +12,9 @@ namespace {
 
 constexpr Option peer{"peer", "text", "-", "name or number of the domain that runs the responder"};
 constexpr Option period_us{"period_us", "us", "1000", "time between two requests"};
-constexpr Option offset_us{"offset_us", "us", "0", "shift of all requests against multiples of the period"};
+constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests against multiples of the period"};
 constexpr Option requests{"requests", "1", "0", "stop after this many requests; 0 for no limit"};
-constexpr Option options_[] = {peer, period_us, offset_us, requests};
+constexpr Option options_[] = {peer, period_us, phase_ns, requests};
 
 constinit Histogram latency{};
 
@@ -80,9 +80,9 @@ class Pinger {
     std::array<GuestTime, Link::slots> due_time_{};
 };
 
-GuestTime first_deadline(Nanos period, Nanos offset) {
+GuestTime first_deadline(Nanos period, Nanos phase) {
     const std::int64_t periods = guest::now().since_start().count() / period.count() + 2;
-    return GuestTime{periods * period.count()} + offset;
+    return GuestTime{periods * period.count()} + phase;
 }
 
 void run() {
@@ -91,7 +91,7 @@ void run() {
         guest::panic("pinger: period_us must be above 0");
     const std::uint64_t limit = requests.number() == 0 ? UINT64_MAX : requests.number();
     const Connection connection = offer_link(await_peer(peer.text()));
-    Pinger pinger{connection, first_deadline(period, offset_us.microseconds()), period, limit};
+    Pinger pinger{connection, first_deadline(period, phase_ns.nanoseconds()), period, limit};
     while (!over() && !pinger.sent_all()) {
         pinger.take_replies();
         pinger.send_due();

@@ -10,6 +10,7 @@ from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.model.timeline import absent_at_start
 from bulkhead.policy.tables import KIND_TEXT, option_of
 
 LEAST_GUEST_MEMORY = 1 * MIB
@@ -52,8 +53,29 @@ def _check_guest(spec: Guest, pcpus: int) -> None:
         raise SpecError(f"{what}: weight={spec.weight} is outside 1 to 65535")
     if not 0 <= spec.cap <= 100 * spec.vcpus:
         raise SpecError(f"{what}: cap={spec.cap} is outside 0 to {100 * spec.vcpus} per cent")
+    for pcpu in spec.affinity if spec.affinity is not None else (0,):
+        if isinstance(pcpu, bool) or not isinstance(pcpu, int) or not 0 <= pcpu < pcpus:
+            raise SpecError(
+                f"{what}: affinity: the machine has no pCPU {pcpu}; its pCPUs are 0 to {pcpus - 1}"
+            )
+    if spec.affinity == ():
+        raise SpecError(f"{what}: affinity is empty; name a pCPU, or write None for all")
+    if not 0 <= spec.phase <= LONGEST_DURATION:
+        raise SpecError(f"{what}: phase={spec.phase} ns is outside 0 to {LONGEST_DURATION}")
     time_mode(spec.time_mode)
     enum_value("manifest.OnCrash", spec.on_crash, "crash action")
+
+
+def _check_starts(machine: Machine) -> None:
+    absent = absent_at_start(machine)
+    for spec in machine.guests:
+        what = f"guest {spec.name}: start={spec.start} ns"
+        if not 0 <= spec.start < machine.duration:
+            raise SpecError(f"{what} is outside 0 to the run's duration, {machine.duration} ns")
+        if spec.start and spec.start_paused:
+            raise SpecError(f"{what} and start_paused exclude each other; leave one of them out")
+        if spec.start and spec.name in absent:
+            raise SpecError(f"{what}: the timeline creates this guest; give that entry another time")
 
 
 def time_mode(text: str) -> tuple[int, int]:
@@ -200,6 +222,7 @@ PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "tuple[Guest, ...]": ((tuple,), "a tuple of Guest"),
     "tuple[TimelineEntry, ...]": ((tuple,), "a tuple of TimelineEntry"),
     "tuple[str, ...]": ((tuple,), "a tuple of names"),
+    "tuple[int, ...] | None": ((tuple, type(None)), "a tuple of pCPU numbers or None"),
     "dict[str, int]": ((dict,), "a dict of whole numbers by name"),
 }
 
@@ -224,6 +247,7 @@ def check_machine(machine: Machine) -> None:
     _check_options(machine)
     for guest in machine.guests:
         _check_guest(guest, machine.pcpus)
+    _check_starts(machine)
     if machine.memctl is None:  # a memory policy may have less to give than guests could use
         check_memory(machine)
     _check_devices(machine)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from bulkhead.base.errors import SpecError
-from bulkhead.base.text import parse_integer, parse_size, split_pairs, suggest
+from bulkhead.base.schema import constant
+from bulkhead.base.text import parse_duration, parse_integer, parse_size, split_pairs, suggest
 from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
 POLICY_FIELDS = ("sched", "memctl", "ringctl")  # FIELD.NAME is a domain parameter of that policy
+MOST_PCPUS = constant("landmark.max_pcpus")
 INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
@@ -31,6 +33,23 @@ def _any(text: str, what: str) -> str:
     return text
 
 
+def _instant(text: str, what: str) -> int:
+    return 0 if text == "0" else parse_duration(text, what)
+
+
+def parse_pcpus(text: str, what: str) -> tuple[int, ...]:
+    """pCPUs of "0-1" or "0+2" or "0-1+3"."""
+    found: list[int] = []
+    for part in text.split("+"):
+        first, dash, last = part.partition("-")
+        low = parse_integer(first, what, 0, MOST_PCPUS - 1)
+        high = parse_integer(last, what, 0, MOST_PCPUS - 1) if dash else low
+        if high < low:
+            raise SpecError(f"{what}: '{part}' runs backwards; write {high}-{low}")
+        found.extend(range(low, high + 1))
+    return tuple(sorted(set(found)))
+
+
 # Option of --guest: field of Guest, how to read it.
 GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "kernel": ("kernel", _plain),
@@ -44,6 +63,9 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "cap": ("cap", _number(0, 3200)),
     "time": ("time_mode", _plain),
     "on_crash": ("on_crash", _plain),
+    "affinity": ("affinity", parse_pcpus),
+    "start": ("start", _instant),
+    "phase": ("phase", _instant),
 }
 
 DOM0_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {

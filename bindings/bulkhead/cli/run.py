@@ -37,6 +37,9 @@ def run(
     set_: List[str] = typer.Option(
         [], "--set", metavar="NAME=VALUE", help="Replace a factor's levels or a setting."
     ),
+    samples: Optional[int] = typer.Option(
+        None, help="Samples of each point, at other starts and phases; default: as many as declared."
+    ),
     repeat: int = typer.Option(1, help="Run every point so often and compare the traces."),
     jobs: int = typer.Option(2, help="Machines at a time."),
     resume: bool = typer.Option(False, "--resume", help="Keep the finished points of an interrupted run."),
@@ -47,7 +50,17 @@ def run(
     """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
     folder = Path(_shown(out or OUT / experiment))
     return _carry_out(
-        RunRequest(experiment, quick, tuple(set_), repeat, jobs, backend, folder, resume=resume)
+        RunRequest(
+            experiment,
+            quick,
+            tuple(set_),
+            repeat,
+            jobs,
+            backend,
+            folder,
+            resume=resume,
+            samples=samples,
+        )
     )
 
 

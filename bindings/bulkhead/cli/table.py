@@ -7,6 +7,7 @@ from typing import Any
 
 from bulkhead.result import Result
 from bulkhead.result.model import PointResult
+from bulkhead.result.samples import sampling
 
 MOST_COLUMNS = 5
 PERCENTILES = ("p50", "p99", "max")
@@ -46,17 +47,20 @@ def _unit(result: Result, path: str) -> tuple[str, float]:
     return SHOWN_UNITS.get(unit, (unit, 1.0))
 
 
-def _text(metrics: Mapping[str, Any], path: str, scale: float) -> str:
-    value: Any = metrics
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _text(point: PointResult, path: str, scale: float) -> str:
+    """The number, and the interval of its samples if there are several."""
+    value: Any = point.metrics
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return (
-        "-"
-        if value is None
-        else f"{value * scale:,.4g}"
-        if abs(value * scale) < 1000
-        else f"{value * scale:,.0f}"
-    )
+    middle = "-" if value is None else _number(value * scale)
+    spread = point.spread.get(path)
+    if spread is None:
+        return middle
+    return f"{middle} [{_number(spread.low * scale)}..{_number(spread.high * scale)}]"
 
 
 def _lines(result: Result, points: list[PointResult]) -> list[str]:
@@ -65,7 +69,7 @@ def _lines(result: Result, points: list[PointResult]) -> list[str]:
     factors = list(result.factors)
     rows = [[*factors, *columns], [*[""] * len(factors), *[f"[{unit}]" if unit else "" for unit, _ in units]]]
     for point in points:
-        numbers = [_text(point.metrics, path, scale) for path, (_, scale) in zip(columns, units)]
+        numbers = [_text(point, path, scale) for path, (_, scale) in zip(columns, units)]
         rows.append([*(str(point.levels[name]) for name in factors), *numbers])
     widths = [max(map(len, column)) for column in zip(*rows)]
     edges = [str.ljust] * len(factors) + [str.rjust] * len(columns)
@@ -75,8 +79,15 @@ def _lines(result: Result, points: list[PointResult]) -> list[str]:
 
 
 def table_lines(result: Result) -> list[str]:
-    """Lines for people. Numbers are the result's, shortened to four digits; "-" where the run has no answer."""
+    """Lines for people. Numbers are the result's, shortened to four digits; "-" where the run has no answer.
+
+    With several samples each number is a median, followed by the interval of the samples.
+    """
     groups: dict[tuple[str, ...], list[PointResult]] = {}
     for point in result.points:
         groups.setdefault(tuple(sorted(point.metrics)), []).append(point)
-    return [result.title, *[line for points in groups.values() for line in ("", *_lines(result, points))], ""]
+    return [
+        f"{result.title}: {sampling(result)}",
+        *[line for points in groups.values() for line in ("", *_lines(result, points))],
+        "",
+    ]

@@ -28,11 +28,12 @@ class Place:
     settings: dict[str, int]
     policy_settings: dict[str, int]
     identity: str = ""  # of everything that decides the run; see identity.py
+    sample: int = 0
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A run, the point it belongs to, and which repetition it is.
+    """A run, the point it belongs to, and which repetition of which sample it is.
 
     Once its `numbers` are worked out, its trace may be left on disk: in a large sweep nothing else fits into memory.
     """
@@ -43,6 +44,12 @@ class Captured:
     backend: str
     numbers: PointResult | None = None
     folder: Path | None = None
+    sample: int = 0
+
+    @property
+    def label(self) -> str:
+        """The point, and which sample of it, for messages."""
+        return self.point.label + (f", sample {self.sample}" if self.sample else "")
 
     def without_trace(self, numbers: PointResult, folder: Path) -> Captured:
         """The same with its numbers, its trace only in `folder`."""
@@ -67,6 +74,7 @@ def save_run(folder: Path, experiment: Experiment, captured: Captured, identity:
         settings=dict(point.settings),
         policy_settings=dict(point.policy_settings),
         identity=identity,
+        sample=captured.sample,
     )
     write_json(folder / PLACE, to_plain(place))
 
@@ -92,4 +100,4 @@ def load_run(folder: Path, experiment: Experiment, trace: bool = True) -> Captur
     if place.experiment != experiment.name:
         raise BulkheadError(f"{folder} was captured for {place.experiment}")
     point = Point(place.levels, place.settings, place.policy_settings)
-    return Captured(point, place.repeat, storage.load(folder, trace), place.backend)
+    return Captured(point, place.repeat, storage.load(folder, trace), place.backend, sample=place.sample)

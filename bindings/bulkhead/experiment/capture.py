@@ -11,23 +11,34 @@ from typing import Any
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.identity import identity
+from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.point import BACKEND, Point
 from bulkhead.experiment.progress import Progress
+from bulkhead.experiment.shift import machine_of
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 
+SAMPLE, REPEAT = ".s", ".r"  # before their numbers in the name of a run's folder
 CarryOut = Callable[[Machine, RunOptions], Run]
 
 
-def run_path(folder: Path, point: Point, repeat: int) -> Path:
-    """Where a run is kept."""
-    return folder / f"{point.label}.r{repeat}"
+@dataclass(frozen=True)
+class Wanted:
+    """One run of a batch."""
+
+    point: Point
+    sample: int = 0
+    repeat: int = 0
+
+    def path(self, folder: Path) -> Path:
+        """Where the run is kept."""
+        return folder / f"{self.point.label}{SAMPLE}{self.sample}{REPEAT}{self.repeat}"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The runs to capture: every point `repeats` times, each run in a folder of its own below `folder`.
+    """The runs to capture: every sample of every point `repeats` times, each run in a folder of its own below `folder`.
 
     With `resume`, a run of the same identity that is there already is taken as it is.
     """
@@ -38,14 +49,21 @@ class Batch:
     jobs: int
     folder: Path
     resume: bool = False
+    samples: int = 1
 
-    def label(self, point: Point, repeat: int) -> str:
+    def label(self, wanted: Wanted) -> str:
         """For people."""
-        return point.label + (f" #{repeat}" if self.repeats > 1 else "")
+        sample = f" sample {wanted.sample}" if self.samples > 1 else ""
+        return wanted.point.label + sample + (f" #{wanted.repeat}" if self.repeats > 1 else "")
 
-    def runs(self) -> list[tuple[Point, int]]:
-        """Points in order, repetitions together."""
-        return [(point, repeat) for point in self.points for repeat in range(self.repeats)]
+    def runs(self) -> list[Wanted]:
+        """Points in order, their samples together, each sample's repetitions together."""
+        return [
+            Wanted(point, sample, repeat)
+            for point in self.points
+            for sample in range(self.samples)
+            for repeat in range(self.repeats)
+        ]
 
 
 def capture(
@@ -54,26 +72,28 @@ def capture(
     """Run a batch in threads, for back ends that work in processes of their own.
 
     A point with a level `backend` names its back end; the others are for `default`. The first failure stops the batch:
-    waiting runs are cancelled, started runs are waited for, then the error is raised.
+    waiting runs are cancelled, started runs are waited for, then the error is raised. Traces are left on disk.
     """
 
-    def one(point: Point, repeat: int) -> Captured:
-        label, path = batch.label(point, repeat), run_path(batch.folder, point, repeat)
-        name, machine = str(point.levels.get(BACKEND, default)), batch.experiment.machine(point)
+    def one(wanted: Wanted) -> Captured:
+        point, label, path = wanted.point, batch.label(wanted), wanted.path(batch.folder)
+        name = str(point.levels.get(BACKEND, default))
+        machine = machine_of(batch.experiment, point, wanted.sample)
         mark = identity(machine, name) if batch.resume else ""
         progress.started(label)
         if batch.resume and is_finished(path, mark):
             captured = load_run(path, batch.experiment)
             progress.finished(label, 0.0)
-            return captured
+            return captured.without_trace(normalise(batch.experiment, captured), path)
         options = RunOptions(progress=lambda done: progress.fraction(label, done))
-        captured = Captured(point, repeat, backends[name](machine, options), name)
+        run = backends[name](machine, options)
+        captured = Captured(point, wanted.repeat, run, name, sample=wanted.sample)
         save_run(path, batch.experiment, captured, mark or identity(machine, name))
         progress.finished(label, captured.run.host_seconds)
-        return captured
+        return captured.without_trace(normalise(batch.experiment, captured), path)
 
     with ThreadPoolExecutor(max_workers=batch.jobs) as pool:
-        futures = [pool.submit(one, point, repeat) for point, repeat in batch.runs()]
+        futures = [pool.submit(one, wanted) for wanted in batch.runs()]
         try:
             return [future.result() for future in futures]
         except BaseException:

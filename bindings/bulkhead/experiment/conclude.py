@@ -9,9 +9,10 @@ from typing import Any
 from bulkhead.backend.versions import NO_QEMU
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import SEED, Comparison, Experiment
+from bulkhead.experiment.declare import SEED, Comparison, Experiment, Policies
 from bulkhead.experiment.plan import Plan
 from bulkhead.experiment.point import BACKEND
+from bulkhead.experiment.shift import offsets
 from bulkhead.result import (
     FORMAT_VERSION,
     FactorRow,
@@ -22,15 +23,21 @@ from bulkhead.result import (
     VersionRow,
     lookup,
 )
-from bulkhead.result.model import Level
+from bulkhead.result.model import ORIGINS, Level, SampleRow
+from bulkhead.result.samples import merged, sample_row
+
+_Key = tuple[tuple[str, Level], ...]
 
 
 def conclude(
     plan: Plan, captures: Sequence[Captured], points: Sequence[PointResult], warnings: Sequence[str]
 ) -> Result:
-    """The result of one repetition of every point, in the order of the plan. `captures` are the runs behind `points`."""
+    """The result of one repetition of every sample of every point, in the order of the plan.
+
+    `points` are the numbers of the captures with repetition 0, in their order. Comparisons are made sample by sample.
+    """
     experiment = plan.experiment
-    by_levels = {_key(point.levels): point for point in points}
+    firsts = [captured for captured in captures if captured.repeat == 0]
     repeats = 1 + max(captured.repeat for captured in captures)
     return Result(
         format_version=FORMAT_VERSION,
@@ -51,14 +58,45 @@ def conclude(
         policy_settings=dict(plan.policy_settings),
         metrics=_metric_rows(experiment),
         versions=_versions(captures),
-        warnings=[*warnings, *_ejections(points)],
-        points=[_compared(experiment, point, by_levels) for point in points],
+        warnings=[*warnings, *_ejections(firsts, points)],
+        points=_merged(experiment, firsts, points),
         left_out=dict(plan.left_out),
+        samples=plan.samples,
+        origin=_origin(captures),
     )
 
 
+def _merged(
+    experiment: Experiment, firsts: Sequence[Captured], points: Sequence[PointResult]
+) -> list[PointResult]:
+    """One point of all its samples, with the comparisons of each sample."""
+    by_sample: dict[int, dict[_Key, PointResult]] = {}
+    for captured, point in zip(firsts, points, strict=True):
+        by_sample.setdefault(captured.sample, {})[_key(point.levels)] = point
+    found: dict[_Key, list[tuple[PointResult, SampleRow]]] = {}
+    for captured, point in zip(firsts, points, strict=True):
+        compared = _compared(experiment, point, by_sample[captured.sample])
+        drawn = offsets(experiment.machine(captured.point), captured.sample)
+        row = sample_row(
+            captured.sample,
+            {guest: offset.start_ns for guest, offset in drawn.items()},
+            {guest: offset.phase_ns for guest, offset in drawn.items() if offset.phase_ns},
+            compared,
+        )
+        found.setdefault(_key(point.levels), []).append((compared, row))
+    return [merged([point for point, _ in runs], [row for _, row in runs]) for runs in found.values()]
+
+
 def _factor_rows(plan: Plan) -> dict[str, FactorRow]:
-    rows = {f.name: FactorRow(f.help, f.unit, list(plan.levels[f.name])) for f in plan.experiment.factors}
+    rows = {
+        f.name: FactorRow(
+            f.help,
+            f.unit,
+            list(plan.levels[f.name]),
+            f.allowed.kind if isinstance(f.allowed, Policies) else "",
+        )
+        for f in plan.experiment.factors
+    }
     return rows | {s.name: FactorRow(s.help, s.unit, list(plan.levels[s.name])) for s in plan.swept}
 
 
@@ -66,6 +104,10 @@ def _metric_rows(experiment: Experiment) -> dict[str, MetricRow]:
     rows = {m.name: MetricRow(m.help, m.unit, None, None) for m in experiment.metrics}
     rows |= {c.name: MetricRow(c.help, c.unit, c.metric, dict(c.baseline)) for c in experiment.comparisons}
     return rows
+
+
+def _origin(captures: Sequence[Captured]) -> str:
+    return " and ".join(ORIGINS.get(name, name) for name in sorted({c.backend for c in captures}))
 
 
 def _backend(plan: Plan, captures: Sequence[Captured]) -> str:
@@ -92,26 +134,21 @@ def _only(values: set[Any], what: str) -> Any:
     return values.pop()
 
 
-def _ejections(points: Sequence[PointResult]) -> list[str]:
+def _ejections(firsts: Sequence[Captured], points: Sequence[PointResult]) -> list[str]:
     return [
-        f"{_label(point)}: policy {policy.name} was ejected at {policy.ejected_at} ns: {policy.ejected} in the hook {policy.hook}"
-        for point in points
+        f"{captured.label}: policy {policy.name} was ejected at {policy.ejected_at} ns: "
+        f"{policy.ejected} in the hook {policy.hook}"
+        for captured, point in zip(firsts, points, strict=True)
         for policy in point.policies
         if policy.ejected is not None
     ]
 
 
-def _label(point: PointResult) -> str:
-    return ",".join(f"{name}={value}" for name, value in point.levels.items())
-
-
-def _key(levels: Mapping[str, Level]) -> tuple[tuple[str, Level], ...]:
+def _key(levels: Mapping[str, Level]) -> _Key:
     return tuple(sorted(levels.items()))
 
 
-def _compared(
-    experiment: Experiment, point: PointResult, points: Mapping[tuple[tuple[str, Level], ...], PointResult]
-) -> PointResult:
+def _compared(experiment: Experiment, point: PointResult, points: Mapping[_Key, PointResult]) -> PointResult:
     found = {c.name: _compare(c, point, points) for c in experiment.comparisons}
     return replace(point, metrics=point.metrics | {name: value[0] for name, value in found.items() if value})
 
@@ -119,7 +156,7 @@ def _compared(
 def _compare(
     comparison: Comparison,
     point: PointResult,
-    points: Mapping[tuple[tuple[str, Level], ...], PointResult],
+    points: Mapping[_Key, PointResult],
 ) -> tuple[float | None] | None:
     """The compared number in a tuple, or None where the metric or the base line does not exist."""
     name = comparison.metric.partition(".")[0]

@@ -124,6 +124,9 @@ class Experiment:
     metrics: tuple[Metric, ...]
     comparisons: tuple[Comparison, ...]
     figures: tuple[FigureSpec, ...]
+    samples: int = (
+        1  # of each point of a full run, at offsets drawn from the sample's number; a quick run has one
+    )
     simulator_only: str = ""  # why the hypervisor cannot carry it out; empty if it can
 
     def setting(self, name: str) -> Setting | None:

@@ -19,9 +19,11 @@ class Difference:
     label: str
     repeat: int  # the one that differs from repetition 0
     what: str
+    sample: int = 0
 
     def __str__(self) -> str:
-        return f"{self.label}: repetition {self.repeat} differs from repetition 0: {self.what}"
+        sample = f", sample {self.sample}" if self.sample else ""
+        return f"{self.label}{sample}: repetition {self.repeat} differs from repetition 0: {self.what}"
 
 
 def differences(repeats: Sequence[Captured], events: Mapping[str, int]) -> list[Difference]:
@@ -32,6 +34,7 @@ def differences(repeats: Sequence[Captured], events: Mapping[str, int]) -> list[
             other.point.label,
             other.repeat,
             first_difference(first.whole_run().trace, other.whole_run().trace, events),
+            other.sample,
         )
         for other in repeats[1:]
         if other.run.trace_sha256 != first.run.trace_sha256

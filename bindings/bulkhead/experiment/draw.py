@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkhead.experiment.find import find
-from bulkhead.figures.spec import Bars, Course, FigureSpec
+from bulkhead.figures.spec import Bars, Course, FigureSpec, Lines
 from bulkhead.result import Result, read_result
 
 
@@ -24,6 +24,17 @@ def draw_figures(result_file: Path, folder: Path) -> list[Path]:
 def declared(result: Result) -> Sequence[FigureSpec]:
     """The figures that the result's experiment declares, without those none of whose points were run."""
     return [spec for spec in find(result.experiment).figures if _has_points(spec, result)]
+
+
+def drawn_paths(result: Result) -> list[str]:
+    """Paths of the metrics that the result's figures show, each once."""
+    paths: list[str] = []
+    for spec in declared(result):
+        if isinstance(spec, Lines):
+            paths += [panel.path for panel in spec.panels]
+        elif isinstance(spec, Bars):
+            paths += [path for path, _ in spec.bars]
+    return list(dict.fromkeys(paths))
 
 
 def _has_points(spec: FigureSpec, result: Result) -> bool:

@@ -22,8 +22,8 @@ DOM0 = "dom0"  # what the ledger calls it
 def normalise(experiment: Experiment, captured: Captured) -> PointResult:
     """All numbers of one run. BulkheadError if it did not end as it should or its trace is not whole."""
     run, point = captured.run, captured.point
-    _require_whole(run, point.label)
-    observed = Observed(run, point)
+    _require_whole(run, captured.label)
+    observed = Observed(run, point, label=captured.label)
     window = observed.window
     return PointResult(
         levels=dict(point.levels),

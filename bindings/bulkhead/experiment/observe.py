@@ -26,9 +26,10 @@ class Observed:
     experiment are measured over windows of one length, whatever building their guests took.
     """
 
-    def __init__(self, run: Run, point: Point, schema: Schema | None = None) -> None:
+    def __init__(self, run: Run, point: Point, schema: Schema | None = None, label: str = "") -> None:
         self.run = run
         self.point = point
+        self._label = label or point.label
         self.trace = Trace(run.trace, schema or Schema.built())
 
     @cached_property
@@ -37,7 +38,7 @@ class Observed:
         end = self._end()
         window = Window(end - self.point.duration_ns + self.point.number(WARM_UP) * 1_000_000, end)
         if window.start < self.trace.whole.start:
-            raise BulkheadError(f"{self.point.label}: the run ended before its duration was over")
+            raise BulkheadError(f"{self._label}: the run ended before its duration was over")
         for guest in self.run.machine.guests:
             if guest.kernel.startswith(WORKLOAD_PREFIX):
                 self._require_begun(guest.name, "ready", window)
@@ -54,7 +55,7 @@ class Observed:
         ends = self.trace.of("run_end")
         if not len(ends):
             raise BulkheadError(
-                f"{self.point.label}: the trace has no end ({self.run.lost_to or 'run cut short'})"
+                f"{self._label}: the trace has no end ({self.run.lost_to or 'run cut short'})"
             )
         return int(ends["time"][-1])
 
@@ -63,7 +64,7 @@ class Observed:
         marks = self.marks(guest, code)
         if not len(marks) or int(marks["time"][0]) > window.start:
             raise BulkheadError(
-                f"{self.point.label}: guest {guest} left no mark '{code}' before the measured window began; "
+                f"{self._label}: guest {guest} left no mark '{code}' before the measured window began; "
                 f"raise {WARM_UP}"
             )
 

@@ -19,6 +19,7 @@ from bulkhead.result.model import Level
 
 RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(\d+))?")
 MOST_LEVELS = 100_000
+MOST_SAMPLES = 10_000
 PolicyNames = Callable[[str], Sequence[str]]
 
 
@@ -31,6 +32,7 @@ class Plan:
     levels: Mapping[str, tuple[Level, ...]]
     settings: Mapping[str, int]
     policy_settings: Mapping[str, int]
+    samples: int = 1
     swept: tuple[Setting, ...] = ()  # settings that were given several values; `levels` has them
     left_out: Mapping[str, str] = field(default_factory=dict)  # points by label, and why they are not run
 
@@ -59,8 +61,11 @@ def make_plan(
     quick: bool,
     sets: Sequence[str] = (),
     policy_names: PolicyNames = built_policy_names,
+    samples: int | None = None,
 ) -> Plan:
-    """Apply `--set NAME=VALUE` texts. SpecError, in one line, for an unknown name or a value that is not allowed."""
+    """Apply `--set NAME=VALUE` texts, and `--samples` if given.
+
+    SpecError, in one line, for an unknown name or a value that is not allowed."""
     levels = {factor.name: factor.quick if quick else factor.full for factor in experiment.factors}
     settings = {s.name: s.quick if quick else s.full for s in (*experiment.settings, SEED)}
     policy_settings: dict[str, int] = {}
@@ -88,7 +93,10 @@ def make_plan(
                 f"--set {name}: {experiment.name} has no such factor or setting{suggest(name, known)}"
             )
     swept = tuple(s for s in (*experiment.settings, SEED) if s.name in levels)
-    plan = Plan(experiment, quick, levels, settings, policy_settings, swept)
+    count = samples if samples is not None else 1 if quick else experiment.samples
+    if not 1 <= count <= MOST_SAMPLES:
+        raise SpecError(f"--samples {count} is outside 1 to {MOST_SAMPLES}")
+    plan = Plan(experiment, quick, levels, settings, policy_settings, count, swept)
     _check_policy_settings(plan)
     return plan
 

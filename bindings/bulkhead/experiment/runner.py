@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import TextIO
 
 from bulkhead.base.errors import SpecError
-from bulkhead.experiment.draw import draw_figures
+from bulkhead.experiment.draw import draw_figures, drawn_paths
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import check_policies, leave_out, make_plan
 from bulkhead.experiment.progress import Bar, Lines, Progress
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.model.machine import REGISTRY
 from bulkhead.result import Result, read_result
+from bulkhead.result.signs import policy_pairs
 
+MOST_PAIRS = 12  # lines
 STAGES = ("capture", "analyse", "draw")
 
 
@@ -33,6 +35,7 @@ class RunRequest:
     out: Path = Path("out")
     first: str = "capture"
     resume: bool = False  # keep the finished runs of an interrupted capture
+    samples: int | None = None  # of each point; None: as many as the experiment declares
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ def run_experiment(request: RunRequest, out: TextIO = sys.stderr) -> Outcome:
         raise SpecError(
             f"{experiment.name}: {experiment.simulator_only}; run it in the simulator: --backend sim"
         )
-    plan = make_plan(experiment, request.quick, request.sets)
+    plan = make_plan(experiment, request.quick, request.sets, samples=request.samples)
     plan = leave_out(plan, request.backend, REGISTRY.cannot_carry_out)
     if request.first == "capture":
         check_policies(plan)
         with ExitStack() as stack:
-            progress = _progress(request.name, len(plan.points) * request.repeat, out, stack)
+            progress = _progress(request.name, len(plan.points) * plan.samples * request.repeat, out, stack)
             options = Capturing(request.repeat, request.jobs, request.backend, request.resume)
             backends = {name: backend.run for name, backend in REGISTRY.backends.items()}
             captures = capture_stage(plan, request.out, options, backends, progress)
@@ -97,17 +100,29 @@ def _progress(title: str, total: int, out: TextIO, stack: ExitStack) -> Progress
 
 def _lines(result: Result, identical: bool | None) -> list[str]:
     worst = max(result.points, key=lambda point: point.r_max.ns).r_max
-    skew = sum(point.ledger.skew_ns for point in result.points)
-    unbilled = max(point.ledger.unbilled_share for point in result.points)
+    accounts = [
+        (row.skew_ns, row.unbilled_share)
+        for point in result.points
+        for row in (point.samples or (point.ledger,))
+    ]
+    skew, unbilled = sum(ns for ns, _ in accounts), max(share for _, share in accounts)
     lines = [
-        f"ledger: {skew} ns unexplained over {len(result.points)} runs; unbilled at most {unbilled:.2%}",
+        f"ledger: {skew} ns unexplained over {len(accounts)} runs; unbilled at most {unbilled:.2%}",
         f"R_max: {worst.ns / 1000:.1f} us ({worst.kind} {worst.number})",
     ]
     if identical is not None:
         same = "identical trace hashes" if identical else "NOT identical"
-        lines.append(f"determinism: {result.repeats} repetitions of {len(result.points)} points: {same}")
+        lines.append(f"determinism: {result.repeats} repetitions of {len(accounts)} runs: {same}")
+    lines += _pairs(result)
     lines += [f"left out: {label}: {why}" for label, why in result.left_out.items()]
     return lines + [f"warning: {warning}" for warning in result.warnings]
+
+
+def _pairs(result: Result) -> list[str]:
+    """The policies compared sample by sample, as many pairs as a reader takes in."""
+    found = [pair.text(path) for path in drawn_paths(result) for pair in policy_pairs(result, path)]
+    more = len(found) - MOST_PAIRS
+    return [*found[:MOST_PAIRS], *([f"{more} more pairs: in the report"] if more > 0 else [])]
 
 
 def _written(*paths: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured, load_run
-from bulkhead.experiment.capture import Batch, CarryOut, capture, run_path
+from bulkhead.experiment.capture import Batch, CarryOut, Wanted, capture
 from bulkhead.experiment.conclude import conclude
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.determinism import Difference, differences
@@ -59,7 +59,9 @@ def capture_stage(
     folder = out / RUNS / plan.experiment.name
     if not options.resume:
         shutil.rmtree(folder, ignore_errors=True)
-    batch = Batch(plan.experiment, plan.points, options.repeats, options.jobs, folder, options.resume)
+    batch = Batch(
+        plan.experiment, plan.points, options.repeats, options.jobs, folder, options.resume, plan.samples
+    )
     if options.backend == "sim" and BACKEND not in plan.levels:
         return sweep(batch, progress)
     return capture(batch, backends, options.backend, progress)
@@ -69,25 +71,23 @@ def load_stage(plan: Plan, out: Path) -> list[Captured]:
     """The runs that an earlier capture left in `out`. BulkheadError if a point of the plan is not there."""
     folder = out / RUNS / plan.experiment.name
     captures: list[Captured] = []
-    for point in plan.points:
-        found = [load_run(path, plan.experiment) for path in _repeats(folder, point.label)]
-        if not found or dict(found[0].point.settings) != dict(point.settings):
-            raise BulkheadError(
-                f"{run_path(folder, point, 0)} is not there or has other settings; run the capture"
-            )
+    for wanted in (Wanted(point, sample) for point in plan.points for sample in range(plan.samples)):
+        found = [load_run(path, plan.experiment) for path in _repeats(wanted, folder)]
+        if not found or dict(found[0].point.settings) != dict(wanted.point.settings):
+            raise BulkheadError(f"{wanted.path(folder)} is not there or has other settings; run the capture")
         captures += [_numbered(plan.experiment, captured, folder) for captured in found]
     return captures
 
 
 def _numbered(experiment: Experiment, captured: Captured, folder: Path) -> Captured:
     """With its numbers worked out and its trace back on disk: a sweep's runs do not fit into memory together."""
-    path = run_path(folder, captured.point, captured.repeat)
+    path = Wanted(captured.point, captured.sample, captured.repeat).path(folder)
     return captured.without_trace(normalise(experiment, captured), path)
 
 
-def _repeats(folder: Path, label: str) -> list[Path]:
-    """Folders of one point, by repetition."""
-    prefix = f"{label}.r"
+def _repeats(wanted: Wanted, folder: Path) -> list[Path]:
+    """Folders of one sample of one point, by repetition."""
+    prefix = wanted.path(folder).name.removesuffix("0")
     paths = [path for path in folder.iterdir() if path.name.startswith(prefix)] if folder.is_dir() else []
     return sorted(paths, key=lambda path: int(path.name.removeprefix(prefix)))
 
@@ -104,8 +104,8 @@ def analyse_stage(plan: Plan, out: Path, captures: Sequence[Captured]) -> Analys
 
 
 def _disagreements(captures: Sequence[Captured]) -> tuple[Difference, ...]:
-    by_label: dict[str, list[Captured]] = {}
+    by_label: dict[tuple[str, int], list[Captured]] = {}
     for captured in captures:
-        by_label.setdefault(captured.point.label, []).append(captured)
+        by_label.setdefault((captured.point.label, captured.sample), []).append(captured)
     schema = Schema.built()
     return tuple(d for repeats in by_label.values() for d in differences(repeats, schema.events))

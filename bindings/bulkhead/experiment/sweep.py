@@ -21,13 +21,13 @@ from bulkhead.backend.sim import simulate
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import from_plain, to_plain
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
-from bulkhead.experiment.capture import Batch, cancel, run_path
+from bulkhead.experiment.capture import Batch, Wanted, cancel
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.find import FOLDER, find
 from bulkhead.experiment.identity import identity
 from bulkhead.experiment.normalise import normalise
-from bulkhead.experiment.point import Point
 from bulkhead.experiment.progress import Progress
+from bulkhead.experiment.shift import machine_of
 from bulkhead.result import PointResult, write_json
 
 NUMBERS = "numbers.json"
@@ -39,7 +39,7 @@ class _Task:
     experiment: str
     folder: Path  # where experiments are declared
     resume: bool
-    runs: tuple[tuple[Point, int, Path], ...]
+    runs: tuple[tuple[Wanted, Path], ...]
 
 
 @functools.cache
@@ -47,14 +47,15 @@ def _experiment(name: str, folder: Path) -> Experiment:
     return find(name, folder)
 
 
-def _one(experiment: Experiment, point: Point, repeat: int, path: Path, resume: bool) -> Captured:
-    machine = experiment.machine(point)
+def _one(experiment: Experiment, wanted: Wanted, path: Path, resume: bool) -> Captured:
+    point = wanted.point
+    machine = machine_of(experiment, point, wanted.sample)
     mark = identity(machine, "sim")
     if resume and (path / NUMBERS).is_file() and is_finished(path, mark):
         captured = replace(load_run(path, experiment, trace=False), point=point)
         numbers = from_plain(PointResult, json.loads((path / NUMBERS).read_text(encoding="utf-8")), NUMBERS)
         return captured.without_trace(numbers, path)
-    captured = Captured(point, repeat, simulate(machine), "sim")
+    captured = Captured(point, wanted.repeat, simulate(machine), "sim", sample=wanted.sample)
     numbers = normalise(experiment, captured)
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / NUMBERS, to_plain(numbers))
@@ -82,7 +83,7 @@ def _end_with_parent() -> None:
 
 
 def _tasks(batch: Batch, folder: Path) -> list[_Task]:
-    runs = [(point, repeat, run_path(batch.folder, point, repeat)) for point, repeat in batch.runs()]
+    runs = [(wanted, wanted.path(batch.folder)) for wanted in batch.runs()]
     return [
         _Task(batch.experiment.name, folder, batch.resume, tuple(runs[i : i + AT_A_TIME]))
         for i in range(0, len(runs), AT_A_TIME)
@@ -95,7 +96,7 @@ def sweep(batch: Batch, progress: Progress, folder: Path = FOLDER) -> list[Captu
     The experiment must be one that is declared in `folder`. The first failure stops the sweep and is raised.
     """
     tasks = _tasks(batch, folder)
-    for path in {run[2].parent for task in tasks for run in task.runs}:
+    for path in {run[1].parent for task in tasks for run in task.runs}:
         path.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(batch.jobs, context, _become_worker) as pool:
@@ -115,7 +116,7 @@ def sweep(batch: Batch, progress: Progress, folder: Path = FOLDER) -> list[Captu
 def _gather(batch: Batch, futures: Sequence[Future[list[Captured]]], progress: Progress) -> list[Captured]:
     for future in as_completed(futures):
         for captured in future.result():
-            label = batch.label(captured.point, captured.repeat)
+            label = batch.label(Wanted(captured.point, captured.sample, captured.repeat))
             progress.started(label)
             progress.finished(label, captured.run.host_seconds)
     return [captured for future in futures for captured in future.result()]

@@ -41,8 +41,17 @@ class Guest:
     # The scheduler's domain parameters that differ from their defaults.
     sched: dict[str, int] = field(default_factory=dict)
     start_paused: bool = False  # built at the start, runs once the timeline says `unpause`
+    start: int = 0  # ns from the end of building until domain 0 lets it run first
+    # Shift [ns] of its periodic activity; for workloads with an option `phase_ns`.
+    phase: int = 0
+    affinity: tuple[int, ...] | None = None  # pCPUs that its vCPUs may use; None: all
     memctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the memory policy
     ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
+
+    @property
+    def affinity_mask(self) -> int:
+        """The affinity as a mask of pCPUs; 0 for all."""
+        return sum(1 << pcpu for pcpu in set(self.affinity or ()))
 
     @property
     def most_memory(self) -> int:

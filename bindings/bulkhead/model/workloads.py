@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from bulkhead import _core
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import ROOT, bare_workload_image, workload_image
 from bulkhead.base.text import suggest
+from bulkhead.model.spec import Guest
 
 SECTION = ".bulkhead.workloads"
 COMMON = "common"
+PHASE = "phase_ns"  # the option that a workload with a periodic activity has
 BARE = {"attacks": "attack", "victims": "victim"}
 REQUIRED = "-"
 
@@ -105,6 +108,19 @@ def workloads() -> dict[str, Workload]:
         if table.sort != COMMON
     }
     return {**found, **_bare_workloads()}
+
+
+def with_phase(spec: Guest, options: Container[str]) -> str:
+    """The guest's command line with its phase. SpecError if the workload, with these options, has nothing periodic."""
+    if not spec.phase:
+        return spec.cmdline
+    if PHASE not in options:
+        raise SpecError(
+            f"guest {spec.name}: {spec.kernel} has no periodic activity that phase= could shift; leave phase out"
+        )
+    if any(word.startswith(f"{PHASE}=") for word in spec.cmdline.split()):
+        raise SpecError(f"guest {spec.name}: {PHASE} in cmdline and phase= are the same; give one of them")
+    return f"{spec.cmdline} {PHASE}={spec.phase}".lstrip()
 
 
 def _given_by_user(common: list[Option]) -> tuple[Option, ...]:

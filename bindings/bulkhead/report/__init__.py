@@ -11,9 +11,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bulkhead.base.errors import BulkheadError
-from bulkhead.experiment.draw import declared
+from bulkhead.experiment.draw import declared, drawn_paths
 from bulkhead.figures.style import certainty
 from bulkhead.result import PointResult, Result, read_result
+from bulkhead.result.samples import sampling
+from bulkhead.result.signs import Pair, policy_pairs
 
 PAGE = "report.html"
 
@@ -35,6 +37,8 @@ class Section:
     pictures: list[Picture]
     tables: list[Table]
     policies: list[tuple[str, str]]
+    sampling: str
+    pairs: list[tuple[str, list[Pair]]]  # by path of the metric
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,16 @@ def _section(result: Result, folder: Path) -> Section:
         if (folder / f"{spec.name}.png").is_file()
     ]
     tables = [_table(result, name) for name in result.metrics]
-    return Section(result, certainty(result), pictures, tables, _policies(result))
+    pairs = [(path, list(policy_pairs(result, path))) for path in drawn_paths(result)]
+    return Section(
+        result=result,
+        certainty=certainty(result),
+        pictures=pictures,
+        tables=tables,
+        policies=_policies(result),
+        sampling=sampling(result),
+        pairs=[(path, found) for path, found in pairs if found],
+    )
 
 
 def _policies(result: Result) -> list[tuple[str, str]]:
@@ -84,11 +97,21 @@ def _policies(result: Result) -> list[tuple[str, str]]:
 
 def _table(result: Result, name: str) -> Table:
     points = [point for point in result.points if name in point.metrics]
-    cells = [_flat(point.metrics[name]) for point in points]
+    cells = [_cells(point, name) for point in points]
     columns = list(dict.fromkeys(column for row in cells for column in row))
     row = result.metrics[name]
-    rows = [(label(point), [_text(cell.get(c)) for c in columns]) for point, cell in zip(points, cells)]
+    rows = [(label(point), [cell.get(c, "") for c in columns]) for point, cell in zip(points, cells)]
     return Table(name, row.unit, row.help, columns, rows)
+
+
+def _cells(point: PointResult, name: str) -> dict[str, str]:
+    """A metric's numbers as text by path, with the interval of their samples if there are several."""
+    found = {}
+    for path, value in _flat(point.metrics[name]).items():
+        spread = point.spread.get(f"{name}.{path}" if path else name)
+        interval = f" [{_text(spread.low)}, {_text(spread.high)}]" if spread is not None else ""
+        found[path] = _text(value) + interval
+    return found
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bulkhead.result.model import Result
+from bulkhead.result.model import PointResult, Result
 
 Number = int | float | None
 
@@ -30,11 +30,22 @@ def differences(reference: Result, other: Result, tolerance: float = 0.0) -> lis
             continue
         if tolerance == 0 and point.trace_sha256 != partners[0].trace_sha256:
             found.append(f"{label}: trace {point.trace_sha256[:12]} against {partners[0].trace_sha256[:12]}")
+        if tolerance == 0:
+            found += [f"{label}: {what}" for what in _samples(point, partners[0])]
         there = dict(numbers(partners[0].metrics))
         for path, value in numbers(point.metrics):
             if path not in there or not close(value, there[path], tolerance):
                 found.append(f"{label}: {path} is {value} against {there.get(path, 'nothing')}")
     return found
+
+
+def _samples(point: PointResult, partner: PointResult) -> Iterator[str]:
+    """Samples with other traces, and a number of samples that is not the same."""
+    if len(point.samples) != len(partner.samples):
+        yield f"{len(point.samples)} samples against {len(partner.samples)}"
+    for one, other in zip(point.samples, partner.samples):
+        if one.trace_sha256 != other.trace_sha256:
+            yield f"sample {one.sample}: trace {one.trace_sha256[:12]} against {other.trace_sha256[:12]}"
 
 
 def close(one: Number, other: Number, tolerance: float) -> bool:

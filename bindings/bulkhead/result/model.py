@@ -20,6 +20,7 @@ class FactorRow:
     help: str
     unit: str
     values: list[Level]
+    policies: str = ""  # the kind of the policies, if the values name some
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,38 @@ class Rmax:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The interval of a number's samples, and how many samples have an answer."""
+
+    low: int | float
+    high: int | float
+    answers: int
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One sample: the offsets of each guest's start and of its periodic activity's phase, the trace, and the numbers."""
+
+    sample: int
+    starts_ns: dict[str, int]
+    phases_ns: dict[str, int]
+    exit_status: int
+    trace_sha256: str
+    trace_records: int
+    metrics: dict[str, Any]
+    skew_ns: int  # of the ledger
+    unbilled_share: float
+    r_max: Rmax
+    ejected: list[str]  # names of policies
+
+
+@dataclass(frozen=True)
 class PointResult:
-    """One point of the experiment. `metrics` holds numbers (null: no answer), possibly under names (a domain, a percentile)."""
+    """One point of the experiment. `metrics` holds numbers (null: no answer), possibly under names (a domain, a percentile).
+
+    With several samples a number is the median of theirs, `spread` has its interval by path (latency.p99) and `samples`
+    each sample; `r_max` is the worst of them, and the rest (trace, ledger, policies) is that of sample 0.
+    """
 
     levels: Levels
     exit_status: int
@@ -131,6 +162,11 @@ class PointResult:
     metrics: dict[str, Any]
     ledger: Ledger
     r_max: Rmax
+    spread: dict[str, Spread] = field(default_factory=dict)
+    samples: list[SampleRow] = field(default_factory=list)
+
+
+ORIGINS = {"qemu": "measured on the hypervisor", "sim": "simulated"}  # by back end
 
 
 @dataclass(frozen=True)
@@ -154,6 +190,13 @@ class Result:
     warnings: list[str]
     points: list[PointResult]
     left_out: dict[str, str] = field(default_factory=dict)
+    samples: int = 1  # of each point
+    origin: str = ""  # simulated, or measured on the hypervisor; empty in files older than the field
+
+    @property
+    def provenance(self) -> str:
+        """Whether the numbers are simulated or measured on the hypervisor, in words."""
+        return self.origin or " and ".join(ORIGINS.get(name, name) for name in self.backend.split("+"))
 
     def where(self, levels: Mapping[str, Level]) -> list[PointResult]:
         """The points that have all these levels, in the order in which they were declared."""
@@ -186,7 +229,7 @@ class Result:
             ]
             for point in self.points
         ]
-        return table(self.title, head, rows, f"{self.question} Back end: {self.backend}.")
+        return table(self.title, head, rows, f"{self.question} Values are {self.provenance}.")
 
 
 def lookup(metrics: Mapping[str, Any], path: str) -> int | float | None:

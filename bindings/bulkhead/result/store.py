@@ -66,6 +66,8 @@ def checked(plain: Any) -> Result:
     result = from_plain(Result, plain, "result")
     for number, point in enumerate(result.points):
         check_metrics(point.metrics, f"result.points[{number}].metrics")
+        for sample in point.samples:
+            check_metrics(sample.metrics, f"result.points[{number}].samples[{sample.sample}].metrics")
         unknown = set(point.metrics) - set(result.metrics)
         if unknown:
             raise FormatError(f"result.points[{number}]: metric '{min(unknown)}' has no description")

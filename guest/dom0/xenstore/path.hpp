@@ -10,7 +10,7 @@ namespace bulkhead::xenstore {
 inline constexpr std::size_t max_absolute_path = 3072, max_relative_path = 2048; // XENSTORE_*_PATH_MAX
 inline constexpr std::string_view domains = "/local/domain/";
 
-inline constexpr std::size_t max_domains = 4096; // identifiers are below
+inline constexpr std::size_t max_domains = 0x7ff0; // DOMID_FIRST_RESERVED: identifiers are below
 
 // The part of the tree a path is in: one domain's home, or everything outside of all homes.
 using Home = std::uint32_t;

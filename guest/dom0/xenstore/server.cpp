@@ -42,6 +42,18 @@ void Server::release(Connection& connection) {
         *link = connection.next;
 }
 
+void Server::forget(DomainId dead) {
+    auto& tree = store_.tree();
+    tree.withdraw_rights(dead);
+    for (NodeId node = tree.root(); (node = tree.next_owned_by(dead, node + 1)) != 0;) {
+        const auto path = Path::parse(tree.path_of(node, scratch_), dead);
+        if (!path || !tree.remove(node)) // neither can be: it is in the tree, and the journal is empty
+            continue;
+        tree.commit();
+        changed(*path, true);
+    }
+}
+
 bool Server::is_introduced(DomainId domain) const {
     for (auto* connection = connections_; connection; connection = connection->next)
         if (connection->domain == domain)

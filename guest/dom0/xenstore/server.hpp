@@ -15,6 +15,9 @@ class Server {
     // Drops what the connection holds in the store. The tree below its home is left to domain 0.
     void release(Connection& connection);
     [[nodiscard]] bool is_introduced(DomainId domain) const;
+    // The domain is gone: a later one with its number finds no node of its own and no rights that were meant
+    // for it. Its connection was released before.
+    void forget(DomainId dead);
 
     // Answers one whole message. The output must have room for max_message bytes.
     void handle(Connection& connection, const xsd_sockmsg& header, std::string_view payload);

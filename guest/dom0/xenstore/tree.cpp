@@ -2,6 +2,8 @@
 // needs them; charges follow the visible tree at once.
 #include "guest/dom0/xenstore/tree.hpp"
 
+#include <algorithm>
+
 namespace bulkhead::xenstore {
 
 void Tree::start(const Storage& storage, const Quota& quota) {
@@ -153,6 +155,39 @@ void Tree::undo(const Change& change) {
     }
 }
 
+void Tree::withdraw_rights(DomainId dead) {
+    const auto named = [&](const Permissions::Entry& entry) { return entry.domain == dead; };
+    for (NodeId id = root(); id < nodes_.size() && usage_of(dead).rights != 0; ++id) {
+        Node& node = nodes_[id];
+        const auto used = std::span{node.permissions.others}.first(node.permissions.count);
+        if (std::ranges::none_of(used, named))
+            continue;
+        charge_node(node, false);
+        node.permissions.count =
+            static_cast<std::uint8_t>(std::ranges::remove_if(used, named).begin() - used.begin());
+        charge_node(node, true);
+    }
+}
+
+// Free nodes belong to domain 0.
+NodeId Tree::next_owned_by(DomainId dead, NodeId from) const {
+    for (NodeId id = from; id < nodes_.size() && usage(dead).nodes != 0; ++id)
+        if (nodes_[id].permissions.owner == dead)
+            return id;
+    return 0;
+}
+
+std::string_view Tree::path_of(NodeId node, std::span<char> out) const {
+    auto at = out.size();
+    for (; node != root(); node = nodes_[node].parent) {
+        const auto name = nodes_[node].name;
+        at -= name.length;
+        blocks_.copy(name, out.subspan(at, name.length));
+        out[--at] = '/';
+    }
+    return {out.data() + at, out.size() - at};
+}
+
 Result<Text> Tree::keep(DomainId domain, std::string_view bytes) {
     if (!within_quota(domain, {.nodes = 0, .blocks = blocks_for(bytes.size())}))
         return fail(Error::no_space);
@@ -172,6 +207,8 @@ void Tree::charge_node(const Node& node, bool add) {
     const auto blocks = blocks_for(node.name.length) + blocks_for(node.value.length);
     usage.nodes += add ? 1U : ~0U;
     usage.blocks += add ? blocks : 0U - blocks;
+    for (std::size_t i = 0; i < node.permissions.count; ++i)
+        usage_of(node.permissions.others[i].domain).rights += add ? 1U : ~0U;
 }
 
 void Tree::charge_subtree(NodeId top, bool add) {

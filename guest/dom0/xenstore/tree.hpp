@@ -33,6 +33,7 @@ struct Change { // one journal record
 
 struct Usage {
     std::uint32_t nodes = 0, blocks = 0;
+    std::uint32_t rights = 0; // entries of permissions that name it, beside those of owners
 };
 
 struct Storage {
@@ -62,6 +63,13 @@ class Tree {
 
     void commit();
     void roll_back();
+
+    // The end of a domain, while no change is in the journal: its rights on others' nodes go at once, and the
+    // nodes that it still owns are found, from `from` on (0: none), to be removed.
+    void withdraw_rights(DomainId dead);
+    [[nodiscard]] NodeId next_owned_by(DomainId dead, NodeId from) const;
+    // Written at the end of `out`, which has room for the longest path.
+    [[nodiscard]] std::string_view path_of(NodeId node, std::span<char> out) const;
 
     // Text beside the tree (watches, transactions), charged to `domain`.
     [[nodiscard]] Result<Text> keep(DomainId domain, std::string_view bytes);

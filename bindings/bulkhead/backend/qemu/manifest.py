@@ -90,6 +90,7 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
         row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
+        row["start"], row["affinity"] = spec.start, spec.affinity_mask
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
     return table.tobytes()
 

@@ -15,7 +15,7 @@ from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import check_workload
+from bulkhead.model.workloads import check_workload, with_phase
 from bulkhead.policy.choose import ChosenPolicy, choose
 from bulkhead.policy.tables import PYTHON, domain_values
 
@@ -42,10 +42,12 @@ def _guest_files(spec: Guest) -> GuestFiles:
     initrd = _readable(str(find_initrd(spec.initrd)), what) if spec.initrd is not None else None
     if spec.kernel.startswith(WORKLOAD_PREFIX):
         workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
-        cmdline = f"workload={workload.name} {spec.cmdline}".rstrip()
+        words = with_phase(spec, {option.name for option in workload.options})
+        cmdline = f"workload={workload.name} {words}".rstrip()
         return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
     if spec.kernel.startswith(MODEL_PREFIX):
         raise SpecError(f"{what}: {spec.kernel} exists in the simulator only; use --backend sim")
+    with_phase(spec, ())
     try:
         kernel = loadable(_readable(str(find_kernel(spec.kernel, what)), what))
         _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)

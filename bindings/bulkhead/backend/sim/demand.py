@@ -125,6 +125,7 @@ def _replayed_guest(spec: Guest, file: Path, same: bool) -> Guest:
         cmdline=f"file={file} repeat=0",
         initrd=None,
         time_mode="real",
+        phase=0,  # of the recorded demand, not of the model
         sched=spec.sched if same else {},
     )
 

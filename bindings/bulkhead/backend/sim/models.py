@@ -10,8 +10,9 @@ from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import REQUIRED, Option, check_workload, common_options
+from bulkhead.model.workloads import PHASE, REQUIRED, Option, check_workload, common_options, with_phase
 
+ALL_PCPUS = (1 << 64) - 1
 _ROWS = {name: (help_text, options) for name, help_text, options in _core.sim_models}
 
 
@@ -89,6 +90,8 @@ def guest_model(
             f"guest {spec.name}: the simulator runs no kernels; give workload:NAME or {MODEL_PREFIX}NAME, "
             "or use --backend qemu"
         )
+    if with_phase(spec, options) != spec.cmdline:
+        options[PHASE] = str(spec.phase)
     return _core.SimGuest(
         name=spec.name,
         model=name,
@@ -102,4 +105,6 @@ def guest_model(
         frames=spec.memory // constant("page_bytes"),
         memory_values=list(memory_values),
         ring_values=list(ring_values),
+        start_ns=spec.start,
+        affinity=spec.affinity_mask or ALL_PCPUS,
     )

@@ -1,0 +1,30 @@
+"""The guest interface where it needs another machine than the guest tests' own: two pCPUs, another maker's processor."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bulkhead.backend.qemu import process
+from bulkhead.model.options import RunOptions
+from bulkhead.testing.guest import GUEST, machine
+
+
+def verdict(name: str, pcpus: int = 1) -> str:
+    """What a guest test says of itself in a machine of its own."""
+    run = dataclasses.replace(machine(name), pcpus=pcpus).run(RunOptions())
+    assert run.landmark.audit_failures == 0
+    lines = [line for line in run.consoles[GUEST].splitlines() if line.startswith(f"VERDICT {name} ")]
+    assert lines, run.consoles
+    return lines[0].removeprefix(f"VERDICT {name} ").strip()
+
+
+def test_a_vcpu_that_runs_on_another_pcpu_gets_its_events_at_once() -> None:
+    assert verdict("running_vcpu", pcpus=2) == "success"
+
+
+def test_sysenter_enters_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processors of Intel's have the instruction in 64-bit mode."""
+    monkeypatch.setitem(process.CPU, "tcg", "max,vendor=GenuineIntel")
+    assert verdict("user_sysenter") == "success"
