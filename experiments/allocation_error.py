@@ -46,12 +46,12 @@ def error(run: Observed) -> dict[str, float | None]:
 FIGURE = Bars(
     name="allocation_error",
     caption=(
-        "Two guests that always compute, weights 1:3, on one pCPU. Bars: the small guest's largest difference between "
+        "Two guests that always compute, weights 1:3, on one pCPU. The small guest's largest difference between "
         "received and entitled time in any window of a given length, in per cent of the window."
     ),
     groups="sched",
-    bars=tuple((f"error.{ms}", f"{ms} ms") for ms in WINDOWS_MS),
-    quantity=Quantity("error [% of window]"),
+    bars=tuple((f"error.{ms}", f"{ms} ms window") for ms in WINDOWS_MS),
+    quantity=Quantity("largest error [% of window]", log=True),
 )
 
 EXPERIMENT = Experiment(

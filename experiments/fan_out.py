@@ -15,7 +15,7 @@ from bulkhead.experiment import (
     small_guest,
     warm_up,
 )
-from bulkhead.figures import Ideal, Lines, Panel, Quantity
+from bulkhead.figures import Heat, Panel, Quantity
 
 GUESTS = ("victim", "attacker")
 QUICK = ("round_robin", "credit", "credit2", "bvt", "stride", "eevdf")
@@ -37,23 +37,16 @@ def machine(point: Point) -> Machine:
     )
 
 
-FIGURE = Lines(
+FIGURE = Heat(
     name="fan_out",
     caption=(
         "A victim with one vCPU against an attacker of the same weight with 1 to 8, all of them busy, on one pCPU. "
-        "Ideal: one half, for any number of vCPUs."
+        "One half is right, for any number of vCPUs."
     ),
-    x="vcpus",
+    rows="sched",
+    columns="vcpus",
     x_label="vCPUs of the attacker",
-    series="sched",
-    panels=(
-        Panel(
-            path="share.victim",
-            quantity=Quantity("victim's share"),
-            title="share of the victim",
-            ideal=Ideal("entitlement.victim"),
-        ),
-    ),
+    panels=(Panel("share.victim", Quantity("part of the pCPU time"), "victim's share"),),
 )
 
 EXPERIMENT = Experiment(

@@ -98,8 +98,8 @@ FIGURE = Lines(
     name="io_isolation",
     caption=(
         "A guest that reads 4 KiB each ms from the simulator's disk, at most 8 at a time, beside a sequential reader, "
-        "a flood of 512-byte requests, or 1 MiB requests. (a) Marker: p99 of its response time, whisker: p50 to maximum; no "
-        "marker where more than 1 % of the reads never completed. (b) Reads lost. Ideal: alone."
+        "a flood of 512-byte requests, or 1 MiB requests. (a) No marker "
+        "where more than 1 % of the reads never completed. (b) Reads lost. Ideal: alone."
     ),
     x="corunners",
     x_label="co-runner",
@@ -109,7 +109,7 @@ FIGURE = Lines(
             path="latency.p99",
             low="latency.p50",
             high="latency.max",
-            quantity=Quantity("response time [ms]", factor=1e-6, log=True),
+            quantity=Quantity("p99 of response [ms]", factor=1e-6, log=True),
             title="(a) response time",
             ideal=Ideal("alone"),
         ),

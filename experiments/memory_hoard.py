@@ -118,7 +118,9 @@ FIGURE = Lines(
             quantity=Quantity("pages used [1000/s]", factor=1e-3, log=True),
             title="(a) throughput",
         ),
-        Panel(path="reclaim", quantity=Quantity("time [s]", factor=1e-9), title="(b) time to reclaim"),
+        Panel(
+            path="reclaim", quantity=Quantity("time to reclaim [s]", factor=1e-9), title="(b) time to reclaim"
+        ),
     ),
 )
 

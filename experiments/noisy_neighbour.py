@@ -206,7 +206,7 @@ COMPARISONS = (
 FIGURE = Lines(
     name="noisy_neighbour",
     caption=(
-        "A victim beside CPU hogs of the same weight on one pCPU. Marker: p99, whisker: p50 to maximum. "
+        "A victim beside CPU hogs of the same weight on one pCPU. "
         "Ideal: the latency without hogs, and the loss under an exactly fair share."
     ),
     x="hogs",
@@ -217,7 +217,7 @@ FIGURE = Lines(
             path="latency.p99",
             low="latency.p50",
             high="latency.max",
-            quantity=Quantity("response time [ms]", factor=1e-6, log=True),
+            quantity=Quantity("p99 of response [ms]", factor=1e-6, log=True),
             title="(a) responder",
             where={"victim": "responder"},
             ideal=Ideal("ideal_latency"),

@@ -89,7 +89,7 @@ def is_table(point: Point) -> bool:
 
 FIGURE = Lines(
     name="ping_tail",
-    caption="Pings to a responder among hogs on one pCPU, timed from the due instant. Marker: longest, whisker: p50 to longest.",
+    caption="Pings to a responder among hogs on one pCPU, timed from the due instant.",
     x="hogs",
     x_label="hogs beside responder and pinger",
     series="sched",

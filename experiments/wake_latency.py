@@ -164,20 +164,20 @@ def xen_work() -> tuple[Reference, ...]:
 FIGURE = Lines(
     name="wake_latency",
     caption=(
-        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU. Marker: p99, "
-        "whisker: p50 to maximum. (b) Part of its work that a computing guest keeps. Ideal: alone; its fair part. "
+        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU. (b) Part of its work that a computing guest keeps. Ideal: alone; its fair part. "
         "Red: Debian's Xen 4.17.7 on the same clock, where measured, with another guest that takes about 5 us longer "
         "to wake."
     ),
     x="corunners",
     x_label="co-runners",
     series="sched",
+    wide=True,
     panels=(
         Panel(
             path="start.p99",
             low="start.p50",
             high="start.max",
-            quantity=Quantity("start latency [us]", factor=1e-3, log=True),
+            quantity=Quantity("p99 of start latency [us]", factor=1e-3, log=True),
             title="(a) periodic task",
             where={"victim": "periodic"},
             ideal=Ideal("ideal_start"),
@@ -185,7 +185,7 @@ FIGURE = Lines(
         ),
         Panel(
             path="work",
-            quantity=Quantity("work kept"),
+            quantity=Quantity("work kept, part of alone"),
             title="(b) compute",
             where={"victim": "compute"},
             ideal=Ideal("entitlement"),

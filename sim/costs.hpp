@@ -43,10 +43,17 @@ struct Costs {
     std::int64_t handler = 0;      // guest: its handler of a page fault
     std::int64_t junk_own = 0;     // guest: makes up the arguments of such a call
     std::int64_t power_on = 0;     // before domain 0 runs
-    std::int64_t boot = 0;         // domain 0 before it builds the first guest, if there is one guest
+    std::int64_t boot = 0;         // domain 0 before it creates the first guest, if there is one guest
     std::int64_t boot_more = 0;    // and for each further one
-    std::int64_t build = 0;        // domain 0 builds the first guest
+    std::int64_t create = 0;       // domain 0 before it creates a guest's domain
+    std::int64_t build = 0;        // and then, until the first guest is built
     std::int64_t build_more = 0;   // more for a guest, for each that is built already
+    std::int64_t survey = 0;       // domain 0, from the last guest's start until it sleeps
+    std::int64_t order = 0;        // domain 0, from its waking until it carries out an entry of the timeline
+    std::int64_t settle = 0;       // domain 0, after that until it sleeps
+    std::int64_t destroy = 0;      // domain 0 takes a guest down
+    std::int64_t swap = 0;         // pCPUs are stopped for another policy, until that is loaded
+    std::int64_t takeover = 0;     // more, until it is asked for the first time
     std::int64_t start = 0;        // a guest's own start, until it begins its workload
 };
 
@@ -92,10 +99,17 @@ inline constexpr std::array cost_fields{
     CostField{"handler", &Costs::handler, "guest: its handler of a page fault"},
     CostField{"junk_own", &Costs::junk_own, "guest: makes up the arguments of a random call"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs"},
-    CostField{"boot", &Costs::boot, "domain 0 before it builds the first guest, if there is one guest"},
+    CostField{"boot", &Costs::boot, "domain 0 before it creates the first guest, if there is one guest"},
     CostField{"boot_more", &Costs::boot_more, "and for each further one"},
-    CostField{"build", &Costs::build, "domain 0 builds the first guest"},
+    CostField{"create", &Costs::create, "domain 0 before it creates a guest's domain"},
+    CostField{"build", &Costs::build, "and then, until the first guest is built"},
     CostField{"build_more", &Costs::build_more, "more for a guest, for each that is built already"},
+    CostField{"survey", &Costs::survey, "domain 0, from the last guest's start until it sleeps"},
+    CostField{"order", &Costs::order, "domain 0, from its waking until it carries out an entry"},
+    CostField{"settle", &Costs::settle, "domain 0, after an entry of the timeline until it sleeps"},
+    CostField{"destroy", &Costs::destroy, "domain 0 takes a guest down"},
+    CostField{"swap", &Costs::swap, "pCPUs are stopped for another policy, until that is loaded"},
+    CostField{"takeover", &Costs::takeover, "more, until it is asked for the first time"},
     CostField{"start", &Costs::start, "a guest's own start, until it begins its workload"},
 };
 static_assert(sizeof(Costs) == cost_fields.size() * sizeof(std::int64_t), "each cost has its row");

@@ -127,11 +127,11 @@ void Machine::fire_due(Core& core) {
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
           static_cast<std::uint64_t>((now_ - deadline).count()));
-    const Nanos cost{options_.costs.fire + options_.costs.woke};
+    const Nanos cost{options_.costs.fire + (owner.waiting ? options_.costs.woke : 0)};
     bill(core, owner.domain, options_.costs.fire);
     owner.upcall = true;
-    wake(owner, WakeCause::timer);
-    bill(core, owner.domain, options_.costs.woke);
+    wake(owner, WakeCause::event); // VIRQ_TIMER
+    bill(core, owner.domain, cost.count() - options_.costs.fire);
     if (core.current != nullptr && core.current != &owner) {
         core.current->other_work += cost;
         host_.charge(owner, cost); // after the wake, as in the hypervisor
@@ -160,6 +160,8 @@ inline bool Machine::complete(Core& core) {
 inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
     const Step step = vcpu.step_;
     Domain& domain = *vcpu.domain;
+    const std::uint64_t woken = woken_;
+    const bool expired = step.call == Step::Call::wait && set_timer(core, vcpu, step.until);
     ++domain.ledger.hypercalls;
     bill(core, &domain, std::max(options_.costs.*cost_of(step.call), least_call));
     vcpu.fetched = false;
@@ -178,7 +180,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         send(core, vcpu, *static_cast<Vcpu*>(step.target));
         break;
     case Step::Call::wait:
-        block(core, vcpu, step.until);
+        block(core, vcpu, expired);
         break;
     case Step::Call::yield:
         if (host_.is_alone()) // it would only be picked again
@@ -188,11 +190,13 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::start_vcpu:
         unpause(*domain.vcpus.at(step.a));
+        bill(core, &domain, woken_ != woken ? options_.costs.woke : 0);
         break;
     case Step::Call::control:
         if (on_control)
             on_control(*this, static_cast<manifest::Action>(step.a), step.b,
                        step.until.since_start().count());
+        bill(core, &domain, woken_ != woken ? options_.costs.woke : 0);
         break;
     case Step::Call::shutdown:
         shut_down(domain, static_cast<std::uint32_t>(step.a));
@@ -212,17 +216,31 @@ inline void Machine::send(Core& core, Vcpu& vcpu, Vcpu& target) {
     bill(core, vcpu.domain, options_.costs.sent);
 }
 
-inline void Machine::block(Core& core, Vcpu& vcpu, RealTime deadline) {
+// The call before a block with a deadline. True if the deadline has passed by its end: the timer's interrupt
+// comes before the guest's next instruction.
+inline bool Machine::set_timer(Core& core, Vcpu& vcpu, RealTime deadline) {
+    if (deadline == RealTime::never())
+        return false;
+    ++vcpu.domain->ledger.hypercalls;
+    bill(core, vcpu.domain, options_.costs.timer);
+    if (deadline > now_) {
+        core.timers.arm(vcpu.timer, deadline);
+        return false;
+    }
+    core.timers.cancel(vcpu.timer);
+    bill(core, vcpu.domain, options_.costs.interrupt);
+    fire(core, vcpu, deadline);
+    bill(core, vcpu.domain, options_.costs.leave);
+    return true;
+}
+
+// With an event to be taken, the call returns at once.
+inline void Machine::block(Core& core, Vcpu& vcpu, bool event_waits) {
     vcpu.fetched = true; // looked at again once it is woken
     vcpu.waited = true;
     vcpu.left = vcpu.check_;
-    if (deadline != RealTime::never()) {
-        ++vcpu.domain->ledger.hypercalls;
-        bill(core, vcpu.domain, options_.costs.timer);
-        core.timers.arm(vcpu.timer, deadline);
-    }
-    vcpu.waiting = true;
-    core.need_dispatch = true;
+    vcpu.waiting = !event_waits;
+    core.need_dispatch |= vcpu.waiting;
 }
 
 inline void Machine::leave_hypervisor(Core& core) {

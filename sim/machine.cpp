@@ -117,12 +117,17 @@ void SchedulerWorld::ejected(sched::Hook hook, plugin::Fault fault, RealTime at,
 }
 
 void Machine::swap(Policy policy, const Costs& costs) {
+    Domain* payer = active_ != nullptr && active_->current != nullptr ? active_->current->domain : nullptr;
     for (Core& core : cores_) // all stand still
         if (core.current != nullptr)
             take_off(*core.current, core.reason);
+    if (active_ != nullptr)
+        bill(*active_, payer, options_.costs.swap);
     set_costs(costs);
     if (!host_.replace(policy, policy.values.data()))
         throw std::bad_alloc{};
+    if (active_ != nullptr)
+        bill(*active_, payer, options_.costs.takeover);
     for (const Core& core : cores_)
         poke(core.id);
 }

@@ -175,7 +175,8 @@ class Machine {
     void interrupt(Core& core);
     bool complete(Core& core);
     void carry_out(Core& core, Vcpu& vcpu);
-    void block(Core& core, Vcpu& vcpu, RealTime deadline);
+    [[nodiscard]] bool set_timer(Core& core, Vcpu& vcpu, RealTime deadline);
+    static void block(Core& core, Vcpu& vcpu, bool event_waits);
     void leave_hypervisor(Core& core);
     void fetch(const Core& core, Vcpu& vcpu);
     void run_timers(Core& core);
@@ -226,7 +227,7 @@ class Machine {
     Deadline housekeeping_;
     Core* active_ = nullptr; // the pCPU that the present event is of
     RealTime now_{}, policy_now_{};
-    std::uint64_t decisions_ = 0, events_ = 0;
+    std::uint64_t decisions_ = 0, events_ = 0, woken_ = 0;
     RealTime end_ = RealTime::never();
     bool ended_ = false;
     landmark::Exit exit_ = landmark::Exit::time_over;

@@ -21,7 +21,8 @@ constexpr ModelOption on_off_options[] = {
 };
 constexpr ModelOption replay_options[] = {
     {"steps", "text", "-",
-     "what to do: WORK:SLEEP[:WAKE] in ns, separated by '/', those of the next vCPU after ';'"},
+     "what to do: WORK:SLEEP[:WAKE] in ns or WORK:y (yields), separated by '/', the next vCPU's after ';'"},
+    {"from_start", "1", "0", "1: WAKE counts from the start of the run, 0: from the guest's own"},
     {"repeat", "1", "1", "0: sleep for ever after the last; 1: begin again"},
 };
 constexpr ModelOption disk_options[] = {

@@ -47,6 +47,7 @@ void Machine::update(Vcpu& vcpu, WakeCause cause) {
 void Machine::enqueue(Vcpu& vcpu, WakeCause cause) {
     settle(vcpu, now_);
     ++vcpu.domain->ledger.wakes;
+    ++woken_;
     trace(where(), Event::wake, &vcpu, static_cast<std::uint64_t>(cause), 0);
     host_.wake(vcpu, for_policy());
 }

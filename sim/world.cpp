@@ -130,27 +130,34 @@ RealTime World::next_due() const {
 
 // Builds, then plays the timeline and lets guests run at their declared start, then sleeps.
 Program World::domain0(Guest& me) {
+    const Costs& costs = machine_.costs();
     co_await me.run(booting());
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
         if (!plan_.guests[i].absent) {
+            co_await me.run(Nanos{costs.create});
             co_await me.control(Action::create, i, 0);
             co_await me.run(building());
         }
     co_await me.control(started, 0, 0);
+    Nanos rest{costs.survey};
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
         if (!plan_.guests[i].absent && !plan_.guests[i].start_paused && plan_.guests[i].start == Nanos{})
             co_await me.control(Action::unpause, i, 0);
     for (RealTime due = next_due(); due != RealTime::never(); due = next_due()) {
         if (me.now() < due) {
+            co_await me.run(rest);
+            rest = Nanos{costs.settle};
             co_await me.wait(due);
             me.take_event();
             continue;
         }
         if (!timeline_due(me.now())) {
+            co_await me.run(Nanos{costs.order});
             co_await me.control(Action::unpause, first_to_start(), 0);
             continue;
         }
         const manifest::TimelineEntry entry = plan_.timeline[played_++];
+        co_await me.run(Nanos{costs.order + (entry.action == Action::create ? costs.create : 0)});
         co_await me.control(entry.action, entry.target, entry.argument);
         if (entry.action == Action::stop) {
             co_await me.run(plan_.instruction); // what follows is there when this is over
@@ -162,8 +169,11 @@ Program World::domain0(Guest& me) {
             if (!plan_.guests[entry.target].start_paused)
                 co_await me.control(Action::unpause, entry.target, 0);
         }
+        if (entry.action == Action::destroy && result == 0)
+            co_await me.run(Nanos{costs.destroy});
         answers_.push_back({(me.now() - started_).count(), result});
     }
+    co_await me.run(rest);
     for (;;)
         co_await me.block(RealTime::never());
 }

@@ -74,6 +74,7 @@ class World {
     // Throws std::invalid_argument if a model is unknown.
     World(Policy policy, Plan plan);
     [[nodiscard]] Machine& machine() { return machine_; }
+    [[nodiscard]] RealTime started_at() const { return started_; } // all guests are built since then
     // Part of the run that is over, 0 to 1.
     [[nodiscard]] double progress() const;
 

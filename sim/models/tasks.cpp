@@ -31,6 +31,7 @@ class Random {
 struct Episode {
     Nanos work, sleep;
     Nanos wake{-1}; // since the beginning, if it is to end at that instant whatever came before
+    bool yields = false;
 };
 
 // What the vCPU of that number has in `text`, which may be nothing.
@@ -61,7 +62,12 @@ std::vector<Episode> parse_episodes(std::string_view text) {
     while (!text.empty()) {
         std::string_view one = text.substr(0, text.find('/'));
         text.remove_prefix(std::min(one.size() + 1, text.size()));
-        Episode episode{Nanos{take_number(one, ':')}, Nanos{take_number(one, ':')}};
+        Episode episode{Nanos{take_number(one, ':')}, {}};
+        episode.yields = one == "y";
+        if (episode.yields)
+            one = {};
+        else
+            episode.sleep = Nanos{take_number(one, ':')};
         const bool timed = !one.empty();
         if (timed)
             episode.wake = Nanos{take_number(one, ':')};
@@ -123,7 +129,36 @@ Program on_off(Guest& me, ModelSetup setup) {
     }
 }
 
-// WORK is all that the guest runs of its own between two sleeps, its looks at its events included.
+namespace {
+
+// The part of an episode that the simulator adds to it by itself.
+struct Overhead {
+    explicit Overhead(const Costs& costs)
+        : resumed{costs.load + costs.leave}, marked{costs.glue + costs.mark + costs.leave},
+          asleep{2 * costs.wait_check + costs.upcall + costs.timer + costs.wait + costs.stop},
+          yielded{costs.glue + costs.yield + costs.stop}, late{costs.interrupt + costs.fire} {}
+    [[nodiscard]] Nanos of(const Episode& episode) const {
+        if (episode.yields)
+            return resumed + yielded;
+        return episode.sleep > Nanos{} ? resumed + marked + asleep : marked;
+    }
+    Nanos resumed, marked, asleep, yielded;
+    Nanos late; // a wake-up after its timer's deadline
+};
+
+} // namespace
+
+// When the sleep after an episode ends. A vCPU that is a little late sleeps all the same, for a moment: a
+// schedule may hang on the place in a queue that a wake-up gives. One that is very late does not sleep.
+RealTime wake_of(const Episode& episode, RealTime began, RealTime now) {
+    constexpr Nanos little = milliseconds(1), moment = microseconds(20);
+    if (episode.wake < Nanos{})
+        return now + episode.sleep;
+    const RealTime wake = began + episode.wake;
+    return wake <= now && now - wake < little ? now + std::min(episode.sleep, moment) : wake;
+}
+
+// WORK is all that a vCPU runs between two sleeps, with the hypervisor's work for it.
 Program replay(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const std::vector<Episode> episodes = parse_episodes(part(setup.text("steps"), setup.vcpu()));
@@ -131,22 +166,26 @@ Program replay(Guest& me, ModelSetup setup) {
         throw std::invalid_argument{"option steps: write at least one WORK:SLEEP in ns"};
     const std::uint64_t last =
         setup.number_or("repeat", 1) == 0 || episodes.empty() ? episodes.size() : UINT64_MAX;
-    const Costs& costs = setup.world().machine().costs();
-    const Nanos asleep{2 * costs.wait_check + costs.upcall}; // what a sleep takes of the guest's own time
-    RealTime began = me.now();
+    const Overhead overhead{setup.world().machine().costs()};
+    const bool from_start = setup.number_or("from_start", 0) != 0;
+    RealTime began = from_start ? setup.world().started_at() - overhead.late : me.now();
     Nanos carried{};
     for (std::uint64_t done = 0; me.now() < ends && done < last; ++done) {
         const Episode& episode = episodes[done % episodes.size()];
         if (done != 0 && done % episodes.size() == 0)
             began = me.now(); // all over again
-        const Nanos wanted = episode.work - Nanos{costs.glue} - asleep + carried;
+        const Nanos wanted = episode.work - overhead.of(episode) + carried;
         const Nanos work = std::max(wanted, Nanos{1});
         carried = wanted - work; // what was too short for us is taken from the next ones
         co_await me.run(work);
+        if (episode.yields) {
+            co_await me.yield();
+            continue;
+        }
         co_await me.mark(code(Mark::operations), done + 1);
-        const RealTime wake = episode.wake < Nanos{} ? me.now() + episode.sleep : began + episode.wake;
-        if (episode.sleep == Nanos{} || wake <= me.now())
-            carried += asleep; // there is none
+        const RealTime wake = wake_of(episode, began, me.now());
+        if (episode.sleep > Nanos{} && wake <= me.now())
+            carried += overhead.resumed + overhead.asleep; // it does not sleep
         while (episode.sleep > Nanos{} && me.now() < wake)
             co_await me.wait(wake);
     }

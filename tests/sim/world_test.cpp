@@ -116,6 +116,31 @@ TEST(World, TheTimelineIsCarriedOut) {
     EXPECT_EQ(domains[1].ledger.state, landmark::Account::gone);
 }
 
+// The timer's interrupt comes before the block, which then returns at once: the storm keeps its pCPU.
+TEST(World, ADeadlineInThePastDoesNotGiveThePcpuUp) {
+    World world{
+        policy_of(policy_test::scheduler("round_robin")),
+        plan({hog("victim"), guest("storm", "timer_storm", {{"mark_timers", "1000"}, {"ahead_us", "0"}})},
+             milliseconds(1'000))};
+    finish(world);
+    const auto& domains = world.machine().domains();
+    const landmark::LedgerEntry& storm = domains[2].ledger;
+    EXPECT_NEAR(static_cast<double>(domains[1].ledger.guest_ns), 500e6, 15e6);
+    EXPECT_NEAR(static_cast<double>(storm.guest_ns + storm.hypervisor_ns), 500e6, 15e6);
+    EXPECT_LT(storm.run_ins, 200u); // it gives up at the end of its slices, not at its blocks
+}
+
+TEST(World, ADeadlineAheadGivesThePcpuUp) {
+    World world{
+        policy_of(policy_test::scheduler("round_robin")),
+        plan({hog("victim"), guest("storm", "timer_storm", {{"mark_timers", "10"}, {"ahead_us", "500"}})},
+             milliseconds(1'000))};
+    finish(world);
+    const auto& domains = world.machine().domains();
+    EXPECT_GT(domains[1].ledger.guest_ns, 900'000'000);
+    EXPECT_GT(domains[2].ledger.blocked_ns, 30'000'000);
+}
+
 TEST(World, EndsWhenEveryGuestIsOff) {
     Plan planned = plan({guest("short", "compute", {{"for_ms", "20"}})}, milliseconds(10'000));
     planned.end_when_idle = true;

@@ -14,7 +14,7 @@ import typer
 from bootstrap import tools
 from bulkhead.backend.qemu import process
 from bulkhead.base.errors import BulkheadError
-from bulkhead.cli import bench, boot, calibrate, image, listing, new, perf, replay, run, tests
+from bulkhead.cli import bench, boot, calibrate, compare, image, listing, new, perf, replay, run, tests
 
 INTERRUPTED = 130
 
@@ -30,6 +30,8 @@ app.command("demo")(run.demo)
 app.command("test")(tests.test)
 app.command("list")(listing.list_things)
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
+app.command("report")(compare.report)
 app.command("boot")(boot.boot)
 app.command("new")(new.new)
 app.command("replay")(replay.replay)

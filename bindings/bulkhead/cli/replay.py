@@ -20,15 +20,16 @@ OUT = ROOT / "out" / "replay"
 
 
 def _table(recorded: Run, replayed: Run, names: list[str]) -> str:
-    """CPU time, sleeps and waiting of each guest, then and now."""
+    """CPU time with the hypervisor's for it, wakes and waiting of each guest, then and now."""
     lines = [
         "| guest | CPU [ms] | replayed | wakes | replayed | waited [ms] | replayed |",
         "| --- |" + " ---: |" * 6,
     ]
     for name in names:
         then, now = recorded.landmark.ledger[name], replayed.landmark.ledger[name]
+        used = [(row.guest_ns + row.hypervisor_ns) / 1e6 for row in (then, now)]
         lines.append(
-            f"| {name} | {then.guest_ns / 1e6:,.3f} | {now.guest_ns / 1e6:,.3f} | {then.wakes} | {now.wakes} "
+            f"| {name} | {used[0]:,.3f} | {used[1]:,.3f} | {then.wakes} | {now.wakes} "
             f"| {then.waiting_ns / 1e6:,.3f} | {now.waiting_ns / 1e6:,.3f} |"
         )
     return "\n".join(lines)

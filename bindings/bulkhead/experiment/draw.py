@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkhead.experiment.find import find
-from bulkhead.figures.spec import Bars, Course, FigureSpec, Lines
+from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines
 from bulkhead.result import Result, read_result
 
 
 def draw_figures(result_file: Path, folder: Path) -> list[Path]:
-    """PNG and PDF of each figure that the result's experiment declares.
+    """PNG and PDF of each figure that the result's experiment declares, with its caption as text.
 
     BulkheadError if the file is not a result or its experiment is unknown.
     """
@@ -30,7 +30,7 @@ def drawn_paths(result: Result) -> list[str]:
     """Paths of the metrics that the result's figures show, each once."""
     paths: list[str] = []
     for spec in declared(result):
-        if isinstance(spec, Lines):
+        if isinstance(spec, Lines | Heat):
             paths += [panel.path for panel in spec.panels]
         elif isinstance(spec, Bars):
             paths += [path for path, _ in spec.bars]

@@ -1,140 +1,161 @@
-"""Draws `Lines`: panels over one factor, a line for each level of another, whiskers, and the ideal bound."""
+"""Draws `Lines`: panels over one factor with a series for each level of another, whiskers, and the ideal bound.
+
+Series over numbers are lines. Over names they are dots, each in its own place within its category.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bulkhead.figures import style
-from bulkhead.figures.spec import Lines, Panel, Quantity, Reference
-from bulkhead.result import PointResult, Result, lookup
+from bulkhead.figures.spec import Lines, Panel, Reference
+from bulkhead.figures.values import Shown, are_categories, of_panel, places, shown
+from bulkhead.result import Result
 from bulkhead.result.model import Level
 
 PANEL_INCHES = 1.45
-LEGEND_INCHES = 0.34
-# Series are set apart, so that whiskers do not hide each other: by this part of the distance between two levels.
+GAP_INCHES = 0.32
+FOOT_INCHES = 0.36
+# Lines are set apart, so that whiskers do not hide each other: by this part of the least distance between two levels.
 SPREAD = 0.09
-WIDEST = 0.55  # all series together, so that they stay with their level and inside the axes
-COLUMNS = 3
-MOST_FULL_LABELS = 8  # with more levels, their names are smaller
+WIDEST = 0.5  # all lines together
+FURTHEST_INCHES = 0.06  # between two lines
+EDGE = 0.3  # beyond the first and the last level
+SIDES_INCHES = 0.6  # left and right of the axes
+CATEGORY = 0.84  # the part of a category in which its dots stand
 REFERENCE_MARKERS = ("1", "2", "3", "4")
 REFERENCE_COLOR = "#a03030"
-# A band: lines on top stay visible.
-IDEAL_LOOK = {"color": "#c9c9c9", "linewidth": 4.5, "solid_capstyle": "butt"}
+IDEAL_LOOK = {
+    "color": "#c9c9c9",
+    "linewidth": 4.5,
+    "solid_capstyle": "butt",
+}  # a band: what lies on it stays visible
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where everything of a figure stands on its horizontal axis."""
+
+    levels: list[Level]
+    at: list[float]
+    names: bool  # the levels are names
+    step: float  # between two series of one level
+    count: int  # of series and references
+
+    @staticmethod
+    def of(levels: list[Level], count: int, width: float) -> _Place:
+        at, names = places(levels), are_categories(levels)
+        gap = min((after - before for before, after in zip(at, at[1:])), default=1.0)
+        unit = (width - SIDES_INCHES) / (at[-1] - at[0] + 2 * EDGE)
+        step = CATEGORY / count if names else min(SPREAD * gap, WIDEST * gap / count, FURTHEST_INCHES / unit)
+        return _Place(levels, at, names, step, count)
+
+    def x(self, level: Level, index: int) -> float:
+        """Of the n-th series or reference at a level."""
+        return self.at[self.levels.index(level)] + (index - (self.count - 1) / 2) * self.step
 
 
 def draw_lines(spec: Lines, result: Result) -> Figure:
     """The figure, without panels whose points were not run."""
     spec = replace(spec, panels=tuple(p for p in spec.panels if result.where(p.where)) or spec.panels)
-    levels = result.factors[spec.x].values
     series = result.factors[spec.series].values
-    rows = _legend_shape(spec, series)[0]
-    caption = style.caption_lines(spec.caption, result)
-    foot = style.caption_inches(caption) + 0.34
-    head = LEGEND_INCHES + 0.14 * (rows - 1)
-    height = head + foot + len(spec.panels) * PANEL_INCHES + 0.2 * (len(spec.panels) - 1)
-    figure = Figure(figsize=(style.COLUMN_INCHES, height))
-    grid = figure.subplots(len(spec.panels), 1, sharex=True, squeeze=False)
-    figure.subplots_adjust(right=0.985, bottom=foot / height, top=1 - head / height, hspace=0.26)
+    width = style.width_inches(spec.wide)
+    place = _Place.of(result.factors[spec.x].values, len(series) + len(_references(spec)), width)
+    handles, labels = _legend(spec, series, place.names)
+    count = len(spec.panels)
+    slant = _slant(place, width)
+    foot = FOOT_INCHES + (0.62 * max(style.text_inches(str(level)) for level in place.levels) if slant else 0)
+    head = style.legend_inches(labels, spec.wide) + 0.2
+    height = head + foot + count * PANEL_INCHES + GAP_INCHES * (count - 1)
+    figure = Figure(figsize=(width, height))
+    grid = figure.subplots(count, 1, sharex=True, squeeze=False)
     for panel, axes in zip(spec.panels, grid[:, 0]):
+        _categories(axes, place)
         for index, level in enumerate(series):
-            offset = _offset(spec, series, index)
-            _series(axes, panel, result, spec, level, style.look(index), offset)
+            _series(axes, panel, result, spec, level, index, place)
         for index, reference in enumerate(panel.references):
-            offset = _offset(spec, series, len(series) + index)
-            _reference(axes, panel, reference, levels, _reference_look(index), offset)
-        _ideal(axes, panel, result, spec)
+            _reference(axes, panel, reference, index, len(series) + index, place)
+        _ideal(axes, panel, result, spec, place)
         _axes(axes, panel)
-    figure.subplots_adjust(left=style.left_inches(list(grid[:, 0])) / style.COLUMN_INCHES)
-    bottom = grid[-1, 0]
-    bottom.set_xticks(range(len(levels)), [str(level) for level in levels])
-    if len(levels) > MOST_FULL_LABELS:
-        bottom.tick_params(axis="x", labelsize=5.6)
-    bottom.set_xlim(-0.3, len(levels) - 0.7)
-    bottom.set_xlabel(spec.x_label, labelpad=2)
+    _bottom(grid[-1, 0], spec, place, slant)
+    figure.subplots_adjust(
+        left=style.left_inches(list(grid[:, 0])) / width,
+        right=1 - style.RIGHT_INCHES / width,
+        bottom=foot / height,
+        top=1 - head / height,
+        hspace=GAP_INCHES / PANEL_INCHES,
+    )
     figure.align_ylabels()
-    _legend(figure, spec, series)
-    style.write_caption(figure, caption)
+    style.add_legend(figure, handles, labels, spec.wide)
     return figure
 
 
-def _offset(spec: Lines, series: list[Level], index: int) -> float:
-    """How far from its place on the axis the n-th series or reference stands."""
-    count = len(series) + len(_references(spec))
-    return (index - (count - 1) / 2) * min(SPREAD, WIDEST / count)
+def _slant(place: _Place, width: float) -> bool:
+    """Whether the levels' names need to be slanted to fit."""
+    room = (width - SIDES_INCHES) / max(1, len(place.levels))
+    return place.names and max(style.text_inches(str(level)) for level in place.levels) > room - 0.04
 
 
-def _points(result: Result, panel: Panel, spec: Lines, level: Level) -> list[tuple[int, PointResult]]:
-    """Points of one series with their places on the axis."""
-    places = {value: place for place, value in enumerate(result.factors[spec.x].values)}
-    chosen = result.where({**panel.where, spec.series: level})
-    return sorted(((places[p.levels[spec.x]], p) for p in chosen), key=lambda pair: pair[0])
+def _bottom(axes: Axes, spec: Lines, place: _Place, slant: bool) -> None:
+    axes.set_xticks(place.at, [str(level) for level in place.levels])
+    edge = 0.5 if place.names else EDGE
+    axes.set_xlim(place.at[0] - edge, place.at[-1] + edge)
+    axes.set_xlabel(spec.x_label, labelpad=2)
+    if slant:
+        axes.tick_params(axis="x", rotation=35, pad=1)
+        for name in axes.get_xticklabels():
+            name.set(ha="right", rotation_mode="anchor")
 
 
-def _values(points: list[tuple[int, PointResult]], path: str, quantity: Quantity) -> list[float]:
-    """Numbers for an axis; NaN, which is not drawn, where the run had no answer."""
-    found = [_number(point, path) for _, point in points]
-    return [math.nan if value is None else value * quantity.factor for value in found]
+def _categories(axes: Axes, place: _Place) -> None:
+    """A band behind every other category, so that it is seen which dots belong to it."""
+    if not place.names:
+        return
+    axes.tick_params(axis="x", length=0)
+    for index, at in enumerate(place.at):
+        if index % 2:
+            axes.axvspan(at - 0.5, at + 0.5, color=style.BAND, linewidth=0, zorder=0)
 
 
-def _number(point: PointResult, path: str) -> int | float | None:
-    return lookup(point.metrics, path) if path.partition(".")[0] in point.metrics else None
+def _found(result: Result, panel: Panel, spec: Lines, level: Level) -> list[tuple[Level, Shown]]:
+    """The numbers of one series by level of the axis, in the axis's order."""
+    chosen = {point.levels[spec.x]: point for point in result.where({**panel.where, spec.series: level})}
+    return [(at, of_panel(chosen[at], panel)) for at in result.factors[spec.x].values if at in chosen]
 
 
 def _series(
-    axes: Axes, panel: Panel, result: Result, spec: Lines, level: Level, look: style.Look, offset: float
+    axes: Axes, panel: Panel, result: Result, spec: Lines, level: Level, index: int, place: _Place
 ) -> None:
-    points = _points(result, panel, spec, level)
-    x = [place + offset for place, _ in points]
-    middle = _values(points, panel.path, panel.quantity)
-    if panel.low and panel.high:  # no whisker without a marker
-        low, high = (
-            [
-                math.nan if math.isnan(at) else end
-                for at, end in zip(middle, _values(points, path, panel.quantity))
-            ]
-            for path in (panel.low, panel.high)
+    found, look = _found(result, panel, spec, level), style.look(index)
+    x = [place.x(at, index) for at, _ in found]
+    if any(not math.isnan(value.low) for _, value in found):
+        style.whiskers(
+            axes, x, [value.low for _, value in found], [value.high for _, value in found], look.color
         )
-        axes.vlines(x, low, high, color=look.color, linewidth=0.7, zorder=2)
-        axes.plot(x, high, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
-        axes.plot(x, low, linestyle="none", marker="_", color=look.color, markersize=4, markeredgewidth=0.7)
-    axes.plot(x, middle, zorder=3, **_line_look(look))
-
-
-def _line_look(look: style.Look) -> dict[str, object]:
-    return {
-        "color": look.color,
-        "marker": look.marker,
-        "linestyle": look.dash,
-        "markerfacecolor": look.color if look.filled else "white",
-        "markeredgewidth": 0.9,
-    }
+    axes.plot(x, [value.middle for _, value in found], zorder=3, **(look.dot if place.names else look.line))
 
 
 def _reference(
-    axes: Axes,
-    panel: Panel,
-    reference: Reference,
-    levels: list[Level],
-    look: dict[str, object],
-    offset: float,
+    axes: Axes, panel: Panel, reference: Reference, number: int, index: int, place: _Place
 ) -> None:
     """Markers without a line: these numbers are not the result's."""
-    found = [(levels.index(level), values) for level, values in reference.values.items() if level in levels]
-    x = [place + offset for place, _ in found]
+    found = [(level, values) for level, values in reference.values.items() if level in place.levels]
+    x = [place.x(level, index) for level, _ in found]
     low, middle, high = ([values[i] * panel.quantity.factor for _, values in found] for i in range(3))
     axes.vlines(x, low, high, color=REFERENCE_COLOR, linewidth=0.5, zorder=2)
-    axes.plot(x, middle, zorder=3, **look)
+    axes.plot(x, middle, zorder=3, **_reference_look(number))
 
 
 def _reference_look(index: int) -> dict[str, object]:
     marker = REFERENCE_MARKERS[index % len(REFERENCE_MARKERS)]
-    return {"color": REFERENCE_COLOR, "linestyle": "none", "marker": marker, "markersize": 6}
+    return {"color": REFERENCE_COLOR, "linestyle": "none", "marker": marker, "markersize": 5}
 
 
 def _references(spec: Lines) -> list[str]:
@@ -142,18 +163,29 @@ def _references(spec: Lines) -> list[str]:
     return list(dict.fromkeys(reference.label for panel in spec.panels for reference in panel.references))
 
 
-def _ideal(axes: Axes, panel: Panel, result: Result, spec: Lines) -> None:
-    """A thin line through the least value at each place, behind everything."""
+def _ideal(axes: Axes, panel: Panel, result: Result, spec: Lines, place: _Place) -> None:
+    """The least value at each level, behind everything: a line over numbers, a stroke for each category."""
     if panel.ideal is None:
         return
-    least: dict[int, float] = {}
-    for level in result.factors[spec.series].values:
-        points = _points(result, panel, spec, level)
-        for (place, _), value in zip(points, _values(points, panel.ideal.path, panel.quantity)):
-            if not math.isnan(value):
-                least[place] = min(value, least.get(place, math.inf))
-    places = sorted(least)
-    axes.plot(places, [least[p] for p in places], zorder=1, **IDEAL_LOOK)
+    least: dict[Level, float] = {}
+    for point in result.where(panel.where):
+        value = shown(point, panel.ideal.path, panel.quantity, None, None).middle
+        if not math.isnan(value):
+            at = point.levels[spec.x]
+            least[at] = min(value, least.get(at, math.inf))
+    levels = [level for level in place.levels if level in least]
+    x, y = [place.at[place.levels.index(level)] for level in levels], [least[level] for level in levels]
+    if place.names:
+        axes.hlines(
+            y,
+            [at - 0.47 for at in x],
+            [at + 0.47 for at in x],
+            color=IDEAL_LOOK["color"],
+            linewidth=3.0,
+            zorder=1,
+        )
+    else:
+        axes.plot(x, y, zorder=1, **IDEAL_LOOK)
 
 
 def _axes(axes: Axes, panel: Panel) -> None:
@@ -161,39 +193,17 @@ def _axes(axes: Axes, panel: Panel) -> None:
     style.title(axes, panel.title)
     axes.grid(visible=False, axis="x")
     if panel.quantity.log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.15g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        style.log_axis(axes)
     else:
         axes.margins(y=0.08)
 
 
-def _legend(figure: Figure, spec: Lines, series: list[Level]) -> None:
-    handles = [
-        Line2D([], [], label=str(level), **_line_look(style.look(i))) for i, level in enumerate(series)
-    ]
-    handles += [
-        Line2D([], [], label=label, **_reference_look(i)) for i, label in enumerate(_references(spec))
-    ]
-    labels = {panel.ideal.label for panel in spec.panels if panel.ideal}
-    handles += [Line2D([], [], label=label, **IDEAL_LOOK) for label in sorted(labels)]
-    figure.legend(
-        handles=handles,
-        loc="upper center",
-        ncol=_legend_shape(spec, series)[1],
-        handlelength=2.2,
-        columnspacing=1.0,
-        handletextpad=0.5,
-        borderaxespad=0.1,
-    )
-
-
-def _legend_shape(spec: Lines, series: list[Level]) -> tuple[int, int]:
-    """Rows and columns of the legend."""
-    entries = (
-        len(series)
-        + len(_references(spec))
-        + len({panel.ideal.label for panel in spec.panels if panel.ideal})
-    )
-    columns = entries if entries <= COLUMNS + 1 else COLUMNS
-    return math.ceil(entries / columns), columns
+def _legend(spec: Lines, series: Sequence[Level], names: bool) -> tuple[list[Artist], list[str]]:
+    looks = [style.look(index) for index in range(len(series))]
+    handles: list[Artist] = [Line2D([], [], **(look.dot if names else look.line)) for look in looks]
+    labels = [str(level) for level in series]
+    references = _references(spec)
+    handles += [Line2D([], [], **_reference_look(index)) for index in range(len(references))]
+    ideals = sorted({panel.ideal.label for panel in spec.panels if panel.ideal})
+    handles += [Line2D([], [], **IDEAL_LOOK) for _ in ideals]
+    return handles, [*labels, *references, *ideals]

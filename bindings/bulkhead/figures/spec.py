@@ -39,7 +39,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes of a `Lines` figure. `low` and `high` draw a whisker at each marker (for example p50 and max)."""
+    """One pair of axes. `low` and `high` draw a whisker at each marker (for example p50 and max) where there is one phase.
+
+    With several samples the marker is their median and the whisker their interval. A `Heat` figure has no whiskers, no
+    ideal and no references.
+    """
 
     path: str
     quantity: Quantity
@@ -53,7 +57,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Lines:
-    """Panels one above the other over one factor; one line for each level of another."""
+    """Panels one above the other over one factor, with a series for each level of another.
+
+    A series over numbers is a line, on an axis to scale. Over names it is dots: categories are never joined. `wide` figures
+    are as wide as a journal's page and not its column.
+    """
 
     name: str
     caption: str
@@ -61,11 +69,15 @@ class Lines:
     x_label: str
     series: str
     panels: tuple[Panel, ...]
+    wide: bool = False
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Groups of bars, one group for each level of a factor, one bar in it for each (path, label)."""
+    """Groups of bars, one group for each level of a factor, one bar in it for each (path, label).
+
+    On a logarithmic axis, where a bar's length would mean nothing, dots.
+    """
 
     name: str
     caption: str
@@ -74,11 +86,25 @@ class Bars:
     quantity: Quantity
     line: tuple[str, str] | None = None  # path and label of a horizontal line
     where: Mapping[str, Level] = field(default_factory=dict)
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A heat map for each panel: a row for each level of one factor, a column for each of another, the number in each cell."""
+
+    name: str
+    caption: str
+    rows: str
+    columns: str
+    x_label: str
+    panels: tuple[Panel, ...]
+    wide: bool = False
 
 
 @dataclass(frozen=True)
 class Course:
-    """Panels one above the other over time, each of one point (title, levels); one line for each part.
+    """Panels over time on one page, each of one point (title, levels); one line for each part.
 
     `path` names a metric {part: {time in ms: value}}, `marks` one {name: time in ms} of what is drawn as upright lines.
     """
@@ -92,4 +118,4 @@ class Course:
     panels: tuple[tuple[str, Mapping[str, Level]], ...]
 
 
-FigureSpec = Lines | Bars | Course
+FigureSpec = Lines | Bars | Heat | Course

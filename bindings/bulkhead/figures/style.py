@@ -1,7 +1,8 @@
-"""The one house style of all figures: a paper's column wide, readable in black and white, no dates in the files."""
+"""The one house style of all figures: a journal's column or page wide, readable in black and white, no dates in the files."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +12,23 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+from matplotlib.artist import Artist  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.font_manager import FontProperties  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 from matplotlib.textpath import text_to_path  # noqa: E402
 
-from bulkhead.result import Result  # noqa: E402
-
-COLUMN_INCHES = 3.4
+COLUMN_INCHES, PAGE_INCHES = 3.3, 7.0
+TALLEST_INCHES = 9.0  # of a page, less its caption
 DOTS_PER_INCH = 300
 GREY = "#555555"
-CAPTION_POINTS = 6.0
-MARGIN_INCHES = 0.05
+BAND = "#f2f2f2"  # behind every other category
+SMALLEST_POINTS = 7.0
+RIGHT_INCHES = 0.06
+HANDLE_INCHES = 0.46  # of a legend's entry beside its text
+ROW_INCHES = 0.145  # of a legend
+SHORT_SPAN = 200  # of a logarithmic axis: highest over lowest
 
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -30,9 +36,9 @@ RC: dict[str, Any] = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "legend.fontsize": 7.0,
+    "xtick.labelsize": SMALLEST_POINTS,
+    "ytick.labelsize": SMALLEST_POINTS,
+    "legend.fontsize": SMALLEST_POINTS,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -62,6 +68,22 @@ class Look:
     hatch: str
     filled: bool
 
+    @property
+    def dot(self) -> dict[str, object]:
+        """As a marker that is joined to nothing."""
+        return {
+            "color": self.color,
+            "marker": self.marker,
+            "linestyle": "none",
+            "markerfacecolor": self.color if self.filled else "white",
+            "markeredgewidth": 0.9,
+        }
+
+    @property
+    def line(self) -> dict[str, object]:
+        """As markers joined by a line."""
+        return {**self.dot, "linestyle": self.dash}
+
 
 LOOKS = (
     Look("#1f4e79", "o", "-", "", True),
@@ -83,68 +105,67 @@ def look(index: int) -> Look:
     return LOOKS[index % len(LOOKS)]
 
 
-def certainty(result: Result) -> str:
-    """The caption's sentence on error bars: none because the runs are exact, or why the runs are not exact."""
-    if not result.reproducible:
-        return "not reproducible: one measurement, without instruction counting"
-    size = "quick, " if result.quick else ""
-    return (
-        f"exact (deterministic): {size}{_lengths(result)}\u00a0ms of virtual time at each point, "
-        f"seed {result.seed}"
-    )
+def width_inches(wide: bool) -> float:
+    """A journal's page, or one of its columns."""
+    return PAGE_INCHES if wide else COLUMN_INCHES
 
 
-def _lengths(result: Result) -> str:
-    """How long the points are, in ms: as they were asked to be, and up to the longest if some have a length of their own."""
-    asked = int(result.settings["duration_ms"].value)
-    longest = max(point.ledger.wall_ns for point in result.points) // 1_000_000  # with building the guests
-    return f"{asked}" if longest < 2 * asked else f"{asked} to {longest}"
-
-
-def caption_lines(text: str, result: Result) -> list[str]:
-    """The caption, broken where the column ends."""
-    lines = [""]
-    for word in f"{text} Values are {certainty(result)}.".split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if _inches(longer) <= COLUMN_INCHES - 2 * MARGIN_INCHES:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
-
-
-def _inches(text: str, points: float = CAPTION_POINTS) -> float:
+def text_inches(text: str, points: float = SMALLEST_POINTS) -> float:
+    """How wide a text is."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=points), False)
     return float(width) / 72
 
 
 def left_inches(panels: Sequence[Axes]) -> float:
-    """Width at the left for the widest number on the panels' vertical axes and for their label."""
+    """Width at the left for the widest text on the panels' vertical axes and for their label."""
     widest = 0.0
     for axes in panels:
         low, high = axes.get_ylim()
         ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
         labels = axes.yaxis.get_major_formatter().format_ticks(ticks)
-        widest = max([widest, *(_inches(label, RC["ytick.labelsize"]) for label in labels)])
+        widest = max([widest, *(text_inches(label) for label in labels)])
     return widest + 0.29
 
 
-def caption_inches(lines: list[str]) -> float:
-    """Height that a caption needs."""
-    return 0.1 * len(lines) + 0.06
+def legend_shape(labels: Sequence[str], wide: bool) -> tuple[int, int]:
+    """Rows and columns in which a legend's entries fit; they go down each column."""
+    room = width_inches(wide) - 0.1
+    for rows in range(1, len(labels)):
+        columns = [labels[i : i + rows] for i in range(0, len(labels), rows)]
+        needed = sum(max(map(text_inches, column)) + HANDLE_INCHES for column in columns)
+        if needed <= room and math.ceil(len(labels) / len(columns)) == rows:
+            return rows, len(columns)
+    return max(1, len(labels)), 1
 
 
-def write_caption(figure: Figure, lines: list[str]) -> None:
-    """At the foot of the figure."""
-    figure.text(
-        MARGIN_INCHES / COLUMN_INCHES,
-        0.035 / figure.get_figheight(),
-        "\n".join(lines),
-        fontsize=CAPTION_POINTS,
-        color=GREY,
-        va="bottom",
-        linespacing=1.15,
+def legend_inches(labels: Sequence[str], wide: bool) -> float:
+    """Height of a legend."""
+    return ROW_INCHES * legend_shape(labels, wide)[0] + 0.03
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str], wide: bool) -> None:
+    """At the top of the figure."""
+    figure.legend(
+        handles,
+        labels,
+        loc="upper center",
+        ncol=legend_shape(labels, wide)[1],
+        handlelength=2.0,
+        columnspacing=0.9,
+        handletextpad=0.5,
+        borderaxespad=0.1,
+        labelspacing=0.25,
     )
+
+
+def log_axis(axes: Axes) -> None:
+    """A logarithmic vertical axis with plain numbers; short ones have more than the powers of ten."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    steps = (1.0,) if high / low >= SHORT_SPAN else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.15g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def title(axes: Axes, text: str) -> None:
@@ -152,10 +173,18 @@ def title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", pad=3.5)
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """As PNG and PDF, with nothing in the files that depends on when or where they were made."""
+def whiskers(axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[float], color: str) -> None:
+    """An interval at each place, with caps."""
+    axes.vlines(x, low, high, color=color, linewidth=0.7, zorder=2)
+    for ends in (low, high):
+        axes.plot(x, ends, linestyle="none", marker="_", color=color, markersize=3.2, markeredgewidth=0.7)
+
+
+def save(figure: Figure, folder: Path, name: str, caption: str) -> list[Path]:
+    """As PNG and PDF with the caption beside them, with nothing in the files that depends on when or where they were made."""
     folder.mkdir(parents=True, exist_ok=True)
-    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    png, pdf, text = (folder / f"{name}.{ending}" for ending in ("png", "pdf", "txt"))
     figure.savefig(png, dpi=DOTS_PER_INCH, metadata={"Software": None})
     figure.savefig(pdf, metadata={"Creator": "Bulkhead", "Producer": None, "CreationDate": None})
-    return [png, pdf]
+    text.write_text(caption + "\n", encoding="utf-8")
+    return [png, pdf, text]

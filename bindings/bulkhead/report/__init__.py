@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.draw import declared, drawn_paths
-from bulkhead.figures.style import certainty
+from bulkhead.figures.caption import caption, certainty
 from bulkhead.result import PointResult, Result, read_result
 from bulkhead.result.samples import sampling
 from bulkhead.result.signs import Pair, policy_pairs
@@ -68,7 +68,7 @@ def write_report(folder: Path) -> Path:
 
 def _section(result: Result, folder: Path) -> Section:
     pictures = [
-        Picture(spec.caption, base64.b64encode((folder / f"{spec.name}.png").read_bytes()).decode())
+        Picture(caption(spec, result), base64.b64encode((folder / f"{spec.name}.png").read_bytes()).decode())
         for spec in declared(result)
         if (folder / f"{spec.name}.png").is_file()
     ]

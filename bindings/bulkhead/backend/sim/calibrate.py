@@ -7,7 +7,7 @@ together only their sum is seen; how it is split is then a convention, which no 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from bulkhead.backend.sim.calibrate_domain0 import building, orders
 from bulkhead.backend.sim.calibrate_machines import (
+    CHECK,
     CALLS,
     FAULTS,
     MILLISECOND,
@@ -33,8 +35,10 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 
 SLICE_END = enum_value("sched.Stop", "slice_end", "reason")
-CHECK = 40  # convention: a guest's look at its events before it blocks
 SETTLED = 200 * MILLISECOND
+TOLERANCE = 0.05  # how far a kept cost may be from what is measured
+FEW = 10  # instructions: how a sum is split over two small costs may differ by as many
+Execute = Callable[[Machine], Run]
 
 
 @dataclass(frozen=True)
@@ -117,36 +121,17 @@ def _overruns(view: _View, guest: str) -> list[int]:
     return late
 
 
-def _built(run: Run) -> tuple[int, list[int]]:
-    """How long domain 0 took until it created the first guest, and then for each guest [instructions]."""
-    first = int(run.select("wake", "dom0")["time"][0])
-    created = [int(record["time"]) for record in run.select("domain_create") if record["domain"] != 0]
-    ends = [*created[1:], run.landmark.started]
-    return (created[0] - first) // NS, [(end - begin) // NS for begin, end in zip(created, ends)]
-
-
-def _building(run: Run, crowd: Run) -> Iterator[tuple[str, int]]:
-    """Costs before the guests run, from the whole traces of machines with one guest and with several [instructions]."""
-    (boot, (build,)), (boot_all, builds) = _built(run), _built(crowd)
-    count = len(builds)
-    yield "power_on", int(run.select("wake", "dom0")["time"][0]) // NS
-    yield "boot", boot
-    yield "boot_more", (boot_all - boot) // (count - 1)
-    yield "build", build
-    yield "build_more", 2 * (sum(builds) - count * build) // (count * (count - 1))
-    ready = int(run.select("mark", "ops", MARKS["ready"])["time"][0])
-    into = run.select("run_in", "ops")["time"]
-    yield "start", (ready - int(into[0])) // NS
-
-
-def measure(execute: Callable[[Machine], Run], policy: str, common: dict[str, Run]) -> dict[str, int]:
+def measure(execute: Execute, policy: str, common: dict[str, Run]) -> dict[str, int]:
     """Costs in instructions by name, under one policy. BulkheadError if a machine did not do what it was for.
 
     `common` are the runs of `common_machines()`.
     """
     runs = common | {name: execute(machine) for name, machine in machines(policy).items()}
     views = {name: _View(run) for name, run in runs.items()}
-    return {name: max(0, cost) for name, cost in _solve(views)}
+    found = dict(_solve(views))
+    found |= orders(runs["orders"], found)
+    found |= building(runs["compute"], runs["beside"], found)
+    return {name: max(0, cost) for name, cost in found.items()}
 
 
 def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
@@ -180,7 +165,6 @@ def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
     yield from _working(compute, call, interrupt + leave)
     yield from _each(views["faults"], "faults", FAULTS, ("fault", "handler"), leave)
     yield from _each(views["junk"], "junk", CALLS, ("junk", "junk_own"), leave)
-    yield from _building(compute.run, beside.run)
 
 
 def _resumed(view: _View, guest: str) -> int:
@@ -267,12 +251,27 @@ def _each(
     yield from ((names[0], inside - leave), (names[1], each - inside))
 
 
-def calibrate(
-    execute: Callable[[Machine], Run], policies: Sequence[str], path: Path
-) -> dict[str, dict[str, int]]:
-    """Measure under each policy and write the file that the simulator reads, with what it was measured on."""
-    common = {name: execute(machine) for name, machine in common_machines().items()}
-    found = {policy: measure(execute, policy, common) for policy in policies}
+def run_common(execute: Execute) -> dict[str, Run]:
+    """The runs that serve every policy."""
+    return {name: execute(machine) for name, machine in common_machines().items()}
+
+
+def calibrate(execute: Execute, policies: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Costs in instructions by policy and name."""
+    common = run_common(execute)
+    return {policy: measure(execute, policy, common) for policy in policies}
+
+
+def keep(found: dict[str, dict[str, int]], path: Path) -> None:
+    """Write the file that the simulator reads, with what it was measured on."""
     row = {"versions": to_plain(versions()), "instructions": found}
     path.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-    return found
+
+
+def moved(policy: str, measured: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
+    """Costs that are no longer as kept, one sentence each."""
+    return [
+        f"{policy}: {name} takes {now} instructions, {kept.get(name)} are kept"
+        for name, now in measured.items()
+        if name not in kept or abs(now - kept[name]) > max(FEW, TOLERANCE * kept[name])
+    ]

@@ -15,12 +15,20 @@ OPERATIONS = 50  # between two marks of the computation
 FAULTS = 1000  # between two marks of the faults
 CALLS = 60  # in a round of random calls
 WORK = 3125  # iterations of four instructions for each request
+CHECK = 40  # convention: a guest's look at its events before it blocks
 
 
 def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) -> Guest:
     return Guest(name, f"workload:{workload}", cmdline, memory=4 * MIB, start_paused=paused)
 
 
+ORDERS = (  # the last entry keeps domain 0 waiting for more
+    TimelineEntry(50 * MILLISECOND, "pause", "asleep"),
+    TimelineEntry(100 * MILLISECOND, "swap", policy=Policy("round_robin")),
+    TimelineEntry(150 * MILLISECOND, "create", "late"),
+    TimelineEntry(300 * MILLISECOND, "destroy", "asleep"),
+    TimelineEntry(450 * MILLISECOND, "pause", "late"),
+)
 TALK = (
     _guest("victim", "responder", f"peer=pinger work={WORK}"),
     _guest("pinger", "pinger", "peer=victim period_us=1130"),
@@ -59,9 +67,15 @@ def machines(policy: str) -> dict[str, Machine]:
 def common_machines() -> dict[str, Machine]:
     """The machines to run once, under the built-in scheduler, for costs that no policy changes.
 
-    A conversation that gets its turn seldom, so that requests and replies come many at a time; and two computations in turn.
+    A conversation that gets its turn seldom, so that requests and replies come many at a time; two computations in turn; and
+    orders for domain 0 while its guests sleep.
     """
     rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "icount": ICOUNT, "end_when_idle": False}
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
     pair = tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "more"))
-    return {"crowd": Machine(guests=(*TALK, *hogs), **rest), "pair": Machine(guests=pair, **rest)}
+    asleep = tuple(_guest(name, "periodic", "period_us=10000000 work_us=50") for name in ("asleep", "late"))
+    return {
+        "crowd": Machine(guests=(*TALK, *hogs), **rest),
+        "pair": Machine(guests=pair, **rest),
+        "orders": Machine(guests=asleep, sched=Policy("round_robin"), timeline=ORDERS, **rest),
+    }

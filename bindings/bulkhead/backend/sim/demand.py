@@ -1,7 +1,8 @@
 """The demand of a recorded guest, as a workload of the simulator: the CPU time and the sleeps of each vCPU, from the trace.
 
-Time that a vCPU waited for a pCPU is not in it, so another scheduler can be asked to serve the same demand. The replay knows no
-events between guests: a sleep ends at the instant at which it ended then, or keeps its length.
+Time that a vCPU waited for a pCPU is not in it, so another scheduler can be asked to serve the same demand. CPU time is all of a
+vCPU's turns, with the hypervisor's work for it. The replay knows no events between guests: a sleep ends at the instant at which
+it ended then, or keeps its length.
 """
 
 from __future__ import annotations
@@ -11,23 +12,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bulkhead.backend.sim.costs import Costs
+from bulkhead.backend.sim.plan import instruction_ns
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import enum_value, event_number
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 from bulkhead.model.spec import MODEL_PREFIX, Guest, Policy
 
-BLOCKED = enum_value("sched.Stop", "blocked", "reason")
+BLOCKED, YIELDED = (enum_value("sched.Stop", name, "reason") for name in ("blocked", "yielded"))
+SLICE_END = ("interrupt", "stop", "load", "leave")  # costs: the vCPU is taken off its pCPU, and goes on later
 ASKS = ("shutdown", "reboot", "set_memory", "audit")  # of the timeline; a replayed guest cannot be asked
 
 
 @dataclass(frozen=True)
 class Episode:
-    """CPU time, the sleep that follows, and when that ended, counted from the vCPU's first wake [ns]."""
+    """CPU time, the sleep that follows, and when that ended since the run's start [ns]; or a yield instead of a sleep."""
 
     work: int
     sleep: int
     wake: int
+    yields: bool = False
+
+    def step(self, think: bool) -> str:
+        """As the option `steps` of the model `replay` has it."""
+        if self.yields:
+            return f"{self.work}:y"
+        return f"{self.work}:{self.sleep}" + ("" if think or not self.sleep else f":{self.wake}")
 
 
 @dataclass(frozen=True)
@@ -49,13 +60,7 @@ class Demand:
 
     def steps(self, think: bool = False) -> str:
         """As the option `steps` of the model `replay`; with `think`, sleeps keep their lengths and not their ends."""
-        return ";".join(
-            "/".join(
-                f"{e.work}:{e.sleep}" if think or not e.sleep else f"{e.work}:{e.sleep}:{e.wake}"
-                for e in vcpu
-            )
-            for vcpu in self.vcpus
-        )
+        return ";".join("/".join(episode.step(think) for episode in vcpu) for vcpu in self.vcpus)
 
 
 @dataclass
@@ -66,13 +71,14 @@ class _Open:
     turns: int = 0
     sleep: int = 0
     wake: int = 0
+    yields: bool = False
 
 
-def _of_vcpu(records: Any, end: int) -> list[_Open]:
+def _of_vcpu(records: Any, start: int, end: int) -> list[_Open]:
     """Episodes from a vCPU's own records in order of time."""
     wake, run_in, run_out = (event_number(name) for name in ("wake", "run_in", "run_out"))
     found: list[_Open] = []
-    now, began, blocked_at, running_since = _Open(), None, None, None
+    now, blocked_at, running_since = _Open(), None, None
     for record in records:
         event, time = int(record["event"]), int(record["time"])
         if event == run_in:
@@ -81,12 +87,14 @@ def _of_vcpu(records: Any, end: int) -> list[_Open]:
             now.ran, now.turns, running_since = now.ran + int(record["b"]), now.turns + 1, None
             if int(record["a"]) == BLOCKED:
                 blocked_at = time
-        elif event == wake and blocked_at is not None and began is not None:
-            now.sleep, now.wake = time - blocked_at, time - began
+            elif int(record["a"]) == YIELDED:
+                now.yields = True
+                found.append(now)
+                now = _Open()
+        elif event == wake and blocked_at is not None:
+            now.sleep, now.wake = time - blocked_at, max(0, time - start)
             found.append(now)
             now, blocked_at = _Open(), None
-        elif event == wake and began is None:
-            began = time
     if running_since is not None:
         now.ran, now.turns = now.ran + end - running_since, now.turns + 1
     return [*found, now] if now.turns else found
@@ -95,24 +103,24 @@ def _of_vcpu(records: Any, end: int) -> list[_Open]:
 def demand(run: Run, guest: str) -> Demand:
     """The demand of one guest. BulkheadError if it never ran.
 
-    A turn on the pCPU contains the hypervisor's work for the guest; what the ledger says of that is taken off, the same for each
-    turn, so that all episodes together are the guest's own time.
+    The end of a slice takes time that is not the guest's wish: it is taken off, as the simulator knows it.
     """
     spec = next((spec for spec in run.machine.guests if spec.name == guest), None)
     if spec is None or guest not in run.landmark.ledger:
         raise BulkheadError(f"no guest '{guest}' ran there; choose from {', '.join(run.landmark.ledger)}")
     own = run.trace[run.trace["domain"] == run.domain_id(guest)]
     end = int(run.trace["time"][-1])
-    vcpus = [_of_vcpu(own[own["vcpu"] == number], end) for number in range(spec.vcpus)]
-    turns = sum(episode.turns for vcpu in vcpus for episode in vcpu)
-    if not turns:
+    start = run.landmark.started
+    vcpus = [_of_vcpu(own[own["vcpu"] == number], start, end) for number in range(spec.vcpus)]
+    if not any(vcpus):
         raise BulkheadError(f"guest '{guest}' never ran")
-    ran = sum(episode.ran for vcpu in vcpus for episode in vcpu)
-    extra = max(0, ran - run.landmark.ledger[guest].guest_ns) / turns
+    policy = run.machine.sched.name if run.machine.sched is not None else None
+    costs = Costs.read(policy).instructions
+    extra = sum(costs[name] for name in SLICE_END) * instruction_ns(run.machine)
     return Demand(
         guest,
         tuple(
-            tuple(Episode(max(1, round(e.ran - e.turns * extra)), e.sleep, e.wake) for e in vcpu)
+            tuple(Episode(max(1, e.ran - (e.turns - 1) * extra), e.sleep, e.wake, e.yields) for e in vcpu)
             for vcpu in vcpus
         ),
     )
@@ -122,7 +130,7 @@ def _replayed_guest(spec: Guest, file: Path, same: bool) -> Guest:
     return replace(
         spec,
         kernel=f"{MODEL_PREFIX}replay",
-        cmdline=f"file={file} repeat=0",
+        cmdline=f"file={file} repeat=0 from_start=1",
         initrd=None,
         time_mode="real",
         phase=0,  # of the recorded demand, not of the model

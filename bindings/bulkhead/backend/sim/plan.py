@@ -23,6 +23,11 @@ LARGEST = 256 << 30  # bytes; the simulator has a number for each frame
 NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
 
 
+def instruction_ns(machine: Machine) -> int:
+    """How long an instruction takes."""
+    return NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount
+
+
 def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _core.SimSettings:
     scheduler = policies.scheduler
     known = scheduler.policy if scheduler is not None else None
@@ -31,7 +36,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         seed=machine.seed,
         trace_groups=group_mask(machine.trace_groups),
         trace_records=machine.trace_bytes // RECORD.itemsize,
-        instruction_ns=NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount,
+        instruction_ns=instruction_ns(machine),
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
         dom0_sched_values=list(domain_values(known, machine.dom0_sched)),

@@ -1,0 +1,72 @@
+"""Captions: what a figure shows, what its markers and whiskers are, where the numbers are from and how certain they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines, Panel
+from bulkhead.result import Result
+from bulkhead.result.samples import interval_text
+
+WORDS = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile", "max": "maximum"}
+
+
+def caption(spec: FigureSpec, result: Result) -> str:
+    """The whole caption of a figure, one paragraph."""
+    return " ".join([spec.caption, *_marks(spec, result), *_references(spec, result), _origin(result)])
+
+
+def certainty(result: Result) -> str:
+    """How certain the numbers are: exact runs of one or more phases, or why the runs are not exact."""
+    phases = "one phase" if result.samples == 1 else f"{result.samples} samples"
+    if not result.reproducible:
+        return f"{phases}, not reproducible: without instruction counting"
+    size = "quick, " if result.quick else ""
+    return (
+        f"{phases}, exact (deterministic): {size}{_lengths(result)}\u00a0ms of virtual time at each point, "
+        f"seed {result.seed}"
+    )
+
+
+def _origin(result: Result) -> str:
+    return f"Values are {result.provenance}; {certainty(result)}."
+
+
+def _lengths(result: Result) -> str:
+    """How long the points are, in ms: as they were asked to be, and up to the longest if some have a length of their own."""
+    asked = int(result.settings["duration_ms"].value)
+    longest = max(point.ledger.wall_ns for point in result.points) // 1_000_000  # with building the guests
+    return f"{asked}" if longest < 2 * asked else f"{asked} to {longest}"
+
+
+def _word(path: str) -> str:
+    """What a percentile is called."""
+    part = path.rpartition(".")[2]
+    return WORDS.get(part, path)
+
+
+def _marks(spec: FigureSpec, result: Result) -> Iterator[str]:
+    """What markers and whiskers are."""
+    if result.samples > 1:
+        interval = interval_text(result.samples)
+        if isinstance(spec, Heat):
+            yield f"Cells: median of {result.samples} samples."
+        elif isinstance(spec, Course):
+            yield f"Lines: median of {result.samples} samples; bands: their {interval}."
+        else:
+            shown = "Bars" if isinstance(spec, Bars) and not spec.quantity.log else "Markers"
+            yield f"{shown}: median of {result.samples} samples; whiskers: their {interval}."
+    elif isinstance(spec, Lines):
+        yield from dict.fromkeys(_percentiles(panel) for panel in spec.panels if panel.low and panel.high)
+
+
+def _percentiles(panel: Panel) -> str:
+    low, high = _word(panel.low or ""), _word(panel.high or "")
+    return f"Markers: {_word(panel.path)}; whiskers: {low} to {high} of the same run."
+
+
+def _references(spec: FigureSpec, result: Result) -> Iterator[str]:
+    """Numbers measured elsewhere never lie beside simulated ones without a word."""
+    if isinstance(spec, Lines) and any(panel.references for panel in spec.panels):
+        if result.backend != "qemu":
+            yield "The references (red) are measured, not simulated."
