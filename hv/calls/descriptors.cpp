@@ -35,7 +35,7 @@ HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
     BULKHEAD_TRY(settle(context.domain));
     // In a page that no descriptor table uses, the descriptor is data.
     const auto type = frame->validated() && frame->type() == FrameType::descriptors ? FrameType::descriptors
-                                                                                : FrameType::writable;
+                                                                                    : FrameType::writable;
     BULKHEAD_TRY(get_type(*frame, type, Owner{context.domain.id}));
     __atomic_store_n(machine::frame_as<std::uint64_t>(mfn) + at % page_bytes / 8, *checked, __ATOMIC_RELAXED);
     drop_typed(mfn, context.domain);

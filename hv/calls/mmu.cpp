@@ -50,7 +50,8 @@ Result<> apply(const mmu_update_t& request, Domain& tables, const Domain& frames
     if (frame == nullptr || !frame->belongs_to(Owner{tables.id}) || at % 8 != 0)
         return fail(Error::invalid);
     const auto bits = command == MMU_PT_UPDATE_PRESERVE_AD ? AccessBits::preserve : AccessBits::replace;
-    return update_frame(*frame, static_cast<unsigned>(at % page_bytes / 8), request.val, tables, frames, bits);
+    return update_frame(*frame, static_cast<unsigned>(at % page_bytes / 8), request.val, tables, frames,
+                        bits);
 }
 
 // One request, with the debt of the one before it paid first and its own as far as there is time.

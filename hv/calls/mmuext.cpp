@@ -100,8 +100,8 @@ Result<> change_tables(const Operation& op, HypercallContext& context, Domain& o
     return run_root(op, context);
 }
 
-// What the operation did before `done` was set is to be done again. Debts are paid before and, as far as there
-// is time, after.
+// What the operation did before `done` was set is to be done again. Debts are paid before and, as far as
+// there is time, after.
 Result<> change_settled(const Operation& op, HypercallContext& context, Domain& owner, bool& done) {
     const LockGuard tables{owner.memory.tables};
     BULKHEAD_TRY(settle(owner));

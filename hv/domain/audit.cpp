@@ -1,7 +1,7 @@
 #include "hv/domain/audit.hpp"
 
-#include "hv/base/machine.hpp"
 #include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/landmark.hpp"
@@ -26,7 +26,8 @@ struct Progress {
 constinit Progress progress;
 
 void advance() {
-    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations, false};
+    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations,
+                false};
 }
 
 // One domain after another, as each may have many vCPUs.

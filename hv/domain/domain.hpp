@@ -55,8 +55,8 @@ struct Domain {
     void free_metadata(void* page);
 };
 
-// The domain with that id, or nullptr, for those who know otherwise that it can't go meanwhile: by the control
-// lock, the run lock, or by what refers to it. Others use hold_domain.
+// The domain with that id, or nullptr, for those who know otherwise that it can't go meanwhile: by the
+// control lock, the run lock, or by what refers to it. Others use hold_domain.
 [[nodiscard]] Domain* find_domain(DomainId id);
 // For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs
 // privilege.

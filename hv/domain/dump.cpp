@@ -95,8 +95,8 @@ void dump_entry(Lines& lines, unsigned level, std::uint64_t entry) {
     lines.say("    L%u %016lx  %c%c  frame %lx of domain %u, type %s with %u uses, %u references%s%s", level,
               entry, entry & entry::user ? 'u' : 's', entry::is_writable(entry) ? 'w' : 'r', mfn.value(),
               unsigned{frame->owner.load().domain().value()}, type_name(frame->type()),
-              unsigned{frame->type_references()}, unsigned{frame->references()}, frame->pinned ? ", pinned" : "",
-              frame->partial() ? ", partial" : "");
+              unsigned{frame->type_references()}, unsigned{frame->references()},
+              frame->pinned ? ", pinned" : "", frame->partial() ? ", partial" : "");
 }
 
 void dump_walk(Lines& lines, const char* what, Mfn root, std::uint64_t address) {

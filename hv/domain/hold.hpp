@@ -13,17 +13,17 @@ class DomainHold {
   public:
     DomainHold() = default;
     // The caller's own domain: it can't go while one of its vCPUs is in a call.
-    [[nodiscard]] static DomainHold own(Domain& domain) { return DomainHold{&domain, false}; }
+    [[nodiscard]] static DomainHold own(Domain& domain) { return DomainHold{&domain, nullptr}; }
     DomainHold(DomainHold&& from) noexcept
-        : domain_{std::exchange(from.domain_, nullptr)}, counted_{std::exchange(from.counted_, false)} {}
+        : domain_{std::exchange(from.domain_, nullptr)}, counted_{std::exchange(from.counted_, nullptr)} {}
     DomainHold& operator=(DomainHold&& from) noexcept {
         std::swap(domain_, from.domain_);
         std::swap(counted_, from.counted_);
         return *this;
     }
     ~DomainHold() {
-        if (counted_) [[unlikely]]
-            release(*domain_);
+        if (counted_ != nullptr) [[unlikely]]
+            release(*counted_);
     }
 
     [[nodiscard]] explicit operator bool() const { return domain_ != nullptr; }
@@ -32,11 +32,11 @@ class DomainHold {
 
   private:
     friend DomainHold hold_domain(DomainId id);
-    DomainHold(Domain* domain, bool counted) : domain_{domain}, counted_{counted} {}
+    DomainHold(Domain* domain, Domain* counted) : domain_{domain}, counted_{counted} {}
     static void release(Domain& domain);
 
     Domain* domain_ = nullptr;
-    bool counted_ = false;
+    Domain* counted_ = nullptr; // the same, if its count of holds is to be lowered
 };
 
 // The domain with that id, dying ones included; empty if there is none.

@@ -16,7 +16,7 @@ DomainHold hold_domain(DomainId id) {
     if (domain == nullptr)
         return {};
     domain->holds.fetch_add(1, std::memory_order_relaxed);
-    return {domain, true};
+    return {domain, domain};
 }
 
 void DomainHold::release(Domain& domain) { domain.holds.fetch_sub(1, std::memory_order_release); }

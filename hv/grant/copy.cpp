@@ -36,7 +36,8 @@ class CopySide {
 
   private:
     [[nodiscard]] GrantStatus open_grant(Domain& caller, const Pointer& pointer) {
-        auto lender = pointer.domid == DOMID_SELF ? DomainHold::own(caller) : hold_domain(DomainId{pointer.domid});
+        auto lender =
+            pointer.domid == DOMID_SELF ? DomainHold::own(caller) : hold_domain(DomainId{pointer.domid});
         if (!lender)
             return GrantStatus::bad_domain;
         const auto frame = acquire_grant(*lender, GrantRef{pointer.u.ref}, caller.id, access_);

@@ -35,8 +35,8 @@ struct GrantTable {
     // As a borrower.
     MapRecord* maptrack[max_maptrack_frames];
     std::uint32_t maptrack_pages;
-    std::uint32_t maptrack_free; // head of the free list, 0 for none
-    std::uint32_t mappings;      // records in use
+    std::uint32_t maptrack_free;       // head of the free list, 0 for none
+    std::uint32_t mappings;            // records in use
     std::atomic<std::uint64_t> copied; // bytes that it had copies move
 
     // Where an unfinished relinquish_grants goes on.

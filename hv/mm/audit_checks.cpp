@@ -17,10 +17,12 @@ void check_state(Violations& violations, const Frame& frame, Mfn mfn) {
     violations.expect(!frame.active, mfn, "work on it never ended");
     violations.expect(!frame.partial() || (has_contents(frame.type()) && frame.type_references() == 0), mfn,
                       "interrupted work on a frame in use, or on no table");
-    violations.expect((frame.validated() != 0) == (has_contents(frame.type()) && frame.type_references() != 0), mfn,
-                      "a table without validation, or validated without being a table");
+    violations.expect((frame.validated() != 0) ==
+                          (has_contents(frame.type()) && frame.type_references() != 0),
+                      mfn, "a table without validation, or validated without being a table");
     violations.expect(!frame.pinned || entry::is_table(frame.type()), mfn, "pinned, but no page table");
-    violations.expect(frame.type_references() <= frame.references(), mfn, "more type references than references");
+    violations.expect(frame.type_references() <= frame.references(), mfn,
+                      "more type references than references");
     violations.expect(frame.references() != 0, mfn, "owned without a reference");
     violations.expect(!frame.shared || !has_contents(frame.type()), mfn,
                       "a page of the hypervisor is a guest's table");
@@ -39,8 +41,9 @@ void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn)
 }
 
 void check_free(Violations& violations, const Frame& frame, Mfn mfn) {
-    violations.expect(frame.references() == 0 && frame.type_references() == 0 && frame.type() == FrameType::none &&
-                          !frame.held && !frame.shared && !frame.pinned && !frame.validated() && !frame.partial(),
+    violations.expect(frame.references() == 0 && frame.type_references() == 0 &&
+                          frame.type() == FrameType::none && !frame.held && !frame.shared && !frame.pinned &&
+                          !frame.validated() && !frame.partial(),
                       mfn, "a free frame with a past");
 }
 
@@ -60,8 +63,9 @@ Frame* find_owned(Mfn mfn) {
 void check_frame(Violations& violations, const Frame& frame, Mfn mfn) {
     if (frame.owner.load().is_nobody())
         return check_free(violations, frame, mfn);
-    violations.expect(frame.owner.load().is_hypervisor() || find_domain(frame.owner.load().domain()) != nullptr, mfn,
-                      "its owner does not exist");
+    violations.expect(frame.owner.load().is_hypervisor() ||
+                          find_domain(frame.owner.load().domain()) != nullptr,
+                      mfn, "its owner does not exist");
     check_state(violations, frame, mfn);
     check_hypervisor_slots(violations, frame, mfn);
 }

@@ -10,15 +10,15 @@
 namespace bulkhead::hv {
 
 struct DomainMemory {
-    // The domain's page tables and descriptor tables, the types of its frames, what its vCPUs hold of them, and
-    // how many frames it has.
+    // The domain's page tables and descriptor tables, the types of its frames, what its vCPUs hold of them,
+    // and how many frames it has.
     Lock<Rank::tables> tables;
-    FrameList frames; // under the lock of free frames
+    FrameList frames;         // under the lock of free frames
     std::uint64_t max_frames; // 0: the domain is being taken apart
     std::uint64_t frames_peak;
-    std::uint64_t frames_to_return;       // owned when its destruction began
-    std::uint32_t vcpus_relinquished;     // as many, from 0 on, have given up their page tables for ever
-    std::atomic<std::uint64_t> metadata;  // frames that the hypervisor allocated for the domain
+    std::uint64_t frames_to_return;      // owned when its destruction began
+    std::uint32_t vcpus_relinquished;    // as many, from 0 on, have given up their page tables for ever
+    std::atomic<std::uint64_t> metadata; // frames that the hypervisor allocated for the domain
     std::uint64_t max_metadata;
     Mfn unfinished_table; // a page table whose release was interrupted: the domain's debt, see settle()
 };
@@ -28,7 +28,9 @@ class TablesOfTwo {
   public:
     TablesOfTwo(DomainMemory& one, DomainId id_of_one, DomainMemory& other, DomainId id_of_other)
         : first_{id_of_one.value() <= id_of_other.value() ? one : other},
-          second_{&one == &other ? nullptr : id_of_one.value() <= id_of_other.value() ? &other : &one} {
+          second_{&one == &other                             ? nullptr
+                  : id_of_one.value() <= id_of_other.value() ? &other
+                                                             : &one} {
         first_.tables.lock();
         if (second_ != nullptr)
             second_->tables.lock_second();

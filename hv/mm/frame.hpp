@@ -192,7 +192,8 @@ class FrameTable {
 
   private:
     void drop(Frame& frame, std::uint64_t what) {
-        if (FrameCounts{frame.counts.fetch_sub(what, std::memory_order_acq_rel)}.references() == 1) [[unlikely]]
+        if (FrameCounts{frame.counts.fetch_sub(what, std::memory_order_acq_rel)}.references() == 1)
+            [[unlikely]]
             free(frame);
     }
     void free(Frame& frame);

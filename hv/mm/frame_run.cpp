@@ -67,7 +67,9 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
         return allocate(owner);
     auto& memory = owner.memory;
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
-    const auto fits = [&] { return memory.max_frames >= frames && memory.frames.count <= memory.max_frames - frames; };
+    const auto fits = [&] {
+        return memory.max_frames >= frames && memory.frames.count <= memory.max_frames - frames;
+    };
     if (order > max_run_order || !fits())
         return fail(Error::no_memory);
     const std::uint64_t from = run_cursor_;

@@ -18,8 +18,8 @@ struct Vcpu;
 [[nodiscard]] Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner);
 
 // Drops what get_typed took; the caller holds nothing afterwards. If the last reference of a table goes and
-// releasing its entries takes too long, the rest becomes a debt of `owner`, the frame's, which must be settled
-// before the guest's call is over.
+// releasing its entries takes too long, the rest becomes a debt of `owner`, the frame's, which must be
+// settled before the guest's call is over.
 void drop_typed(Mfn mfn, Domain& owner);
 // Works on the debt of `owner`. Answers restart until it is paid. Every paging hypercall starts and ends with
 // it.

@@ -200,8 +200,8 @@ Result<> clear_past_held(Frame& frame, FrameType wanted) {
     return frame.references() == 1 ? fail(Error::invalid) : Result<>{};
 }
 
-// From no use of any type to `changed`; `busy` if another pCPU was faster. The counts of references may change
-// meanwhile.
+// From no use of any type to `changed`; `busy` if another pCPU was faster. The counts of references may
+// change meanwhile.
 template<class Change>
 Result<> turn_unused(Frame& frame, Change changed) {
     auto seen = frame.counts.load(std::memory_order_acquire);

@@ -64,7 +64,8 @@ inline void put_plain_type(Frame& frame) { frame_table().put_typed_use(frame); }
     auto* frame = frame_table().find(entry::frame(e));
     if (frame == nullptr) [[unlikely]]
         return fail(Error::invalid);
-    return entry::is_writable(e) ? get_type(*frame, FrameType::writable, owner) : frame->take_reference(owner);
+    return entry::is_writable(e) ? get_type(*frame, FrameType::writable, owner)
+                                 : frame->take_reference(owner);
 }
 
 void drop_leaf(std::uint64_t e);

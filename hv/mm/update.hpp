@@ -21,8 +21,8 @@ enum class AccessBits : std::uint8_t { replace, preserve };
 [[nodiscard]] Result<> exchange_entry(std::uint64_t* slot, std::uint64_t from, std::uint64_t to,
                                       AccessBits bits);
 
-// Any entry of any frame of `owner`, as mmu_update has it: by the type that the frame has now. In a frame that
-// is not a table, the value is data.
+// Any entry of any frame of `owner`, as mmu_update has it: by the type that the frame has now. In a frame
+// that is not a table, the value is data.
 [[nodiscard]] Result<> update_frame(Frame& frame, unsigned index, std::uint64_t wanted, Domain& owner,
                                     const Domain& frames_of, AccessBits bits);
 
