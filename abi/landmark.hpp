@@ -8,7 +8,7 @@ namespace bulkhead::landmark {
 
 inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
-inline constexpr std::uint32_t version = 2;
+inline constexpr std::uint32_t version = 3;
 inline constexpr std::size_t max_pcpus = 64;
 inline constexpr std::size_t name_bytes = 16;
 
@@ -23,13 +23,15 @@ enum class Exit : std::uint32_t {
     time_over = 5
 };
 
-// Per-pCPU trace ring: `written` counts records ever written; the ring never wraps, records past `capacity`
-// are lost and counted in `lost`.
+// Per-pCPU trace ring: `written` counts the records ever written. The world outside has taken the first
+// `drained` of them, the ring holds the others from its beginning on. A record that finds the ring full and
+// no reader that drains it is lost; `lost` counts these.
 struct TraceRing {
     std::uint64_t physical;
     std::uint64_t capacity; // records
     std::uint64_t written;
     std::uint64_t lost;
+    std::uint64_t drained;
 };
 
 // What an entry of the ledger stands for. The numbers of a domain that is gone stay.
@@ -68,6 +70,7 @@ struct LedgerEntry {
     std::uint64_t console_bytes; // that it printed
     std::uint64_t copied_bytes;  // that it had grant copies move
     std::int64_t refreshed;      // RealTime of waiting_ns, blocked_ns, the frames and the bytes
+    std::uint64_t trace_lost;    // of its records
 };
 
 // A reader of a running machine takes `end` first, then the domains' entries, then the totals. All of them
@@ -128,6 +131,11 @@ struct Page {
     std::uint32_t ledger_capacity;
     std::uint32_t ledger_used;
     std::uint64_t seed;
+    // Full trace rings so far that the world outside was asked to drain, and the pCPU of the latest. The
+    // machine stands still until that ring is drained (abi/steering.hpp).
+    std::uint64_t drains;
+    std::uint32_t draining;
+    std::uint32_t reserved;
     char message[128]; // the panic's or the refusal's one line
     NonPreemptibleSection r_max;
     PolicyReport policies[3]; // scheduler, memory, ring

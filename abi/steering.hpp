@@ -15,6 +15,9 @@ inline constexpr std::size_t max_orders = 190;
 // Two ports, which stops use in turn, the first one the second: one bell is made ready while the other is
 // waited for. Not 0x402, where the firmware talks.
 inline constexpr std::uint16_t doorbell = 0x520;
+// Two more for full trace rings: a pCPU whose ring is full rings one of them, and the machine stands still
+// until the world outside has taken the ring's records (landmark::Page::drains).
+inline constexpr std::uint16_t trace_doorbell = 0x522;
 
 // One action, carried out by domain 0 as an entry of the timeline.
 struct Order {

@@ -22,23 +22,25 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
                          console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
-                         dom0_weight, terminal, pcpus, reserved, dom0_sched_values, guests, timeline,
+                         dom0_weight, terminal, pcpus, drained, dom0_sched_values, guests, timeline,
                          policies);
 }
 
 void register_landmark() {
     using namespace landmark;
-    PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost);
+    PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost, drained);
     PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
                          blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
-                         frames_peak, shutdown_reason, reserved, console_bytes, copied_bytes, refreshed);
+                         frames_peak, shutdown_reason, reserved, console_bytes, copied_bytes, refreshed,
+                         trace_lost);
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
                          hook_calls, hook_ns, hook_max_ns);
     PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
                          started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
-                         ledger_physical, ledger_capacity, ledger_used, seed, message, r_max, policies, rings,
+                         ledger_physical, ledger_capacity, ledger_used, seed, drains, draining,
+                         reserved, message, r_max, policies, rings,
                          pcpu_ledgers);
 }
 

@@ -74,7 +74,7 @@ class Simulation {
         auto& rings = world_.machine().recorder().rings();
         for (std::size_t i = 0; i < rings.size(); ++i)
             page.rings[i] = {0, rings[i].records.size() + rings[i].lost, rings[i].records.size(),
-                             rings[i].lost};
+                             rings[i].lost, 0};
         return {bytes_of(&page, sizeof page),
                 bytes_of(ledger.data(), ledger.size() * sizeof(landmark::LedgerEntry))};
     }

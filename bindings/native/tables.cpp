@@ -97,6 +97,7 @@ pybind11::dict constants() {
     all["steering.physical_address"] = steering::physical_address;
     all["steering.max_orders"] = steering::max_orders;
     all["steering.doorbell"] = steering::doorbell;
+    all["steering.trace_doorbell"] = steering::trace_doorbell;
     all["plugin.abi_version"] = plugin::abi_version;
     all["plugin.max_parameters"] = plugin::max_parameters;
     all["plugin.max_domain_parameters"] = plugin::max_domain_parameters;

@@ -71,7 +71,8 @@ struct alignas(64) Pcpu {
     std::uint32_t section_number = 0;
     landmark::NonPreemptibleSection longest{}; // of all so far; others read it
 
-    trace::Record* trace = nullptr;
+    trace::Record* trace = nullptr; // where record 0 of the run would lie: the ring's first one is `drained`
+    std::uint64_t trace_limit = 0;  // number of the record that does not fit
     landmark::TraceRing* trace_ring = nullptr;
     std::uint64_t trace_tag = 0; // this pCPU's part of a record
 

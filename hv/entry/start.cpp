@@ -90,10 +90,11 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
     const auto ledger = early.take(ledger_entries * sizeof(landmark::LedgerEntry));
     start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger),
                           ledger_entries);
+    start_trace({.groups = header.trace_mask, .drained = header.drained != 0});
     for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
         const auto records = early.take(header.trace_bytes);
-        start_trace(*pcpus[i], reinterpret_cast<trace::Record*>(layout::direct_map + records),
-                    header.trace_bytes / sizeof(trace::Record), header.trace_mask);
+        start_ring(*pcpus[i], reinterpret_cast<trace::Record*>(layout::direct_map + records),
+                   header.trace_bytes / sizeof(trace::Record));
     }
     landmark_page().seed = header.seed;
     landmark_page().clock_hz = machine::tsc_scale().hz;

@@ -8,7 +8,13 @@ namespace bulkhead::hv {
 
 struct Pcpu;
 
-// `records` is zeroed memory for `capacity` of them; `groups` are trace::Group bits.
-void start_trace(Pcpu& cpu, trace::Record* records, std::uint64_t capacity, std::uint32_t groups);
+// What the trace records, and whether the world outside drains full rings.
+struct TraceRules {
+    std::uint32_t groups; // trace::Group bits
+    bool drained;
+};
+void start_trace(const TraceRules& rules);
+// `records` is zeroed memory for `capacity` of them, at least one.
+void start_ring(Pcpu& cpu, trace::Record* records, std::uint64_t capacity);
 
 } // namespace bulkhead::hv

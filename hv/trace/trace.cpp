@@ -1,8 +1,12 @@
 #include "hv/trace/trace.hpp"
 
+#include "abi/steering.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/power.hpp"
+#include "hv/base/lock.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
+#include "hv/trace/ledger.hpp"
 #include "hv/trace/ring.hpp"
 
 #include <algorithm>
@@ -12,6 +16,8 @@ namespace bulkhead::hv {
 
 namespace {
 std::uint32_t enabled_groups = 0;
+bool drained = false;
+constinit Lock drain_lock; // a leaf: a record may be written under any other lock
 
 bool is_on(trace::Event event) {
     const auto& what = trace::descriptions[static_cast<std::size_t>(event)];
@@ -23,14 +29,34 @@ constexpr std::uint64_t head(trace::Event event, trace::Who who) {
     return static_cast<std::uint64_t>(event) | who.bits;
 }
 
-void write(RealTime now, std::uint64_t head, std::uint64_t a, std::uint64_t b) {
-    auto& self = pcpu();
+// The ring holds the records from `first` on, at its beginning.
+void open_ring(Pcpu& self, std::uint64_t first) {
     auto& ring = *self.trace_ring;
+    const auto records = machine::frame_as<std::byte>(Mfn{ring.physical >> page_shift});
+    self.trace = reinterpret_cast<trace::Record*>(reinterpret_cast<std::uint64_t>(records) -
+                                                  first * sizeof(trace::Record));
+    self.trace_limit = first + ring.capacity;
+    std::atomic_ref{ring.drained}.store(first, std::memory_order_release);
+}
+
+// The machine stands still, clock and all, until the world outside has taken the full ring's records. False
+// if nobody takes them.
+[[gnu::cold, gnu::noinline]] bool drain(Pcpu& self) {
+    if (!drained)
+        return false;
+    const LockGuard one{drain_lock};
+    auto& page = landmark_page();
+    const auto number = page.drains + 1;
+    page.draining = self.id.value();
+    std::atomic_ref{page.drains}.store(number, std::memory_order_release);
+    ring_doorbell(static_cast<std::uint16_t>(steering::trace_doorbell + number % 2));
+    open_ring(self, self.trace_ring->written);
+    return true;
+}
+
+void put(const Pcpu& self, landmark::TraceRing& ring, RealTime now, std::uint64_t head, std::uint64_t a,
+         std::uint64_t b) {
     const auto at = ring.written;
-    if (at == ring.capacity) [[unlikely]] {
-        ++ring.lost;
-        return;
-    }
     auto* const words = reinterpret_cast<std::uint64_t*>(self.trace + at); // of the record, four
     words[0] = static_cast<std::uint64_t>(now.since_start().count());
     words[1] = head | self.trace_tag;
@@ -38,15 +64,38 @@ void write(RealTime now, std::uint64_t head, std::uint64_t a, std::uint64_t b) {
     words[3] = b;
     std::atomic_ref{ring.written}.store(at + 1, std::memory_order_release); // the outside may be reading
 }
+
+[[gnu::cold, gnu::noinline]] void write_when_full(RealTime now, std::uint64_t head, std::uint64_t a,
+                                                  std::uint64_t b) {
+    auto& self = pcpu();
+    if (drain(self))
+        return put(self, *self.trace_ring, now, head, a, b);
+    ++self.trace_ring->lost;
+    const DomainId id{static_cast<std::uint16_t>(head >> 16)};
+    if (const Domain* domain = id.value() < max_domains ? find_domain(id) : nullptr)
+        count(domain->ledger->trace_lost);
+}
+
+void write(RealTime now, std::uint64_t head, std::uint64_t a, std::uint64_t b) {
+    auto& self = pcpu();
+    auto& ring = *self.trace_ring;
+    if (ring.written == self.trace_limit) [[unlikely]]
+        return write_when_full(now, head, a, b);
+    put(self, ring, now, head, a, b);
+}
 } // namespace
 
-void start_trace(Pcpu& cpu, trace::Record* records, std::uint64_t capacity, std::uint32_t groups) {
+void start_trace(const TraceRules& rules) {
+    enabled_groups = rules.groups;
+    drained = rules.drained;
+}
+
+void start_ring(Pcpu& cpu, trace::Record* records, std::uint64_t capacity) {
     auto& ring = landmark_page().rings[cpu.id.value()];
-    ring = {machine::frame_of(records).value() << page_shift, capacity, 0, 0};
-    cpu.trace = records;
+    ring = {machine::frame_of(records).value() << page_shift, capacity, 0, 0, 0};
     cpu.trace_ring = &ring;
     cpu.trace_tag = std::uint64_t{cpu.id.value()} << 48;
-    enabled_groups = groups;
+    open_ring(cpu, 0);
 }
 
 void trace_event(trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b) {
@@ -75,7 +124,8 @@ TraceMark trace_mark() {
 }
 
 std::span<const trace::Record> trace_tail(const TraceMark& mark, std::size_t n) {
-    const auto count = std::min<std::size_t>(n, mark.written);
+    const auto first = pcpu(mark.pcpu).trace_ring != nullptr ? pcpu(mark.pcpu).trace_ring->drained : 0;
+    const auto count = std::min<std::size_t>(n, mark.written - std::min(first, mark.written));
     return {pcpu(mark.pcpu).trace + (mark.written - count), count};
 }
 

@@ -25,7 +25,8 @@ struct TraceMark {
     std::uint64_t written;
 };
 [[nodiscard]] TraceMark trace_mark();
-// The last records before the mark, oldest first, at most n. They stay where they are: the ring never wraps.
+// The last records before the mark, oldest first, at most n, and only of those that the ring still holds.
+// They stay where they are until the ring is full.
 [[nodiscard]] std::span<const trace::Record> trace_tail(const TraceMark& mark, std::size_t n);
 
 } // namespace bulkhead::hv

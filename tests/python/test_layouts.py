@@ -80,6 +80,8 @@ def test_page_reaches_python() -> None:
         "ledger_capacity",
         "ledger_used",
         "rings",
+        "draining",
+        "reserved",
         "pcpu_ledgers",
     }
     fields = set(_core.layouts["landmark.Page"].names or ()) - plumbing

@@ -52,6 +52,7 @@ def parts(tmp_path: Path) -> Parts:
     timeline = (TimelineEntry(900, "set_weight", "b", 7), TimelineEntry(100, "unpause", "b"))
     policy = choose("scheduler", Policy(sorted(plugin_dirs()["scheduler"].glob("*.so"))[0].stem))
     return Parts(
+        drained=True,
         machine=Machine(guests=guests, timeline=timeline, duration=123, seed=9, trace_groups=("run", "mark")),
         guests=(
             GuestFiles(guests[0], kernel, None, "x=1"),

@@ -14,7 +14,7 @@ from bulkhead.base.schema import RECORD, constant, enum_name, hook_name, layout
 from bulkhead.model.landmark import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
 from bulkhead.policy.tables import PolicyTable
 
-PLAIN = ("run_ins", "frames_owned", "frames_peak", "console_bytes", "copied_bytes", "refreshed")
+PLAIN = ("run_ins", "frames_owned", "frames_peak", "console_bytes", "copied_bytes", "refreshed", "trace_lost")
 LARGEST_LEDGER = 65536
 Row = Any  # a numpy record; its fields are those of the header's structure
 
@@ -151,6 +151,7 @@ def landmark(page: Row, ram: Memory, policies: dict[str, PolicyTable]) -> Landma
         "clock_origin",
         "now",
         "started",
+        "drains",
         "seed",
         "ram_frames",
         "free_frames",
@@ -174,13 +175,14 @@ def landmark(page: Row, ram: Memory, policies: dict[str, PolicyTable]) -> Landma
 
 
 def read_rings(page: Row, ram: Memory) -> list[npt.NDArray[Any]]:
-    """The written records of each pCPU's ring, in the order in which they were written."""
-    rings = []
-    for ring in page["rings"][: pcpu_count(page)]:
-        count = min(int(ring["written"]), int(ring["capacity"]))
-        data = ram.read(int(ring["physical"]), count * RECORD.itemsize)
-        rings.append(np.frombuffer(data, dtype=RECORD))
-    return rings
+    """The records that each pCPU's ring holds, in the order in which they were written."""
+    return [ring_records(ring, ram) for ring in page["rings"][: pcpu_count(page)]]
+
+
+def ring_records(ring: Row, ram: Memory) -> npt.NDArray[Any]:
+    """The records that one ring holds. ValueError if the ring is not in RAM."""
+    count = min(int(ring["written"]) - int(ring["drained"]), int(ring["capacity"]))
+    return np.frombuffer(ram.read(int(ring["physical"]), count * RECORD.itemsize), dtype=RECORD)
 
 
 def merge(rings: list[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], str]:

@@ -52,7 +52,8 @@ def boot(
     ),
     trace: Optional[str] = typer.Option(None, help="Also record these groups: hypercall,trap."),
     trace_size: str = typer.Option(
-        "16M", help="Trace ring of each pCPU; records that do not fit are counted as lost."
+        "16M",
+        help="Trace ring of each pCPU. A full one is drained; under KVM its further records are lost, and counted.",
     ),
     zones: int = typer.Option(
         1, help="Equal parts of memory that a memory policy tells apart (colours, nodes); with --backend sim."

@@ -58,5 +58,7 @@ def print_summary(run: Run, out: TextIO) -> None:
             )
     lost = sum(mark.trace_lost)
     if lost:
-        print(f"   {lost} trace records did not fit and are lost", file=out)
+        rows = sorted(mark.ledger.values(), key=lambda row: -row.trace_lost)
+        most = f", {rows[0].trace_lost} of them of {rows[0].name}" if rows and rows[0].trace_lost else ""
+        print(f"   the trace is incomplete: {lost} records did not fit and are lost{most}", file=out)
     print(f"   trace {run.trace_sha256}{'' if run.reproducible else ' (not reproducible)'}", file=out)

@@ -22,7 +22,7 @@ DOM0 = "dom0"  # what the ledger calls it
 def normalise(experiment: Experiment, captured: Captured) -> PointResult:
     """All numbers of one run. BulkheadError if it did not end as it should or its trace is not whole."""
     run, point = captured.run, captured.point
-    _require_whole(run, captured.label)
+    require_whole(run, captured.label)
     observed = Observed(run, point, label=captured.label)
     window = observed.window
     return PointResult(
@@ -52,11 +52,13 @@ def normalise(experiment: Experiment, captured: Captured) -> PointResult:
     )
 
 
-def _require_whole(run: Run, label: str) -> None:
+def require_whole(run: Run, label: str) -> None:
+    """BulkheadError if no number may be drawn from the run: it failed, or its trace is incomplete."""
     if run.exit_status not in GOOD_ENDS:
         why = run.lost_to or run.landmark.message or EXIT_TEXT.get(run.exit_status, "unknown end")
         raise BulkheadError(f"{label}: the run failed with status {run.exit_status}: {why}")
-    if lost := sum(run.landmark.trace_lost):
+    if run.incomplete:
+        lost = sum(run.landmark.trace_lost)
         raise BulkheadError(f"{label}: {lost} trace records did not fit; give the machine more trace_bytes")
 
 

@@ -28,6 +28,7 @@ class DomainLedger:
     console_bytes: int = 0  # printed
     copied_bytes: int = 0  # moved by its grant copies
     refreshed: int = 0  # ns since power-on: waiting_ns, blocked_ns, frames and bytes are as of then
+    trace_lost: int = 0  # of its trace records
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Landmark:
     policies: tuple[PolicyReport, ...]
     trace_written: tuple[int, ...]  # records per pCPU
     trace_lost: tuple[int, ...]
+    drains: int = 0  # how often the machine stood still for a full trace ring
     started: int = 0  # ns since power-on at which all guests were built, 0 if they never were
 
 

@@ -39,6 +39,11 @@ class Run:
     host_seconds: float  # how long it took on this computer; never part of a result
     lost_to: str | None = None  # why a run without a proper end stopped, e.g. "host timeout of 300 s"
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether records are missing from the trace. No experiment draws numbers from such a run."""
+        return any(self.landmark.trace_lost)
+
     def domain_id(self, name: str) -> int:
         """Domain number of a guest; KeyError if it never existed."""
         return self.landmark.ledger[name].domain
@@ -77,8 +82,11 @@ class Run:
             "times run",
         )
         unexplained = sum(pcpu.error_ns for pcpu in self.landmark.pcpus)
+        missing = (
+            f" ({sum(self.landmark.trace_lost)} lost: the trace is incomplete)" if self.incomplete else ""
+        )
         note = (
-            f"{EXIT_TEXT.get(self.exit_status, self.exit_status)}; {len(self.trace)} trace records, "
+            f"{EXIT_TEXT.get(self.exit_status, self.exit_status)}; {len(self.trace)} trace records{missing}, "
             f"SHA-256 {self.trace_sha256[:12]}; {unexplained} ns unexplained"
         )
         return table("Run", head, rows, note)

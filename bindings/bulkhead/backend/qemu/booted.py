@@ -13,14 +13,16 @@ from bulkhead.backend.landmark import landmark, merge, read_page, read_rings
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.qemu import process
 from bulkhead.backend.qemu.accel import choose_accel
+from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.console import Consoles
+from bulkhead.backend.qemu.drain import Drain, can_drain
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.backend.qemu.steering import Steering
 from bulkhead.backend.snapshot import read_account, sample_of
 from bulkhead.backend.versions import versions
 from bulkhead.base.errors import BulkheadError, MachineError
-from bulkhead.base.schema import EXIT
+from bulkhead.base.schema import EXIT, constant
 from bulkhead.base.scratch import Scratch
 from bulkhead.base.units import SECOND
 from bulkhead.model.machine import Machine
@@ -81,20 +83,21 @@ class Booted:
             + TIMEOUT_PER_SECOND * machine.duration / SECOND
         )
         self._ended: _Ended | None = None
+        self._pause = POLL_SECONDS
         with ExitStack() as stack:
             scratch = stack.enter_context(Scratch())
             self.ram = stack.enter_context(Ram(machine.memory, options.out))
             self._serial, self._log = scratch.file("serial"), scratch.file("log")
             self._steering = Steering(machine, self.ram) if is_steered(machine.timeline) else None
-            if self._steering is not None:
-                stack.callback(self._steering.close)
+            self._drain = Drain(self.ram) if can_drain(machine, self._accel) else None
+            for bells in self._bells.values():
+                stack.callback(bells.close)
             words, inherited = self._command((image, scratch.file("manifest", manifest)))
             self._start = self._patience = time.monotonic()
             self._process = stack.enter_context(
                 process.Process(words, (self.ram.fd, *scratch.fds, *inherited), self._log)
             )
-            if self._steering is not None:
-                stack.callback(self._steering.release)
+            stack.callback(self._release)
             self._stack = stack.pop_all()
 
     def _command(self, images: tuple[Path, Path]) -> tuple[list[str], tuple[int, ...]]:
@@ -103,9 +106,23 @@ class Booted:
             self._serial, self.options.console, terminal.show if terminal is not None else None
         )
         typed = terminal.line.fd if terminal is not None else None
-        bells = self._steering.fds if self._steering is not None else ()
+        bells = {port + i: fd for port, pair in self._bells.items() for i, fd in enumerate(pair.fds)}
         words = process.command(self.machine, self._accel, self.ram, images, self._serial, typed, bells)
-        return words, (*bells, typed) if typed is not None else bells
+        return words, (*bells.values(), typed) if typed is not None else tuple(bells.values())
+
+    @property
+    def _bells(self) -> dict[int, Bells]:
+        """By their first port."""
+        bells = {}
+        if self._steering is not None:
+            bells[constant("steering.doorbell")] = self._steering.bells
+        if self._drain is not None:
+            bells[constant("steering.trace_doorbell")] = self._drain.bells
+        return bells
+
+    def _release(self) -> None:
+        for bells in self._bells.values():
+            bells.release()
 
     @property
     def host_seconds(self) -> float:
@@ -120,13 +137,16 @@ class Booted:
             return False
         if self.stopped and not self._held:
             self.proceed(self._later.pop(0))
+        if self._drain is not None and self._drain.serve():
+            self._pause = STOP_POLL_SECONDS  # a ring that was full once will be again
         self._wait()
         return True
 
     def _wait(self) -> None:
+        pause, self._pause = self._pause, min(2 * self._pause, POLL_SECONDS)
         if self._steering is None:
-            return self._process.wait(POLL_SECONDS)
-        end = time.monotonic() + POLL_SECONDS
+            return self._process.wait(pause)
+        end = time.monotonic() + pause
         while time.monotonic() < end and not self.stopped and self._process.poll() is None:
             time.sleep(STOP_POLL_SECONDS)
 
@@ -162,7 +182,9 @@ class Booted:
 
     def _end(self, how: _Ended) -> None:
         if self._steering is not None:
-            self._steering.release()
+            self._steering.bells.release()
+        if self._drain is not None:
+            self._drain.serve()  # or it could not hear that it is to end; its ring stays whole
         self._process.stop()
         self._ended = how
 
@@ -190,7 +212,10 @@ class Booted:
         seconds, texts = self.host_seconds, self._consoles.finish()
         try:
             page = read_page(self.ram)
-            trace, digest = merge(read_rings(page, self.ram))
+            rings = read_rings(page, self.ram)
+            if self._drain is not None:
+                rings = [self._drain.before(pcpu, ring) for pcpu, ring in enumerate(rings)]
+            trace, digest = merge(rings)
             summary = landmark(page, self.ram, known_policies(self.machine))
         except (BulkheadError, ValueError) as error:
             raise MachineError(self._last_words(error, ended, texts)) from None

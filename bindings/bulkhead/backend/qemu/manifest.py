@@ -68,6 +68,7 @@ class Parts:
     policies: tuple[ChosenPolicy, ...]
     dom0: Path
     clock_hz: int  # 0: the hypervisor calibrates
+    drained: bool  # whether trace rings are drained when they are full
     dom0_sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
 
 
@@ -171,7 +172,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["header_bytes"] = header.itemsize
     row["seed"], row["duration"], row["wall_clock"] = machine.seed, machine.duration, WALL_CLOCK
     row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
-    row["trace_mask"] = group_mask(machine.trace_groups)
+    row["trace_mask"], row["drained"] = group_mask(machine.trace_groups), parts.drained
     row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
     row["dom0_kernel"] = blobs.span(parts.dom0)
     writer.data += bytes(-len(writer.data) % constant("page_bytes"))

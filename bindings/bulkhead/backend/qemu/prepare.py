@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.backend.check import check_machine, check_memory
+from bulkhead.backend.qemu.drain import can_drain
 from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest, successors
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
@@ -87,6 +88,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     check_machine(machine)
     policies = _choose_policies(machine)
     parts = Parts(
+        drained=can_drain(machine, accel),
         machine=machine,
         guests=tuple(_with_values(_guest_files(guest), policies) for guest in machine.guests),
         policies=policies,

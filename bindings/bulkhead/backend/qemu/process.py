@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -12,7 +13,6 @@ from bootstrap.tools import lack
 
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.base.errors import BulkheadError
-from bulkhead.base.schema import constant
 from bulkhead.model.machine import Machine
 
 QEMU = "qemu-system-x86_64"
@@ -50,12 +50,12 @@ def command(
     images: tuple[Path, Path],
     serial: Path,
     typed: int | None = None,
-    bells: tuple[int, ...] = (),
+    bells: Mapping[int, int] | None = None,
 ) -> list[str]:
     """QEMU's command for a machine; `images` are hypervisor and manifest, the console goes to `serial`.
 
     `typed` is a socket for a console that also reads. Its machine waits in real time, or all of its time would be over
-    before a key is pressed. `bells` are pipes behind the ports that the machine writes to at its stops.
+    before a key is pressed. `bells` are the pipes behind the ports that the machine writes to when it is to stand still, by port.
     """
     memory = f"{ram.size >> 20}M"
     words = [QEMU, "-accel", accel]
@@ -70,10 +70,9 @@ def command(
         f"file,path={_escaped(serial)}" if typed is None else f"socket,fd={typed},logfile={_escaped(serial)}"
     )
     words += ["-chardev", f"{where},id=serial", "-serial", "chardev:serial"]
-    for number, bell in enumerate(bells):
-        port = constant("steering.doorbell") + number
-        words += ["-chardev", f"file,id=bell{number},path=/proc/self/fd/{bell}"]
-        words += ["-device", f"isa-debugcon,iobase={port:#x},chardev=bell{number}"]
+    for port, bell in (bells or {}).items():
+        words += ["-chardev", f"file,id=bell{port:x},path=/proc/self/fd/{bell}"]
+        words += ["-device", f"isa-debugcon,iobase={port:#x},chardev=bell{port:x}"]
     words += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"]
     return words
 

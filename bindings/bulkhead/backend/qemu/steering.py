@@ -6,14 +6,13 @@ very instruction, with all processors and the clock, until the orders are writte
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bulkhead.backend.protocol import Answer
+from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.manifest import ordered_policy, write_entry
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.base.errors import SpecError
@@ -22,55 +21,16 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.spec import TimelineEntry
 from bulkhead.policy.choose import choose
 
-PIPE_BYTES = 4096
-
-
-class Bell:
-    """A full pipe. `fd` is the end that QEMU inherits and writes to."""
-
-    def __init__(self) -> None:
-        self._out, self.fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self.refill()
-
-    def empty(self) -> None:
-        """Let the waiting writer write."""
-        try:
-            while os.read(self._out, PIPE_BYTES):
-                pass
-        except BlockingIOError:
-            pass
-
-    def refill(self) -> None:
-        """Make the next writer wait. No writer may be under way."""
-        self.empty()
-        try:
-            while os.write(self.fd, bytes(PIPE_BYTES)):
-                pass
-        except BlockingIOError:
-            pass
-
-    def close(self) -> None:
-        """Let go of every waiting writer."""
-        os.close(self._out)
-        os.close(self.fd)
-
 
 class Steering:
-    """The steering page of a machine, and its two bells. `answered` stops are over."""
+    """The steering page of a machine, and its bells."""
 
     def __init__(self, machine: Machine, ram: Ram) -> None:
         self._machine, self._ram = machine, ram
-        self._bells = (Bell(), Bell())
+        self.bells = Bells()
         self._page = layout("steering.Page")
         self._at = constant("steering.physical_address")
         self._orders = part(self._page, "orders")[1]
-        self.answered = 0
-
-    @property
-    def fds(self) -> tuple[int, ...]:
-        """File descriptors that QEMU inherits, in the order of the ports."""
-        return tuple(bell.fd for bell in self._bells)
 
     def _head(self) -> Any:
         head = self._page["head"]
@@ -79,7 +39,7 @@ class Steering:
     @property
     def waits(self) -> bool:
         """Whether the machine stands still."""
-        return int(self._head()["stops"]) == self.answered + 1
+        return int(self._head()["stops"]) == self.bells.answered + 1
 
     @property
     def at(self) -> int:
@@ -106,9 +66,7 @@ class Steering:
         self._ram.write(self._at + self._orders, rows.tobytes())
         count, offset = part(self._page["head"], "count")
         self._ram.write(self._at + offset, np.array(len(batch), dtype=count).tobytes())
-        self.answered += 1
-        self._bells[(self.answered + 1) % 2].refill()  # the one of the next stop
-        self._bells[self.answered % 2].empty()
+        self.bells.answer()
 
     def _write(self, row: Any, entry: TimelineEntry) -> None:
         if entry.policy is None:
@@ -116,13 +74,3 @@ class Steering:
         values = choose("scheduler", entry.policy).values
         row["parameters"][: len(values)] = values
         write_entry(row["entry"], entry, self._machine, ordered_policy(self._machine, entry.policy))
-
-    def release(self) -> None:
-        """Let a machine that is to be ended answer to its end."""
-        for bell in self._bells:
-            bell.empty()
-
-    def close(self) -> None:
-        """No more orders."""
-        for bell in self._bells:
-            bell.close()
