@@ -164,7 +164,8 @@ def xen_work() -> tuple[Reference, ...]:
 FIGURE = Lines(
     name="wake_latency",
     caption=(
-        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU. (b) Part of its work that a computing guest keeps. Ideal: alone; its fair part. "
+        "(a) A task that is released each ms and needs 50 us, beside 0 to 8 hogs or one attacker, on one pCPU. "
+        "(b) Part of its work that a computing guest keeps. Ideal: alone; its fair part. "
         "Red: Debian's Xen 4.17.7 on the same clock, where measured, with another guest that takes about 5 us longer "
         "to wake."
     ),

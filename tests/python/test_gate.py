@@ -34,7 +34,7 @@ def moved(result: Result, change: Callable[[int, float], float | None], count: i
     for point in result.points:
         samples = [point_of(point, sample) for sample in range(count)]
         rows = [sample_row(n, {"victim": 7 * n}, {}, one) for n, one in enumerate(samples)]
-        points.append(merged(samples, rows))
+        points.append(merged(samples, rows) if count > 1 else samples[0])
     return replace(result, samples=count, points=points)
 
 

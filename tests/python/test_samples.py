@@ -14,6 +14,7 @@ from bulkhead.cli.table import table_lines
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.runner import RunRequest, run_experiment
+from bulkhead.figures.caption import caption
 from bulkhead.report import write_report
 from bulkhead.result import PointResult, Result, lookup, read_result, write_result
 from bulkhead.result.compare import differences
@@ -200,6 +201,20 @@ def test_an_answer_needs_more_than_half_of_the_samples(result: Result) -> None:
     assert (three.spread["a.b"].low, three.spread["a.b"].high, three.spread["a.b"].answers) == (3, 5, 3)
     two = merged(found[1:], rows[1:])
     assert two.metrics == {"a": {"b": None}} and two.spread["a.b"].answers == 2
+
+
+def test_samples_without_an_answer_are_counted_wherever_numbers_are_shown(
+    result: Result, tmp_path: Path
+) -> None:
+    spec = find("noisy_neighbour").figures[0]
+    assert "no answer" not in caption(spec, result)
+    point = result.points[0]
+    spread = {**point.spread, "latency.p99": replace(point.spread["latency.p99"], answers=2)}
+    fewer = replace(result, points=[replace(point, spread=spread), *result.points[1:]])
+    assert "At 1 of 4 points some samples have no answer" in caption(spec, fewer)
+    assert "(2 of 3)" in "\n".join(table_lines(fewer)) and "(2 of 3)" not in "\n".join(table_lines(result))
+    write_result(tmp_path / "noisy_neighbour.json", fewer)
+    assert "(2 of 3)" in write_report(tmp_path).read_text()
 
 
 @pytest.mark.parametrize(("lower", "higher"), [(0, 0), (1, 0), (5, 5), (9, 1), (0, 10), (17, 40)])

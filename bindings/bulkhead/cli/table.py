@@ -60,7 +60,8 @@ def _text(point: PointResult, path: str, scale: float) -> str:
     spread = point.spread.get(path)
     if spread is None:
         return middle
-    return f"{middle} [{_number(spread.low * scale)}..{_number(spread.high * scale)}]"
+    few = f" ({spread.answers} of {len(point.samples)})" if spread.answers < len(point.samples) else ""
+    return f"{middle} [{_number(spread.low * scale)}..{_number(spread.high * scale)}]{few}"
 
 
 def _lines(result: Result, points: list[PointResult]) -> list[str]:
@@ -81,7 +82,8 @@ def _lines(result: Result, points: list[PointResult]) -> list[str]:
 def table_lines(result: Result) -> list[str]:
     """Lines for people. Numbers are the result's, shortened to four digits; "-" where the run has no answer.
 
-    With several samples each number is a median, followed by the interval of the samples.
+    With several samples each number is a median, followed by the interval of the samples, and by the number of samples
+    that have an answer if some have none.
     """
     groups: dict[tuple[str, ...], list[PointResult]] = {}
     for point in result.points:

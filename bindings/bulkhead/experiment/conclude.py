@@ -23,7 +23,7 @@ from bulkhead.result import (
     VersionRow,
     lookup,
 )
-from bulkhead.result.model import ORIGINS, Level, SampleRow
+from bulkhead.result.model import ORIGINS, Level
 from bulkhead.result.samples import merged, sample_row
 
 _Key = tuple[tuple[str, Level], ...]
@@ -73,18 +73,24 @@ def _merged(
     by_sample: dict[int, dict[_Key, PointResult]] = {}
     for captured, point in zip(firsts, points, strict=True):
         by_sample.setdefault(captured.sample, {})[_key(point.levels)] = point
-    found: dict[_Key, list[tuple[PointResult, SampleRow]]] = {}
+    found: dict[_Key, list[tuple[Captured, PointResult]]] = {}
     for captured, point in zip(firsts, points, strict=True):
         compared = _compared(experiment, point, by_sample[captured.sample])
+        found.setdefault(_key(point.levels), []).append((captured, compared))
+    return [_of_samples(experiment, runs) for runs in found.values()]
+
+
+def _of_samples(experiment: Experiment, runs: Sequence[tuple[Captured, PointResult]]) -> PointResult:
+    """One point of the runs of its samples."""
+    if len(runs) == 1:
+        return runs[0][1]
+    rows = []
+    for captured, point in runs:
         drawn = offsets(experiment.machine(captured.point), captured.sample)
-        row = sample_row(
-            captured.sample,
-            {guest: offset.start_ns for guest, offset in drawn.items()},
-            {guest: offset.phase_ns for guest, offset in drawn.items() if offset.phase_ns},
-            compared,
-        )
-        found.setdefault(_key(point.levels), []).append((compared, row))
-    return [merged([point for point, _ in runs], [row for _, row in runs]) for runs in found.values()]
+        starts = {guest: offset.start_ns for guest, offset in drawn.items()}
+        phases = {guest: offset.phase_ns for guest, offset in drawn.items() if offset.phase_ns}
+        rows.append(sample_row(captured.sample, starts, phases, point))
+    return merged([point for _, point in runs], rows)
 
 
 def _factor_rows(plan: Plan) -> dict[str, FactorRow]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkhead.experiment.find import find
-from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines
+from bulkhead.figures.spec import Bars, Course, FigureSpec, shown_paths
 from bulkhead.result import Result, read_result
 
 
@@ -28,13 +28,7 @@ def declared(result: Result) -> Sequence[FigureSpec]:
 
 def drawn_paths(result: Result) -> list[str]:
     """Paths of the metrics that the result's figures show, each once."""
-    paths: list[str] = []
-    for spec in declared(result):
-        if isinstance(spec, Lines | Heat):
-            paths += [panel.path for panel in spec.panels]
-        elif isinstance(spec, Bars):
-            paths += [path for path, _ in spec.bars]
-    return list(dict.fromkeys(paths))
+    return list(dict.fromkeys(path for spec in declared(result) for path in shown_paths(spec)))
 
 
 def _has_points(spec: FigureSpec, result: Result) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines, Panel
+from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines, Panel, shown_paths
 from bulkhead.result import Result
 from bulkhead.result.samples import interval_text
 
@@ -48,6 +48,7 @@ def _word(path: str) -> str:
 def _marks(spec: FigureSpec, result: Result) -> Iterator[str]:
     """What markers and whiskers are."""
     if result.samples > 1:
+        yield from _unanswered(spec, result)
         interval = interval_text(result.samples)
         if isinstance(spec, Heat):
             yield f"Cells: median of {result.samples} samples."
@@ -58,6 +59,21 @@ def _marks(spec: FigureSpec, result: Result) -> Iterator[str]:
             yield f"{shown}: median of {result.samples} samples; whiskers: their {interval}."
     elif isinstance(spec, Lines):
         yield from dict.fromkeys(_percentiles(panel) for panel in spec.panels if panel.low and panel.high)
+
+
+def _unanswered(spec: FigureSpec, result: Result) -> Iterator[str]:
+    """Whether markers are of fewer samples than there are: a run may have no answer, as a delay that never ended."""
+    paths = shown_paths(spec)
+    points = [
+        point
+        for point in result.points
+        if any(0 < spread.answers < result.samples for path, spread in point.spread.items() if path in paths)
+    ]
+    if points:
+        yield (
+            f"At {len(points)} of {len(result.points)} points some samples have no answer; "
+            "markers need one in more than half of them."
+        )
 
 
 def _percentiles(panel: Panel) -> str:

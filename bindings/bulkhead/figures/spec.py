@@ -119,3 +119,10 @@ class Course:
 
 
 FigureSpec = Lines | Bars | Heat | Course
+
+
+def shown_paths(spec: FigureSpec) -> list[str]:
+    """Paths of the numbers that a figure shows; a `Course` shows whole objects."""
+    if isinstance(spec, Bars):
+        return [path for path, _ in spec.bars]
+    return [panel.path for panel in spec.panels] if isinstance(spec, Lines | Heat) else []

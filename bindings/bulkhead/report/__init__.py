@@ -110,6 +110,8 @@ def _cells(point: PointResult, name: str) -> dict[str, str]:
     for path, value in _flat(point.metrics[name]).items():
         spread = point.spread.get(f"{name}.{path}" if path else name)
         interval = f" [{_text(spread.low)}, {_text(spread.high)}]" if spread is not None else ""
+        if spread is not None and spread.answers < len(point.samples):
+            interval += f" ({spread.answers} of {len(point.samples)})"
         found[path] = _text(value) + interval
     return found
 

@@ -101,8 +101,6 @@ def sample_row(number: int, starts: dict[str, int], phases: dict[str, int], poin
 
 def merged(points: Sequence[PointResult], rows: Sequence[SampleRow]) -> PointResult:
     """One point of its samples, sample 0 first: medians, intervals, the worst R_max; the rest is that of sample 0."""
-    if len(points) == 1:
-        return points[0]
     metrics = [point.metrics for point in points]
     return replace(
         points[0],

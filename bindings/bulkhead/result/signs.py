@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
-from bulkhead.result.model import Levels, PointResult, Result, lookup
+from bulkhead.result.model import Level, Levels, PointResult, Result, lookup
 
 Number = int | float | None
 
@@ -78,10 +78,12 @@ def policy_pairs(result: Result, path: str) -> Iterator[Pair]:
     for factor, row in result.factors.items():
         if not row.policies:
             continue
-        for one, other in combinations(result.points, 2):
-            rest = {name: value for name, value in one.levels.items() if name != factor}
-            if rest != {name: value for name, value in other.levels.items() if name != factor}:
-                continue
-            found = signs(values(one, path), values(other, path))
-            if found.pairs:
-                yield Pair(rest, str(one.levels[factor]), str(other.levels[factor]), found)
+        alike: dict[tuple[tuple[str, Level], ...], list[PointResult]] = {}
+        for point in result.points:
+            rest = tuple((name, value) for name, value in point.levels.items() if name != factor)
+            alike.setdefault(rest, []).append(point)
+        for rest, points in alike.items():
+            for one, other in combinations(points, 2):
+                found = signs(values(one, path), values(other, path))
+                if found.pairs:
+                    yield Pair(dict(rest), str(one.levels[factor]), str(other.levels[factor]), found)
