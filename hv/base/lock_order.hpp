@@ -24,6 +24,7 @@ enum class Rank : std::uint8_t {
     domains,
     free_frames,
     shoot_down,
+    trace,
     end
 };
 
