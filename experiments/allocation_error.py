@@ -67,5 +67,5 @@ EXPERIMENT = Experiment(
     ),
     comparisons=(),
     figures=(FIGURE,),
-    samples=10,  # rounds may stay in step with the windows: one phase of credit shows 0.07 %, another 15 %
+    samples=10,  # on the hypervisor, credit errs by 10 % of 10 ms in some phases and by 25 % in others
 )

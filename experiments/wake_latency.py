@@ -170,7 +170,7 @@ FIGURE = Lines(
         "to wake."
     ),
     x="corunners",
-    x_label="co-runners",
+    x_label="co-runners: CPU hogs, or one attacker",
     series="sched",
     wide=True,
     panels=(

@@ -93,12 +93,17 @@ def make_plan(
                 f"--set {name}: {experiment.name} has no such factor or setting{suggest(name, known)}"
             )
     swept = tuple(s for s in (*experiment.settings, SEED) if s.name in levels)
-    count = samples if samples is not None else 1 if quick else experiment.samples
-    if not 1 <= count <= MOST_SAMPLES:
-        raise SpecError(f"--samples {count} is outside 1 to {MOST_SAMPLES}")
+    count = _sample_count(experiment, quick, samples)
     plan = Plan(experiment, quick, levels, settings, policy_settings, count, swept)
     _check_policy_settings(plan)
     return plan
+
+
+def _sample_count(experiment: Experiment, quick: bool, given: int | None) -> int:
+    count = given if given is not None else 1 if quick else experiment.samples
+    if not 1 <= count <= MOST_SAMPLES:
+        raise SpecError(f"--samples {count} is outside 1 to {MOST_SAMPLES}")
+    return count
 
 
 def leave_out(plan: Plan, backend: str, cannot: Callable[[str, Machine], str | None]) -> Plan:

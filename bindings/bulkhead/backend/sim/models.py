@@ -62,18 +62,8 @@ def cannot_simulate(machine: Machine) -> str | None:
     return None
 
 
-def guest_model(
-    spec: Guest,
-    sched_values: tuple[int, ...] = (),
-    memory_values: tuple[int, ...] = (),
-    ring_values: tuple[int, ...] = (),
-    absent: bool = False,
-) -> _core.SimGuest:
-    """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
-
-    The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
-    before the timeline creates it.
-    """
+def _model_of(spec: Guest) -> tuple[str, dict[str, str]]:
+    """The model that stands in for a guest, and its effective options. SpecError if there is none, or they are wrong."""
     if spec.kernel.startswith(MODEL_PREFIX):
         name = spec.kernel.removeprefix(MODEL_PREFIX)
         options = _model_options(spec, name)
@@ -92,6 +82,22 @@ def guest_model(
         )
     if with_phase(spec, options) != spec.cmdline:
         options[PHASE] = str(spec.phase)
+    return name, options
+
+
+def guest_model(
+    spec: Guest,
+    sched_values: tuple[int, ...] = (),
+    memory_values: tuple[int, ...] = (),
+    ring_values: tuple[int, ...] = (),
+    absent: bool = False,
+) -> _core.SimGuest:
+    """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
+
+    The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
+    before the timeline creates it.
+    """
+    name, options = _model_of(spec)
     return _core.SimGuest(
         name=spec.name,
         model=name,
