@@ -35,6 +35,9 @@ enum class Call : std::uint64_t {
     // outside, stops the machine until the world outside has answered, and fills `count` and the new orders.
     // Returns the number of new orders; 0 on a machine that is not steered.
     stand_still = 15,
+    // rsi = domain id. From now on the caller works for that domain: what it runs, and what the hypervisor
+    // does for it, is billed to that domain, until the caller names itself or ends a domain's life.
+    work_for = 16,
 };
 
 struct CreateDomain {

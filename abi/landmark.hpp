@@ -55,7 +55,7 @@ struct LedgerEntry {
     std::uint32_t weight;
     char name[name_bytes];
     std::int64_t guest_ns;      // in guest code
-    std::int64_t hypervisor_ns; // in the hypervisor on the domain's behalf
+    std::int64_t hypervisor_ns; // in the hypervisor, or in domain 0, on the domain's behalf
     std::int64_t waiting_ns;    // runnable, not running, summed over vCPUs
     std::int64_t blocked_ns;
     std::uint64_t hypercalls;

@@ -101,7 +101,7 @@ struct Header {
     std::uint32_t dom0_weight;
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
     std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all
-    std::uint32_t drained; // 1: the world outside drains trace rings that are full
+    std::uint32_t drained;  // 1: the world outside drains trace rings that are full
     // As in Guest; all zero without a scheduler plug-in.
     std::int64_t dom0_sched_values[plugin::max_domain_parameters];
     std::uint64_t guests;   // offset of Guest[guest_count]

@@ -70,6 +70,8 @@ Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus) {
                        static_cast<std::uint64_t>(pcpus)));
 }
 
+void work_for(DomainId domain) { static_cast<void>(call(Call::work_for, domain.value())); }
+
 void note_started() { static_cast<void>(call(Call::started)); }
 
 void note_timeline(manifest::Action action, std::uint32_t target) {

@@ -33,6 +33,8 @@ using guest::Status;
 // back with what to do next. The number of new orders.
 [[nodiscard]] Result<std::size_t> stand_still(steering::Page& page);
 [[nodiscard]] Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
+// What domain 0 does from now on is done for that domain, and billed to it; with domain 0 itself, no longer.
+void work_for(DomainId domain);
 void note_started();
 void note_timeline(manifest::Action action, std::uint32_t target);
 [[noreturn]] void end_run(landmark::Exit status);

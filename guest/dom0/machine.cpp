@@ -205,9 +205,16 @@ void Machine::end_if_idle() {
 }
 
 void Machine::serve_stores() {
-    for (auto& slot : slots_)
-        if (slot.store.waiting)
-            store_.serve(slot.store);
+    bool served = false;
+    for (auto& slot : slots_) {
+        if (!slot.store.waiting)
+            continue;
+        work_for(slot.id);
+        store_.serve(slot.store);
+        served = true;
+    }
+    if (served)
+        work_for(DomainId{0});
 }
 
 bool Machine::anything_to_do() {

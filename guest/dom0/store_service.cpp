@@ -32,8 +32,10 @@ std::span<T> allocate(std::size_t count) {
 xenstore::Quota quota_for(std::size_t guests) {
     xenstore::Quota quota;
     const std::size_t bytes = guest::free_page_count() * page_bytes / 3 / (guests + 1);
-    const std::size_t wanted = quota.nodes * sizeof(xenstore::Node) + quota.blocks * sizeof(xenstore::Block);
+    const std::size_t wanted =
+        (quota.nodes + quota.shadows) * sizeof(xenstore::Node) + quota.blocks * sizeof(xenstore::Block);
     if (bytes < wanted) {
+        quota.shadows = static_cast<std::uint32_t>(quota.shadows * bytes / wanted);
         quota.nodes = static_cast<std::uint32_t>(quota.nodes * bytes / wanted);
         quota.blocks = static_cast<std::uint32_t>(quota.blocks * bytes / wanted);
     }
@@ -44,8 +46,8 @@ xenstore::Quota quota_for(std::size_t guests) {
 
 void StoreService::start(std::size_t guests, std::size_t vcpus) {
     const auto quota = quota_for(guests);
-    const auto nodes = allocate<xenstore::Node>(spare_nodes + guests * (quota.nodes + entries_per_guest) +
-                                                vcpus * entries_per_vcpu);
+    const auto nodes = allocate<xenstore::Node>(
+        spare_nodes + guests * (quota.nodes + quota.shadows + entries_per_guest) + vcpus * entries_per_vcpu);
     const auto blocks = allocate<xenstore::Block>(spare_blocks + guests * (quota.blocks + blocks_per_guest) +
                                                   vcpus * blocks_per_vcpu);
     const auto journal = allocate<xenstore::Change>(journal_records);

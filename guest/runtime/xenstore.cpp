@@ -99,14 +99,17 @@ Result<std::string_view> receive_answer(std::uint32_t id, std::uint32_t type) {
     }
 }
 
-Result<std::string_view> transact(std::uint32_t type, std::initializer_list<std::string_view> parts) {
+// The number of the request.
+Result<std::uint32_t> post(std::uint32_t type, Transaction in,
+                           std::initializer_list<std::string_view> parts) {
     if (!has_xenstore())
         return std::unexpected{Error::no_device};
     static constinit bool listening = false;
     if (!listening)
         events::listen(port());
     listening = true;
-    xsd_sockmsg header{.type = type, .req_id = next_request++, .tx_id = 0, .len = 0};
+    xsd_sockmsg header{
+        .type = type, .req_id = next_request++, .tx_id = static_cast<std::uint32_t>(in), .len = 0};
     for (const std::string_view part : parts)
         header.len += static_cast<std::uint32_t>(part.size());
     if (header.len > XENSTORE_PAYLOAD_MAX)
@@ -114,8 +117,16 @@ Result<std::string_view> transact(std::uint32_t type, std::initializer_list<std:
     send(bytes_of(header));
     for (const std::string_view part : parts)
         send(part);
+    return header.req_id;
+}
+
+Result<std::string_view> transact(std::uint32_t type, std::initializer_list<std::string_view> parts,
+                                  Transaction in = Transaction::none) {
+    const auto id = post(type, in, parts);
+    if (!id)
+        return std::unexpected{id.error()};
     static_cast<void>(events::notify(port()));
-    return receive_answer(header.req_id, type);
+    return receive_answer(*id, type);
 }
 
 constexpr std::string_view zero{"\0", 1};
@@ -128,7 +139,32 @@ Status without_answer(const Result<std::string_view>& answer) {
 
 } // namespace
 
-Result<std::string_view> read(std::string_view path) { return transact(XS_READ, {path, zero}); }
+Result<Transaction> begin() {
+    const auto text = transact(XS_TRANSACTION_START, {zero});
+    if (!text)
+        return std::unexpected{text.error()};
+    const auto number = parse_number(without_zero(*text));
+    if (!number)
+        return std::unexpected{Error::bad_message};
+    return static_cast<Transaction>(*number);
+}
+
+Status end(Transaction transaction, bool keep) {
+    return without_answer(transact(XS_TRANSACTION_END, {keep ? "T" : "F", zero}, transaction));
+}
+
+Result<std::string_view> read(std::string_view path, Transaction in) {
+    return transact(XS_READ, {path, zero}, in);
+}
+
+void read_many(std::string_view path, std::uint32_t count, Transaction in) {
+    std::uint32_t last = 0;
+    for (std::uint32_t i = 0; i < count; ++i)
+        last = post(XS_READ, in, {path, zero}).value_or(last);
+    static_cast<void>(events::notify(port()));
+    if (last != 0)
+        static_cast<void>(receive_answer(last, XS_READ)); // the others' come before it
+}
 
 Result<std::uint64_t> read_number(std::string_view path) {
     const auto text = read(path);
@@ -140,8 +176,8 @@ Result<std::uint64_t> read_number(std::string_view path) {
     return *number;
 }
 
-Status write(std::string_view path, std::string_view value) {
-    return without_answer(transact(XS_WRITE, {path, zero, value}));
+Status write(std::string_view path, std::string_view value, Transaction in) {
+    return without_answer(transact(XS_WRITE, {path, zero, value}, in));
 }
 
 Status write_number(std::string_view path, std::uint64_t value) {

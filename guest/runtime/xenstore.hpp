@@ -11,9 +11,17 @@
 
 namespace bulkhead::guest::xenstore {
 
-[[nodiscard]] Result<std::string_view> read(std::string_view path);
+// Which of the guest's transactions a request is in; `none` for a request of its own.
+enum class Transaction : std::uint32_t { none = 0 };
+[[nodiscard]] Result<Transaction> begin();
+// Error::again if another changed meanwhile what the transaction saw.
+Status end(Transaction transaction, bool keep);
+
+[[nodiscard]] Result<std::string_view> read(std::string_view path, Transaction in = Transaction::none);
+// Sends `count` reads at once, and then takes their answers, good or bad.
+void read_many(std::string_view path, std::uint32_t count, Transaction in);
 [[nodiscard]] Result<std::uint64_t> read_number(std::string_view path);
-Status write(std::string_view path, std::string_view value);
+Status write(std::string_view path, std::string_view value, Transaction in = Transaction::none);
 Status write_number(std::string_view path, std::uint64_t value);
 Status make_directory(std::string_view path);
 Status remove(std::string_view path);

@@ -4,6 +4,7 @@
 #include "hv/calls/steering.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
+#include "hv/dispatch/service.hpp"
 #include "hv/dispatch/standstill.hpp"
 #include "hv/domain/audit.hpp"
 #include "hv/domain/life.hpp"
@@ -225,6 +226,27 @@ HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pc
     return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
 }
 
+HypercallResult work_for_domain(HypercallContext& context, std::uint64_t id) {
+    Domain* payer = &context.domain;
+    if (id != payer->id.value()) {
+        const auto other = other_domain(*payer, id);
+        if (!other)
+            return fail(other.error());
+        payer = *other;
+    }
+    const LockGuard run{run_lock()};
+    work_for(context.caller, *payer);
+    return 0;
+}
+
+// A domain that is about to go can be worked for no longer.
+HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
+    if (context.caller.service.foreign)
+        BULKHEAD_TRY(work_for_domain(context, context.domain.id.value()));
+    const auto domain = other_domain(context.domain, id);
+    return domain ? from(destroy_domain(**domain)) : fail(domain.error());
+}
+
 template<class Act>
 HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
     const auto domain = other_domain(caller, id);
@@ -268,7 +290,7 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
     case control::Call::pause_domain:
         return with_domain(caller, first, hold);
     case control::Call::destroy_domain:
-        return with_domain(caller, first, [](Domain& domain) { return from(destroy_domain(domain)); });
+        return destroy(context, first);
     case control::Call::domain_info:
         return tell_info(first);
     case control::Call::set_weight:
@@ -280,6 +302,8 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
     case control::Call::started:
         begin_run();
         return 0;
+    case control::Call::work_for:
+        return work_for_domain(context, first);
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, first, second);
         return 0;

@@ -8,6 +8,7 @@
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/service.hpp"
 #include "hv/dispatch/timers.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/ledger.hpp"
@@ -86,6 +87,8 @@ RealTime stop_current(Pcpu& self) {
     Vcpu& vcpu = *self.current;
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
+    if (vcpu.service.foreign) [[unlikely]]
+        settle_service(vcpu, now);
     const auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
     self.slice_end = RealTime::never();
     self.current = nullptr;

@@ -80,7 +80,7 @@ void fire_for(Pcpu& self, Timer& timer, RealTime now) {
     auto& vcpu = owner(timer);
     bill_to(vcpu.domain);
     timer.fire(timer, now);
-    settle_bill(self, vcpu, bill_to(self.current != nullptr ? self.current->domain : nullptr));
+    settle_bill(self, vcpu, bill_to(self.current != nullptr ? self.current->service.payer : nullptr));
 }
 
 } // namespace
@@ -173,7 +173,7 @@ void keep_house_if_due() {
     self.house_waits = false;
     bill_to(nullptr);
     fire_housekeeping(*housekeeping, machine::now());
-    const auto took = bill_to(self.current != nullptr ? self.current->domain : nullptr);
+    const auto took = bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
     if (self.current != nullptr)
         self.current->sched.other_work += took;
 }

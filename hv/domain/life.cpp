@@ -52,6 +52,8 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
         domain.vcpus[index] = &vcpu;
     }
     vcpu.domain = &domain;
+    vcpu.service.payer = &domain;
+    vcpu.service.account = domain.ledger;
     vcpu.id = VcpuId{static_cast<std::uint16_t>(index)};
     vcpu.who = {domain.id, vcpu.id};
     vcpu.processor.in_kernel = true;

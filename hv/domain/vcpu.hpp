@@ -1,6 +1,7 @@
 // A virtual processor: its saved state, what its kernel registered, and its standing with the scheduler.
 #pragma once
 
+#include "abi/landmark.hpp"
 #include "abi/trace.hpp"
 #include "abi/types.hpp"
 #include "hv/arch/processor_state.hpp"
@@ -54,6 +55,15 @@ struct Initialising {
     std::uint32_t traps;   // as many of the trap table's entries were taken
 };
 
+// For whom it works: domain 0 for the domains that it serves, every other vCPU for its own.
+struct Service {
+    Domain* payer;
+    landmark::LedgerEntry* account; // of the payer
+    bool foreign;                   // the payer is not its own domain
+    RealTime since;                 // of what is not charged yet, within a turn
+    Nanos others;                   // sched.other_work at that time
+};
+
 // alignas: the processor pushes its frame right below `hypervisor_stack`, which must be 16-byte aligned.
 struct alignas(64) Vcpu {
     Registers regs;
@@ -76,6 +86,7 @@ struct alignas(64) Vcpu {
     Poll poll;
     Initialising initialising;
     SchedulableVcpu sched;
+    Service service;
 };
 
 // Vcpu is not of standard layout (timers have a base); both compilers define offsetof for it all the same.

@@ -42,6 +42,10 @@ void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
                0};
 }
 
+[[gnu::cold, gnu::noinline]] void leave_in_service(Pcpu& self, Vcpu& vcpu) {
+    end_section(self, post(self, &vcpu.service.account->hypervisor_ns, &self.ledger->hypervisor_ns), &vcpu);
+}
+
 } // namespace
 
 void start_ledger(RealTime now) {
@@ -56,13 +60,15 @@ void start_ledger(RealTime now) {
 
 void enter_hypervisor(Vcpu& vcpu) {
     auto& self = pcpu();
-    self.section_start = post(self, &vcpu.domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    self.section_start = post(self, &vcpu.service.account->hypervisor_ns, &self.ledger->hypervisor_ns);
     self.waited = Nanos{0};
 }
 
 void leave_for_guest(Vcpu& vcpu) {
     auto& self = pcpu();
-    end_section(self, post(self, &vcpu.domain->ledger->guest_ns, &self.ledger->guest_ns), &vcpu);
+    if (vcpu.service.foreign) [[unlikely]] // work on the payer's behalf, as in the hypervisor
+        return leave_in_service(self, vcpu);
+    end_section(self, post(self, &vcpu.service.account->guest_ns, &self.ledger->guest_ns), &vcpu);
 }
 
 void name_section(landmark::SectionKind kind, std::uint32_t number) {

@@ -1,7 +1,10 @@
 // Fuzzes xenstore with two guests that send well-formed requests on few paths, and garbage into their rings.
-// The oracle: no guest ever has more than its quota, and when both are gone nothing of theirs is left.
+// The oracles: no guest ever has more than its quota, no request costs more than what the quotas allow, a
+// transaction shows what its end then leaves in the tree, and when both guests are gone nothing of theirs is
+// left.
 #include "guest/dom0/xenstore/transport.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -37,7 +40,8 @@ class Input {
     std::size_t left_;
 };
 
-constexpr Quota quota{.nodes = 12, .blocks = 60, .value_bytes = 300};
+constexpr Quota quota{.nodes = 12, .shadows = 9, .blocks = 60, .value_bytes = 300};
+constexpr std::uint64_t dearest_request = 600; // steps
 
 struct World {
     std::vector<Node> nodes{64};
@@ -68,20 +72,80 @@ struct World {
     }
 };
 
-std::string path(Input& input) {
-    static constexpr std::array<const char*, 12> paths{"data",
-                                                       "data/a",
-                                                       "data/b",
-                                                       "data/a/b",
-                                                       "data/a/b/c",
-                                                       "/local/domain/1/data",
-                                                       "/local/domain/2/data",
-                                                       "/local",
-                                                       "/",
-                                                       "name",
-                                                       "data//x",
-                                                       "/local/domain/2/data/a"};
-    return paths[input.byte() % paths.size()];
+constexpr std::array<const char*, 12> paths{"data",
+                                            "data/a",
+                                            "data/b",
+                                            "data/a/b",
+                                            "data/a/b/c",
+                                            "/local/domain/1/data",
+                                            "/local/domain/2/data",
+                                            "/local",
+                                            "/",
+                                            "name",
+                                            "data//x",
+                                            "/local/domain/2/data/a"};
+
+std::string path(Input& input) { return paths[input.byte() % paths.size()]; }
+
+void send(World& world, World::Side& side, std::uint32_t type, std::uint32_t transaction,
+          const std::string& payload) {
+    const auto& meter = world.server->tree().meter();
+    const auto before = meter.steps();
+    world.server->handle(*side.connection, {type, 0, transaction, static_cast<std::uint32_t>(payload.size())},
+                         payload);
+    require(meter.steps() - before <= dearest_request);
+}
+
+std::string taken(World::Side& side) {
+    std::string bytes(4 * max_message, '\0');
+    bytes.resize(side.connection->output.take(bytes));
+    return bytes;
+}
+
+// The one reply to a request, its type first, without watch events; the names of a folder in order.
+std::string reply(World& world, World::Side& side, std::uint32_t type, std::uint32_t transaction,
+                  const std::string& payload) {
+    send(world, side, type, transaction, payload);
+    const auto bytes = taken(side);
+    for (std::string_view left = bytes; !left.empty();) {
+        xsd_sockmsg header;
+        std::memcpy(&header, left.data(), sizeof header);
+        std::string text{left.substr(sizeof header, header.len)};
+        left.remove_prefix(sizeof header + header.len);
+        if (header.type == XS_WATCH_EVENT)
+            continue;
+        if (header.type == XS_DIRECTORY) {
+            std::vector<std::string> names;
+            for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(names.back().size() + 1))
+                names.emplace_back(rest.data());
+            std::ranges::sort(names);
+            text.clear();
+            for (const auto& name : names)
+                text += name + '/';
+        }
+        return std::to_string(header.type) + ' ' + text;
+    }
+    std::abort();
+}
+
+// All that a guest sees of the paths of this fuzzer.
+std::string view(World& world, World::Side& side, std::uint32_t transaction) {
+    std::string all;
+    for (const char* name : paths)
+        for (const auto type : {XS_READ, XS_DIRECTORY, XS_GET_PERMS})
+            all +=
+                reply(world, side, static_cast<std::uint32_t>(type), transaction, std::string{name} + '\0') +
+                '\n';
+    return all;
+}
+
+// A transaction that wins leaves in the tree what it showed.
+void commit(World& world, World::Side& side, std::uint32_t transaction) {
+    taken(side);
+    const auto shown = view(world, side, transaction);
+    const auto done = reply(world, side, XS_TRANSACTION_END, transaction, std::string("T") + '\0');
+    if (done == std::to_string(XS_TRANSACTION_END) + " OK" + '\0')
+        require(view(world, side, 0) == shown);
 }
 
 std::string body(Input& input, std::uint32_t type) {
@@ -122,8 +186,9 @@ void request(World& world, World::Side& side, Input& input) {
         return;
     const std::uint32_t transaction =
         inside && type != XS_TRANSACTION_START ? side.connection->last_transaction - input.byte() % 3 : 0;
-    world.server->handle(*side.connection, {type, 0, transaction, static_cast<std::uint32_t>(payload.size())},
-                         payload);
+    if (type == XS_TRANSACTION_END && transaction != 0 && payload[0] == 'T')
+        return commit(world, side, transaction);
+    send(world, side, type, transaction, payload);
 }
 
 void ring(World& world, World::Side& side, Input& input) {
@@ -142,7 +207,7 @@ void ring(World& world, World::Side& side, Input& input) {
 void check(const World& world) {
     for (std::uint16_t id = 1; id <= world.sides.size(); ++id) {
         const auto used = world.server->tree().usage(DomainId{id});
-        require(used.nodes <= quota.nodes && used.blocks <= quota.blocks);
+        require(used.nodes <= quota.nodes && used.shadows <= quota.shadows && used.blocks <= quota.blocks);
     }
 }
 
@@ -171,7 +236,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (std::uint16_t id = 1; id <= world.sides.size(); ++id) {
         const auto used = world.server->tree().usage(DomainId{id});
-        require(used.nodes == 0 && used.blocks == 0);
+        require(used.nodes == 0 && used.shadows == 0 && used.blocks == 0);
     }
     require(world.server->tree().blocks().free_blocks() >= free);
     return 0;

@@ -1,4 +1,5 @@
 bulkhead_unit_test(dom0_xenstore_test
+    unit/dom0_xenstore_cost_test.cpp
     unit/dom0_xenstore_server_test.cpp
     unit/dom0_xenstore_transaction_test.cpp
     unit/dom0_xenstore_transport_test.cpp

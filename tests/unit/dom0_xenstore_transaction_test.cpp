@@ -123,5 +123,72 @@ TEST_F(XenstoreTransaction, ResetDropsAllOfThem) {
     EXPECT_EQ(store->tree().usage(DomainId{1}).blocks, before);
 }
 
+TEST_F(XenstoreTransaction, WhatItRemovedAndMadeAgainIsEmpty) {
+    EXPECT_EQ(one.write("data/a/old", "x"), "OK|");
+    EXPECT_EQ(one.write("data/a", "value"), "OK|");
+    const auto t = one.begin();
+    EXPECT_EQ(one.remove("data/a", t), "OK|");
+    EXPECT_EQ(one.read("data/a", t), "!ENOENT");
+    EXPECT_EQ(one.list("data", t), "");
+    EXPECT_EQ(one.write("data/a/new", "y", t), "OK|");
+    EXPECT_EQ(one.read("data/a", t), "");
+    EXPECT_EQ(one.list("data", t), "a|");
+    EXPECT_EQ(one.list("data/a", t), "new|");
+    EXPECT_EQ(one.read("data/a/old", t), "!ENOENT");
+    EXPECT_EQ(one.list("data/a"), "old|");
+    EXPECT_EQ(one.end(t), "OK|");
+    EXPECT_EQ(one.list("data/a"), "new|");
+    EXPECT_EQ(one.read("data/a"), "");
+}
+
+TEST_F(XenstoreTransaction, PermissionsCountInsideOfIt) {
+    EXPECT_EQ(one.write("data/a", "x"), "OK|");
+    const auto t = one.begin();
+    EXPECT_EQ(Guest::printable(one.ask(XS_SET_PERMS, "data/a\0n1\0b2\0"s, t)), "OK|");
+    EXPECT_EQ(Guest::printable(one.ask(XS_GET_PERMS, "data/a\0"s, t)), "n1|b2|");
+    EXPECT_EQ(Guest::printable(one.ask(XS_GET_PERMS, "data/a\0"s)), "r1|");
+    EXPECT_EQ(one.read("data/a", t), "x") << "the value is still the tree's";
+    EXPECT_EQ(one.write("data/a/b", "y", t), "OK|");
+    EXPECT_EQ(Guest::printable(one.ask(XS_GET_PERMS, "data/a/b\0"s, t)), "n1|b2|");
+    EXPECT_EQ(two.ask(XS_WRITE, "/local/domain/1/data/a\0z"s), "!EACCES");
+    EXPECT_EQ(one.end(t), "OK|");
+    EXPECT_EQ(two.write("/local/domain/1/data/a", "z"), "OK|");
+}
+
+TEST_F(XenstoreTransaction, ARequestThatFailsLeavesNothingInIt) {
+    Xenstore small{{.nodes = 9, .shadows = 3, .blocks = 60, .value_bytes = 600}};
+    small.make_home(1);
+    Guest guest{small, 1};
+    const auto before = small->tree().usage(DomainId{1});
+    const auto t = guest.begin();
+    EXPECT_EQ(guest.write("data/a/b/c/d", "x", t), "!ENOSPC");
+    EXPECT_EQ(guest.list("data", t), "");
+    EXPECT_EQ(guest.write("data/v", std::string(601, 'x'), t), "!E2BIG");
+    EXPECT_EQ(guest.list("data", t), "");
+    EXPECT_EQ(guest.write("data/a/b/c", "x", t), "OK|");
+    EXPECT_EQ(guest.write("data/d", "x", t), "!ENOSPC") << "of shadows, not of nodes";
+    EXPECT_EQ(guest.end(t), "OK|");
+    EXPECT_EQ(guest.read("data/a/b/c"), "x");
+    const auto after = small->tree().usage(DomainId{1});
+    EXPECT_EQ(after.shadows, 0U);
+    EXPECT_EQ(after.nodes, before.nodes + 3);
+}
+
+// The tree loses what the transaction saw: it cannot win any more, and what it shows is its own.
+TEST_F(XenstoreTransaction, LivesOnWhenTheTreeBelowItGoes) {
+    EXPECT_EQ(one.write("data/a/b", "x"), "OK|");
+    const auto t = one.begin();
+    EXPECT_EQ(one.write("data/a/b", "mine", t), "OK|");
+    EXPECT_EQ(Guest::printable(one.ask(XS_SET_PERMS, "data/a\0n1\0"s, t)), "OK|");
+    EXPECT_EQ(one.remove("data/a"), "OK|");
+    EXPECT_EQ(one.write("data/c", "other"), "OK|");
+    EXPECT_EQ(one.list("data", t), "c|");
+    EXPECT_EQ(one.write("data/a/b", "again", t), "OK|");
+    EXPECT_EQ(one.read("data/a/b", t), "again");
+    EXPECT_EQ(one.end(t), "!EAGAIN");
+    EXPECT_EQ(one.read("data/a/b"), "!ENOENT");
+    EXPECT_EQ(store->tree().usage(DomainId{1}).shadows, 0U);
+}
+
 } // namespace
 } // namespace bulkhead::test

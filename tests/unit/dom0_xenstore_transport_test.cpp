@@ -46,6 +46,19 @@ TEST_F(XenstoreRing, CarriesARequestAndItsReply) {
     EXPECT_FALSE(serve().notify);
 }
 
+TEST_F(XenstoreRing, ATurnEndsWhenItHasCostEnough) {
+    for (int i = 0; i < 700; ++i)
+        EXPECT_EQ(guest.write("data/n" + std::to_string(i), ""), "OK|");
+    const auto& meter = store->tree().meter();
+    put(message(XS_DIRECTORY, "data\0"s) + message(XS_DIRECTORY, "data\0"s) + message(XS_READ, "name\0"s));
+    for (const bool more : {true, true, false}) {
+        const auto before = meter.steps();
+        EXPECT_EQ(serve().more, more);
+        EXPECT_LE(meter.steps() - before, xenstore::steps_per_turn + 3 * 700);
+        take();
+    }
+}
+
 TEST_F(XenstoreRing, AnothersChangeMakesTheWatcherDueATurn) {
     put(message(XS_WATCH, "data\0tok\0"s));
     static_cast<void>(serve());

@@ -48,6 +48,15 @@ TEST_F(XenstoreWatch, RemovingWhatIsAboveFiresWithTheWatchedPath) {
     EXPECT_EQ(two.events(), Events{"/local/domain/1/data/a/b|tok|"});
 }
 
+TEST_F(XenstoreWatch, NothingHappensToAWatchedPathThatIsNotThere) {
+    one.write("data/a/b", "x");
+    EXPECT_EQ(two.watch("/local/domain/1/data/a/c", "tok"), "OK|");
+    two.events();
+    one.remove("data/a");
+    store->send_due_events(two.connection());
+    EXPECT_TRUE(two.events().empty());
+}
+
 TEST_F(XenstoreWatch, RelativeWatchesGetRelativeEvents) {
     EXPECT_EQ(one.watch("data", "tok"), "OK|");
     EXPECT_EQ(one.events(), Events{"data|tok|"});

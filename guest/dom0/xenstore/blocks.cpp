@@ -34,6 +34,7 @@ Result<Text> BlockPool::store(std::string_view bytes) {
         link = &block.next;
     }
     free_count_ -= needed;
+    meter_.add(needed);
     return text;
 }
 
@@ -43,6 +44,7 @@ void BlockPool::release(Text text) {
         blocks_[index].next = free_;
         free_ = index;
         ++free_count_;
+        meter_.add(1);
         index = next;
     }
 }
@@ -52,6 +54,7 @@ bool BlockPool::equals(Text text, std::string_view bytes) const {
         return false;
     for (auto index = text.first; index != 0; index = blocks_[index].next) {
         const auto part = std::min(bytes.size(), sizeof(Block::bytes));
+        meter_.add(1);
         if (std::memcmp(blocks_[index].bytes, bytes.data(), part) != 0)
             return false;
         bytes.remove_prefix(part);
@@ -83,6 +86,7 @@ std::string_view BlockPool::copy(Text text, std::span<char> out) const {
     std::size_t done = 0;
     for (auto index = text.first; done < length; index = blocks_[index].next) {
         const auto part = std::min(length - done, sizeof(Block::bytes));
+        meter_.add(1);
         std::memcpy(out.data() + done, blocks_[index].bytes, part);
         done += part;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "guest/dom0/xenstore/error.hpp"
+#include "guest/dom0/xenstore/meter.hpp"
 
 #include <span>
 
@@ -39,11 +40,14 @@ class BlockPool {
     // Copies up to out.size() bytes; returns the part written.
     std::string_view copy(Text text, std::span<char> out) const;
     [[nodiscard]] std::uint32_t free_blocks() const { return free_count_; }
+    // Counts each block that is touched, and what its users add.
+    [[nodiscard]] Meter& meter() const { return meter_; }
 
   private:
     std::span<Block> blocks_;
     std::uint32_t free_ = 0;
     std::uint32_t free_count_ = 0;
+    mutable Meter meter_;
 };
 
 } // namespace bulkhead::xenstore

@@ -3,8 +3,7 @@
 // one's.
 #pragma once
 
-#include "guest/dom0/xenstore/blocks.hpp"
-#include "guest/dom0/xenstore/path.hpp"
+#include "guest/dom0/xenstore/tree.hpp"
 
 #include <xen/io/xs_wire.h>
 
@@ -29,14 +28,19 @@ class OutputQueue {
     std::size_t used_ = 0;
 };
 
+struct Connection;
+
 struct Watch {
-    bool used = false;
+    Connection* of = nullptr; // nullptr: free
+    Watch* next = nullptr;    // in the server's chain
+    PathHash hash = 0;
     bool relative = false; // events name paths the way the guest did
     bool due = false; // an event for the watched path itself is owed, because it is new or there was no room
     Text path, token;
 };
 
-// Requests that are replayed on the tree whenever the transaction is used, and once more to commit it.
+// A layer over the tree that shows what the transaction did, and its requests, which are played on the tree
+// when it is committed.
 struct Transaction {
     static constexpr std::size_t max_writes = 32, max_homes = 8;
     struct Touched {
@@ -50,14 +54,19 @@ struct Transaction {
     std::uint32_t homes = 0; // more than max_homes: any change at all is a conflict
     std::array<Text, max_writes> log{};
     std::array<Touched, max_homes> touched{};
+    Layer layer{};
 };
 
 struct Connection {
     explicit Connection(DomainId id) : domain{id} {}
 
     DomainId domain;
-    bool broken = false; // the guest violated the ring's protocol; it is not served any more
-    bool told = false;   // another's change was told to a watch of it since its last turn: it is due a turn
+    bool broken = false;   // the guest violated the ring's protocol; it is not served any more
+    bool told = false;     // another's change was told to a watch of it since its last turn: it is due a turn
+    bool may_know = false; // the change at hand
+    std::uint32_t told_times = 0; // of the change at hand
+    std::uint64_t told_of = 0;    // number of that change
+    std::uint32_t due_events = 0; // watches that are due
     Connection* next = nullptr;
     std::uint32_t requests_read = 0; // our own ring indexes: the guest could change the shared ones
     std::uint32_t replies_written = 0;

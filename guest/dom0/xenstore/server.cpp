@@ -23,6 +23,7 @@ bool is_about_nodes(std::uint32_t type) {
 void Server::start(const Storage& storage, const Quota& quota) {
     store_.start(storage, quota);
     connections_ = nullptr;
+    watches_ = {};
 }
 
 void Server::introduce(Connection& connection) {
@@ -47,10 +48,11 @@ void Server::forget(DomainId dead) {
     tree.withdraw_rights(dead);
     for (NodeId node = tree.root(); (node = tree.next_owned_by(dead, node + 1)) != 0;) {
         const auto path = Path::parse(tree.path_of(node, scratch_), dead);
-        if (!path || !tree.remove(node)) // neither can be: it is in the tree, and the journal is empty
+        if (!path ||
+            !tree.remove(nullptr, node)) // neither can be: it is in the tree, and the journal is empty
             continue;
-        tree.commit();
-        changed(*path, true);
+        keep();
+        changed(*path);
     }
 }
 
@@ -117,18 +119,19 @@ Server::Answer Server::node_request(const Request& request) {
         store_.tree().roll_back();
         return body;
     }
-    store_.tree().commit();
+    keep();
     auto rest = request.payload;
     if (const auto path = Path::parse(*take_string(rest), request.from.domain))
-        changed(*path, request.type == XS_RM);
+        changed(*path);
     return body;
 }
 
 // One request on the tree as it is now. A change is left in the journal.
-Server::Answer Server::run(DomainId who, std::uint32_t type, std::string_view payload) {
+Server::Answer Server::run(Viewer who, std::uint32_t type, std::string_view payload) {
+    store_.tree().meter().add(payload.size() / 16);
     auto rest = payload;
     const auto text = take_string(rest);
-    const auto path = text ? Path::parse(*text, who) : fail(Error::invalid);
+    const auto path = text ? Path::parse(*text, who.domain) : fail(Error::invalid);
     if (!path)
         return fail(path.error());
     const bool has_more = type == XS_WRITE || type == XS_SET_PERMS;
@@ -146,7 +149,7 @@ Server::Answer Server::run(DomainId who, std::uint32_t type, std::string_view pa
     }
 }
 
-Server::Answer Server::change(DomainId who, std::uint32_t type, const Path& path, std::string_view rest) {
+Server::Answer Server::change(Viewer who, std::uint32_t type, const Path& path, std::string_view rest) {
     Result<> done;
     if (type == XS_WRITE) {
         done = store_.write(who, path, rest);
@@ -184,8 +187,8 @@ Result<> Server::write(const Path& path, std::string_view value) {
     const auto done = store_.write(DomainId{0}, path, value);
     if (!done)
         return store_.tree().roll_back(), done;
-    store_.tree().commit();
-    changed(path, false);
+    keep();
+    changed(path);
     return {};
 }
 
@@ -195,8 +198,8 @@ Result<> Server::make(const Path& path, const Permissions& permissions) {
         done = store_.set_permissions(DomainId{0}, path, permissions);
     if (!done)
         return store_.tree().roll_back(), done;
-    store_.tree().commit();
-    changed(path, false);
+    keep();
+    changed(path);
     return {};
 }
 
@@ -204,8 +207,8 @@ Result<> Server::remove(const Path& path) {
     const auto done = store_.remove(DomainId{0}, path);
     if (!done)
         return store_.tree().roll_back(), done;
-    store_.tree().commit();
-    changed(path, true);
+    keep();
+    changed(path);
     return {};
 }
 

@@ -42,8 +42,8 @@ class Server {
 
     [[nodiscard]] Answer answer(const Request& request);
     [[nodiscard]] Answer node_request(const Request& request);
-    [[nodiscard]] Answer run(DomainId who, std::uint32_t type, std::string_view payload);
-    [[nodiscard]] Answer change(DomainId who, std::uint32_t type, const Path& path, std::string_view rest);
+    [[nodiscard]] Answer run(Viewer who, std::uint32_t type, std::string_view payload);
+    [[nodiscard]] Answer change(Viewer who, std::uint32_t type, const Path& path, std::string_view rest);
     [[nodiscard]] Answer domain_path(const Request& request);
     [[nodiscard]] Answer domain_introduced(const Request& request);
 
@@ -60,15 +60,21 @@ class Server {
     [[nodiscard]] Answer add_watch(const Request& request);
     [[nodiscard]] Answer drop_watch(const Request& request);
     [[nodiscard]] Answer reset(const Request& request);
-    [[nodiscard]] Watch* find_watch(Connection& connection, std::string_view path, std::string_view token);
+    [[nodiscard]] Watch* find_watch(Connection& connection, const Path& path, std::string_view token);
     void forget(Connection& connection, Watch& watch);
+    [[nodiscard]] PathHash hash_of(const Path& path) const;
+    [[nodiscard]] Watch*& watches_of(PathHash hash) { return watches_[hash % watches_.size()]; }
 
-    // After a commit: counts the change and tells the watches.
-    void changed(const Path& path, bool removed);
+    // Commits the tree's changes; watches of what was below a removed node are due an event.
+    void keep();
+    // After that, for each change: counts it and tells the watches at and above the path.
+    void changed(const Path& path);
+    void tell_all(PathHash hash, std::string_view watched, std::string_view path);
+    void make_due(Watch& watch);
     void stamp(const Path& path);
     [[nodiscard]] std::uint64_t last_change(Home home) const;
-    void tell(Connection& connection, Watch& watch, std::string_view path, bool removed);
-    [[nodiscard]] bool send_event(Connection& connection, const Watch& watch, std::string_view path);
+    void tell(Watch& watch, std::string_view path);
+    [[nodiscard]] bool send_event(const Watch& watch, std::string_view path);
 
     Store store_;
     Connection* connections_ = nullptr;
@@ -76,6 +82,7 @@ class Server {
     std::uint64_t changed_everywhere_ = 0;
     std::uint64_t changed_outside_ = 0;
     std::array<std::uint64_t, max_domains> changed_home_{};
+    std::array<Watch*, 4096> watches_{}; // chains by the hash of the watched path
     std::array<char, max_payload> scratch_{};
     std::array<char, max_payload + 1> replayed_{};
 };

@@ -1,6 +1,6 @@
-// Transactions of server.hpp. A transaction is the list of its changes. While it is open nothing of it is in
-// the tree: each request inside of it replays the list, runs, and rolls everything back; the end replays the
-// list once more and keeps it, unless another request changed a part of the tree that the transaction read.
+// Transactions of server.hpp. While a transaction is open nothing of it is in the tree: each request inside
+// of it sees and changes the transaction's layer. The end drops the layer, plays the list of the changes on
+// the tree and keeps it, unless another request changed a part of the tree that the transaction read.
 #include "guest/dom0/xenstore/server.hpp"
 #include "guest/dom0/xenstore/strings.hpp"
 
@@ -31,6 +31,7 @@ Server::Answer Server::begin_transaction(const Request& request) {
         transaction = {};
         transaction.id = request.from.last_transaction;
         transaction.began = changes_;
+        transaction.layer = store_.tree().open_layer(request.from.domain);
         const Decimal digits{transaction.id};
         digits.text().copy(scratch_.data(), digits.text().size());
         scratch_[digits.text().size()] = '\0';
@@ -58,15 +59,13 @@ Server::Answer Server::within_transaction(const Request& request, Transaction& t
     if (const auto text = take_string(rest))
         if (const auto path = Path::parse(*text, request.from.domain))
             touch(transaction, path->home());
-    // A replay that fails belongs to a transaction that has lost already; it learns so at its end.
-    static_cast<void>(replay(request.from, transaction));
-    auto body = run(request.from.domain, request.type, request.payload);
-    store_.tree().roll_back();
-    const bool reads =
-        request.type == XS_READ || request.type == XS_DIRECTORY || request.type == XS_GET_PERMS;
-    if (body && !reads)
+    auto body = run({request.from.domain, &transaction.layer}, request.type, request.payload);
+    if (request.type == XS_READ || request.type == XS_DIRECTORY || request.type == XS_GET_PERMS)
+        return body;
+    if (body)
         if (const auto done = record(request.from, transaction, request); !done)
-            return fail(done.error());
+            body = fail(done.error());
+    body ? store_.tree().commit() : store_.tree().roll_back();
     return body;
 }
 
@@ -94,16 +93,17 @@ bool Server::replay(Connection& connection, const Transaction& transaction) {
 Server::Answer Server::commit(Connection& connection, Transaction& transaction) {
     if (has_conflict(transaction))
         return fail(Error::again);
+    store_.tree().drop(transaction.layer); // its room is needed for what it showed
     if (!replay(connection, transaction)) {
         store_.tree().roll_back();
         return fail(Error::no_space); // nothing else can have changed
     }
-    store_.tree().commit();
+    keep();
     for (std::size_t i = 0; i < transaction.writes; ++i) {
         const auto logged = read_logged(store_.tree().blocks().copy(transaction.log[i], replayed_));
         auto rest = logged.payload;
         if (const auto path = Path::parse(*take_string(rest), connection.domain))
-            changed(*path, logged.type == XS_RM);
+            changed(*path);
     }
     return "OK\0"sv;
 }
@@ -131,6 +131,7 @@ bool Server::has_conflict(const Transaction& transaction) const {
 void Server::abandon(Connection& connection, Transaction& transaction) {
     for (std::size_t i = 0; i < transaction.writes; ++i)
         store_.tree().drop(connection.domain, transaction.log[i]);
+    store_.tree().drop(transaction.layer);
     transaction = {};
 }
 

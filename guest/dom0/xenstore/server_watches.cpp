@@ -29,11 +29,23 @@ Result<WatchNames> parse(std::string_view payload, DomainId domain) {
 
 } // namespace
 
-Watch* Server::find_watch(Connection& connection, std::string_view path, std::string_view token) {
+PathHash Server::hash_of(const Path& path) const {
+    auto hash = tree().hash_of_root();
+    auto rest = path.text();
+    for (auto name = take_name(rest); !name.empty(); name = take_name(rest))
+        hash = below(hash, name);
+    return hash;
+}
+
+Watch* Server::find_watch(Connection& connection, const Path& path, std::string_view token) {
     const auto& blocks = store_.tree().blocks();
-    for (auto& watch : connection.watches)
-        if (watch.used && blocks.equals(watch.path, path) && blocks.equals(watch.token, token))
-            return &watch;
+    const auto hash = hash_of(path);
+    for (auto* watch = watches_of(hash); watch; watch = watch->next) {
+        blocks.meter().add(1);
+        if (watch->of == &connection && watch->hash == hash && blocks.equals(watch->token, token) &&
+            blocks.equals(watch->path, path.text()))
+            return watch;
+    }
     return nullptr;
 }
 
@@ -41,10 +53,10 @@ Server::Answer Server::add_watch(const Request& request) {
     const auto names = parse(request.payload, request.from.domain);
     if (!names)
         return fail(names.error());
-    if (find_watch(request.from, names->path.text(), names->token))
+    if (find_watch(request.from, names->path, names->token))
         return fail(Error::exists);
     for (auto& watch : request.from.watches) {
-        if (watch.used)
+        if (watch.of != nullptr)
             continue;
         const auto path = store_.tree().keep(request.from.domain, names->path.text());
         if (!path)
@@ -54,7 +66,16 @@ Server::Answer Server::add_watch(const Request& request) {
             store_.tree().drop(request.from.domain, *path);
             return fail(token.error());
         }
-        watch = {.used = true, .relative = names->relative, .due = true, .path = *path, .token = *token};
+        const auto hash = hash_of(names->path);
+        watch = {.of = &request.from,
+                 .next = watches_of(hash),
+                 .hash = hash,
+                 .relative = names->relative,
+                 .due = false,
+                 .path = *path,
+                 .token = *token};
+        watches_of(hash) = &watch;
+        make_due(watch);
         return "OK\0"sv;
     }
     return fail(Error::no_space);
@@ -64,7 +85,7 @@ Server::Answer Server::drop_watch(const Request& request) {
     const auto names = parse(request.payload, request.from.domain);
     if (!names)
         return fail(names.error());
-    auto* const watch = find_watch(request.from, names->path.text(), names->token);
+    auto* const watch = find_watch(request.from, names->path, names->token);
     if (!watch)
         return fail(Error::missing);
     forget(request.from, *watch);
@@ -80,19 +101,54 @@ Server::Answer Server::reset(const Request& request) {
 }
 
 void Server::forget(Connection& connection, Watch& watch) {
-    if (!watch.used)
+    if (watch.of == nullptr)
         return;
+    Watch** link = &watches_of(watch.hash);
+    while (*link != &watch) {
+        store_.tree().meter().add(1);
+        link = &(*link)->next;
+    }
+    *link = watch.next;
+    connection.due_events -= watch.due ? 1 : 0;
     store_.tree().drop(connection.domain, watch.path);
     store_.tree().drop(connection.domain, watch.token);
     watch = {};
 }
 
-void Server::changed(const Path& path, bool removed) {
+// Watches of nodes that go with one above them: their guests learn it if they may read where that one was.
+void Server::keep() {
+    auto& tree = store_.tree();
+    tree.each_orphan([&](NodeId top, NodeId node) {
+        for (auto* watch = watches_of(tree[node].hash); watch; watch = watch->next) {
+            tree.meter().add(1);
+            if (watch->hash != tree[node].hash || watch->due ||
+                !store_.may_read(watch->of->domain, tree[top].parent))
+                continue;
+            watch->of->told = true;
+            make_due(*watch);
+        }
+    });
+    tree.commit();
+}
+
+void Server::changed(const Path& path) {
     stamp(path);
-    for (auto* connection = connections_; connection; connection = connection->next)
-        for (auto& watch : connection->watches)
-            if (watch.used)
-                tell(*connection, watch, path.text(), removed);
+    auto hash = tree().hash_of_root();
+    tell_all(hash, "/"sv, path.text());
+    auto rest = path.text();
+    for (auto name = take_name(rest); !name.empty(); name = take_name(rest)) {
+        hash = below(hash, name);
+        tell_all(hash, path.text().substr(0, path.text().size() - rest.size()), path.text());
+    }
+}
+
+void Server::tell_all(PathHash hash, std::string_view watched, std::string_view path) {
+    const auto& blocks = store_.tree().blocks();
+    for (auto* watch = watches_of(hash); watch; watch = watch->next) {
+        blocks.meter().add(1);
+        if (watch->hash == hash && !watch->due && blocks.equals(watch->path, watched))
+            tell(*watch, path);
+    }
 }
 
 // A home's own node shows in the list of homes, and a node above the homes holds them all.
@@ -113,32 +169,49 @@ std::uint64_t Server::last_change(Home home) const {
     return own > changed_everywhere_ ? own : changed_everywhere_;
 }
 
-void Server::tell(Connection& connection, Watch& watch, std::string_view path, bool removed) {
-    const auto& blocks = store_.tree().blocks();
-    const auto equal = blocks.common(watch.path, path);
-    const bool on_root = watch.path.length == 1;
-    const bool below = equal == watch.path.length && (on_root || path.size() == equal || path[equal] == '/');
-    const bool above = removed && equal == path.size() && blocks.at(watch.path, equal) == '/';
-    if ((!below && !above) || watch.due || !store_.may_know(connection.domain, path))
+// A guest with many watches of one path is told a few times at once. The others are due: their events cost
+// its own turns.
+void Server::tell(Watch& watch, std::string_view path) {
+    constexpr std::uint32_t at_once = 4;
+    auto& connection = *watch.of;
+    if (connection.told_of != changes_) {
+        connection.told_of = changes_;
+        connection.told_times = 0;
+        connection.may_know = store_.may_know(connection.domain, path);
+    }
+    if (!connection.may_know)
         return;
     connection.told = true;
     // Room for one reply stays free: it may be the one to the request that caused this event.
     const auto needed = sizeof(xsd_sockmsg) + path.size() + watch.token.length + 2;
-    if (above || connection.output.room() < needed + max_message || !send_event(connection, watch, path))
-        watch.due = true;
+    if (++connection.told_times > at_once || connection.output.room() < needed + max_message ||
+        !send_event(watch, path))
+        make_due(watch);
+}
+
+void Server::make_due(Watch& watch) {
+    watch.due = true;
+    ++watch.of->due_events;
 }
 
 void Server::send_due_events(Connection& connection) {
+    if (connection.due_events == 0)
+        return;
     for (auto& watch : connection.watches) {
+        store_.tree().meter().add(1);
         if (!watch.due || connection.output.room() < 2 * max_message)
             continue;
         std::array<char, max_absolute_path> path;
-        watch.due = !send_event(connection, watch, store_.tree().blocks().copy(watch.path, path));
+        if (!send_event(watch, store_.tree().blocks().copy(watch.path, path)))
+            continue;
+        watch.due = false;
+        --connection.due_events;
     }
 }
 
 // False if the event is larger than a message may be.
-bool Server::send_event(Connection& connection, const Watch& watch, std::string_view path) {
+bool Server::send_event(const Watch& watch, std::string_view path) {
+    auto& connection = *watch.of;
     const auto home = Path::home_of(connection.domain);
     if (watch.relative && path.size() > home.text().size() && is_at_or_below(path, home.text()))
         path.remove_prefix(home.text().size() + 1);

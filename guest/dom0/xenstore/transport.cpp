@@ -80,6 +80,8 @@ void open_ring(xenstore_domain_interface& ring) {
 Progress serve(Server& server, Connection& connection, xenstore_domain_interface& ring) {
     Progress progress;
     unsigned answered = 0;
+    auto& meter = server.tree().meter();
+    const auto enough = meter.steps() + steps_per_turn;
     connection.told = false;
     while (!connection.broken) {
         server.send_due_events(connection);
@@ -92,13 +94,14 @@ Progress serve(Server& server, Connection& connection, xenstore_domain_interface
             break;
         }
         if (want == 0) {
-            if (answered++ == requests_per_turn) {
+            if (answered++ == requests_per_turn || meter.steps() >= enough) {
                 progress.more = true;
                 break;
             }
             answer(server, connection);
             continue;
         }
+        meter.add(want / 16);
         if (!receive(connection, ring, want))
             break;
         progress.notify = true;

@@ -15,9 +15,10 @@ struct Progress {
 void open_ring(xenstore_domain_interface& ring);
 
 // One turn, due when the guest signals, when a turn left work over, and when the connection was `told`:
-// sends, reads and answers at most `requests_per_turn` requests. A ring that breaks the protocol is marked
-// and not served again.
-inline constexpr unsigned requests_per_turn = 16;
+// sends, reads and answers at most `requests_per_turn` requests, and none once the turn has cost
+// `steps_per_turn`. A ring that breaks the protocol is marked and not served again.
+inline constexpr unsigned requests_per_turn = 4;
+inline constexpr std::uint64_t steps_per_turn = 64;
 [[nodiscard]] Progress serve(Server& server, Connection& connection, xenstore_domain_interface& ring);
 
 } // namespace bulkhead::xenstore

@@ -2,8 +2,6 @@
 // needs them; charges follow the visible tree at once.
 #include "guest/dom0/xenstore/tree.hpp"
 
-#include <algorithm>
-
 namespace bulkhead::xenstore {
 
 void Tree::start(const Storage& storage, const Quota& quota) {
@@ -19,104 +17,121 @@ void Tree::start(const Storage& storage, const Quota& quota) {
         nodes_[i].next = free_;
         free_ = i;
     }
+    nodes_[0] = {};
     free_ = nodes_[root()].next;
-    nodes_[root()] = {};
-    nodes_[root()].permissions = readable_by_all(DomainId{0});
-    charge_node(nodes_[root()], true);
+    Node& top = nodes_[root()];
+    top.next = 0;
+    top.hash = mix(storage.key, 1);
+    top.serial = serials_ = 1;
+    top.permissions = readable_by_all(DomainId{0});
+    enter(root());
+    charge_node(top, true);
 }
 
-NodeId Tree::child(NodeId parent, std::string_view name) const {
-    auto node = nodes_[parent].first_child;
-    while (node != 0 && !blocks_.equals(nodes_[node].name, name))
-        node = nodes_[node].next;
-    return node;
-}
-
-NodeId Tree::find(std::string_view path) const {
-    NodeId node = root();
-    for (auto name = take_name(path); node != 0 && !name.empty(); name = take_name(path))
-        node = child(node, name);
-    return node;
+void Tree::note(Change::Kind kind, NodeId id, NodeId previous) {
+    const Node& node = nodes_[id];
+    journal_[journal_used_++] = {.kind = kind,
+                                 .own_value = node.own_value,
+                                 .node = id,
+                                 .previous = previous,
+                                 .value = node.value,
+                                 .permissions = node.permissions,
+                                 .serial = node.serial};
 }
 
 bool Tree::within_quota(DomainId domain, Usage more) const {
     if (domain == DomainId{0})
         return true;
     const auto used = usage(domain);
-    return used.nodes + more.nodes <= quota_.nodes && used.blocks + more.blocks <= quota_.blocks;
+    return used.nodes + more.nodes <= quota_.nodes && used.shadows + more.shadows <= quota_.shadows &&
+           used.blocks + more.blocks <= quota_.blocks;
 }
 
-Result<NodeId> Tree::create(NodeId parent, std::string_view name, const Permissions& permissions) {
-    if (free_ == 0 || journal_full() ||
-        !within_quota(permissions.owner, {.nodes = 1, .blocks = blocks_for(name.size())}))
+// A node with a name, not yet charged and in no list. The journal has room for it.
+Result<NodeId> Tree::take_node(std::string_view name, DomainId payer, Usage more) {
+    more.blocks += blocks_for(name.size());
+    if (free_ == 0 || journal_full() || !within_quota(payer, more))
         return fail(Error::no_space);
     const auto text = blocks_.store(name);
     if (!text)
         return fail(text.error());
     const NodeId id = free_;
     free_ = nodes_[id].next;
-    nodes_[id] = {};
-    nodes_[id].parent = parent;
+    nodes_[id].next = 0;
     nodes_[id].name = *text;
-    nodes_[id].permissions = permissions;
-    NodeId last = nodes_[parent].first_child;
-    while (last != 0 && nodes_[last].next != 0)
-        last = nodes_[last].next;
-    attach(id, last);
-    charge_node(nodes_[id], true);
-    note({.kind = Change::Kind::created, .node = id, .previous = 0, .value = {}, .permissions = {}});
     return id;
 }
 
-Result<> Tree::set_value(NodeId id, std::string_view value) {
-    Node& node = nodes_[id];
-    const auto owner = node.permissions.owner;
-    if (owner != DomainId{0} && value.size() > quota_.value_bytes)
+Result<NodeId> Tree::create(Layer* layer, NodeId parent, std::string_view name,
+                            const Permissions& permissions) {
+    if (layer != nullptr)
+        return create_shadow(*layer, parent, name, permissions);
+    const auto made = take_node(name, permissions.owner, {.nodes = 1});
+    if (!made)
+        return made;
+    Node& node = nodes_[*made];
+    node.parent = parent;
+    node.hash = below(nodes_[parent].hash, name);
+    node.serial = ++serials_;
+    node.above = nodes_[parent].serial;
+    node.permissions = permissions;
+    attach(*made, nodes_[parent].last_child);
+    charge_node(node, true);
+    note(Change::Kind::created, *made);
+    return made;
+}
+
+Result<> Tree::set_value(Layer* layer, NodeId id, std::string_view value) {
+    if (nodes_[id].permissions.owner != DomainId{0} && value.size() > quota_.value_bytes)
         return fail(Error::too_big);
+    const auto owned = own(layer, id);
+    if (!owned)
+        return fail(owned.error());
+    Node& node = nodes_[*owned];
     const auto more = blocks_for(value.size());
     const auto less = blocks_for(node.value.length);
-    if (journal_full() || (more > less && !within_quota(owner, {.nodes = 0, .blocks = more - less})))
+    if (journal_full() || (more > less && !within_quota(payer(node), {.blocks = more - less})))
         return fail(Error::no_space);
     const auto text = blocks_.store(value);
     if (!text)
         return fail(text.error());
-    note({.kind = Change::Kind::value, .node = id, .previous = 0, .value = node.value, .permissions = {}});
+    note(Change::Kind::value, *owned);
     charge_node(node, false);
     node.value = *text;
+    node.own_value = true;
     charge_node(node, true);
     return {};
 }
 
-Result<> Tree::set_permissions(NodeId id, const Permissions& permissions) {
-    Node& node = nodes_[id];
+Result<> Tree::set_permissions(Layer* layer, NodeId id, const Permissions& permissions) {
+    const auto owned = own(layer, id);
+    if (!owned)
+        return fail(owned.error());
+    Node& node = nodes_[*owned];
     const Usage size{.nodes = 1, .blocks = blocks_for(node.name.length) + blocks_for(node.value.length)};
-    if (journal_full() ||
-        (permissions.owner != node.permissions.owner && !within_quota(permissions.owner, size)))
+    const bool moves = layer == nullptr && permissions.owner != node.permissions.owner;
+    if (journal_full() || (moves && !within_quota(permissions.owner, size)))
         return fail(Error::no_space);
-    note({.kind = Change::Kind::permissions,
-          .node = id,
-          .previous = 0,
-          .value = {},
-          .permissions = node.permissions});
+    note(Change::Kind::permissions, *owned);
     charge_node(node, false);
     node.permissions = permissions;
     charge_node(node, true);
     return {};
 }
 
-Result<> Tree::remove(NodeId node) {
+Result<> Tree::remove(Layer* layer, NodeId node) {
+    if (layer != nullptr)
+        return remove_in(*layer, node);
     if (journal_full())
         return fail(Error::no_space);
     charge_subtree(node, false);
-    const auto previous = detach(node);
-    note(
-        {.kind = Change::Kind::detached, .node = node, .previous = previous, .value = {}, .permissions = {}});
+    note(Change::Kind::detached, node, detach(node));
     return {};
 }
 
 void Tree::commit() {
     for (std::size_t i = 0; i < journal_used_; ++i) {
-        if (journal_[i].kind == Change::Kind::value)
+        if (journal_[i].kind == Change::Kind::value || journal_[i].kind == Change::Kind::removed)
             blocks_.release(journal_[i].value);
         if (journal_[i].kind == Change::Kind::detached)
             free_subtree(journal_[i].node);
@@ -131,61 +146,43 @@ void Tree::roll_back() {
 
 void Tree::undo(const Change& change) {
     Node& node = nodes_[change.node];
+    if (change.kind == Change::Kind::detached) {
+        attach(change.node, change.previous);
+        return charge_subtree(change.node, true);
+    }
+    charge_node(node, false);
     switch (change.kind) {
     case Change::Kind::created:
-        charge_node(node, false);
-        detach(change.node);
-        free_node(change.node);
-        break;
+        return take_back(change.node);
     case Change::Kind::value:
-        charge_node(node, false);
         blocks_.release(node.value);
+        [[fallthrough]];
+    case Change::Kind::removed:
         node.value = change.value;
-        charge_node(node, true);
+        node.own_value = change.own_value;
+        node.removed = false;
         break;
-    case Change::Kind::permissions:
-        charge_node(node, false);
+    case Change::Kind::revived:
+        node.removed = true;
         node.permissions = change.permissions;
-        charge_node(node, true);
         break;
-    case Change::Kind::detached:
-        attach(change.node, change.previous);
-        charge_subtree(change.node, true);
+    default:
+        node.permissions = change.permissions;
         break;
     }
+    node.serial = change.serial;
+    charge_node(node, true);
 }
 
-void Tree::withdraw_rights(DomainId dead) {
-    const auto named = [&](const Permissions::Entry& entry) { return entry.domain == dead; };
-    for (NodeId id = root(); id < nodes_.size() && usage_of(dead).rights != 0; ++id) {
-        Node& node = nodes_[id];
-        const auto used = std::span{node.permissions.others}.first(node.permissions.count);
-        if (std::ranges::none_of(used, named))
-            continue;
-        charge_node(node, false);
-        node.permissions.count =
-            static_cast<std::uint8_t>(std::ranges::remove_if(used, named).begin() - used.begin());
-        charge_node(node, true);
+// A created node that is charged no longer: nothing is below it, and in its layer it is the latest.
+void Tree::take_back(NodeId id) {
+    if (Layer* layer = nodes_[id].layer; layer != nullptr) {
+        layer->first = nodes_[id].next;
+        leave(id);
+    } else {
+        detach(id);
     }
-}
-
-// Free nodes belong to domain 0.
-NodeId Tree::next_owned_by(DomainId dead, NodeId from) const {
-    for (NodeId id = from; id < nodes_.size() && usage(dead).nodes != 0; ++id)
-        if (nodes_[id].permissions.owner == dead)
-            return id;
-    return 0;
-}
-
-std::string_view Tree::path_of(NodeId node, std::span<char> out) const {
-    auto at = out.size();
-    for (; node != root(); node = nodes_[node].parent) {
-        const auto name = nodes_[node].name;
-        at -= name.length;
-        blocks_.copy(name, out.subspan(at, name.length));
-        out[--at] = '/';
-    }
-    return {out.data() + at, out.size() - at};
+    free_node(id);
 }
 
 Result<Text> Tree::keep(DomainId domain, std::string_view bytes) {
@@ -203,10 +200,13 @@ void Tree::drop(DomainId domain, Text text) {
 }
 
 void Tree::charge_node(const Node& node, bool add) {
-    Usage& usage = usage_of(node.permissions.owner);
+    Usage& usage = usage_of(payer(node));
     const auto blocks = blocks_for(node.name.length) + blocks_for(node.value.length);
-    usage.nodes += add ? 1U : ~0U;
+    meter().add(1);
     usage.blocks += add ? blocks : 0U - blocks;
+    (node.layer != nullptr ? usage.shadows : usage.nodes) += add ? 1U : ~0U;
+    if (node.layer != nullptr)
+        return;
     for (std::size_t i = 0; i < node.permissions.count; ++i)
         usage_of(node.permissions.others[i].domain).rights += add ? 1U : ~0U;
 }
@@ -216,21 +216,22 @@ void Tree::charge_subtree(NodeId top, bool add) {
         charge_node(nodes_[node], add);
 }
 
-NodeId Tree::detach(NodeId node) {
-    NodeId previous = 0;
-    NodeId* link = &nodes_[nodes_[node].parent].first_child;
-    while (*link != node) {
-        previous = *link;
-        link = &nodes_[previous].next;
-    }
-    *link = nodes_[node].next;
-    return previous;
+NodeId Tree::detach(NodeId id) {
+    const Node& node = nodes_[id];
+    leave(id);
+    (node.previous != 0 ? nodes_[node.previous].next : nodes_[node.parent].first_child) = node.next;
+    (node.next != 0 ? nodes_[node.next].previous : nodes_[node.parent].last_child) = node.previous;
+    return node.previous;
 }
 
-void Tree::attach(NodeId node, NodeId previous) {
-    NodeId& link = previous ? nodes_[previous].next : nodes_[nodes_[node].parent].first_child;
-    nodes_[node].next = link;
-    link = node;
+void Tree::attach(NodeId id, NodeId previous) {
+    Node& node = nodes_[id];
+    NodeId& before = previous != 0 ? nodes_[previous].next : nodes_[node.parent].first_child;
+    node.previous = previous;
+    node.next = before;
+    before = id;
+    (node.next != 0 ? nodes_[node.next].previous : nodes_[node.parent].last_child) = id;
+    enter(id);
 }
 
 // Children before siblings, without leaving the subtree of `top`.
@@ -248,9 +249,11 @@ void Tree::free_subtree(NodeId top) {
         while (nodes_[node].first_child != 0)
             node = nodes_[node].first_child;
         const NodeId parent = nodes_[node].parent;
-        const bool last = node == top;
-        if (!last)
+        const bool last = node == top; // it left the index when it was detached
+        if (!last) {
             nodes_[parent].first_child = nodes_[node].next;
+            leave(node);
+        }
         free_node(node);
         if (last)
             return;
@@ -261,7 +264,9 @@ void Tree::free_subtree(NodeId top) {
 void Tree::free_node(NodeId id) {
     blocks_.release(nodes_[id].name);
     blocks_.release(nodes_[id].value);
+    const NodeId bucket = nodes_[id].bucket; // of other nodes
     nodes_[id] = {};
+    nodes_[id].bucket = bucket;
     nodes_[id].next = free_;
     free_ = id;
 }
