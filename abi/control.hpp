@@ -42,6 +42,7 @@ enum class Call : std::uint64_t {
 
 struct CreateDomain {
     char name[manifest::name_bytes];
+    std::uint64_t frames; // of its initial memory: promised to it, see abi/promise.hpp
     std::uint64_t max_frames;
     std::uint32_t vcpus;
     std::uint32_t weight;

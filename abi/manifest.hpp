@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 5;
+inline constexpr std::uint32_t version = 6;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -102,6 +102,10 @@ struct Header {
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
     std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all
     std::uint32_t drained;  // 1: the world outside drains trace rings that are full
+    // 1: the pCPUs share one counted clock, and each uses up its turns when it idles
+    // (docs/decisions/0008-turns.md).
+    std::uint32_t parallel;
+    std::uint32_t reserved;
     // As in Guest; all zero without a scheduler plug-in.
     std::int64_t dom0_sched_values[plugin::max_domain_parameters];
     std::uint64_t guests;   // offset of Guest[guest_count]

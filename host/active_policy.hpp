@@ -1,7 +1,8 @@
 // The active policy of one kind, and all that a host keeps for it: its plug-in, its object, the pools of its
 // own types, its arena. Two sets of these exist, so that a successor is built while the former policy's data
-// still stands. Every call of a hook passes here and is counted. Answers are judged by the kind's host, never
-// here.
+// still stands, and a third one for the fallback alone, which has its memory beforehand: it can take over
+// when none is left. Every call of a hook passes here and is counted. Answers are judged by the kind's host,
+// never here.
 #pragma once
 
 #include "host/outcome.hpp"
@@ -17,6 +18,7 @@ inline constexpr Nanos construction_budget = milliseconds(5);
 // The fallback's. No other policy could take its place, and where time is not counted in instructions a hook
 // may be late because the computer was elsewhere.
 inline constexpr Nanos without_limit = milliseconds(3'600'000);
+inline constexpr std::uint32_t policy_sets = 3;
 
 // What a host asks of the world that it stands in, besides what the kind's host names:
 //
@@ -27,7 +29,8 @@ inline constexpr Nanos without_limit = milliseconds(3'600'000);
 //   std::uint32_t policy_pcpus()           what plugin::Host says of pCPUs
 //   void kick(PcpuId)                      what plugin::Host promises of a kick
 //   bool back_page(std::uint64_t address)  gives a page of a region memory
-//   std::uint64_t region(set, number)      where a region's addresses begin; region_bytes apart
+//   std::uint64_t region(set, number)      where a region's addresses begin; region_bytes apart. There are
+//                                          `policy_sets` sets
 //   Outcome<R> call(const Plugin&, Nanos budget, Hook, RealTime start, R (*)(...), arguments...)
 //                                          calls a hook under guard: whatever the plug-in does, this returns
 //   PolicyReport& report()                 of this kind
@@ -81,24 +84,15 @@ class ActivePolicy {
         return outcome;
     }
 
-    // Puts the plug-in into the free set and makes that the active one: its object and arena are there,
-    // nothing is constructed. `reserve(Pool*)` gives its pools the memory that they need from the start.
-    // False if memory is short; then the former policy is still the active one.
+    // Puts the plug-in into a free set and makes that the active one: its object and arena are there, nothing
+    // is constructed. `reserve(Pool*)` gives its pools the memory that they need from the start. False if
+    // memory is short; then the former policy is still the active one.
     template<class Reserve>
     [[nodiscard]] bool install(const Plugin& plugin, Reserve reserve) {
-        const std::uint32_t number = active_ == &sets_[0] ? 1 : 0;
-        Set& set = sets_[number];
-        set.plugin = plugin;
-        set.hooks = static_cast<const typename Kind::Hooks*>(plugin.descriptor->hooks);
-        set.built_in = world_.is_built_in(plugin);
-        set.budget = set.built_in ? without_limit : Kind::hook_budget;
-        for (std::uint32_t i = 0; i < Kind::pools; ++i)
-            set.pools[i].start(world_.region(number, i), Kind::bytes(*plugin.descriptor, i),
-                               Kind::is_array(i));
-        set.arena.start(world_.region(number, Kind::pools));
-        set.object = set.arena.allocate(world_, plugin.descriptor->policy_bytes, object_alignment);
-        if (set.object == nullptr || !reserve(set.pools))
+        const std::uint32_t number = world_.is_built_in(plugin) ? of_fallback : active_ == &sets_[0] ? 1 : 0;
+        if (!furnish(number, plugin, reserve))
             return false;
+        Set& set = sets_[number];
         world_.changes(active_ != nullptr ? &active_->plugin : nullptr, set.plugin);
         active_ = &set;
         hooks_ = set.hooks;
@@ -109,6 +103,16 @@ class ActivePolicy {
     }
     [[nodiscard]] bool install(const Plugin& plugin) {
         return install(plugin, [](Pool*) { return true; });
+    }
+    // Before any policy serves: the memory that install() of the fallback needs. False if it is short.
+    template<class Reserve>
+    [[nodiscard]] bool prepare_fallback(Reserve reserve) {
+        return furnish(of_fallback, world_.fallback(), reserve);
+    }
+    // Memory in the fallback for the first `count` objects of a pool. To be had before one of them is the
+    // active policy's, so that the fallback can always follow. False if it is short.
+    [[nodiscard]] bool reserve_in_fallback(std::uint32_t pool, std::uint32_t count) {
+        return sets_[of_fallback].pools[pool].reserve(world_, count);
     }
     [[nodiscard]] Nanos budget_to_construct() const {
         return active_->built_in ? without_limit : construction_budget;
@@ -167,6 +171,22 @@ class ActivePolicy {
 
   private:
     static constexpr std::size_t object_alignment = 64;
+    static constexpr std::uint32_t of_fallback = 2;
+    // Gives a set its plug-in, object, arena and pools. It is not the active one.
+    template<class Reserve>
+    [[nodiscard]] bool furnish(std::uint32_t number, const Plugin& plugin, Reserve reserve) {
+        Set& set = sets_[number];
+        set.plugin = plugin;
+        set.hooks = static_cast<const typename Kind::Hooks*>(plugin.descriptor->hooks);
+        set.built_in = world_.is_built_in(plugin);
+        set.budget = set.built_in ? without_limit : Kind::hook_budget;
+        for (std::uint32_t i = 0; i < Kind::pools; ++i)
+            set.pools[i].start(world_.region(number, i), Kind::bytes(*plugin.descriptor, i),
+                               Kind::is_array(i));
+        set.arena.start(world_.region(number, Kind::pools));
+        set.object = set.arena.allocate(world_, plugin.descriptor->policy_bytes, object_alignment);
+        return set.object != nullptr && reserve(set.pools);
+    }
     // Memory is mapped and zeroed: that takes as long as a simple service for every 128 bytes.
     static ActivePolicy& serving(void* self, std::size_t work = 1) {
         static_cast<ActivePolicy*>(self)->world_.serves(static_cast<std::uint16_t>(work));
@@ -177,7 +197,7 @@ class ActivePolicy {
     Set* active_ = nullptr;
     const typename Kind::Hooks* hooks_ = nullptr; // the active set's, close at hand
     void* object_ = nullptr;
-    Set sets_[2];
+    Set sets_[policy_sets];
     Plugin first_{}; // the one that domains were given values for; kept, so that its file stays loaded
     plugin::Host services_{};
 };

@@ -1,17 +1,14 @@
 #include "host/fallbacks.hpp"
+#include "plugin/turns.hpp"
 #include "sched/contract.hpp"
-
-#include <boost/intrusive/list.hpp>
 
 namespace bulkhead::host {
 
 namespace {
 
-using Hook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::safe_link>>;
-
 class Fallback : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, Hook {};
+    struct Vcpu : sched::Vcpu, plugin::TurnHook<> {};
     static constexpr sched::Text text{.name = "fallback",
                                       .summary = "one queue, equal slices",
                                       .good_at = "keeping guests running",
@@ -25,20 +22,19 @@ class Fallback : public sched::Policy {
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime) {
         if (sched::still_runnable(why))
             queue_.push_back(vcpu);
-        else if (vcpu.is_linked())
-            queue_.erase(queue_.iterator_to(vcpu));
+        else if (vcpu.waits())
+            queue_.erase(vcpu);
     }
     sched::Decision pick(Pcpu& pcpu, RealTime) {
-        for (auto& vcpu : queue_)
-            if (vcpu.may_run_on(pcpu.id)) {
-                queue_.erase(queue_.iterator_to(vcpu));
-                return {&vcpu, milliseconds(5)};
-            }
-        return sched::Decision::idle();
+        Vcpu* const next = queue_.first_for(pcpu.id);
+        if (next == nullptr)
+            return sched::Decision::idle();
+        queue_.erase(*next);
+        return {next, milliseconds(5)};
     }
 
   private:
-    boost::intrusive::list<Vcpu, boost::intrusive::constant_time_size<false>> queue_;
+    plugin::Turns<Vcpu> queue_;
 };
 
 } // namespace

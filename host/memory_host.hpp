@@ -91,6 +91,7 @@ class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
     using Base::hooks;
     using Base::object;
 
+    [[nodiscard]] bool reserve(Pool* pools);
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(MemoryHost& self, const std::int64_t* values);
     static bool introduce(MemoryHost& self, MemoryState& state);

@@ -13,18 +13,21 @@ void MemoryHost<World>::construct(MemoryHost& self, const std::int64_t* values) 
     self.hooks().create(self.object(), self.services(), machine, values);
 }
 
+// For every domain.
+template<class World>
+bool MemoryHost<World>::reserve(Pool* pools) {
+    std::uint32_t slots = 0;
+    for (const MemoryState& state : domains_)
+        slots = std::max(slots, state.slot + 1);
+    return pools[MemoryKind::domains].reserve(this->world(), slots) &&
+           pools[MemoryKind::rows].reserve(this->world(), count_);
+}
+
 // Makes the plug-in the active policy, with room for every domain. False if memory is short, and the former
 // one is still the active one. `fault` is what its own constructor did; the caller ejects it.
 template<class World>
 bool MemoryHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
-    std::uint32_t slots = 0;
-    for (const MemoryState& state : domains_)
-        slots = std::max(slots, state.slot + 1);
-    const bool installed = this->install(plugin, [&](Pool* pools) {
-        return pools[MemoryKind::domains].reserve(this->world(), slots) &&
-               pools[MemoryKind::rows].reserve(this->world(), count_);
-    });
-    if (!installed)
+    if (!this->install(plugin, [this](Pool* pools) { return reserve(pools); }))
         return false;
     fault = this->guarded(Hook::create, this->budget_to_construct(), this->world().now(), &construct, *this,
                           values)
@@ -45,6 +48,8 @@ void MemoryHost<World>::start(const Plugin& plugin, const std::int64_t* values) 
 // Zeroed memory for the active policy's part of the domain. False if it is short.
 template<class World>
 bool MemoryHost<World>::make_room(MemoryState& state) {
+    if (!this->reserve_in_fallback(MemoryKind::domains, state.slot + 1))
+        return false;
     auto& pool = this->active().pools[MemoryKind::domains];
     state.policy = static_cast<memctl::Domain*>(pool.create(this->world(), state.slot));
     return state.policy != nullptr;
@@ -88,7 +93,8 @@ bool MemoryHost<World>::admit(Domain& domain) {
     const bool fits = promised_ + state.least <= frames_;
     for (;;) {
         const Set* const asked = &this->active();
-        if (!this->active().pools[MemoryKind::rows].reserve(this->world(), count_ + 1) || !make_room(state))
+        if (!this->reserve_in_fallback(MemoryKind::rows, count_ + 1) ||
+            !this->active().pools[MemoryKind::rows].reserve(this->world(), count_ + 1) || !make_room(state))
             return false;
         const auto called = call(Hook::admit, memctl::hook_budget, &introduce, *this, state);
         if (!called.well())

@@ -88,6 +88,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     using Base::object;
     [[nodiscard]] RealTime now() { return this->world().now(); }
 
+    [[nodiscard]] bool reserve(Pool* pools);
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(RingHost& self, const std::int64_t* values);
     static void introduce(RingHost& self, RingState& ring, bool with_domain);

@@ -12,21 +12,24 @@ void RingHost<World>::construct(RingHost& self, const std::int64_t* values) {
     self.hooks().create(self.object(), self.services(), self.world().device().depth(), values);
 }
 
-// Makes the plug-in the active policy, with room for every ring. False if memory is short, and the former one
-// is still the active one. `fault` is what its own constructor did; the caller ejects it.
+// For every ring.
 template<class World>
-bool RingHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
+bool RingHost<World>::reserve(Pool* pools) {
     std::uint32_t rings = 0, domains = 0;
     for (const RingState& ring : rings_) {
         rings = std::max(rings, ring.number + 1);
         domains = std::max(domains, ring.domain->slot + 1);
     }
-    const bool installed = this->install(plugin, [&](Pool* pools) {
-        return pools[RingKind::domains].reserve(this->world(), domains) &&
-               pools[RingKind::rings].reserve(this->world(), rings) &&
-               pools[RingKind::requests].reserve(this->world(), rings * ringctl::most_queued);
-    });
-    if (!installed)
+    return pools[RingKind::domains].reserve(this->world(), domains) &&
+           pools[RingKind::rings].reserve(this->world(), rings) &&
+           pools[RingKind::requests].reserve(this->world(), rings * ringctl::most_queued);
+}
+
+// Makes the plug-in the active policy, with room for every ring. False if memory is short, and the former one
+// is still the active one. `fault` is what its own constructor did; the caller ejects it.
+template<class World>
+bool RingHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
+    if (!this->install(plugin, [this](Pool* pools) { return reserve(pools); }))
         return false;
     ask_again_ = now();
     fault = this->guarded(Hook::create, this->budget_to_construct(), now(), &construct, *this, values).fault;
@@ -39,7 +42,11 @@ template<class World>
 bool RingHost<World>::make_room(RingState& ring) {
     auto& pools = this->active().pools;
     RingDomainState& domain = *ring.domain;
-    if (!pools[RingKind::requests].reserve(this->world(), (ring.number + 1) * ringctl::most_queued))
+    const auto requests = (ring.number + 1) * ringctl::most_queued;
+    if (!pools[RingKind::requests].reserve(this->world(), requests) ||
+        !this->reserve_in_fallback(RingKind::requests, requests) ||
+        !this->reserve_in_fallback(RingKind::rings, ring.number + 1) ||
+        !this->reserve_in_fallback(RingKind::domains, domain.slot + 1))
         return false;
     auto* const part = static_cast<ringctl::Ring*>(pools[RingKind::rings].create(this->world(), ring.number));
     if (part == nullptr)

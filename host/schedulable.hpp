@@ -21,6 +21,9 @@ struct VcpuState {
     std::uint64_t asked = 0;   // bit n: pCPU n was asked to pick for it; means something in `offers`
     RealTime runnable_since{}; // of a queued vCPU: since when
     boost::intrusive::list_member_hook<> offers; // in the list of those for which more pCPUs are to be asked
+    // In one of the host's two lists of attached vCPUs; a world may end with vCPUs attached.
+    boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> place;
+    std::uint32_t takeover = 0; // the number of the one since which the policy knows it
 };
 
 struct DomainState {
@@ -28,6 +31,10 @@ struct DomainState {
     std::uint32_t slot = 0;          // its number in the policy's pool
     std::uint32_t weight = 0;        // relative share
     std::uint32_t cap = 0;           // per cent of one pCPU, 0 for none
+    std::uint32_t takeover = 0;      // the number of the one that `policy` belongs to
+    std::uint32_t attached = 0;      // vCPUs
+    std::uint32_t counted = 0;       // its weight as the starvation monitor knows it
+    RealTime tuned{};                // its weight changed last: a wait is judged by the weight since then
     bool has_values = false;         // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
 };

@@ -11,6 +11,7 @@
 #include "host/schedulable.hpp"
 #include "host/starvation.hpp"
 #include "host/takeover.hpp"
+#include "host/timer_debt.hpp"
 #include "sched/contract.hpp"
 
 #include <bit>
@@ -38,7 +39,6 @@ struct SchedulerKind {
 //   std::uint32_t pcpu_count()
 //   Pcpu& pcpu(PcpuId)
 //   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
-//   void for_each_domain(visit)            visit(Domain&), in order of creation or id
 //   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
 //   std::uint32_t running_vcpus()          how many hold a pCPU
 //   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
@@ -74,6 +74,10 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void charge(Vcpu& vcpu, Nanos amount);
     // Weight or cap of the domain have changed.
     void tune(Domain& domain);
+    // The domain's part of a pCPU while every domain wants one.
+    [[nodiscard]] Share share(const Domain& domain) const {
+        return {domain.sched.weight, domain.sched.cap, weights_};
+    }
     // The vCPU is blocked. Bit n: may run on pCPU n; some pCPU is among them.
     void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
 
@@ -95,6 +99,9 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void check_starvation(Domain& domain, RealTime now);
 
   private:
+    using Places = boost::intrusive::list<
+        VcpuState, boost::intrusive::member_hook<VcpuState, decltype(VcpuState::place), &VcpuState::place>,
+        boost::intrusive::constant_time_size<false>>;
     using Offers = boost::intrusive::list<
         VcpuState,
         boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>, &VcpuState::offers>,
@@ -107,14 +114,23 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     using Base::hooks;
     using Base::object;
 
+    [[nodiscard]] bool reserve(Pool* pools);
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(SchedulerHost& self, const std::int64_t* values);
     void fallback_is_in_charge();
     [[nodiscard]] sched::Domain* enter(Domain& domain);
     [[nodiscard]] bool enter(Vcpu& vcpu);
-    void enter_all();
-    template<class Act>
-    bool for_each_attached(Act act);
+    void enter_all() { introduce_some(); } // the first step: see awaited_
+    void introduce(Vcpu& vcpu);
+    [[gnu::cold, gnu::noinline]] void introduce_some();
+    [[nodiscard]] bool knows(const VcpuState& state) const {
+        return !hands_over_ || state.takeover == takeover_;
+    }
+    [[nodiscard]] bool knows(const DomainState& state) const {
+        return state.policy != nullptr && state.takeover == takeover_;
+    }
+    void weigh(DomainState& state, std::uint32_t weight);
+    [[nodiscard]] std::uint64_t affinity_of(const VcpuState& state);
     [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where);
     [[nodiscard, gnu::cold, gnu::noinline]] const char* wrong(const sched::Decision& answer, PcpuId where);
     [[nodiscard]] Nanos longest_idle(PcpuId where, RealTime now);
@@ -127,9 +143,22 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
             offers_.erase(offers_.iterator_to(state));
     }
 
+    // vCPUs that one step of a takeover hands over: a step takes some 50 us.
+    static constexpr std::uint32_t introduced_at_once = 16;
+    // vCPUs that are looked at when a policy idles beside waiting ones.
+    static constexpr std::uint32_t looked_at_once = 256;
+
+    std::uint32_t vcpu_slots_ = 0, domain_slots_ = 0; // as many were in use at the most
     StarvationMonitor monitor_;
-    std::uint64_t idle_ = 0; // bit n: pCPU n halts, and picks only when asked
-    Offers offers_;          // for which not every idle pCPU was asked; some may run by now
+    // A successor hears of the attached vCPUs in steps, before each pick, or earlier of one that wakes. So no
+    // takeover is long, however many there are.
+    Places known_;            // to the active policy
+    Places awaited_;          // the others
+    bool hands_over_ = false; // there are others
+    std::uint32_t takeover_ = 0;
+    std::uint64_t weights_ = 0; // sum over the domains that have an attached vCPU
+    std::uint64_t idle_ = 0;    // bit n: pCPU n halts, and picks only when asked
+    Offers offers_;             // for which not every idle pCPU was asked; some may run by now
 };
 
 } // namespace bulkhead::host

@@ -18,20 +18,29 @@ void SchedulerHost<World>::construct(SchedulerHost& self, const std::int64_t* va
     hooks.create(self.object(), self.services(), self.world().pcpu(PcpuId{0}).sched.policy, values);
 }
 
+// For all pCPUs, and the vCPUs and domains that are there.
+template<class World>
+bool SchedulerHost<World>::reserve(Pool* pools) {
+    return pools[SchedulerKind::pcpus].reserve(this->world(), this->world().pcpu_count()) &&
+           pools[SchedulerKind::vcpus].reserve(this->world(), vcpu_slots_) &&
+           pools[SchedulerKind::domains].reserve(this->world(), domain_slots_);
+}
+
 // Makes the plug-in the active policy. False if memory is short, and the former one is still active. `fault`
 // is what its own constructors did; the caller ejects it.
 template<class World>
 bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault) {
-    const auto count = this->world().pcpu_count();
-    if (!this->install(
-            plugin, [&](Pool* pools) { return pools[SchedulerKind::pcpus].reserve(this->world(), count); }))
+    if (!this->install(plugin, [this](Pool* pools) { return reserve(pools); }))
         return false;
     Set& set = this->active();
-    for (std::uint32_t i = 0; i < count; ++i)
+    for (std::uint32_t i = 0; i < this->world().pcpu_count(); ++i)
         this->world().pcpu(PcpuId{static_cast<std::uint16_t>(i)}).sched.policy =
             static_cast<sched::Pcpu*>(set.pools[SchedulerKind::pcpus].create(this->world(), i));
     monitor_.takes_over(this->may_idle(), this->world().now());
     offers_.clear();
+    awaited_.splice(awaited_.end(), known_);
+    hands_over_ = !awaited_.empty();
+    ++takeover_;
     fault = this->guarded(Hook::create, this->budget_to_construct(), this->world().now(), &construct, *this,
                           values)
                 .fault;
@@ -48,7 +57,7 @@ void SchedulerHost<World>::fallback_is_in_charge() {
 template<class World>
 sched::Domain* SchedulerHost<World>::enter(Domain& domain) {
     DomainState& state = domain.sched;
-    if (state.policy != nullptr)
+    if (knows(state))
         return state.policy;
     auto& pool = this->active().pools[SchedulerKind::domains];
     auto* memory = static_cast<sched::Domain*>(pool.create(this->world(), state.slot));
@@ -60,6 +69,7 @@ sched::Domain* SchedulerHost<World>::enter(Domain& domain) {
     memory->cap = state.cap;
     memory->vcpus = 0;
     this->fill_values(memory->values, state.has_values ? state.values : nullptr);
+    state.takeover = takeover_;
     return state.policy = memory;
 }
 
@@ -76,58 +86,73 @@ bool SchedulerHost<World>::enter(Vcpu& vcpu) {
     memory->domain = domain;
     memory->id = vcpu.id;
     memory->last_pcpu = state.pcpu;
-    memory->affinity = state.affinity;
+    memory->affinity = affinity_of(state);
     state.policy = memory;
+    state.takeover = takeover_;
     ++domain->vcpus;
     return true;
 }
 
-// Calls `act(Vcpu&)` for every attached vCPU, as long as it answers true.
+// A policy that need not compare masks is faster.
 template<class World>
-template<class Act>
-bool SchedulerHost<World>::for_each_attached(Act act) {
-    bool go_on = true;
-    this->world().for_each_domain([&](Domain& domain) {
-        this->world().for_each_vcpu(domain, [&](Vcpu& vcpu) {
-            if (go_on && vcpu.sched.policy != nullptr)
-                go_on = act(vcpu);
-        });
-    });
-    return go_on;
+std::uint64_t SchedulerHost<World>::affinity_of(const VcpuState& state) {
+    const auto all = ~std::uint64_t{0} >> (64 - this->world().pcpu_count());
+    return (state.affinity & all) == all ? ~std::uint64_t{0} : state.affinity;
 }
 
-// Hands every attached vCPU to the policy now in charge, from the host's states: first all of them, then
-// those that wait. If the policy fails meanwhile it is ejected, and the fallback has all of them when this
-// returns.
+// The active policy hears of a vCPU that it does not know yet, from the host's states. If the policy fails
+// meanwhile it is ejected, and the vCPU waits for its turn with the fallback.
 template<class World>
-void SchedulerHost<World>::enter_all() {
-    const Set* const subject = &this->active();
-    this->world().for_each_domain([](Domain& domain) { domain.sched.policy = nullptr; });
-    const bool entered = for_each_attached([&](Vcpu& vcpu) {
-        const bool has_place = enter(vcpu);
-        if (!has_place && &this->active() == subject) {
+void SchedulerHost<World>::introduce(Vcpu& vcpu) {
+    VcpuState& state = vcpu.sched;
+    known_.splice(known_.end(), awaited_, awaited_.iterator_to(state));
+    hands_over_ = !awaited_.empty();
+    const auto takeover = takeover_;
+    if (!enter(vcpu)) {
+        if (takeover == takeover_)
             eject(Hook::attach, plugin::Fault::no_memory, this->world().now(),
                   "no memory for what it keeps of each vCPU");
-            return false;
-        }
-        return has_place &&
-               call(Hook::attach, this->world().now(), hooks().attach, object(), *vcpu.sched.policy).well();
-    });
-    if (entered)
-        static_cast<void>(for_each_attached([&](Vcpu& vcpu) {
-            const auto now = this->world().now();
-            return vcpu.sched.state != RunState::queued ||
-                   call(Hook::wake, now, hooks().wake, object(), *vcpu.sched.policy, now).well();
-        }));
+        return;
+    }
+    const auto now = this->world().now();
+    if (!call(Hook::attach, now, hooks().attach, object(), *state.policy).well() ||
+        state.state != RunState::queued)
+        return;
+    if (call(Hook::wake, now, hooks().wake, object(), *state.policy, now).well() && idle_ != 0 &&
+        state.state == RunState::queued)
+        offer(vcpu);
+}
+
+template<class World>
+void SchedulerHost<World>::introduce_some() {
+    for (std::uint32_t i = 0; i < introduced_at_once && !awaited_.empty(); ++i)
+        if (Vcpu* const vcpu = this->world().vcpu_in_slot(awaited_.front().slot); vcpu != nullptr)
+            introduce(*vcpu);
+}
+
+template<class World>
+void SchedulerHost<World>::weigh(DomainState& state, std::uint32_t weight) {
+    monitor_.weighs(std::int64_t{weight} - state.counted);
+    weights_ += weight - std::uint64_t{state.counted};
+    state.counted = weight;
 }
 
 // Once more if the policy was replaced meanwhile.
 template<class World>
 bool SchedulerHost<World>::attach(Vcpu& vcpu) {
+    const auto vcpus = vcpu.sched.slot + 1, domains = vcpu.domain->sched.slot + 1;
+    if (!this->reserve_in_fallback(SchedulerKind::vcpus, vcpus) ||
+        !this->reserve_in_fallback(SchedulerKind::domains, domains))
+        return false;
+    vcpu_slots_ = std::max(vcpu_slots_, vcpus);
+    domain_slots_ = std::max(domain_slots_, domains);
     const Set* before = &this->active();
     if (!enter(vcpu) && (&this->active() == before || !enter(vcpu)))
         return false;
     vcpu.sched.state = RunState::blocked;
+    known_.push_back(vcpu.sched);
+    if (vcpu.domain->sched.attached++ == 0)
+        weigh(vcpu.domain->sched, vcpu.domain->sched.weight);
     monitor_.attached();
     static_cast<void>(call(Hook::attach, this->world().now(), hooks().attach, object(), *vcpu.sched.policy));
     return true;
@@ -138,9 +163,18 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
     VcpuState& state = vcpu.sched;
     monitor_.detached();
     drop_offers(state);
-    static_cast<void>(call(Hook::detach, this->world().now(), hooks().detach, object(), *state.policy));
-    --vcpu.domain->sched.policy->vcpus;
-    this->world().forget(state.policy, this->active().pools[SchedulerKind::vcpus].bytes());
+    if (knows(state))
+        static_cast<void>(call(Hook::detach, this->world().now(), hooks().detach, object(), *state.policy));
+    if (--vcpu.domain->sched.attached == 0)
+        weigh(vcpu.domain->sched, 0);
+    if (knows(state)) { // still: the fallback may be in charge by now
+        known_.erase(known_.iterator_to(state));
+        --vcpu.domain->sched.policy->vcpus;
+        this->world().forget(state.policy, this->active().pools[SchedulerKind::vcpus].bytes());
+    } else {
+        awaited_.erase(awaited_.iterator_to(state));
+        hands_over_ = !awaited_.empty();
+    }
     state.policy = nullptr;
     state.state = RunState::offline;
 }
@@ -148,17 +182,23 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
 template<class World>
 void SchedulerHost<World>::set_affinity(Vcpu& vcpu, std::uint64_t pcpus) {
     vcpu.sched.affinity = pcpus;
-    if (vcpu.sched.policy != nullptr)
-        vcpu.sched.policy->affinity = pcpus;
+    if (vcpu.sched.policy != nullptr && knows(vcpu.sched))
+        vcpu.sched.policy->affinity = affinity_of(vcpu.sched);
 }
 
 template<class World>
 void SchedulerHost<World>::tune(Domain& domain) {
     DomainState& state = domain.sched;
-    if (state.policy == nullptr)
+    if (state.attached != 0 && state.counted != state.weight) {
+        weigh(state, state.weight);
+        state.tuned = this->world().now();
+    }
+    if (!knows(state))
         return;
     state.policy->weight = state.weight;
     state.policy->cap = state.cap;
+    if (state.attached == 0)
+        return;
     static_cast<void>(call(Hook::tune, this->world().now(), hooks().tune, object(), *state.policy));
 }
 

@@ -11,8 +11,10 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::queued;
     state.runnable_since = now;
-    state.policy->last_pcpu = state.pcpu;
     monitor_.woke();
+    if (!knows(state)) [[unlikely]]
+        return introduce(vcpu);
+    state.policy->last_pcpu = state.pcpu;
     static_cast<void>(call(Hook::wake, now, hooks().wake, object(), *state.policy, now));
     if (idle_ != 0 && state.state == RunState::queued)
         offer(vcpu);
@@ -27,6 +29,8 @@ inline void SchedulerHost<World>::start_running(Vcpu& vcpu, PcpuId pcpu) {
 template<class World>
 inline RealTime SchedulerHost<World>::stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
     VcpuState& state = vcpu.sched;
+    if (!knows(state)) [[unlikely]] // it has run since before the policy was in charge
+        introduce(vcpu);
     const bool runnable = sched::still_runnable(why);
     state.state = runnable ? RunState::queued : RunState::blocked;
     state.runnable_since = now;
@@ -42,13 +46,15 @@ inline void SchedulerHost<World>::withdraw(Vcpu& vcpu, sched::Stop why, RealTime
     VcpuState& state = vcpu.sched;
     state.state = RunState::blocked;
     monitor_.slept();
+    if (!knows(state)) [[unlikely]]
+        return;
     static_cast<void>(
         call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, Nanos{}, now));
 }
 
 template<class World>
 inline void SchedulerHost<World>::charge(Vcpu& vcpu, Nanos amount) {
-    if (vcpu.sched.policy != nullptr)
+    if (vcpu.sched.policy != nullptr && knows(vcpu.sched))
         static_cast<void>(
             call(Hook::charge, this->world().now(), hooks().charge, object(), *vcpu.sched.policy, amount));
 }
@@ -160,24 +166,35 @@ inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
     return longest_idle_beside_waiting(where, now);
 }
 
+// Among thousands that caps hold back, a vCPU that waits is found after some looks.
 template<class World>
 Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime now) {
     auto waited = Nanos{-1};
-    static_cast<void>(for_each_attached([&](const Vcpu& vcpu) {
-        const VcpuState& state = vcpu.sched;
-        if (state.state == RunState::queued && vcpu.domain->sched.cap == 0 &&
-            (state.affinity & bit(where)) != 0)
+    const VcpuState* const last = known_.empty() ? nullptr : &known_.back();
+    bool all = last == nullptr;
+    for (std::uint32_t i = 0; i < looked_at_once && !all; ++i) {
+        const VcpuState& state = known_.front();
+        known_.splice(known_.end(), known_, known_.begin());
+        all = &state == last;
+        const Vcpu* const vcpu = this->world().vcpu_in_slot(state.slot);
+        if (state.state == RunState::queued && (state.affinity & bit(where)) != 0 && vcpu != nullptr &&
+            vcpu->domain->sched.cap == 0)
             waited = std::max(waited, monitor_.waited(state.runnable_since, now));
-        return true;
-    }));
+    }
     if (waited < Nanos{})
-        return sched::Decision::until_kicked;
+        return all ? sched::Decision::until_kicked : longest_hesitation;
     return waited < longest_hesitation ? longest_hesitation : Nanos{};
 }
+
+inline constexpr const char* wrong_to_a_stranger = "a vCPU that it was not told of";
 
 template<class World>
 inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -> Choice {
     for (;; now = this->world().now()) { // again if the fallback must answer
+        if (hands_over_) [[unlikely]] {
+            introduce_some();
+            now = this->world().now();
+        }
         const auto called = call(Hook::pick, now, hooks().pick, object(), *pcpu.sched.policy, now);
         const sched::Decision& answer = called.answer;
         if (!called.well()) [[unlikely]]
@@ -194,6 +211,13 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
             choice.vcpu = chosen(answer, pcpu.id);
             if (choice.vcpu == nullptr) [[unlikely]] {
                 eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong(answer, pcpu.id));
+                continue;
+            }
+        }
+        if (hands_over_) [[unlikely]] { // the next step comes soon
+            choice.slice = sched::least_slice;
+            if (choice.vcpu != nullptr && !knows(choice.vcpu->sched)) {
+                eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong_to_a_stranger);
                 continue;
             }
         }
@@ -215,16 +239,37 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
     }
 }
 
+// A domain waits while one of its vCPUs is queued, none runs, and none has run or woken. A vCPU waits for a
+// turn of each vCPU of its domain that was runnable meanwhile.
 template<class World>
 void SchedulerHost<World>::check_starvation(Domain& domain, RealTime now) {
     if (this->is_built_in())
         return;
-    bool starved = false;
+    const VcpuState* oldest = nullptr;
+    RealTime latest = domain.sched.tuned;
+    bool served = false;
     this->world().for_each_vcpu(domain, [&](const Vcpu& vcpu) {
-        starved |= vcpu.sched.state == RunState::queued &&
-                   monitor_.waited(vcpu.sched.runnable_since, now) > monitor_.bound();
+        const VcpuState& state = vcpu.sched;
+        if (state.policy == nullptr || !knows(state))
+            return;
+        served |= state.state == RunState::running;
+        latest = std::max(latest, state.runnable_since);
+        if (state.state == RunState::queued &&
+            (oldest == nullptr || state.runnable_since < oldest->runnable_since))
+            oldest = &state;
     });
-    if (starved)
+    if (oldest == nullptr)
+        return;
+    std::int64_t turns = 0;
+    this->world().for_each_vcpu(domain, [&](const Vcpu& vcpu) {
+        const VcpuState& state = vcpu.sched;
+        turns += state.state == RunState::queued || state.state == RunState::running ||
+                 (state.state == RunState::blocked && state.runnable_since > oldest->runnable_since);
+    });
+    const auto bound = monitor_.bound(domain.sched.weight);
+    if (!served && monitor_.waited(latest, now) > bound)
+        eject(Hook::pick, plugin::Fault::starvation, now, "a domain was starved");
+    else if (monitor_.waited(std::max(oldest->runnable_since, domain.sched.tuned), now) > bound * turns)
         eject(Hook::pick, plugin::Fault::starvation, now, "a vCPU was starved");
 }
 

@@ -13,9 +13,10 @@ namespace bulkhead::host {
 //                                          makes the plug-in the active policy, and constructs it. False if
 //                                          memory is short: then the former one is still active. `fault` is
 //                                          what its constructors did
-//   void enter_all()                       gives the active policy all that the host keeps; if the policy
-//   fails
-//                                          meanwhile, the fallback has all of it when this returns
+//   bool reserve(Pool*)                    gives a set's pools memory for all that the host keeps
+//   void enter_all()                       gives the active policy all that the host keeps, or begins to: a
+//                                          host that keeps much goes on in steps. If the policy fails
+//                                          meanwhile, the fallback follows it in the same way
 //   void fallback_is_in_charge()           (optional) after an ejection
 //
 // `Kind` names what to say when nothing can go on: no_memory, no_fallback.
@@ -32,7 +33,8 @@ class Takeover : public ActivePolicy<World, Kind> {
     // Makes the plug-in the policy of a host that keeps nothing yet. If it fails already here, the fallback
     // is in charge afterwards.
     void start(const Plugin& plugin, const std::int64_t* values) {
-        if (!replace(plugin, values))
+        const auto reserve = [this](Pool* pools) { return self().reserve(pools); };
+        if (!this->prepare_fallback(reserve) || !replace(plugin, values))
             this->world().give_up(Kind::no_memory);
     }
     // Another policy takes over with all that the host keeps. False if memory is short: then the former

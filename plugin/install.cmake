@@ -6,7 +6,7 @@ foreach(kind sched memctl ringctl)
     install(DIRECTORY ${kind}/ DESTINATION ${sdk}/${kind} COMPONENT sdk FILES_MATCHING PATTERN "*.hpp")
 endforeach()
 file(GLOB reader CONFIGURE_DEPENDS plugin/check.cpp plugin/file.* plugin/object*.* plugin/refusal.* plugin/text.hpp)
-install(FILES ${reader} plugin/policy.hpp plugin/plugin.cmake plugin/plugin.ld plugin/exports.map plugin/runtime.cpp
+install(FILES ${reader} plugin/policy.hpp plugin/tree.hpp plugin/turns.hpp plugin/plugin.cmake plugin/plugin.ld plugin/exports.map plugin/runtime.cpp
     DESTINATION ${sdk}/plugin COMPONENT sdk)
 install(FILES image/bytes.hpp DESTINATION ${sdk}/image COMPONENT sdk)
 install(FILES cmake/flags.cmake DESTINATION ${sdk}/cmake COMPONENT sdk)

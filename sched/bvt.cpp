@@ -11,7 +11,8 @@
 //           hogs do. Caps are ignored.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one allowance per competing domain plus the warp. A domain preempts others at most once per
-//           `unwarp`. No vCPU waits longer than one second plus the turns of other vCPUs that did.
+//           `unwarp`. Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {
@@ -52,8 +53,14 @@ class Bvt : public sched::Policy {
           warp_limit_{microseconds(setup.values[2])}, unwarp_{microseconds(setup.values[3])},
           accounts_{setup.services.pcpus(), allowance_} {}
 
-    void attach(Vcpu& vcpu) { accounts_.attach(domain_of(vcpu)); }
-    void detach(Vcpu& vcpu) { accounts_.detach(domain_of(vcpu)); }
+    void attach(Vcpu& vcpu) {
+        accounts_.attach(domain_of(vcpu));
+        queue_.attach(domain_of(vcpu));
+    }
+    void detach(Vcpu& vcpu) {
+        accounts_.detach(domain_of(vcpu));
+        queue_.detach(domain_of(vcpu));
+    }
 
     void wake(Vcpu& vcpu, RealTime now) {
         settle(now);
@@ -98,7 +105,7 @@ class Bvt : public sched::Policy {
         place(domain_of(*vcpu));
         running_.start(pcpu, *vcpu, now);
         const Nanos slice = warped > Nanos{} ? std::min(warped, allowance_) : allowance_;
-        return {vcpu, std::max(slice, sched::least_slice)};
+        return {vcpu, impatient ? sched::least_slice : std::max(slice, sched::least_slice)};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
@@ -106,6 +113,7 @@ class Bvt : public sched::Policy {
     void tune(Domain& domain) {
         accounts_.retune(domain);
         place(domain);
+        queue_.retune(domain);
     }
 
   private:

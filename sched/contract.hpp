@@ -48,16 +48,19 @@
 // - A policy that promises to be work-conserving may answer idle beside a vCPU without a cap only while
 //   that vCPU has waited for less than a millisecond under it. The host asks again after a millisecond,
 //   and ejects the policy if it answers idle then.
-// - Any other vCPU has been starved once it waits longer than two seconds (ten where the policy may idle)
-//   and a turn of every other vCPU.
+// - A domain has been starved once it waits longer than two seconds (ten where the policy may idle), or than
+//   a least slice takes at its weight's share of one pCPU, and a turn of every vCPU. It waits while a vCPU of
+//   it is queued and none runs. A vCPU has been starved once it waits for that long times the vCPUs of its
+//   domain that were runnable meanwhile. So weight may count for domains, however many vCPUs they have.
 // - A vCPU's affinity changes only while the vCPU is blocked (the host pauses it first) and always allows
 //   some pCPU.
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
 //   slice. `now` never goes backwards from one hook to the next.
-// - When policies are swapped, the new policy gets attach for every vCPU, then wake for every runnable
-//   vCPU; no vCPU runs then. Weights and caps are already in the domains. The values that domains were
-//   given belong to the policy that the run began with. Under another policy the values are that policy's
-//   own defaults.
+// - When policies are swapped, the new policy gets attach for every vCPU, and wake if it is runnable; none of
+//   them runs then. With many vCPUs this takes several steps, and picks come in between. Slices may be
+//   shorter than asked for until the last step. Weights and caps are already in the domains. The values that
+//   domains were given belong to the policy that the run began with. Under another policy the values are that
+//   policy's own defaults.
 #pragma once
 
 #include "plugin/policy.hpp"
@@ -98,8 +101,9 @@ struct Domain {
 struct Vcpu {
     Domain* domain;
     VcpuId id;
-    PcpuId last_pcpu;       // where the vCPU runs or ran last, or should start; set by the host after pick
-    std::uint64_t affinity; // bit n: may run on pCPU n
+    PcpuId last_pcpu; // where the vCPU runs or ran last, or should start; set by the host after pick
+    std::uint64_t
+        affinity; // bit n: may run on pCPU n; all bits, also of pCPUs that do not exist: on every one
     [[nodiscard]] bool may_run_on(PcpuId pcpu) const { return (affinity >> pcpu.value() & 1) != 0; }
 };
 

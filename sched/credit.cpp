@@ -1,7 +1,7 @@
 // In each round every active domain gets credit by its weight and pays for each nanosecond that its
-// vCPUs run; debt is carried over. A domain without credit waits for the next round, which begins when
-// no runnable domain has credit left. A waking vCPU preempts at once, at most once per rate limit, if its
-// domain has more of its share left than the running one. So neither waking often, nor dodging ticks,
+// vCPUs run; debt is carried over. The domain with the most credit for its weight runs it off, and the next
+// round begins when no domain has any left. A waking vCPU preempts at once, at most once per rate limit, if
+// its domain has more of its share left than the running one. So neither waking often, nor dodging ticks,
 // nor owning many vCPUs yields more than the weight.
 //
 // Paper:    L. Cherkasova, D. Gupta, A. Vahdat, "Comparison of the three CPU schedulers in Xen",
@@ -9,48 +9,62 @@
 //           Varghese, "Efficient fair queuing using deficit round robin", SIGCOMM 1995, for rounds with
 //           carried debt.
 // Good at:  shares by weight that no guest's behaviour changes, latency of mostly idle vCPUs next to
-//           hogs, caps.
+//           hogs, caps, thousands of vCPUs.
 // Bad at:   vCPUs pinned to disjoint pCPUs (the machine has one round, so weights are then approximate),
-//           many hundreds of vCPUs (a pick may look at each), caches (no memory of where a vCPU was
-//           warm).
+//           caches (no memory of where a vCPU was warm).
 // Bounds:   on one pCPU a domain that always wants to run gets its weight's part in any window, to
 //           within two of its shares of a round plus one rate limit. A vCPU of a domain that uses less
 //           than its share preempts hogs at once. It waits at most two graces (100 us) for each other
-//           vCPU of its kind, and one rate limit if it wakes more often. No vCPU waits a second longer
-//           than other vCPUs that did.
-#include "sched/contract.hpp"
+//           vCPU of its kind, and one rate limit if it wakes more often. No domain waits longer than
+//           sched/patience.hpp says, plus the turns of other domains that did.
+#include "plugin/turns.hpp"
+#include "sched/patience.hpp"
 
-#include <algorithm>
-#include <boost/intrusive/list.hpp>
+#include <utility>
 
 namespace {
 
 using namespace bulkhead;
 namespace intrusive = boost::intrusive;
 
-// Unlinks itself from whichever list it is in; is_linked() means queued.
-using Hook = intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>>;
+constexpr Nanos grace = sched::least_slice; // of one light vCPU before another may take its pCPU
 
-constexpr Nanos grace = sched::least_slice;     // of one light vCPU before another may take its pCPU
-constexpr Nanos patience = milliseconds(1'000); // a vCPU that waits longer gets a turn, for any weight
+struct ByWaking; // tags
+struct ByCredit;
+struct ByRest;
+using WakerHook = intrusive::list_base_hook<intrusive::tag<ByWaking>>;
+using RestHook = intrusive::list_base_hook<intrusive::tag<ByRest>>;
+using CreditHook = plugin::TreeHook<std::uint64_t, ByCredit>;
+
+// CPU time for a weight as time for weight 1, times 65,536 so that rounding never matters, and back.
+constexpr Nanos scaled(Nanos time, std::uint32_t weight) { return time * 65'536 / weight; }
+constexpr Nanos unscaled(Nanos scaled_time, std::uint32_t weight) { return scaled_time / 65'536 * weight; }
 
 class Credit : public sched::Policy {
   public:
     struct Pcpu;
-    struct Domain : sched::Domain, Hook {
-        Nanos credit;           // what its vCPUs may still run; negative: they ran ahead
-        Nanos share;            // what a round gives it
-        Nanos allowance;        // under a cap: what is left of this period
-        std::int64_t period;    // of the allowance
-        RealTime boosted_to;    // moves on one rate limit with each boost, ahead of now at most by the burst
-        std::uint32_t runnable; // vCPUs queued or running
-        std::uint32_t attached;
-        bool used; // ran since the last round began
-    };
-    struct Vcpu : sched::Vcpu, Hook {
-        Pcpu* on; // runs there, or was preempted there and waits
-        RealTime queued_at;
+    struct Vcpu : sched::Vcpu, plugin::TurnHook<>, WakerHook, sched::PatientVcpu {
+        Pcpu* on;     // runs there, or was preempted there and waits
         bool boosted; // woke with the right to preempt
+        [[nodiscard]] bool queued() const { return TurnHook::waits(); }
+        [[nodiscard]] bool woken() const { return WakerHook::is_linked(); } // and is next in turn for it
+    };
+    using Wakers =
+        intrusive::list<Vcpu, intrusive::base_hook<WakerHook>, intrusive::constant_time_size<true>>;
+    // Its credit is how far its position is behind the clock, times its weight.
+    struct Domain : sched::Domain, CreditHook, RestHook, sched::PatientDomain<Vcpu> {
+        VirtualTime position;     // CPU time of its vCPUs over its weight
+        plugin::Turns<Vcpu> turn; // its queued vCPUs but for those of `wakers`
+        Wakers wakers;            // woke with credit, at most one for each pCPU
+        std::uint64_t reach;      // bit n: a vCPU of `turn` may run on pCPU n
+        Nanos allowance;          // under a cap: what is left of this period
+        std::int64_t period;      // of the allowance
+        std::int64_t parked_in;   // the period in which the cap held it back
+        RealTime boosted_to; // moves on one rate limit with each boost, ahead of now at most by the burst
+        std::int64_t rests_since; // the round in which its last vCPU went to sleep
+        std::uint32_t counted;    // its weight as the position knows it
+        bool active;              // takes part in rounds: runnable, or was so in this one
+        bool parked;              // held back by its cap: in which of the two trees it is
     };
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
@@ -70,7 +84,7 @@ class Credit : public sched::Policy {
         .name = "credit",
         .summary = "shares by weight with exact billing, caps, and a rate-limited boost on wake",
         .good_at = "shares that no guest changes, wake-up latency next to hogs, caps",
-        .bad_at = "disjoint affinities, many hundreds of vCPUs, cache affinity",
+        .bad_at = "disjoint affinities, cache affinity",
         .source = "Cherkasova et al., Comparison of the three CPU schedulers in Xen, PER 2007; "
                   "Shreedhar and Varghese, Deficit round robin, SIGCOMM 1995",
     };
@@ -80,87 +94,166 @@ class Credit : public sched::Policy {
           rate_limit_{microseconds(setup.values[1])}, burst_{setup.values[2]} {}
 
     void attach(Vcpu& vcpu) {
-        if (domain_of(vcpu).attached++ == 0)
-            domains_.push_back(domain_of(vcpu));
+        Domain& domain = domain_of(vcpu);
+        domain.counted = domain.weight;
+        patience_.attach(domain);
     }
 
     void detach(Vcpu& vcpu) {
-        if (--domain_of(vcpu).attached == 0)
-            domain_of(vcpu).unlink();
+        Domain& domain = domain_of(vcpu);
+        patience_.detach(domain);
+        if (domain.vcpus == 1 && domain.active)
+            rest(domain);
     }
 
     void wake(Vcpu& vcpu, RealTime now) {
         Domain& domain = domain_of(vcpu);
-        if (domain.runnable++ == 0 && !domain.used)
-            set_shares(); // one more takes part
-        vcpu.queued_at = now;
-        if (domain.credit <= Nanos{} || !within_cap(domain, now))
-            return ready_.push_back(vcpu);
-        woken_.push_back(vcpu);
-        Pcpu* victim = weakest_for(vcpu, now);
-        if (victim == nullptr || standing_of(domain) < standing_of(*victim, now))
-            return;
-        vcpu.boosted = pay_boost(domain, now);
-        if (vcpu.boosted)
-            boosted_.splice(boosted_.end(), woken_, woken_.iterator_to(vcpu));
-        if (!victim->claimed && (vcpu.boosted || victim->until > victim->began + rate_limit_)) {
+        if (domain.runnable++ == 0)
+            take_part(domain);
+        patience_.queues(vcpu, now);
+        if (!has_credit(domain) || !within_cap(domain, now) || domain.wakers.size() >= services_.pcpus())
+            return queue_back(vcpu);
+        Pcpu* const victim = weakest_for(vcpu, now);
+        const bool outranks = victim != nullptr && standing_of(domain) >= standing_of(*victim, now);
+        vcpu.boosted = outranks && pay_boost(domain, now);
+        domain.wakers.push_back(vcpu);
+        (vcpu.boosted ? boosted_ : woken_).push_back(vcpu);
+        if (outranks && !victim->claimed && (vcpu.boosted || victim->until > victim->began + rate_limit_)) {
             victim->claimed = true;
             services_.kick(victim->id);
         }
     }
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
-        bill(domain_of(vcpu), ran, now);
-        if (vcpu.is_linked()) // paused or gone while it waited
+        Domain& domain = domain_of(vcpu);
+        if (vcpu.queued()) { // paused or gone while it waited
+            patience_.leaves(vcpu);
             leave_queue(vcpu);
-        else
+        } else {
             vcpu.on->running = nullptr;
+        }
+        bill(domain, ran, now);
         if (sched::still_runnable(why))
             return requeue(vcpu, why, now);
-        --domain_of(vcpu).runnable;
         vcpu.on = nullptr;
+        if (--domain.runnable == 0) {
+            domain.rests_since = rounds_;
+            resting_.push_back(domain);
+        }
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         pcpu.claimed = false;
-        if (const std::int64_t period = period_at(now); period != period_) {
-            period_ = period; // those whom a cap held back may run again
-            ready_.splice(ready_.end(), spent_);
-        }
-        Vcpu* vcpu = choose(pcpu, now);
-        if (vcpu == nullptr && start_round(pcpu, now))
-            vcpu = choose(pcpu, now);
-        return vcpu == nullptr ? idle(now) : run(*vcpu, pcpu, now);
+        if (Vcpu* const overdue = patience_.overdue_for(pcpu.id, now); overdue != nullptr)
+            return run(*overdue, pcpu, sched::least_slice, now);
+        if (Vcpu* const waker = next_waker(pcpu, now); waker != nullptr)
+            return run(*waker, pcpu, slice_of(*waker), now);
+        Domain* const domain = next_domain(pcpu, now);
+        if (domain == nullptr)
+            return idle(now);
+        if (unscaled(clock_ - domain->position, domain->weight) <= least_credit())
+            start_round(*domain);
+        Vcpu& vcpu = *domain->turn.first_for(pcpu.id);
+        return run(vcpu, pcpu, slice_of(vcpu), now);
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount, services_.now()); }
 
     void tune(Domain& domain) {
+        if (domain.vcpus == 0)
+            return;
         domain.period = period_at(services_.now());
         domain.allowance = quota(domain);
-        ready_.splice(ready_.end(), spent_);
+        leave_order(domain);
+        if (domain.active)
+            active_ += std::int64_t{domain.weight} - domain.counted;
+        const Nanos ahead = unscaled(domain.position - clock_, domain.counted);
+        domain.position = clock_ + scaled(ahead, domain.weight);
+        domain.counted = domain.weight;
+        patience_.attach(domain);
+        enter_order(domain);
         for (std::uint32_t i = 0; i < services_.pcpus(); ++i)
             if (pcpus_[i].running == nullptr) // a cap may have held back what it could run
                 services_.kick(pcpus_[i].id);
     }
 
   private:
-    using Queue = intrusive::list<Vcpu, intrusive::constant_time_size<false>>;
+    static constexpr int most_moved = 8; // domains that one hook moves for the sake of others
+
+    template<class Before>
+    struct Order {
+        using Hook = CreditHook;
+        static bool before(const Domain& a, const Domain& b) { return Before{}(a, b); }
+        static std::uint64_t own(const Domain& domain) { return domain.reach; }
+        static std::uint64_t join(std::uint64_t a, std::uint64_t b) { return a | b; }
+    };
+    struct MoreCredit {
+        bool operator()(const Domain& a, const Domain& b) const { return a.position < b.position; }
+    };
+    struct ParkedSooner {
+        bool operator()(const Domain& a, const Domain& b) const { return a.parked_in < b.parked_in; }
+    };
 
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
-
-    std::int64_t period_at(RealTime now) const { return now.since_start().count() / round_.count(); }
-
-    void bill(Domain& domain, Nanos amount, RealTime now) {
-        domain.credit -= amount;
-        domain.used = true;
-        within_cap(domain, now);
-        domain.allowance -= amount;
+    template<class Tree>
+    static Domain* first_for(const Tree& tree, const Pcpu& pcpu) {
+        if (Domain* const first = tree.first(); first == nullptr || plugin::reaches(first->reach, pcpu.id))
+            return first;
+        return tree.find([&pcpu](std::uint64_t reach) { return plugin::reaches(reach, pcpu.id); });
     }
 
-    [[nodiscard]] Nanos quota(const Domain& domain) const { return round_ * domain.cap / 100; }
+    // Rounds. The clock is what they have given to each domain, over its weight.
+    [[nodiscard]] Nanos gift() const { return round_ * 65'536 / std::max(active_, std::int64_t{1}); }
+    [[nodiscard]] bool has_credit(const Domain& domain) const { return domain.position < clock_; }
+    // Less is left for the next round: it would only be a switch more.
+    [[nodiscard]] Nanos least_credit() const { return std::min(rate_limit_, round_) / 32; }
+    // Nobody saves more than two shares of a round, or one rate limit.
+    void forget_savings(Domain& domain) const {
+        const Nanos most = std::max(given_ * 2, scaled(rate_limit_, domain.counted));
+        domain.position = std::max(domain.position, clock_ - most);
+    }
+    // Begins as many rounds as this domain, the least indebted one, needs to have credit.
+    void start_round(const Domain& domain) {
+        ++rounds_;
+        for (int i = 0; i < most_moved && !resting_.empty() && resting_.front().rests_since < rounds_ - 1;
+             ++i)
+            rest(resting_.front());
+        given_ = gift();
+        clock_ = std::max(clock_ + given_, domain.position + Nanos{1});
+    }
+    void take_part(Domain& domain) {
+        if (domain.active) {
+            resting_.erase(resting_.iterator_to(domain));
+        } else {
+            domain.active = true;
+            active_ += domain.counted;
+            given_ = std::min(given_, gift()); // the round is for one more
+        }
+        forget_savings(domain);
+    }
+    void rest(Domain& domain) {
+        resting_.erase(resting_.iterator_to(domain));
+        domain.active = false;
+        active_ -= domain.counted;
+    }
 
-    // Brings the allowance up to the present period; an unused rest is lost, an overdraft is carried over.
+    void bill(Domain& domain, Nanos amount, RealTime now) {
+        within_cap(domain, now);
+        domain.allowance -= amount;
+        leave_order(domain);
+        forget_savings(domain);
+        domain.position += scaled(amount, domain.counted);
+        if (!has_credit(domain) || is_held_back(domain))
+            while (!domain.wakers.empty())
+                queue_again(domain.wakers.front());
+        enter_order(domain);
+    }
+
+    // Caps.
+    [[nodiscard]] std::int64_t period_at(RealTime now) const {
+        return now.since_start().count() / round_.count();
+    }
+    [[nodiscard]] Nanos quota(const Domain& domain) const { return round_ * domain.cap / 100; }
     bool within_cap(Domain& domain, RealTime now) const {
         if (domain.cap == 0)
             return true;
@@ -170,50 +263,85 @@ class Credit : public sched::Policy {
         domain.period = period;
         return domain.allowance > Nanos{};
     }
-
-    // Gives all domains as many rounds' shares as the least indebted candidate for this pCPU needs, or, so
-    // that it is done seldom, a turn. Savings are bounded. False if no vCPU may run.
-    bool start_round(const Pcpu& pcpu, RealTime now) {
-        ready_.splice(ready_.end(), spent_);
-        set_shares();
-        std::int64_t rounds = INT64_MAX, largest = 1;
-        for (const Vcpu& vcpu : ready_)
-            if (Domain& domain = domain_of(vcpu); vcpu.may_run_on(pcpu.id) && within_cap(domain, now)) {
-                const auto debt = std::max(-domain.credit, Nanos{});
-                rounds = std::min(rounds, 1 + debt.count() / domain.share.count());
-                largest = std::max(largest, domain.share.count());
-            }
-        if (rounds == INT64_MAX)
-            return false;
-        rounds = std::max(rounds, rate_limit_.count() / largest);
-        for (Domain& domain : domains_) {
-            const Nanos most = std::max(domain.share * 2, rate_limit_);
-            domain.credit = std::min(domain.credit + domain.share * rounds, most);
-            domain.used = false;
-        }
-        promote_the_patient(now);
-        return true;
+    [[nodiscard]] static bool is_held_back(const Domain& domain) {
+        return domain.cap != 0 && domain.allowance <= Nanos{};
     }
 
-    // Shares out the round among those that take part. Credit left shrinks or grows alike; debts stay.
-    void set_shares() {
-        std::int64_t active = 1; // so that nothing is divided by zero
-        for (const Domain& domain : domains_)
-            active += domain.runnable > 0 || domain.used ? domain.weight : 0;
-        for (Domain& domain : domains_) {
-            const Nanos share = std::clamp(round_ * domain.weight / active, Nanos{1}, round_);
-            if (domain.share == Nanos{})
-                domain.credit = share * 2; // as one that saved all it may
-            else if (domain.credit > Nanos{})
-                domain.credit = domain.credit * share.count() / domain.share.count();
-            domain.share = share;
+    // The orders of domains: those that may run, and those that their caps hold back.
+    void enter_order(Domain& domain) {
+        if (domain.reach == 0)
+            return;
+        domain.parked = is_held_back(domain);
+        if (domain.parked) {
+            domain.parked_in = domain.period;
+            patience_.suspend(domain);
+            return parked_.insert(domain);
         }
+        order_.insert(domain);
+    }
+    void leave_order(Domain& domain) {
+        if (!domain.CreditHook::in_tree())
+            return;
+        if (!domain.parked)
+            return order_.erase(domain);
+        parked_.erase(domain);
+        domain.parked = false;
+        patience_.resume(domain, RealTime{} + round_ * domain.parked_in);
+    }
+    void reached(Domain& domain) {
+        const auto before = std::exchange(domain.reach, domain.turn.reach());
+        if (before == 0)
+            enter_order(domain);
+        else if (domain.reach != 0 && domain.reach != before)
+            domain.parked ? parked_.changed(domain) : order_.changed(domain);
+        else if (domain.reach == 0)
+            leave_order(domain);
     }
 
-    void promote_the_patient(RealTime now) {
-        for (auto next = ready_.begin(); next != ready_.end();)
-            if (Vcpu& vcpu = *next++; now - vcpu.queued_at > patience && within_cap(domain_of(vcpu), now))
-                woken_.splice(woken_.end(), ready_, ready_.iterator_to(vcpu));
+    void queue_back(Vcpu& vcpu) {
+        domain_of(vcpu).turn.push_back(vcpu);
+        reached(domain_of(vcpu));
+    }
+    // It is no longer next in turn because it woke.
+    void queue_again(Vcpu& vcpu) {
+        Domain& domain = domain_of(vcpu);
+        (std::exchange(vcpu.boosted, false) ? boosted_ : woken_).erase(vcpu);
+        domain.wakers.erase(domain.wakers.iterator_to(vcpu));
+        domain.turn.push_back(vcpu);
+        domain.reach = domain.turn.reach();
+    }
+    void requeue(Vcpu& vcpu, sched::Stop why, RealTime now) {
+        Domain& domain = domain_of(vcpu);
+        patience_.queues(vcpu, now);
+        if (why == sched::Stop::yielded)
+            give_way(domain);
+        if (why != sched::Stop::preempted || !has_credit(domain) || is_held_back(domain))
+            return queue_back(vcpu);
+        domain.turn.push_front(vcpu); // its turn is not over
+        reached(domain);
+        vcpu.on->held = &vcpu;
+    }
+    // A yield gives away what the domain has more than the next one, so that another vCPU runs.
+    void give_way(Domain& domain) {
+        const Domain* const next = order_.first();
+        if (next == nullptr || next->position <= domain.position)
+            return;
+        leave_order(domain);
+        domain.position = next->position;
+        enter_order(domain);
+    }
+    void leave_queue(Vcpu& vcpu) {
+        Domain& domain = domain_of(vcpu);
+        if (vcpu.woken()) {
+            (vcpu.boosted ? boosted_ : woken_).erase(vcpu);
+            domain.wakers.erase(domain.wakers.iterator_to(vcpu));
+        } else {
+            domain.turn.erase(vcpu);
+            reached(domain);
+        }
+        vcpu.boosted = false;
+        if (vcpu.on != nullptr && vcpu.on->held == &vcpu)
+            vcpu.on->held = nullptr;
     }
 
     bool pay_boost(Domain& domain, RealTime now) const {
@@ -224,14 +352,10 @@ class Credit : public sched::Policy {
     }
 
     // How much of its share a domain has left, up to one share: saving more gives no higher rank.
-    struct Standing {
-        std::int64_t left, share;
-        friend bool operator<(Standing a, Standing b) { return a.left * b.share < b.left * a.share; }
-    };
-    static Standing standing_of(const Domain& domain, Nanos unbilled = {}) {
-        return {std::min(domain.credit - unbilled, domain.share).count(), domain.share.count()};
+    [[nodiscard]] Nanos standing_of(const Domain& domain, Nanos unbilled = {}) const {
+        return std::min(clock_ - domain.position - scaled(unbilled, domain.counted), gift());
     }
-    static Standing standing_of(const Pcpu& busy, RealTime now) {
+    [[nodiscard]] Nanos standing_of(const Pcpu& busy, RealTime now) const {
         return standing_of(domain_of(*busy.running), now - busy.since);
     }
 
@@ -251,57 +375,29 @@ class Credit : public sched::Policy {
         return weakest;
     }
 
-    void requeue(Vcpu& vcpu, sched::Stop why, RealTime now) {
-        vcpu.queued_at = now;
-        if (why == sched::Stop::yielded)
-            return spent_.push_back(vcpu); // until every other vCPU has had a turn
-        if (domain_of(vcpu).credit <= Nanos{} || (why == sched::Stop::slice_end && is_outranked(vcpu)))
-            return ready_.push_back(vcpu);
-        ready_.push_front(vcpu); // its turn is not over
-        if (why == sched::Stop::preempted)
-            vcpu.on->held = &vcpu;
-    }
-
-    // Nobody lives on the rounds that another pCPU begins while the next in turn here has as much.
-    [[nodiscard]] bool is_outranked(const Vcpu& vcpu) const {
-        for (const Vcpu& next : ready_)
-            if (next.may_run_on(vcpu.on->id) && domain_of(next).credit > Nanos{})
-                return !(standing_of(domain_of(next)) < standing_of(domain_of(vcpu)));
-        return false;
-    }
-
-    static void leave_queue(Vcpu& vcpu) {
-        vcpu.unlink();
-        vcpu.boosted = false;
-        if (vcpu.on != nullptr && vcpu.on->held == &vcpu)
-            vcpu.on->held = nullptr;
-    }
-
-    // In this order: the one just preempted while it is protected, those that woke, those with credit.
-    Vcpu* choose(Pcpu& pcpu, RealTime now) {
-        Vcpu* waker = first_woken(pcpu);
+    // The one just preempted while it is protected, or one that woke.
+    Vcpu* next_waker(const Pcpu& pcpu, RealTime now) {
+        Vcpu* const waker = first_woken(pcpu);
         if (pcpu.held != nullptr && waker != nullptr && now - pcpu.began < protection(*pcpu.held, *waker))
             return pcpu.held;
-        if (waker != nullptr)
-            return waker;
-        for (auto next = ready_.begin(); next != ready_.end();) {
-            Vcpu& vcpu = *next++;
-            if (domain_of(vcpu).credit <= Nanos{} || !within_cap(domain_of(vcpu), now)) {
-                vcpu.unlink();
-                spent_.push_back(vcpu);
-            } else if (vcpu.may_run_on(pcpu.id)) {
-                return &vcpu;
-            }
-        }
-        return nullptr;
+        return waker;
     }
-
     Vcpu* first_woken(const Pcpu& pcpu) {
-        for (Queue* queue : {&boosted_, &woken_})
-            for (Vcpu& vcpu : *queue)
-                if (vcpu.may_run_on(pcpu.id))
-                    return &vcpu;
-        return nullptr;
+        Vcpu* const boosted = boosted_.first_for(pcpu.id);
+        return boosted != nullptr ? boosted : woken_.first_for(pcpu.id);
+    }
+    // Of those that may run here, the one with the most credit for its weight. A domain that its cap held
+    // back in an earlier period is among them.
+    Domain* next_domain(const Pcpu& pcpu, RealTime now) {
+        for (int i = 0; i < most_moved; ++i) {
+            Domain* const parked = first_for(parked_, pcpu);
+            if (parked == nullptr || parked->parked_in >= period_at(now))
+                break;
+            leave_order(*parked);
+            within_cap(*parked, now);
+            enter_order(*parked);
+        }
+        return first_for(order_, pcpu);
     }
 
     // How long `vcpu` may run in one go now that `waker` waits.
@@ -311,27 +407,30 @@ class Credit : public sched::Policy {
         return standing_of(domain_of(vcpu)) < standing_of(domain_of(waker)) ? Nanos{} : grace;
     }
 
-    sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, RealTime now) {
+    [[nodiscard]] Nanos slice_of(const Vcpu& vcpu) const {
+        const Domain& domain = domain_of(vcpu);
+        const Nanos credit = unscaled(clock_ - domain.position, domain.counted);
+        const Nanos slice = std::clamp(credit, rate_limit_, std::max(round_, rate_limit_));
+        return domain.cap != 0 ? std::min(slice, domain.allowance) : slice;
+    }
+    sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, Nanos slice, RealTime now) {
         const bool goes_on = pcpu.held == &vcpu;
+        patience_.runs(vcpu, now);
         leave_queue(vcpu);
         pcpu.held = nullptr;
         pcpu.running = &vcpu;
         pcpu.began = goes_on ? pcpu.began : now;
         pcpu.since = now;
         vcpu.on = &pcpu;
-        const Domain& domain = domain_of(vcpu);
-        Nanos slice = std::clamp(domain.credit, rate_limit_, std::max(round_, rate_limit_));
         if (const Vcpu* waker = first_woken(pcpu); waker != nullptr)
             slice = std::min(slice, protection(vcpu, *waker) - (now - pcpu.began));
-        if (domain.cap != 0)
-            slice = std::min(slice, domain.allowance);
         slice = std::max(slice, sched::least_slice);
         pcpu.until = now + slice;
         return {&vcpu, slice};
     }
 
-    sched::Decision idle(RealTime now) const {
-        if (spent_.empty() && ready_.empty())
+    [[nodiscard]] sched::Decision idle(RealTime now) const {
+        if (parked_.empty())
             return sched::Decision::idle();
         const RealTime next_period = RealTime{} + round_ * (period_at(now) + 1);
         return {nullptr, std::max(next_period - now, sched::least_slice)};
@@ -340,11 +439,15 @@ class Credit : public sched::Policy {
     sched::Services services_;
     Pcpu* pcpus_;
     Nanos round_, rate_limit_;
-    std::int64_t burst_, period_ = 0;
-    intrusive::list<Domain, intrusive::constant_time_size<false>> domains_;
-    Queue boosted_, woken_; // woke with credit: next in turn, boosted ones first
-    Queue ready_;           // in turn
-    Queue spent_;           // found without credit, held back by a cap, or yielded: next round
+    std::int64_t burst_, rounds_ = 0;
+    VirtualTime clock_;
+    Nanos given_;             // by the last round, over the weight
+    std::int64_t active_ = 0; // weights of the domains that take part
+    sched::Patience<Domain, Vcpu> patience_;
+    plugin::Tree<Domain, Order<MoreCredit>> order_;
+    plugin::Tree<Domain, Order<ParkedSooner>> parked_;
+    plugin::Turns<Vcpu> boosted_, woken_; // woke with credit: next in turn, boosted ones first
+    intrusive::list<Domain, intrusive::base_hook<RestHook>, intrusive::constant_time_size<false>> resting_;
 };
 
 } // namespace

@@ -14,8 +14,8 @@
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one slice per competing domain plus the savings of sleepers. A vCPU of a domain that uses
 //           less than its share preempts at once if its domain wakes less often than the rate limit, and
-//           waits for one slice otherwise. No vCPU waits longer than one second plus the turns of other
-//           vCPUs that did.
+//           waits for one slice otherwise. Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {
@@ -51,8 +51,14 @@ class Credit2 : public sched::Policy {
           accounts_{setup.services.pcpus(), microseconds(setup.values[1])},
           allowance_{microseconds(setup.values[2]), setup.values[3]} {}
 
-    void attach(Vcpu& vcpu) { accounts_.attach(domain_of(vcpu)); }
-    void detach(Vcpu& vcpu) { accounts_.detach(domain_of(vcpu)); }
+    void attach(Vcpu& vcpu) {
+        accounts_.attach(domain_of(vcpu));
+        queue_.attach(domain_of(vcpu));
+    }
+    void detach(Vcpu& vcpu) {
+        accounts_.detach(domain_of(vcpu));
+        queue_.detach(domain_of(vcpu));
+    }
 
     void wake(Vcpu& vcpu, RealTime now) {
         settle(now);
@@ -96,14 +102,14 @@ class Credit2 : public sched::Policy {
         domain.boosted = false;
         queue_.reorder(domain);
         running_.start(pcpu, *vcpu, now);
-        return {vcpu, slice_of(domain)};
+        return {vcpu, impatient ? sched::least_slice : slice_of(domain)};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
 
     void tune(Domain& domain) {
         accounts_.retune(domain);
-        queue_.reorder(domain);
+        queue_.retune(domain);
     }
 
   private:

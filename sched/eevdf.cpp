@@ -11,7 +11,8 @@
 //           ignored.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one request in any window. A woken domain starts within one request of each competing
-//           domain. No vCPU waits longer than one second plus the turns of other vCPUs that did.
+//           domain. Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {
@@ -45,8 +46,8 @@ class Eevdf : public sched::Policy {
         : services_{setup.services}, running_{setup.services, setup.pcpus},
           request_{microseconds(setup.values[0])}, allowance_{microseconds(setup.values[1]), burst} {}
 
-    void attach(Vcpu&) {}
-    void detach(Vcpu&) {}
+    void attach(Vcpu& vcpu) { queue_.attach(domain_of(vcpu)); }
+    void detach(Vcpu& vcpu) { queue_.detach(domain_of(vcpu)); }
 
     void wake(Vcpu& vcpu, RealTime now) {
         settle(now);
@@ -80,23 +81,23 @@ class Eevdf : public sched::Policy {
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
-        Vcpu* const vcpu = queue_.take_for(pcpu.id, now).vcpu;
+        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
         if (vcpu == nullptr)
             return running_.idle(pcpu);
         const Domain& domain = domain_of(*vcpu);
         running_.start(pcpu, *vcpu, now);
         const Nanos rest = shares::unscaled(domain.deadline - domain.position, domain.weight);
-        return {vcpu, std::max(rest, sched::least_slice)};
+        return {vcpu, impatient ? sched::least_slice : std::max(rest, sched::least_slice)};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
 
     void tune(Domain& domain) {
-        if (domain.runnable == 0)
-            return;
-        leave(domain);
-        join(domain);
-        queue_.reorder(domain);
+        if (domain.runnable != 0) {
+            leave(domain);
+            join(domain);
+        }
+        queue_.retune(domain);
     }
 
   private:
@@ -115,7 +116,8 @@ class Eevdf : public sched::Policy {
     };
 
     // Eligible domains by deadline, then the others by position. A domain becomes eligible when the clock has
-    // come to its position; once for each request, so that costs stay logarithmic.
+    // come to its position, once for each request. One pick looks at a few of them, so that it is short also
+    // when the clock passes thousands at once.
     class Eligibles {
       public:
         void insert(Domain& domain) {
@@ -123,21 +125,23 @@ class Eevdf : public sched::Policy {
             domain.eligible ? eligible_.insert(domain) : later_.insert(domain);
         }
         void erase(Domain& domain) { domain.eligible ? eligible_.erase(domain) : later_.erase(domain); }
-        template<class Visit>
-        [[nodiscard]] Vcpu* find(Visit&& visit) {
+        void reached(Domain& domain) { domain.eligible ? eligible_.reached(domain) : later_.reached(domain); }
+        [[nodiscard]] Domain* first_for(PcpuId pcpu) {
             Domain* next = later_.first();
             if (next != nullptr && eligible_.first() == nullptr)
                 clock = std::max(clock, next->position); // no domain is owed time: the clock is behind
-            for (; next != nullptr && next->position <= clock; next = later_.first()) {
+            for (int moved = 0; moved < most_moved && next != nullptr && next->position <= clock; ++moved) {
                 later_.erase(*next);
                 insert(*next);
+                next = later_.first();
             }
-            Vcpu* found = eligible_.find(visit);
-            return found != nullptr ? found : later_.find(visit);
+            Domain* const found = eligible_.first_for(pcpu);
+            return found != nullptr ? found : later_.first_for(pcpu);
         }
         VirtualTime clock; // what an ideal processor would have given to each, over its weight
 
       private:
+        static constexpr int most_moved = 8;
         shares::Sorted<Domain, Sooner> eligible_;
         shares::Sorted<Domain, Lower> later_;
     };

@@ -9,18 +9,16 @@
 //           with many vCPUs (each is a turn), vCPUs that give up early (the rest of their slice is
 //           lost).
 // Bounds:   with n vCPUs that may use a pCPU, a runnable one waits at most n - 1 slices there.
+#include "plugin/turns.hpp"
 #include "sched/contract.hpp"
-
-#include <boost/intrusive/list.hpp>
 
 namespace {
 
 using namespace bulkhead;
-namespace intrusive = boost::intrusive;
 
 class RoundRobin : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, intrusive::list_base_hook<> {};
+    struct Vcpu : sched::Vcpu, plugin::TurnHook<> {};
 
     static constexpr plugin::Parameter parameters[] = {
         {"slice", "us", "time that a vCPU runs before the next one's turn", 10'000, 100, 100'000},
@@ -41,24 +39,23 @@ class RoundRobin : public sched::Policy {
     void wake(Vcpu& vcpu, RealTime) { queue_.push_back(vcpu); }
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime) {
-        if (vcpu.is_linked()) // paused or gone while it waited
-            queue_.erase(queue_.iterator_to(vcpu));
+        if (vcpu.waits()) // paused or gone while it waited
+            queue_.erase(vcpu);
         else if (still_runnable(why))
             queue_.push_back(vcpu);
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime) {
-        for (Vcpu& vcpu : queue_)
-            if (vcpu.may_run_on(pcpu.id)) {
-                queue_.erase(queue_.iterator_to(vcpu));
-                return {&vcpu, slice_};
-            }
-        return sched::Decision::idle();
+        Vcpu* const next = queue_.first_for(pcpu.id);
+        if (next == nullptr)
+            return sched::Decision::idle();
+        queue_.erase(*next);
+        return {next, slice_};
     }
 
   private:
     Nanos slice_;
-    intrusive::list<Vcpu> queue_; // all that are queued in the contract's sense, longest waiting first
+    plugin::Turns<Vcpu> queue_; // all that are queued in the contract's sense, longest waiting first
 };
 
 } // namespace

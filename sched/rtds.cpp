@@ -12,27 +12,27 @@
 // Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets at least the supply
 //           bound of (period, budget) in any window in which it always wants to run, less one least
 //           slice (50 us) and the switches. On several pCPUs the bound of global EDF holds instead.
+#include "plugin/turns.hpp"
 #include "sched/contract.hpp"
 
 #include <algorithm>
-#include <boost/intrusive/list.hpp>
-#include <boost/intrusive/set.hpp>
 #include <span>
 
 namespace {
 
 using namespace bulkhead;
-namespace intrusive = boost::intrusive;
+
+using DeadlineHook = plugin::TreeHook<std::uint64_t>;
 
 class Rtds : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, intrusive::set_base_hook<>, intrusive::list_base_hook<> {
+    struct Vcpu : sched::Vcpu, DeadlineHook, plugin::TurnHook<> {
         Nanos budget;      // left in this period; less than nothing: it ran over
         Nanos turn;        // left of its turn in what is left over
         RealTime deadline; // end of this period
         bool reserved;     // runs, or is queued, on its budget
         bool depleted;     // queued, and waits for its next period
-        [[nodiscard]] bool queued() const { return list_base_hook::is_linked() || reserved || depleted; }
+        [[nodiscard]] bool queued() const { return waits() || reserved || depleted; }
     };
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
@@ -89,17 +89,23 @@ class Rtds : public sched::Policy {
         pcpu.claimed = false;
         renew_all(now);
         const sched::Decision decision = choose(pcpu, now);
-        if (!servers_.empty())
-            preempt_for(*servers_.begin(), true);
+        if (const Vcpu* first = servers_.first(); first != nullptr)
+            preempt_for(*first, true);
         return decision;
     }
 
   private:
+    // Servers whose period is over that one pick looks at. If it is over for more of them at one instant, the
+    // rest follows at the next picks, which come after least slices.
+    static constexpr int most_renewed = 8;
+
     struct Earlier {
-        bool operator()(const Vcpu& a, const Vcpu& b) const { return a.deadline < b.deadline; }
+        using Hook = DeadlineHook;
+        static bool before(const Vcpu& a, const Vcpu& b) { return a.deadline < b.deadline; }
+        static std::uint64_t own(const Vcpu& vcpu) { return vcpu.affinity; }
+        static std::uint64_t join(std::uint64_t a, std::uint64_t b) { return a | b; }
     };
-    using ByDeadline =
-        intrusive::multiset<Vcpu, intrusive::compare<Earlier>, intrusive::constant_time_size<false>>;
+    using ByDeadline = plugin::Tree<Vcpu, Earlier>;
 
     static Nanos value(const Vcpu& vcpu, std::size_t index) {
         return microseconds(vcpu.domain->values[index]);
@@ -135,35 +141,37 @@ class Rtds : public sched::Policy {
     }
     void dequeue(Vcpu& vcpu) {
         if (vcpu.reserved)
-            servers_.erase(servers_.iterator_to(vcpu));
+            servers_.erase(vcpu);
         if (vcpu.depleted)
-            depleted_.erase(depleted_.iterator_to(vcpu));
-        if (vcpu.list_base_hook::is_linked())
-            others_.erase(others_.iterator_to(vcpu));
+            depleted_.erase(vcpu);
+        if (vcpu.waits())
+            others_.erase(vcpu);
         vcpu.reserved = vcpu.depleted = false;
     }
 
     void renew_all(RealTime now) {
+        int renewed = 0;
         for (ByDeadline* queue : {&depleted_, &servers_})
-            while (!queue->empty() && queue->begin()->deadline <= now) {
-                Vcpu& vcpu = *queue->begin();
-                dequeue(vcpu);
-                enqueue(vcpu, now);
+            for (Vcpu* next = queue->first();
+                 next != nullptr && next->deadline <= now && renewed < most_renewed; next = queue->first()) {
+                dequeue(*next);
+                enqueue(*next, now);
+                ++renewed;
             }
     }
 
     sched::Decision choose(Pcpu& pcpu, RealTime now) {
-        for (Vcpu& vcpu : servers_)
-            if (vcpu.may_run_on(pcpu.id)) {
-                servers_.erase(servers_.iterator_to(vcpu));
-                return run(vcpu, pcpu, std::min(vcpu.budget, until_event(now, vcpu.deadline)));
-            }
+        Vcpu* const server =
+            servers_.find([&pcpu](std::uint64_t reach) { return plugin::reaches(reach, pcpu.id); });
+        if (server != nullptr) {
+            servers_.erase(*server);
+            return run(*server, pcpu, std::min(server->budget, until_event(now, server->deadline)));
+        }
         const Nanos event = until_event(now, RealTime::never());
-        for (Vcpu& vcpu : others_)
-            if (vcpu.may_run_on(pcpu.id)) {
-                dequeue(vcpu);
-                return run(vcpu, pcpu, std::min(vcpu.turn, event));
-            }
+        if (Vcpu* const other = others_.first_for(pcpu.id); other != nullptr) {
+            dequeue(*other);
+            return run(*other, pcpu, std::min(other->turn, event));
+        }
         if (depleted_.empty())
             return sched::Decision::idle();
         return {nullptr, std::max(event, sched::least_slice)};
@@ -173,8 +181,8 @@ class Rtds : public sched::Policy {
     [[nodiscard]] Nanos until_event(RealTime now, RealTime own) const {
         RealTime next = own;
         for (const ByDeadline* queue : {&depleted_, &servers_})
-            if (!queue->empty())
-                next = std::min(next, queue->begin()->deadline);
+            if (const Vcpu* first = queue->first(); first != nullptr)
+                next = std::min(next, first->deadline);
         return next == RealTime::never() ? sched::longest_slice : next - now;
     }
 
@@ -217,9 +225,9 @@ class Rtds : public sched::Policy {
     std::span<Pcpu> pcpus_;
     bool extra_;
     Nanos slice_;
-    ByDeadline servers_;                                                 // queued, with budget
-    ByDeadline depleted_;                                                // queued, without
-    intrusive::list<Vcpu, intrusive::constant_time_size<false>> others_; // for what is left over, in turn
+    ByDeadline servers_;         // queued, with budget
+    ByDeadline depleted_;        // queued, without
+    plugin::Turns<Vcpu> others_; // for what is left over, in turn
 };
 
 } // namespace

@@ -1,38 +1,30 @@
 // The common part of policies that share by weight: the accounts of domains in virtual time, and a queue
 // that holds the domains in some order and each domain's vCPUs in turn. Weight belongs to the domain, so the
-// number of its vCPUs changes nothing. It must never decide who preempts whom: that is the policies'
-// difference.
+// number of its vCPUs changes nothing, and every operation costs at most logarithmic time. It must never
+// decide who preempts whom: that is the policies' difference.
 #pragma once
 
-#include "sched/contract.hpp"
+#include "plugin/turns.hpp"
+#include "sched/patience.hpp"
 
-#include <algorithm>
-#include <boost/intrusive/list.hpp>
-#include <boost/intrusive/set.hpp>
 #include <span>
+#include <utility>
 
 namespace bulkhead::sched::shares {
 
-namespace intrusive = boost::intrusive;
+struct ByOrder; // tag
+using OrderHook = plugin::TreeHook<std::uint64_t, ByOrder>;
 
-constexpr Nanos patience = milliseconds(1'000); // a vCPU that waits longer gets a turn, for any weight
-
-struct ByAge; // tag: all queued vCPUs, longest waiting first
-using TurnHook = intrusive::list_base_hook<>;
-using AgeHook = intrusive::list_base_hook<intrusive::tag<ByAge>>;
-
-struct Vcpu : sched::Vcpu, TurnHook, AgeHook {
-    RealTime queued_at;
-    [[nodiscard]] bool queued() const { return TurnHook::is_linked(); }
+struct Vcpu : sched::Vcpu, plugin::TurnHook<>, PatientVcpu {
+    [[nodiscard]] bool queued() const { return TurnHook::waits(); }
 };
 
-struct Domain : sched::Domain, intrusive::set_base_hook<> {
-    using Turn = intrusive::list<Vcpu, intrusive::base_hook<TurnHook>, intrusive::constant_time_size<false>>;
-    VirtualTime position;   // CPU time of its vCPUs over its weight
-    Turn turn;              // its queued vCPUs, next one first
-    std::uint32_t runnable; // queued or running
-    std::uint32_t counted;  // its weight as the accounts last saw it
-    RealTime paid_to;       // see Allowance
+struct Domain : sched::Domain, OrderHook, PatientDomain<Vcpu> {
+    VirtualTime position;     // CPU time of its vCPUs over its weight
+    plugin::Turns<Vcpu> turn; // its queued vCPUs, next one first
+    std::uint64_t reach;      // bit n: one of them may run on pCPU n
+    std::uint32_t counted;    // its weight as the accounts last saw it
+    RealTime paid_to;         // see Allowance
 };
 
 struct Pcpu : sched::Pcpu {
@@ -110,26 +102,37 @@ template<class D, class Before>
 class Sorted {
   public:
     void insert(D& domain) { domains_.insert(domain); }
-    void erase(D& domain) { domains_.erase(domains_.iterator_to(domain)); }
-    // What `visit` makes of the first domain for which it is not nullptr.
-    template<class Visit>
-    [[nodiscard]] Vcpu* find(Visit&& visit) {
-        for (D& domain : domains_)
-            if (Vcpu* found = visit(domain); found != nullptr)
-                return found;
-        return nullptr;
+    void erase(D& domain) { domains_.erase(domain); }
+    void reached(D& domain) { domains_.changed(domain); } // its vCPUs may run on other pCPUs than before
+    [[nodiscard]] D* first() const { return domains_.first(); }
+    [[nodiscard]] D* first_for(PcpuId pcpu) const {
+        if (D* const leader = first(); leader == nullptr || plugin::reaches(leader->reach, pcpu))
+            return leader;
+        return domains_.find([pcpu](std::uint64_t reach) { return plugin::reaches(reach, pcpu); });
     }
-    [[nodiscard]] D* first() { return domains_.empty() ? nullptr : &*domains_.begin(); }
 
   private:
-    intrusive::multiset<D, intrusive::compare<Before>, intrusive::constant_time_size<false>> domains_;
+    struct Order {
+        using Hook = OrderHook;
+        static bool before(const D& a, const D& b) { return Before{}(a, b); }
+        static std::uint64_t own(const D& domain) { return domain.reach; }
+        static std::uint64_t join(std::uint64_t a, std::uint64_t b) { return a | b; }
+    };
+    plugin::Tree<D, Order> domains_;
 };
 
-// Queued vCPUs: their domains in an order like Sorted, inside a domain in turn. Costs are those of the order,
-// plus those of passing over domains that may not run on a pCPU.
+// Queued vCPUs: their domains in an order like Sorted, inside a domain in turn. All costs are logarithmic.
 template<class D, class Order>
 class Queue {
   public:
+    void attach(D& domain) { patience_.attach(domain); }
+    void detach(D& domain) { patience_.detach(domain); }
+    // Its weight has changed, and with it perhaps what the order compares.
+    void retune(D& domain) {
+        patience_.attach(domain);
+        reorder(domain);
+    }
+
     void push_back(Vcpu& vcpu, RealTime now) {
         own(vcpu).turn.push_back(vcpu);
         enter(vcpu, now);
@@ -145,65 +148,62 @@ class Queue {
         else
             push_back(vcpu, now);
     }
+    // One that leaves while it waits.
     void remove(Vcpu& vcpu) {
-        D& domain = own(vcpu);
-        if (&domain.turn.front() == &domain.turn.back())
-            order_.erase(domain);
-        domain.turn.erase(domain.turn.iterator_to(vcpu));
-        by_age_.erase(by_age_.iterator_to(vcpu));
+        patience_.leaves(vcpu);
+        take_out(vcpu);
     }
     // What the order compares has changed.
     void reorder(D& domain) {
-        if (domain.turn.empty())
+        if (!domain.OrderHook::in_tree())
             return;
         order_.erase(domain);
         order_.insert(domain);
     }
-    // The next vCPU of a pCPU, taken out: one that has waited longer than `patience`, or the first in the
-    // order.
+    // The next vCPU of a pCPU, taken out: of a domain that has waited too long, or the first in the order.
     struct Turn {
-        Vcpu* vcpu; // nullptr: none
-        bool impatient;
+        Vcpu* vcpu;     // nullptr: none
+        bool impatient; // the former: a least slice is its due
     };
     [[nodiscard]] Turn take_for(PcpuId pcpu, RealTime now) {
-        Turn turn{impatient_for(pcpu, now), true};
+        Turn turn{patience_.overdue_for(pcpu, now), true};
         if (turn.vcpu == nullptr)
             turn = {first_for(pcpu), false};
-        if (turn.vcpu != nullptr)
-            remove(*turn.vcpu);
+        if (turn.vcpu != nullptr) {
+            patience_.runs(*turn.vcpu, now);
+            take_out(*turn.vcpu);
+        }
         return turn;
     }
     [[nodiscard]] Order& order() { return order_; }
 
   private:
     [[nodiscard]] Vcpu* first_for(PcpuId pcpu) {
-        return order_.find([pcpu](D& domain) -> Vcpu* {
-            for (Vcpu& vcpu : domain.turn)
-                if (vcpu.may_run_on(pcpu))
-                    return &vcpu;
-            return nullptr;
-        });
-    }
-    [[nodiscard]] Vcpu* impatient_for(PcpuId pcpu, RealTime now) {
-        for (Vcpu& vcpu : by_age_) {
-            if (now - vcpu.queued_at <= patience)
-                break;
-            if (vcpu.may_run_on(pcpu))
-                return &vcpu;
-        }
-        return nullptr;
+        D* const domain = order_.first_for(pcpu);
+        return domain == nullptr ? nullptr : domain->turn.first_for(pcpu);
     }
     static D& own(const Vcpu& vcpu) { return static_cast<D&>(*vcpu.domain); }
     void enter(Vcpu& vcpu, RealTime now) {
-        vcpu.queued_at = now;
-        by_age_.push_back(vcpu);
+        patience_.queues(vcpu, now);
         D& domain = own(vcpu);
-        if (&domain.turn.front() == &domain.turn.back())
+        const auto before = std::exchange(domain.reach, domain.turn.reach());
+        if (before == 0)
             order_.insert(domain);
+        else if (before != domain.reach)
+            order_.reached(domain);
+    }
+    void take_out(Vcpu& vcpu) {
+        D& domain = own(vcpu);
+        domain.turn.erase(vcpu);
+        const auto before = std::exchange(domain.reach, domain.turn.reach());
+        if (domain.reach == 0)
+            order_.erase(domain);
+        else if (before != domain.reach)
+            order_.reached(domain);
     }
 
     Order order_;
-    intrusive::list<Vcpu, intrusive::base_hook<AgeHook>, intrusive::constant_time_size<false>> by_age_;
+    Patience<D, Vcpu> patience_;
 };
 
 // Who runs where, and what of that is not billed yet.

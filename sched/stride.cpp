@@ -11,7 +11,8 @@
 //           ignored.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one quantum per competing domain in any window. A yield gives away the rest of the quantum.
-//           No vCPU waits longer than one second plus the turns of other vCPUs that did.
+//           Waits are bounded as
+//           sched/patience.hpp says, plus the turns of other domains that waited as long.
 #include "sched/shares.hpp"
 
 namespace {
@@ -21,7 +22,9 @@ namespace shares = sched::shares;
 
 class Stride : public sched::Policy {
   public:
-    using Vcpu = shares::Vcpu;
+    struct Vcpu : shares::Vcpu {
+        Nanos paid; // what pick has billed for the slice
+    };
     using Pcpu = shares::Pcpu;
     using Domain = shares::Domain;
 
@@ -39,8 +42,14 @@ class Stride : public sched::Policy {
     explicit Stride(const sched::Setup<Stride>& setup)
         : quantum_{microseconds(setup.values[0])}, accounts_{setup.services.pcpus(), quantum_} {}
 
-    void attach(Vcpu& vcpu) { accounts_.attach(shares::domain_of(vcpu)); }
-    void detach(Vcpu& vcpu) { accounts_.detach(shares::domain_of(vcpu)); }
+    void attach(Vcpu& vcpu) {
+        accounts_.attach(shares::domain_of(vcpu));
+        queue_.attach(shares::domain_of(vcpu));
+    }
+    void detach(Vcpu& vcpu) {
+        accounts_.detach(shares::domain_of(vcpu));
+        queue_.detach(shares::domain_of(vcpu));
+    }
 
     void wake(Vcpu& vcpu, RealTime now) {
         accounts_.wakes(shares::domain_of(vcpu));
@@ -51,8 +60,8 @@ class Stride : public sched::Policy {
         Domain& domain = shares::domain_of(vcpu);
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
-        else if (why != sched::Stop::yielded) // pick has billed the whole quantum
-            bill(domain, ran - quantum_);
+        else if (why != sched::Stop::yielded) // a yield gives away the rest
+            bill(domain, ran - vcpu.paid);
         if (sched::still_runnable(why))
             queue_.push_back(vcpu, now);
         else
@@ -60,19 +69,22 @@ class Stride : public sched::Policy {
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
-        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
-        if (vcpu == nullptr)
+        const auto [next, impatient] = queue_.take_for(pcpu.id, now);
+        if (next == nullptr)
             return sched::Decision::idle();
-        accounts_.serves(shares::domain_of(*vcpu), !impatient);
-        bill(shares::domain_of(*vcpu), quantum_);
-        return {vcpu, quantum_};
+        auto& vcpu = static_cast<Vcpu&>(*next);
+        Domain& domain = shares::domain_of(vcpu);
+        accounts_.serves(domain, !impatient);
+        vcpu.paid = impatient ? sched::least_slice : quantum_;
+        bill(domain, vcpu.paid);
+        return {&vcpu, vcpu.paid};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(shares::domain_of(vcpu), amount); }
 
     void tune(Domain& domain) {
         accounts_.retune(domain);
-        queue_.reorder(domain);
+        queue_.retune(domain);
     }
 
   private:

@@ -10,30 +10,27 @@
 // Bad at:   domains without a slot, loads that change (weights and caps are ignored).
 // Bounds:   an owner that wants to run gets its slot in every period, less the switch and at most one
 //           least slice (50 us). It waits at most the period less the slot.
+#include "plugin/turns.hpp"
 #include "sched/contract.hpp"
 
 #include <algorithm>
-#include <boost/intrusive/list.hpp>
-#include <boost/intrusive/set.hpp>
 #include <span>
 
 namespace {
 
 using namespace bulkhead;
-namespace intrusive = boost::intrusive;
 
 struct OfDomain; // tag: the queued vCPUs of one domain
-using TurnHook = intrusive::list_base_hook<>;
-using OwnHook = intrusive::list_base_hook<intrusive::tag<OfDomain>>;
+using SlotHook = plugin::TreeHook<RealTime>;
 
 class Table : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, TurnHook, OwnHook {
-        [[nodiscard]] bool queued() const { return TurnHook::is_linked(); }
+    struct Vcpu : sched::Vcpu, plugin::TurnHook<>, plugin::TurnHook<OfDomain> {
+        [[nodiscard]] bool queued() const { return TurnHook<>::waits(); }
     };
-    struct Domain : sched::Domain, intrusive::set_base_hook<> {
+    struct Domain : sched::Domain, SlotHook {
         RealTime end; // of its present slot, or of the next one
-        intrusive::list<Vcpu, intrusive::base_hook<OwnHook>, intrusive::constant_time_size<false>> own;
+        plugin::Turns<Vcpu, OfDomain> own;
         std::uint32_t attached;
         [[nodiscard]] Nanos start() const { return microseconds(values[0]); }
         [[nodiscard]] Nanos length() const { return std::min(microseconds(values[1]), period()); }
@@ -47,12 +44,16 @@ class Table : public sched::Policy {
             return RealTime{} + first + period() * periods;
         }
     };
+    // The summary is the earliest begin of a slot.
     struct Sooner {
-        bool operator()(const Domain& a, const Domain& b) const { return a.end < b.end; }
+        using Hook = SlotHook;
+        static bool before(const Domain& a, const Domain& b) { return a.end < b.end; }
+        static RealTime own(const Domain& domain) { return domain.end - domain.length(); }
+        static RealTime join(RealTime a, RealTime b) { return std::min(a, b); }
     };
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
-        intrusive::multiset<Domain, intrusive::compare<Sooner>, intrusive::constant_time_size<false>> owners;
+        plugin::Tree<Domain, Sooner> owners;
     };
 
     static constexpr bool work_conserving = false; // with fill=0
@@ -86,7 +87,7 @@ class Table : public sched::Policy {
     void detach(Vcpu& vcpu) {
         Domain& domain = domain_of(vcpu);
         if (--domain.attached == 0 && has_slot(domain))
-            pcpu_of(domain).owners.erase(pcpu_of(domain).owners.iterator_to(domain));
+            pcpu_of(domain).owners.erase(domain);
     }
 
     void wake(Vcpu& vcpu, RealTime now) {
@@ -110,9 +111,10 @@ class Table : public sched::Policy {
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         const Place place = now_at(pcpu, now);
-        if (Vcpu* own = place.owner == nullptr ? nullptr : first_for(place.owner->own, pcpu); own != nullptr)
+        if (Vcpu* own = place.owner == nullptr ? nullptr : place.owner->own.first_for(pcpu.id);
+            own != nullptr)
             return run(*own, pcpu, place.left);
-        Vcpu* other = fill_ ? first_for(queue_, pcpu) : nullptr;
+        Vcpu* other = fill_ ? queue_.first_for(pcpu.id) : nullptr;
         if (other != nullptr)
             return run(*other, pcpu, std::min(slice_, place.left));
         if (queue_.empty() || place.left == forever)
@@ -128,6 +130,7 @@ class Table : public sched::Policy {
 
   private:
     static constexpr Nanos forever = Nanos{INT64_MAX};
+    static constexpr int most_passed = 8;
     // Whose time it is on a pCPU, and for how long; without an owner, how long until a slot begins.
     struct Place {
         Domain* owner;
@@ -143,26 +146,27 @@ class Table : public sched::Policy {
     }
 
     // A slot that begins before anything else could run for a least slice begins now, and one that has less
-    // than that left is over. Of slots that overlap the one that ends first counts.
+    // than that left is over. Of slots that overlap the one that ends first counts. If more slots are over
+    // than one pick looks at, the rest follows after a least slice.
     [[nodiscard]] static Place now_at(Pcpu& pcpu, RealTime now) {
         auto& owners = pcpu.owners;
         const RealTime soon = now + sched::least_slice;
-        while (!owners.empty() && owners.begin()->end < soon) { // each owner at most once
-            Domain& past = *owners.begin();
-            owners.erase(owners.begin());
-            past.end = past.next_end(soon);
-            owners.insert(past);
+        Domain* first = owners.first();
+        for (int passed = 0; first != nullptr && first->end < soon; first = owners.first()) {
+            if (++passed > most_passed)
+                return {nullptr, sched::least_slice};
+            owners.erase(*first);
+            first->end = first->next_end(soon);
+            owners.insert(*first);
         }
-        if (owners.empty())
+        if (first == nullptr)
             return {nullptr, forever};
-        RealTime next = RealTime::never(); // begin of those that end earlier
-        for (Domain& each : owners) {
-            const RealTime begin = each.end - each.length();
-            if (begin <= soon)
-                return {&each, std::min(each.end, next) - now};
-            next = std::min(next, begin);
-        }
-        return {nullptr, next - now};
+        Domain* const owner = owners.find([soon](RealTime begin) { return begin <= soon; });
+        if (owner == nullptr)
+            return {nullptr, owners.whole() - now};
+        RealTime end = owner->end; // or the begin of one that ends earlier
+        owners.visit_before(*owner, [&end](RealTime begin) { end = std::min(end, begin); });
+        return {owner, end - now};
     }
 
     void enqueue(Vcpu& vcpu) {
@@ -170,17 +174,8 @@ class Table : public sched::Policy {
         domain_of(vcpu).own.push_back(vcpu);
     }
     void dequeue(Vcpu& vcpu) {
-        queue_.erase(queue_.iterator_to(vcpu));
-        domain_of(vcpu).own.erase(domain_of(vcpu).own.iterator_to(vcpu));
-    }
-
-    // The longest waiting vCPU of a queue that may run here.
-    template<class Queue>
-    [[nodiscard]] static Vcpu* first_for(Queue& queue, const Pcpu& pcpu) {
-        for (Vcpu& vcpu : queue)
-            if (vcpu.may_run_on(pcpu.id))
-                return &vcpu;
-        return nullptr;
+        queue_.erase(vcpu);
+        domain_of(vcpu).own.erase(vcpu);
     }
 
     sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, Nanos slice) {
@@ -193,8 +188,7 @@ class Table : public sched::Policy {
     std::span<Pcpu> pcpus_;
     bool fill_;
     Nanos slice_;
-    intrusive::list<Vcpu, intrusive::base_hook<TurnHook>, intrusive::constant_time_size<false>>
-        queue_; // longest waiting first
+    plugin::Turns<Vcpu> queue_; // longest waiting first
 };
 
 } // namespace

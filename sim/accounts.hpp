@@ -89,11 +89,6 @@ inline bool SchedulerWorld::is_asked(PcpuId pcpu) const {
     return machine->cores_[pcpu.value()].need_dispatch;
 }
 template<class Visit>
-void SchedulerWorld::for_each_domain(Visit visit) const {
-    for (Domain& domain : machine->domains_)
-        visit(domain);
-}
-template<class Visit>
 void SchedulerWorld::for_each_vcpu(const Domain& domain, Visit visit) {
     for (Vcpu* vcpu : domain.vcpus)
         visit(*vcpu);

@@ -1,5 +1,5 @@
 // What the simulated hypervisor's own work takes, in instructions: the instruction is the clock's unit under
-// -icount, so one calibration serves every shift. Never holds a guest's own work.
+// -icount, so one calibration serves every length of it. Never holds a guest's own work.
 #pragma once
 
 #include "abi/types.hpp"

@@ -80,6 +80,7 @@ inline bool Machine::wake_from_halt(Core& core) {
     bill(core, nullptr, 0);
     trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
     core.halted = false;
+    core.timers.forgive(false);
     host_.resumes(core.id);
     core.ends = RealTime::never();
     return true;
@@ -88,7 +89,9 @@ inline bool Machine::wake_from_halt(Core& core) {
 inline void Machine::interrupt(Core& core) {
     bill_guest(core, *core.current, now_);
     core.entered = now_;
-    bill(core, core.current->domain, options_.costs.interrupt);
+    now_ += Nanos{options_.costs.interrupt}; // whose that is depends on what has come
+    if (core.ends <= now_ || core.timers.first() > now_)
+        bill(core, core.current->domain, 0);
     run_timers(core);
 }
 
@@ -105,14 +108,17 @@ inline void Machine::interrupt(Core& core) {
 }
 
 void Machine::fire_due(Core& core) {
-    while (Deadline* due = core.timers.take_due(now_)) {
+    while (core.timers.first() <= now_ && now_ - core.entered < host::longest_timer_pass) {
+        auto* const due = static_cast<Deadline*>(core.timers.take_due(now_));
+        if (due == nullptr) // its domain is in debt
+            continue;
         if (due == &housekeeping_) {
             const Nanos cost =
                 Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
             bill(core, nullptr, cost.count());
             if (core.current != nullptr)
                 core.current->other_work += cost;
-            core.timers.arm(housekeeping_, due->at + housekeeping_period);
+            core.timers.arm(housekeeping_, core.own_timers, due->deadline + housekeeping_period);
             keep_house();
             continue;
         }
@@ -120,22 +126,33 @@ void Machine::fire_due(Core& core) {
             on_alarm(*this, *due);
             continue;
         }
-        fire(core, vcpus_[due->order], due->at);
+        fire(core, vcpus_[due->order], due->deadline);
     }
 }
 
+// What was not billed yet, the way into the hypervisor, is the first owner's as well.
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
+    const RealTime began = core.posted;
     trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
           static_cast<std::uint64_t>((now_ - deadline).count()));
-    const Nanos cost{options_.costs.fire + (owner.waiting ? options_.costs.woke : 0)};
+    const bool queued = owner.sched.state == RunState::queued;
     bill(core, owner.domain, options_.costs.fire);
+    const std::int64_t woke = owner.waiting ? options_.costs.woke : 0;
     owner.upcall = true;
     wake(owner, WakeCause::event); // VIRQ_TIMER
-    bill(core, owner.domain, cost.count() - options_.costs.fire);
-    if (core.current != nullptr && core.current != &owner) {
-        core.current->other_work += cost;
-        host_.charge(owner, cost); // after the wake, as in the hypervisor
-    }
+    bill(core, owner.domain, woke);
+    const bool foreign = core.current != nullptr && core.current != &owner;
+    core.served = foreign || core.current == nullptr ? owner.domain : nullptr;
+    if (!foreign)
+        return;
+    const Nanos took = now_ - began;
+    core.current->other_work += took;
+    if (queued)
+        owner.owed += took;
+    else
+        host_.charge(owner, took); // after the wake, as in the hypervisor
+    if (core.current->domain != owner.domain)
+        owner.domain->timer_lines[core.id.value()].debt.add(took, host_.share(*owner.domain), now_);
 }
 
 // The guest has come to the end of its step's work. False if that needs no call of the hypervisor.
@@ -224,10 +241,10 @@ inline bool Machine::set_timer(Core& core, Vcpu& vcpu, RealTime deadline) {
     ++vcpu.domain->ledger.hypercalls;
     bill(core, vcpu.domain, options_.costs.timer);
     if (deadline > now_) {
-        core.timers.arm(vcpu.timer, deadline);
+        arm(core, vcpu, deadline);
         return false;
     }
-    core.timers.cancel(vcpu.timer);
+    host::TimerQueue::cancel(vcpu.timer);
     bill(core, vcpu.domain, options_.costs.interrupt);
     fire(core, vcpu, deadline);
     bill(core, vcpu.domain, options_.costs.leave);
@@ -250,7 +267,12 @@ inline void Machine::leave_hypervisor(Core& core) {
         dispatch(core);
     if (core.current == nullptr)
         return refresh(core); // halted
-    bill(core, core.current->domain, options_.costs.leave);
+    if (core.served != nullptr) {
+        core.current->other_work += Nanos{options_.costs.leave};
+        bill(core, std::exchange(core.served, nullptr), options_.costs.leave);
+    } else {
+        bill(core, core.current->domain, options_.costs.leave);
+    }
     end_section(core);
     core.from = now_;
     fetch(core, *core.current);
@@ -273,12 +295,14 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     }
 }
 
-// The time until the next pick is billed to the vCPU that gave up the pCPU.
+// The time until the next pick is billed to the vCPU that gave up the pCPU, or to the one whose timer
+// preempted it.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
-    Domain* payer = nullptr;
+    Domain* payer = std::exchange(core.served, nullptr);
     Vcpu* const before = core.current;
     if (before != nullptr) {
-        payer = core.current->domain;
+        if (payer == nullptr || core.reason != Stop::preempted)
+            payer = before->domain;
         bill(core, payer, options_.costs.stop);
         const Stop why = may_run(*core.current)  ? core.reason
                          : core.current->waiting ? Stop::blocked
@@ -298,12 +322,13 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
 void Machine::stop_current(Core& core, Stop why) {
     Vcpu& vcpu = *core.current;
     const Nanos ran = std::max(now_ - vcpu.run_since - vcpu.other_work, Nanos{});
+    const Nanos owed = std::exchange(vcpu.owed, Nanos{});
     core.current = nullptr;
     core.ends = RealTime::never();
     settle(vcpu, now_);
     trace(core, Event::run_out, &vcpu, static_cast<std::uint64_t>(why),
           static_cast<std::uint64_t>(ran.count()));
-    host_.stop(vcpu, why, ran, for_policy());
+    host_.stop(vcpu, why, ran + owed, for_policy());
 }
 
 inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
@@ -312,9 +337,8 @@ inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
     core.loaded = core.current = &vcpu;
     if (vcpu.sched.pcpu != core.id && vcpu.timer.armed()) {
         Core& former = cores_[vcpu.sched.pcpu.value()];
-        former.timers.cancel(vcpu.timer);
+        arm(core, vcpu, vcpu.timer.deadline);
         refresh(former);
-        core.timers.arm(vcpu.timer, vcpu.timer.at);
     }
     const Nanos waited = now_ - vcpu.since;
     settle(vcpu, now_);
@@ -341,6 +365,7 @@ inline void Machine::halt(Core& core, Nanos longest, Domain* payer) {
     if (core.need_dispatch) // asked while it picked
         core.poked = now_;
     host_.idles(core.id);
+    core.timers.forgive(true);
 }
 
 } // namespace bulkhead::sim

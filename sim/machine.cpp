@@ -18,8 +18,8 @@ constexpr std::size_t visits_at_once = 64;
 
 Machine::Machine(Policy policy, const Options& options)
     : options_{options}, recorder_{options.pcpus, options.trace_groups, options.trace_records},
-      random_{options.seed}, policy_memory_{2 * regions_of_set * host::region_bytes}, cores_(options.pcpus),
-      host_{SchedulerWorld{this}} {
+      random_{options.seed}, policy_memory_{host::policy_sets * regions_of_set * host::region_bytes},
+      cores_(options.pcpus), host_{SchedulerWorld{this}} {
     const Guard::Scope loops_end;
     set_costs(options.costs);
     for (std::size_t i = 0; i < cores_.size(); ++i) {
@@ -33,7 +33,7 @@ Machine::Machine(Policy policy, const Options& options)
         host_.idles(core.id);
     housekeeping_.order = housekeeping_order;
     if (options_.housekeeping)
-        cores_[0].timers.arm(housekeeping_, RealTime{} + milliseconds(10));
+        cores_[0].timers.arm(housekeeping_, cores_[0].own_timers, RealTime{} + milliseconds(10));
 }
 
 Machine::~Machine() = default;
@@ -47,7 +47,7 @@ void Machine::start_at(RealTime start) {
     for (Vcpu& vcpu : vcpus_)
         vcpu.since = start;
     if (options_.housekeeping)
-        cores_[0].timers.arm(housekeeping_, start + milliseconds(10));
+        cores_[0].timers.arm(housekeeping_, cores_[0].own_timers, start + milliseconds(10));
 }
 
 // The share of a hook in each cost is not known: a hook is counted with all of the step that calls it.
@@ -136,6 +136,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     const Guard::Scope loops_end;
     Domain& domain = domains_.emplace_back();
     domain.id = id;
+    domain.timer_lines = std::make_unique<host::TimerLine[]>(cores_.size());
     domain.sched.slot = static_cast<std::uint32_t>(domains_.size() - 1);
     domain.sched.weight = spec.weight;
     domain.sched.cap = spec.cap;

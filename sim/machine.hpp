@@ -52,6 +52,7 @@ struct Vcpu final : Guest {
     std::uint32_t pauses = 0;
     Nanos left{};       // guest work left in the step
     Nanos other_work{}; // on its pCPU while it ran, not for it
+    Nanos owed{};       // interrupt time for its timer that the policy was not told of
     RealTime since{};   // of the state
     RealTime run_since{};
 
@@ -64,6 +65,7 @@ struct Domain {
     std::uint32_t pauses = 1;
     bool alive = true; // false once it has shut down or is destroyed
     std::vector<Vcpu*> vcpus;
+    std::unique_ptr<host::TimerLine[]> timer_lines; // one for each pCPU
     landmark::LedgerEntry ledger{};
 };
 
@@ -92,7 +94,9 @@ struct Core {
     RealTime halted_since{};
     RealTime entered{}; // into the hypervisor
     sched::Stop reason = sched::Stop::preempted;
-    TimerQueue timers;
+    host::TimerQueue timers;
+    host::TimerLine own_timers; // the machine's
+    Domain* served = nullptr;   // the account is that of a timer's owner, not the current vCPU's
     landmark::PcpuLedger ledger{};
 
     [[nodiscard]] RealTime interrupted_at() const { return std::min(std::min(ends, poked), timers.first()); }
@@ -182,6 +186,9 @@ class Machine {
     void run_timers(Core& core);
     void fire_due(Core& core);
     void fire(Core& core, Vcpu& owner, RealTime deadline);
+    static void arm(Core& core, Vcpu& vcpu, RealTime deadline) {
+        core.timers.arm(vcpu.timer, vcpu.domain->timer_lines[core.id.value()], deadline);
+    }
     void dispatch(Core& core);
     void stop_current(Core& core, sched::Stop why);
     void start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer);

@@ -69,6 +69,8 @@ constexpr std::array table{
     Model{"tick_dodger", "", {}, tick_dodger},
     Model{"yield_storm", "", {}, yield_storm},
     Model{"timer_storm", "", {}, timer_storm},
+    Model{"tick_flood", "", {}, tick_flood},
+    Model{"timeout_flood", "", {}, timeout_flood, false, sleep_to_instants},
     Model{"event_storm", "", {}, event_storm},
     Model{"loop_fault", "", {}, loop_fault},
     Model{"garbage", "", {}, garbage},

@@ -8,7 +8,7 @@ namespace bulkhead::sim {
 
 void Machine::set_alarm(Deadline& alarm, RealTime at) {
     Core& core = cores_.front();
-    core.timers.arm(alarm, std::max(at, now_));
+    core.timers.arm(alarm, core.own_timers, std::max(at, now_));
     if (&core != active_)
         refresh(core);
 }

@@ -28,7 +28,7 @@ struct PolicyGround {
     RealTime now{};
     std::uint64_t random;
     bool eject; // else throw Misconduct
-    AddressRange memory{2 * regions_of_set * host::region_bytes};
+    AddressRange memory{host::policy_sets * regions_of_set * host::region_bytes};
     landmark::PolicyReport report{};
     std::function<void(std::uint64_t code, std::uint64_t value)> on_note;
     std::function<void(typename Kind::Hook, plugin::Fault)> on_eject;

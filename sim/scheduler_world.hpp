@@ -47,8 +47,6 @@ struct SchedulerWorld {
     [[nodiscard]] Core& pcpu(PcpuId id) const;
     [[nodiscard]] Vcpu* vcpu_in_slot(std::uint32_t slot) const;
     template<class Visit>
-    void for_each_domain(Visit visit) const;
-    template<class Visit>
     static void for_each_vcpu(const Domain& domain, Visit visit);
     [[nodiscard]] std::uint32_t running_vcpus() const;
     void request_dispatch(PcpuId pcpu) const;

@@ -125,7 +125,7 @@ void Machine::remove(Vcpu& vcpu) {
         leave_queue(vcpu, Stop::gone);
     if (core.loaded == &vcpu)
         core.loaded = nullptr;
-    core.timers.cancel(vcpu.timer);
+    host::TimerQueue::cancel(vcpu.timer);
     refresh(core);
     settle(vcpu, now_);
     host_.detach(vcpu);

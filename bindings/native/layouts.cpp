@@ -22,8 +22,8 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
                          console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
-                         dom0_weight, terminal, pcpus, drained, dom0_sched_values, guests, timeline,
-                         policies);
+                         dom0_weight, terminal, pcpus, drained, parallel, reserved, dom0_sched_values, guests,
+                         timeline, policies);
 }
 
 void register_landmark() {
@@ -39,9 +39,8 @@ void register_landmark() {
                          hook_calls, hook_ns, hook_max_ns);
     PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
                          started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
-                         ledger_physical, ledger_capacity, ledger_used, seed, drains, draining,
-                         reserved, message, r_max, policies, rings,
-                         pcpu_ledgers);
+                         ledger_physical, ledger_capacity, ledger_used, seed, drains, draining, reserved,
+                         message, r_max, policies, rings, pcpu_ledgers);
 }
 
 void register_steering() {

@@ -2,6 +2,7 @@
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
 #include "abi/plugin.hpp"
+#include "abi/promise.hpp"
 #include "abi/steering.hpp"
 #include "abi/trace.hpp"
 #include "bindings/native/enum_names.hpp"
@@ -117,6 +118,8 @@ void add_tables(pybind11::module_& module) {
     module.attr("still_runnable") = still_runnable();
     module.attr("events") = events();
     module.attr("compiler") = __VERSION__;
+    module.def("promised_frames", &promise::whole, pybind11::arg("frames"), pybind11::arg("vcpus"),
+               "What the hypervisor sets aside for a new domain, at most (abi/promise.hpp).");
 }
 
 } // namespace bulkhead::python

@@ -88,6 +88,7 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     const auto& guest = blueprint.guest;
     control::CreateDomain request{};
     std::memcpy(request.name, guest.name, sizeof request.name);
+    request.frames = blueprint.layout.pages;
     request.max_frames = std::max(blueprint.layout.pages, guest.max_memory_bytes / page_bytes);
     request.vcpus = guest.vcpus;
     request.weight = guest.weight;
@@ -96,7 +97,10 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.time_mode = guest.time_mode;
     request.dilation = guest.dilation;
     if (const auto done = create_domain(request); !done)
-        return fail("the hypervisor has no room for another domain", done.error());
+        return fail(
+            "the machine has too little free memory for it; give the machine more (--mem) or the guest "
+            "less (mem=)",
+            done.error());
     return request;
 }
 

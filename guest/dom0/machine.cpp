@@ -15,7 +15,7 @@ namespace {
 
 using guest::print;
 
-[[noreturn]] void refuse(const manifest::Guest& guest, const BuildFault& fault) {
+void explain(const manifest::Guest& guest, const BuildFault& fault) {
     if (fault.needed_bytes != 0)
         print("dom0: guest '{}': {}: it needs at least {} MiB, not {} MiB\n", name_of(guest), fault.message,
               (fault.needed_bytes + (1 << 20) - 1) >> 20, guest.memory_bytes >> 20);
@@ -23,7 +23,6 @@ using guest::print;
         print("dom0: guest '{}': {} ({})\n", name_of(guest), fault.message, *fault.cause);
     else
         print("dom0: guest '{}': {}\n", name_of(guest), fault.message);
-    end_run(landmark::Exit::bad_input);
 }
 
 constexpr Nanos destroy_again = milliseconds(10);
@@ -63,8 +62,8 @@ void Machine::start(const Manifest& manifest) {
 
     timeline_ = Timeline{manifest.timeline()};
     for (auto& slot : slots_)
-        if (slot.guest->absent == 0)
-            raise(slot);
+        if (slot.guest->absent == 0 && !raise(slot))
+            end_run(landmark::Exit::bad_input);
     note_started();
     started_ = guest::now();
     if (timeline_.stops_first())
@@ -89,15 +88,19 @@ void Machine::run() {
     }
 }
 
-void Machine::raise(Slot& slot) {
+// False, and said why, if it cannot be built now: other guests may have memory that it needs.
+bool Machine::raise(Slot& slot) {
     const auto built = build(*manifest_, *slot.guest);
-    if (!built)
-        refuse(*slot.guest, built.error());
+    if (!built) {
+        explain(*slot.guest, built.error());
+        return false;
+    }
     auto line = store_.open(*built, *slot.guest);
-    if (!line)
-        refuse(
-            *slot.guest,
-            {.message = "its xenstore ring could not be mapped", .needed_bytes = 0, .cause = line.error()});
+    if (!line) {
+        complain(slot, "map its xenstore ring", line.error());
+        static_cast<void>(destroy_domain(built->id)); // it never ran: nobody holds its frames
+        return false;
+    }
     slot.id = built->id;
     if (const auto pinned = pin(slot, slot.guest->affinity); !pinned)
         complain(slot, "set its affinity", pinned.error());
@@ -105,6 +108,7 @@ void Machine::raise(Slot& slot) {
     slot.state = Slot::State::alive;
     slot.restart.reset();
     slot.born = guest::now();
+    return true;
 }
 
 void Machine::begin(Slot& slot) {
@@ -160,8 +164,9 @@ void Machine::serve_deadlines() {
 void Machine::go_on(Slot& slot) {
     if (slot.state == Slot::State::dying)
         return destroy(slot);
-    raise(slot);
-    let_run(slot);
+    if (raise(slot))
+        return let_run(slot);
+    slot.due = guest::now() + slot.backoff.next({});
 }
 
 void Machine::look_after_all() {

@@ -49,7 +49,7 @@ class Machine {
     [[noreturn]] void run();
 
   private:
-    void raise(Slot& slot);
+    [[nodiscard]] bool raise(Slot& slot);
     void let_run(Slot& slot);
     // Lets it run at once, or at the start that was declared for it.
     void begin(Slot& slot);

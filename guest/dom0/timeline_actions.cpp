@@ -82,7 +82,8 @@ guest::Status Machine::create(Slot& slot) {
         complain(slot, "create it", guest::Error::exists);
         return std::unexpected{guest::Error::exists};
     }
-    raise(slot);
+    if (!raise(slot))
+        return std::unexpected{guest::Error::no_memory};
     if (slot.guest->start_paused == 0)
         let_run(slot);
     return {};

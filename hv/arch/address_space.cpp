@@ -2,6 +2,7 @@
 
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/descriptors.hpp"
+#include "hv/arch/hypervisor_half.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
@@ -23,8 +24,9 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint64_t present = 1, writable = 2, user = 4, large = 0x80, global = 0x100,
-                        no_execute = 1ULL << 63, processor_bits = 0x60, // accessed, dirty
-    address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
+                        no_execute = 1ULL << 63, address_bits = 0x000ffffffffff000, large_bytes = 2 << 20;
+
+constexpr std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + page_bytes - 1) / page_bytes; }
 
 alignas(page_bytes) std::uint64_t null_descriptors[512];
 EarlyMemory* early_memory = nullptr; // while the frame table is not there
@@ -68,6 +70,18 @@ std::uint64_t& entry(std::uint64_t address, unsigned level) {
         entries = table(e);
     }
     return entries[(address >> (3 + 9 * level)) & 511];
+}
+
+struct Tables {
+    static std::uint64_t& entry(std::uint64_t address) { return hv::entry(address, 1); }
+    static void drop_here(std::uint64_t address) { cpu::invlpg(address); }
+    static void drop_elsewhere() { flush_hypervisor_elsewhere(); }
+};
+
+template<class Value>
+void change_hypervisor(std::uint64_t address, std::uint64_t pages, Value value_of) {
+    Tables tables;
+    hypervisor_half::change(tables, address, pages, value_of);
 }
 
 void map_direct(MemoryRange range) {
@@ -117,17 +131,13 @@ std::uint64_t EarlyMemory::take(std::uint64_t bytes) {
 }
 
 void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access) {
-    for (std::uint64_t done = 0; done < bytes; done += page_bytes) {
-        entry(address + done, 1) = ((physical + done) & address_bits) | leaf_flags(access);
-        cpu::invlpg(address + done);
-    }
+    change_hypervisor(address, pages_of(bytes), [&](std::uint64_t i) {
+        return ((physical + i * page_bytes) & address_bits) | leaf_flags(access);
+    });
 }
 
 void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes) {
-    for (std::uint64_t done = 0; done < bytes; done += page_bytes) {
-        entry(address + done, 1) = 0;
-        cpu::invlpg(address + done);
-    }
+    change_hypervisor(address, pages_of(bytes), [](std::uint64_t) { return std::uint64_t{0}; });
 }
 
 bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes) {
@@ -224,19 +234,13 @@ void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint3
     const auto area =
         layout::descriptors + slot * layout::descriptor_area_bytes + (ldt ? 16 * page_bytes : 0);
     const std::uint32_t pages = ldt ? 16 : layout::reserved_gdt_page;
-    bool stale = false;
     // Where the guest has no frame a page of null descriptors stands, so that a bad selector raises #GP, not
     // a fault of ours.
-    for (std::uint32_t i = 0; i < pages; ++i) {
+    change_hypervisor(area, pages, [&](std::uint64_t i) {
         const auto physical = i < count ? frames[i].value() << page_shift
                                         : reinterpret_cast<std::uint64_t>(null_descriptors) - layout::image;
-        const auto& mapped = entry(area + i * page_bytes, 1);
-        const auto before = mapped & ~processor_bits;
-        map_hypervisor(area + i * page_bytes, physical, page_bytes, Access::read);
-        stale |= before != 0 && before != (mapped & ~processor_bits);
-    }
-    if (stale) // the vCPU may have run elsewhere, or will
-        flush_hypervisor_elsewhere();
+        return physical | leaf_flags(Access::read);
+    });
     if (const Vcpu* running = pcpu().loaded; running != nullptr && running->sched.slot == slot) {
         if (ldt)
             load_ldt_of(*running);

@@ -38,6 +38,9 @@ void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange
 // Maps `bytes` of contiguous memory at a hypervisor address. Panics if a table is missing and there is no
 // memory for it: reserve_hypervisor comes first wherever a guest may have used memory up.
 void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access);
+// When either returns, no pCPU has an older translation of these addresses: the frames that were behind them
+// may be given away. May wait for the other pCPUs, so neither is called where those wait for the caller
+// without looking up (see wait_a_little).
 void unmap_hypervisor(std::uint64_t address, std::uint64_t bytes);
 // The frame behind a mapped hypervisor address.
 [[nodiscard]] Mfn frame_behind(std::uint64_t address);

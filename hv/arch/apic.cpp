@@ -2,8 +2,10 @@
 
 #include "hv/arch/clock.hpp"
 #include "hv/arch/cpu.hpp"
+#include "hv/arch/halt.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/turns.hpp"
 #include "hv/base/machine.hpp"
 
 #include <algorithm>
@@ -12,10 +14,10 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint32_t identifier = 0x20, command_low = 0x300, command_high = 0x310, eoi = 0xb0,
-                        spurious = 0xf0, lvt_timer = 0x320, initial_count = 0x380, current_count = 0x390,
-                        divide = 0x3e0, masked = 1 << 16, init = 5 << 8, start_up = 6 << 8,
-                        assert_level = 1 << 14;
+constexpr std::uint32_t identifier = 0x20, task_priority = 0x80, command_low = 0x300, command_high = 0x310,
+                        eoi = 0xb0, spurious = 0xf0, lvt_timer = 0x320, initial_count = 0x380,
+                        current_count = 0x390, divide = 0x3e0, masked = 1 << 16, periodic = 1 << 17,
+                        init = 5 << 8, start_up = 6 << 8, assert_level = 1 << 14;
 std::uint64_t timer_hz = 0;
 
 volatile std::uint32_t& reg(std::uint32_t offset) {
@@ -47,6 +49,22 @@ void command(std::uint32_t apic_id, std::uint32_t what) {
     reg(command_low) = what;
 }
 
+// At that instant to the nanosecond, which a counted clock allows: the counter is read six instructions
+// before the timer is set. If the pCPU's turn ends in between, and the instant is over, the timer expires at
+// the end of a later turn.
+void set_timer_exactly(RealTime at) {
+    const auto setting = 6 * ticks_per_instruction() + 1; // it expires one tick after it has counted to 0
+    const auto target =
+        machine::tsc_scale().origin + static_cast<std::uint64_t>(at.since_start().count()) - setting;
+    const auto later = static_cast<std::uint64_t>(2 * round_length().count());
+    std::uint64_t left = target, low, high;
+    asm volatile("rdtsc; shl $32, %[high]; or %[low], %[high]; sub %[high], %[left]; "
+                 "lea (%[left], %[later]), %[high]; cmovs %[high], %[left]; mov %k[left], %[count]"
+                 : [low] "=&a"(low), [high] "=&d"(high), [left] "+&r"(left), [count] "=m"(reg(initial_count))
+                 : [later] "r"(later)
+                 : "cc");
+}
+
 } // namespace
 
 std::uint32_t own_apic_id() { return reg(identifier) >> 24; }
@@ -69,16 +87,34 @@ void program_timer(RealTime deadline) {
     auto& cpu = pcpu();
     if (deadline == cpu.programmed)
         return;
-    cpu.programmed = deadline;
+    cpu.programmed = cpu.expires = deadline;
     if (deadline == RealTime::never()) {
         reg(initial_count) = 0;
         return;
     }
-    const auto wait =
-        std::clamp((deadline - machine::now()).count(), std::int64_t{0}, std::int64_t{1'000'000'000});
+    const auto now = machine::now();
+    const auto until = std::min(deadline, now + milliseconds(1'000));
+    if (are_there_turns())
+        return set_timer_exactly(cpu.expires = turn_end(until, now));
+    const auto wait = std::max((until - now).count(), std::int64_t{0});
     const auto ticks = static_cast<std::uint64_t>(wait) * timer_hz / 1'000'000'000 + 1;
     reg(initial_count) = static_cast<std::uint32_t>(std::min<std::uint64_t>(ticks, 0xffffffff));
 }
+
+// The interrupt's priority is below that of the task, so that it stays pending for ever.
+RealTime start_silent_timer(Nanos period) {
+    constexpr std::uint32_t silent_vector = 0x31;
+    reg(task_priority) = 0x40;
+    reg(lvt_timer) = periodic | silent_vector;
+    std::uint64_t low, high;
+    asm volatile("rdtsc; mov %2, %3"
+                 : "=&a"(low), "=&d"(high)
+                 : "r"(static_cast<std::uint32_t>(period.count() - 1)), "m"(reg(initial_count))
+                 : "memory");
+    return machine::time_of(high << 32 | low) + Nanos{static_cast<std::int64_t>(ticks_per_instruction())};
+}
+
+void stop_silent_timer() { reg(initial_count) = 0; }
 
 void send_interrupt(std::uint32_t apic_id, std::uint8_t vector) { command(apic_id, assert_level | vector); }
 void send_init(std::uint32_t apic_id) { command(apic_id, assert_level | init); }

@@ -9,6 +9,7 @@
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/trap/emulate_debug_registers.hpp"
 #include "hv/trap/seams.hpp"
 
 #include <bit>
@@ -98,17 +99,16 @@ void save_selectors(Vcpu& vcpu) {
     cpu::read_selectors(into.ds, into.es, into.fs, into.gs);
 }
 
-void save_context(Vcpu& vcpu) {
+void save_context(Pcpu& self, Vcpu& vcpu) {
     save_selectors(vcpu);
-    pcpu().left_selectors = vcpu.processor.selectors;
+    self.left_selectors = vcpu.processor.selectors;
     save_segment_bases(vcpu);
     if (is_unusual(vcpu)) [[unlikely]]
         leave_unusual(vcpu);
     save_fpu(vcpu);
 }
 
-void load_context(Vcpu& vcpu) {
-    auto& self = pcpu();
+void load_context(Pcpu& self, Vcpu& vcpu) {
     vcpu.hypervisor_stack = stack_top();
     self.space.store(vcpu.domain->id.value(),
                      std::memory_order_seq_cst); // before any of its translations exist
@@ -160,7 +160,7 @@ void load_debug_registers(const Vcpu& vcpu) {
     asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3; mov %4, %%dr7" ::"r"(
                      vcpu.processor.debug[0]),
                  "r"(vcpu.processor.debug[1]), "r"(vcpu.processor.debug[2]), "r"(vcpu.processor.debug[3]),
-                 "r"(vcpu.processor.debug[7]));
+                 "r"(hardware_control(vcpu.processor.debug[7])));
 }
 
 std::uint64_t take_debug_status() {

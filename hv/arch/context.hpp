@@ -4,11 +4,12 @@
 
 namespace bulkhead::hv {
 
+struct Pcpu;
 struct Vcpu;
 
-// Saves what the guest may have changed; the address space stays loaded.
-void save_context(Vcpu& vcpu);
-void load_context(Vcpu& vcpu);
+// On this pCPU, `self`. Saves what the guest may have changed; the address space stays loaded.
+void save_context(Pcpu& self, Vcpu& vcpu);
+void load_context(Pcpu& self, Vcpu& vcpu);
 // Leaves a guest's address space, e.g. before it is torn down or the pCPU idles.
 void load_idle_root();
 

@@ -39,7 +39,7 @@ struct Gate {
 };
 
 constexpr std::size_t vector_stub_bytes = 16, syscall_stub_bytes = 32;
-std::array<TaskState, landmark::max_pcpus> task_states;
+std::array<TaskState, landmark::max_pcpus + 1> task_states;
 std::array<Gate, 256> gates;
 std::uint64_t* shared_page = nullptr; // 512 descriptors: selectors 0xe000 to 0xeff8
 

@@ -46,6 +46,10 @@ void start_halting() {
         instruction = {true, std::countr_zero(two) - 1};
 }
 
+std::uint64_t ticks_per_instruction() {
+    return instruction.counted ? std::uint64_t{1} << instruction.shift : 0;
+}
+
 void halt(RealTime due) {
     cpu::wait_for_interrupt();
     if (!instruction.counted)

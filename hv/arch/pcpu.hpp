@@ -46,6 +46,7 @@ struct alignas(64) Pcpu {
     std::uint32_t apic_id = 0;
     std::atomic<bool> need_dispatch = false; // others set it, then kick
     bool timer_pending = false;              // the timer interrupt came while the hypervisor itself ran
+    bool request_pending = false;            // as timer_pending, for a request of another pCPU
     bool house_waits = false;                // housekeeping is due here
     // The vCPU that holds the pCPU; null while it is idle or being decided.
     Vcpu* current = nullptr;
@@ -54,9 +55,13 @@ struct alignas(64) Pcpu {
     sched::Stop stop_reason{};
     host::PcpuState sched;
 
-    TimerQueue timers;
+    host::TimerQueue timers;
     RealTime slice_end = RealTime::never();  // of the current slice, or of a policy's idle period
-    RealTime programmed = RealTime::never(); // what the local timer is set to
+    RealTime programmed = RealTime::never(); // the deadline that the local timer is set for
+    RealTime expires = RealTime::never();    // when it interrupts for that deadline
+
+    // The account is that of a timer's owner, which is not the current vCPU: see run_timers.
+    bool serves_timer = false;
 
     // Ledger: since `posted`, time belongs to *account.
     std::int64_t* account = nullptr;

@@ -3,7 +3,8 @@
 #include "hv/arch/apic.hpp"
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/base/locks.hpp"
+#include "hv/arch/rest.hpp"
+#include "hv/base/lock.hpp"
 #include "hv/base/machine.hpp"
 
 #include <atomic>
@@ -19,6 +20,7 @@ Lock<Rank::shoot_down> flush_lock;
 Flush flush_kind{};
 GuestAddress flush_address{};
 std::atomic<std::uint64_t> pending{0};
+std::atomic<std::uint64_t> reachable{1}; // bit n: pCPU n has started
 
 std::atomic<bool> stopping{false};
 std::atomic<std::uint32_t> stopped{0};
@@ -66,13 +68,11 @@ void flush_on(std::uint64_t pcpus, Flush kind, GuestAddress at) {
         machine::wait_a_little();
 }
 
-std::uint64_t every_other_pcpu() {
-    const auto count = pcpu_count();
-    const auto all = count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-    return all & ~bit(machine::this_pcpu());
-}
+std::uint64_t every_other_pcpu() { return reachable & ~bit(machine::this_pcpu()); }
 
 } // namespace
+
+void become_reachable() { reachable |= bit(machine::this_pcpu()); }
 
 void kick(PcpuId id) {
     if (id != machine::this_pcpu())
@@ -129,7 +129,7 @@ namespace machine {
 void wait_a_little() {
     const auto start = now();
     serve_flush();
-    asm volatile("pause");
+    wait_briefly();
     pcpu().waited += now() - start;
 }
 

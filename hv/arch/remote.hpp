@@ -6,6 +6,9 @@
 
 namespace bulkhead::hv {
 
+// From now on requests reach this pCPU: in its start, while it has no translation that could be old. The
+// first pCPU is reachable from the beginning.
+void become_reachable();
 // Makes the pCPU enter the hypervisor soon. The data that it should find there must have been written before.
 void kick(PcpuId pcpu);
 // Interrupts another pCPU: its guest gets its events before it goes on.

@@ -1,26 +1,67 @@
 #include "hv/arch/turns.hpp"
 
+#include "hv/arch/apic.hpp"
 #include "hv/arch/cpu.hpp"
+#include "hv/arch/pcpu.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace bulkhead::hv {
 
 namespace {
 
-// In ticks of the interval timer (1 193 182 Hz). A turn ends whenever the timer's output changes.
-constexpr std::uint32_t round_ticks = 24, least_turn_ticks = 2;
+// A round over all pCPUs is as short as the emulator's cost for each turn allows.
+constexpr Nanos usual_round = microseconds(8), least_turn = microseconds(1);
+
+std::uint32_t keeper = 0; // its APIC identifier
+bool used = false;
+Nanos turn{};
+std::atomic<RealTime> a_turn_end{}; // and a multiple of turns later another, while there are turns
+std::atomic<bool> wanted{true}, there{false};
+
+void ask(bool turns) {
+    wanted = turns;
+    send_interrupt(keeper, wake_vector);
+}
 
 } // namespace
 
-void shorten_turns(std::uint32_t pcpus) {
-    constexpr std::uint8_t channel_0_square_wave = 0x36;
-    const auto period =
-        2 * std::max(round_ticks / pcpus,
-                     least_turn_ticks); // its interrupt is masked: start_apic() silenced the controllers
-    cpu::outb(0x43, channel_0_square_wave);
-    cpu::outb(0x40, static_cast<std::uint8_t>(period));
-    cpu::outb(0x40, static_cast<std::uint8_t>(period >> 8));
+void keep_turns() {
+    turn = std::max(usual_round / static_cast<std::int64_t>(pcpu_count()), least_turn);
+    for (;;) {
+        const bool now = wanted;
+        if (now)
+            a_turn_end = start_silent_timer(turn);
+        else
+            stop_silent_timer();
+        there = now;
+        cpu::wait_for_interrupt(); // it may be the last to halt: hv/arch/halt.cpp says why the counter is
+                                   // read
+    }
+}
+
+void use_turns(std::uint32_t keeper_apic_id) {
+    keeper = keeper_apic_id;
+    used = true;
+}
+bool are_there_turns() { return used; }
+
+RealTime turn_end(RealTime wanted_end, RealTime now) {
+    constexpr Nanos soonest{500}; // the timer is set by then
+    const RealTime origin = a_turn_end;
+    const auto turns =
+        (std::max(wanted_end, now + soonest) - origin + turn - Nanos{1}).count() / turn.count();
+    return origin + turn * turns;
+}
+Nanos round_length() { return turn * static_cast<std::int64_t>(pcpu_count()); }
+
+void pause_turns() { ask(false); }
+void resume_turns() { ask(true); }
+
+void await_turns() {
+    while (!there)
+        asm volatile("pause" ::: "memory"); // ends the turn: the keeper has one
 }
 
 } // namespace bulkhead::hv

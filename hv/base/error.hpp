@@ -13,6 +13,7 @@ enum class Error : int {
     permission = XEN_EPERM,
     no_entry = XEN_ENOENT,
     no_domain = XEN_ESRCH,
+    no_address = XEN_ENXIO,
     bad_address = XEN_EFAULT,
     no_memory = XEN_ENOMEM,
     busy = XEN_EBUSY,

@@ -14,6 +14,7 @@ namespace bulkhead::hv {
 template<Rank rank>
 class Lock {
   public:
+    constexpr Lock() = default;
     void lock() {
         lock_order::enter(rank);
         wait();
@@ -33,6 +34,7 @@ class Lock {
     void wait() {
         const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
         while (serving_.load(std::memory_order_acquire) != ticket) [[unlikely]]
+            // The end of a run takes the control lock for good: a pCPU that waits for it holds no other.
             rank == Rank::control ? machine::wait_at_rest() : machine::wait_a_little();
     }
 
@@ -44,6 +46,7 @@ class Lock {
 template<Rank rank>
 class NestedLock {
   public:
+    constexpr NestedLock() = default;
     void lock() {
         const auto self = static_cast<std::uint32_t>(machine::this_pcpu().value()) + 1;
         if (owner_.load(std::memory_order_relaxed) != self) {

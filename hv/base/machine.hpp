@@ -51,8 +51,8 @@ template<class T>
 // Between two looks at something that another pCPU must change: a lock, an answer. Does what others ask of
 // this pCPU meanwhile, so that waiting for each other ends.
 void wait_a_little();
-// The same where the work of this pCPU may be left as it is for ever: with nothing half done and no lock
-// held. Does not return once the run is over.
+// The same where the work of this pCPU may be left as it is for ever: no lock is held, and no place in a
+// queue for one that the end of a run needs. Does not return once the run is over.
 void wait_at_rest();
 
 // Translations of the current address space on this pCPU.

@@ -54,6 +54,7 @@ Result<Domain*> begin_domain(const control::CreateDomain& request) {
         return fail(Error::invalid);
     DomainSpec spec{.name = {},
                     .privileged = false,
+                    .frames = request.frames,
                     .max_frames = request.max_frames,
                     .vcpus = request.vcpus,
                     .weight = request.weight,
@@ -226,31 +227,26 @@ HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pc
     return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
 }
 
-HypercallResult work_for_domain(HypercallContext& context, std::uint64_t id) {
-    Domain* payer = &context.domain;
-    if (id != payer->id.value()) {
-        const auto other = other_domain(*payer, id);
-        if (!other)
-            return fail(other.error());
-        payer = *other;
-    }
-    const LockGuard run{run_lock()};
-    work_for(context.caller, *payer);
-    return 0;
+template<class Act>
+HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
+    const auto domain = other_domain(caller, id);
+    return domain ? act(**domain) : fail(domain.error());
+}
+
+HypercallResult serve(HypercallContext& context, std::uint64_t id) {
+    const auto begin = [&context](Domain& payer) -> HypercallResult {
+        const LockGuard run{run_lock()};
+        work_for(context.caller, payer);
+        return 0;
+    };
+    return id == context.domain.id.value() ? begin(context.domain) : with_domain(context.domain, id, begin);
 }
 
 // A domain that is about to go can be worked for no longer.
 HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
     if (context.caller.service.foreign)
-        BULKHEAD_TRY(work_for_domain(context, context.domain.id.value()));
-    const auto domain = other_domain(context.domain, id);
-    return domain ? from(destroy_domain(**domain)) : fail(domain.error());
-}
-
-template<class Act>
-HypercallResult with_domain(Domain& caller, std::uint64_t id, Act act) {
-    const auto domain = other_domain(caller, id);
-    return domain ? act(**domain) : fail(domain.error());
+        BULKHEAD_TRY(serve(context, context.domain.id.value()));
+    return with_domain(context.domain, id, [](Domain& domain) { return from(destroy_domain(domain)); });
 }
 
 } // namespace
@@ -303,7 +299,7 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
         begin_run();
         return 0;
     case control::Call::work_for:
-        return work_for_domain(context, first);
+        return serve(context, first);
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, first, second);
         return 0;

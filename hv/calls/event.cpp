@@ -113,8 +113,11 @@ HypercallResult EventChannelOp::run(HypercallContext& context) const {
         return with_input<evtchn_reset_t>(argument, [&](auto& a) { return reset(self, a); });
     case EVTCHNOP_bind_pirq:
         return fail(Error::permission); // no guest has physical interrupts
+    case EVTCHNOP_init_control:
+    case EVTCHNOP_expand_array:
+        return fail(Error::not_supported);
     default:
-        return fail(Error::not_implemented); // the FIFO ABI's calls too: guests then stay with two levels
+        return fail(Error::not_implemented); // set_priority among them, which two levels do not have
     }
 }
 

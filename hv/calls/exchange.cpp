@@ -7,17 +7,13 @@ namespace bulkhead::hv {
 
 namespace {
 
-// The old frame goes first, so that a full quota doesn't stand in the way.
 Result<Mfn> trade(Domain& domain, Mfn old) {
     const LockGuard tables{domain.memory.tables};
     const auto* frame = frame_table().find(old);
     if (frame == nullptr || !frame->belongs_to(Owner{domain.id}) || !frame->held || frame->shared ||
         frame->references() != 1)
         return fail(Error::invalid);
-    if (frame_table().free_frames() == 0 || domain.memory.frames.count > domain.memory.max_frames)
-        return fail(Error::no_memory);
-    BULKHEAD_TRY(frame_table().release(old, domain));
-    return frame_table().allocate(domain);
+    return frame_table().exchange(old, domain);
 }
 
 // The new frame takes over the number of the old one.

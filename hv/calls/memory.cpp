@@ -18,8 +18,9 @@ constexpr std::uint64_t command_mask = (1 << command_bits) - 1;
 HypercallResult change_reservation(const MemoryOp& call, HypercallContext& context) {
     const GuestPtr<const xen_memory_reservation_t> argument{call.argument};
     const auto request = argument.read();
-    BULKHEAD_TRY(request);
     const auto start = call.command >> command_bits;
+    if (!request)
+        return static_cast<std::int64_t>(start);
     if (request->nr_extents > (~std::uint64_t{0} >> command_bits) || start > request->nr_extents)
         return static_cast<std::int64_t>(start);
     const auto owner = resolve_domain(context.domain, request->domid);

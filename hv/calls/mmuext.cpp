@@ -49,13 +49,15 @@ Result<> run_flush(const Operation& op, HypercallContext& context) {
         return {};
     case MMUEXT_TLB_FLUSH_MULTI: {
         const auto mask = some();
-        BULKHEAD_TRY(mask);
+        if (!mask)
+            return fail(Error::invalid);
         tlb::flush_mask(*mask);
         return {};
     }
     default: {
         const auto mask = some();
-        BULKHEAD_TRY(mask);
+        if (!mask)
+            return fail(Error::invalid);
         tlb::flush_page_mask(*mask, at);
         return {};
     }

@@ -29,7 +29,9 @@ HypercallResult from(Result<> result) {
 
 // The guest moves its vcpu_info out of shared_info into a page of its own. Once only, as the ABI says.
 Result<> move_info(Vcpu& vcpu, const vcpu_register_vcpu_info_t& where) {
-    if (where.offset > page_bytes - sizeof(vcpu_info_t) || where.offset % alignof(vcpu_info_t) != 0)
+    if (where.offset > page_bytes - sizeof(vcpu_info_t))
+        return fail(Error::no_address);
+    if (where.offset % alignof(vcpu_info_t) != 0)
         return fail(Error::invalid);
     const Mfn frame{where.mfn};
     const LockGuard tables{vcpu.domain->memory.tables};
@@ -90,8 +92,6 @@ HypercallResult set_single(Vcpu& vcpu, std::uint64_t argument) {
         return fail(request.error());
     const GuestTime deadline{
         static_cast<std::int64_t>(std::min<std::uint64_t>(request->timeout_abs_ns, INT64_MAX))};
-    if ((request->flags & VCPU_SSHOTTMR_future) != 0 && deadline <= guest_time(vcpu, machine::now()))
-        return -62; // ETIME
     set_oneshot(vcpu, deadline);
     return 0;
 }
@@ -120,6 +120,8 @@ bool is_last_online(const Vcpu& vcpu) {
 
 void set_online(Vcpu& vcpu, bool online) {
     const LockGuard run{run_lock()};
+    if (online && !vcpu.sched.online)
+        begin_period_anew(vcpu);
     vcpu.sched.online = online;
     if (online)
         vcpu.sched.waiting = false;

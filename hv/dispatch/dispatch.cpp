@@ -2,9 +2,9 @@
 
 #include "hv/arch/apic.hpp"
 #include "hv/arch/context.hpp"
-#include "hv/arch/halt.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/remote.hpp"
+#include "hv/arch/rest.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/guest_time.hpp"
@@ -83,19 +83,21 @@ sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
 }
 
 // Answers the time after it.
-RealTime stop_current(Pcpu& self) {
+[[gnu::always_inline]] inline RealTime stop_current(Pcpu& self) {
     Vcpu& vcpu = *self.current;
     const auto now = machine::now();
     const auto why = why_stopped(self, vcpu);
     if (vcpu.service.foreign) [[unlikely]]
         settle_service(vcpu, now);
-    const auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
+    auto ran = now - vcpu.sched.run_since - vcpu.sched.other_work;
     self.slice_end = RealTime::never();
     self.current = nullptr;
     const bool runnable = sched::still_runnable(why);
     change_runstate(vcpu, runnable ? std::uint32_t{RUNSTATE_runnable} : idle_runstate(vcpu), now);
     trace_event_at(now, trace::Event::run_out, vcpu, static_cast<std::uint64_t>(why),
                    static_cast<std::uint64_t>(ran.count()));
+    if ((vcpu.timers.period.count() | vcpu.timers.owed.count()) != 0) [[unlikely]]
+        ran += stop_ticking(vcpu);
     return scheduler::stop(vcpu, why, ran, now);
 }
 
@@ -105,7 +107,7 @@ RealTime stop_current(Pcpu& self) {
 void unload(Pcpu& self) {
     if (self.loaded == nullptr)
         return;
-    save_context(*self.loaded);
+    save_context(self, *self.loaded);
     self.loaded = nullptr;
 }
 
@@ -115,9 +117,11 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
     scheduler::start_running(vcpu, self.id); // before its tables are loaded: a change of them flushes here
     if (moves)
         bring_timers(vcpu);
+    if (vcpu.timers.period != Nanos{0}) [[unlikely]]
+        start_ticking(vcpu, now);
     if (self.loaded != &vcpu) {
         unload(self);
-        load_context(vcpu);
+        load_context(self, vcpu);
         self.loaded = &vcpu;
     }
     vcpu.sched.run_since = now;
@@ -133,7 +137,7 @@ void start_vcpu(Pcpu& self, Vcpu& vcpu, Nanos slice, RealTime now) {
     self.slice_end = now + slice;
 }
 
-// Nothing can run: halts until an interrupt asks for another decision. The run lock is given up meanwhile.
+// Nothing can run: rests until an interrupt asks for another decision. The run lock is given up meanwhile.
 void idle(Pcpu& self, Nanos longest) {
     const auto start = machine::now();
     unload(self);
@@ -143,24 +147,28 @@ void idle(Pcpu& self, Nanos longest) {
     trace_event(trace::Event::idle_in, static_cast<std::uint64_t>(next_deadline(self).since_start().count()),
                 0);
     scheduler::idles(self.id);
+    self.timers.forgive(true);
     run_lock().unlock();
     while (!self.need_dispatch) {
         program_timer(next_deadline(self));
         begin_idle();
-        halt(self.programmed);
+        rest(self.expires);
         end_idle();
+        self.request_pending = false;
+        self.timer_pending = false;
         stop_if_asked();
         run_timers();
         keep_house_if_due();
     }
     run_lock().lock();
+    self.timers.forgive(false);
     scheduler::resumes(self.id);
     self.slice_end = RealTime::never();
     trace_event(trace::Event::idle_out, 0, static_cast<std::uint64_t>((machine::now() - start).count()));
 }
 
-// The time until the next pick is billed to the domain of the vCPU that gave up the pCPU. From the pick on,
-// the time is billed to the domain of the chosen vCPU.
+// The time until the next pick is billed to the domain of the vCPU that gave up the pCPU, or of the one whose
+// timer preempted it. From the pick on, the time is billed to the domain of the chosen vCPU.
 void dispatch(Pcpu& self) {
     const LockGuard run{run_lock()};
     Vcpu* before = self.current;
@@ -170,7 +178,7 @@ void dispatch(Pcpu& self) {
         const auto choice = dispatch_held ? standing_still : scheduler::pick(self, now, before);
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
-            bill_to(choice.vcpu->domain, choice.at);
+            bill_to(self, *choice.vcpu->domain, choice.at);
             start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
         } else {
             idle(self, choice.slice);
@@ -296,9 +304,11 @@ Vcpu& leave_hypervisor() {
             self.timer_pending = false;
             run_timers();
             keep_house_if_due();
+            if (self.need_dispatch)
+                end_timer_work_in_dispatch();
         }
         if (self.need_dispatch || self.current == nullptr) {
-            name_section(landmark::SectionKind::dispatch, 0);
+            name_section(self, landmark::SectionKind::dispatch, 0);
             dispatch(self);
         }
         if (wants_nmi(*self.current)) [[unlikely]]
@@ -311,7 +321,9 @@ Vcpu& leave_hypervisor() {
     // It may be set too early, for the sake of a hook: then it finds nothing due, and is set again.
     if (const auto next = next_deadline(self); next < self.programmed)
         program_timer(next);
-    leave_for_guest(*self.current);
+    if (self.serves_timer) [[unlikely]]
+        end_timer_work();
+    leave_for_guest(self, *self.current);
     return *self.current;
 }
 

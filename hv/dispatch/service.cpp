@@ -47,7 +47,7 @@ void work_for(Vcpu& vcpu, Domain& payer) {
                     .foreign = &payer != vcpu.domain,
                     .since = now,
                     .others = vcpu.sched.other_work};
-    bill_to(&payer, now);
+    bill_to(pcpu(), payer, now);
 }
 
 } // namespace bulkhead::hv

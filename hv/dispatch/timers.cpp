@@ -1,5 +1,6 @@
 #include "hv/dispatch/timers.hpp"
 
+#include "hv/arch/apic.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/late.hpp"
 #include "hv/base/locks.hpp"
@@ -11,21 +12,30 @@
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::hv {
 
 namespace {
 
 constexpr Nanos housekeeping_period = milliseconds(10);
-constinit Late<Timer> housekeeping;
+struct Housekeeping {
+    Timer timer;
+    host::TimerLine line;
+};
+constinit Late<Housekeeping> housekeeping;
 void (*housekeeping_visit)(RealTime now) = nullptr;
 
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
 
-void record_fire(const Vcpu& vcpu, const Timer& timer, RealTime now) {
-    trace_event(trace::Event::timer_fire, vcpu,
-                static_cast<std::uint64_t>(timer.deadline.since_start().count()),
-                static_cast<std::uint64_t>((now - timer.deadline).count()));
+void record_fire(const Vcpu& vcpu, RealTime deadline, RealTime now) {
+    trace_event(trace::Event::timer_fire, vcpu, static_cast<std::uint64_t>(deadline.since_start().count()),
+                static_cast<std::uint64_t>((now - deadline).count()));
+}
+
+void arm(Timer& timer, RealTime deadline) {
+    auto& self = pcpu();
+    self.timers.arm(timer, owner(timer).domain->timer_lines[self.id.value()], deadline);
 }
 
 void fire_oneshot(Timer& timer, RealTime now) {
@@ -35,18 +45,25 @@ void fire_oneshot(Timer& timer, RealTime now) {
         if (clock_stands_still(vcpu))
             vcpu.timers.oneshot_waits = true; // whatever is left would be left again and again
         else
-            pcpu().timers.arm(timer, due);
+            arm(timer, due);
         return;
     }
-    record_fire(vcpu, timer, now);
+    record_fire(vcpu, timer.deadline, now);
     raise_virq(vcpu, VIRQ_TIMER);
 }
 
-void fire_periodic(Timer& timer, RealTime now) {
-    auto& vcpu = owner(timer);
-    record_fire(vcpu, timer, now);
+// One event for all ticks up to now; the next one stays on the grid.
+void tick(Vcpu& vcpu, RealTime now) {
+    auto& timers = vcpu.timers;
+    record_fire(vcpu, timers.next_tick, now);
     raise_virq(vcpu, VIRQ_TIMER);
-    pcpu().timers.arm(timer, std::max(timer.deadline + vcpu.timers.period, now));
+    const auto passed = (now - timers.next_tick).count() / timers.period.count();
+    timers.next_tick += timers.period * (passed + 1);
+}
+
+void fire_periodic(Timer& timer, RealTime now) {
+    tick(owner(timer), now);
+    arm(timer, owner(timer).timers.next_tick);
 }
 
 void fire_poll(Timer& timer, RealTime) {
@@ -58,7 +75,7 @@ void fire_poll(Timer& timer, RealTime) {
 void fire_housekeeping(Timer& timer, RealTime now) {
     {
         const LockGuard run{run_lock()};
-        pcpu().timers.arm(timer, std::max(timer.deadline + housekeeping_period, now));
+        pcpu().timers.arm(timer, housekeeping->line, std::max(timer.deadline + housekeeping_period, now));
     }
     housekeeping_visit(now);
 }
@@ -68,19 +85,44 @@ void prepare(Timer& timer, Vcpu& vcpu, void (*fire)(Timer&, RealTime)) {
     timer.fire = fire;
 }
 
-// Work for `vcpu` while another holds the pCPU is not that one's.
-void settle_bill(Pcpu& self, Vcpu& vcpu, Nanos amount) {
-    if (self.current == nullptr || self.current == &vcpu)
-        return;
-    self.current->sched.other_work += amount;
-    scheduler::charge(vcpu, amount);
+// The interrupt that began this section was the timer's.
+bool entered_for_timer(const Pcpu& self) {
+    return self.section_kind == static_cast<std::uint32_t>(landmark::SectionKind::interrupt) &&
+           (self.section_number == timer_vector || self.current == nullptr);
 }
 
-void fire_for(Pcpu& self, Timer& timer, RealTime now) {
+// Work for `vcpu` while another one holds the pCPU is not that one's. A policy hears of it with the wake, or,
+// if the vCPU was queued, when it stops next.
+void account_for(Pcpu& self, Vcpu& vcpu, bool queued, Nanos took, RealTime now) {
+    self.current->sched.other_work += took;
+    if (queued)
+        vcpu.timers.owed += took;
+    else
+        scheduler::charge(vcpu, took);
+    if (self.current->domain != vcpu.domain)
+        vcpu.domain->timer_lines[self.id.value()].debt.add(took, scheduler::share(*vcpu.domain), now);
+}
+
+// `took` was posted to the owner of the timer that was served last, if there is one.
+void go_on_with_own_work(Pcpu& self, Nanos took) {
+    if (std::exchange(self.serves_timer, false))
+        self.current->sched.other_work += took;
+}
+
+void serve(Pcpu& self, Timer& timer, RealTime now, bool entry_too) {
     auto& vcpu = owner(timer);
-    bill_to(vcpu.domain);
+    if (entry_too)
+        bill_all_to(*vcpu.domain);
+    else
+        go_on_with_own_work(self, bill_to(vcpu.domain));
+    const bool queued = vcpu.sched.state == RunState::queued;
     timer.fire(timer, now);
-    settle_bill(self, vcpu, bill_to(self.current != nullptr ? self.current->service.payer : nullptr));
+    const bool foreign = self.current != nullptr && self.current != &vcpu;
+    const bool own = self.current == &vcpu;
+    const auto took = bill_to(own ? vcpu.service.payer : vcpu.domain);
+    self.serves_timer = foreign;
+    if (foreign)
+        account_for(self, vcpu, queued, took, now);
 }
 
 } // namespace
@@ -94,76 +136,107 @@ void start_timers(Vcpu& vcpu) {
 void stop_timers(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
     for (Timer* timer : {&vcpu.timers.oneshot, &vcpu.timers.periodic, &vcpu.timers.poll})
-        TimerQueue::cancel(*timer);
+        host::TimerQueue::cancel(*timer);
 }
 
 void bring_timers(Vcpu& vcpu) {
-    auto& timers = pcpu().timers;
-    for (Timer* timer : {&vcpu.timers.oneshot, &vcpu.timers.periodic, &vcpu.timers.poll})
-        if (timer->queue != nullptr && timer->queue != &timers)
-            timers.arm(*timer, timer->deadline);
+    const auto* const line = &vcpu.domain->timer_lines[pcpu().id.value()];
+    for (Timer* timer : {&vcpu.timers.oneshot, &vcpu.timers.poll})
+        if (timer->line != nullptr && timer->line != line)
+            arm(*timer, timer->deadline);
 }
 
 void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
     vcpu.timers.oneshot_deadline = deadline;
     vcpu.timers.oneshot_waits = false;
-    pcpu().timers.arm(vcpu.timers.oneshot, real_deadline(vcpu, deadline, machine::now()));
+    arm(vcpu.timers.oneshot, real_deadline(vcpu, deadline, machine::now()));
 }
 
 void clear_oneshot(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
     vcpu.timers.oneshot_waits = false;
-    TimerQueue::cancel(vcpu.timers.oneshot);
+    host::TimerQueue::cancel(vcpu.timers.oneshot);
 }
 
 void go_on_with_oneshot(Vcpu& vcpu) {
     if (!vcpu.timers.oneshot_waits)
         return;
     vcpu.timers.oneshot_waits = false;
-    pcpu().timers.arm(vcpu.timers.oneshot, real_deadline(vcpu, vcpu.timers.oneshot_deadline, machine::now()));
+    arm(vcpu.timers.oneshot, real_deadline(vcpu, vcpu.timers.oneshot_deadline, machine::now()));
 }
 
 void set_periodic(Vcpu& vcpu, Nanos length) {
     const LockGuard run{run_lock()};
-    const auto period = real_length(vcpu, length);
-    vcpu.timers.period = period;
-    auto& timers = pcpu().timers;
-    if (period > Nanos{0})
-        timers.arm(vcpu.timers.periodic, machine::now() + period);
+    auto& timers = vcpu.timers;
+    host::TimerQueue::cancel(timers.periodic);
+    timers.period = real_length(vcpu, length);
+    timers.next_tick = vcpu.sched.online ? machine::now() + timers.period : RealTime::never();
+    if (timers.period == Nanos{0} || vcpu.sched.state != RunState::running)
+        return;
+    if (pcpu().current == &vcpu)
+        arm(timers.periodic, timers.next_tick);
     else
-        TimerQueue::cancel(vcpu.timers.periodic);
+        request_dispatch(vcpu.sched.pcpu); // where it starts again
+}
+
+void begin_period_anew(Vcpu& vcpu) { vcpu.timers.next_tick = RealTime::never(); }
+
+void start_ticking(Vcpu& vcpu, RealTime now) {
+    auto& timers = vcpu.timers;
+    if (timers.next_tick == RealTime::never())
+        timers.next_tick = now + timers.period;
+    else if (timers.next_tick <= now)
+        tick(vcpu, now);
+    arm(timers.periodic, timers.next_tick);
+}
+
+Nanos stop_ticking(Vcpu& vcpu) {
+    host::TimerQueue::cancel(vcpu.timers.periodic);
+    return std::exchange(vcpu.timers.owed, Nanos{});
 }
 
 void set_poll_timeout(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
-    pcpu().timers.arm(vcpu.timers.poll, real_deadline(vcpu, deadline, machine::now()));
+    arm(vcpu.timers.poll, real_deadline(vcpu, deadline, machine::now()));
 }
 
 void clear_poll_timeout(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    TimerQueue::cancel(vcpu.timers.poll);
+    host::TimerQueue::cancel(vcpu.timers.poll);
 }
 
 void run_timers() {
     auto& self = pcpu();
+    bool entry_too = entered_for_timer(self);
     if (machine::now() >= self.slice_end) {
         self.slice_end = RealTime::never();
         self.stop_reason = sched::Stop::slice_end;
         self.need_dispatch = true;
+        entry_too = false;
     }
-    while (self.timers.first() <= machine::now()) {
+    while (self.timers.first() <= machine::now() && section_length() < host::longest_timer_pass) {
         // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
         const LockGuard run{run_lock()};
         const auto now = machine::now();
-        Timer* timer = self.timers.take_due(now);
-        if (timer == nullptr) // another pCPU has cancelled it
-            return;
-        if (timer->owner != nullptr)
-            fire_for(self, *timer, now);
-        else
+        auto* const timer = static_cast<Timer*>(self.timers.take_due(now));
+        if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
+            continue;
+        if (timer->owner == nullptr)
             self.house_waits = true;
+        else
+            serve(self, *timer, now, std::exchange(entry_too, false));
     }
+}
+
+void end_timer_work() { go_on_with_own_work(pcpu(), post_ledger()); }
+
+void end_timer_work_in_dispatch() {
+    auto& self = pcpu();
+    if (self.serves_timer)
+        go_on_with_own_work(self, self.stop_reason == sched::Stop::preempted
+                                      ? post_ledger()
+                                      : bill_to(self.current->service.payer));
 }
 
 void keep_house_if_due() {
@@ -171,8 +244,8 @@ void keep_house_if_due() {
     if (!self.house_waits) [[likely]]
         return;
     self.house_waits = false;
-    bill_to(nullptr);
-    fire_housekeeping(*housekeeping, machine::now());
+    go_on_with_own_work(self, bill_to(nullptr));
+    fire_housekeeping(housekeeping->timer, machine::now());
     const auto took = bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
     if (self.current != nullptr)
         self.current->sched.other_work += took;
@@ -180,7 +253,8 @@ void keep_house_if_due() {
 
 void start_housekeeping(void (*visit)(RealTime now)) {
     housekeeping_visit = visit;
-    pcpu().timers.arm(housekeeping.make(), machine::now() + housekeeping_period);
+    auto& house = housekeeping.make();
+    pcpu().timers.arm(house.timer, house.line, machine::now() + housekeeping_period);
 }
 
 } // namespace bulkhead::hv

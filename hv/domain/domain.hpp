@@ -43,7 +43,8 @@ struct Domain {
     shared_info_t* shared; // direct map
     Mfn shared_frame;
     TimeRule time;
-    std::uint64_t vm_assist; // bit n: VMASST_TYPE n is on
+    host::TimerLine* timer_lines; // one for each pCPU
+    std::uint64_t vm_assist;      // bit n: VMASST_TYPE n is on
 
     Vcpu* vcpus[max_vcpus];
     std::uint32_t vcpu_count;

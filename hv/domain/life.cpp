@@ -1,5 +1,6 @@
 #include "hv/domain/life.hpp"
 
+#include "abi/promise.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
@@ -31,9 +32,6 @@ namespace bulkhead::hv {
 namespace {
 
 static_assert(sizeof(Vcpu) <= page_bytes);
-
-// What the hypervisor may allocate for a domain: ports, grants, map records, vCPU state.
-constexpr std::uint64_t metadata_limit(std::uint32_t vcpus) { return 256 + 8ULL * vcpus; }
 
 void start_fpu_state(std::byte* area) {
     const std::uint16_t control_word = 0x37f;
@@ -94,6 +92,8 @@ Result<> share_info_page(Domain& domain) {
 }
 
 Result<> furnish(Domain& domain, const DomainSpec& spec) {
+    BULKHEAD_TRY(frame_table().promise(domain.memory, std::min(spec.frames, spec.max_frames),
+                                       promise::metadata(spec.frames, spec.vcpus)));
     const auto entry = open_ledger_entry(domain);
     if (!entry)
         return fail(entry.error());
@@ -151,6 +151,7 @@ Result<> stop_all(Domain& domain) {
         if (domain.life != control::Life::shut_down)
             domain.shutdown_reason = SHUTDOWN_poweroff;
         domain.life = control::Life::dying;
+        frame_table().end_promise(domain.memory);
     }
     reconsider_all(domain);
     // A domain's page tables must not be in force while they are taken apart.
@@ -185,7 +186,7 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     domain.life = control::Life::paused;
     domain.sched.pause_count = 1;
     domain.memory.max_frames = spec.max_frames;
-    domain.memory.max_metadata = metadata_limit(spec.vcpus);
+    domain.memory.max_metadata = promise::metadata_limit(spec.vcpus);
     domain.sched.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
     domain.sched.cap = spec.cap;
     domain.sched.has_values = spec.sched_values != nullptr;

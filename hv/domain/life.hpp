@@ -8,7 +8,8 @@ namespace bulkhead::hv {
 struct DomainSpec {
     char name[manifest::name_bytes];
     bool privileged;
-    std::uint64_t max_frames;
+    std::uint64_t frames;     // its initial memory, set aside for it
+    std::uint64_t max_frames; // a ceiling
     std::uint32_t vcpus;
     std::uint32_t weight; // 0: the default
     std::uint32_t cap;
@@ -17,7 +18,8 @@ struct DomainSpec {
     const std::int64_t* sched_values = nullptr;
 };
 
-// A new domain, paused, without memory of its own; its vCPUs are still to be created.
+// A new domain, paused, without memory of its own; its vCPUs are still to be created. Its initial memory and
+// its metadata are promised to it (abi/promise.hpp), or it fails with no_memory.
 [[nodiscard]] Result<Domain*> create_domain(const DomainSpec& spec);
 // Its vCPUs, which then wait for a context. Answers restart until all exist; with any other error the domain
 // is gone.

@@ -6,21 +6,12 @@
 namespace bulkhead::hv {
 
 Result<void*> Domain::allocate_metadata() {
-    if (memory.metadata.fetch_add(1) >= memory.max_metadata) {
-        --memory.metadata;
-        return fail(Error::no_memory);
-    }
-    const auto frame = frame_table().allocate_for_hypervisor();
-    if (!frame) {
-        --memory.metadata;
+    const auto frame = frame_table().allocate_metadata(memory);
+    if (!frame)
         return fail(frame.error());
-    }
     return machine::frame_data(*frame);
 }
 
-void Domain::free_metadata(void* page) {
-    frame_table().free_for_hypervisor(machine::frame_of(page));
-    --memory.metadata;
-}
+void Domain::free_metadata(void* page) { frame_table().free_metadata(machine::frame_of(page), memory); }
 
 } // namespace bulkhead::hv

@@ -24,11 +24,11 @@ void DomainHold::release(Domain& domain) { domain.holds.fetch_sub(1, std::memory
 Result<DomainHold> resolve_domain(Domain& caller, std::uint16_t id) {
     if (id == DOMID_SELF || id == caller.id.value())
         return DomainHold::own(caller);
-    if (!caller.privileged)
-        return fail(Error::permission);
     auto domain = hold_domain(DomainId{id});
     if (!domain)
         return fail(Error::no_domain);
+    if (!caller.privileged)
+        return fail(Error::permission);
     return domain;
 }
 

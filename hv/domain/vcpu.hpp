@@ -41,6 +41,8 @@ struct VcpuTimers {
     GuestTime oneshot_deadline;    // in the guest's own time; the real one is in `oneshot`
     bool oneshot_waits;            // until the vCPU runs: its clock stands still, see clock_stands_still
     Nanos period;                  // of `periodic`, in real time; 0: off
+    RealTime next_tick;            // of `periodic`, which is armed while the vCPU runs; never: unknown yet
+    Nanos owed;                    // interrupt time for its timers that the policy was not told of
 };
 
 // SCHEDOP_poll.

@@ -32,6 +32,7 @@ std::span<const std::byte> blob(std::span<const std::byte> manifest, manifest::S
 Domain& create(const manifest::Header& header, std::uint64_t pages) {
     DomainSpec spec{.name = "dom0",
                     .privileged = true,
+                    .frames = pages,
                     .max_frames = pages,
                     .vcpus = 1,
                     .weight = header.dom0_weight,

@@ -24,7 +24,7 @@ struct Fixup {
     std::uint64_t fault, resume;
 };
 extern "C" const Fixup fixups_start[], fixups_end[];
-extern "C" const char guest_iret[];
+extern "C" const char guest_iret[], spin_start[], spin_end[];
 
 bool apply_fixup(Registers& regs) {
     for (const Fixup* fixup = fixups_start; fixup != fixups_end; ++fixup)
@@ -41,13 +41,22 @@ void take_interrupt(std::uint64_t vector) {
         return;
     acknowledge_interrupt();
     if (vector == timer_vector) {
-        self.programmed = RealTime::never(); // it is spent
+        self.programmed = self.expires = RealTime::never(); // it is spent
         self.timer_pending = true;
     } else if (vector == kick_vector) {
         self.need_dispatch = true;
     } else if (vector == request_vector) {
+        self.request_pending = true;
         serve_flush();
     }
+}
+
+// An interrupt ends the loop of a resting pCPU at once.
+void leave_spin(Registers& regs) {
+    const auto start = reinterpret_cast<std::uint64_t>(spin_start);
+    const auto end = reinterpret_cast<std::uint64_t>(spin_end);
+    if (regs.rip - start < end - start)
+        regs.rip = end;
 }
 
 } // namespace
@@ -88,6 +97,7 @@ extern "C" Vcpu* hypervisor_trap(Registers* regs) {
     if (vector >= 32) {
         take_interrupt(vector);
         static_cast<void>(recover_from_overrun(*regs));
+        leave_spin(*regs);
         return nullptr;
     }
     if (vector == vector::nmi)

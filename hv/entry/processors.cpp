@@ -9,6 +9,8 @@
 #include "hv/arch/features.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
+#include "hv/arch/turns.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/entry/acpi.hpp"
@@ -35,6 +37,7 @@ constexpr std::size_t pointer_from_top = 64; // where the Pcpu pointer lies in a
 constexpr Nanos longest_start = milliseconds(1'000);
 
 std::uint32_t pcpus_in_use = 1;
+bool with_keeper = false; // its Pcpu follows those of the pCPUs
 std::atomic<std::uint32_t> arrived{1};
 std::atomic<RealTime> opening{RealTime::never()}; // when all ledgers open
 
@@ -47,10 +50,17 @@ void wait_for(std::uint32_t number) {
     }
 }
 
+Pcpu& keeper() {
+    auto& keeper = pcpu(PcpuId{static_cast<std::uint16_t>(pcpus_in_use)});
+    keeper.id = PcpuId{static_cast<std::uint16_t>(pcpus_in_use)};
+    return keeper;
+}
+
 // INIT, then the start-up interrupt twice, as the processor manuals ask for: the second one is for processors
 // that missed the first, and has no effect on others.
 void start_one(std::uint32_t index) {
     auto& cpu = pcpu(PcpuId{static_cast<std::uint16_t>(index)});
+    const auto before = arrived.load(std::memory_order_acquire);
     const auto top = layout::stacks + (index + 1) * stack_area_bytes - pointer_from_top;
     *reinterpret_cast<Pcpu**>(top) = &cpu;
     secondary_stack = top;
@@ -59,16 +69,16 @@ void start_one(std::uint32_t index) {
     spin_for(microseconds(10));
     send_start_up(cpu.apic_id, secondary_physical >> page_shift);
     spin_for(microseconds(200));
-    if (arrived.load(std::memory_order_acquire) == index)
+    if (arrived.load(std::memory_order_acquire) == before)
         send_start_up(cpu.apic_id, secondary_physical >> page_shift);
-    wait_for(index + 1);
+    wait_for(before + 1);
 }
 
 } // namespace
 
 std::uint32_t pcpu_count() { return pcpus_in_use; }
 
-void choose_processors(std::uint32_t wanted) {
+void choose_processors(std::uint32_t wanted, bool counted) {
     const auto found = find_processors(own_apic_id());
     if (wanted > found.count)
         machine::panic("the manifest asks for more processors than the machine has");
@@ -78,13 +88,16 @@ void choose_processors(std::uint32_t wanted) {
         cpu.id = PcpuId{static_cast<std::uint16_t>(i)};
         cpu.apic_id = found.apic_ids[i * (found.count / pcpus_in_use)];
     }
+    with_keeper = counted && pcpus_in_use > 1 && pcpus_in_use < found.count;
+    if (with_keeper)
+        keeper().apic_id = found.apic_ids[found.count - 1];
     landmark_page().pcpus = pcpus_in_use;
 }
 
 void reserve_stacks(EarlyMemory& early) {
     unmap_hypervisor(reinterpret_cast<std::uint64_t>(boot_stack), page_bytes);
     constexpr auto used = stack_area_bytes - page_bytes;
-    for (std::uint32_t i = 1; i < pcpus_in_use; ++i)
+    for (std::uint32_t i = 1; i < pcpus_in_use + with_keeper; ++i)
         map_hypervisor(layout::stacks + i * stack_area_bytes + page_bytes, early.take(used), used,
                        Access::read_write);
 }
@@ -92,6 +105,10 @@ void reserve_stacks(EarlyMemory& early) {
 void start_other_processors() {
     std::memcpy(reinterpret_cast<void*>(layout::direct_map + secondary_physical), secondary_start,
                 static_cast<std::size_t>(secondary_end - secondary_start));
+    if (with_keeper) {
+        start_one(pcpus_in_use);
+        use_turns(keeper().apic_id);
+    }
     for (std::uint32_t i = 1; i < pcpus_in_use; ++i)
         start_one(i);
 }
@@ -107,7 +124,12 @@ extern "C" [[noreturn]] void start_secondary() {
     start_processor();
     load_descriptors();
     start_apic();
+    const bool keeps_turns = pcpu().id.value() == pcpus_in_use;
+    if (!keeps_turns)
+        become_reachable();
     arrived.fetch_add(1, std::memory_order_acq_rel);
+    if (keeps_turns)
+        keep_turns();
     while (opening.load(std::memory_order_acquire) == RealTime::never())
         machine::wait_a_little();
     start_ledger(opening.load(std::memory_order_relaxed));

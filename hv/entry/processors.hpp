@@ -6,12 +6,13 @@
 namespace bulkhead::hv {
 
 // On the boot page tables: which processors become pCPUs; pcpu_count() is known from then on. `wanted` of
-// them, evenly spread over the machine's list, or all (0).
-void choose_processors(std::uint32_t wanted);
+// them, evenly spread over the machine's list, or all (0). The last of the others keeps turns if the clock
+// counts the instructions of all.
+void choose_processors(std::uint32_t wanted, bool counted);
 // Stack areas of all but the first, while early memory lasts.
 void reserve_stacks(EarlyMemory& early);
-// Starts every other processor. They wait until the ledgers open, all at the same instant, and then dispatch.
-// Panics if one does not come.
+// Starts every other pCPU, and the keeper of turns first. The pCPUs wait until the ledgers open, all at the
+// same instant, and then dispatch. Panics if one does not come.
 void start_other_processors();
 // Opens the ledgers of all pCPUs, this one's included, and lets the others go.
 void release_processors();

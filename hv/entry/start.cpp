@@ -1,6 +1,7 @@
 // From the first instruction in C++ to the first guest, step by step. Everything is built here once, in this
 // order.
 #include "abi/manifest.hpp"
+#include "abi/promise.hpp"
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/apic.hpp"
 #include "hv/arch/clock.hpp"
@@ -9,6 +10,7 @@
 #include "hv/arch/halt.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/rest.hpp"
 #include "hv/arch/turns.hpp"
 #include "hv/base/late.hpp"
 #include "hv/base/log.hpp"
@@ -46,7 +48,7 @@ namespace {
 
 constexpr std::uint32_t ledger_entries = 4096;
 
-constinit Late<Pcpu> pcpus[landmark::max_pcpus];
+constinit Late<Pcpu> pcpus[landmark::max_pcpus + 1]; // and the keeper of turns
 
 using Bytes = std::span<const std::byte>;
 
@@ -168,7 +170,7 @@ bool machine::should_preempt() {
     constexpr Nanos section_budget = microseconds(20);
     const auto& self = pcpu();
     const auto now = machine::now();
-    return now - self.section_start - self.waited > section_budget || now >= self.programmed;
+    return now - self.section_start - self.waited > section_budget || now >= self.expires;
 }
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {
@@ -181,7 +183,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
         machine::panic("not started by a multiboot loader");
     const auto manifest = manifest_bytes(facts);
     const auto& header = check_manifest(manifest);
-    choose_processors(header.pcpus);
+    choose_processors(header.pcpus, header.clock_hz != 0);
     start_clock(header.clock_hz);
     start_halting();
     auto early = find_early_memory(facts);
@@ -189,6 +191,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     start_trace_and_ledger(early, header);
     reserve_stacks(early);
     free_remaining_memory(early, {facts.ram.data(), facts.ram_count});
+    frame_table().keep_reserve(promise::reserve);
     start_descriptors();
     load_descriptors();
     start_apic();
@@ -205,9 +208,9 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     prepare_run(Nanos{header.duration});
     build_dom0(manifest, header);
     landmark_page().state = landmark::State::running;
-    if (pcpu_count() > 1 && header.clock_hz != 0)
-        shorten_turns(pcpu_count());
     start_other_processors();
+    if (are_there_turns())
+        start_resting(header.parallel != 0);
     release_processors(); // the ledgers open when the first guest may run; start-up is unbilled
     enter_first_guest(&leave_hypervisor());
 }

@@ -218,11 +218,13 @@ Result<> forget_domain_in_ports(Domain& dead) {
         if (slot != domain->sched.slot)
             word = 0;
         slot = domain->sched.slot;
-        for (; word < std::size(domain->events.used); ++word) {
-            if (machine::should_preempt())
+        while (word < std::size(domain->events.used)) {
+            {
+                const LockGuard guard{events::binding_lock()};
+                forget_in_word(*domain, word++, dead.id);
+            }
+            if (machine::should_preempt()) // after some work: a caller may have used up its time already
                 return fail(Error::restart);
-            const LockGuard guard{events::binding_lock()};
-            forget_in_word(*domain, word, dead.id);
         }
         ++slot;
         word = 0;

@@ -24,9 +24,9 @@ void for_each_mapping(Visit visit) {
 }
 
 // Wraps below zero where a count is too small; the remainder then shows it.
-void add_use(const MapRecord& record, std::uint32_t step) {
+void add_uses(const MapRecord& record, std::uint32_t step) {
     if (ActiveGrant* active = used_entry(record))
-        (record.access == GrantAccess::write ? active->writers : active->readers) += step;
+        (record.access == GrantAccess::write ? active->writers : active->readers) += step * uses_of(record);
 }
 
 [[nodiscard]] bool agrees(const Domain& borrower, const MapRecord& record) {
@@ -78,10 +78,10 @@ std::uint64_t audit_grants() {
     });
     for_each_mapping([&](const Domain& borrower, const MapRecord& record) {
         violations += !agrees(borrower, record);
-        add_use(record, ~std::uint32_t{0});
+        add_uses(record, ~std::uint32_t{0});
     });
     for_each_domain([&](Domain& domain) { violations += remainders(domain); });
-    for_each_mapping([&](const Domain&, const MapRecord& record) { add_use(record, 1); });
+    for_each_mapping([&](const Domain&, const MapRecord& record) { add_uses(record, 1); });
     return violations;
 }
 

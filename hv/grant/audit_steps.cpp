@@ -47,7 +47,8 @@ void look_at_record(Domain& borrower, grant_handle_t handle) {
     const MapRecord& record = record_at(borrower.grants, handle);
     progress.mappings += record.state != MapRecord::State::free ? 1 : 0;
     if (record.state == MapRecord::State::mapped)
-        progress.held += weight(record.lender, record.ref, record.access, borrower.id.value(), record.frame);
+        progress.held += uses_of(record) *
+                         weight(record.lender, record.ref, record.access, borrower.id.value(), record.frame);
 }
 
 void end_domain(const Domain& domain) {

@@ -60,8 +60,11 @@ class CopySide {
     }
 
     [[nodiscard]] GrantStatus take(Domain& owner, Mfn frame) {
+        const Frame* found = frame_table().find(frame);
+        if (found == nullptr || found->owner != Owner{owner.id})
+            return GrantStatus::bad_page;
         if (const auto taken = get_data(frame, owner, access_ == GrantAccess::write); !taken)
-            return status_of(taken.error(), GrantStatus::bad_page);
+            return status_of(taken.error(), GrantStatus::general_error);
         frame_ = frame;
         has_data_ = true;
         return GrantStatus::okay;

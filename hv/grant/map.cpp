@@ -92,12 +92,24 @@ void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& conte
         return GrantStatus::bad_page;
     const bool writable = access == GrantAccess::write;
     if (const auto taken = get_data(frame, lender, writable); !taken)
-        return status_of(taken.error(), GrantStatus::bad_page);
+        return status_of(taken.error(), GrantStatus::general_error);
     const LockGuard tables{place.vcpu.domain->memory.tables};
     if (const auto written = write_place(place, entry_for(frame, access, flags)); !written) {
         put_data(frame, writable);
-        return status_of(written.error(), GrantStatus::bad_address);
+        return status_of(written.error(), GrantStatus::general_error);
     }
+    return GrantStatus::okay;
+}
+
+// A device may be told of the frame: it must be data, and no mapping is made.
+[[nodiscard]] GrantStatus check_device_frame(Domain& lender, Mfn frame, GrantAccess access) {
+    const Frame* found = frame_table().find(frame);
+    if (found == nullptr || found->shared)
+        return GrantStatus::bad_page;
+    const bool writable = access == GrantAccess::write;
+    if (const auto taken = get_data(frame, lender, writable); !taken)
+        return status_of(taken.error(), GrantStatus::general_error);
+    put_data(frame, writable);
     return GrantStatus::okay;
 }
 
@@ -106,30 +118,59 @@ void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& conte
            entry::is_writable(found) == (record.access == GrantAccess::write);
 }
 
-// Overwrites the record's mapping with `instead`, whose reference was taken. The tables' lock is held.
+// Overwrites the record's mapping with `instead`, whose reference was taken. The entry at the place must be
+// one that the record can stand for. The tables' lock is held.
 [[nodiscard]] GrantStatus overwrite(const LeafPlace& place, const MapRecord& record, std::uint64_t instead) {
     const auto found = read_place(place);
     if (!found || !maps_record(*found, record))
-        return GrantStatus::bad_address;
+        return GrantStatus::general_error;
     const auto written = write_place(place, instead);
-    return written ? GrantStatus::okay : status_of(written.error(), GrantStatus::bad_address);
+    return written ? GrantStatus::okay : status_of(written.error(), GrantStatus::general_error);
 }
 
-// Ends a mapping: `remove` changes the page table, for a record that nobody else touches meanwhile.
+struct Uses {
+    bool host, device;
+};
+
+// Uses of a claimed record are over; with the last one the record is.
+void end_uses(Domain& borrower, grant_handle_t handle, MapRecord record, Uses ended) {
+    MapRecord past = record;
+    past.host = ended.host;
+    past.device = ended.device;
+    if (record.state == MapRecord::State::mapped)
+        if (const auto lender = hold_domain(DomainId{record.lender}))
+            release_uses(*lender, past);
+    record.host = record.host && !ended.host;
+    record.device = record.device && !ended.device;
+    if (uses_of(record) == 0)
+        return_record(borrower, handle);
+    else
+        settle_record(borrower, handle, record);
+}
+
+// Ends what `remove` says has ended of a record that nobody else touches meanwhile, or nothing if it fails.
 template<class Remove>
-[[nodiscard]] GrantStatus end_mapping(Domain& domain, grant_handle_t handle, Remove remove) {
+[[nodiscard]] GrantStatus end_mapping(Domain& domain, grant_handle_t handle, Uses ended, Remove remove) {
     const auto record = claim_record(domain, handle);
     if (!record)
         return record.error();
-    if (const GrantStatus status = remove(*record); status != GrantStatus::okay) {
-        settle_record(domain, handle, *record);
-        return status;
+    ended = {ended.host && record->host, ended.device && record->device};
+    const GrantStatus status = remove(*record, ended);
+    end_uses(domain, handle, *record, status == GrantStatus::okay ? ended : Uses{});
+    return status;
+}
+
+// The uses that a mapping needs, all or none.
+[[nodiscard]] GrantResult<Mfn> acquire_uses(Domain& lender, GrantRef ref, DomainId borrower,
+                                            GrantAccess access, bool both) {
+    const auto frame = acquire_grant(lender, ref, borrower, access);
+    if (!frame || !both)
+        return frame;
+    if (const auto again = acquire_grant(lender, ref, borrower, access); !again) {
+        release_grant(lender, ref, access);
+        return again;
     }
-    if (record->state == MapRecord::State::mapped)
-        if (const auto lender = hold_domain(DomainId{record->lender}))
-            release_grant(*lender, GrantRef{record->ref}, record->access);
-    return_record(domain, handle);
-    return GrantStatus::okay;
+    return frame;
 }
 
 } // namespace
@@ -147,48 +188,61 @@ void free_record(GrantTable& grants, grant_handle_t handle) {
     grants.maptrack_free = handle;
 }
 
+void release_uses(Domain& lender, const MapRecord& record) {
+    for (std::uint32_t i = 0; i < uses_of(record); ++i)
+        release_grant(lender, GrantRef{record.ref}, record.access);
+}
+
 GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     Domain& domain = *borrower.domain;
     const std::uint32_t flags = operation.flags;
-    if ((flags & ~known_flags) != 0 || (flags & GNTMAP_host_map) == 0)
-        return GrantStatus::bad_reference; // mapping into an I/O space alone is not supported
+    if ((flags & ~known_flags) != 0 || (flags & (GNTMAP_host_map | GNTMAP_device_map)) == 0)
+        return GrantStatus::bad_reference;
     const auto lender = hold_domain(DomainId{operation.dom});
     if (!lender)
         return GrantStatus::bad_domain;
-    const GrantAccess access = (flags & GNTMAP_readonly) != 0 ? GrantAccess::read : GrantAccess::write;
-    const GrantRef ref{operation.ref};
-
+    MapRecord record{.ref = operation.ref,
+                     .frame = 0,
+                     .lender = operation.dom,
+                     .state = MapRecord::State::mapped,
+                     .access = (flags & GNTMAP_readonly) != 0 ? GrantAccess::read : GrantAccess::write,
+                     .by_entry = (flags & GNTMAP_contains_pte) != 0,
+                     .host = (flags & GNTMAP_host_map) != 0,
+                     .device = (flags & GNTMAP_device_map) != 0};
     const auto handle = take_record(domain);
     if (!handle)
         return handle.error();
-    const auto frame = acquire_grant(*lender, ref, domain.id, access);
+    const auto frame =
+        acquire_uses(*lender, GrantRef{record.ref}, domain.id, record.access, uses_of(record) == 2);
     if (!frame) {
         return_record(domain, *handle);
         return frame.error();
     }
-    const bool by_entry = (flags & GNTMAP_contains_pte) != 0;
-    const LeafPlace place{borrower, operation.host_addr, by_entry};
-    if (const GrantStatus status = install(place, *lender, *frame, access, flags);
-        status != GrantStatus::okay) {
-        release_grant(*lender, ref, access);
+    const LeafPlace place{borrower, operation.host_addr, record.by_entry};
+    const GrantStatus status = record.host ? install(place, *lender, *frame, record.access, flags)
+                                           : check_device_frame(*lender, *frame, record.access);
+    if (status != GrantStatus::okay) {
+        release_uses(*lender, record);
         return_record(domain, *handle);
         return status;
     }
-    settle_record(domain, *handle,
-                  MapRecord{.ref = ref.value(),
-                            .frame = static_cast<std::uint32_t>(frame->value()),
-                            .lender = operation.dom,
-                            .state = MapRecord::State::mapped,
-                            .access = access,
-                            .by_entry = by_entry});
+    record.frame = static_cast<std::uint32_t>(frame->value());
+    settle_record(domain, *handle, record);
     operation.handle = *handle;
     operation.dev_bus_addr = frame->value() << page_shift;
     return GrantStatus::okay;
 }
 
+// Each of the two addresses that is given takes its use away; one that the mapping does not have is nothing
+// to do.
 GrantStatus unmap_grant(Vcpu& borrower, const gnttab_unmap_grant_ref_t& operation) {
     Domain& domain = *borrower.domain;
-    return end_mapping(domain, operation.handle, [&](const MapRecord& record) {
+    const Uses named{operation.host_addr != 0, operation.dev_bus_addr != 0};
+    return end_mapping(domain, operation.handle, named, [&](const MapRecord& record, Uses ended) {
+        if (ended.device && operation.dev_bus_addr != std::uint64_t{record.frame} << page_shift)
+            return GrantStatus::general_error;
+        if (!ended.host)
+            return GrantStatus::okay;
         const LockGuard tables{domain.memory.tables};
         return overwrite({borrower, operation.host_addr, record.by_entry}, record, 0);
     });
@@ -208,9 +262,9 @@ namespace {
     const LeafPlace source{borrower, operation.new_addr, false};
     const auto moving = read_place(source);
     if (place.is_entry || !moving || !entry::is_present(*moving) || operation.new_addr == operation.host_addr)
-        return GrantStatus::bad_address;
+        return GrantStatus::general_error;
     if (const auto taken = take_leaf(*moving, Owner{domain.id}); !taken)
-        return status_of(taken.error(), GrantStatus::bad_address);
+        return status_of(taken.error(), GrantStatus::general_error);
     if (const GrantStatus status = overwrite(place, record, *moving); status != GrantStatus::okay) {
         drop_leaf(*moving);
         return status;
@@ -223,8 +277,10 @@ namespace {
 } // namespace
 
 GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation) {
-    return end_mapping(*borrower.domain, operation.handle,
-                       [&](const MapRecord& record) { return move_page(borrower, operation, record); });
+    return end_mapping(*borrower.domain, operation.handle, {.host = true, .device = false},
+                       [&](const MapRecord& record, Uses ended) {
+                           return ended.host ? move_page(borrower, operation, record) : GrantStatus::okay;
+                       });
 }
 
 } // namespace bulkhead::hv

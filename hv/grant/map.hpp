@@ -18,6 +18,9 @@ struct MapRecord {
     State state; // under the lock of the borrower's grants
     GrantAccess access;
     bool by_entry; // mapped with GNTMAP_contains_pte, and so it is unmapped
+    // What it still stands for: an entry in the borrower's page tables, and the right to name the frame to a
+    // device. Each is a use of the grant.
+    bool host, device;
 };
 static_assert(sizeof(MapRecord) == 16);
 
@@ -32,6 +35,12 @@ inline constexpr std::uint32_t records_per_page = page_bytes / sizeof(MapRecord)
 [[nodiscard]] inline MapRecord& record_at(GrantTable& grants, grant_handle_t handle) {
     return grants.maptrack[handle / records_per_page][handle % records_per_page];
 }
+// How many uses of its grant a record that is `mapped` stands for.
+[[nodiscard]] inline std::uint32_t uses_of(const MapRecord& record) {
+    return std::uint32_t{record.host} + std::uint32_t{record.device};
+}
+// Gives those up.
+void release_uses(Domain& lender, const MapRecord& record);
 // Puts the record on the free list, with the lock held. What it stood for was released before.
 void free_record(GrantTable& grants, grant_handle_t handle);
 

@@ -23,7 +23,7 @@ constexpr std::uint32_t idle_records = 256;
             continue;
         if (record->state == MapRecord::State::mapped)
             if (Domain* lender = find_domain(DomainId{record->lender}))
-                release_grant(*lender, GrantRef{record->ref}, record->access);
+                release_uses(*lender, *record);
         free_record(grants, handle - 1);
         --grants.mappings;
         if (machine::should_preempt())
@@ -43,7 +43,7 @@ constexpr std::uint32_t idle_records = 256;
     return *record;
 }
 
-[[nodiscard]] std::uint64_t uses_of(Domain& lender) {
+[[nodiscard]] std::uint64_t uses_left(Domain& lender) {
     const LockGuard guard{lender.grants.lock};
     return lender.grants.uses;
 }
@@ -55,10 +55,10 @@ constexpr std::uint32_t idle_records = 256;
 
 [[nodiscard]] Result<> cut_off_in(Domain& borrower, Domain& lender) {
     grant_handle_t& handle = lender.grants.teardown.their_handle;
-    for (; uses_of(lender) > 0 && handle < handles_of(borrower); ++handle) {
+    for (; uses_left(lender) > 0 && handle < handles_of(borrower); ++handle) {
         const auto concerned = cut_off_one(borrower, lender, handle);
         if (concerned)
-            release_grant(lender, GrantRef{concerned->ref}, concerned->access);
+            release_uses(lender, *concerned);
         if ((concerned || handle % idle_records == 0) && machine::should_preempt()) {
             ++handle;
             return fail(Error::restart);
@@ -70,7 +70,7 @@ constexpr std::uint32_t idle_records = 256;
 
 [[nodiscard]] Result<> cut_off_borrowers(Domain& lender) {
     std::uint32_t& next = lender.grants.teardown.slot;
-    while (uses_of(lender) > 0) {
+    while (uses_left(lender) > 0) {
         Domain* borrower = next_domain(next);
         if (borrower == nullptr)
             break;
@@ -79,7 +79,7 @@ constexpr std::uint32_t idle_records = 256;
         if (machine::should_preempt())
             return fail(Error::restart);
     }
-    if (uses_of(lender) == 0)
+    if (uses_left(lender) == 0)
         return {};
     next = 0; // an operation on another pCPU has not ended yet, and may leave a record behind
     return fail(Error::restart);

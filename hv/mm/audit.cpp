@@ -18,7 +18,8 @@
 //  all of them
 //     and no other, at most as many as it may have. Pages lent by the hypervisor are in no list and never
 //     tables.
-//  6. Free frames are in the free list, all of them, without owner, reference or type.
+//  6. Free frames are in the free list, all of them, without owner, reference or type. As many as are set
+//  aside for domains are among them.
 #include "hv/domain/holders.hpp"
 #include "hv/mm/audit_checks.hpp"
 #include "hv/mm/paging.hpp"
@@ -81,9 +82,10 @@ std::uint64_t check_list(Violations& violations, const FrameList& list, Owner ow
 }
 
 void check_lists(Violations& violations) {
-    std::uint64_t listed = 0;
+    std::uint64_t listed = 0, promised = 0;
     for_each_domain([&](const Domain& domain) {
         listed += check_list(violations, domain.memory.frames, Owner{domain.id});
+        promised += set_aside(domain.memory);
         violations.expect(domain.memory.frames.count <= domain.memory.max_frames || is_ending(domain.memory),
                           Mfn{domain.memory.frames.first}, "a domain beyond its quota");
     });
@@ -93,6 +95,8 @@ void check_lists(Violations& violations) {
     std::uint64_t unowned = 0;
     each_frame([&](const Frame& frame, Mfn) { unowned += frame.owner.load().is_nobody() ? 1 : 0; });
     violations.expect(listed == 0, Mfn{}, "owned frames and the lists of domains differ");
+    violations.expect(promised == frame_table().promised_frames() && promised <= free, Mfn{},
+                      "frames set aside and the promises to domains differ");
     violations.expect(unowned == free, Mfn{}, "frames without an owner and the free list differ");
 }
 

@@ -34,7 +34,7 @@ struct Progress {
     std::uint64_t length = 0; // of the list so far
     Sums held, counted;
     std::uint64_t owned = 0, free = 0; // frames that must be in a list
-    std::uint64_t listed = 0;
+    std::uint64_t listed = 0, promised = 0;
     Violations violations{Report::count};
 };
 constinit Progress progress;
@@ -127,10 +127,12 @@ bool step_lists() {
                       is_ending(domain->memory);
     progress.violations.expect(fits, Mfn{list.first}, "a domain beyond its quota");
     progress.listed += progress.length;
-    if (domain != nullptr)
+    if (domain != nullptr) {
         progress.slot = domain->sched.slot + 1;
-    else
+        progress.promised += set_aside(domain->memory);
+    } else {
         progress.free_list_is_done = true;
+    }
     progress.link = progress.previous_link = 0;
     progress.length = 0;
     return true;
@@ -152,7 +154,8 @@ bool step_stage() {
 
 bool is_clean() {
     return progress.violations.count() == 0 && progress.held == progress.counted &&
-           progress.listed == progress.owned + progress.free;
+           progress.listed == progress.owned + progress.free &&
+           progress.promised == frame_table().promised_frames() && progress.promised <= progress.free;
 }
 
 } // namespace

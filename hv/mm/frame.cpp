@@ -8,12 +8,19 @@
 
 namespace bulkhead::hv {
 
+namespace {
+
+constexpr unsigned rounds_until_stuck = 1U << 20;
+
+} // namespace
+
 constinit FrameTable the_frame_table;
 
 void FrameTable::start(Frame* storage, std::uint64_t count) {
     frames_ = storage;
     count_ = std::min<std::uint64_t>(count, UINT32_MAX);
     free_ = {};
+    promised_ = reserve_ = 0;
     run_cursor_ = 0;
     for (std::uint64_t i = 0; i < count_; ++i)
         frames_[i].owner.store(Owner::nobody(), std::memory_order_relaxed);
@@ -25,7 +32,7 @@ void FrameTable::add_free(Mfn first, std::uint64_t count) {
         auto& frame = frames_[i];
         if (frame.usable)
             machine::panic("a frame was given to the frame table twice");
-        frame.usable = 1;
+        frame.usable = true;
         append(free_, frame);
     }
 }
@@ -87,8 +94,9 @@ Result<Mfn> FrameTable::allocate(Domain& owner) {
     Frame* frame = nullptr;
     {
         const LockGuard guard{free_lock_};
-        if (memory.frames.count >= memory.max_frames || free_.first == 0)
+        if (!may_have(memory, 1))
             return fail(Error::no_memory);
+        pay(memory, 1);
         frame = &frames_[free_.first];
         take_from_free(*frame);
         append(memory.frames, *frame);
@@ -107,11 +115,31 @@ Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
     return {};
 }
 
+Result<Mfn> FrameTable::exchange(Mfn mfn, Domain& owner) {
+    auto& old = at(mfn);
+    Frame* fresh = nullptr;
+    {
+        const LockGuard guard{free_lock_};
+        if (free_.first == 0)
+            return fail(Error::no_memory);
+        if (!old.end_only_reference())
+            return fail(Error::invalid); // a peer has just taken one
+        fresh = &frames_[free_.first];
+        take_from_free(*fresh);
+        append(owner.memory.frames, *fresh);
+        remove(owner.memory.frames, old);
+        machine::set_m2p(mfn, machine::m2p_invalid);
+        add_to_free(old);
+    }
+    give_to(*fresh, owner);
+    return number(*fresh);
+}
+
 Result<Mfn> FrameTable::allocate_for_hypervisor() {
     Frame* frame = nullptr;
     {
         const LockGuard guard{free_lock_};
-        if (free_.first == 0)
+        if (free_.count <= promised_)
             return fail(Error::no_memory);
         frame = &frames_[free_.first];
         take_from_free(*frame);
@@ -120,12 +148,27 @@ Result<Mfn> FrameTable::allocate_for_hypervisor() {
     return number(*frame);
 }
 
-void FrameTable::free_for_hypervisor(Mfn mfn) {
+Frame& FrameTable::own_frame(Mfn mfn) {
     auto* frame = find(mfn);
     if (frame == nullptr || !frame->belongs_to(Owner::hypervisor()) || !frame->held)
         machine::panic("the hypervisor gave a frame back that isn't its own");
-    frame->held = 0;
-    put(*frame);
+    return *frame;
+}
+
+// A pCPU that looked for the frame's former owner may hold a reference for a moment, see take_reference().
+void FrameTable::end_own(Frame& frame) {
+    for (unsigned round = 0; !frame.end_only_reference(); ++round) {
+        if (round == rounds_until_stuck)
+            machine::panic("the hypervisor gave a frame back that is in use");
+        machine::wait_a_little();
+    }
+}
+
+void FrameTable::free_for_hypervisor(Mfn mfn) {
+    auto& frame = own_frame(mfn);
+    end_own(frame);
+    const LockGuard guard{free_lock_};
+    add_to_free(frame);
 }
 
 void FrameTable::share(Mfn mfn, const Domain& with) {
@@ -166,16 +209,24 @@ Result<Frame*> FrameTable::get_first(const FrameList& list) {
     return list.first == 0 ? Result<Frame*>{nullptr} : fail(Error::restart);
 }
 
+bool FrameTable::free_first(FrameList& list) {
+    const LockGuard guard{free_lock_};
+    if (list.first == 0)
+        return false;
+    auto& frame = frames_[list.first];
+    if (!frame.held || !frame.end_only_reference())
+        return false;
+    remove(list, frame);
+    machine::set_m2p(number(frame), machine::m2p_invalid);
+    add_to_free(frame);
+    return true;
+}
+
 // A frame with no reference has no type reference and no unfinished table work, for each of those is a
 // reference. Its owner exists while the frame is in the owner's list.
 void FrameTable::free(Frame& frame) {
     if (frame.shared || (frame.now().word() & ~FrameCounts::type_mask) != 0 || frame.active)
         machine::panic("a frame lost its last reference while in use");
-    frame.last_use.store(tlb::clock(), std::memory_order_relaxed);
-    frame.counts.store(0, std::memory_order_relaxed);
-    frame.held = frame.pinned = frame.lingering = 0;
-    frame.failure = 0;
-    frame.progress = 0;
     const LockGuard guard{free_lock_};
     if (const auto whose = frame.owner.load(std::memory_order_relaxed); whose.is_domain()) {
         auto* owner = find_domain(whose.domain());
@@ -184,8 +235,27 @@ void FrameTable::free(Frame& frame) {
         remove(owner->memory.frames, frame);
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
+    add_to_free(frame);
+}
+
+// With the lock held, a frame without references that is in no list.
+void FrameTable::add_to_free(Frame& frame) {
+    frame.last_use.store(tlb::clock(), std::memory_order_relaxed);
+    frame.counts.store(0, std::memory_order_relaxed);
+    frame.held = frame.pinned = frame.lingering = 0;
+    frame.failure = 0;
+    frame.progress = 0;
     frame.owner.store(Owner::nobody(), std::memory_order_release);
     append(free_, frame);
+}
+
+bool Frame::end_only_reference() {
+    auto seen = counts.load(std::memory_order_acquire);
+    do
+        if ((seen & ~FrameCounts::type_mask) != FrameCounts::one_reference)
+            return false;
+    while (!counts.compare_exchange_weak(seen, 0, std::memory_order_acq_rel));
+    return true;
 }
 
 // Another pCPU may drop a later translation between the two readings: the latest one stays.

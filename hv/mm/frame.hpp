@@ -14,6 +14,7 @@
 namespace bulkhead::hv {
 
 struct Domain;
+struct DomainMemory;
 
 // Exclusive uses of a frame. `none` and `writable` data; l1..l4 page tables whose entries were validated;
 // descriptors.
@@ -111,6 +112,8 @@ struct alignas(8) Frame {
     // A reference that stays only if the frame belongs to `whom`. Fails with `invalid` if it does not, with
     // `busy` at the limit. A frame that is being freed has no references and gets none.
     [[nodiscard]] Result<> take_reference(Owner whom);
+    // Takes the only reference away, for its holder. False, and nothing changes, if there are others.
+    [[nodiscard]] bool end_only_reference();
     // Notes that a translation of the frame may have been in use until now.
     void note_use();
 };
@@ -137,9 +140,13 @@ class FrameTable {
     void start(Frame* storage, std::uint64_t count);
     void add_free(Mfn first, std::uint64_t count);
 
+    void keep_reserve(std::uint64_t frames) { reserve_ = frames; }
+
     [[nodiscard]] std::uint64_t size() const { return count_; }
     [[nodiscard]] std::uint64_t free_frames() const { return free_.count; }
     [[nodiscard]] const FrameList& free_list() const { return free_; }
+    // Of the free frames, those that are set aside for domains; never more than there are.
+    [[nodiscard]] std::uint64_t promised_frames() const { return promised_; }
     // nullptr if `mfn` is not RAM of the frame table.
     [[nodiscard]] Frame* find(Mfn mfn) {
         if (mfn.value() >= count_ || !frames_[mfn.value()].usable) [[unlikely]]
@@ -152,8 +159,15 @@ class FrameTable {
         return Mfn{static_cast<std::uint64_t>(&frame - frames_)};
     }
 
+    // Sets frames aside for a new domain: as many for its own memory and as many for its metadata. Fails with
+    // no_memory if fewer are free above what others were promised and the reserve.
+    [[nodiscard]] Result<> promise(DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata);
+    // What the domain has not taken of its promise goes back to the pool.
+    void end_promise(DomainMemory& memory);
+
     // A zeroed frame for the domain, within its quota (DomainMemory::max_frames); one reference is held by
-    // the allocation. This, allocate_run() and release() need the lock of the domain's page tables.
+    // the allocation. It cannot fail for want of memory while the domain's promise lasts. This,
+    // allocate_run(), release() and exchange() need the lock of the domain's page tables.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner);
     // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
     // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.
@@ -162,8 +176,16 @@ class FrameTable {
     // `invalid` if the frame is not `owner`'s or was given up before.
     [[nodiscard]] Result<> release(Mfn mfn, const Domain& owner);
 
-    // A zeroed frame for the hypervisor itself, and back. No domain's quota; callers charge one (see
-    // Domain::allocate_metadata).
+    // Another zeroed frame for one of the domain's to which only the allocation refers; costs the pool
+    // nothing. Fails and changes nothing: with no_memory if no frame at all is free, with `invalid` if
+    // another reference was taken meanwhile.
+    [[nodiscard]] Result<Mfn> exchange(Mfn mfn, Domain& owner);
+
+    // A zeroed frame of the hypervisor's for a domain, within the domain's limit and promise, and back.
+    [[nodiscard]] Result<Mfn> allocate_metadata(DomainMemory& memory);
+    void free_metadata(Mfn mfn, DomainMemory& memory);
+
+    // A zeroed frame for the hypervisor's own work, which may use the reserve, and back.
     [[nodiscard]] Result<Mfn> allocate_for_hypervisor();
     void free_for_hypervisor(Mfn mfn);
     // `frames` contiguous ones, zeroed, aligned to their number rounded up to a power of two. For boot-time
@@ -184,6 +206,8 @@ class FrameTable {
         drop(frame, FrameCounts::one_reference + FrameCounts::one_typed_use);
     }
 
+    // Frees the first frame of the owner's list if only its allocation refers to it. False if not.
+    [[nodiscard]] bool free_first(FrameList& list);
     // The first frame of the list, with a reference for the caller; nullptr if the list is empty. Answers
     // restart if other pCPUs are about to free all that it has.
     [[nodiscard]] Result<Frame*> get_first(const FrameList& list);
@@ -197,6 +221,15 @@ class FrameTable {
             free(frame);
     }
     void free(Frame& frame);
+    void add_to_free(Frame& frame);
+    [[nodiscard]] Frame& own_frame(Mfn mfn);
+    void end_own(Frame& frame);
+    // Whether the domain may have so many more, by its quota and by what is free for it.
+    [[nodiscard]] bool may_have(const DomainMemory& memory, std::uint64_t frames) const;
+    // Its promise pays for them as far as it lasts.
+    void pay(DomainMemory& memory, std::uint64_t frames);
+    // Free frames that are promised to no domain and not of the reserve.
+    [[nodiscard]] std::uint64_t in_pool() const;
     // Two halves of an allocation: the frame becomes the hypervisor's under the lock, and is cleared and
     // handed out without it.
     void take_from_free(Frame& frame);
@@ -215,6 +248,8 @@ class FrameTable {
     Frame* frames_ = nullptr;
     std::uint64_t count_ = 0;
     FrameList free_;
+    std::uint64_t promised_ = 0;
+    std::uint64_t reserve_ = 0; // of the free frames, as many are for the hypervisor's own work
     std::atomic<std::uint64_t> run_cursor_ = 0; // where the next search for a run starts
 };
 

@@ -52,7 +52,7 @@ Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
         find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), run_cursor_, UINT64_MAX);
     {
         const LockGuard guard{free_lock_};
-        if (start == 0 || !claim_run(start, frames, nullptr))
+        if (start == 0 || free_.count < promised_ + frames || !claim_run(start, frames, nullptr))
             return fail(Error::no_memory);
     }
     run_cursor_ = start + frames;
@@ -67,10 +67,7 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
         return allocate(owner);
     auto& memory = owner.memory;
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
-    const auto fits = [&] {
-        return memory.max_frames >= frames && memory.frames.count <= memory.max_frames - frames;
-    };
-    if (order > max_run_order || !fits())
+    if (order > max_run_order)
         return fail(Error::no_memory);
     const std::uint64_t from = run_cursor_;
     const auto start = find_run(frames, frames, from, frames_looked_at);
@@ -81,8 +78,9 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     run_cursor_ = start + frames;
     {
         const LockGuard guard{free_lock_};
-        if (!fits() || !claim_run(start, frames, &memory.frames))
+        if (!may_have(memory, frames) || !claim_run(start, frames, &memory.frames))
             return fail(Error::no_memory);
+        pay(memory, frames);
         memory.frames_peak = std::max(memory.frames_peak, memory.frames.count);
     }
     for (auto i = start; i < start + frames; ++i)

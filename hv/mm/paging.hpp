@@ -13,8 +13,7 @@ namespace bulkhead::hv {
 struct Vcpu;
 
 // Takes a typed reference (and a reference) on `mfn`, owned by `owner`, validating its contents if the type
-// is new. Fails with `invalid` for a frame that isn't the owner's or has bad contents, `busy` while it has
-// another type.
+// is new. Fails with `invalid` for a frame that isn't the owner's, has another type or has bad contents.
 [[nodiscard]] Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner);
 
 // Drops what get_typed took; the caller holds nothing afterwards. If the last reference of a table goes and

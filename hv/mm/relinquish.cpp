@@ -16,6 +16,12 @@ Result<> drop_one(Mfn& held, Domain& domain) {
 }
 
 Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
+    // Out of the hypervisor's half first: a frame may be free once its last reference is gone.
+    if (vcpu.tables.gdt_entries != 0)
+        machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, 0);
+    if (vcpu.tables.ldt_entries != 0)
+        machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, 0);
+    vcpu.tables.gdt_entries = vcpu.tables.ldt_entries = 0;
     BULKHEAD_TRY(drop_one(vcpu.tables.kernel_root, domain));
     BULKHEAD_TRY(drop_one(vcpu.tables.user_root, domain));
     for (auto& mfn : vcpu.tables.gdt_frames)
@@ -24,11 +30,6 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
         BULKHEAD_TRY(drop_one(mfn, domain));
     for (auto& mfn : vcpu.tables.taken_frames)
         BULKHEAD_TRY(drop_one(mfn, domain));
-    if (vcpu.tables.gdt_entries != 0)
-        machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, 0);
-    if (vcpu.tables.ldt_entries != 0)
-        machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, 0);
-    vcpu.tables.gdt_entries = vcpu.tables.ldt_entries = 0;
     if (vcpu.info_frame != Mfn{}) {
         const bool in_shared = domain.shared != nullptr && vcpu.id.value() < XEN_LEGACY_MAX_VCPUS;
         vcpu.info = in_shared ? &domain.shared->vcpu_info[vcpu.id.value()] : nullptr;
@@ -63,6 +64,8 @@ Result<Frame*> next_frame(Domain& domain) {
 
 Result<bool> relinquish_one(Domain& domain) {
     const LockGuard tables{domain.memory.tables};
+    if (frame_table().free_first(domain.memory.frames))
+        return true;
     const auto frame = next_frame(domain);
     BULKHEAD_TRY(frame);
     if (*frame == nullptr)

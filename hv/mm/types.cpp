@@ -200,14 +200,14 @@ Result<> clear_past_held(Frame& frame, FrameType wanted) {
     return frame.references() == 1 ? fail(Error::invalid) : Result<>{};
 }
 
-// From no use of any type to `changed`; `busy` if another pCPU was faster. The counts of references may
+// From no use of any type to `changed`; `invalid` if another pCPU was faster. The counts of references may
 // change meanwhile.
 template<class Change>
 Result<> turn_unused(Frame& frame, Change changed) {
     auto seen = frame.counts.load(std::memory_order_acquire);
     do
         if (const FrameCounts now{seen}; now.type_references() != 0 || now.partial())
-            return fail(Error::busy);
+            return fail(Error::invalid);
     while (!frame.counts.compare_exchange_weak(seen, changed(FrameCounts{seen}), std::memory_order_acq_rel));
     return {};
 }
@@ -254,7 +254,7 @@ Result<> take_slowly(Frame& frame, FrameType type, Owner owner) {
     if (const auto now = frame.now(); now.type_references() != 0) {
         frame_table().put(frame);
         // Another pCPU may have made just the type that is wanted.
-        return now.type() == type && take_existing(frame, type, owner) ? Result<>{} : fail(Error::busy);
+        return now.type() == type && take_existing(frame, type, owner) ? Result<>{} : fail(Error::invalid);
     }
     if (frame.active || (frame.shared && type != FrameType::writable)) {
         frame_table().put(frame);

@@ -60,12 +60,16 @@ inline void put_plain_type(Frame& frame) { frame_table().put_typed_use(frame); }
 [[nodiscard]] inline bool is_orphan(const Frame& frame) { return frame.partial() && !frame.active; }
 
 // What a present, sanitised leaf holds: a writable type reference or a plain one, on a frame of `owner`.
+// Fails with permission where no RAM is, with busy for a frame that is another's or has another type.
 [[nodiscard]] inline Result<> take_leaf(std::uint64_t e, Owner owner) {
     auto* frame = frame_table().find(entry::frame(e));
     if (frame == nullptr) [[unlikely]]
-        return fail(Error::invalid);
-    return entry::is_writable(e) ? get_type(*frame, FrameType::writable, owner)
-                                 : frame->take_reference(owner);
+        return fail(Error::permission);
+    if (!frame->belongs_to(owner)) [[unlikely]]
+        return fail(Error::busy);
+    const auto taken =
+        entry::is_writable(e) ? get_type(*frame, FrameType::writable, owner) : frame->take_reference(owner);
+    return taken || taken.error() == Error::restart ? taken : fail(Error::busy);
 }
 
 void drop_leaf(std::uint64_t e);

@@ -66,6 +66,7 @@ RealTime stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
 void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) { policy_host->withdraw(vcpu, why, now); }
 void charge(Vcpu& vcpu, Nanos amount) { policy_host->charge(vcpu, amount); }
 void tune(Domain& domain) { policy_host->tune(domain); }
+host::Share share(const Domain& domain) { return policy_host->share(domain); }
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_affinity(vcpu, pcpus); }
 void idles(PcpuId pcpu) { policy_host->idles(pcpu); }
 void resumes(PcpuId pcpu) { policy_host->resumes(pcpu); }

@@ -59,10 +59,6 @@ struct SchedulerWorld {
     [[nodiscard]] static Pcpu& pcpu(PcpuId id) { return hv::pcpu(id); }
     [[nodiscard]] static Vcpu* vcpu_in_slot(std::uint32_t slot) { return hv::vcpu_in_slot(slot); }
     template<class Visit>
-    static void for_each_domain(Visit visit) {
-        hv::for_each_domain(visit);
-    }
-    template<class Visit>
     static void for_each_vcpu(const Domain& domain, Visit visit) {
         for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
             if (domain.vcpus[i] != nullptr)

@@ -64,15 +64,15 @@ void enter_hypervisor(Vcpu& vcpu) {
     self.waited = Nanos{0};
 }
 
-void leave_for_guest(Vcpu& vcpu) {
-    auto& self = pcpu();
+void leave_for_guest(Pcpu& self, Vcpu& vcpu) {
     if (vcpu.service.foreign) [[unlikely]] // work on the payer's behalf, as in the hypervisor
         return leave_in_service(self, vcpu);
     end_section(self, post(self, &vcpu.service.account->guest_ns, &self.ledger->guest_ns), &vcpu);
 }
 
-void name_section(landmark::SectionKind kind, std::uint32_t number) {
-    auto& self = pcpu();
+void name_section(landmark::SectionKind kind, std::uint32_t number) { name_section(pcpu(), kind, number); }
+
+void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number) {
     self.section_kind = static_cast<std::uint32_t>(kind);
     self.section_number = number;
 }
@@ -86,9 +86,14 @@ Nanos bill_to(Domain* domain) {
     return now - before;
 }
 
-void bill_to(Domain* domain, RealTime now) {
+void bill_all_to(Domain& domain) {
     auto& self = pcpu();
-    post(self, &domain->ledger->hypervisor_ns, &self.ledger->hypervisor_ns, now);
+    self.account = &domain.ledger->hypervisor_ns;
+    self.total = &self.ledger->hypervisor_ns;
+}
+
+void bill_to(Pcpu& self, Domain& domain, RealTime now) {
+    post(self, &domain.ledger->hypervisor_ns, &self.ledger->hypervisor_ns, now);
 }
 
 void begin_idle() {
@@ -105,11 +110,12 @@ void end_idle() {
 
 Nanos section_length() { return machine::now() - pcpu().section_start; }
 
-void post_ledger() {
+Nanos post_ledger() {
     auto& self = pcpu();
     if (self.account == nullptr) // not open yet
-        return;
-    post(self, self.account, self.total);
+        return {};
+    const auto before = self.posted;
+    return post(self, self.account, self.total) - before;
 }
 
 void close_ledgers() {

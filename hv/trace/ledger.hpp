@@ -11,6 +11,7 @@
 namespace bulkhead::hv {
 
 struct Domain;
+struct Pcpu;
 struct Vcpu;
 
 // One more in a domain's column; its vCPUs may be counted on several pCPUs at once.
@@ -23,14 +24,17 @@ void start_ledger(RealTime now);
 // non-preemptible section begin.
 void enter_hypervisor(Vcpu& vcpu);
 // Back to the guest: the section ends.
-void leave_for_guest(Vcpu& vcpu);
+void leave_for_guest(Pcpu& self, Vcpu& vcpu);
 // Names what the present section is doing, for R_max.
 void name_section(landmark::SectionKind kind, std::uint32_t number);
+void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number);
 
 // The hypervisor works for `domain` from now on; with nullptr, for no domain. Returns the time posted to the
 // previous account.
 Nanos bill_to(Domain* domain);
-void bill_to(Domain* domain, RealTime now); // the same for an instant that was just read
+// The same, but what was not posted yet is `domain`'s as well.
+void bill_all_to(Domain& domain);
+void bill_to(Pcpu& self, Domain& domain, RealTime now); // the same for an instant that was just read
 // Nothing to run: the section ends, idle time begins; and the way back.
 void begin_idle();
 void end_idle();
@@ -38,8 +42,8 @@ void end_idle();
 // How long the present section has lasted.
 [[nodiscard]] Nanos section_length();
 
-// Brings this pCPU's columns up to the present, for a reader.
-void post_ledger();
+// Brings this pCPU's columns up to the present. Returns the time posted.
+Nanos post_ledger();
 // The same for all pCPUs, to one instant, when all others have stopped for good.
 void close_ledgers();
 

@@ -3,7 +3,9 @@
 // the instruction is refused.
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
+#include "hv/trap/emulate_debug_registers.hpp"
 #include "hv/trap/emulate_system.hpp"
+#include "hv/trap/trap.hpp"
 
 #include <algorithm>
 
@@ -56,11 +58,27 @@ bool transfer(Vcpu& vcpu, const Instruction& instruction, unsigned bytes) {
     return true;
 }
 
+// After an access that hit a breakpoint; rip is where the guest goes on.
+Emulation strike(Vcpu& vcpu, std::uint64_t hit) {
+    vcpu.processor.debug[6] |= hit;
+    deliver_exception(vcpu, vector::debug);
+    return Emulation::done;
+}
+
+// After the last or only access. A single step reports what was hit as well.
+Emulation finish_access(Vcpu& vcpu, const Code& code, const Instruction& instruction, std::uint64_t hit) {
+    const bool stepped = (vcpu.regs.rflags & rflags::trap) != 0;
+    vcpu.processor.debug[6] |= hit;
+    finish(vcpu, code, instruction.length);
+    return hit == 0 || stepped ? Emulation::done : strike(vcpu, hit);
+}
+
 Emulation string(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     constexpr unsigned rcx = 1;
     const auto bytes = port_bytes(instruction);
     const bool repeated = instruction.repeat || instruction.repeat_not;
     const auto wanted = repeated ? read_general(vcpu.regs, rcx, instruction.address_bytes, true) : 1;
+    const auto hit = port_breakpoints_hit(vcpu, port(vcpu, instruction), bytes);
     for (std::uint64_t i = 0; i < wanted; ++i) {
         if (i == longest_run || (i != 0 && i % between_checks == 0 && machine::should_preempt()))
             return Emulation::done;
@@ -68,9 +86,10 @@ Emulation string(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
             return Emulation::fault;
         if (repeated)
             advance(vcpu.regs, rcx, instruction.address_bytes, -1);
+        if (hit != 0 && i + 1 != wanted)
+            return strike(vcpu, hit);
     }
-    finish(vcpu, code, instruction.length);
-    return Emulation::done;
+    return finish_access(vcpu, code, instruction, wanted != 0 ? hit : 0);
 }
 
 } // namespace
@@ -84,8 +103,8 @@ Emulation emulate_port(Vcpu& vcpu, const Code& code, const Instruction& instruct
         const auto bus = is_timer_counter(port(vcpu, instruction)) ? 0 : all_ones;
         write_general(vcpu.regs, 0, port_bytes(instruction), true, low(bus, port_bytes(instruction)));
     }
-    finish(vcpu, code, instruction.length);
-    return Emulation::done;
+    const auto hit = port_breakpoints_hit(vcpu, port(vcpu, instruction), port_bytes(instruction));
+    return finish_access(vcpu, code, instruction, hit);
 }
 
 } // namespace bulkhead::hv

@@ -18,7 +18,8 @@ class Jumps {
         if (here - last <= microseconds(100))
             return;
         const std::int64_t offset = last.since_start().count() % period_.count();
-        ++taken_[static_cast<std::size_t>(offset * parts / period_.count())];
+        const std::int64_t nearest = (offset * parts + period_.count() / 2) / period_.count();
+        ++taken_[static_cast<std::size_t>(nearest % parts)]; // the last look may be just before the tick
     }
     // The phase at which that happened most often; 0 if it never did.
     [[nodiscard]] Nanos usual() const {
@@ -31,6 +32,10 @@ class Jumps {
     Nanos period_;
     std::array<std::uint32_t, parts> taken_{};
 };
+
+RealTime next_multiple(RealTime now, Nanos period) {
+    return RealTime{(now.since_start().count() / period.count() + 1) * period.count()};
+}
 
 } // namespace
 
@@ -58,6 +63,36 @@ Program timer_storm(Guest& me, ModelSetup setup) {
         co_await me.mark(code(Mark::operations), done += static_cast<std::uint64_t>(step));
     }
     co_await me.mark(code(Mark::finished), done);
+}
+
+// A periodic timer of a vCPU that does not run costs nothing.
+Program tick_flood(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    const auto timers = static_cast<std::uint64_t>(setup.vcpus() - 1);
+    co_await me.mark(code(Mark::operations), timers);
+    while (me.now() < ends)
+        co_await me.block(ends);
+    co_await me.mark(code(Mark::finished), timers);
+}
+
+Program timeout_flood(Guest& me, ModelSetup setup) {
+    const RealTime ends = setup.ends(me.now());
+    const Nanos period = setup.microseconds("period_us");
+    for (std::size_t i = 1; i < setup.vcpus(); ++i)
+        co_await me.start_vcpu(i);
+    std::uint64_t done = 0;
+    while (me.now() < ends) {
+        co_await me.block(next_multiple(me.now(), period));
+        co_await me.mark(code(Mark::operations), ++done);
+    }
+    co_await me.mark(code(Mark::finished), done);
+}
+
+// Every further vCPU of timeout_flood.
+Program sleep_to_instants(Guest& me, ModelSetup setup) {
+    const Nanos period = setup.microseconds("period_us");
+    for (;;)
+        co_await me.block(next_multiple(me.now(), period));
 }
 
 Program event_storm(Guest& me, ModelSetup setup) {

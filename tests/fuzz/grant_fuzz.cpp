@@ -125,9 +125,10 @@ class Run {
 
     void map(unsigned caller) {
         constexpr unsigned flags[] = {GNTMAP_host_map, GNTMAP_host_map | GNTMAP_readonly,
-                                      GNTMAP_host_map | GNTMAP_contains_pte, GNTMAP_device_map};
+                                      GNTMAP_host_map | GNTMAP_contains_pte, GNTMAP_device_map,
+                                      GNTMAP_host_map | GNTMAP_device_map};
         gnttab_map_grant_ref_t operation{};
-        operation.flags = flags[input_.below(4)] | std::uint32_t{input_.byte()} << 16;
+        operation.flags = flags[input_.below(std::size(flags))] | std::uint32_t{input_.byte()} << 16;
         const bool by_entry = (operation.flags & GNTMAP_contains_pte) != 0 && input_.below(4) != 0;
         operation.host_addr = by_entry ? any_entry(caller) : any_place(caller);
         operation.ref = any_ref();
@@ -137,6 +138,7 @@ class Run {
     void unmap(unsigned caller) {
         gnttab_unmap_grant_ref_t operation{};
         operation.host_addr = any_place(caller);
+        operation.dev_bus_addr = std::uint64_t{input_.below(2)} << page_shift;
         operation.handle = any_handle();
         call(caller, GNTTABOP_unmap_grant_ref, operation);
     }
@@ -152,6 +154,10 @@ class Run {
                 operation.host_addr = record->by_entry
                                           ? (frames_[caller][tables - 1].value() << page_shift) + i * 8
                                           : std::uint64_t{i} << page_shift;
+        if (input_.below(2) != 0)
+            operation.dev_bus_addr = std::uint64_t{record->frame} << page_shift;
+        if (input_.below(4) == 0)
+            operation.host_addr = 0;
         call(caller, GNTTABOP_unmap_grant_ref, operation);
     }
     void replace(unsigned caller) {

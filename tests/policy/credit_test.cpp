@@ -128,14 +128,6 @@ TEST_F(Credit, YieldStormCostsTheVictimNothing) {
     EXPECT_GE(machine_.share(victim), 0.5 * 0.99);
 }
 
-TEST_F(Credit, TheSmallestWeightNextToTheLargestStillRunsEverySecond) {
-    const auto small = machine_.add_domain(1, 0, hogs(1));
-    machine_.add_domain(65'535, 0, hogs(1));
-    machine_.run_for(milliseconds(10'000));
-    EXPECT_LE(machine_.longest_wait({small, 0}), milliseconds(1'100));
-    EXPECT_LE(machine_.share(small), 0.003);
-}
-
 TEST_F(Credit, DomainsThatSleepDoNotShortenTheRounds) {
     for (int i = 0; i < 40; ++i)
         machine_.add_domain(256, 0, one<Periodic>(milliseconds(3'600'000), microseconds(10)));

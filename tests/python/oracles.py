@@ -9,6 +9,7 @@ US = 1_000
 LEAST_SLICE = 50 * US
 GRACE = LEAST_SLICE
 PATIENCE = 1_000_000 * US
+SCALE = 65_536  # of times over a weight, so that rounding never matters
 
 
 class RoundRobin(Scheduler):
@@ -42,8 +43,18 @@ def quotient(a: int, b: int) -> int:
     return -(-a // b) if (a < 0) != (b < 0) else a // b
 
 
+def scaled(time: int, weight: int) -> int:
+    """CPU time for a weight as time for weight 1."""
+    return quotient(time * SCALE, weight)
+
+
 class Credit(Scheduler):
-    """Rounds of credit by weight, paid back to the nanosecond, and a boost on wake as often as the rate limit says."""
+    """Rounds of credit by weight, paid back to the nanosecond, and a boost on wake as often as the rate limit says.
+
+    Times over a weight are times for weight 1, in parts of 1/65,536 ns. The clock is what the rounds have given to each
+    domain that takes part, over its weight. A domain's position is what its vCPUs have run, over its weight. So its
+    credit is how far it is behind the clock, times its weight.
+    """
 
     name = "credit"
     parameters = (
@@ -54,40 +65,46 @@ class Credit(Scheduler):
 
     def start(self) -> None:
         self.round, self.limit = self.values["round"] * US, self.values["rate_limit"] * US
-        self.domains: list[Domain] = []
+        self.clock = self.rounds = self.given = 0
+        self.domains: list[Domain] = []  # the attached ones
         self.pcpus: dict[int, Pcpu] = {}
-        self.woken: list[Vcpu] = []
-        self.ready: list[Vcpu] = []
-        self.spent: list[Vcpu] = []
-        self.period = 0
+        self.woken: list[Vcpu] = []  # woke with credit: next in turn, boosted ones first
+        self.ready: list[Domain] = []  # some vCPU waits in its `turn`; the one that came last is the last
+        self.parked: list[Domain] = []  # the same, but held back by its cap
 
     def attach(self, vcpu: Vcpu) -> None:
         domain = vcpu.domain
+        if not hasattr(domain, "position"):
+            domain.position = domain.runnable = domain.rests_since = domain.boosted_to = 0
+            domain.allowance = domain.period = domain.parked_in = domain.served = domain.free_since = 0
+            domain.active = False
+            domain.turn, domain.waiting = [], []  # queued vCPUs: by turn those not in `woken`, by age all
         if domain not in self.domains:
             self.domains.append(domain)
-            domain.attached = domain.runnable = domain.credit = domain.share = 0
-            domain.allowance = domain.period = domain.boosted_to = 0
-            domain.used = False
-        domain.attached += 1
+        domain.counted = domain.weight
         vcpu.on, vcpu.queued_at, vcpu.boosted = None, 0, False
 
     def detach(self, vcpu: Vcpu) -> None:
-        vcpu.domain.attached -= 1
-        if vcpu.domain.attached == 0:
+        if vcpu.domain.vcpus == 1:
+            vcpu.domain.active = False
             self.domains.remove(vcpu.domain)
 
     def wake(self, vcpu: Vcpu, now: int) -> None:
         domain = vcpu.domain
         domain.runnable += 1
-        if domain.runnable == 1 and not domain.used:
-            self.set_shares()
-        vcpu.queued_at = now
-        if domain.credit <= 0 or not self.within_cap(domain, now):
-            self.ready.append(vcpu)
+        if domain.runnable == 1:
+            self.take_part(domain)
+        self.begin_to_wait(vcpu, now)
+        if (
+            not self.has_credit(domain)
+            or not self.within_cap(domain, now)
+            or len(self.wakers(domain)) >= self.host.pcpus
+        ):
+            self.queue(vcpu)
             return
-        self.woken.append(vcpu)
         victim = self.weakest_for(vcpu, now)
-        if victim is None or self.below(self.standing(domain), self.standing_on(victim, now)):
+        self.woken.append(vcpu)
+        if victim is None or self.standing(domain) < self.standing_on(victim, now):
             return
         vcpu.boosted = self.pay_boost(domain, now)
         if not victim.claimed and (vcpu.boosted or victim.until > victim.began + self.limit):
@@ -95,16 +112,18 @@ class Credit(Scheduler):
             self.host.kick(victim.id)
 
     def deschedule(self, vcpu: Vcpu, why: int, ran: int, now: int) -> None:
-        self.bill(vcpu.domain, ran, now)
-        if any(vcpu in queue for queue in (self.woken, self.ready, self.spent)):
+        domain = vcpu.domain
+        if vcpu in domain.waiting:
             self.leave_queue(vcpu)
         else:
             vcpu.on.running = None
+        self.bill(domain, ran, now)
         if Stop(why).still_runnable:
             self.requeue(vcpu, Stop(why), now)
             return
-        vcpu.domain.runnable -= 1
         vcpu.on = None
+        domain.runnable -= 1
+        domain.rests_since = self.rounds
 
     def pick(self, pcpu: Pcpu, now: int) -> tuple[Vcpu | None, int] | None:
         if pcpu.id not in self.pcpus:
@@ -112,70 +131,195 @@ class Credit(Scheduler):
             pcpu.running = pcpu.held = None
             pcpu.began = pcpu.since = pcpu.until = 0
         pcpu.claimed = False
-        if now // self.round != self.period:
-            self.period = now // self.round
-            self.respend()
-        vcpu = self.choose(pcpu, now)
-        if vcpu is None and self.start_round(pcpu, now):
-            vcpu = self.choose(pcpu, now)
+        vcpu = self.overdue_for(pcpu, now)
         if vcpu is not None:
-            return vcpu, self.run(vcpu, pcpu, now)
-        if not self.spent and not self.ready:
-            return None
-        return None, max(self.round * (now // self.round + 1) - now, LEAST_SLICE)
+            return self.run(vcpu, pcpu, LEAST_SLICE, now)
+        vcpu = self.next_waker(pcpu, now)
+        if vcpu is not None:
+            return self.run(vcpu, pcpu, self.slice_of(vcpu.domain), now)
+        self.release(pcpu, now)
+        able = [domain for domain in self.ready if any(vcpu.may_run_on(pcpu.id) for vcpu in domain.turn)]
+        if able:
+            domain = min(able, key=lambda domain: int(domain.position))
+            if self.credit(domain) <= min(self.limit, self.round) // 32:
+                self.start_round(domain)
+            vcpu = next(vcpu for vcpu in domain.turn if vcpu.may_run_on(pcpu.id))
+            return self.run(vcpu, pcpu, self.slice_of(domain), now)
+        if self.parked:
+            return None, max(self.round * (now // self.round + 1) - now, LEAST_SLICE)
+        return None
 
     def charge(self, vcpu: Vcpu, amount: int) -> None:
         self.bill(vcpu.domain, amount, self.host.now())
 
-    def respend(self) -> None:
-        self.ready += self.spent
-        self.spent = []
+    def tune(self, domain: Domain) -> None:
+        if domain.vcpus == 0:
+            return
+        domain.period = self.host.now() // self.round
+        domain.allowance = self.quota(domain)
+        credit = self.credit(domain)
+        self.leave_order(domain)
+        domain.counted = domain.weight
+        domain.position = self.clock - scaled(credit, domain.weight)
+        self.enter_order(domain)
+        for number in range(self.host.pcpus):
+            if number not in self.pcpus or self.pcpus[number].running is None:
+                self.host.kick(number)
+
+    # Rounds: each gives every domain that takes part its weight's part of the round.
+
+    def gift(self) -> int:
+        active = sum(int(domain.counted) for domain in self.domains if domain.active)
+        return self.round * SCALE // max(active, 1)
+
+    def credit(self, domain: Domain) -> int:
+        return quotient(self.clock - domain.position, SCALE) * int(domain.counted)
+
+    def has_credit(self, domain: Domain) -> bool:
+        return bool(domain.position < self.clock)
+
+    def forget_savings(self, domain: Domain) -> None:
+        """Nobody saves more than two shares of a round, or one rate limit."""
+        most = max(self.given * 2, scaled(self.limit, domain.counted))
+        domain.position = max(domain.position, self.clock - most)
+
+    def take_part(self, domain: Domain) -> None:
+        if not domain.active:
+            domain.active = True
+            self.given = min(self.given, self.gift())
+        self.forget_savings(domain)
+
+    def start_round(self, domain: Domain) -> None:
+        """As many rounds as this domain needs to have credit. Who slept through the last one takes part no longer."""
+        self.rounds += 1
+        for other in self.domains:
+            if other.runnable == 0 and other.rests_since < self.rounds - 1:
+                other.active = False
+        self.given = self.gift()
+        self.clock = max(self.clock + self.given, domain.position + 1)
 
     def bill(self, domain: Domain, amount: int, now: int) -> None:
-        domain.credit -= amount
-        domain.used = True
         self.within_cap(domain, now)
         domain.allowance -= amount
+        self.leave_order(domain)
+        self.forget_savings(domain)
+        domain.position += scaled(amount, domain.counted)
+        if not self.has_credit(domain) or self.is_held_back(domain):
+            for vcpu in self.wakers(domain):
+                self.woken.remove(vcpu)
+                vcpu.boosted = False
+                domain.turn.append(vcpu)
+        self.enter_order(domain)
+
+    # Caps: an allowance for each period, none of which is saved.
+
+    def quota(self, domain: Domain) -> int:
+        return self.round * int(domain.cap) // 100
 
     def within_cap(self, domain: Domain, now: int) -> bool:
-        if domain.cap == 0:
-            return True
-        quota, period = self.round * domain.cap // 100, now // self.round
-        domain.allowance = min(domain.allowance + quota * (period - domain.period), quota)
-        domain.period = period
-        return bool(domain.allowance > 0)
+        if domain.cap != 0:
+            quota, period = self.quota(domain), now // self.round
+            domain.allowance = min(domain.allowance + quota * (period - domain.period), quota)
+            domain.period = period
+        return not self.is_held_back(domain)
 
-    def start_round(self, pcpu: Pcpu, now: int) -> bool:
-        self.respend()
-        self.set_shares()
-        candidates = [
-            vcpu.domain
-            for vcpu in self.ready
-            if vcpu.may_run_on(pcpu.id) and self.within_cap(vcpu.domain, now)
+    @staticmethod
+    def is_held_back(domain: Domain) -> bool:
+        return bool(domain.cap != 0 and domain.allowance <= 0)
+
+    def release(self, pcpu: Pcpu, now: int) -> None:
+        """The domains that their caps held back in an earlier period, and that may run here, get a new allowance."""
+        for domain in sorted(self.parked, key=lambda domain: int(domain.parked_in)):
+            able = any(vcpu.may_run_on(pcpu.id) for vcpu in domain.turn)
+            if able and domain.parked_in < now // self.round:
+                self.leave_order(domain)
+                self.within_cap(domain, now)
+                self.enter_order(domain)
+
+    # Queues: a domain is in `ready` or `parked` while a vCPU of it waits for its turn.
+
+    def enter_order(self, domain: Domain) -> None:
+        if domain.turn and self.is_held_back(domain):
+            domain.parked_in = domain.period
+            self.parked.append(domain)
+        elif domain.turn:
+            self.ready.append(domain)
+
+    def leave_order(self, domain: Domain) -> None:
+        if domain in self.parked:
+            self.parked.remove(domain)
+            domain.free_since = self.round * domain.parked_in
+        elif domain in self.ready:
+            self.ready.remove(domain)
+
+    def queue(self, vcpu: Vcpu, first: bool = False) -> None:
+        domain = vcpu.domain
+        domain.turn.insert(0 if first else len(domain.turn), vcpu)
+        if len(domain.turn) == 1:
+            self.enter_order(domain)
+
+    def requeue(self, vcpu: Vcpu, why: Stop, now: int) -> None:
+        domain = vcpu.domain
+        self.begin_to_wait(vcpu, now)
+        if why == Stop.YIELDED:
+            self.give_way(domain)
+        goes_on = why == Stop.PREEMPTED and self.has_credit(domain) and not self.is_held_back(domain)
+        self.queue(vcpu, first=goes_on)
+        if goes_on:
+            vcpu.on.held = vcpu
+
+    def give_way(self, domain: Domain) -> None:
+        """A yield gives away what the domain has more than the next one."""
+        most = min((other.position for other in self.ready), default=domain.position)
+        if most > domain.position:
+            self.leave_order(domain)
+            domain.position = most
+            self.enter_order(domain)
+
+    def leave_queue(self, vcpu: Vcpu) -> None:
+        domain = vcpu.domain
+        domain.waiting.remove(vcpu)
+        if vcpu in self.woken:
+            self.woken.remove(vcpu)
+        else:
+            domain.turn.remove(vcpu)
+            if not domain.turn:
+                self.leave_order(domain)
+        vcpu.boosted = False
+        if vcpu.on is not None and vcpu.on.held is vcpu:
+            vcpu.on.held = None
+
+    # Patience: a domain that has waited too long is picked before all others.
+
+    def begin_to_wait(self, vcpu: Vcpu, now: int) -> None:
+        vcpu.queued_at = now
+        vcpu.domain.waiting.append(vcpu)
+
+    def due(self, domain: Domain) -> int:
+        """When its oldest vCPU is to get a least slice, if no other vCPU of it does before."""
+        weights = sum(other.weight for other in self.domains)
+        most = max(PATIENCE, LEAST_SLICE * weights // domain.weight)
+        since: int = domain.waiting[0].queued_at
+        if domain.served > since:
+            since = min(domain.served, since + most * (domain.runnable - 1))
+        return since + most
+
+    def overdue_for(self, pcpu: Pcpu, now: int) -> Vcpu | None:
+        """Of the domain that is overdue longest. While its cap holds it back, a domain is not waiting."""
+        overdue = [
+            domain
+            for domain in self.domains
+            if domain.waiting
+            and domain.waiting[0].may_run_on(pcpu.id)
+            and domain not in self.parked
+            and max(self.due(domain), domain.free_since + PATIENCE) <= now
         ]
-        if not candidates:
-            return False
-        needed = min(1 + quotient(max(-domain.credit, 0), domain.share) for domain in candidates)
-        a_turn_each = self.limit // max(domain.share for domain in candidates)
-        for domain in self.domains:
-            most = max(domain.share * 2, self.limit)
-            domain.credit = min(domain.credit + domain.share * max(needed, a_turn_each), most)
-            domain.used = False
-        for vcpu in list(self.ready):
-            if now - vcpu.queued_at > PATIENCE and self.within_cap(vcpu.domain, now):
-                self.ready.remove(vcpu)
-                self.woken.append(vcpu)
-        return True
+        return min(overdue, key=self.due).waiting[0] if overdue else None
 
-    def set_shares(self) -> None:
-        active = 1 + sum(domain.weight for domain in self.domains if domain.runnable > 0 or domain.used)
-        for domain in self.domains:
-            share = min(max(self.round * domain.weight // active, 1), self.round)
-            if domain.share == 0:
-                domain.credit = share * 2
-            elif domain.credit > 0:
-                domain.credit = domain.credit * share // domain.share
-            domain.share = share
+    # Wakers: they preempt as often as the rate limit allows, and only whom they outrank.
+
+    def wakers(self, domain: Domain) -> list[Vcpu]:
+        return [vcpu for vcpu in self.woken if vcpu.domain is domain]
 
     def pay_boost(self, domain: Domain, now: int) -> bool:
         paid = max(domain.boosted_to, now)
@@ -184,104 +328,56 @@ class Credit(Scheduler):
         domain.boosted_to = paid + self.limit
         return True
 
-    @staticmethod
-    def below(a: tuple[int, int], b: tuple[int, int]) -> bool:
-        return a[0] * b[1] < b[0] * a[1]
+    def standing(self, domain: Domain, unbilled: int = 0) -> int:
+        """How much of its share the domain has left, up to one share."""
+        left: int = self.clock - domain.position - scaled(unbilled, domain.counted)
+        return min(left, self.gift())
 
-    @staticmethod
-    def standing(domain: Domain, unbilled: int = 0) -> tuple[int, int]:
-        return min(domain.credit - unbilled, domain.share), domain.share
-
-    def standing_on(self, pcpu: Pcpu, now: int) -> tuple[int, int]:
+    def standing_on(self, pcpu: Pcpu, now: int) -> int:
         return self.standing(pcpu.running.domain, now - pcpu.since)
 
     def weakest_for(self, vcpu: Vcpu, now: int) -> Pcpu | None:
-        weakest: Pcpu | None = None
-        for number in range(self.host.pcpus):
-            if not vcpu.may_run_on(number):
-                continue
-            pcpu = self.pcpus.get(number)
-            if pcpu is None or pcpu.running is None:
-                return None
-            if (
-                weakest is None
-                or (weakest.claimed and not pcpu.claimed)
-                or (
-                    weakest.claimed == pcpu.claimed
-                    and self.below(self.standing_on(pcpu, now), self.standing_on(weakest, now))
-                )
-            ):
-                weakest = pcpu
-        return weakest
-
-    def requeue(self, vcpu: Vcpu, why: Stop, now: int) -> None:
-        vcpu.queued_at = now
-        if why == Stop.YIELDED:
-            self.spent.append(vcpu)
-        elif vcpu.domain.credit <= 0 or (why == Stop.SLICE_END and self.is_outranked(vcpu)):
-            self.ready.append(vcpu)
-        else:
-            self.ready.insert(0, vcpu)
-            if why == Stop.PREEMPTED:
-                vcpu.on.held = vcpu
-
-    def is_outranked(self, vcpu: Vcpu) -> bool:
-        for other in self.ready:
-            if other.may_run_on(vcpu.on.id) and other.domain.credit > 0:
-                return not self.below(self.standing(other.domain), self.standing(vcpu.domain))
-        return False
-
-    def leave_queue(self, vcpu: Vcpu) -> None:
-        for queue in (self.woken, self.ready, self.spent):
-            if vcpu in queue:
-                queue.remove(vcpu)
-        vcpu.boosted = False
-        if vcpu.on is not None and vcpu.on.held is vcpu:
-            vcpu.on.held = None
-
-    def choose(self, pcpu: Pcpu, now: int) -> Vcpu | None:
-        waker = self.first_woken(pcpu)
-        if (
-            pcpu.held is not None
-            and waker is not None
-            and now - pcpu.began < self.protection(pcpu.held, waker)
-        ):
-            held: Vcpu = pcpu.held
-            return held
-        if waker is not None:
-            return waker
-        for vcpu in list(self.ready):
-            if vcpu.domain.credit <= 0 or not self.within_cap(vcpu.domain, now):
-                self.ready.remove(vcpu)
-                self.spent.append(vcpu)
-            elif vcpu.may_run_on(pcpu.id):
-                return vcpu
-        return None
+        """The pCPU whose vCPU has the least claim to it, unclaimed ones first; None if one is idle."""
+        able = [number for number in range(self.host.pcpus) if vcpu.may_run_on(number)]
+        if any(number not in self.pcpus or self.pcpus[number].running is None for number in able):
+            return None
+        busy = [self.pcpus[number] for number in able]
+        return min(busy, key=lambda pcpu: (pcpu.claimed, self.standing_on(pcpu, now))) if busy else None
 
     def first_woken(self, pcpu: Pcpu) -> Vcpu | None:
         able = [vcpu for vcpu in self.woken if vcpu.may_run_on(pcpu.id)]
         return next((vcpu for vcpu in able if vcpu.boosted), able[0] if able else None)
 
+    def next_waker(self, pcpu: Pcpu, now: int) -> Vcpu | None:
+        """One that woke, or the one just preempted while it is protected from it."""
+        waker = self.first_woken(pcpu)
+        if waker is None or pcpu.held is None:
+            return waker
+        held: Vcpu = pcpu.held
+        return held if now - pcpu.began < self.protection(held, waker) else waker
+
     def protection(self, vcpu: Vcpu, waker: Vcpu) -> int:
+        """How long the vCPU may run in one go now that the other one waits."""
         if not waker.boosted:
             return self.limit
-        return 0 if self.below(self.standing(vcpu.domain), self.standing(waker.domain)) else GRACE
+        return 0 if self.standing(vcpu.domain) < self.standing(waker.domain) else GRACE
 
-    def run(self, vcpu: Vcpu, pcpu: Pcpu, now: int) -> int:
-        goes_on = pcpu.held is vcpu
+    def slice_of(self, domain: Domain) -> int:
+        length = min(max(self.credit(domain), self.limit), max(self.round, self.limit))
+        return min(length, int(domain.allowance)) if domain.cap != 0 else length
+
+    def run(self, vcpu: Vcpu, pcpu: Pcpu, length: int, now: int) -> tuple[Vcpu, int]:
+        if pcpu.held is not vcpu:
+            pcpu.began = now
         self.leave_queue(vcpu)
+        vcpu.domain.served = now
         pcpu.held = None
         pcpu.running = vcpu
-        pcpu.began = pcpu.began if goes_on else now
         pcpu.since = now
         vcpu.on = pcpu
-        domain = vcpu.domain
-        length = min(max(domain.credit, self.limit), max(self.round, self.limit))
         waker = self.first_woken(pcpu)
         if waker is not None:
             length = min(length, self.protection(vcpu, waker) - (now - pcpu.began))
-        if domain.cap != 0:
-            length = min(length, domain.allowance)
         length = max(length, LEAST_SLICE)
         pcpu.until = now + length
-        return int(length)
+        return vcpu, length

@@ -37,7 +37,10 @@ IMPOSSIBLE = [
     (machine(pcpus=True), "pcpus=True is not a whole number"),
     (machine(duration=0), "duration=0 ns is outside 1"),
     (machine(duration=1.5), "duration=1.5 is not a whole number"),
-    (machine(icount=11), "icount=11 is outside 0 to 10"),
+    (
+        machine(ns_per_instruction=3),
+        "ns_per_instruction=3 is impossible with 1 pCPU: write one of 1, 2, 4, 8, ... 1024",
+    ),
     (machine(seed=-1), "seed=-1 is outside 0 to"),
     (machine(trace_bytes=1), "trace_bytes=1 is not a whole number of pages"),
     (machine(dom0_weight=0), "dom0_weight=0 is outside 1 to 65535"),

@@ -119,6 +119,24 @@ def test_credit_decides_as_its_oracle() -> None:
     assert records > 5_000
 
 
+@pytest.mark.parametrize("policy", ("credit", "bvt", "stride"))
+def test_a_raised_weight_makes_nobody_starved_who_waited_for_the_former_one(policy: str) -> None:
+    """A share of 1 in 65,536 may wait for seconds; the bound of a larger share counts from when it was given."""
+    hogs = [
+        Guest(name, "workload:cpu_hog", memory=4 * MIB, weight=w)
+        for name, w in (("heavy", 65535), ("light", 1))
+    ]
+    machine = Machine(
+        guests=tuple(hogs),
+        sched=Policy(policy, {}),
+        duration=4_000 * MILLISECOND,
+        timeline=(TimelineEntry(2_103 * MILLISECOND, "set_weight", "light", 256),),
+        trace_groups=("policy",),
+        end_when_idle=False,
+    )
+    assert [report.ejected for report in simulate(machine, costs=COSTS).landmark.policies] == [None]
+
+
 MACHINE = Machine(guests=(Guest("a", "workload:cpu_hog", memory=4 * MIB),), duration=20 * MILLISECOND)
 
 

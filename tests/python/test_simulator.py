@@ -83,7 +83,7 @@ def test_jobs_print_their_right_answers() -> None:
 
 
 def test_a_dodger_may_learn_the_phase() -> None:
-    dodger = Guest("dodger", "workload:tick_dodger", "phase_us=5000 learn_ms=200", memory=4 * MIB)
+    dodger = Guest("dodger", "workload:tick_dodger", "phase_us=5000 learn_ms=100", memory=4 * MIB)
     machine = replace(
         MACHINE, guests=(dodger, hog("a")), sched=Policy("credit_sampled"), duration=1000 * MILLISECOND
     )

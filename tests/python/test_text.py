@@ -14,7 +14,7 @@ from bulkhead.base.text import (
     split_pairs,
     suggest,
 )
-from bulkhead.cli.parse import parse_dom0, parse_guest, parse_guests, parse_icount
+from bulkhead.cli.parse import parse_dom0, parse_guest, parse_guests, parse_length
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,12 @@ def test_bad_guests(text: str, message: str) -> None:
         parse_guest(text)
 
 
-def test_icount() -> None:
-    assert parse_icount("off") is None
-    assert parse_icount("3") == 3
+def test_length_of_an_instruction() -> None:
+    assert parse_length("off") is None
+    assert parse_length("auto") == 0
+    assert parse_length("3") == 3
     with pytest.raises(SpecError):
-        parse_icount("11")
+        parse_length("0")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,10 @@ MISTAKES = [
     (("boot", *GUEST, "--pcpus", "0"), "pcpus=0 is outside 1 to 64"),
     (("boot", *GUEST, "--pcpus", "two"), "two"),
     (("boot", *GUEST, "--accel", "warp"), "write tcg, kvm or auto"),
-    (("boot", *GUEST, "--icount", "99"), "--icount: 99 is outside 0 to 10"),
+    (
+        ("boot", *GUEST, "--ns-per-instruction", "3"),
+        "ns_per_instruction=3 is impossible with 1 pCPU: write one of 1, 2, 4",
+    ),
     (("boot", *GUEST, "--console", "other"), "no guest is named 'other'"),
     (("boot", *GUEST, "--no-such-option"), "No such option"),
     (("run", "no_such_experiment"), "unknown experiment"),

@@ -39,7 +39,7 @@ def test_the_fallback_is_not_blamed_for_the_computers_pauses() -> None:
     thread.start()
     try:
         storms = [workload("yield_storm", name=name) for name in ("one", "two")]
-        run = boot(*storms, sched=None, icount=None, duration=1_500 * MILLISECOND)
+        run = boot(*storms, sched=None, ns_per_instruction=None, duration=1_500 * MILLISECOND)
     finally:
         done.set()
         thread.join()

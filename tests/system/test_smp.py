@@ -9,14 +9,13 @@ from machines import MILLISECOND, assert_sound, boot, said, share, window, workl
 from bulkhead import Guest, Run, TimelineEntry
 
 PCPUS = (1, 2, 4, 8)
-SHORT_TURNS = (1, 2, 4)  # with eight, the emulator's turns are long (docs/decisions/0008-turns.md)
 
 
 def hogs(count: int) -> list[Guest]:
     return [workload("cpu_hog", name=f"hog{i}") for i in range(count)]
 
 
-@pytest.mark.parametrize("pcpus", SHORT_TURNS)
+@pytest.mark.parametrize("pcpus", PCPUS)
 def test_as_many_hogs_as_pcpus_have_one_each(pcpus: int) -> None:
     run = boot(*hogs(pcpus), pcpus=pcpus, duration=150 * MILLISECOND)
     assert_sound(run)
@@ -35,12 +34,26 @@ def test_all_time_of_all_pcpus_is_billed(pcpus: int) -> None:
     assert min(walls) >= run.machine.duration
 
 
-@pytest.mark.parametrize("pcpus", (1, 2, 4))
+@pytest.mark.parametrize("pcpus", PCPUS)
 def test_the_same_seed_gives_the_same_trace(pcpus: int) -> None:
     guests = [workload("compute"), workload("event_storm"), workload("timer_storm"), workload("cpu_hog")]
     first, second = (boot(*guests, pcpus=pcpus, duration=100 * MILLISECOND) for _ in range(2))
     assert first.trace_sha256 == second.trace_sha256
     assert first.consoles == second.consoles
+
+
+@pytest.mark.parametrize("pcpus", (2, 4))
+def test_pcpus_that_sleep_together_wake_at_the_same_instants(pcpus: int) -> None:
+    """The clock jumps while all sleep, and the emulator decides in another thread from where."""
+    tasks = [
+        workload("periodic", f"period_us={period} work_us=50", name=f"every{period}")
+        for period in (1000, 1700)
+    ]
+    first, second = (boot(*tasks, pcpus=pcpus, duration=300 * MILLISECOND) for _ in range(2))
+    assert sum(pcpu.idle_ns for pcpu in first.landmark.pcpus) > 0.8 * sum(
+        p.wall_ns for p in first.landmark.pcpus
+    )
+    assert first.trace_sha256 == second.trace_sha256
 
 
 def test_guests_share_fewer_pcpus_fairly() -> None:

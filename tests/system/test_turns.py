@@ -1,21 +1,31 @@
-"""Several pCPUs take turns in the emulator, and the turns are short."""
+"""Several pCPUs take turns in the emulator: short ones, equally long, each as often as the others."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from machines import MILLISECOND, boot, window, workload
+from machines import MILLISECOND, boot, said, workload
 
-LONGEST_ROUND = 25_000  # ns: all pCPUs have had a turn (docs/decisions/0008-turns.md)
+from bulkhead import Run
+
+TURN = {2: 4_000, 4: 2_000, 8: 1_000}  # ns
+GAPS = 2_000
 
 
-@pytest.mark.parametrize("pcpus", (2, 4))
-def test_turns_of_the_emulator_are_short(pcpus: int) -> None:
-    """Guests that do nothing but leave marks show when their pCPU had a turn."""
-    storms = [workload("yield_storm", "mark_yields=1", name=f"storm{i}") for i in range(pcpus)]
-    run = boot(*storms, pcpus=pcpus, duration=75 * MILLISECOND)
-    records = run.trace[run.trace["time"] > window(run).start]
-    for pcpu in range(pcpus):
-        times = records["time"][records["pcpu"] == pcpu].astype(np.int64)
-        assert len(times) > 500
-        assert np.percentile(np.diff(times), 99) < 2 * LONGEST_ROUND  # a rare one is ten times as long
+def measured(run: Run, name: str) -> dict[str, int]:
+    """The numbers of the line that the workload prints."""
+    line = next(line for line in run.consoles[name].splitlines() if line.startswith("RESULT"))
+    pairs = (word.split("=") for word in line.split()[2:])
+    return {key: int(value) for key, value in pairs}
+
+
+@pytest.mark.parametrize("pcpus", TURN)
+@pytest.mark.parametrize("busy", (False, True))
+def test_a_pcpu_has_every_nth_turn(pcpus: int, busy: bool) -> None:
+    """A guest sees a gap of all others' turns after each of its own, whether the others idle or work."""
+    hogs = [workload("cpu_hog", name=f"hog{i}", affinity=(i,)) for i in range(1, pcpus) if busy]
+    run = boot(
+        workload("gaps", f"gaps={GAPS}", affinity=(0,)), *hogs, pcpus=pcpus, duration=300 * MILLISECOND
+    )
+    found = measured(run, "gaps")
+    assert found["ran"] / GAPS == pytest.approx(TURN[pcpus], rel=0.02), said(run)
+    assert found["stopped"] / GAPS == pytest.approx(TURN[pcpus] * (pcpus - 1), rel=0.02)

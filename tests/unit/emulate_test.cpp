@@ -194,6 +194,21 @@ TEST(Emulate, LongRepeatsAreDoneInPieces) {
     EXPECT_EQ(guest.regs().rcx, ~0ULL - 512 - 16) << "no element after the time is used up";
 }
 
+TEST(Emulate, ABreakpointOnAPortStrikesAfterEachElement) {
+    Guest guest;
+    guest.vcpu().processor.iopl = 1;
+    guest.vcpu().processor.debug[0] = 0x60;
+    guest.vcpu().processor.debug[7] = 0x00020401;
+    guest.code({0xf3, 0x6e}); // rep outsb
+    guest.regs().rdx = 0x60;
+    guest.regs().rcx = 2;
+    protection_fault(guest);
+    ASSERT_TRUE(guest.took(vector::debug));
+    EXPECT_EQ(guest.vcpu().processor.debug[6] & 15, 1U);
+    EXPECT_EQ(guest.word(2), Guest::kernel_code) << "one element is left";
+    EXPECT_EQ(guest.word(0), 1U) << "rcx";
+}
+
 TEST(Emulate, HaltBlocks) {
     Guest guest;
     guest.code({0xf4});

@@ -125,7 +125,7 @@ TEST_F(EventCalls, WrongUse) {
     EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), EVTCHNOP_bind_ipi, 0xffff'8000'0000'0000),
               fail(Error::bad_address));
     EXPECT_EQ(world.call<EventChannelOp>(vcpu(guest), 99, world.put(0)), fail(Error::not_implemented));
-    EXPECT_EQ(call(guest, EVTCHNOP_init_control, evtchn_init_control_t{}), fail(Error::not_implemented));
+    EXPECT_EQ(call(guest, EVTCHNOP_init_control, evtchn_init_control_t{}), fail(Error::not_supported));
     EXPECT_EQ(call(guest, EVTCHNOP_bind_pirq, evtchn_bind_pirq_t{}), fail(Error::permission));
     EXPECT_EQ(call(guest, EVTCHNOP_send, evtchn_send_t{77}), fail(Error::invalid));
     EXPECT_EQ(call(guest, EVTCHNOP_send, evtchn_send_t{~0U}), fail(Error::invalid));

@@ -47,7 +47,7 @@ TEST_F(GrantCopies, IntoAGrantOnlyIfWritable) {
     ASSERT_EQ(copy(), GNTST_okay);
     EXPECT_EQ(machine::frame_as<char>(page)[10], 'w');
     lender.lend(9, borrower, lender.l1);
-    EXPECT_EQ(copy(), GNTST_bad_page);
+    EXPECT_EQ(copy(), GNTST_general_error);
     EXPECT_EQ(flags(9), GTF_permit_access);
 }
 

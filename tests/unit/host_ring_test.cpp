@@ -80,12 +80,12 @@ INSTANTIATE_TEST_SUITE_P(Hooks, RingFault,
 // An address is compared, never followed: what is not mapped, lies inside an object, or is a request of
 // another policy is found out.
 TEST_F(Rings, AStrayAddressEndsInTheFallback) {
-    host_.start(small, nullptr);
+    host_.start({&host::fallback_ring_policy()}, nullptr);
     ASSERT_TRUE(host_.open(machine_.rings[0]));
     submit(0);
     constexpr auto set = (host::RingKind::pools + 1) * host::region_bytes;
-    const auto former = ground_.regions + host::RingKind::requests * host::region_bytes;
-    const auto own = former + set; // every swap below ends in the second set, every ejection in the first
+    const auto own = ground_.regions + host::RingKind::requests * host::region_bytes;
+    const auto former = own + 2 * set; // every swap below ends in the first set, every ejection in the third
     const std::uint64_t strays[] = {1, UINT64_MAX, own + 8, own + (1 << 20), own - 16, former};
     for (const std::uint64_t stray : strays) {
         SCOPED_TRACE(stray);
@@ -173,12 +173,17 @@ TEST_F(Rings, ARingWithoutMemoryForItsPartStaysClosed) {
     audit();
 }
 
-TEST_F(Rings, WithoutMemoryForTheFallbackTheHostGivesUp) {
+TEST_F(Rings, TheFallbackIsBuiltFirstAndThenNeedsNoMemory) {
+    ground_.refuse_pages(1);
+    EXPECT_THROW(host_.start(small, nullptr), GaveUp);
+    ground_.refuse_pages(0);
     host_.start(small, nullptr);
     ASSERT_TRUE(host_.open(machine_.rings[0]));
     ground_.refuse_pages(1);
     ground_.fail_in(Hook::enqueue);
-    EXPECT_THROW(submit(0), GaveUp);
+    submit(0);
+    EXPECT_EQ(ground_.ejections, 1U);
+    audit();
 }
 
 } // namespace

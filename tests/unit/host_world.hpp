@@ -15,7 +15,7 @@ struct Plugin {
 
 // What every world keeps, and a test sets and reads.
 struct Ground {
-    static constexpr std::uint64_t most_regions = 2 * 4;
+    static constexpr std::uint64_t most_regions = host::policy_sets * 4;
 
     RealTime now{};
     std::uint64_t random = 1;
@@ -52,7 +52,7 @@ struct World {
         return ground->back_page(address);
     }
     [[nodiscard]] std::uint64_t region(std::uint32_t set, std::uint32_t number) const {
-        static_assert(2 * (Kind::pools + 1) <= Ground::most_regions);
+        static_assert(host::policy_sets * (Kind::pools + 1) <= Ground::most_regions);
         return ground->regions + (set * (Kind::pools + 1) + number) * host::region_bytes;
     }
     // The fault comes when the hook has done what it does: the worst moment.
@@ -178,7 +178,7 @@ struct RingWorld : World<host::RingKind, host::fallback_ring_policy> {
 
 // Two pCPUs and some vCPUs of one domain.
 struct SchedulerMachine {
-    static constexpr std::uint32_t most_vcpus = 6, most_pcpus = 2;
+    static constexpr std::uint32_t most_vcpus = 100, most_pcpus = 2;
     struct Domain {
         DomainId id;
         host::DomainState sched;
@@ -208,10 +208,6 @@ struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
     [[nodiscard]] Pcpu& pcpu(PcpuId id) const { return machine->pcpus[id.value()]; }
     [[nodiscard]] Vcpu* vcpu_in_slot(std::uint32_t slot) const {
         return slot < SchedulerMachine::most_vcpus ? &machine->vcpus[slot] : nullptr;
-    }
-    template<class Visit>
-    void for_each_domain(Visit visit) const {
-        visit(machine->domain);
     }
     template<class Visit>
     void for_each_vcpu(Domain&, Visit visit) const {

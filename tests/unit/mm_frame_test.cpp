@@ -32,6 +32,74 @@ TEST_F(MemoryTest, QuotaBounds) {
     EXPECT_EQ(guest.memory.frames_peak, 3U);
 }
 
+// `greedy` takes all that it can get; the other one has its promise, and the hypervisor its reserve.
+TEST_F(MemoryTest, NobodyReachesWhatIsPromisedToOthersOrReserved) {
+    constexpr std::uint64_t own = 20, metadata = 6, reserve = 8;
+    frame_table().keep_reserve(reserve);
+    guest.memory.max_frames = 400;
+    guest.memory.max_metadata = 50;
+    ASSERT_TRUE(frame_table().promise(guest.memory, own, metadata));
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    auto& greedy = world.add_domain(100'000);
+    greedy.memory.max_metadata = 100'000;
+    while (frame_table().allocate(greedy))
+        if (!frame_table().allocate_metadata(greedy.memory))
+            break;
+    expect_error(frame_table().allocate(greedy), Error::no_memory);
+    expect_error(frame_table().allocate_metadata(greedy.memory), Error::no_memory);
+    expect_error(frame_table().allocate_run(greedy, 1), Error::no_memory);
+    auto& late = world.add_domain(100);
+    expect_error(frame_table().promise(late.memory, 1, 0), Error::no_memory);
+    EXPECT_EQ(frame_table().free_frames(), own + metadata + reserve);
+
+    for (std::uint64_t i = 0; i < own; ++i)
+        page(guest);
+    std::vector<Mfn> taken;
+    for (std::uint64_t i = 0; i < metadata; ++i)
+        taken.push_back(frame_table().allocate_metadata(guest.memory).value());
+    expect_error(frame_table().allocate(guest), Error::no_memory);
+    expect_error(frame_table().allocate_metadata(guest.memory), Error::no_memory);
+    frame_table().free_metadata(taken.back(), guest.memory); // set aside again
+    expect_error(frame_table().allocate(greedy), Error::no_memory);
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    taken.back() = frame_table().allocate_metadata(guest.memory).value();
+
+    std::uint64_t left = 0;
+    std::vector<Mfn> used;
+    while (const auto mfn = frame_table().allocate_for_hypervisor()) {
+        used.push_back(*mfn);
+        ++left;
+    }
+    EXPECT_EQ(left, reserve);
+    for (const auto mfn : used)
+        frame_table().free_for_hypervisor(mfn);
+    for (const auto mfn : taken)
+        frame_table().free_metadata(mfn, guest.memory);
+    frame_table().end_promise(guest.memory);
+    EXPECT_EQ(frame_table().promised_frames(), 0U);
+    EXPECT_TRUE(frame_table().allocate(greedy));
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+}
+
+TEST_F(MemoryTest, AnExchangeNeedsNoMemoryOfThePool) {
+    frame_table().keep_reserve(4);
+    guest.memory.max_frames = 100'000;
+    Mfn last{};
+    while (const auto mfn = frame_table().allocate(guest))
+        last = *mfn;
+    const auto count = guest.memory.frames.count;
+    while (frame_table().free_frames() > 1) // the hypervisor uses its reserve
+        ASSERT_TRUE(frame_table().allocate_for_hypervisor());
+    const auto fresh = frame_table().exchange(last, guest);
+    ASSERT_TRUE(fresh);
+    EXPECT_NE(*fresh, last);
+    EXPECT_EQ(guest.memory.frames.count, count);
+    EXPECT_EQ(frame_table().free_frames(), 1U);
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    ASSERT_TRUE(frame_table().allocate_for_hypervisor());
+    expect_error(frame_table().exchange(*fresh, guest), Error::no_memory);
+}
+
 TEST_F(MemoryTest, ReleaseOnceAndOnlyOnesOwn) {
     const auto mfn = page(guest);
     expect_error(frame_table().release(mfn, dom0), Error::invalid);
@@ -90,7 +158,7 @@ TEST_F(MemoryTest, LentPagesComeBackOnlyUnmapped) {
     run_on(guest, s);
     expect_error(frame_table().take_back(*lent), Error::busy);
     for (const auto type : {FrameType::l1, FrameType::l4, FrameType::descriptors})
-        expect_error(get_typed(*lent, type, guest), Error::busy);
+        expect_error(get_typed(*lent, type, guest), Error::invalid);
     expect_error(frame_table().release(*lent, guest), Error::invalid);
     ASSERT_TRUE(update(guest, s.l1, 3, 0));
     for (const auto type : {FrameType::l1, FrameType::l4, FrameType::descriptors})

@@ -90,7 +90,7 @@ TEST_F(ReservationTest, HostileNumbers) {
     EXPECT_EQ(call<MemoryOp>(guest, {XENMEM_populate_physmap, address(&request)}), HypercallResult{0});
     EXPECT_EQ(call<MemoryOp>(guest, {XENMEM_populate_physmap | ~0ULL << 6, address(&request)}),
               HypercallResult{static_cast<std::int64_t>(~0ULL >> 6)});
-    expect_error(call<MemoryOp>(guest, {XENMEM_populate_physmap, 0xffff800000000000}), Error::bad_address);
+    EXPECT_EQ(call<MemoryOp>(guest, {XENMEM_populate_physmap, 0xffff800000000000}), HypercallResult{0});
     expect_error(call<MemoryOp>(guest, {XENMEM_add_to_physmap, 0}), Error::not_implemented);
     expect_error(call<MemoryOp>(guest, {63, 0}), Error::not_implemented);
 }
@@ -187,7 +187,7 @@ TEST_F(DescriptorTest, SetGdt) {
     EXPECT_EQ(words(b)[511], *checked_descriptor(data32));
     EXPECT_EQ((world.machine.descriptors[{guest.vcpus[0]->sched.slot, false}]), (std::vector{a, b}));
     EXPECT_EQ(guest.vcpus[0]->tables.gdt_entries, 1024U);
-    expect_error(get_data(a, guest, true), Error::busy);
+    expect_error(get_data(a, guest, true), Error::invalid);
     const auto c = page(guest);
     words(c)[3] = gate;
     expect_error(load({b.value(), c.value()}, 1024), Error::invalid);
@@ -235,7 +235,7 @@ TEST_F(DescriptorTest, UpdateDescriptor) {
     expect_error(call<UpdateDescriptor>(guest, {page(dom0).value() << page_shift, data32}), Error::invalid);
     const auto s = make_space(guest);
     run_on(guest, s);
-    expect_error(call<UpdateDescriptor>(guest, {s.l1.value() << page_shift, data32}), Error::busy);
+    expect_error(call<UpdateDescriptor>(guest, {s.l1.value() << page_shift, data32}), Error::invalid);
     EXPECT_EQ(words(table)[2], *checked_descriptor(data32));
 }
 
@@ -250,7 +250,7 @@ TEST_F(DescriptorTest, SetLdt) {
     EXPECT_EQ((world.machine.descriptors[{guest.vcpus[0]->sched.slot, true}]), (std::vector{table}));
     expect_error(update(guest, s.l1, 4, writable_entry(table)), Error::busy);
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base + 4 * page_bytes, 1000),
-                 Error::busy); // one is writable
+                 Error::invalid); // one is writable
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base + 6 * page_bytes, 1), Error::invalid);
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base + 8, 1), Error::invalid);
     expect_error(extended(guest, MMUEXT_SET_LDT, Space::base, 8193), Error::invalid);

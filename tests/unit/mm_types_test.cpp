@@ -57,8 +57,8 @@ TEST_F(MemoryTest, AWritablePageIsNoTable) {
     run_on(guest, s);
     for (const unsigned command : std::initializer_list<unsigned>{MMUEXT_PIN_L1_TABLE, MMUEXT_PIN_L2_TABLE,
                                                                   MMUEXT_PIN_L3_TABLE, MMUEXT_PIN_L4_TABLE})
-        expect_error(extended(guest, command, data.value()), Error::busy);
-    expect_error(update(guest, s.l2, 7, table_entry(data)), Error::busy);
+        expect_error(extended(guest, command, data.value()), Error::invalid);
+    expect_error(update(guest, s.l2, 7, table_entry(data)), Error::invalid);
     EXPECT_TRUE(update(guest, s.l1, 0, readonly_entry(data)));
     EXPECT_TRUE(update(guest, s.l2, 7, table_entry(data)));
 }
@@ -99,12 +99,12 @@ TEST_F(MemoryTest, RefusesWhatNobodyCounts) {
     ASSERT_TRUE(hypervisor);
     const auto s = make_space(guest);
     run_on(guest, s);
-    expect_error(update(guest, s.l1, 0, writable_entry(foreign)), Error::invalid);
-    expect_error(update(guest, s.l1, 0, readonly_entry(foreign)), Error::invalid);
-    expect_error(update(guest, s.l1, 0, readonly_entry(*hypervisor)), Error::invalid);
-    expect_error(update(guest, s.l1, 0, readonly_entry(Mfn{0xfee00})), Error::invalid); // a device
-    expect_error(update(guest, s.l1, 0, 0x000ffffffffff007), Error::invalid);
-    expect_error(update(guest, s.l1, 0, readonly_entry(Mfn{700})), Error::invalid); // free memory
+    expect_error(update(guest, s.l1, 0, writable_entry(foreign)), Error::busy);
+    expect_error(update(guest, s.l1, 0, readonly_entry(foreign)), Error::busy);
+    expect_error(update(guest, s.l1, 0, readonly_entry(*hypervisor)), Error::busy);
+    expect_error(update(guest, s.l1, 0, readonly_entry(Mfn{0xfee00})), Error::permission); // a device
+    expect_error(update(guest, s.l1, 0, 0x000ffffffffff007), Error::permission);
+    expect_error(update(guest, s.l1, 0, readonly_entry(Mfn{700})), Error::busy); // free memory
     expect_error(update(guest, s.l2, 9, table_entry(page(guest)) | large), Error::invalid);
     expect_error(update(guest, s.l3, 9, table_entry(page(guest)) | large), Error::invalid);
     expect_error(update(guest, s.l4, 9, table_entry(page(guest)) | large), Error::invalid);

@@ -1,6 +1,7 @@
 // The hypercalls about traps and vCPU state, used rightly and wrongly.
 #include "hv/calls/trap.hpp"
 #include "hv/calls/vcpu_state.hpp"
+#include "hv/trap/emulate_debug_registers.hpp"
 #include "traps_world.hpp"
 
 #include <gtest/gtest.h>
@@ -253,13 +254,28 @@ TEST(DebugRegisters, NeverWatchTheHypervisor) {
     ASSERT_TRUE(world.call<SetDebugreg>({7, 0x000d0001}));
     EXPECT_EQ(world.call<GetDebugreg>({7}), 0x000d0401);
     ASSERT_TRUE(world.call<SetDebugreg>({7, 0x1}));
-    EXPECT_TRUE(fails_with(world.call<SetDebugreg>({8, 0}), Error::invalid));
+    EXPECT_TRUE(fails_with(world.call<SetDebugreg>({8, 0}), Error::no_device));
     EXPECT_EQ(world.debug_loads, 4U);
     EXPECT_EQ(world.call<GetDebugreg>({0}), 0x401000);
     EXPECT_EQ(world.call<GetDebugreg>({7}), 0x401);
     EXPECT_EQ(world.call<GetDebugreg>({5}), 0x401);
     EXPECT_EQ(world.call<GetDebugreg>({6}), 0xffff0ff0);
     EXPECT_TRUE(fails_with(world.call<GetDebugreg>({8}), Error::invalid));
+}
+
+TEST(DebugRegisters, WatchPortsWithDebuggingExtensionsOnly) {
+    World world;
+    constexpr std::uint64_t two_ports = 0x00060001, // DR0
+        four_bytes = 0x00d00004;                    // DR1, written
+    EXPECT_TRUE(fails_with(world.call<SetDebugreg>({7, two_ports}), Error::permission));
+    world.vcpu().processor.cr4 |= 1 << 3;
+    ASSERT_TRUE(world.call<SetDebugreg>({0, 0x71}));
+    ASSERT_TRUE(world.call<SetDebugreg>({7, two_ports}));
+    EXPECT_EQ(port_breakpoints_hit(world.vcpu(), 0x6f, 1), 0U);
+    EXPECT_EQ(port_breakpoints_hit(world.vcpu(), 0x6f, 2), 1U) << "a port of two bytes is aligned";
+    EXPECT_EQ(port_breakpoints_hit(world.vcpu(), 0x71, 1), 1U);
+    EXPECT_EQ(port_breakpoints_hit(world.vcpu(), 0x72, 4), 0U);
+    EXPECT_EQ(hardware_control(two_ports | four_bytes), four_bytes) << "the processor watches no ports";
 }
 
 TEST(FpuTaskswitch, SetsTheVirtualFlag) {

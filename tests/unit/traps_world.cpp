@@ -144,6 +144,7 @@ bool copy_to_guest(GuestAddress to, const void* from, std::size_t bytes) {
 void* frame_data(Mfn) { return guest().descriptors.data(); }
 PcpuId this_pcpu() { return PcpuId{0}; }
 void wait_a_little() {}
+void wait_at_rest() {}
 void panic(const char* message) { throw std::logic_error{message}; }
 TscScale tsc_scale() { return {2'000'000'000, 0, 0x80000000, 0}; }
 bool should_preempt() { return guest().preempt; }

@@ -32,7 +32,9 @@ Nanos learn_phase(Nanos period, Nanos length) {
         const GuestTime here = guest::now();
         if (here - last > jump) {
             const std::int64_t offset = last.since_start().count() % period.count();
-            ++taken[static_cast<std::size_t>(offset * static_cast<std::int64_t>(buckets) / period.count())];
+            const std::int64_t nearest =
+                (offset * static_cast<std::int64_t>(buckets) + period.count() / 2) / period.count();
+            ++taken[static_cast<std::size_t>(nearest) % buckets]; // the last look may be just before the tick
         }
         last = here;
     }

@@ -15,7 +15,8 @@ from bulkhead.base.text import parse_size, suggest
 from bulkhead.cli.bench_linux import QUESTIONS, Row, compare
 from bulkhead.cli.bench_simulator import bench_simulator
 from bulkhead.cli.bench_suites import SUITES, print_rows, rows
-from bulkhead.cli.parse import parse_icount
+from bulkhead.cli.parse import parse_length
+from bulkhead.model.clock import instruction_ns
 from bulkhead.result import write_json
 
 SIMULATOR = "simulator"
@@ -48,7 +49,7 @@ def bench(
         "simulator: its speed, and SimPy's; trace: reading traces.",
     ),
     mem: str = typer.Option("512M", help="Memory of the guest, and of the bare machine."),
-    icount: str = typer.Option("2", help="2**SHIFT ns per instruction."),
+    ns_per_instruction: str = typer.Option("auto", help="Length of an instruction in ns: 1, 2, 4, ... 1024."),
     out: Optional[Path] = typer.Option(None, help="Also write the numbers to this JSON file."),
 ) -> int:
     """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image.
@@ -63,16 +64,19 @@ def bench(
         return 0
     if what not in QUESTIONS:
         raise SpecError(f"bench: unknown comparison '{what}'{suggest(what, KNOWN)}")
-    shift = parse_icount(icount)
-    if shift is None:
-        raise SpecError("--icount off: a comparison needs an exact clock; write for example --icount 2")
-    found = compare(QUESTIONS[what], parse_size(mem, "--mem"), shift)
+    asked = parse_length(ns_per_instruction)
+    if asked is None:
+        raise SpecError(
+            "--ns-per-instruction off: a comparison needs an exact clock; write for example --ns-per-instruction 4"
+        )
+    length = instruction_ns(asked, pcpus=1, parallel=True)
+    found = compare(QUESTIONS[what], parse_size(mem, "--mem"), length)
     print(_table(found.rows))
     if out is not None:
         record = {
             "comparison": what,
             "mem": mem,
-            "icount": shift,
+            "ns_per_instruction": length,
             "qemu": process.version(),
             "versions": asdict(found.run.versions),
             "trace_sha256": found.run.trace_sha256,

@@ -115,16 +115,18 @@ QUESTIONS = {
 }
 
 
-def compare(question: Question, memory: int = 512 * MIB, icount: int = 2, seed: int = 1) -> Comparison:
+def compare(
+    question: Question, memory: int = 512 * MIB, ns_per_instruction: int = 4, seed: int = 1
+) -> Comparison:
     """Boot both, one after the other. `memory` in bytes is the guest's and the bare machine's. BulkheadError if one fails."""
     jobs = " ".join(f"bulkhead.job={job}" for job in question.jobs)
     initrd = find_initrd(f"image:{question.image}")
-    native = run_native(Native(debian_kernel(), initrd, jobs, memory, icount, seed))
+    native = run_native(Native(debian_kernel(), initrd, jobs, memory, ns_per_instruction, seed))
     machine = Machine(
         guests=(Guest(GUEST, DEBIAN_KERNEL, f"console=hvc0 {jobs}", str(initrd), memory),),
         memory=memory + HYPERVISOR_MEMORY,
         duration=120 * SECOND,
-        icount=icount,
+        ns_per_instruction=ns_per_instruction,
         seed=seed,
         trace_groups=("lifecycle",),
         console_rate=0,

@@ -13,7 +13,7 @@ from bulkhead.backend.qemu.console import HYPERVISOR
 from bulkhead.base.errors import SpecError
 from bulkhead.base.terminal import Terminal
 from bulkhead.base.text import parse_duration, parse_size, suggest
-from bulkhead.cli.parse import parse_dom0, parse_guests, parse_icount
+from bulkhead.cli.parse import parse_dom0, parse_guests, parse_length
 from bulkhead.cli.progress import Progress
 from bulkhead.cli.summary import print_summary
 from bulkhead.cli.watch import EVERY, Watcher
@@ -45,7 +45,12 @@ def boot(
     dom0: str = typer.Option("", help="Domain 0: mem=32M,weight=256, and sched.NAME=VALUE as for a guest."),
     mem: str = typer.Option("512M", help="Memory of the machine."),
     accel: str = typer.Option("tcg", help="tcg, kvm or auto; only tcg is reproducible."),
-    icount: str = typer.Option("2", help="2**SHIFT ns per instruction, or off."),
+    ns_per_instruction: str = typer.Option(
+        "auto", help="Length of an instruction of a pCPU in ns; auto: 4, or what many pCPUs need; off."
+    ),
+    parallel: bool = typer.Option(
+        True, help="A pCPU's speed is its own; not so: idle pCPUs lend theirs, and the run is faster."
+    ),
     seed: int = typer.Option(1, help="Seed of everything random."),
     console: Optional[str] = typer.Option(
         None, help="Show only this guest's console; in a terminal it is interactive, and Ctrl-] ends the run."
@@ -79,7 +84,8 @@ def boot(
         memory=parse_size(mem, "--mem"),
         duration=parse_duration(for_ or (USUAL_SESSION if interactive else USUAL_TIME), "--for"),
         accel=accel,
-        icount=parse_icount(icount),
+        ns_per_instruction=parse_length(ns_per_instruction),
+        parallel=parallel,
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),

@@ -14,6 +14,8 @@ from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
+LENGTH_WORDS = {"auto": 0, "off": None}  # of an instruction
+LONGEST_LENGTH = 64 << 10  # ns
 POLICY_FIELDS = ("sched", "memctl", "ringctl")  # FIELD.NAME is a domain parameter of that policy
 MOST_PCPUS = constant("landmark.max_pcpus")
 INT64 = (-(1 << 63), (1 << 63) - 1)
@@ -139,6 +141,8 @@ def parse_dom0(text: str) -> dict[str, Any]:
     return _read("--dom0", pairs, DOM0_OPTIONS, {"sched": "dom0_sched"})
 
 
-def parse_icount(text: str) -> int | None:
-    """A shift, or None for "off"."""
-    return None if text == "off" else parse_integer(text, "--icount", 0, 10)
+def parse_length(text: str) -> int | None:
+    """The length of an instruction in ns: 0 for "auto", None for "off"."""
+    if text in LENGTH_WORDS:
+        return LENGTH_WORDS[text]
+    return parse_integer(text, "--ns-per-instruction", 1, LONGEST_LENGTH)

@@ -23,7 +23,7 @@ from bulkhead.result import (
     VersionRow,
     lookup,
 )
-from bulkhead.result.model import ORIGINS, Level
+from bulkhead.result.model import ORIGINS, Level, Spread
 from bulkhead.result.samples import merged, sample_row
 
 _Key = tuple[tuple[str, Level], ...]
@@ -77,7 +77,8 @@ def _merged(
     for captured, point in zip(firsts, points, strict=True):
         compared = _compared(experiment, point, by_sample[captured.sample])
         found.setdefault(_key(point.levels), []).append((captured, compared))
-    return [_of_samples(experiment, runs) for runs in found.values()]
+    points_of = {key: _of_samples(experiment, runs) for key, runs in found.items()}
+    return [_with_medians(experiment, point, points_of) for point in points_of.values()]
 
 
 def _of_samples(experiment: Experiment, runs: Sequence[tuple[Captured, PointResult]]) -> PointResult:
@@ -91,6 +92,21 @@ def _of_samples(experiment: Experiment, runs: Sequence[tuple[Captured, PointResu
         phases = {guest: offset.phase_ns for guest, offset in drawn.items() if offset.phase_ns}
         rows.append(sample_row(captured.sample, starts, phases, point))
     return merged([point for _, point in runs], rows)
+
+
+def _with_medians(
+    experiment: Experiment, point: PointResult, points: Mapping[_Key, PointResult]
+) -> PointResult:
+    values = {}
+    for comparison in experiment.median_comparisons:
+        base = points.get(_key(point.levels | dict(comparison.baseline)))
+        if base is not None and base is not point:
+            values[comparison.name] = comparison.combine(point.metrics, base.metrics)
+    known = {
+        name: Spread(value, value, len(point.samples)) for name, value in values.items() if value is not None
+    }
+    spread = point.spread | (known if point.samples else {})
+    return replace(point, metrics=point.metrics | values, spread=spread)
 
 
 def _factor_rows(plan: Plan) -> dict[str, FactorRow]:
@@ -109,7 +125,9 @@ def _factor_rows(plan: Plan) -> dict[str, FactorRow]:
 def _metric_rows(experiment: Experiment) -> dict[str, MetricRow]:
     rows = {m.name: MetricRow(m.help, m.unit, None, None) for m in experiment.metrics}
     rows |= {c.name: MetricRow(c.help, c.unit, c.metric, dict(c.baseline)) for c in experiment.comparisons}
-    return rows
+    return rows | {
+        c.name: MetricRow(c.help, c.unit, "all", dict(c.baseline)) for c in experiment.median_comparisons
+    }
 
 
 def _origin(captures: Sequence[Captured]) -> str:

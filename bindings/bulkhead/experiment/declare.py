@@ -10,7 +10,8 @@ from bulkhead.experiment.observe import Observed
 from bulkhead.experiment.point import DRAIN, DURATION, WARM_UP, Point
 from bulkhead.figures.spec import FigureSpec
 from bulkhead.model.machine import Machine
-from bulkhead.result.model import Level
+from bulkhead.model.run import Run
+from bulkhead.result.model import Level, Result
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,25 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class MedianComparison:
+    """A number made of all metrics at a point and at its base line, each the median of the samples.
+
+    A `Comparison` pairs samples; this one asks whether what is typical is the same. It is made where the base line exists.
+    """
+
+    name: str
+    unit: str
+    help: str
+    baseline: Mapping[str, Level]
+    combine: Callable[[Mapping[str, Any], Mapping[str, Any]], float | None]
+
+
+def every_combination(point: Point) -> str | None:
+    """Leaves none out."""
+    return None
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A question, what is varied to answer it, what is measured, and how it is drawn."""
 
@@ -128,6 +148,11 @@ class Experiment:
         1  # of each point of a full run, at offsets drawn from the sample's number; a quick run has one
     )
     simulator_only: str = ""  # why the hypervisor cannot carry it out; empty if it can
+    hypervisor_only: str = ""  # why the simulator has no answer to its question; empty if it has
+    median_comparisons: tuple[MedianComparison, ...] = ()
+    observe: Callable[[Run, Point, str], Observed] = Observed.of  # how a run is seen, given its label
+    excludes: Callable[[Point], str | None] = every_combination  # why a combination of levels is not run
+    table: Callable[[Result], str] | None = None  # a document in Markdown that is written beside the figures
 
     def setting(self, name: str) -> Setting | None:
         """A setting by name, also those that every experiment has."""

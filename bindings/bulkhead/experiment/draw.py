@@ -6,19 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkhead.experiment.find import find
-from bulkhead.figures.spec import Bars, Course, FigureSpec, shown_paths
+from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, shown_paths
 from bulkhead.result import Result, read_result
 
 
 def draw_figures(result_file: Path, folder: Path) -> list[Path]:
-    """PNG and PDF of each figure that the result's experiment declares, with its caption as text.
+    """PNG and PDF of each figure that the result's experiment declares, with its caption as text; and its table, if any.
 
     BulkheadError if the file is not a result or its experiment is unknown.
     """
     from bulkhead.figures.draw import draw  # loads matplotlib, which takes longer than most commands
 
     result = read_result(result_file)
-    return draw(result, declared(result), folder)
+    return [*draw(result, declared(result), folder), *_table(result, folder)]
+
+
+def _table(result: Result, folder: Path) -> list[Path]:
+    table = find(result.experiment).table
+    if table is None:
+        return []
+    path = folder / f"{result.experiment}.md"
+    path.write_text(table(result), encoding="utf-8")
+    return [path]
 
 
 def declared(result: Result) -> Sequence[FigureSpec]:
@@ -36,4 +45,6 @@ def _has_points(spec: FigureSpec, result: Result) -> bool:
         return bool(result.where(spec.where))
     if isinstance(spec, Course):
         return any(result.where(where) for _, where in spec.panels)
+    if isinstance(spec, Heat):
+        return any(result.where(panel.where) for panel in spec.panels)
     return True

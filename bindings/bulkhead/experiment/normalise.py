@@ -23,7 +23,7 @@ def normalise(experiment: Experiment, captured: Captured) -> PointResult:
     """All numbers of one run. BulkheadError if it did not end as it should or its trace is not whole."""
     run, point = captured.run, captured.point
     require_whole(run, captured.label)
-    observed = Observed(run, point, label=captured.label)
+    observed = experiment.observe(run, point, captured.label)
     window = observed.window
     return PointResult(
         levels=dict(point.levels),

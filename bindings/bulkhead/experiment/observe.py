@@ -32,6 +32,11 @@ class Observed:
         self._label = label or point.label
         self.trace = Trace(run.trace, schema or Schema.built())
 
+    @classmethod
+    def of(cls, run: Run, point: Point, label: str) -> Observed:
+        """A run of the point, under its label."""
+        return cls(run, point, label=label)
+
     @cached_property
     def window(self) -> Window:
         """The measured window. BulkheadError if a workload became ready only inside it, or the run was cut short."""

@@ -114,14 +114,20 @@ def leave_out(plan: Plan, backend: str, cannot: Callable[[str, Machine], str | N
     reasons = {
         point.label: why
         for point in plan.combinations
-        if (why := cannot(str(point.levels.get(BACKEND, backend)), plan.experiment.machine(point)))
-        is not None
+        if (why := _why_not(plan, point, backend, cannot)) is not None
     }
     if len(reasons) == len(plan.combinations):
         raise SpecError(
             f"{plan.experiment.name}: --backend {backend} can run none of these points: {next(iter(reasons.values()))}"
         )
     return replace(plan, left_out=reasons)
+
+
+def _why_not(
+    plan: Plan, point: Point, backend: str, cannot: Callable[[str, Machine], str | None]
+) -> str | None:
+    excluded = plan.experiment.excludes(point)
+    return excluded or cannot(str(point.levels.get(BACKEND, backend)), plan.experiment.machine(point))
 
 
 def _example(experiment: Experiment) -> str:

@@ -59,6 +59,10 @@ def run_experiment(request: RunRequest, out: TextIO = sys.stderr) -> Outcome:
         raise SpecError(
             f"{experiment.name}: {experiment.simulator_only}; run it in the simulator: --backend sim"
         )
+    if experiment.hypervisor_only and request.backend == "sim":
+        raise SpecError(
+            f"{experiment.name}: {experiment.hypervisor_only}; run it on the hypervisor: --backend qemu"
+        )
     plan = make_plan(experiment, request.quick, request.sets, samples=request.samples)
     plan = leave_out(plan, request.backend, REGISTRY.cannot_carry_out)
     if request.first == "capture":

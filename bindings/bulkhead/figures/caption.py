@@ -8,6 +8,7 @@ from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines, Panel, 
 from bulkhead.result import Result
 from bulkhead.result.samples import interval_text
 
+DURATION = "duration_ms"
 WORDS = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile", "max": "maximum"}
 
 
@@ -34,7 +35,10 @@ def _origin(result: Result) -> str:
 
 def _lengths(result: Result) -> str:
     """How long the points are, in ms: as they were asked to be, and up to the longest if some have a length of their own."""
-    asked = int(result.settings["duration_ms"].value)
+    if DURATION not in result.settings:  # each point has its own
+        ends = [point.window_end_ns // 1_000_000 for point in result.points]  # with building the guests
+        return f"{min(ends)} to {max(ends)}"
+    asked = int(result.settings[DURATION].value)
     longest = max(point.ledger.wall_ns for point in result.points) // 1_000_000  # with building the guests
     return f"{asked}" if longest < 2 * asked else f"{asked} to {longest}"
 

@@ -14,6 +14,7 @@ from bulkhead.base.html import MS, table
 from bulkhead.base.paths import KIND_FOLDER
 from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB, SECOND
+from bulkhead.model.clock import instruction_ns
 from bulkhead.model.options import RunOptions
 from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
 
@@ -91,7 +92,12 @@ class Machine:
     # Guests that are not built at the start; None: those whose first timeline entry is a create.
     absent: tuple[str, ...] | None = None
     accel: str = "tcg"  # tcg, kvm, auto
-    icount: int | None = 2  # 2**icount ns per instruction; None: off, and then not reproducible
+    # Length of an instruction of a pCPU, in ns; 0: 4, or the next that the number of pCPUs allows; None: the clock does
+    # not count instructions, and then the run is not reproducible.
+    ns_per_instruction: int | None = 0
+    # A pCPU's speed does not depend on what the others do. False spares the emulator the turns of idle pCPUs: for tests
+    # of what is right, not of how long it takes.
+    parallel: bool = True
     seed: int = 1
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU
@@ -124,6 +130,13 @@ class Machine:
         Raises `BulkheadError` for bad input.
         """
         return REGISTRY.start(self, options or RunOptions(), backend)
+
+    @property
+    def instruction_ns(self) -> int | None:
+        """The length of an instruction of a pCPU in ns; None if the clock does not count them. SpecError if impossible."""
+        if self.ns_per_instruction is None:
+            return None
+        return instruction_ns(self.ns_per_instruction, self.pcpus, self.parallel)
 
     @property
     def policies(self) -> dict[str, Policy | None]:

@@ -20,13 +20,20 @@ VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.M
 VERDICT_OF = {"success": PASSED, "skip": SKIPPED}
 GUEST = "test"
 ALL_TOGETHER = "all"
+ON_TWO_PCPUS = ("running_vcpu",)
 TIME_OVER = 5  # exit status
 
 
 def machine(test: str) -> Machine:
-    """The machine of one boot of the test image."""
+    """The machine of one boot of the test image; a test that needs them has two pCPUs."""
     guest = Guest(name=GUEST, kernel=str(test_image()), cmdline=f"test={test}", memory=32 * MIB, vcpus=2)
-    return Machine(guests=(guest,), duration=20 * SECOND, memory=256 * MIB, console_rate=0)
+    return Machine(
+        guests=(guest,),
+        pcpus=2 if test in ON_TWO_PCPUS else 1,
+        duration=20 * SECOND,
+        memory=256 * MIB,
+        console_rate=0,
+    )
 
 
 def _verdicts(run: Run) -> dict[str, Case]:

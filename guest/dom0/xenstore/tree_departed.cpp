@@ -13,8 +13,8 @@ void Tree::withdraw_rights(DomainId dead) {
         if (node.layer != nullptr || std::ranges::none_of(used, named))
             continue;
         charge_node(node, false);
-        node.permissions.count =
-            static_cast<std::uint8_t>(std::ranges::remove_if(used, named).begin() - used.begin());
+        const auto gone = std::ranges::remove_if(used, named).size();
+        node.permissions.count = static_cast<std::uint8_t>(node.permissions.count - gone);
         charge_node(node, true);
     }
 }

@@ -21,7 +21,7 @@ def kvm_problem() -> str | None:
         return f"{KVM} does not exist"
     if not os.access(KVM, os.R_OK | os.W_OK):
         return f"this user may not open {KVM}"
-    probe = Machine(guests=(), accel="kvm", icount=None, duration=10_000_000, trace_bytes=1 << 20)
+    probe = Machine(guests=(), accel="kvm", ns_per_instruction=None, duration=10_000_000, trace_bytes=1 << 20)
     try:
         run = probe.run(RunOptions(host_timeout=PROBE_SECONDS), "qemu")
     except BulkheadError as error:

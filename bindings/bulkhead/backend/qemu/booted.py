@@ -228,7 +228,9 @@ class Booted:
             landmark=summary,
             consoles=texts,
             versions=versions(),
-            reproducible=self._accel == "tcg" and machine.icount is not None and machine.terminal is None,
+            reproducible=self._accel == "tcg"
+            and machine.ns_per_instruction is not None
+            and machine.terminal is None,
             host_seconds=seconds,
             lost_to=ended.lost_to,
         )

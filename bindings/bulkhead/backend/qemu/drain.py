@@ -17,7 +17,7 @@ from bulkhead.model.machine import Machine
 
 def can_drain(machine: Machine, accel: str) -> bool:
     """Whether a machine stands still, with its clock, while a ring is drained: only under a clock that counts."""
-    return accel == "tcg" and machine.icount is not None
+    return accel == "tcg" and machine.ns_per_instruction is not None
 
 
 class Drain:

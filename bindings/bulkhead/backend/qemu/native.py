@@ -10,6 +10,7 @@ from bulkhead.backend.qemu import process
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.scratch import Scratch
 from bulkhead.base.units import MIB
+from bulkhead.model.clock import shift
 
 POLL_SECONDS = 0.1
 LOG_LINES = 3
@@ -23,13 +24,14 @@ class Native:
     initrd: Path
     cmdline: str
     memory: int = 512 * MIB
-    icount: int = 2
+    ns_per_instruction: int = 4
     seed: int = 1
     host_timeout: float = 300.0  # seconds of this computer
 
 
 def _command(machine: Native, serial: Path) -> list[str]:
-    words = [process.QEMU, "-accel", "tcg", "-icount", f"shift={machine.icount},sleep=off"]
+    counted = shift(machine.ns_per_instruction, pcpus=1, parallel=True)
+    words = [process.QEMU, "-accel", "tcg", "-icount", f"shift={counted},sleep=off"]
     words += [
         "-rtc",
         f"clock=vm,base={process.RTC_BASE}",

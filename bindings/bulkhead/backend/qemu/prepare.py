@@ -93,7 +93,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
         guests=tuple(_with_values(_guest_files(guest), policies) for guest in machine.guests),
         policies=policies,
         dom0=_built(dom0_image(), "domain 0"),
-        clock_hz=ICOUNT_HZ if accel == "tcg" and machine.icount is not None else 0,
+        clock_hz=ICOUNT_HZ if accel == "tcg" and machine.ns_per_instruction is not None else 0,
         dom0_sched_values=_values(machine.dom0_sched, policies),
     )
     manifest = build_manifest(parts)

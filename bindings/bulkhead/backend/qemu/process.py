@@ -13,6 +13,7 @@ from bootstrap.tools import lack
 
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.base.errors import BulkheadError
+from bulkhead.model.clock import shift
 from bulkhead.model.machine import Machine
 
 QEMU = "qemu-system-x86_64"
@@ -39,7 +40,7 @@ def processors(machine: Machine, accel: str) -> int:
     Under an instruction-counting clock QEMU runs its processors in turns. One whose predecessor in the list used its
     turn up gets none, so every pCPU is followed by a processor that sleeps for ever (docs/decisions/0008-turns.md).
     """
-    counted = accel == "tcg" and machine.icount is not None and machine.pcpus > 1
+    counted = accel == "tcg" and machine.ns_per_instruction is not None and machine.pcpus > 1
     return 2 * machine.pcpus if counted else machine.pcpus
 
 
@@ -59,8 +60,9 @@ def command(
     """
     memory = f"{ram.size >> 20}M"
     words = [QEMU, "-accel", accel]
-    if accel == "tcg" and machine.icount is not None:
-        words += ["-icount", f"shift={machine.icount},sleep={'off' if typed is None else 'on'}"]
+    if accel == "tcg" and (length := machine.instruction_ns) is not None:
+        counted = shift(length, machine.pcpus, machine.parallel)
+        words += ["-icount", f"shift={counted},sleep={'off' if typed is None else 'on'}"]
     words += ["-rtc", f"clock=vm,base={RTC_BASE}" if accel == "tcg" else f"base={RTC_BASE}"]
     words += ["-seed", str(machine.seed), "-cpu", CPU[accel], "-nodefaults", "-display", "none", "-no-reboot"]
     words += ["-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram.path},share=on"]

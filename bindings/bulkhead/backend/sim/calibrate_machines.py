@@ -7,10 +7,10 @@ from typing import Any
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.policy.scaffold import EXAMPLES
 
 MILLISECOND = 1_000_000
-ICOUNT = 2
-NS = 1 << ICOUNT  # of an instruction
+NS = 4  # of an instruction
 OPERATIONS = 50  # between two marks of the computation
 FAULTS = 1000  # between two marks of the faults
 CALLS = 60  # in a round of random calls
@@ -22,9 +22,10 @@ def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) ->
     return Guest(name, f"workload:{workload}", cmdline, memory=4 * MIB, start_paused=paused)
 
 
+SIMPLEST = Policy(EXAMPLES["scheduler"].source.stem)
 ORDERS = (  # the last entry keeps domain 0 waiting for more
     TimelineEntry(50 * MILLISECOND, "pause", "asleep"),
-    TimelineEntry(100 * MILLISECOND, "swap", policy=Policy("round_robin")),
+    TimelineEntry(100 * MILLISECOND, "swap", policy=SIMPLEST),
     TimelineEntry(150 * MILLISECOND, "create", "late"),
     TimelineEntry(300 * MILLISECOND, "destroy", "asleep"),
     TimelineEntry(450 * MILLISECOND, "pause", "late"),
@@ -38,7 +39,11 @@ TALK = (
 def machines(policy: str) -> dict[str, Machine]:
     """The machines to run: a conversation alone or beside a hog, a storm of yields, a computation, faults, random calls."""
     talk = TALK
-    common: dict[str, Any] = {"sched": Policy(policy), "duration": 500 * MILLISECOND, "icount": ICOUNT}
+    common: dict[str, Any] = {
+        "sched": Policy(policy),
+        "duration": 500 * MILLISECOND,
+        "ns_per_instruction": NS,
+    }
     return {
         "alone": Machine(guests=talk, end_when_idle=False, **common),
         "beside": Machine(
@@ -70,12 +75,12 @@ def common_machines() -> dict[str, Machine]:
     A conversation that gets its turn seldom, so that requests and replies come many at a time; two computations in turn; and
     orders for domain 0 while its guests sleep.
     """
-    rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "icount": ICOUNT, "end_when_idle": False}
+    rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "ns_per_instruction": NS, "end_when_idle": False}
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
     pair = tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "more"))
     asleep = tuple(_guest(name, "periodic", "period_us=10000000 work_us=50") for name in ("asleep", "late"))
     return {
         "crowd": Machine(guests=(*TALK, *hogs), **rest),
         "pair": Machine(guests=pair, **rest),
-        "orders": Machine(guests=asleep, sched=Policy("round_robin"), timeline=ORDERS, **rest),
+        "orders": Machine(guests=asleep, sched=SIMPLEST, timeline=ORDERS, **rest),
     }

@@ -20,12 +20,12 @@ from bulkhead.policy.tables import PYTHON, PolicyTable, domain_values, kind_numb
 
 ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
 LARGEST = 256 << 30  # bytes; the simulator has a number for each frame
-NS_WITHOUT_ICOUNT = 1  # an instruction, when the machine's clock is not bound to them
+NS_UNCOUNTED = 1  # an instruction, when the machine's clock is not bound to them
 
 
 def instruction_ns(machine: Machine) -> int:
     """How long an instruction takes."""
-    return NS_WITHOUT_ICOUNT if machine.icount is None else 1 << machine.icount
+    return machine.instruction_ns or NS_UNCOUNTED
 
 
 def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _core.SimSettings:

@@ -1,0 +1,187 @@
+"""How far two back ends agree: numbers of the same machine by kind, their distance in units of what is allowed, and the table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bulkhead.result.model import PointResult, Result
+
+Numbers = Mapping[str, Mapping[str, float | None]]
+FEWEST_DELAYS = 100  # with fewer, the 99th percentile is the longest
+NS_PER_US = 1_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Numbers that are compared alike. `allowed` is the largest distance that counts as agreement, given the hypervisor's."""
+
+    help: str
+    allowed_text: str
+    allowed: Callable[[float], float]
+    decides: bool  # whether a point agrees only if these do
+    show: Callable[[float], str]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+KINDS = {
+    "share": Kind("shares of the pCPU time", "1 percentage point", lambda real: 0.01, True, _percent),
+    "p99": Kind(
+        "99th percentiles of delays",
+        "5 % or 20 us",
+        lambda real: max(0.05 * abs(real), 20 * NS_PER_US),
+        True,
+        lambda value: f"{value / NS_PER_US:,.1f} us",
+    ),
+    "part": Kind("other parts and counts", "1 percentage point", lambda real: 0.01, False, _percent),
+    "rate": Kind(
+        "throughputs", "5 %", lambda real: 0.05 * abs(real), False, lambda value: f"{value:,.0f} op/s"
+    ),
+}
+
+
+def numbers_of(metric: str, unit: str, value: Any) -> Iterator[tuple[str, str, float | None]]:
+    """The comparable numbers of a metric's value: kind, name, number. Other units and percentiles have none."""
+    if isinstance(value, Mapping) and "p99" in value:
+        if value["count"] >= FEWEST_DELAYS:
+            yield "p99", metric, value["p99"]
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from numbers_of(f"{metric} {name}", unit, part)
+    elif unit in ("1", "%"):
+        scale = 0.01 if unit == "%" else 1.0
+        kind = "share" if metric.partition(" ")[0] == "share" else "part"
+        yield kind, metric, None if value is None else scale * value
+    elif unit.startswith("op/"):
+        yield "rate", metric, value
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A number on both back ends. `distance` is in units of what is allowed: up to 1 it agrees."""
+
+    kind: str
+    name: str
+    simulated: float
+    real: float
+
+    @property
+    def distance(self) -> float:
+        """|simulated - real| over what is allowed."""
+        return abs(self.simulated - self.real) / KINDS[self.kind].allowed(self.real)
+
+
+def pairs(simulated: Numbers, real: Numbers) -> list[Pair]:
+    """The numbers that both have."""
+    found = []
+    for kind in KINDS:
+        here, there = simulated.get(kind, {}), real.get(kind, {})
+        for name, value in there.items():
+            other = here.get(name)
+            if value is not None and other is not None:
+                found.append(Pair(kind, name, other, value))
+    return found
+
+
+def worst(kind: str, simulated: Numbers, real: Numbers) -> float | None:
+    """The largest distance among the numbers of a kind; None if there are none."""
+    return max((pair.distance for pair in pairs(simulated, real) if pair.kind == kind), default=None)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A point that was carried out on both back ends."""
+
+    point: PointResult
+    pairs: list[Pair]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all numbers that decide are within what is allowed."""
+        return all(pair.distance <= 1 for pair in self.pairs if KINDS[pair.kind].decides)
+
+
+def compared(result: Result, backend: str) -> list[Compared]:
+    """Every point of the simulator that has its counterpart and numbers to compare; `backend` is the factor's name."""
+    real = {_key(point, backend): point for point in result.where({backend: "qemu"})}
+    found = []
+    for point in result.where({backend: "sim"}):
+        other = real.get(_key(point, backend))
+        if other is not None and (both := pairs(point.metrics, other.metrics)):
+            found.append(Compared(point, both))
+    return found
+
+
+def _key(point: PointResult, backend: str) -> tuple[tuple[str, int | str], ...]:
+    return tuple(sorted((name, level) for name, level in point.levels.items() if name != backend))
+
+
+Reason = Callable[[Mapping[str, int | str], Pair], str | None]
+
+
+def table(result: Result, backend: str, group: str, reason: Reason) -> str:
+    """A document: how many numbers and points agree, by kind and by levels of the factor `group`, and each outlier."""
+    rows = compared(result, backend)
+    agreeing = sum(row.agrees for row in rows)
+    part = 100 * agreeing / len(rows) if rows else 0.0
+    behind = f"medians of {result.samples} samples" if result.samples > 1 else "of one phase"
+    lines = [
+        f"# {result.title}",
+        "",
+        f"{agreeing} of {len(rows)} points agree ({part:.1f} %): all their shares are within 1 percentage point and all",
+        f"their 99th percentiles within 5 % or 20 us. Numbers are {behind}.",
+        "",
+    ]
+    lines += _summary(result, rows, group)
+    lines += _outliers(rows, backend, reason)
+    return "\n".join(lines) + "\n"
+
+
+def _summary(result: Result, rows: Sequence[Compared], group: str) -> list[str]:
+    lines = [
+        f"| numbers | {group} | compared | within | agree | median distance | largest |",
+        "| --- | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for kind, words in KINDS.items():
+        for level in result.factors[group].values:
+            found = [
+                pair.distance
+                for row in rows
+                if row.point.levels[group] == level
+                for pair in row.pairs
+                if pair.kind == kind
+            ]
+            if found:
+                agree = 100 * sum(distance <= 1 for distance in found) / len(found)
+                lines.append(
+                    f"| {words.help} | {level} | {len(found)} | {words.allowed_text} | {agree:.1f} % | "
+                    f"{statistics.median(found):.2f} | {max(found):.1f} |"
+                )
+    return [*lines, "", "A distance of 1 is what is allowed.", ""]
+
+
+def _outliers(rows: Sequence[Compared], backend: str, reason: Reason) -> list[str]:
+    lines = [
+        "## Outliers",
+        "",
+        "| point | number | hypervisor | simulator | reason |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    for row in rows:
+        levels = {name: level for name, level in row.point.levels.items() if name != backend}
+        label = ", ".join(str(level) for level in levels.values())
+        outside = [pair for pair in row.pairs if KINDS[pair.kind].decides and pair.distance > 1]
+        if outside:
+            pair = max(outside, key=lambda each: each.distance)
+            show = KINDS[pair.kind].show
+            more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
+            why = reason(levels, pair) or "not explained"
+            lines.append(
+                f"| {label} | {pair.name}{more} | {show(pair.real)} | {show(pair.simulated)} | {why} |"
+            )
+    return lines
