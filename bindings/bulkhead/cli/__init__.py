@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ from bootstrap import tools
 from bulkhead.backend.qemu import process
 from bulkhead.base.errors import BulkheadError
 from bulkhead.cli import bench, boot, calibrate, compare, image, listing, new, perf, replay, run, tests
+from bulkhead.model.run import IncompleteTrace
 
 INTERRUPTED = 130
 
@@ -53,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit status."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, _terminate)
+    warnings.simplefilter("ignore", IncompleteTrace)  # the summary says it
     try:
         result = app(arguments, prog_name="./bulkhead", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -72,3 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder without permission
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"bulkhead: {place}{error.strerror or error}", file=sys.stderr)
+        return BulkheadError.exit_status

@@ -11,6 +11,7 @@ import typer
 
 from bulkhead.backend.qemu.console import HYPERVISOR
 from bulkhead.base.errors import SpecError
+from bulkhead.base.paths import output_folder
 from bulkhead.base.terminal import Terminal
 from bulkhead.base.text import parse_duration, parse_size, suggest
 from bulkhead.cli.parse import parse_dom0, parse_guests, parse_length
@@ -96,6 +97,8 @@ def boot(
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
         raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
 
+    if out is not None:
+        output_folder(out)
     if zones != 1 and backend != "sim":
         raise SpecError("--zones: only the simulator divides memory; leave it out, or use --backend sim")
     if watch and interactive:
@@ -119,5 +122,5 @@ def boot(
         with Progress("running") as progress:
             options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)
             result = machine.run(options, backend)
-    print_summary(result, sys.stderr)
+    print_summary(result, sys.stdout)
     return result.exit_status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 import typer
@@ -10,7 +11,7 @@ from rich.console import Console
 from bulkhead.backend.sim.models import own_models
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import suggest
-from bulkhead.experiment.find import find_all
+from bulkhead.experiment.find import find_sound
 from bulkhead.model.spec import MODEL_PREFIX
 from bulkhead.model.workloads import REQUIRED, Option, workloads
 from bulkhead.policy.tables import KIND_OPTION, KIND_TEXT, PolicyTable, built_policies
@@ -41,7 +42,10 @@ def _policies() -> None:
 
 
 def _experiments() -> None:
-    for experiment in find_all():
+    found, broken = find_sound()
+    for line in broken:
+        print(f"bulkhead: {line}", file=sys.stderr)
+    for experiment in found:
         console.print(f"[bold]{experiment.name}[/bold]: {experiment.title}")
         console.print(f"     {experiment.question}")
         for factor in experiment.factors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from bulkhead.base.errors import BulkheadError
+from bulkhead.base.errors import BulkheadError, mistake
 from bulkhead.base.text import suggest
 from bulkhead.experiment.declare import Experiment
 
@@ -27,7 +27,10 @@ def find(name: str, folder: Path = FOLDER) -> Experiment:
     if spec is None or spec.loader is None:
         raise BulkheadError(f"{path.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BulkheadError(f"experiment {name} cannot be loaded: {mistake(error)}") from error
     experiment = getattr(module, "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):
         raise BulkheadError(f"{path.name} declares no EXPERIMENT; see docs/experiments.md")
@@ -39,5 +42,16 @@ def find(name: str, folder: Path = FOLDER) -> Experiment:
 
 
 def find_all(folder: Path = FOLDER) -> list[Experiment]:
-    """Every experiment."""
+    """Every experiment. BulkheadError if a file holds none."""
     return [find(name, folder) for name in names(folder)]
+
+
+def find_sound(folder: Path = FOLDER, except_for: str = "") -> tuple[list[Experiment], list[str]]:
+    """Every experiment that can be loaded but `except_for`, and a line for each file that cannot."""
+    found, broken = [], []
+    for name in (known for known in names(folder) if known != except_for):
+        try:
+            found.append(find(name, folder))
+        except BulkheadError as error:
+            broken.append(str(error))
+    return found, broken

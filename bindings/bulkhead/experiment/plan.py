@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import parse_integer, suggest
 from bulkhead.experiment.declare import SEED, Allowed, Choice, Experiment, Factor, Policies, Setting, Whole
-from bulkhead.experiment.point import BACKEND, Point
+from bulkhead.experiment.point import BACKEND, DURATION, WARM_UP, Point
+from bulkhead.figures.spec import shown_paths
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Policy
 from bulkhead.policy.choose import choose
@@ -96,7 +97,35 @@ def make_plan(
     count = _sample_count(experiment, quick, samples)
     plan = Plan(experiment, quick, levels, settings, policy_settings, count, swept)
     _check_policy_settings(plan)
+    _check_windows(plan)
+    _check_paths(experiment)
     return plan
+
+
+def _check_windows(plan: Plan) -> None:
+    """SpecError if nothing of a run would be measured."""
+    known: dict[str, int | tuple[Level, ...]] = {**plan.settings, **plan.levels}
+    ends = [_numbers(known[name]) for name in (DURATION, WARM_UP) if name in known]
+    if len(ends) == 2 and min(ends[0]) <= max(ends[1]):
+        raise SpecError(
+            f"{plan.experiment.name}: {DURATION}={min(ends[0])} is over when {WARM_UP}={max(ends[1])} is; "
+            f"write for example --set {DURATION}={2 * max(ends[1])}, or a shorter --set {WARM_UP}=..."
+        )
+
+
+def _numbers(value: int | tuple[Level, ...]) -> list[int]:
+    return [value] if isinstance(value, int) else [int(level) for level in value]
+
+
+def _check_paths(experiment: Experiment) -> None:
+    """SpecError for a figure of a metric, or a comparison with one, that the experiment does not declare."""
+    names = {metric.name for metric in experiment.metrics} | {c.name for c in experiment.comparisons}
+    names |= {c.name for c in experiment.median_comparisons}
+    shown = [(f"figure {spec.name}", path) for spec in experiment.figures for path in shown_paths(spec)]
+    for what, path in (*shown, *((f"comparison {c.name}", c.metric) for c in experiment.comparisons)):
+        name = path.partition(".")[0]
+        if name not in names:
+            raise SpecError(f"{experiment.name}: {what}: no metric is named '{name}'{suggest(name, names)}")
 
 
 def _sample_count(experiment: Experiment, quick: bool, given: int | None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bulkhead.base.errors import SpecError
+from bulkhead.base.text import suggest
 from bulkhead.model.spec import Policy
 from bulkhead.result.model import Level
 
@@ -22,18 +24,24 @@ class Point:
     settings: Mapping[str, int]
     policy_settings: Mapping[str, int] = field(default_factory=dict)  # "POLICY.PARAMETER"
 
+    @staticmethod
+    def _value(name: str, known: Mapping[str, Level]) -> Level:
+        if name not in known:
+            raise SpecError(f"the experiment declares no factor or setting '{name}'{suggest(name, known)}")
+        return known[name]
+
     def text(self, name: str) -> str:
         """Level of a factor whose levels are names."""
-        value = self.levels[name]
+        value = self._value(name, self.levels)
         if not isinstance(value, str):
-            raise TypeError(f"factor {name} has numbers")
+            raise SpecError(f"factor {name} has numbers; read it with point.number")
         return value
 
     def number(self, name: str) -> int:
         """Level of a factor whose levels are numbers, or a setting."""
-        value = self.settings[name] if name in self.settings else self.levels[name]
+        value = self._value(name, {**self.levels, **self.settings})
         if not isinstance(value, int):
-            raise TypeError(f"factor {name} has names")
+            raise SpecError(f"factor {name} has names; read it with point.text")
         return value
 
     def policy(self, name: str) -> Policy:

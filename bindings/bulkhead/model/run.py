@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bulkhead.base.errors import SpecError
 from bulkhead.base.html import MS, table
 from bulkhead.base.schema import EXIT, event_number
+from bulkhead.base.text import suggest
 from bulkhead.model.landmark import Landmark, Versions
 from bulkhead.model.machine import Machine
 
@@ -20,6 +22,13 @@ EXIT_TEXT = {
     EXIT["panicked"]: "the hypervisor panicked",
     EXIT["time_over"]: "time over",
 }
+
+
+MORE_RING = "; give the machine more trace_bytes, or fewer trace_groups"
+
+
+class IncompleteTrace(UserWarning):
+    """A run's trace lacks records, so that metrics of it would be wrong."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,22 @@ class Run:
         """Whether records are missing from the trace. No experiment draws numbers from such a run."""
         return any(self.landmark.trace_lost)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its own end and its trace has every record."""
+        return self.lost_to is None and not self.incomplete
+
     def domain_id(self, name: str) -> int:
-        """Domain number of a guest; KeyError if it never existed."""
+        """Domain number of a guest; SpecError if it never existed."""
+        if name not in self.landmark.ledger:
+            raise SpecError(f"the run has no domain '{name}'{suggest(name, self.landmark.ledger)}")
         return self.landmark.ledger[name].domain
 
     def select(self, event: str, domain: str | None = None, code: int | None = None) -> npt.NDArray[Any]:
-        """Trace records of one event (name as in the trace schema), of one domain, with one value in field `a`."""
+        """Trace records of one event (name as in the trace schema), of one domain, with one value in field `a`.
+
+        SpecError for an event or a domain that does not exist.
+        """
         mask = self.trace["event"] == event_number(event)
         if domain is not None:
             mask &= self.trace["domain"] == self.domain_id(domain)

@@ -57,8 +57,11 @@ class _Ended:
         return EXIT["time_over"] if self.over else EXIT["panicked"]
 
 
-def _by_itself(status: int) -> _Ended:
+def _noticed(status: int, ended_here: bool) -> _Ended:
+    """QEMU has ended; with `ended_here` an interrupt of this process ended it, while a thread waited for it."""
     value = process.exit_value(status)
+    if ended_here:
+        return _Ended(None, "interrupted", over=True)
     if value is not None:
         return _Ended(value, None)
     reset = "the machine was reset (triple fault)"
@@ -173,7 +176,7 @@ class Booted:
     def _look(self) -> None:
         status, terminal = self._process.poll(), self.options.terminal
         if status is not None:
-            self._ended = _by_itself(status)
+            self._ended = _noticed(status, self._process.ended_here)
         elif time.monotonic() - self._patience > self._limit and not self.stopped:
             why = f"stopped after {self._limit:.0f} s of this computer's time; the machine did not end by itself"
             self._end(_Ended(None, why, over=True))
