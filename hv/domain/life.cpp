@@ -56,7 +56,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     vcpu.who = {domain.id, vcpu.id};
     vcpu.processor.in_kernel = true;
     vcpu.sched.affinity = ~std::uint64_t{0};
-    vcpu.processor.cr4 = allowed_cr4(vcpu); // a kernel takes OSXSAVE as found
+    vcpu.processor.cr4 = first_cr4();
     vcpu.runstate.state = RUNSTATE_offline;
     vcpu.runstate.since = machine::now();
     vcpu.info = &domain.shared->vcpu_info[index];

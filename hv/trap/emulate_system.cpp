@@ -16,7 +16,6 @@ namespace {
 constexpr std::uint64_t task_switched = 1 << 3;
 // PG, AM, WP, NE, ET, MP, PE: what a kernel in long mode finds. Only TS is the guest's to change.
 constexpr std::uint64_t cr0_fixed = 0x80050033;
-constexpr std::uint64_t cr4_pae = 1 << 5;
 
 Emulation finished(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     finish(vcpu, code, instruction.length);
@@ -58,7 +57,7 @@ std::optional<std::uint64_t> read_control(const Vcpu& vcpu, unsigned number) {
     case 3:
         return vcpu.tables.kernel_root.value() << page_shift;
     case 4:
-        return (vcpu.processor.cr4 & allowed_cr4(vcpu)) | cr4_pae;
+        return accepted_cr4(vcpu.processor.cr4);
     default:
         return {};
     }
@@ -75,8 +74,8 @@ Emulation write_control(Vcpu& vcpu, std::uint64_t value, const Code& code, const
         break;
     case 3:
         return write_cr3(vcpu, value, code, instruction);
-    case 4: // bits that the guest may not have stay off, as if the processor's setting were its own
-        vcpu.processor.cr4 = (value & allowed_cr4(vcpu)) | cr4_pae;
+    case 4:
+        vcpu.processor.cr4 = accepted_cr4(value);
         break;
     default:
         return Emulation::fault;

@@ -51,6 +51,8 @@ def normalise(experiment: Experiment, captured: Captured) -> PointResult:
         metrics={m.name: _computed(m, observed, captured) for m in experiment.metrics if m.when(point)},
         ledger=_ledger(observed),
         r_max=Rmax(**to_plain(run.landmark.r_max)),
+        instruction_ns=run.machine.instruction_ns,
+        parallel=run.machine.parallel or run.machine.pcpus == 1,
     )
 
 

@@ -152,6 +152,8 @@ class PointResult:
 
     With several samples a number is the median of theirs, `spread` has its interval by path (latency.p99) and `samples`
     each sample; `r_max` is the worst of them, and the rest (trace, ledger, policies) is that of sample 0.
+    `instruction_ns` is the length of a pCPU's instruction (null: the clock does not count them), and `parallel` says
+    whether it is independent of what other pCPUs do.
     """
 
     levels: Levels
@@ -166,6 +168,8 @@ class PointResult:
     r_max: Rmax
     spread: dict[str, Spread] = field(default_factory=dict)
     samples: list[SampleRow] = field(default_factory=list)
+    instruction_ns: int | None = None
+    parallel: bool = False
 
     @property
     def ejected(self) -> list[str]:
