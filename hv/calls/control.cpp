@@ -217,7 +217,7 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
     std::int64_t values[plugin::max_parameters]{};
     BULKHEAD_TRY(read_parameters(candidate, parameters, values));
     if (candidate.plugin.descriptor->kind == plugin::Kind::ring) {
-        const LockGuard world{world_lock()};
+        const LockGuard drive_held{drive_lock()};
         return from(rings::replace(candidate.plugin, candidate.values));
     }
     BULKHEAD_TRY(swap_scheduler(candidate));
@@ -273,14 +273,29 @@ HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
 
 } // namespace
 
+// Those that wait for other pCPUs take their own locks.
 HypercallResult Control::run(HypercallContext& context) const {
-    Domain& caller = context.domain;
     if (call == control::Call::mark) {
         trace_event(trace::Event::mark, context.caller, first, second);
         return 0;
     }
-    if (!caller.privileged)
+    if (!context.domain.privileged)
         return fail(Error::permission);
+    switch (call) {
+    case control::Call::swap_scheduler:
+        return swap(first, second);
+    case control::Call::set_affinity:
+        return pin_to_pcpus(context.domain, first, second);
+    case control::Call::stand_still:
+        return stand_still(first);
+    default:
+        return run_alone(context);
+    }
+}
+
+HypercallResult Control::run_alone(HypercallContext& context) const {
+    Domain& caller = context.domain;
+    const LockGuard alone{control_lock()};
     switch (call) {
     case control::Call::create_domain:
         return create(context, first, second);
@@ -305,12 +320,6 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::started:
         begin_run();
         return 0;
-    case control::Call::swap_scheduler:
-        return swap(first, second);
-    case control::Call::set_affinity:
-        return pin_to_pcpus(caller, first, second);
-    case control::Call::stand_still:
-        return stand_still(first);
     case control::Call::work_for:
         return serve(context, first);
     case control::Call::connect_disk:

@@ -271,7 +271,7 @@ void start_device(void (*serve)(RealTime now)) {
 }
 
 void device_works_for(Domain* payer) {
-    static constinit Domain* before = nullptr; // the world lock keeps it
+    static constinit Domain* before = nullptr; // the drive lock keeps it
     const auto took = bill_to(payer);
     if (before != nullptr)
         charge_domain(*before, took);

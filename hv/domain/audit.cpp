@@ -1,9 +1,15 @@
 #include "hv/domain/audit.hpp"
 
+#include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/trace/landmark.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <span>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -16,19 +22,53 @@ struct Progress {
     Stage stage = Stage::hold;
     std::uint32_t slot = 0; // of the next domain
     std::uint64_t violations = 0;
+    bool asked = false; // the domain at hand to stop
 };
 constinit Progress progress;
+constinit std::atomic<bool> is_on = false;
 
-void advance() {
-    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations};
+// A device that was not told yet is done when its lock can be had.
+void let_devices_rest() {
+    if (is_on.exchange(true))
+        return;
+    const LockGuard drive_held{drive_lock()};
 }
 
-// One domain after another, as each may have many vCPUs to take off their pCPUs.
-Result<> each_other(Domain& caller, void (*act)(Domain&)) {
+void advance() {
+    progress = {static_cast<Stage>(static_cast<std::uint8_t>(progress.stage) + 1), 0, progress.violations,
+                false};
+}
+
+// One domain after another, as each may have many vCPUs.
+Result<> release_others(Domain& caller) {
     while (Domain* domain = next_domain(progress.slot)) {
         progress.slot = domain->sched.slot + 1;
         if (domain != &caller)
-            act(*domain);
+            unpause_all(*domain);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+bool runs_still(const Domain& domain) {
+    const LockGuard run{run_lock()};
+    return std::ranges::any_of(std::span{domain.vcpus}.first(domain.vcpu_count), [](const Vcpu* vcpu) {
+        return vcpu != nullptr && vcpu->sched.state == RunState::running;
+    });
+}
+
+// A vCPU on another pCPU may be in the middle of a call until it has left.
+Result<> hold_others(Domain& caller) {
+    while (Domain* domain = next_domain(progress.slot)) {
+        if (domain != &caller) {
+            if (!std::exchange(progress.asked, true))
+                pause_all(*domain);
+            if (runs_still(*domain))
+                return fail(Error::restart);
+        }
+        progress.asked = false;
+        progress.slot = domain->sched.slot + 1;
         if (machine::should_preempt())
             return fail(Error::restart);
     }
@@ -45,7 +85,7 @@ Result<> add(Result<std::uint64_t> found) {
 Result<> run_stage(Domain& caller) {
     switch (progress.stage) {
     case Stage::hold:
-        return each_other(caller, pause_all);
+        return hold_others(caller);
     case Stage::frames:
         return add(audit_in_steps());
     case Stage::grants:
@@ -53,7 +93,7 @@ Result<> run_stage(Domain& caller) {
     case Stage::release:
         break;
     }
-    return each_other(caller, unpause_all);
+    return release_others(caller);
 }
 
 std::uint64_t note(std::uint64_t violations) {
@@ -66,7 +106,10 @@ std::uint64_t note(std::uint64_t violations) {
 
 } // namespace
 
+bool is_audit_under_way() { return is_on; }
+
 Result<std::uint64_t> audit_everything(Domain& caller) {
+    let_devices_rest();
     for (;;) {
         BULKHEAD_TRY(run_stage(caller));
         if (progress.stage == Stage::release)
@@ -75,6 +118,7 @@ Result<std::uint64_t> audit_everything(Domain& caller) {
     }
     const auto violations = progress.violations;
     progress = {};
+    is_on = false;
     return note(violations);
 }
 

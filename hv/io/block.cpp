@@ -1,9 +1,9 @@
 // How rings come and go.
 #include "hv/io/block.hpp"
 
+#include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/devices.hpp"
-#include "hv/domain/holders.hpp"
 #include "hv/io/block_ring.hpp"
 #include "hv/io/block_seats.hpp"
 #include "hv/io/granted_page.hpp"
@@ -67,14 +67,8 @@ Result<> disconnect(BlockRing& ring) {
 
 } // namespace
 
-Mfn block_ring_frame(const Domain& domain, std::uint32_t index) {
-    const BlockRing* ring = domain.block_rings;
-    for (; ring != nullptr && index > 0; --index)
-        ring = ring->next;
-    return ring != nullptr ? ring->frame : Mfn{};
-}
-
 Result<> connect_block(Domain& domain, const BlockConnection& connection) {
+    const LockGuard drive_held{drive_lock()};
     VirtualDisk* const disk = find_disk(connection.disk);
     if (disk == nullptr)
         return fail(Error::no_entry);
@@ -103,17 +97,20 @@ Result<> connect_block(Domain& domain, const BlockConnection& connection) {
 }
 
 Result<> disconnect_block(Domain& domain, std::uint64_t disk) {
+    const LockGuard drive_held{drive_lock()};
     BlockRing* const ring = ring_on(domain, disk);
     return ring != nullptr ? disconnect(*ring) : fail(Error::no_entry);
 }
 
 Result<> disconnect_all_blocks(Domain& domain) {
+    const LockGuard drive_held{drive_lock()};
     while (domain.block_rings != nullptr)
         BULKHEAD_TRY(disconnect(*domain.block_rings));
     return {};
 }
 
 void block_weight_changed(const Domain& domain) {
+    const LockGuard drive_held{drive_lock()};
     if (domain.block_rings == nullptr)
         return;
     BlockTenant& tenant = *domain.block_rings->domain;

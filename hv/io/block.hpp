@@ -1,5 +1,5 @@
 // The block back end (<xen/io/blkif.h>, 64-bit layout, one page, no persistent grants): connects a guest's
-// ring to a disk, and gives everything back when the ring goes. The world lock is held for every call.
+// ring to a disk, and gives everything back when the ring goes. Its functions take the drive lock.
 #pragma once
 
 #include "abi/types.hpp"
@@ -30,7 +30,7 @@ struct BlockConnection {
 // The domain's weight has changed.
 void block_weight_changed(const Domain& domain);
 // Takes the requests of one ring for which there was no time before, billed to its guest. False if there is
-// none.
+// none. The drive lock is held.
 [[nodiscard]] bool take_left_requests();
 
 } // namespace bulkhead::hv

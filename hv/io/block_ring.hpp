@@ -1,5 +1,5 @@
 // What the block back end keeps of a guest's ring and of the requests that were taken from it. Everything is
-// serialised by the world lock. A ring lies in pages of its guest's metadata quota.
+// serialised by the drive lock. A ring lies in pages of its guest's metadata quota.
 #pragma once
 
 #include "host/ring_state.hpp"

@@ -1,5 +1,5 @@
 // Where rings and their domains stand: numbers that the ring policy's host knows them by, used again, and the
-// memory of a ring. The world lock is held for every call.
+// memory of a ring. The drive lock is held for every call.
 #pragma once
 
 #include "hv/io/block_ring.hpp"

@@ -128,7 +128,7 @@ void take_requests(BlockRing& ring) {
 }
 
 void on_block_event(Domain& domain, Port port) {
-    const LockGuard world{world_lock()};
+    const LockGuard drive_held{drive_lock()};
     BlockRing* ring = domain.block_rings;
     while (ring != nullptr && ring->port != port)
         ring = ring->next;

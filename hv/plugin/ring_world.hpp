@@ -1,5 +1,5 @@
 // Ring 0 as a world of host/ring_host.hpp: what the host of ring policies asks of the hypervisor. Everything
-// is called with the world lock held.
+// is called with the drive lock held.
 #pragma once
 
 #include "device/disk.hpp"

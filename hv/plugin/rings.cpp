@@ -6,6 +6,7 @@
 #include "hv/base/locks.hpp"
 #include "hv/base/log.hpp"
 #include "hv/dispatch/devices.hpp"
+#include "hv/domain/audit.hpp"
 #include "hv/io/block.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/ring_world.hpp"
@@ -52,6 +53,8 @@ namespace {
 
 constinit Late<device::DiskDrive> drive;
 constinit Late<host::RingHost<RingWorld>> policy_host;
+constexpr Nanos rest_for_audit = microseconds(100);
+
 constinit bool is_there = false;
 constinit bool has_copies = false; // for which there was no time
 
@@ -63,8 +66,10 @@ void finish_oldest() {
 }
 
 // The drive comes first, so that it does not idle while bytes move.
-void serve(RealTime) {
-    const LockGuard world{world_lock()};
+void serve(RealTime now) {
+    const LockGuard drive_held{drive_lock()};
+    if (is_audit_under_way())
+        return set_device_timer(now + rest_for_audit);
     do {
         if (drive->next() <= machine::now()) {
             finish_oldest();

@@ -1,5 +1,5 @@
 // The machine's modelled drive with its ring policy, as the back ends see them: requests go in, and come back
-// through drive_is_done when their time on the drive is over. Behind it stands host/ring_host.hpp. The world
+// through drive_is_done when their time on the drive is over. Behind it stands host/ring_host.hpp. The drive
 // lock is held for every call.
 #pragma once
 

@@ -8,7 +8,7 @@ import pytest
 from machines import MILLISECOND, assert_sound, boot, said, workload
 
 from bulkhead import MIB, SECOND, Guest, GuestDisk, Policy, Run, TimelineEntry
-from bulkhead.policy.tables import built_policies
+from bulkhead.policy.tables import built_policies, kind_number
 
 HALF = SECOND // 2
 LEFT_OUT = {"chaos"}
@@ -112,3 +112,39 @@ def test_guests_that_go_with_requests_in_flight_leave_nothing_behind() -> None:
     lives = {int(record["domain"]) for record in run.select("ring_complete")}
     assert len(lives) >= rounds, "each life of the guest was served"
     assert len(run.select("policy_eject")) == 0, said(run)
+
+
+def served_in_full(run: Run) -> None:
+    """Every request that the back end queued was completed, but for those that the run's end left in the ring."""
+    for name in ("victim", "flood"):
+        asked = run.select("ring_submit", name)["a"].tolist()
+        done = run.select("ring_complete", name)["a"].tolist()
+        assert len(set(done)) == len(done) and set(done) <= set(asked)
+        left = sorted(set(asked) - set(done))
+        assert len(left) <= 32 and left == sorted(asked)[len(asked) - len(left) :], f"lost: {left[:5]}"
+        assert result(run, name)[1] == 0, said(run)
+
+
+def test_policies_are_swapped_under_load_and_no_request_is_lost() -> None:
+    names = [name for name in sorted(set(built_policies("ring")) - LEFT_OUT) if name != "fifo"]
+    timeline = tuple(
+        TimelineEntry((50 + 40 * i) * MILLISECOND, "swap", policy=Policy(name), kind="ring")
+        for i, name in enumerate(names)
+    )
+    run = boot(VICTIM, FLOOD, ringctl=Policy("fifo"), timeline=timeline, duration=SECOND)
+    assert_sound(run)
+    loads = [record for record in run.select("policy_load") if int(record["a"]) == kind_number("ring")]
+    assert len(loads) == 1 + len(names), said(run)
+    assert len(run.select("policy_eject")) == 0, said(run)
+    served_in_full(run)
+
+
+@pytest.mark.parametrize("mode", [1, 3, 4, 7, 8, 9])
+def test_a_policy_that_breaks_its_contract_is_ejected_and_no_request_is_lost(mode: int) -> None:
+    policy = Policy("chaos", {"mode": mode, "after": 200_000})
+    run = boot(VICTIM, FLOOD, ringctl=policy, duration=SECOND)
+    assert_sound(run)
+    assert len(run.select("policy_eject")) == 1, said(run)
+    report = next(report for report in run.landmark.policies if report.kind == "ring")
+    assert report.name == "chaos" and report.ejected is not None
+    served_in_full(run)

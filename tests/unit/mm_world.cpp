@@ -65,6 +65,7 @@ Domain* next_domain(std::uint32_t slot) {
 }
 
 Mfn console_ring_frame(const Domain&) { return {}; }
+Mfn block_ring_frame(const Domain&, std::uint32_t) { return {}; }
 
 void log(const char* format, ...) {
     va_list arguments;

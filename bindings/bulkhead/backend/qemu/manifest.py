@@ -114,22 +114,22 @@ def _disk_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     return table
 
 
-def successors(machine: Machine) -> list[Policy]:
-    """The schedulers that may take over, each once; in the manifest they follow the policies of the start.
+def successors(machine: Machine) -> list[tuple[str, Policy]]:
+    """The policies that may take over, with their kinds, each once; in the manifest they follow those of the start.
 
-    A machine that stops for orders brings all that are built, since it cannot know which it will be told to take; their
+    A machine that stops for orders brings all schedulers that are built, since it cannot know which it will be told to take; their
     parameters come with the order.
     """
     first, *later = batches(machine.timeline)
-    found = [entry.policy for entry in first if entry.policy is not None]
+    found = [(entry.kind, entry.policy) for entry in first if entry.policy is not None]
     if later and machine.sched is not None:
-        named = (entry.policy.name for batch in later for entry in batch if entry.policy is not None)
+        named = (entry.policy.name for batch in later for entry in batch if entry.policy is not None and entry.kind == "scheduler")
         all_names = dict.fromkeys([*built_policies("scheduler"), *named])
-        found += [Policy(name) for name in all_names if name != machine.sched.name]
-    unique: list[Policy] = []
-    for spec in found:
-        if spec not in unique:
-            unique.append(spec)
+        found += [("scheduler", Policy(name)) for name in all_names if name != machine.sched.name]
+    unique: list[tuple[str, Policy]] = []
+    for successor in found:
+        if successor not in unique:
+            unique.append(successor)
     return unique
 
 
@@ -141,7 +141,7 @@ def ordered_policy(machine: Machine, spec: Policy) -> int:
     """Place in the manifest's table of a scheduler that is swapped in by an order, whatever its parameters."""
     if machine.sched is not None and spec.name == machine.sched.name:
         return 0
-    return _first_successor(machine) + successors(machine).index(Policy(spec.name))
+    return _first_successor(machine) + successors(machine).index(("scheduler", Policy(spec.name)))
 
 
 def write_entry(row: Any, entry: TimelineEntry, machine: Machine, policy: int) -> None:
@@ -157,7 +157,7 @@ def _timeline_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     entries, swapped = batches(machine.timeline)[0], successors(machine)
     table = _table("manifest.TimelineEntry", len(entries))
     for row, entry in zip(table, entries):
-        place = swapped.index(entry.policy) if entry.policy is not None else 0
+        place = swapped.index((entry.kind, entry.policy)) if entry.policy is not None else 0
         write_entry(row, entry, machine, _first_successor(machine) + place)
     return table
 

@@ -71,8 +71,8 @@ def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
                 f"{option}: {spec.name} is written in Python and runs only in the simulator (backend sim)"
             )
     chosen = [choose(kind, spec) for _, kind, spec in first if spec is not None]
-    for successor in successors(machine):
-        chosen.append(choose("scheduler", successor))
+    for kind, successor in successors(machine):
+        chosen.append(choose(kind, successor))
     return tuple(chosen)
 
 
