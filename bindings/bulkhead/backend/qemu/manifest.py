@@ -123,7 +123,12 @@ def successors(machine: Machine) -> list[tuple[str, Policy]]:
     first, *later = batches(machine.timeline)
     found = [(entry.kind, entry.policy) for entry in first if entry.policy is not None]
     if later and machine.sched is not None:
-        named = (entry.policy.name for batch in later for entry in batch if entry.policy is not None and entry.kind == "scheduler")
+        named = (
+            entry.policy.name
+            for batch in later
+            for entry in batch
+            if entry.policy is not None and entry.kind == "scheduler"
+        )
         all_names = dict.fromkeys([*built_policies("scheduler"), *named])
         found += [("scheduler", Policy(name)) for name in all_names if name != machine.sched.name]
     unique: list[tuple[str, Policy]] = []
