@@ -31,9 +31,6 @@ class Stream {
                                                  : std::uint8_t{BLKIF_OP_READ}},
           sequential_{options.sequential.number() != 0}, places_{front.sectors() / sectors_},
           random_{xenstore::own_id().value_or(DomainId{}).value()} {
-        if (places_ == 0)
-            panic("disk: its {} sectors are fewer than one request of {} bytes needs", front.sectors(),
-                  options.bytes.number());
         place_ = random_.next() % places_;
     }
     [[nodiscard]] blkif_request next(std::uint64_t number) {
@@ -115,6 +112,9 @@ void use_disk(std::string_view name, const DiskOptions& options) {
     if (!front)
         panic("{}: this guest has no disk that can be used ({}); give it one (disk=64M)", name,
               front.error());
+    if (front->sectors() * block_device::sector_bytes < options.bytes.number())
+        panic("{}: a disk of {} sectors is too small for a request of {} bytes", name, front->sectors(),
+              options.bytes.number());
     const auto buffer = block_device::Buffer::make(
         static_cast<std::uint32_t>((options.bytes.number() + page_bytes - 1) / page_bytes));
     if (!buffer)

@@ -117,8 +117,8 @@ def _disk_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
 def successors(machine: Machine) -> list[tuple[str, Policy]]:
     """The policies that may take over, with their kinds, each once; in the manifest they follow those of the start.
 
-    A machine that stops for orders brings all schedulers that are built, since it cannot know which it will be told to take; their
-    parameters come with the order.
+    A machine that stops for orders brings all schedulers that are built, since it cannot know which it will be told to
+    take; their parameters come with the order.
     """
     first, *later = batches(machine.timeline)
     found = [(entry.kind, entry.policy) for entry in first if entry.policy is not None]
