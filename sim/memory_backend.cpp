@@ -1,7 +1,7 @@
 #include "sim/memory_backend.hpp"
 
+#include "host/draws.hpp"
 #include "host/fallbacks.hpp"
-#include "sim/draws.hpp"
 
 namespace bulkhead::sim {
 
@@ -21,8 +21,10 @@ std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value
 MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
       memory_{plan_.policy ? *plan_.policy : Policy{&host::fallback_memory_policy(), nullptr, {}},
-              {.frames = plan_.frames, .zones = plan_.zones, .seed = seed_of(Draws::memory_policy, seed)}},
-      random_{seed_of(Draws::page_samples, seed)} {
+              {.frames = plan_.frames,
+               .zones = plan_.zones,
+               .seed = host::seed_of(host::Draws::memory_policy, seed)}},
+      random_{host::seed_of(host::Draws::page_samples, seed)} {
     alarm_.order = alarm_order;
     memory_.on_note() = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);

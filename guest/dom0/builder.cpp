@@ -94,6 +94,7 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.weight = guest.weight;
     request.cap = guest.cap;
     std::ranges::copy(guest.sched_values, request.sched_values);
+    std::ranges::copy(guest.memory_values, request.memory_values);
     request.time_mode = guest.time_mode;
     request.dilation = guest.dilation;
     if (const auto done = create_domain(request); !done)

@@ -34,9 +34,9 @@ guest::Status check_machine(const StoreService& store) {
 }
 
 guest::Status swap(std::int64_t index, const std::int64_t* parameters) {
-    const auto done = swap_scheduler(index, parameters);
+    const auto done = swap_policy(index, parameters);
     if (!done)
-        print("dom0: scheduler {} cannot take over: {}\n", index, done.error());
+        print("dom0: policy {} cannot take over: {}\n", index, done.error());
     return done;
 }
 

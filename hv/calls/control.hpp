@@ -16,7 +16,7 @@ struct Control {
     }
     [[nodiscard]] bool concerns_caller_only() const {
         // Those that wait for other pCPUs take their own locks.
-        return call == control::Call::mark || call == control::Call::swap_scheduler ||
+        return call == control::Call::mark || call == control::Call::swap_policy ||
                call == control::Call::set_affinity || call == control::Call::stand_still;
     }
     HypercallResult run(HypercallContext& context) const;

@@ -12,6 +12,7 @@
 #include "hv/domain/vcpu_slots.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 #include "hv/trap/cpu_policy.hpp"
@@ -102,7 +103,7 @@ Result<> furnish(Domain& domain, const DomainSpec& spec) {
     BULKHEAD_TRY(domain.events.start(domain));
     BULKHEAD_TRY(start_grants(domain));
     domain.vcpu_count = spec.vcpus;
-    return {};
+    return memory_policy::admit(domain, spec.memory_values);
 }
 
 // What could not be finished goes again. Nothing of it has run yet: short.
@@ -231,6 +232,7 @@ Result<> destroy_domain(Domain& domain) {
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
     if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
+    memory_policy::depart(domain);
     trace_event(trace::Event::domain_gone, domain,
                 domain.memory.frames_to_return - domain.memory.frames.count, 0);
     {
