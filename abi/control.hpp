@@ -83,6 +83,7 @@ struct DomainInfo {
     std::uint32_t weight;
     std::uint64_t frames;
     std::uint64_t max_frames;
+    std::uint64_t target; // frames that the memory policy wants it to have; 0: no policy decides
     std::int64_t guest_ns;
 };
 

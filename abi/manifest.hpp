@@ -90,8 +90,9 @@ struct Header {
     std::int64_t wall_clock;   // Unix time of the machine at start, ns
     std::uint64_t clock_hz;    // TSC frequency if the maker knows it (icount: exactly 1e9), else 0: calibrate
     std::uint64_t trace_bytes; // per pCPU
-    std::int64_t memory_period; // ns between two rebalances of the memory policy
-    std::uint32_t trace_mask;   // trace::Group bits
+    std::int64_t memory_period;  // ns between two rebalances of the memory policy
+    std::uint64_t memory_frames; // that it has to give, if the machine has as many; 0: all
+    std::uint32_t trace_mask;    // trace::Group bits
     std::uint32_t guest_count;
     std::uint32_t timeline_count;
     std::uint32_t policy_count;

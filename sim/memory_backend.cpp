@@ -156,7 +156,7 @@ bool MemoryBackend::take_by_force(Guest& guest) {
     if (taken == Frames{})
         return false;
     for (std::int64_t i = 0; i < taken.count(); ++i)
-        guest.pages->evict();
+        static_cast<void>(guest.pages->evict());
     memory_.release(guest.domain->id, taken, machine_->now());
     machine_->work_for(guest.domain, plan_.fault * taken.count());
     account(guest);
@@ -192,7 +192,7 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
             guest.ready = machine_->now() + plan_.swap;
             return;
         }
-        pages.evict();
+        static_cast<void>(pages.evict());
     }
     pages.bring_in(page);
     account(guest);
@@ -204,7 +204,7 @@ void MemoryBackend::release(Domain& domain, std::int64_t frames) {
     Guest& guest = of(domain);
     const std::int64_t given = std::min(frames, static_cast<std::int64_t>(guest.pages->present()));
     for (std::int64_t i = 0; i < given; ++i)
-        guest.pages->evict();
+        static_cast<void>(guest.pages->evict());
     memory_.release(domain.id, Frames{given}, machine_->now());
     machine_->work_for(&domain, plan_.fault * given);
     account(guest);

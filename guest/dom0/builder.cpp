@@ -99,8 +99,8 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.dilation = guest.dilation;
     if (const auto done = create_domain(request); !done)
         return fail(
-            "the machine has too little free memory for it; give the machine more (--mem) or the guest "
-            "less (mem=)",
+            "the machine has too little free memory for it, or the memory policy refuses it; give the machine "
+            "more (--mem) or the guest less (mem=)",
             done.error());
     return request;
 }

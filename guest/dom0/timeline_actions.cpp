@@ -127,7 +127,8 @@ guest::Status Machine::change(const manifest::TimelineEntry& entry, Slot& slot) 
         store_.ask(slot.id, "reboot");
         return {};
     case Action::set_memory:
-        store_.set_memory_target(slot.id, entry.argument);
+        slot.target = entry.argument;
+        store_.set_memory_target(slot.id, slot.target);
         return {};
     default:
         put_away(slot);

@@ -173,6 +173,7 @@ HypercallResult tell_info(std::uint64_t argument) {
     info->weight = domain->sched.weight;
     info->frames = domain->memory.frames.count;
     info->max_frames = domain->memory.max_frames;
+    info->target = static_cast<std::uint64_t>(domain->allotment.memory.target.count());
     info->guest_ns = domain->ledger->guest_ns;
     return from(where.write(*info));
 }

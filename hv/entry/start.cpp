@@ -182,9 +182,11 @@ void start_memory_policy(Bytes bytes, const manifest::Header& header) {
         kept += promise::whole(frames, guest.vcpus) - frames;
     }
     const auto free = frame_table().free_frames();
-    memory_policy::start(
-        first->plugin, first->values,
-        {.frames = free - std::min(free, kept), .period = Nanos{header.memory_period}, .seed = header.seed});
+    const auto most = header.memory_frames != 0 ? header.memory_frames : free;
+    memory_policy::start(first->plugin, first->values,
+                         {.frames = std::min(free - std::min(free, kept), most),
+                          .period = Nanos{header.memory_period},
+                          .seed = header.seed});
 }
 
 void set_terminal(Bytes bytes, const manifest::Header& header) {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bulkhead.backend.check import dom0_bytes, time_mode
+from bulkhead.backend.check import dom0_bytes, guest_frames, time_mode
 from bulkhead.base.schema import constant, enum_value, group_mask, layout
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
@@ -179,7 +179,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["header_bytes"] = header.itemsize
     row["seed"], row["duration"], row["wall_clock"] = machine.seed, machine.duration, WALL_CLOCK
     row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
-    row["memory_period"] = machine.paging.period_us * 1000
+    row["memory_period"], row["memory_frames"] = machine.paging.period_us * 1000, guest_frames(machine)
     row["trace_mask"], row["drained"] = group_mask(machine.trace_groups), parts.drained
     row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
     row["dom0_kernel"] = blobs.span(parts.dom0)

@@ -15,8 +15,8 @@ from bulkhead.base.paths import dom0_image, hypervisor_image
 from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import check_workload, with_phase
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, Paging
+from bulkhead.model.workloads import check_workload, with_paging, with_phase
 from bulkhead.policy.choose import ChosenPolicy, choose
 from bulkhead.policy.tables import KIND_OPTION, PYTHON, domain_values
 
@@ -38,12 +38,13 @@ def _built(path: Path, what: str) -> Path:
     return path
 
 
-def _guest_files(spec: Guest) -> GuestFiles:
+def _guest_files(spec: Guest, paging: Paging) -> GuestFiles:
     what = f"guest {spec.name}"
     initrd = _readable(str(find_initrd(spec.initrd)), what) if spec.initrd is not None else None
     if spec.kernel.startswith(WORKLOAD_PREFIX):
         workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
-        words = with_phase(spec, {option.name for option in workload.options})
+        known = {option.name for option in workload.options}
+        words = with_paging(with_phase(spec, known), known, paging)
         cmdline = f"workload={workload.name} {words}".rstrip()
         return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
     if spec.kernel.startswith(MODEL_PREFIX):
@@ -92,7 +93,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     parts = Parts(
         drained=can_drain(machine, accel),
         machine=machine,
-        guests=tuple(_with_values(_guest_files(guest), policies) for guest in machine.guests),
+        guests=tuple(_with_values(_guest_files(guest, machine.paging), policies) for guest in machine.guests),
         policies=policies,
         dom0=_built(dom0_image(), "domain 0"),
         clock_hz=ICOUNT_HZ if accel == "tcg" and machine.ns_per_instruction is not None else 0,
