@@ -1,5 +1,5 @@
-// The guest image's main: finds the workload that the command line names, checks its options, runs it, powers
-// off.
+// The guest image's main: finds the workload that the command line names, checks its options, runs it, ends
+// as it says.
 #include "guest/runtime/mark.hpp"
 #include "guest/runtime/memory.hpp"
 #include "guest/runtime/options.hpp"
@@ -22,6 +22,7 @@ constexpr Option common_options[] = {
     {"workload", "text", "-", "which workload this guest runs"},
     {"for_ms", "ms", "0", "stop after this much guest time, print the result and power off; 0 for never"},
     {"sleep_first_ms", "ms", "0", "sleep before starting"},
+    {"end", "text", "off", "how the guest ends: off, reboot or crash"},
 };
 constexpr Workload common{Kind::common, "options", "options that every workload has", common_options,
                           nullptr};
@@ -50,6 +51,18 @@ const Workload* find(std::string_view name) {
         if (workload->run != nullptr)
             print(" {}", workload->name);
     print("\n");
+    shutdown(Shutdown::crash);
+}
+
+Shutdown chosen_end() {
+    const std::string_view end = options().text("end").value_or("off");
+    if (end == "off")
+        return Shutdown::poweroff;
+    if (end == "reboot")
+        return Shutdown::reboot;
+    if (end == "crash")
+        return Shutdown::crash;
+    print("guest: unknown end '{}'; known: off, reboot, crash\n", end);
     shutdown(Shutdown::crash);
 }
 
@@ -89,6 +102,7 @@ void guest_main() {
     if (chosen == nullptr)
         refuse("unknown workload", name);
     check_options(*chosen);
+    const Shutdown end = chosen_end();
     const std::uint64_t first = options().number("sleep_first_ms", 0);
     const std::uint64_t length = options().number("for_ms", 0);
     if (first != 0)
@@ -99,6 +113,7 @@ void guest_main() {
     print("guest: {} on {} with {} pages\n", name, hypervisor_version(), page_count());
     mark(Mark::ready);
     chosen->run();
+    shutdown(end);
 }
 
 } // namespace bulkhead::guest

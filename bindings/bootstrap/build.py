@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -105,8 +106,38 @@ def _ninja(preset: str, targets: list[str]) -> None:
         raise BuildError(f"the {preset} build failed:{_tail(chr(10).join(failure))}")
 
 
+def _writable(directory: Path) -> bool:
+    """Whether this user can build there; a folder that is missing would be made in the nearest that is not."""
+    nearest = next(path for path in (directory, *directory.parents) if path.exists())
+    places = [nearest, directory.parent] if nearest == directory else [nearest]
+    return all(os.access(place, os.W_OK | os.X_OK) for place in places)
+
+
+def _use_as_it_is(preset: str) -> None:
+    """Take the build of somebody else. BuildError if there is none; a line on standard error if it is out of date."""
+    directory = build_dir(preset)
+    if not (directory / "build.ninja").exists():
+        raise BuildError(
+            f"this user cannot write {directory.parent}; its owner runs ./bulkhead build once, or "
+            "you build in a folder of your own: BULKHEAD_BUILD=DIR ./bulkhead build"
+        )
+    words = ["ninja", "-C", str(directory), "-n"]
+    said = subprocess.run(words, capture_output=True, text=True).stdout if shutil.which("ninja") else ""
+    steps = [line for line in said.splitlines() if STATUS.match(line)]
+    if steps:
+        print(
+            f"the build in {directory} is older than the sources, and this user cannot write it",
+            file=sys.stderr,
+        )
+
+
 def build(preset: str = "release", targets: list[str] | None = None) -> None:
-    """Bring a preset up to date. Raises BuildError with the error lines."""
+    """Bring a preset up to date. Raises BuildError with the error lines.
+
+    A build that this user cannot write, of a checkout that is shared, is used as it is.
+    """
+    if not _writable(build_dir(preset)):
+        return _use_as_it_is(preset)
     try:
         with _lock(preset):
             _configure(preset)

@@ -25,8 +25,6 @@ void explain(const manifest::Guest& guest, const BuildFault& fault) {
         print("dom0: guest '{}': {}\n", name_of(guest), fault.message);
 }
 
-constexpr Nanos destroy_again = milliseconds(10);
-
 } // namespace
 
 guest::Status pin(const Slot& slot, std::uint64_t pcpus) {
@@ -143,27 +141,41 @@ void Machine::put_away(Slot& slot, std::optional<Nanos> rest) {
     destroy(slot);
 }
 
-// Another guest may hold frames of this one for as long as it likes, so the attempt is repeated.
+// Another guest may hold frames of this one for as long as it likes. They stay behind as a zombie, and the
+// guest's next life does not wait for them, unless there are too many.
 void Machine::destroy(Slot& slot) {
     const auto done = destroy_domain(slot.id);
-    if (!done && done.error() == guest::Error::busy) {
-        slot.state = Slot::State::dying;
-        slot.due = guest::now() + destroy_again;
-        return;
-    }
-    if (!done)
+    const bool is_held = !done && done.error() == guest::Error::busy;
+    if (is_held && !zombies_.has_room())
+        return put_off(slot);
+    if (is_held)
+        zombies_.add(slot.id);
+    else if (!done)
         complain(slot, "destroy it", done.error());
     slot.state = slot.restart ? Slot::State::resting : Slot::State::absent;
     slot.due = guest::now() + slot.restart.value_or(Nanos{});
 }
 
+void Machine::put_off(Slot& slot) {
+    if (slot.state != Slot::State::dying)
+        print("dom0: guest '{}' is gone, but others map its frames, as those of {} more: it starts again "
+              "when one "
+              "of them lets go\n",
+              name_of(*slot.guest), Zombies::most);
+    slot.state = Slot::State::dying;
+    slot.due = guest::now() + destroy_again;
+}
+
 void Machine::destroy_the_dying() {
+    zombies_.destroy();
     for (auto& slot : slots_)
         if (slot.state == Slot::State::dying)
             destroy(slot);
 }
 
 void Machine::serve_deadlines() {
+    if (zombies_.due() <= guest::now())
+        zombies_.destroy();
     for (auto& slot : slots_) {
         if (slot.is_waiting() && slot.due <= guest::now())
             go_on(slot);
@@ -263,6 +275,7 @@ GuestTime Machine::next_deadline() const {
     auto deadline = GuestTime::never();
     if (const auto next = timeline_.next())
         deadline = started_ + *next;
+    deadline = std::min(deadline, zombies_.due());
     for (const auto& slot : slots_) {
         deadline = std::min(deadline, slot.starts);
         if (slot.is_waiting())

@@ -6,6 +6,7 @@
 #include "guest/dom0/life.hpp"
 #include "guest/dom0/store_service.hpp"
 #include "guest/dom0/timeline.hpp"
+#include "guest/dom0/zombies.hpp"
 
 namespace bulkhead::dom0 {
 
@@ -14,7 +15,7 @@ struct Slot {
         absent,
         alive,
         preserved,
-        dying,   // cannot be destroyed while another guest still holds its frames
+        dying,   // its frames are held by another guest, and there are too many zombies
         resting, // waits for its restart
     };
 
@@ -57,6 +58,7 @@ class Machine {
     // Takes the guest off the machine, and has it restarted after `rest` if that is given.
     void put_away(Slot& slot, std::optional<Nanos> rest = {});
     void destroy(Slot& slot);
+    void put_off(Slot& slot);
     void look_after_all();
     void look_after(Slot& slot);
     void shut_down(Slot& slot, std::uint32_t reason);
@@ -72,6 +74,7 @@ class Machine {
     guest::Status create(Slot& slot);
     void go_on(Slot& slot);
     void serve_deadlines();
+    // Makes another attempt at all that other guests kept from going.
     void destroy_the_dying();
     void end_if_idle();
     void serve_stores();
@@ -83,6 +86,7 @@ class Machine {
     StoreService store_;
     Timeline timeline_;
     Desk desk_;
+    Zombies zombies_;
     GuestTime started_;
     Port exceptions_, targets_;
     bool exception_ = false, targets_changed_ = false;

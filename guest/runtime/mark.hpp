@@ -9,7 +9,7 @@ namespace bulkhead::guest {
 
 enum class Mark : std::uint64_t {
     ready = 1,          // value 0: the workload starts its work now
-    operations = 2,     // value = operations done so far (compute, cpu_hog, tick_dodger, storms)
+    operations = 2,     // value = operations done so far (compute, cpu_hog, tick_dodger, storms, borrower)
     request_sent = 3,   // value = sequence number; pinger
     reply_received = 4, // value = sequence number; pinger
     request_seen = 5,   // value = sequence number; responder, first thing when it runs

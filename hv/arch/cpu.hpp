@@ -13,8 +13,8 @@ inline constexpr std::uint32_t apic_base = 0x1b, efer = 0xc0000080, star = 0xc00
 }
 namespace cr4 {
 inline constexpr std::uint64_t de = 1 << 3, pse = 1 << 4, pae = 1 << 5, mce = 1 << 6, pge = 1 << 7,
-                               osfxsr = 1 << 9, osxmmexcpt = 1 << 10, fsgsbase = 1 << 16, osxsave = 1 << 18,
-                               smep = 1 << 20, smap = 1 << 21;
+                               osfxsr = 1 << 9, osxmmexcpt = 1 << 10, umip = 1 << 11, fsgsbase = 1 << 16,
+                               osxsave = 1 << 18, smep = 1 << 20, smap = 1 << 21;
 }
 namespace cr0 {
 inline constexpr std::uint64_t pe = 1 << 0, mp = 1 << 1, em = 1 << 2, ts = 1 << 3, et = 1 << 4, ne = 1 << 5,

@@ -14,6 +14,7 @@ void detect() {
     const auto leaf7 = cpu::cpuid(0).a >= 7 ? cpu::cpuid(7) : cpu::Cpuid{};
     found.smep = (leaf7.b >> 7) & 1;
     found.smap = (leaf7.b >> 20) & 1;
+    found.umip = (leaf7.c >> 2) & 1;
     found.xsave = (leaf1.c >> 26) & 1;
     found.fpu_bytes = 512;
     if (found.xsave) {
@@ -37,6 +38,8 @@ void start_processor() {
         cr4 |= cpu::cr4::smep;
     if (found.smap)
         cr4 |= cpu::cr4::smap;
+    if (found.umip) // SGDT and SIDT would tell where the hypervisor is
+        cr4 |= cpu::cr4::umip;
     if (found.xsave)
         cr4 |= cpu::cr4::osxsave;
     cpu::write_cr4(cr4);

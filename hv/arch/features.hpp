@@ -10,7 +10,7 @@ namespace bulkhead::hv {
 inline constexpr std::uint32_t vector_states = 7;
 
 struct Features {
-    bool smep, smap, xsave;
+    bool smep, smap, umip, xsave;
     std::uint64_t xcr0;      // those of vector_states that there are
     std::uint32_t fpu_bytes; // size of their save area
 };

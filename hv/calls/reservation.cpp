@@ -1,6 +1,7 @@
 #include "hv/calls/reservation.hpp"
 
 #include "hv/mm/frame.hpp"
+#include "hv/plugin/memory_policy.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -8,8 +9,29 @@
 namespace bulkhead::hv {
 
 namespace {
+
 constexpr std::uint64_t portion = 64; // extents that the memory policy is asked for at once
-}
+
+// The memory policy's grants for one request: asked for in portions, and settled at its end.
+class Grants {
+  public:
+    explicit Grants(Domain& owner) : owner_{owner} {}
+    ~Grants() { memory_policy::settle(owner_, taken_ + left_); }
+    Grants(const Grants&) = delete;
+    Grants& operator=(const Grants&) = delete;
+
+    // Whether the policy lets the domain have `frames` more now. `wanted`, not less, are all that the request
+    // still wants.
+    [[nodiscard]] bool cover(std::uint64_t frames, std::uint64_t wanted);
+    void take(std::uint64_t frames) {
+        taken_ += frames;
+        left_ -= frames;
+    }
+
+  private:
+    Domain& owner_;
+    std::uint64_t taken_ = 0, left_ = 0; // of what was granted: told to the policy's host at the next chance
+};
 
 bool Grants::cover(std::uint64_t frames, std::uint64_t wanted) {
     while (left_ < frames) {
@@ -20,6 +42,8 @@ bool Grants::cover(std::uint64_t frames, std::uint64_t wanted) {
     }
     return true;
 }
+
+} // namespace
 
 Reservation::Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start)
     : owner_{owner}, list_{reinterpret_cast<std::uint64_t>(request.extent_start.p)},
@@ -54,13 +78,19 @@ Result<> Reservation::decrease() {
 }
 
 void Reservation::give_back(Mfn first) {
+    const LockGuard tables{owner_.memory.tables};
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
         static_cast<void>(frame_table().release(Mfn{first.value() + i}, owner_));
 }
 
+Result<Mfn> Reservation::allocate() {
+    const LockGuard tables{owner_.memory.tables};
+    return frame_table().allocate_run(owner_, order_);
+}
+
 // A guest that can't be told of its frames doesn't get them.
 Result<Mfn> Reservation::allocate_reported(GuestPtr<std::uint64_t> place) {
-    const auto mfn = frame_table().allocate_run(owner_, order_);
+    const auto mfn = allocate();
     BULKHEAD_TRY(mfn);
     if (list_.is_null())
         return mfn;
@@ -89,6 +119,7 @@ Result<> Reservation::increase_one(GuestPtr<std::uint64_t> place) {
 Result<> Reservation::decrease_one(GuestPtr<std::uint64_t> place) {
     const auto first = place.read();
     BULKHEAD_TRY(first);
+    const LockGuard tables{owner_.memory.tables};
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
         BULKHEAD_TRY(frame_table().release(Mfn{*first + i}, owner_));
     return {};

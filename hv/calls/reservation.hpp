@@ -4,34 +4,12 @@
 #include "hv/calls/hypercall.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/guest_memory.hpp"
-#include "hv/plugin/memory_policy.hpp"
 
 extern "C" {
 #include <xen/memory.h>
 }
 
 namespace bulkhead::hv {
-
-// The memory policy's grants for one request: asked for in portions, and settled at its end.
-class Grants {
-  public:
-    explicit Grants(Domain& owner) : owner_{owner} {}
-    ~Grants() { memory_policy::settle(owner_, taken_ + left_); }
-    Grants(const Grants&) = delete;
-    Grants& operator=(const Grants&) = delete;
-
-    // Whether the policy lets the domain have `frames` more now. `wanted`, not less, are all that the request
-    // still wants.
-    [[nodiscard]] bool cover(std::uint64_t frames, std::uint64_t wanted);
-    void take(std::uint64_t frames) {
-        taken_ += frames;
-        left_ -= frames;
-    }
-
-  private:
-    Domain& owner_;
-    std::uint64_t taken_ = 0, left_ = 0; // of what was granted: told to the policy's host at the next chance
-};
 
 // One request, from extent `start` on. The three ways to run it stop at the first extent that can't be done,
 // at the first that the memory policy does not grant, or with restart at a preemption point; done() tells how
@@ -55,6 +33,7 @@ class Reservation {
     [[nodiscard]] Result<> populate_one(GuestPtr<std::uint64_t> place);
     [[nodiscard]] Result<> increase_one(GuestPtr<std::uint64_t> place);
     [[nodiscard]] Result<> decrease_one(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<Mfn> allocate();
     [[nodiscard]] Result<Mfn> allocate_reported(GuestPtr<std::uint64_t> place);
     void give_back(Mfn first);
 

@@ -73,7 +73,7 @@ void visit_domains(RealTime now) {
 }
 
 void keep_house(RealTime now) {
-    const LockGuard world{world_lock()};
+    const LockGuard alone{control_lock()};
     visit_domains(now);
     memory_policy::rebalance_if_due(now);
     static_cast<void>(pump_output());
@@ -126,7 +126,7 @@ void begin_run() {
 }
 
 void end_run(landmark::Exit status, const char* message) {
-    world_lock().lock(); // for good
+    control_lock().lock(); // for good
     stop_other_pcpus();
     for_each_domain(show_all);
     trace_event(trace::Event::run_end, static_cast<std::uint64_t>(status), 0);

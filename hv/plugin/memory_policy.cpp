@@ -1,6 +1,7 @@
 #include "hv/plugin/memory_policy.hpp"
 
 #include "hv/base/late.hpp"
+#include "hv/base/lock.hpp"
 #include "hv/base/log.hpp"
 #include "hv/plugin/memory_world.hpp"
 
@@ -16,8 +17,8 @@ using memctl::Frames;
 
 constinit Late<host::MemoryHost<MemoryWorld>> policy_host;
 constinit MemoryGround ground{};
-bool decides = false;       // there is a policy
-constinit Lock policy_lock; // after the world lock, before the run lock
+bool decides = false; // there is a policy
+constinit Lock<Rank::memory_policy> policy_lock;
 Nanos period{};
 RealTime next_rebalance = RealTime::never();
 
@@ -99,17 +100,21 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
 }
 
 void depart(Domain& domain) {
-    if (!domain.allotment.is_admitted())
+    if (!decides)
         return;
     const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return;
     count_frames(domain);
     policy_host->depart(domain.allotment);
 }
 
 std::uint64_t grant(Domain& domain, std::uint64_t taken, std::uint64_t frames) {
-    if (!domain.allotment.is_admitted())
+    if (!decides)
         return frames;
     const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return frames;
     auto& allotment = domain.allotment;
     allotment.granted -= taken;
     count_frames(domain);
@@ -128,17 +133,21 @@ std::uint64_t grant(Domain& domain, std::uint64_t taken, std::uint64_t frames) {
 }
 
 void settle(Domain& domain, std::uint64_t granted) {
-    if (!domain.allotment.is_admitted())
+    if (!decides)
         return;
     const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return;
     domain.allotment.granted -= granted;
     count_frames(domain);
 }
 
 void tune(Domain& domain) {
-    if (!domain.allotment.is_admitted())
+    if (!decides)
         return;
     const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return;
     domain.allotment.memory.weight = domain.sched.weight;
     policy_host->tune(domain.allotment);
 }

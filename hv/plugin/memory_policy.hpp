@@ -1,7 +1,7 @@
 // The memory policy as the rest of the hypervisor sees it: which domains it lets in, and how many frames more
 // a domain may have. Behind it stands host/memory_host.hpp. Limits and promises (hv/mm) hold whatever it
-// says. Every function takes the lock of its own, and no hook runs without it; the caller may hold any other
-// but the run lock and leaf locks. Domain 0 is not subject to it.
+// says. A lock of its own serves one hook at a time; docs/decisions/0007-locks.md says which may be held
+// before. Domain 0 is not subject to it.
 #pragma once
 
 #include "hv/base/error.hpp"

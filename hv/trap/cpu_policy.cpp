@@ -18,7 +18,7 @@ constexpr std::uint32_t last_basic = 13, extended_base = 0x80000000, last_extend
 constexpr std::uint32_t hypervisor_base = 0x40000000,
                         last_hypervisor = hypervisor_base + XEN_CPUID_MAX_NUM_LEAVES;
 constexpr std::uint64_t cr4_de = 1 << 3, cr4_pae = 1 << 5, cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10,
-                        cr4_osxsave = 1 << 18;
+                        cr4_umip = 1 << 11, cr4_osxsave = 1 << 18;
 
 std::uint32_t& word(CpuidLeaf& leaf, Output output) {
     switch (output) {
@@ -164,9 +164,16 @@ std::uint64_t extended_state() {
     return host_cpuid(1, 0).c & xsave ? host_cpuid(13, 0).a & kept : 0;
 }
 
-std::uint64_t allowed_cr4(const Vcpu&) {
-    return cr4_de | cr4_pae | cr4_osfxsr | cr4_osxmmexcpt | (extended_state() ? cr4_osxsave : 0);
+std::uint64_t fixed_cr4() {
+    constexpr std::uint32_t umip = 1 << 2;
+    return cr4_pae | (host_cpuid(7, 0).c & umip ? cr4_umip : 0);
 }
+
+std::uint64_t first_cr4() {
+    return fixed_cr4() | cr4_osfxsr | cr4_osxmmexcpt | (extended_state() ? cr4_osxsave : 0);
+}
+
+std::uint64_t accepted_cr4(std::uint64_t value) { return (value & (first_cr4() | cr4_de)) | fixed_cr4(); }
 
 CpuidLeaf guest_cpuid(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf) {
     if (leaf >= extended_base)

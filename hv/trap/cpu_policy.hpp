@@ -45,8 +45,12 @@ struct FeatureRow {
 // accepts.
 [[nodiscard]] std::uint64_t extended_state();
 
-// Bits of CR4 that the guest's kernel may set; the others are refused with #GP.
-[[nodiscard]] std::uint64_t allowed_cr4(const Vcpu& vcpu);
+// The bits of CR4 that stay on whatever a guest writes; UMIP is one where the processor has it.
+[[nodiscard]] std::uint64_t fixed_cr4();
+// CR4 as a guest's kernel finds it: extended states are on, as kernels take OSXSAVE as found, and DE is off.
+[[nodiscard]] std::uint64_t first_cr4();
+// What becomes of a value that a guest writes to CR4: bits that it may not have stay off.
+[[nodiscard]] std::uint64_t accepted_cr4(std::uint64_t value);
 
 // One MSR. Everything that no row names raises #GP, for reads and for writes.
 struct MsrRow {

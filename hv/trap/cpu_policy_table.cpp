@@ -75,7 +75,7 @@ constexpr FeatureRow rows[] = {
     {7, 0, b, 23, "CLFLUSHOPT", host, ""},
     {7, 0, b, 24, "CLWB", host, ""},
     {7, 0, b, 29, "SHA", host, ""},
-    {7, 0, c, 2, "UMIP", absent, "the guest's kernel runs in ring 3"},
+    {7, 0, c, 2, "UMIP", absent, "always on, but a kernel that knew would itself use SGDT"},
     {7, 0, c, 3, "PKU", absent, "keys apply to user pages, and the kernel's pages are user pages"},
     {7, 0, c, 8, "GFNI", host, ""},
     {7, 0, c, 9, "VAES", host, ""},

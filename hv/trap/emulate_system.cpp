@@ -1,7 +1,6 @@
 // Control, debug and model-specific registers, and CPUID, as a guest's kernel sees them.
 #include "hv/trap/emulate_system.hpp"
 
-#include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
@@ -16,7 +15,6 @@ namespace {
 constexpr std::uint64_t task_switched = 1 << 3;
 // PG, AM, WP, NE, ET, MP, PE: what a kernel in long mode finds. Only TS is the guest's to change.
 constexpr std::uint64_t cr0_fixed = 0x80050033;
-constexpr std::uint64_t cr4_pae = 1 << 5;
 
 Emulation finished(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     finish(vcpu, code, instruction.length);
@@ -38,7 +36,7 @@ bool write_cr0(Vcpu& vcpu, std::uint64_t value) {
 // MOV to CR3: `value` names a frame like CR3 itself does. Unfinished work runs the instruction again, which
 // continues it.
 Emulation write_cr3(Vcpu& vcpu, std::uint64_t value, const Code& code, const Instruction& instruction) {
-    const LockGuard world{world_lock()};
+    const LockGuard tables{vcpu.domain->memory.tables};
     auto outcome = settle(*vcpu.domain);
     if (outcome)
         outcome = set_kernel_root(vcpu, Mfn{value >> page_shift}, true);
@@ -58,7 +56,7 @@ std::optional<std::uint64_t> read_control(const Vcpu& vcpu, unsigned number) {
     case 3:
         return vcpu.tables.kernel_root.value() << page_shift;
     case 4:
-        return (vcpu.processor.cr4 & allowed_cr4(vcpu)) | cr4_pae;
+        return accepted_cr4(vcpu.processor.cr4);
     default:
         return {};
     }
@@ -75,8 +73,8 @@ Emulation write_control(Vcpu& vcpu, std::uint64_t value, const Code& code, const
         break;
     case 3:
         return write_cr3(vcpu, value, code, instruction);
-    case 4: // bits that the guest may not have stay off, as if the processor's setting were its own
-        vcpu.processor.cr4 = (value & allowed_cr4(vcpu)) | cr4_pae;
+    case 4:
+        vcpu.processor.cr4 = accepted_cr4(value);
         break;
     default:
         return Emulation::fault;

@@ -42,7 +42,7 @@ std::uint64_t struck(std::uint16_t port) {
 
 GUEST_TEST(debug_ports, "breakpoints on ports work once CR4.DE is set") {
     const std::uint64_t before = read_cr4();
-    write_cr4(before & ~debugging_extensions);
+    check((before & debugging_extensions) == 0, "a guest starts with CR4 {x}", before);
     works(hypercall::set_debugreg(0, unused_port), "a port in DR0");
     refused(hypercall::set_debugreg(7, on_two_ports), Error::not_permitted, "a breakpoint without CR4.DE");
     write_cr4(before | debugging_extensions);

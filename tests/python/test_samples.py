@@ -60,6 +60,7 @@ def test_every_sample_is_in_the_result_with_its_trace(result: Result) -> None:
         assert [row.sample for row in point.samples] == list(range(SAMPLES))
         assert len({row.trace_sha256 for row in point.samples}) == SAMPLES, "each is a run of its own"
         assert point.trace_sha256 == point.samples[0].trace_sha256
+        assert (point.instruction_ns, point.parallel) == (4, True)
         assert set(point.samples[0].starts_ns.values()) == {0} and point.samples[0].phases_ns == {}
         assert all(0 < ns for row in point.samples[1:] for ns in row.starts_ns.values())
         assert all(set(row.phases_ns) == {"pinger"} for row in point.samples[1:])

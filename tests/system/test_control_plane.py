@@ -9,6 +9,7 @@ from bulkhead.base import paths
 
 LIFE = 25 * MILLISECOND
 NEVER = 1_000_000 * MILLISECOND
+SMALL = 4 * MIB
 PAGES = 16 * 256  # of a workload with 16 MiB
 
 
@@ -98,6 +99,32 @@ def test_a_guest_whose_page_another_one_maps_goes_when_it_is_let_go() -> None:
     assert len(pinger) == len(responder) == 1, said(run)
     assert sorted(int(record["a"]) for record in run.select("domain_gone")) == [PAGES, PAGES]
     assert run.exit_status == 0, said(run)
+
+
+def lending(index: int) -> tuple[Guest, Guest]:
+    """A guest that lends a page, crashes and is to start again, and one that keeps the page of each of its lives."""
+    lender, borrower = f"lender{index}", f"borrower{index}"
+    return (
+        workload("lender", f"peer={borrower} end=crash for_ms=40", name=lender, memory=SMALL, on_crash="restart"),
+        workload("borrower", f"peer={lender}", name=borrower, memory=SMALL),
+    )
+
+
+def test_a_borrower_does_not_keep_its_lender_from_starting_again() -> None:
+    run = boot(*lending(0), duration=400 * MILLISECOND, end_when_idle=False)
+    ended = [record for record in run.select("domain_shutdown") if int(record["a"]) == 3]
+    assert len(ended) >= 4, said(run)  # lives of 40 ms, rests of 10, 20, 40 ms
+    assert not len(run.select("domain_gone")), "the borrower still has a page of each"
+    assert run.landmark.audit_failures == 0
+
+
+def test_too_many_zombies_put_a_restart_off_and_say_so() -> None:
+    pairs = [guest for index in range(6) for guest in lending(index)]
+    run = boot(*pairs, duration=1000 * MILLISECOND, end_when_idle=False)
+    ended = [record for record in run.select("domain_shutdown") if int(record["a"]) == 3]
+    assert len(ended) >= 17, said(run)
+    assert not len(run.select("domain_gone"))
+    assert "others map its frames, as those of 16 more" in run.consoles["dom0"], said(run)
 
 
 def test_two_hundred_lives_leave_nothing_behind() -> None:

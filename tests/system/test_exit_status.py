@@ -39,7 +39,7 @@ def test_the_command_says_the_same(command: Callable[..., Result], tmp_path: Pat
     result = command("boot", "--guest", guest, "--for", "300ms", "--out", str(out))
     assert result.returncode == 0, result.stderr
     assert "worker| RESULT name=compute" in result.stdout
-    assert "all guests powered off" in result.stderr and "R_max" in result.stderr
+    assert "all guests powered off" in result.stdout and "R_max" in result.stdout
     run = load(out)
     assert run.exit_status == 0 and run.machine.guests[0].name == "worker"
     assert len(run.trace) == sum(run.landmark.trace_written)

@@ -173,4 +173,4 @@ def test_boot_shows_lines_where_there_is_no_terminal(
     watched, plain = command(*words, "--watch"), command(*words)
     assert watched.returncode == plain.returncode == 5
     assert "   hog " in watched.stderr and "200 ms, time over; credit; idle" in watched.stderr, watched.stderr
-    assert watched.stderr.splitlines()[-1] == plain.stderr.splitlines()[-1], "the same trace"
+    assert watched.stdout.splitlines()[-1] == plain.stdout.splitlines()[-1], "the same trace"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bulkhead.model.storage import load
 from conftest import ROOT
 
 LONG_RUN = ("boot", "--guest", "kernel=workload:cpu_hog", "--for", "1000s")
@@ -73,3 +74,29 @@ def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None
     assert process.returncode != 0
     assert wait_for(lambda: not any(map(alive, machines))), "QEMU outlived the command"
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_keeps_what_boot_has_and_says_where(tmp_path: Path) -> None:
+    """A terminal sends the signal to the whole group of the command."""
+    kept = tmp_path / "kept"
+    with subprocess.Popen(
+        [str(ROOT / "bulkhead"), *LONG_RUN, "--out", str(kept), "--watch"],
+        env={**os.environ, "BULKHEAD_NO_BUILD": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            while "fallback" not in process.stderr.readline():
+                pass
+            os.killpg(process.pid, signal.SIGINT)
+            said = process.communicate(timeout=60)[1].splitlines()[-1]
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert said.startswith("bulkhead: interrupted after ") and said.endswith(f"is kept in {kept}"), said
+    run = load(kept)
+    assert len(run.trace) > 10 and not run.complete and run.lost_to == "ended before its time"

@@ -7,14 +7,18 @@ steering) is built on these two.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from bulkhead.base.errors import Interrupted, MachineError
+from bulkhead.base.text import format_ns
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
-from bulkhead.model.run import Run
+from bulkhead.model.run import MORE_RING, IncompleteTrace, Run
 from bulkhead.model.sample import Sample
 from bulkhead.model.spec import TimelineEntry
 
@@ -102,13 +106,34 @@ class Interval:
 
 
 def carry_out(session: Session, options: RunOptions) -> Run:
-    """Run to the end, report progress and samples as the options ask, collect."""
+    """Run to the end, report progress and samples as the options ask, collect.
+
+    An interrupt ends the machine. With `options.out` the run until then is kept there, and `Interrupted` says so.
+    """
     interval = Interval(options.watch_every)
-    while session.follow():
-        if options.progress is not None:
-            options.progress(session.progress)
-        if options.watch is not None and interval.due() and (sample := session.sample()) is not None:
-            options.watch(sample)
+    try:
+        while session.follow():
+            if options.progress is not None:
+                options.progress(session.progress)
+            if options.watch is not None and interval.due() and (sample := session.sample()) is not None:
+                options.watch(sample)
+    except KeyboardInterrupt:
+        if options.out is None:
+            raise
+        raise Interrupted(_kept(session, options.out)) from None
     if options.watch is not None and (sample := session.sample()) is not None:
         options.watch(sample)
-    return session.collect()
+    run = session.collect()
+    if run.incomplete:
+        warnings.warn(f"{sum(run.landmark.trace_lost)} trace records are lost{MORE_RING}", IncompleteTrace, 3)
+    return run
+
+
+def _kept(session: Session, out: Path) -> str:
+    """Keep what there is of an interrupted run, and say so."""
+    try:
+        run = session.collect()
+    except MachineError:
+        return "interrupted before the machine had begun; nothing is kept"
+    at = max(0, run.landmark.now - run.landmark.started) if run.landmark.started else 0
+    return f"interrupted after {format_ns(at)}; the run until then is kept in {out}"

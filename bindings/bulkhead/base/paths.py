@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bootstrap.build import ROOT, build_dir
+
+from bulkhead.base.errors import BulkheadError
 
 __all__ = [
     "KIND_FOLDER",
@@ -13,6 +16,7 @@ __all__ = [
     "dom0_image",
     "hypervisor_image",
     "linux_programs",
+    "output_folder",
     "plugin_dirs",
     "test_image",
     "workload_image",
@@ -20,6 +24,19 @@ __all__ = [
 
 # Where the policies of each kind of plugin::Kind are.
 KIND_FOLDER = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}
+
+
+def output_folder(folder: Path, option: str = "--out") -> Path:
+    """The folder, made if it is not there. BulkheadError before any work if no file can be made in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise BulkheadError(f"{option} {folder}: a file of that name is in the way; write a folder") from None
+    except OSError as error:
+        raise BulkheadError(f"{option} {folder}: {error.strerror}; choose another folder") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BulkheadError(f"{option} {folder}: this user cannot write there; choose another folder")
+    return folder
 
 
 def hypervisor_image() -> Path:

@@ -37,7 +37,9 @@ def constant(name: str) -> int:
 
 
 def event_number(name: str) -> int:
-    """Number of a trace event. KeyError for a name the schema does not have."""
+    """Number of a trace event. SpecError with a suggestion for a name that the schema does not have."""
+    if name not in EVENTS:
+        raise SpecError(f"unknown trace event '{name}'{suggest(name, EVENTS)}")
     return EVENTS[name]["number"]
 
 

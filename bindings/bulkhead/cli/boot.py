@@ -11,6 +11,7 @@ import typer
 
 from bulkhead.backend.qemu.console import HYPERVISOR
 from bulkhead.base.errors import SpecError
+from bulkhead.base.paths import output_folder
 from bulkhead.base.terminal import Terminal
 from bulkhead.base.text import parse_duration, parse_size, suggest
 from bulkhead.cli.parse import parse_dom0, parse_guests, parse_length
@@ -21,6 +22,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.spec import Paging, Policy
 from bulkhead.policy.choose import parse_policy
+from bulkhead.study.explain import keep_ejection
 
 LONGEST_SESSION = 24 * 3600.0  # seconds of this computer
 USUAL_TIME, USUAL_SESSION = "2s", "3600s"
@@ -36,7 +38,7 @@ def boot(
     ),
     pcpus: int = typer.Option(1, help="Physical CPUs of the machine."),
     sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),
-    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]; with --backend sim."),
+    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]; default: none decides."),
     ringctl: Optional[str] = typer.Option(None, help="Ring policy, NAME[:p=v,...]; with --backend sim."),
     backend: str = typer.Option("qemu", help="qemu, or sim: models of the guests in the simulator."),
     for_: Optional[str] = typer.Option(
@@ -96,6 +98,8 @@ def boot(
     if console is not None and console not in (*names, HYPERVISOR, "dom0"):
         raise SpecError(f"--console: no guest is named '{console}'{suggest(console, names)}")
 
+    if out is not None:
+        output_folder(out)
     if zones != 1 and backend != "sim":
         raise SpecError("--zones: only the simulator divides memory; leave it out, or use --backend sim")
     if watch and interactive:
@@ -119,5 +123,7 @@ def boot(
         with Progress("running") as progress:
             options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)
             result = machine.run(options, backend)
-    print_summary(result, sys.stderr)
+    print_summary(result, sys.stdout)
+    if out is not None:
+        keep_ejection(result, out)
     return result.exit_status

@@ -7,6 +7,7 @@ from typing import List
 
 import typer
 
+from bulkhead.base.paths import output_folder
 from bulkhead.experiment.draw import drawn_paths
 from bulkhead.report import write_report
 from bulkhead.result import read_result
@@ -48,5 +49,5 @@ def report(
     folder: Path = typer.Argument(..., help="Folder with result files and figures, as `run --out` makes it.")
 ) -> int:
     """One self-contained HTML page with the figures, captions and tables of a folder."""
-    print(f"wrote {write_report(folder)}")
+    print(f"wrote {write_report(output_folder(folder, 'report'))}")
     return 0

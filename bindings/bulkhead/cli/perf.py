@@ -11,7 +11,7 @@ from typing import List, Optional
 import typer
 
 from bulkhead.base.errors import BulkheadError, SpecError
-from bulkhead.base.paths import ROOT
+from bulkhead.base.paths import ROOT, output_folder
 from bulkhead.experiment.find import find
 from bulkhead.model.machine import REGISTRY
 from bulkhead.perf import draw, record
@@ -37,7 +37,7 @@ def perf(
         raise SpecError(f"--frequency {frequency} is outside 1 to {HIGHEST}")
     find(experiment)
     folder = out or OUT / backend
-    folder.mkdir(parents=True, exist_ok=True)
+    output_folder(folder)
     command = [sys.executable, str(ROOT / "bulkhead"), "run", experiment, "--backend", backend, "--jobs", "1"]
     command += ["--quick"] if quick else []
     command += [word for text in set_ for word in ("--set", text)]

@@ -10,7 +10,7 @@ import typer
 from bulkhead.backend.sim import simulate
 from bulkhead.backend.sim.demand import demand, replay_machine
 from bulkhead.base.errors import BulkheadError
-from bulkhead.base.paths import ROOT
+from bulkhead.base.paths import ROOT, output_folder
 from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.model import storage
 from bulkhead.model.run import EXIT_TEXT, Run
@@ -53,6 +53,7 @@ def replay(
     The files serve as guests: kernel model:replay, cmdline file=GUEST.steps.
     """
     recorded = storage.load(run)
+    output_folder(out)
     if sum(recorded.landmark.trace_lost):
         raise BulkheadError(
             f"{run}: {sum(recorded.landmark.trace_lost)} trace records are lost; record it again"

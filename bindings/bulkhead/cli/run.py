@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import List, Optional
 
 import typer
 
-from bulkhead.base.paths import ROOT
+from bulkhead.base.errors import Interrupted
+from bulkhead.base.paths import ROOT, output_folder
 from bulkhead.cli.table import table_lines
+from bulkhead.experiment.find import find
 from bulkhead.experiment.runner import RunRequest, run_experiment
 
+MOST_LINES, SHOWN_LINES = 100, 20  # of a result's table
 DEMO = "noisy_neighbour"
 OUT = ROOT / "out"
 
@@ -23,15 +28,27 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _carry_out(request: RunRequest) -> int:
-    outcome = run_experiment(request)
-    for line in (*table_lines(outcome.result), *outcome.lines):
+def _carry_out(request: RunRequest, again: str) -> int:
+    """`again` is the command that goes on after an interrupt."""
+    output_folder(request.out)
+    try:
+        outcome = run_experiment(request)
+    except Interrupted as interrupted:
+        raise Interrupted(f"{interrupted}; to go on: {again}") from None
+    table = table_lines(outcome.result)
+    if len(table) > MOST_LINES:
+        path = request.out / f"{request.name}-table.txt"
+        path.write_text("\n".join(table) + "\n", encoding="utf-8")
+        table = [*table[:SHOWN_LINES], f"... {len(table) - SHOWN_LINES} more lines: {path}"]
+    for line in (*table, *outcome.lines):
         print(line)
     return 1 if outcome.identical is False else 0
 
 
 def run(
-    experiment: str = typer.Argument(..., help="Name of an experiment; see `list experiments`."),
+    experiment: str = typer.Argument(
+        ..., help="Name of an experiment (see `list experiments`), or path of its file."
+    ),
     backend: str = typer.Option("qemu", help="qemu or sim."),
     quick: bool = typer.Option(False, "--quick", help="Fewer and shorter runs."),
     set_: List[str] = typer.Option(
@@ -48,10 +65,11 @@ def run(
     ),
 ) -> int:
     """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
-    folder = Path(_shown(out or OUT / experiment))
+    name = find(experiment).name if experiment.endswith(".py") else experiment
+    folder = Path(_shown(out or OUT / name))
     return _carry_out(
         RunRequest(
-            experiment,
+            name,
             quick,
             tuple(set_),
             repeat,
@@ -60,7 +78,8 @@ def run(
             folder,
             resume=resume,
             samples=samples,
-        )
+        ),
+        shlex.join(["./bulkhead", *sys.argv[1:], *([] if resume else ["--resume"])]),
     )
 
 
@@ -71,4 +90,9 @@ def demo(
 ) -> int:
     """Run the main experiment quickly, under its schedulers or others, and draw its figure."""
     sets = () if sched is None else (f"sched={sched}",)
-    return _carry_out(RunRequest(DEMO, quick=True, sets=sets, out=Path(_shown(OUT / "demo"))))
+    folder = Path(_shown(OUT / "demo"))
+    words = ["./bulkhead", "run", DEMO, "--quick", *(f"--set={text}" for text in sets)]
+    return _carry_out(
+        RunRequest(DEMO, quick=True, sets=sets, out=folder),
+        shlex.join([*words, f"--out={folder}", "--resume"]),
+    )

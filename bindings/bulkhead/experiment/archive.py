@@ -8,11 +8,13 @@ from pathlib import Path
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import FormatError, from_plain, to_plain
+from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.point import Point
 from bulkhead.model import storage
 from bulkhead.model.run import Run
 from bulkhead.result import PointResult, write_json
+from bulkhead.study.explain import keep_ejection
 
 PLACE = "point.json"
 
@@ -63,9 +65,13 @@ class Captured:
 
 
 def save_run(folder: Path, experiment: Experiment, captured: Captured, identity: str = "") -> None:
-    """Write one run into a folder of its own."""
+    """Write one run into a folder of its own. Only a run with an end of its own counts as finished."""
     point = captured.point
+    (folder / PLACE).unlink(missing_ok=True)
     storage.save(captured.run, folder)
+    keep_ejection(captured.run, folder)
+    if captured.run.lost_to is not None or captured.run.exit_status not in GOOD_ENDS:
+        return
     place = Place(
         experiment=experiment.name,
         backend=captured.backend,

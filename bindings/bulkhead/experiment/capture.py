@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
@@ -75,7 +76,11 @@ def capture(
     waiting runs are cancelled, started runs are waited for, then the error is raised. Traces are left on disk.
     """
 
+    stopped = Event()
+
     def one(wanted: Wanted) -> Captured:
+        if stopped.is_set():
+            raise CancelledError
         point, label, path = wanted.point, batch.label(wanted), wanted.path(batch.folder)
         name = str(point.levels.get(BACKEND, default))
         machine = machine_of(batch.experiment, point, wanted.sample)
@@ -97,6 +102,7 @@ def capture(
         try:
             return [future.result() for future in futures]
         except BaseException:
+            stopped.set()
             cancel(futures)
             raise
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import to_plain
 from bulkhead.experiment.declare import SEED, Experiment
-from bulkhead.experiment.find import find, names
+from bulkhead.experiment.find import find_sound
 from bulkhead.experiment.observe import Observed
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.point import Point
@@ -58,7 +58,7 @@ def derive(own: str, also: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[st
     A case is one combination of quick levels; `also` has further levels by experiment and factor.
     """
     found = {}
-    for experiment in (find(name) for name in names() if name != own):
+    for experiment in find_sound(except_for=own)[0]:
         if experiment.simulator_only or experiment.hypervisor_only:
             continue
         plan = make_plan(experiment, quick=True)

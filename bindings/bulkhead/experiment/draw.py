@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bulkhead.experiment.find import find
-from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, shown_paths
+from bulkhead.figures.spec import FigureSpec, shown_paths
+from bulkhead.figures.swept import is_drawn, over_swept
 from bulkhead.result import Result, read_result
 
 
@@ -31,20 +32,13 @@ def _table(result: Result, folder: Path) -> list[Path]:
 
 
 def declared(result: Result) -> Sequence[FigureSpec]:
-    """The figures that the result's experiment declares, without those none of whose points were run."""
-    return [spec for spec in find(result.experiment).figures if _has_points(spec, result)]
+    """The figures of the result's experiment over what was varied, without those none of whose points were run."""
+    experiment = find(result.experiment)
+    swept = [name for name in result.factors if experiment.factor(name) is None]
+    specs = (over_swept(spec, result, swept) for spec in experiment.figures)
+    return [spec for spec in specs if is_drawn(spec, result)]
 
 
 def drawn_paths(result: Result) -> list[str]:
     """Paths of the metrics that the result's figures show, each once."""
     return list(dict.fromkeys(path for spec in declared(result) for path in shown_paths(spec)))
-
-
-def _has_points(spec: FigureSpec, result: Result) -> bool:
-    if isinstance(spec, Bars):
-        return bool(result.where(spec.where))
-    if isinstance(spec, Course):
-        return any(result.where(where) for _, where in spec.panels)
-    if isinstance(spec, Heat):
-        return any(result.where(panel.where) for panel in spec.panels)
-    return True

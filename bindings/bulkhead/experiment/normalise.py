@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bulkhead import metrics
-from bulkhead.base.errors import BulkheadError
+from bulkhead.base.errors import BulkheadError, mistake
 from bulkhead.base.plain import to_plain
 from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import Experiment
+from bulkhead.experiment.declare import Experiment, Metric
 from bulkhead.experiment.observe import Observed
 from bulkhead.metrics.accounting import domain_skew, wall
 from bulkhead.model.machine import Machine
@@ -46,10 +48,22 @@ def normalise(experiment: Experiment, captured: Captured) -> PointResult:
             )
             for p in run.landmark.policies
         ],
-        metrics={m.name: to_plain(m.compute(observed)) for m in experiment.metrics if m.when(point)},
+        metrics={m.name: _computed(m, observed, captured) for m in experiment.metrics if m.when(point)},
         ledger=_ledger(observed),
         r_max=Rmax(**to_plain(run.landmark.r_max)),
+        instruction_ns=run.machine.instruction_ns,
+        parallel=run.machine.parallel or run.machine.pcpus == 1,
     )
+
+
+def _computed(metric: Metric, observed: Observed, captured: Captured) -> Any:
+    """A metric's value. BulkheadError, with the place, for a mistake in its declaration."""
+    try:
+        return to_plain(metric.compute(observed))
+    except BulkheadError:
+        raise
+    except Exception as error:
+        raise BulkheadError(f"{captured.label}: metric {metric.name}: {mistake(error)}") from error
 
 
 def require_whole(run: Run, label: str) -> None:

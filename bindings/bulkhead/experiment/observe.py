@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from bulkhead import metrics
-from bulkhead.base.errors import BulkheadError
-from bulkhead.base.schema import MARKS
+from bulkhead.base.errors import BulkheadError, SpecError
+from bulkhead.base.schema import enum_value
+from bulkhead.base.text import suggest
 from bulkhead.experiment.point import DRAIN, WARM_UP, Point
 from bulkhead.metrics import Delays, Fluid, Intervals, Progress, Schema, Trace, Window
 from bulkhead.metrics.fluid import limit
@@ -30,7 +31,7 @@ class Observed:
         self.run = run
         self.point = point
         self._label = label or point.label
-        self.trace = Trace(run.trace, schema or Schema.built())
+        self.trace = metrics.trace_of(run) if schema is None else Trace(run.trace, schema)
 
     @classmethod
     def of(cls, run: Run, point: Point, label: str) -> Observed:
@@ -83,6 +84,12 @@ class Observed:
         """Domain numbers by name, with domain 0."""
         return {name: row.domain for name, row in self.run.landmark.ledger.items()}
 
+    def _domain(self, guest: str) -> int:
+        """Number of a guest's domain. SpecError, with a suggestion, if the run has no such guest."""
+        if guest not in self.domains:
+            raise SpecError(f"{self._label}: no guest is named '{guest}'{suggest(guest, self.domains)}")
+        return self.domains[guest]
+
     @cached_property
     def running(self) -> Intervals:
         """When vCPUs ran."""
@@ -109,11 +116,11 @@ class Observed:
 
     def marks(self, guest: str, code: str) -> Records:
         """A guest's marks of one code, by the name in the guest runtime."""
-        return self.trace.marks(self.domains[guest], MARKS[code])
+        return self.trace.marks(self._domain(guest), enum_value("guest.Mark", code, "mark of a guest"))
 
     def share(self, guests: Iterable[str]) -> dict[str, float]:
         """Part of all pCPU time that each guest ran (0..1)."""
-        names = {self.domains[guest]: guest for guest in guests}
+        names = {self._domain(guest): guest for guest in guests}
         by_domain = metrics.shares(self.running, self.window, names, self.run.machine.pcpus)
         return {names[domain]: share for domain, share in by_domain.items()}
 
@@ -123,8 +130,8 @@ class Observed:
         weights = {i: guest.weight for i, guest in enumerate(machine.guests)}
         limits = {i: limit(guest.vcpus, guest.cap) for i, guest in enumerate(machine.guests)}
         rates = metrics.entitled_shares(weights, limits, machine.pcpus)
-        by_name = {guest.name: rates[i] / Fraction(machine.pcpus) for i, guest in enumerate(machine.guests)}
-        return {guest: float(by_name[guest]) for guest in guests}
+        by_number = {self._domain(guest.name): rates[i] for i, guest in enumerate(machine.guests)}
+        return {guest: float(by_number[self._domain(guest)] / Fraction(machine.pcpus)) for guest in guests}
 
     def progress(self, guest: str) -> Progress:
         """Operations that a guest marked in the window."""
@@ -132,7 +139,7 @@ class Observed:
 
     def wake_to_run(self, guest: str) -> Delays:
         """Waiting time of the guest's vCPUs after each wake."""
-        return metrics.wake_to_run(self.trace, self.beginnings, self.domains[guest])
+        return metrics.wake_to_run(self.trace, self.beginnings, self._domain(guest))
 
     def between(self, first: tuple[str, str], second: tuple[str, str]) -> Delays:
         """From marks of one (guest, code) to those of another with the same sequence number.
@@ -166,11 +173,11 @@ class Observed:
 
     def timer_lateness(self, guest: str) -> Delays:
         """How late the guest's timers expired."""
-        return metrics.timer_lateness(self.trace, self.window, self.domains[guest])
+        return metrics.timer_lateness(self.trace, self.window, self._domain(guest))
 
     def skew(self, guest: str) -> dict[str, Any]:
         """Progress skew, largest lag, longest gap and longest wait of a guest [ns]."""
-        domain = self.domains[guest]
+        domain = self._domain(guest)
         own, wanted = self.running.of_domain(domain), self.runnable.of_domain(domain)
         return {
             "progress": self.fluid.progress_skew(domain),
@@ -181,12 +188,12 @@ class Observed:
 
     def lag_by_window(self, guest: str, lengths_ms: Iterable[int]) -> dict[str, int | None]:
         """Largest |lag| [ns] within any window of each length, under the length in ms."""
-        domain = self.domains[guest]
+        domain = self._domain(guest)
         return {str(ms): self.fluid.lag_in_windows(domain, ms * 1_000_000) for ms in lengths_ms}
 
     def fairness(self, guests: Iterable[str]) -> dict[str, Any]:
         """Jain's index and the least of received / entitled over the guests."""
-        ratios = metrics.service_ratios(self.fluid, [self.domains[guest] for guest in guests])
+        ratios = metrics.service_ratios(self.fluid, [self._domain(guest) for guest in guests])
         return {"jain": metrics.jain(ratios), "least": min(ratios.values(), default=None)}
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkhead.base.errors import BulkheadError
-from bulkhead.experiment.archive import Captured, load_run
+from bulkhead.base.errors import BulkheadError, Interrupted
+from bulkhead.experiment.archive import PLACE, Captured, load_run
 from bulkhead.experiment.capture import Batch, CarryOut, Wanted, capture
 from bulkhead.experiment.conclude import conclude
 from bulkhead.experiment.declare import Experiment
@@ -62,9 +62,19 @@ def capture_stage(
     batch = Batch(
         plan.experiment, plan.points, options.repeats, options.jobs, folder, options.resume, plan.samples
     )
-    if options.backend == "sim" and BACKEND not in plan.levels:
-        return sweep(batch, progress)
-    return capture(batch, backends, options.backend, progress)
+    try:
+        if options.backend == "sim" and BACKEND not in plan.levels:
+            return sweep(batch, progress)
+        return capture(batch, backends, options.backend, progress)
+    except KeyboardInterrupt:
+        raise Interrupted(_kept(batch)) from None
+
+
+def _kept(batch: Batch) -> str:
+    """What an interrupted capture leaves."""
+    runs = batch.runs()
+    finished = sum((wanted.path(batch.folder) / PLACE).is_file() for wanted in runs)
+    return f"interrupted; {finished} of {len(runs)} runs are finished and kept in {batch.folder}"
 
 
 def load_stage(plan: Plan, out: Path) -> list[Captured]:

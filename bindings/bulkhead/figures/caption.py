@@ -14,7 +14,8 @@ WORDS = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile", "m
 
 def caption(spec: FigureSpec, result: Result) -> str:
     """The whole caption of a figure, one paragraph."""
-    return " ".join([spec.caption, *_marks(spec, result), *_references(spec, result), _origin(result)])
+    parts = [*_marks(spec, result), *_references(spec, result), *_left_out(result), *_ejections(result)]
+    return " ".join([spec.caption, *parts, _origin(result)])
 
 
 def certainty(result: Result) -> str:
@@ -33,13 +34,30 @@ def _origin(result: Result) -> str:
     return f"Values are {result.provenance}; {certainty(result)}."
 
 
+def _left_out(result: Result) -> Iterator[str]:
+    """Points that were not run never go without a word."""
+    reasons: dict[str, int] = {}
+    for why in result.left_out.values():
+        reasons[why] = reasons.get(why, 0) + 1
+    for why, count in reasons.items():
+        yield f"Left out: {count} point{'s' if count > 1 else ''} ({why})."
+
+
+def _ejections(result: Result) -> Iterator[str]:
+    """Points whose policy was ejected are the fallback's from then on."""
+    found = [point for point in result.points if point.ejected]
+    if found:
+        names = ", ".join(dict.fromkeys(name for point in found for name in point.ejected))
+        yield f"At {len(found)} of {len(result.points)} points the policy was ejected ({names}): crosses."
+
+
 def _lengths(result: Result) -> str:
     """How long the points are, in ms: as they were asked to be, and up to the longest if some have a length of their own."""
     if DURATION not in result.settings:  # each point has its own
         ends = [point.window_end_ns // 1_000_000 for point in result.points]  # with building the guests
         return f"{min(ends)} to {max(ends)}"
     asked = int(result.settings[DURATION].value)
-    longest = max(point.ledger.wall_ns for point in result.points) // 1_000_000  # with building the guests
+    longest = max(point.window_end_ns for point in result.points) // 1_000_000  # with building the guests
     return f"{asked}" if longest < 2 * asked else f"{asked} to {longest}"
 
 

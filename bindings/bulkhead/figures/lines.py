@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -29,6 +30,8 @@ WIDEST = 0.5  # all lines together
 FURTHEST_INCHES = 0.06  # between two lines
 EDGE = 0.3  # beyond the first and the last level
 SIDES_INCHES = 0.6  # left and right of the axes
+MOST_LABELS = 12  # of an axis to scale, before some are left out
+MOST_MARKERS = 40  # of a line
 CATEGORY = 0.84  # the part of a category in which its dots stand
 REFERENCE_MARKERS = ("1", "2", "3", "4")
 REFERENCE_COLOR = "#a03030"
@@ -37,6 +40,9 @@ IDEAL_LOOK = {
     "linewidth": 4.5,
     "solid_capstyle": "butt",
 }  # a band: what lies on it stays visible
+
+EJECTED = "policy ejected"
+EJECTED_LOOK: dict[str, Any] = {"color": REFERENCE_COLOR, "linestyle": "none", "marker": "x", "markersize": 5}
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
     width = style.width_inches(spec.wide)
     place = _Place.of(result.factors[spec.x].values, len(series) + len(_references(spec)), width)
     handles, labels = _legend(spec, series, place.names)
+    if any(point.ejected for point in result.points):
+        handles, labels = [*handles, Line2D([], [], **EJECTED_LOOK)], [*labels, EJECTED]
     count = len(spec.panels)
     slant = _slant(place, width)
     foot = FOOT_INCHES + (0.62 * max(style.text_inches(str(level)) for level in place.levels) if slant else 0)
@@ -84,7 +92,7 @@ def draw_lines(spec: Lines, result: Result) -> Figure:
             _reference(axes, panel, reference, index, len(series) + index, place)
         _ideal(axes, panel, result, spec, place)
         _axes(axes, panel)
-    _bottom(grid[-1, 0], spec, place, slant)
+    _bottom(grid[-1, 0], spec, place, slant, width)
     figure.subplots_adjust(
         left=style.left_inches(list(grid[:, 0])) / width,
         right=1 - style.RIGHT_INCHES / width,
@@ -103,8 +111,17 @@ def _slant(place: _Place, width: float) -> bool:
     return place.names and max(style.text_inches(str(level)) for level in place.levels) > room - 0.04
 
 
-def _bottom(axes: Axes, spec: Lines, place: _Place, slant: bool) -> None:
-    axes.set_xticks(place.at, [str(level) for level in place.levels])
+def _each(place: _Place, width: float) -> int:
+    """Each n-th level of a long axis has a label, so that labels do not touch."""
+    if place.names or len(place.levels) <= MOST_LABELS:
+        return 1
+    widest = max(style.text_inches(str(level)) for level in place.levels) + 0.1
+    return max(1, math.ceil(widest * len(place.levels) / (width - SIDES_INCHES)))
+
+
+def _bottom(axes: Axes, spec: Lines, place: _Place, slant: bool, figure_inches: float) -> None:
+    every = _each(place, figure_inches)
+    axes.set_xticks(place.at[::every], [str(level) for level in place.levels[::every]])
     edge = 0.5 if place.names else EDGE
     axes.set_xlim(place.at[0] - edge, place.at[-1] + edge)
     axes.set_xlabel(spec.x_label, labelpad=2)
@@ -130,16 +147,29 @@ def _found(result: Result, panel: Panel, spec: Lines, level: Level) -> list[tupl
     return [(at, of_panel(chosen[at], panel)) for at in result.factors[spec.x].values if at in chosen]
 
 
+def _ejected(result: Result, panel: Panel, spec: Lines, level: Level) -> set[Level]:
+    """Levels of the axis at which a policy was ejected: the numbers there are not the policy's own."""
+    points = result.where({**panel.where, spec.series: level})
+    return {point.levels[spec.x] for point in points if point.ejected}
+
+
 def _series(
     axes: Axes, panel: Panel, result: Result, spec: Lines, level: Level, index: int, place: _Place
 ) -> None:
-    found, look = _found(result, panel, spec, level), style.look(index)
+    every, look = _found(result, panel, spec, level), style.look(index)
+    lost = _ejected(result, panel, spec, level)
+    found = [(at, value) for at, value in every if at not in lost]
+    gone = [(place.x(at, index), value.middle) for at, value in every if at in lost]
+    axes.plot([at for at, _ in gone], [value for _, value in gone], zorder=3, **EJECTED_LOOK)
     x = [place.x(at, index) for at, _ in found]
     if any(not math.isnan(value.low) for _, value in found):
         style.whiskers(
             axes, x, [value.low for _, value in found], [value.high for _, value in found], look.color
         )
-    axes.plot(x, [value.middle for _, value in found], zorder=3, **(look.dot if place.names else look.line))
+    shape = look.dot if place.names else look.line
+    if len(place.levels) > MOST_MARKERS:
+        shape = {**shape, "markevery": -(-len(place.levels) // MOST_MARKERS)}
+    axes.plot(x, [value.middle for _, value in found], zorder=3, **shape)
 
 
 def _reference(

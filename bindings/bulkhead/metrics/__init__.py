@@ -27,7 +27,7 @@ from bulkhead.metrics.latency import (
     wake_to_run,
 )
 from bulkhead.metrics.service import least_service, longest_gap, longest_wait, received, shares
-from bulkhead.metrics.trace import Schema, Trace, TraceError, Window
+from bulkhead.metrics.trace import Schema, Trace, TraceError, Window, trace_of
 from bulkhead.metrics.work import Progress, degradation, slowdown, throughput
 
 __all__ = [
@@ -69,5 +69,6 @@ __all__ = [
     "summarise",
     "throughput",
     "timer_lateness",
+    "trace_of",
     "wake_to_run",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bulkhead import _core
+from bulkhead.model.run import MORE_RING, Run
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -110,6 +111,14 @@ class Trace:
     @cached_property
     def _marks(self) -> Records:
         return self.of("mark")
+
+
+def trace_of(run: Run, incomplete: bool = False) -> Trace:
+    """A run's trace. `TraceError` if records are lost, whose metrics would be wrong, unless `incomplete` allows it."""
+    if run.incomplete and not incomplete:
+        lost = sum(run.landmark.trace_lost)
+        raise TraceError(f"{lost} trace records are lost{MORE_RING}; or take the rest: incomplete=True")
+    return Trace(run.trace, Schema.built())
 
 
 def int64(values: npt.ArrayLike) -> IntArray:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bulkhead.base.errors import SpecError
 from bulkhead.base.html import MS, table
 from bulkhead.base.schema import EXIT, event_number
+from bulkhead.base.text import suggest
 from bulkhead.model.landmark import Landmark, Versions
 from bulkhead.model.machine import Machine
+from bulkhead.model.summary import account_lines
 
 EXIT_TEXT = {
     EXIT["all_off"]: "all guests powered off",
@@ -22,9 +25,17 @@ EXIT_TEXT = {
 }
 
 
-@dataclass(frozen=True)
+MOST_DOMAINS = 6  # of a printed run
+MORE_RING = "; give the machine more trace_bytes, or fewer trace_groups"
+
+
+class IncompleteTrace(UserWarning):
+    """A run's trace lacks records, so that metrics of it would be wrong."""
+
+
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A finished run."""
+    """A finished run. `print(run)` is a summary of at most ten lines."""
 
     machine: Machine
     exit_status: int  # 0 all off, 2 bad input, 3 guest crashed, 4 panic, 5 time over
@@ -40,16 +51,41 @@ class Run:
     lost_to: str | None = None  # why a run without a proper end stopped, e.g. "host timeout of 300 s"
 
     @property
+    def end(self) -> str:
+        """Why it ended, in words."""
+        known = EXIT_TEXT.get(self.exit_status, f"exit status {self.exit_status}")
+        return self.lost_to if self.lost_to is not None else known
+
+    def __repr__(self) -> str:
+        """At most ten lines: the end, the busiest domains, the machine, the policies and the trace."""
+        mark, lost = self.landmark, f", {sum(self.landmark.trace_lost)} lost" if self.incomplete else ""
+        ejected = "".join(
+            f"; {p.name} was ejected: {p.ejected} in {p.hook}" for p in mark.policies if p.ejected
+        )
+        last = f"   {len(self.trace)} trace records{lost}, SHA-256 {self.trace_sha256[:12]}{ejected}"
+        return "\n".join([*account_lines(mark, self.end, MOST_DOMAINS), last])
+
+    @property
     def incomplete(self) -> bool:
         """Whether records are missing from the trace. No experiment draws numbers from such a run."""
         return any(self.landmark.trace_lost)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its own end and its trace has every record."""
+        return self.lost_to is None and not self.incomplete
+
     def domain_id(self, name: str) -> int:
-        """Domain number of a guest; KeyError if it never existed."""
+        """Domain number of a guest; SpecError if it never existed."""
+        if name not in self.landmark.ledger:
+            raise SpecError(f"the run has no domain '{name}'{suggest(name, self.landmark.ledger)}")
         return self.landmark.ledger[name].domain
 
     def select(self, event: str, domain: str | None = None, code: int | None = None) -> npt.NDArray[Any]:
-        """Trace records of one event (name as in the trace schema), of one domain, with one value in field `a`."""
+        """Trace records of one event (name as in the trace schema), of one domain, with one value in field `a`.
+
+        SpecError for an event or a domain that does not exist.
+        """
         mask = self.trace["event"] == event_number(event)
         if domain is not None:
             mask &= self.trace["domain"] == self.domain_id(domain)

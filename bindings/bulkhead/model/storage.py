@@ -59,5 +59,5 @@ def load(folder: Path, trace: bool = True) -> Run:
             return Run(trace=np.zeros(0, dtype=RECORD), **fields)
         with np.load(folder / TRACE, allow_pickle=False) as arrays:
             return Run(trace=_records(arrays["planes"]), **fields)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, AttributeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise BulkheadError(f"{folder} holds no run: {error}") from None

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkhead.base.errors import SpecError
 from bulkhead.base.html import table
 from bulkhead.base.plain import FormatError
+from bulkhead.base.text import suggest
 
 Level = int | str
 Levels = dict[str, Level]
@@ -150,6 +152,8 @@ class PointResult:
 
     With several samples a number is the median of theirs, `spread` has its interval by path (latency.p99) and `samples`
     each sample; `r_max` is the worst of them, and the rest (trace, ledger, policies) is that of sample 0.
+    `instruction_ns` is the length of a pCPU's instruction (null: the clock does not count them), and `parallel` says
+    whether it is independent of what other pCPUs do.
     """
 
     levels: Levels
@@ -164,6 +168,13 @@ class PointResult:
     r_max: Rmax
     spread: dict[str, Spread] = field(default_factory=dict)
     samples: list[SampleRow] = field(default_factory=list)
+    instruction_ns: int | None = None
+    parallel: bool = False
+
+    @property
+    def ejected(self) -> list[str]:
+        """Names of the policies that were ejected: the built-in fallback ran in their place from then on."""
+        return [policy.name for policy in self.policies if policy.ejected is not None]
 
 
 ORIGINS = {"qemu": "measured on the hypervisor", "sim": "simulated"}  # by back end
@@ -232,17 +243,23 @@ class Result:
         return table(self.title, head, rows, f"{self.question} Values are {self.provenance}.")
 
 
+class UnknownMetric(SpecError, LookupError):
+    """A path that names no number."""
+
+
 def lookup(metrics: Mapping[str, Any], path: str) -> int | float | None:
-    """A number by path, e.g. "latency.p99"; None if the run had no answer. LookupError for an unknown metric."""
+    """A number by path, e.g. "latency.p99"; None if the run had no answer. `UnknownMetric` for an unknown one."""
     value: Any = metrics
     for name in path.split("."):
         if value is None:
             return None
         if not isinstance(value, Mapping) or name not in value:
-            raise LookupError(f"unknown metric {path}")
+            raise UnknownMetric(
+                f"unknown metric {path}{suggest(name, value if isinstance(value, Mapping) else ())}"
+            )
         value = value[name]
     if isinstance(value, Mapping):
-        raise LookupError(f"metric {path} has parts: {', '.join(value)}")
+        raise UnknownMetric(f"metric {path} has parts: {', '.join(value)}")
     number: int | float | None = value
     return number
 

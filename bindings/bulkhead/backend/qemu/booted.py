@@ -12,7 +12,7 @@ from types import TracebackType
 from bulkhead.backend.landmark import landmark, merge, read_page, read_rings
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.qemu import process
-from bulkhead.backend.qemu.accel import choose_accel
+from bulkhead.backend.qemu.accel import PROBE_SECONDS, choose_accel, never_began
 from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.console import Consoles
 from bulkhead.backend.qemu.drain import Drain, can_drain
@@ -57,8 +57,11 @@ class _Ended:
         return EXIT["time_over"] if self.over else EXIT["panicked"]
 
 
-def _by_itself(status: int) -> _Ended:
+def _noticed(status: int, ended_here: bool) -> _Ended:
+    """QEMU has ended; with `ended_here` an interrupt of this process ended it, while a thread waited for it."""
     value = process.exit_value(status)
+    if ended_here:
+        return _Ended(None, "interrupted", over=True)
     if value is not None:
         return _Ended(value, None)
     reset = "the machine was reset (triple fault)"
@@ -173,10 +176,12 @@ class Booted:
     def _look(self) -> None:
         status, terminal = self._process.poll(), self.options.terminal
         if status is not None:
-            self._ended = _by_itself(status)
+            self._ended = _noticed(status, self._process.ended_here)
         elif time.monotonic() - self._patience > self._limit and not self.stopped:
             why = f"stopped after {self._limit:.0f} s of this computer's time; the machine did not end by itself"
             self._end(_Ended(None, why, over=True))
+        elif self._accel == "kvm" and self.host_seconds > PROBE_SECONDS and self.sample() is None:
+            self._end(_Ended(None, never_began(PROBE_SECONDS), over=True))
         elif terminal is not None and terminal.hung_up:
             self._end(_Ended(None, "ended at the terminal", over=True))
 

@@ -108,6 +108,7 @@ class Process:
     def __init__(self, words: list[str], files: tuple[int, ...], log: Path) -> None:
         if lacking := lack(QEMU):
             raise BulkheadError(lacking)
+        self.ended_here = False  # and not by the machine itself
         guarded = ["setpriv", "--pdeathsig", "KILL", "--", *words]
         with open(log, "wb") as errors:
             self._process = subprocess.Popen(
@@ -134,6 +135,7 @@ class Process:
     def stop(self) -> None:
         """End it: politely, then not."""
         if self._process.poll() is None:
+            self.ended_here = True
             self._process.terminate()
             self.wait(PATIENCE_SECONDS)
         if self._process.poll() is None:

@@ -73,4 +73,6 @@ class Steering:
             return write_entry(row["entry"], entry, self._machine, 0)
         values = choose(entry.kind, entry.policy).values
         row["parameters"][: len(values)] = values
-        write_entry(row["entry"], entry, self._machine, ordered_policy(self._machine, entry.kind, entry.policy))
+        write_entry(
+            row["entry"], entry, self._machine, ordered_policy(self._machine, entry.kind, entry.policy)
+        )
