@@ -98,10 +98,10 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.time_mode = guest.time_mode;
     request.dilation = guest.dilation;
     if (const auto done = create_domain(request); !done)
-        return fail(
-            "the machine has too little free memory for it, or the memory policy refuses it; give the machine "
-            "more (--mem) or the guest less (mem=)",
-            done.error());
+        return fail("the machine has too little free memory for it, or the memory policy refuses it; give "
+                    "the machine "
+                    "more (--mem) or the guest less (mem=)",
+                    done.error());
     return request;
 }
 

@@ -10,7 +10,7 @@ from bulkhead.backend.check import guest_frames, overhead
 from bulkhead.backend.sim.costs import Costs
 from bulkhead.backend.sim.models import guest_model
 from bulkhead.base.errors import SpecError
-from bulkhead.base.schema import RECORD, constant, enum_value, group_mask
+from bulkhead.base.schema import RECORD, enum_value, group_mask
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
