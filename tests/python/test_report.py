@@ -141,3 +141,27 @@ def test_a_browser_shows_it_without_an_error(folder: Path, tmp_path: Path) -> No
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BulkheadError, match="holds no result"):
         write_report(tmp_path)
+
+
+SORTED = """<script>
+document.querySelector("th").click();
+document.title = [...document.querySelectorAll("tr")].map(row => row.cells[0].textContent).join();
+</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_a_click_on_a_head_sorts_the_table(folder: Path, tmp_path: Path) -> None:
+    page = (folder / "report.html").read_text()
+    script = page[page.rindex("<script>") : page.rindex("</script>") + len("</script>")]
+    rows = "".join(f"<tr><td>{number}</td></tr>" for number in ("1,000", "30", "7"))
+    (tmp_path / "page.html").write_text(f"<table><tr><th>n</th></tr>{rows}</table>{script}{SORTED}")
+    words = [
+        str(CHROMIUM),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}/profile",
+    ]
+    words += ["--dump-dom", f"file://{tmp_path}/page.html"]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=300).stdout
+    assert "<title>n,7,30,1,000</title>" in said, said
