@@ -12,6 +12,7 @@
 #include "hv/io/block.hpp"
 #include "hv/io/console.hpp"
 #include "hv/plugin/candidates.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
@@ -62,7 +63,8 @@ Result<Domain*> begin_domain(const control::CreateDomain& request) {
                     .weight = request.weight,
                     .cap = request.cap,
                     .time = {request.time_mode, request.dilation},
-                    .sched_values = request.sched_values};
+                    .sched_values = request.sched_values,
+                    .memory_values = request.memory_values};
     std::memcpy(spec.name, request.name, sizeof spec.name - 1);
     for (char& c : spec.name)
         if (c != '\0' && (c < ' ' || c > '~'))
@@ -155,6 +157,7 @@ HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
         domain.sched.weight = static_cast<std::uint32_t>(weight);
         scheduler::tune(domain);
     }
+    memory_policy::tune(domain);
     block_weight_changed(domain);
     return 0;
 }
@@ -173,6 +176,7 @@ HypercallResult tell_info(std::uint64_t argument) {
     info->weight = domain->sched.weight;
     info->frames = domain->memory.frames.count;
     info->max_frames = domain->memory.max_frames;
+    info->target = static_cast<std::uint64_t>(domain->allotment.memory.target.count());
     info->guest_ns = domain->ledger->guest_ns;
     return from(where.write(*info));
 }
@@ -216,12 +220,17 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
     auto candidate = *found;
     std::int64_t values[plugin::max_parameters]{};
     BULKHEAD_TRY(read_parameters(candidate, parameters, values));
-    if (candidate.plugin.descriptor->kind == plugin::Kind::ring) {
+    switch (candidate.plugin.descriptor->kind) {
+    case plugin::Kind::memory:
+        return from(memory_policy::replace(candidate.plugin, candidate.values));
+    case plugin::Kind::ring: {
         const LockGuard drive_held{drive_lock()};
         return from(rings::replace(candidate.plugin, candidate.values));
     }
-    BULKHEAD_TRY(swap_scheduler(candidate));
-    return 0;
+    case plugin::Kind::scheduler:
+        break;
+    }
+    return from(swap_scheduler(candidate));
 }
 
 // No lock keeps the domain alive here: only domain 0, which has one vCPU and is in this call, could destroy
@@ -282,7 +291,7 @@ HypercallResult Control::run(HypercallContext& context) const {
     if (!context.domain.privileged)
         return fail(Error::permission);
     switch (call) {
-    case control::Call::swap_scheduler:
+    case control::Call::swap_policy:
         return swap(first, second);
     case control::Call::set_affinity:
         return pin_to_pcpus(context.domain, first, second);

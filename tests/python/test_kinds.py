@@ -219,13 +219,16 @@ def test_names_and_kinds_are_kept_apart() -> None:
     assert issubclass(kind_oracles.Fifo, RingPolicy)
 
 
-def test_the_hypervisor_refuses_memory_policies_in_one_sentence_and_takes_ring_policies() -> None:
-    guests = (Guest("a", "workload:cpu_hog"),)
-    with pytest.raises(SpecError, match="memctl: the hypervisor does not yet support memory policies"):
-        prepare(Machine(guests=guests, memctl=Policy("first_fit")))
-    prepare(Machine(guests=guests, ringctl=Policy("fifo")))
+def test_the_hypervisor_takes_ring_policies_and_no_models() -> None:
+    prepare(Machine(guests=(Guest("a", "workload:cpu_hog"),), ringctl=Policy("fifo")))
     with pytest.raises(SpecError, match="exists in the simulator only"):
         prepare(DISKS)
+
+
+def test_a_memory_policy_in_python_is_for_the_simulator() -> None:
+    machine = Machine(guests=(Guest("a", "workload:cpu_hog"),), memctl=kind_oracles.FirstFit.spec())
+    with pytest.raises(SpecError, match="memctl: python:.* runs only in the simulator"):
+        prepare(machine)
 
 
 @pytest.mark.parametrize("name", ["io_isolation", "memory_hoard"])
