@@ -5,6 +5,7 @@ target_compile_options(bulkhead_warnings INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
         -Wcast-align -Wnull-dereference -Wimplicit-fallthrough -Wundef -Wvla>)
 target_include_directories(bulkhead_warnings INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_definitions(bulkhead_warnings INTERFACE $<$<CONFIG:Debug>:BULKHEAD_LOCK_ORDER>)
 # Without a version Xen's headers declare its oldest interface: other structures, other numbers for some hypercalls.
 target_compile_definitions(bulkhead_warnings INTERFACE __XEN_INTERFACE_VERSION__=0x00040e00)
 target_include_directories(bulkhead_warnings SYSTEM INTERFACE /usr/include)

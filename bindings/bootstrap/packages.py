@@ -74,6 +74,14 @@ PACKAGES = (
     Package("git", "a result's commit, the files to check", ("unit", "lint", FRESH), ("git",)),
     Package("make", "compiles on the host what a Linux guest compiles", ("system",), ("make",)),
     Package("procps", "finds processes that a test left behind", ("system",), ("pgrep",)),
+    Package("protobuf-compiler", "Perfetto's format", ("trace", "unit"), ("protoc",)),
+    Package("python3-protobuf", "Perfetto's format", ("trace", "unit"), ("google.protobuf",)),
+    Package(
+        "babeltrace2",
+        "reads the CTF that `bulkhead trace` writes, for the tests",
+        ("unit",),
+        ("babeltrace2",),
+    ),
     Package("linux-perf", "samples for `bulkhead perf`", ("perf", "unit"), ("perf",)),
     Package("clang-19", "second compiler, fuzzers", LAYERS_OF_CLANG, ("clang++-19",)),
     Package("libclang-rt-19-dev", "sanitizers and fuzzers of clang", LAYERS_OF_CLANG),
@@ -89,7 +97,7 @@ PACKAGES = (
 
 
 # What each group is for, in the words of the doctor. Layers that need no more than BASE are not groups.
-GROUPS = {BASE: "packages", "perf": "for perf"} | {
+GROUPS = {BASE: "packages", "perf": "for perf", "trace": "for trace"} | {
     layer: f"for test {layer}"
     for layer in (*LAYERS, FRESH)
     if any(layer in package.groups for package in PACKAGES)
@@ -102,8 +110,8 @@ def needed_groups(arguments: list[str]) -> set[str]:
     `test` without a layer runs all of LAYERS. An unknown word is refused after set-up, so nothing is installed for it.
     """
     command, *words = arguments
-    if command == "perf":
-        return {BASE, "perf"}
+    if command == "perf" or command == "trace" and "perfetto" in " ".join(words):
+        return {BASE, command}
     if command != "test":
         return {BASE}
     return {BASE, *((set(words) & {*LAYERS, FRESH}) if words else LAYERS)}

@@ -8,11 +8,16 @@ import shutil
 
 from bootstrap.packages import BASE, FRESH, LAYERS, PACKAGES, Package, SetupError, install_line, installed
 
-MODULES = {"pytest", "hypothesis"}  # imported, not started
+MODULES = {"pytest", "hypothesis", "google.protobuf"}  # imported, not started
 
 
 def _there(tool: str) -> bool:
-    return (importlib.util.find_spec(tool) if tool in MODULES else shutil.which(tool)) is not None
+    if tool not in MODULES:
+        return shutil.which(tool) is not None
+    try:
+        return importlib.util.find_spec(tool) is not None
+    except ModuleNotFoundError:  # the package around it is missing
+        return False
 
 
 def _set_up_by(package: Package) -> str:

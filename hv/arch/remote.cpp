@@ -16,7 +16,7 @@ namespace {
 enum class Flush : std::uint32_t { all, one_page, with_globals };
 
 // One request at a time, under the lock; `pending` holds those that have not flushed yet.
-Lock flush_lock;
+Lock<Rank::shoot_down> flush_lock;
 Flush flush_kind{};
 GuestAddress flush_address{};
 std::atomic<std::uint64_t> pending{0};

@@ -41,6 +41,6 @@ using Result = std::expected<T, Error>;
 // Returns from the enclosing function if `expression`, a Result, failed.
 #define BULKHEAD_TRY(expression)                                                                             \
     do {                                                                                                     \
-        if (auto bulkhead_result_ = (expression); !bulkhead_result_) [[unlikely]]                            \
+        if (auto&& bulkhead_result_ = (expression); !bulkhead_result_) [[unlikely]]                          \
             return std::unexpected{bulkhead_result_.error()};                                                \
     } while (false)

@@ -3,6 +3,7 @@
 // holders of each lock and the lock order are in docs/decisions/0007-locks.md.
 #pragma once
 
+#include "hv/base/lock_order.hpp"
 #include "hv/base/machine.hpp"
 
 #include <atomic>
@@ -10,34 +11,42 @@
 
 namespace bulkhead::hv {
 
+template<Rank rank>
 class Lock {
   public:
     constexpr Lock() = default;
-    // For a lock that the end of a run takes for good: who waits for it holds no other, and may wait for
-    // ever.
-    enum class Last {};
-    constexpr explicit Lock(Last) : last_{true} {}
     void lock() {
-        const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
-        while (serving_.load(std::memory_order_acquire) != ticket)
-            last_ ? machine::wait_at_rest() : machine::wait_a_little();
+        lock_order::enter(rank);
+        wait();
+    }
+    // The lock of a second domain, whose id is greater.
+    void lock_second() {
+        lock_order::enter_second(rank);
+        wait();
     }
     void unlock() {
         serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1),
                        std::memory_order_release);
+        lock_order::leave(rank);
     }
 
   private:
+    void wait() {
+        const auto ticket = next_.fetch_add(1, std::memory_order_relaxed);
+        while (serving_.load(std::memory_order_acquire) != ticket) [[unlikely]]
+            // The end of a run takes the control lock for good: a pCPU that waits for it holds no other.
+            rank == Rank::control ? machine::wait_at_rest() : machine::wait_a_little();
+    }
+
     std::atomic<std::uint16_t> next_{0};
     std::atomic<std::uint16_t> serving_{0};
-    bool last_ = false;
 };
 
 // A lock that the pCPU which holds it may take again.
+template<Rank rank>
 class NestedLock {
   public:
     constexpr NestedLock() = default;
-    constexpr explicit NestedLock(Lock::Last last) : lock_{last} {}
     void lock() {
         const auto self = static_cast<std::uint32_t>(machine::this_pcpu().value()) + 1;
         if (owner_.load(std::memory_order_relaxed) != self) {
@@ -58,7 +67,7 @@ class NestedLock {
     }
 
   private:
-    Lock lock_;
+    Lock<rank> lock_;
     std::atomic<std::uint32_t> owner_{0}; // pCPU + 1; only the holder can find itself here
     std::uint32_t depth_ = 0;             // the holder's
 };

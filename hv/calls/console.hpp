@@ -18,7 +18,6 @@ struct ConsoleIo {
     static ConsoleIo decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), static_cast<std::int32_t>(a[1]), a[2]};
     }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 static_assert(Hypercall<ConsoleIo>);

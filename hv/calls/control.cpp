@@ -251,14 +251,29 @@ HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
 
 } // namespace
 
+// Those that wait for other pCPUs take their own locks.
 HypercallResult Control::run(HypercallContext& context) const {
-    Domain& caller = context.domain;
     if (call == control::Call::mark) {
         trace_event(trace::Event::mark, context.caller, first, second);
         return 0;
     }
-    if (!caller.privileged)
+    if (!context.domain.privileged)
         return fail(Error::permission);
+    switch (call) {
+    case control::Call::swap_scheduler:
+        return swap(first, second);
+    case control::Call::set_affinity:
+        return pin_to_pcpus(context.domain, first, second);
+    case control::Call::stand_still:
+        return stand_still(first);
+    default:
+        return run_alone(context);
+    }
+}
+
+HypercallResult Control::run_alone(HypercallContext& context) const {
+    Domain& caller = context.domain;
+    const LockGuard alone{control_lock()};
     switch (call) {
     case control::Call::create_domain:
         return create(context, first, second);
@@ -283,12 +298,6 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::started:
         begin_run();
         return 0;
-    case control::Call::swap_scheduler:
-        return swap(first, second);
-    case control::Call::set_affinity:
-        return pin_to_pcpus(caller, first, second);
-    case control::Call::stand_still:
-        return stand_still(first);
     case control::Call::work_for:
         return serve(context, first);
     case control::Call::note_timeline:

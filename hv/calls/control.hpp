@@ -14,12 +14,10 @@ struct Control {
     static Control decode(const HypercallArguments& a) {
         return {static_cast<control::Call>(a[0]), a[1], a[2]};
     }
-    [[nodiscard]] bool concerns_caller_only() const {
-        // Those that wait for other pCPUs take their own locks.
-        return call == control::Call::mark || call == control::Call::swap_scheduler ||
-               call == control::Call::set_affinity || call == control::Call::stand_still;
-    }
     HypercallResult run(HypercallContext& context) const;
+
+  private:
+    [[nodiscard]] HypercallResult run_alone(HypercallContext& context) const; // with the control lock
 };
 
 } // namespace bulkhead::hv

@@ -10,7 +10,6 @@
 namespace bulkhead::hv {
 
 HypercallResult SetGdt::run(HypercallContext& context) const {
-    BULKHEAD_TRY(settle(context.domain));
     if (entries > FIRST_RESERVED_GDT_ENTRY)
         return fail(Error::invalid);
     std::array<Mfn, FIRST_RESERVED_GDT_PAGE> list{};
@@ -19,22 +18,25 @@ HypercallResult SetGdt::run(HypercallContext& context) const {
         BULKHEAD_TRY(mfn);
         list[i] = Mfn{*mfn};
     }
+    const LockGuard tables{context.domain.memory.tables};
+    BULKHEAD_TRY(settle(context.domain));
     BULKHEAD_TRY(set_gdt(context.caller, list.data(), entries));
     return 0;
 }
 
 HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
-    BULKHEAD_TRY(settle(context.domain));
     const auto checked = checked_descriptor(descriptor);
     BULKHEAD_TRY(checked);
     const Mfn mfn{at >> page_shift};
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != Owner{context.domain.id} || at % 8 != 0)
+    if (frame == nullptr || at % 8 != 0)
         return fail(Error::invalid);
+    const LockGuard tables{context.domain.memory.tables};
+    BULKHEAD_TRY(settle(context.domain));
     // In a page that no descriptor table uses, the descriptor is data.
-    const auto type = frame->validated && frame->type == FrameType::descriptors ? FrameType::descriptors
-                                                                                : FrameType::writable;
-    BULKHEAD_TRY(get_type(*frame, type));
+    const auto type = frame->validated() && frame->type() == FrameType::descriptors ? FrameType::descriptors
+                                                                                    : FrameType::writable;
+    BULKHEAD_TRY(get_type(*frame, type, Owner{context.domain.id}));
     __atomic_store_n(machine::frame_as<std::uint64_t>(mfn) + at % page_bytes / 8, *checked, __ATOMIC_RELAXED);
     drop_typed(mfn, context.domain);
     return 0;
@@ -50,6 +52,7 @@ HypercallResult VmAssist::run(HypercallContext& context) const {
     if (type >= 64 || (known >> type & 1) == 0)
         return fail(Error::invalid);
     const auto bit = std::uint64_t{1} << type;
+    const LockGuard tables{context.domain.memory.tables}; // of two vCPUs, neither undoes the other's change
     switch (command) {
     case VMASST_CMD_enable:
         context.domain.vm_assist |= bit;

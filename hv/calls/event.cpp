@@ -39,9 +39,9 @@ template<class T, class Operation>
 }
 
 // A domain that is only to be talked to: no right over it is needed.
-[[nodiscard]] Result<Domain*> find_peer(Domain& caller, domid_t id) {
-    Domain* peer = id == DOMID_SELF ? &caller : find_domain(DomainId{id});
-    if (peer == nullptr)
+[[nodiscard]] Result<DomainHold> find_peer(Domain& caller, domid_t id) {
+    auto peer = id == DOMID_SELF ? DomainHold::own(caller) : hold_domain(DomainId{id});
+    if (!peer)
         return fail(Error::no_domain);
     return peer;
 }
@@ -82,10 +82,6 @@ template<class T, class Operation>
 }
 
 } // namespace
-
-bool EventChannelOp::concerns_caller_only() const {
-    return command == EVTCHNOP_send || command == EVTCHNOP_unmask;
-}
 
 HypercallResult EventChannelOp::run(HypercallContext& context) const {
     Domain& self = context.domain;

@@ -17,7 +17,6 @@ struct EventChannelOp {
     static EventChannelOp decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), a[1]};
     }
-    [[nodiscard]] bool concerns_caller_only() const; // bindings do not
     HypercallResult run(HypercallContext& context) const;
 };
 static_assert(Hypercall<EventChannelOp>);

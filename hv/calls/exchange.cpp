@@ -7,18 +7,23 @@ namespace bulkhead::hv {
 
 namespace {
 
-// The old frame goes first, so that a full quota doesn't stand in the way; the new one takes over its number.
+Result<Mfn> trade(Domain& domain, Mfn old) {
+    const LockGuard tables{domain.memory.tables};
+    const auto* frame = frame_table().find(old);
+    if (frame == nullptr || !frame->belongs_to(Owner{domain.id}) || !frame->held || frame->shared ||
+        frame->references() != 1)
+        return fail(Error::invalid);
+    return frame_table().exchange(old, domain);
+}
+
+// The new frame takes over the number of the old one.
 Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std::uint64_t> to) {
     const auto old = from.read();
     BULKHEAD_TRY(old);
     const auto pfn = to.read(); // the list holds pseudo-physical numbers on the way in
     BULKHEAD_TRY(pfn);
-    const auto* frame = frame_table().find(Mfn{*old});
-    if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->held || frame->shared ||
-        frame->references != 1)
-        return fail(Error::invalid);
     BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
-    const auto mfn = frame_table().exchange(Mfn{*old}, domain);
+    const auto mfn = trade(domain, Mfn{*old});
     BULKHEAD_TRY(mfn);
     machine::set_m2p(*mfn, *pfn);
     return to.write(mfn->value());

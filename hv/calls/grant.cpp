@@ -7,6 +7,8 @@
 #include "hv/grant/copy.hpp"
 #include "hv/grant/map.hpp"
 
+#include <utility>
+
 namespace bulkhead::hv {
 
 namespace {
@@ -53,10 +55,10 @@ template<class T, class Operate>
     return 0;
 }
 
-[[nodiscard]] GrantResult<Domain*> resolve(Domain& caller, domid_t id) {
-    const auto domain = resolve_domain(caller, id);
+[[nodiscard]] GrantResult<DomainHold> resolve(Domain& caller, domid_t id) {
+    auto domain = resolve_domain(caller, id);
     if (domain)
-        return *domain;
+        return *std::move(domain);
     return refuse(domain.error() == Error::no_domain ? GrantStatus::bad_domain
                                                      : GrantStatus::permission_denied);
 }

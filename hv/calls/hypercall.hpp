@@ -39,8 +39,8 @@ using HypercallResult = Result<std::int64_t>; // the value goes to rax
 //       HypercallResult run(HypercallContext& context) const;
 //   };
 //
-// `run` holds the world lock, unless the struct has a `bool concerns_caller_only() const` that answers true:
-// then it may touch nothing but the calling vCPU, and what has a lock of its own.
+// `run` is called without a lock and takes what it needs, for one entry of a list at a time
+// (docs/decisions/0007-locks.md). What belongs to the calling vCPU alone needs none.
 template<class H>
 concept Hypercall = requires(const HypercallArguments& a, HypercallContext& c) {
     { H::number } -> std::convertible_to<unsigned>;

@@ -65,7 +65,7 @@ Result<> run_flush(const Operation& op, HypercallContext& context) {
 }
 
 // The destination must not be a table: a writable reference says so, and keeps it so while we write.
-Result<> run_page(const Operation& op, const Domain& owner) {
+Result<> run_page(const Operation& op, Domain& owner) {
     const Mfn to{op.arg1.mfn};
     const Mfn from{op.arg2.src_mfn};
     const bool copy = op.cmd == MMUEXT_COPY_PAGE;
@@ -84,16 +84,37 @@ Result<> run_page(const Operation& op, const Domain& owner) {
     return taken;
 }
 
-Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
+bool changes_tables(unsigned command) {
+    return is_pin(command) || command == MMUEXT_UNPIN_TABLE || command == MMUEXT_NEW_BASEPTR ||
+           command == MMUEXT_NEW_USER_BASEPTR || command == MMUEXT_SET_LDT;
+}
+
+// The lock of the owner's page tables is held.
+Result<> change_tables(const Operation& op, HypercallContext& context, Domain& owner) {
     if (is_pin(op.cmd))
         return pin(Mfn{op.arg1.mfn}, pinned_type(op.cmd), owner);
+    if (op.cmd == MMUEXT_UNPIN_TABLE)
+        return unpin(Mfn{op.arg1.mfn}, owner);
+    if (&owner != &context.domain)
+        return fail(Error::permission);
+    if (op.cmd == MMUEXT_SET_LDT)
+        return set_ldt(context.caller, op.arg1.linear_addr, op.arg2.nr_ents);
+    return run_root(op, context);
+}
+
+// What the operation did before `done` was set is to be done again. Debts are paid before and, as far as
+// there is time, after.
+Result<> change_settled(const Operation& op, HypercallContext& context, Domain& owner, bool& done) {
+    const LockGuard tables{owner.memory.tables};
+    BULKHEAD_TRY(settle(owner));
+    BULKHEAD_TRY(change_tables(op, context, owner));
+    done = true;
+    return settle(owner);
+}
+
+Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
     const bool own = &owner == &context.domain;
     switch (op.cmd) {
-    case MMUEXT_UNPIN_TABLE:
-        return unpin(Mfn{op.arg1.mfn}, owner, context.domain);
-    case MMUEXT_NEW_BASEPTR:
-    case MMUEXT_NEW_USER_BASEPTR:
-        return own ? run_root(op, context) : fail(Error::permission);
     case MMUEXT_TLB_FLUSH_LOCAL:
     case MMUEXT_TLB_FLUSH_ALL:
     case MMUEXT_TLB_FLUSH_MULTI:
@@ -101,8 +122,6 @@ Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
     case MMUEXT_INVLPG_ALL:
     case MMUEXT_INVLPG_MULTI:
         return own ? run_flush(op, context) : fail(Error::permission);
-    case MMUEXT_SET_LDT:
-        return own ? set_ldt(context.caller, op.arg1.linear_addr, op.arg2.nr_ents) : fail(Error::permission);
     case MMUEXT_CLEAR_PAGE:
     case MMUEXT_COPY_PAGE:
         return run_page(op, owner);
@@ -122,15 +141,20 @@ Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
 HypercallResult MmuextOp::run(HypercallContext& context) const {
     const auto resolved = resolve_domain(context.domain, owner);
     BULKHEAD_TRY(resolved);
+    auto& frames_of = **resolved;
     Batch batch{count, done};
-    Result<> outcome = settle(context.domain);
+    Result<> outcome = batch.finished() ? settle_alone(frames_of) : Result<>{};
     while (outcome && !batch.finished() && !batch.should_stop()) {
         const auto operation = (operations + batch.index()).read();
-        outcome = operation ? apply(*operation, context, **resolved) : fail(operation.error());
-        if (!outcome)
-            break;
-        batch.advance();
-        outcome = settle(context.domain);
+        bool applied = false;
+        if (!operation)
+            outcome = fail(operation.error());
+        else if (changes_tables(operation->cmd))
+            outcome = change_settled(*operation, context, frames_of, applied);
+        else
+            applied = (outcome = apply(*operation, context, frames_of)).has_value();
+        if (applied)
+            batch.advance();
     }
     const bool unfinished = outcome ? !batch.finished() : outcome.error() == Error::restart;
     return unfinished ? batch.restart(context.arguments, sizeof(mmuext_op_t)) : batch.finish(outcome);

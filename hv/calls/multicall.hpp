@@ -19,7 +19,6 @@ struct Multicall {
     }
     // Runs the entries in order and writes each one's result back. Preemptible between entries and within
     // one. An iret ends the list, and the call's result is what its frame has for rax.
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 

@@ -20,13 +20,19 @@ Result<> Reservation::run(Step step) {
 }
 
 void Reservation::give_back(Mfn first) {
+    const LockGuard tables{owner_.memory.tables};
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
         static_cast<void>(frame_table().release(Mfn{first.value() + i}, owner_));
 }
 
+Result<Mfn> Reservation::allocate() {
+    const LockGuard tables{owner_.memory.tables};
+    return frame_table().allocate_run(owner_, order_);
+}
+
 // A guest that can't be told of its frames doesn't get them.
 Result<Mfn> Reservation::allocate_reported(GuestPtr<std::uint64_t> place) {
-    const auto mfn = frame_table().allocate_run(owner_, order_);
+    const auto mfn = allocate();
     BULKHEAD_TRY(mfn);
     if (list_.is_null())
         return mfn;
@@ -55,6 +61,7 @@ Result<> Reservation::increase_one(GuestPtr<std::uint64_t> place) {
 Result<> Reservation::decrease_one(GuestPtr<std::uint64_t> place) {
     const auto first = place.read();
     BULKHEAD_TRY(first);
+    const LockGuard tables{owner_.memory.tables};
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
         BULKHEAD_TRY(frame_table().release(Mfn{*first + i}, owner_));
     return {};

@@ -32,6 +32,7 @@ class Reservation {
     [[nodiscard]] Result<> populate_one(GuestPtr<std::uint64_t> place);
     [[nodiscard]] Result<> increase_one(GuestPtr<std::uint64_t> place);
     [[nodiscard]] Result<> decrease_one(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<Mfn> allocate();
     [[nodiscard]] Result<Mfn> allocate_reported(GuestPtr<std::uint64_t> place);
     void give_back(Mfn first);
 

@@ -64,8 +64,8 @@ HypercallResult remote_shutdown(Domain& caller, std::uint64_t argument) {
         return fail(request.error());
     if (!caller.privileged)
         return fail(Error::permission);
-    Domain* target = find_domain(DomainId{request->domain_id});
-    if (target == nullptr || target == &caller)
+    const auto target = hold_domain(DomainId{request->domain_id});
+    if (!target || &*target == &caller)
         return fail(Error::no_domain);
     if (request->reason > SHUTDOWN_MAX)
         return fail(Error::invalid);
@@ -74,10 +74,6 @@ HypercallResult remote_shutdown(Domain& caller, std::uint64_t argument) {
 }
 
 } // namespace
-
-bool SchedOp::concerns_caller_only() const {
-    return command == SCHEDOP_yield || command == SCHEDOP_block || command == SCHEDOP_poll;
-}
 
 HypercallResult SchedOp::run(HypercallContext& context) const {
     switch (command) {

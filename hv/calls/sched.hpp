@@ -16,7 +16,6 @@ struct SchedOp {
     std::uint32_t command;
     std::uint64_t argument;
     static SchedOp decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0]), a[1]}; }
-    [[nodiscard]] bool concerns_caller_only() const; // shutdowns do not
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -26,7 +25,6 @@ struct SetTimerOp {
     static constexpr const char* name = "set_timer_op";
     std::uint64_t deadline;
     static SetTimerOp decode(const HypercallArguments& a) { return {a[0]}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 

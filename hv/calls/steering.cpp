@@ -64,7 +64,7 @@ HypercallResult stand_still(std::uint64_t page) {
     BULKHEAD_TRY(hand_out(page));
     stop_others(); // or they would go on between the announcement and the standstill
     {
-        const LockGuard world{world_lock()};
+        const LockGuard alone{control_lock()};
         refresh_all();
     }
     auto& stops = shared().head.stops;

@@ -1,7 +1,6 @@
 // The table of all hypercalls. A number that is not listed answers ENOSYS.
 #include "hv/calls/table.hpp"
 
-#include "hv/base/locks.hpp"
 #include "hv/calls/console.hpp"
 #include "hv/calls/control.hpp"
 #include "hv/calls/descriptors.hpp"
@@ -27,15 +26,9 @@ namespace {
 constexpr unsigned hypercall_count = 64;
 using Handler = HypercallResult (*)(HypercallContext&);
 
-// A call that concerns its caller alone says so; any other one has the world to itself.
 template<Hypercall H>
 HypercallResult perform(HypercallContext& context) {
-    const auto call = H::decode(context.arguments);
-    if constexpr (requires { call.concerns_caller_only(); })
-        if (call.concerns_caller_only())
-            return call.run(context);
-    const LockGuard world{world_lock()};
-    return call.run(context);
+    return H::decode(context.arguments).run(context);
 }
 
 template<Hypercall... H>

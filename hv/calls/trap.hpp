@@ -26,7 +26,6 @@ struct SetCallbacks {
     static constexpr const char* name = "set_callbacks";
     std::uint64_t event, failsafe, syscall;
     static SetCallbacks decode(const HypercallArguments& a) { return {a[0], a[1], a[2]}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -36,7 +35,6 @@ struct CallbackOp {
     std::uint32_t command;
     std::uint64_t argument;
     static CallbackOp decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0]), a[1]}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -47,7 +45,6 @@ struct Iret {
     static constexpr unsigned number = __HYPERVISOR_iret;
     static constexpr const char* name = "iret";
     static Iret decode(const HypercallArguments&) { return {}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 

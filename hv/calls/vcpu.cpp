@@ -29,14 +29,15 @@ HypercallResult from(Result<> result) {
 
 // The guest moves its vcpu_info out of shared_info into a page of its own. Once only, as the ABI says.
 Result<> move_info(Vcpu& vcpu, const vcpu_register_vcpu_info_t& where) {
-    if (vcpu.info_frame != Mfn{})
-        return fail(Error::invalid);
     if (where.offset > page_bytes - sizeof(vcpu_info_t))
         return fail(Error::no_address);
     if (where.offset % alignof(vcpu_info_t) != 0)
         return fail(Error::invalid);
     const Mfn frame{where.mfn};
-    BULKHEAD_TRY(get_data(frame, *vcpu.domain, true));
+    const LockGuard tables{vcpu.domain->memory.tables};
+    if (vcpu.info_frame != Mfn{})
+        return fail(Error::invalid);
+    BULKHEAD_TRY(get_typed(frame, FrameType::writable, *vcpu.domain));
     auto* info = reinterpret_cast<vcpu_info_t*>(machine::frame_as<std::byte>(frame) + where.offset);
     if (vcpu.info != nullptr)
         std::memcpy(info, vcpu.info, sizeof *info);
@@ -127,28 +128,21 @@ void set_online(Vcpu& vcpu, bool online) {
     reconsider(vcpu);
 }
 
-// A domain whose last vCPU goes down has switched itself off. The world lock is held: no two go at once.
-void take_down(Vcpu& vcpu) {
+// Not the last one: the domain has then switched itself off. Answers which it is.
+bool go_offline(Vcpu& vcpu) {
+    const LockGuard run{run_lock()}; // no two go at once
     if (is_last_online(vcpu))
+        return false;
+    set_online(vcpu, false);
+    return true;
+}
+
+void take_down(Vcpu& vcpu) {
+    if (!go_offline(vcpu))
         shut_down_domain(*vcpu.domain, SHUTDOWN_poweroff);
-    else
-        set_online(vcpu, false);
 }
 
 } // namespace
-
-bool VcpuOp::concerns_caller_only() const {
-    switch (command) {
-    case VCPUOP_is_up:
-    case VCPUOP_get_runstate_info:
-    case VCPUOP_send_nmi:
-    case VCPUOP_set_singleshot_timer:
-    case VCPUOP_stop_singleshot_timer:
-        return true;
-    default:
-        return false;
-    }
-}
 
 HypercallResult VcpuOp::run(HypercallContext& context) const {
     if (vcpu >= context.domain.vcpu_count || context.domain.vcpus[vcpu] == nullptr)

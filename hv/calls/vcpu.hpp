@@ -20,7 +20,6 @@ struct VcpuOp {
     static VcpuOp decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), static_cast<std::uint32_t>(a[1]), a[2]};
     }
-    [[nodiscard]] bool concerns_caller_only() const; // the life of vCPUs does not
     HypercallResult run(HypercallContext& context) const;
 };
 

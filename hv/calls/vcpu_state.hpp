@@ -16,7 +16,6 @@ struct StackSwitch {
     static constexpr const char* name = "stack_switch";
     std::uint64_t ss, sp;
     static StackSwitch decode(const HypercallArguments& a) { return {a[0], a[1]}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -27,7 +26,6 @@ struct FpuTaskswitch {
     static FpuTaskswitch decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]) != 0};
     }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -39,7 +37,6 @@ struct SetDebugreg {
     static SetDebugreg decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), a[1]};
     }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -48,7 +45,6 @@ struct GetDebugreg {
     static constexpr const char* name = "get_debugreg";
     std::uint32_t reg;
     static GetDebugreg decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0])}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -60,7 +56,6 @@ struct SetSegmentBase {
     static SetSegmentBase decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), a[1]};
     }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 
@@ -71,7 +66,6 @@ struct PhysdevOp {
     std::uint32_t command;
     std::uint64_t argument;
     static PhysdevOp decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0]), a[1]}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 

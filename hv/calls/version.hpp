@@ -15,7 +15,6 @@ struct XenVersion {
     std::uint32_t command;
     std::uint64_t argument;
     static XenVersion decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0]), a[1]}; }
-    [[nodiscard]] static bool concerns_caller_only() { return true; }
     HypercallResult run(HypercallContext& context) const;
 };
 static_assert(Hypercall<XenVersion>);

@@ -72,7 +72,7 @@ void visit_domains(RealTime now) {
 }
 
 void keep_house(RealTime now) {
-    const LockGuard world{world_lock()};
+    const LockGuard alone{control_lock()};
     visit_domains(now);
     static_cast<void>(pump_output());
     if (now >= run_end)
@@ -124,7 +124,7 @@ void begin_run() {
 }
 
 void end_run(landmark::Exit status, const char* message) {
-    world_lock().lock(); // for good
+    control_lock().lock(); // for good
     stop_other_pcpus();
     for_each_domain(show_all);
     trace_event(trace::Event::run_end, static_cast<std::uint64_t>(status), 0);

@@ -5,6 +5,7 @@
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
 #include "hv/domain/dump.hpp"
+#include "hv/domain/hold.hpp"
 #include "hv/domain/vcpu.hpp"
 #include "hv/event/channel.hpp"
 #include "hv/grant/table.hpp"
@@ -26,6 +27,7 @@ struct Console;
 
 struct Domain {
     DomainId id;
+    std::atomic<std::uint32_t> holds; // see DomainHold; under the lock of the table while it grows
     char name[manifest::name_bytes];
     bool privileged; // domain 0
     control::Life life;
@@ -54,11 +56,12 @@ struct Domain {
     void free_metadata(void* page);
 };
 
-// The domain with that id, or nullptr. DOMID_SELF is resolved by resolve_domain.
+// The domain with that id, or nullptr, for those who know otherwise that it can't go meanwhile: by the
+// control lock, the run lock, or by what refers to it. Others use hold_domain.
 [[nodiscard]] Domain* find_domain(DomainId id);
 // For calls that name a domain: DOMID_SELF or the caller's own id gives the caller; another one needs
 // privilege.
-[[nodiscard]] Result<Domain*> resolve_domain(Domain& caller, std::uint16_t id);
+[[nodiscard]] Result<DomainHold> resolve_domain(Domain& caller, std::uint16_t id);
 // The domain with the lowest slot from `slot` on, or nullptr. Long work that goes through all domains keeps
 // the slot after the one it did last; its cost is that of the domains that live, whatever their ids.
 [[nodiscard]] Domain* next_domain(std::uint32_t slot);

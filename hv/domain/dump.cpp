@@ -94,9 +94,9 @@ void dump_entry(Lines& lines, unsigned level, std::uint64_t entry) {
         return lines.say("    L%u %016lx  frame %lx is no RAM", level, entry, mfn.value());
     lines.say("    L%u %016lx  %c%c  frame %lx of domain %u, type %s with %u uses, %u references%s%s", level,
               entry, entry & entry::user ? 'u' : 's', entry::is_writable(entry) ? 'w' : 'r', mfn.value(),
-              unsigned{frame->owner.domain().value()}, type_name(frame->type),
-              unsigned{frame->type_references}, unsigned{frame->references}, frame->pinned ? ", pinned" : "",
-              frame->partial ? ", partial" : "");
+              unsigned{frame->owner.load().domain().value()}, type_name(frame->type()),
+              unsigned{frame->type_references()}, unsigned{frame->references()},
+              frame->pinned ? ", pinned" : "", frame->partial() ? ", partial" : "");
 }
 
 void dump_walk(Lines& lines, const char* what, Mfn root, std::uint64_t address) {

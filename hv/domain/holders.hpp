@@ -38,7 +38,8 @@ void visit_external_references(const Domain& domain, Visit visit) {
 template<class Visit>
 void visit_holdings(Visit visit) {
     for (std::uint64_t i = 0; i < frame_table().size(); ++i)
-        if (const auto* frame = frame_table().find(Mfn{i}); frame != nullptr && !frame->owner.is_nobody()) {
+        if (const auto* frame = frame_table().find(Mfn{i});
+            frame != nullptr && !frame->owner.load().is_nobody()) {
             visit_own_references(*frame, visit);
             visit_entry_references(*frame, 0, held_entries(*frame), visit);
         }

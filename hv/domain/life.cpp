@@ -215,6 +215,20 @@ Result<> create_vcpus(Domain& domain) {
     return {};
 }
 
+namespace {
+
+// False while a call on another pCPU works on it.
+bool leave_table(const Domain& domain) {
+    const LockGuard run{run_lock()};
+    const LockGuard table{domain_table_lock()};
+    if (domain.holds.load(std::memory_order_acquire) != 0)
+        return false;
+    remove_domain(domain);
+    return true;
+}
+
+} // namespace
+
 Result<> destroy_domain(Domain& domain) {
     BULKHEAD_TRY(stop_all(domain));
     if (!continue_dump(domain.dump)) // it shows memory that goes now
@@ -227,16 +241,15 @@ Result<> destroy_domain(Domain& domain) {
     BULKHEAD_TRY(relinquish_memory(domain));
     BULKHEAD_TRY(free_grants(domain));
     BULKHEAD_TRY(take_vcpus_away(domain));
-    if (domain.shared != nullptr)
+    if (domain.shared != nullptr) {
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
-    if (domain.shared != nullptr)
         frame_table().free_for_hypervisor(domain.shared_frame);
+        domain.shared = nullptr;
+    }
+    if (!leave_table(domain))
+        return fail(Error::restart);
     trace_event(trace::Event::domain_gone, domain,
                 domain.memory.frames_to_return - domain.memory.frames.count, 0);
-    {
-        const LockGuard run{run_lock()};
-        remove_domain(domain);
-    }
     free_domain(domain);
     return {};
 }

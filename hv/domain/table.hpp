@@ -17,6 +17,10 @@ struct Seat {
 // With its id and slot (sched.slot) set, as free_seat() gave them. The caller holds the run lock, because the
 // scheduler goes through the table.
 void enter_domain(Domain& domain);
+// With the lock of the table held as well.
 void remove_domain(const Domain& domain);
+
+// Holds (DomainHold) begin, and domains leave the table, with this lock held.
+[[nodiscard]] Lock<Rank::domains>& domain_table_lock();
 
 } // namespace bulkhead::hv

@@ -51,6 +51,12 @@ struct Poll {
     std::uint32_t port; // single polled port, or 0 if several: any event wakes it
 };
 
+// How far an interrupted VCPUOP_initialise has come.
+struct Initialising {
+    std::uint64_t context; // its address; 0: none is under way
+    std::uint32_t traps;   // as many of the trap table's entries were taken
+};
+
 // For whom it works: domain 0 for the domains that it serves, every other vCPU for its own.
 struct Service {
     Domain* payer;
@@ -80,6 +86,7 @@ struct alignas(64) Vcpu {
     TimeArea time_area;
     VcpuTimers timers;
     Poll poll;
+    Initialising initialising;
     SchedulableVcpu sched;
     Service service;
 };

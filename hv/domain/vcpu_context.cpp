@@ -6,9 +6,38 @@
 #include "hv/trap/address.hpp"
 #include "hv/trap/trap.hpp"
 
+#include <cstring>
+#include <span>
+
 namespace bulkhead::hv {
 
 namespace {
+
+constexpr std::size_t all_traps = sizeof(vcpu_guest_context_t::trap_ctxt) / sizeof(trap_info_t);
+constexpr std::size_t traps_of_a_step = 16;
+static_assert(all_traps % traps_of_a_step == 0);
+
+// A context of which pieces are read when they are needed, each into its own place.
+class Source {
+  public:
+    explicit Source(GuestPtr<vcpu_guest_context_t> guest) : guest_{guest.address().value()} {}
+    explicit Source(const vcpu_guest_context_t& own) : own_{&own} {}
+    [[nodiscard]] std::uint64_t name() const {
+        return own_ != nullptr ? reinterpret_cast<std::uint64_t>(own_) : guest_;
+    }
+    [[nodiscard]] Result<> read(vcpu_guest_context_t& into, std::size_t from, std::size_t to) const {
+        auto* place = reinterpret_cast<std::byte*>(&into) + from;
+        if (own_ != nullptr)
+            std::memcpy(place, reinterpret_cast<const std::byte*>(own_) + from, to - from);
+        else if (!machine::copy_from_guest(place, GuestAddress{guest_ + from}, to - from))
+            return fail(Error::bad_address);
+        return {};
+    }
+
+  private:
+    std::uint64_t guest_ = 0;
+    const vcpu_guest_context_t* own_ = nullptr;
+};
 
 constexpr std::uint64_t cr3_frame(std::uint64_t cr3) { return cr3 >> page_shift; }
 
@@ -30,13 +59,6 @@ void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     vcpu.processor.selectors = {from.ds, from.es, from.fs, from.gs};
 }
 
-Result<> take_traps(Vcpu& vcpu, const vcpu_guest_context_t& context) {
-    for (const auto& entry : context.trap_ctxt)
-        if (entry.address != 0)
-            BULKHEAD_TRY(set_trap_handler(vcpu, entry));
-    return {};
-}
-
 Result<> take_gdt(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     if (context.gdt_ents == 0)
         return {};
@@ -56,18 +78,50 @@ bool addresses_are_sane(const vcpu_guest_context_t& c) {
            is_guest_selector(c.user_regs.cs | 3);
 }
 
-} // namespace
+constexpr std::size_t offset_of_traps = offsetof(vcpu_guest_context_t, trap_ctxt);
 
-Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
-    // No root is a root to set_kernel_root, but none to a processor.
-    if (!addresses_are_sane(context) || cr3_frame(context.ctrlreg[3]) == 0)
-        return fail(Error::invalid);
+Result<> read_all_but_traps(vcpu_guest_context_t& into, const Source& from) {
+    BULKHEAD_TRY(from.read(into, offsetof(vcpu_guest_context_t, flags), offset_of_traps));
+    return from.read(into, offset_of_traps + sizeof into.trap_ctxt, sizeof into);
+}
+
+Result<> take_some_traps(Vcpu& vcpu, std::span<const trap_info_t> traps) {
+    const LockGuard tables{vcpu.domain->memory.tables};
+    if (vcpu.sched.initialised)
+        return fail(Error::exists);
+    for (const auto& entry : traps)
+        if (entry.address != 0)
+            BULKHEAD_TRY(set_trap_handler(vcpu, entry));
+    return {};
+}
+
+// Goes on behind those that an interrupted call with the same context has taken.
+Result<> take_traps(Vcpu& vcpu, vcpu_guest_context_t& context, const Source& from) {
+    auto& begun = vcpu.initialising;
+    if (begun.context != from.name())
+        begun = {.context = from.name(), .traps = 0};
+    for (std::size_t i = begun.traps; i < all_traps; i += traps_of_a_step) {
+        const auto at = [](std::size_t n) { return offset_of_traps + n * sizeof(trap_info_t); };
+        BULKHEAD_TRY(from.read(context, at(i), at(i + traps_of_a_step)));
+        BULKHEAD_TRY(take_some_traps(vcpu, std::span{context.trap_ctxt}.subspan(i, traps_of_a_step)));
+        begun.traps = static_cast<std::uint32_t>(i + traps_of_a_step);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    return {};
+}
+
+// The lock of the page tables is held.
+Result<> take_tables(Vcpu& vcpu, const vcpu_guest_context_t& context) {
+    BULKHEAD_TRY(settle(*vcpu.domain));
+    BULKHEAD_TRY(take_gdt(vcpu, context));
     BULKHEAD_TRY(set_kernel_root(vcpu, Mfn{cr3_frame(context.ctrlreg[3])}, false));
     if (context.ctrlreg[1] != 0)
         BULKHEAD_TRY(set_user_root(vcpu, Mfn{cr3_frame(context.ctrlreg[1])}, false));
-    BULKHEAD_TRY(take_gdt(vcpu, context));
-    BULKHEAD_TRY(take_traps(vcpu, context));
-    take_registers(vcpu, context.user_regs);
+    return settle(*vcpu.domain);
+}
+
+void take_entries_and_bases(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     vcpu.processor.in_kernel = true;
     vcpu.entries.kernel_sp = context.kernel_sp;
     vcpu.entries.kernel_ss = context.kernel_ss;
@@ -79,6 +133,16 @@ Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     vcpu.processor.fs_base = context.fs_base;
     vcpu.processor.gs_base_kernel = context.gs_base_kernel;
     vcpu.processor.gs_base_user = context.gs_base_user;
+}
+
+// Everything is checked: another call may have been faster all the same.
+Result<> finish(Vcpu& vcpu, const vcpu_guest_context_t& context) {
+    const LockGuard tables{vcpu.domain->memory.tables};
+    if (vcpu.sched.initialised)
+        return fail(Error::exists);
+    BULKHEAD_TRY(take_tables(vcpu, context));
+    take_registers(vcpu, context.user_regs);
+    take_entries_and_bases(vcpu, context);
     vcpu.domain->vm_assist |= context.vm_assist & 0xf;
     vcpu.sched.initialised = true;
     if ((context.flags & VGCF_online) != 0)
@@ -87,12 +151,31 @@ Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     return {};
 }
 
+Result<> load(Vcpu& vcpu, const Source& from) {
+    vcpu_guest_context_t context; // 5 kB of which only what was read is used
+    BULKHEAD_TRY(read_all_but_traps(context, from));
+    // No root is a root to set_kernel_root, but none to a processor.
+    if (!addresses_are_sane(context) || cr3_frame(context.ctrlreg[3]) == 0)
+        return fail(Error::invalid);
+    BULKHEAD_TRY(take_traps(vcpu, context, from));
+    return finish(vcpu, context);
+}
+
+Result<> load_in_steps(Vcpu& vcpu, const Source& from) {
+    const auto loaded = load(vcpu, from);
+    if (loaded || loaded.error() != Error::restart)
+        vcpu.initialising = {};
+    return loaded;
+}
+
+} // namespace
+
+Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
+    return load_in_steps(vcpu, Source{context});
+}
+
 Result<> load_context_from_guest(Vcpu& vcpu, GuestPtr<vcpu_guest_context_t> where) {
-    // Over 5 kB: a static buffer, used under the hypervisor's one-at-a-time rule, spares the stack.
-    static vcpu_guest_context_t context;
-    if (!machine::copy_from_guest(&context, where.address(), sizeof context))
-        return fail(Error::bad_address);
-    return load_context(vcpu, context);
+    return load_in_steps(vcpu, Source{where});
 }
 
 } // namespace bulkhead::hv

@@ -7,8 +7,10 @@
 
 namespace bulkhead::hv {
 
-// Takes the registers, callbacks, trap table, segment bases and page-table root out of `context`, validates
-// the root, and marks the vCPU initialised. May answer restart; nothing of the vCPU runs before it succeeds.
+// Takes the trap table, the descriptor and page tables, the registers, callbacks and segment bases out of
+// `context`, which must not be initialised yet, and marks the vCPU initialised. Works in steps of a few
+// microseconds and may answer restart after each; nothing of the vCPU runs before it succeeds. The guest's
+// memory is read anew by each call, and what a call has read is what it checks and uses.
 [[nodiscard]] Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context);
 [[nodiscard]] Result<> load_context_from_guest(Vcpu& vcpu, GuestPtr<vcpu_guest_context_t> where);
 

@@ -158,14 +158,26 @@ Result<> close_port(Domain& domain, Port port) {
     return {};
 }
 
+namespace {
+
+// Closes the first open port of 64. False if there is none.
+[[nodiscard]] bool close_first_of(Domain& domain, std::uint32_t word) {
+    const LockGuard guard{events::binding_lock()};
+    const auto open = domain.events.used[word] & ~std::uint64_t{word == 0}; // not port 0
+    if (open == 0)
+        return false;
+    const Port port{64 * word + static_cast<std::uint32_t>(std::countr_zero(open))};
+    close_bound(domain, port, events::snapshot(domain, port));
+    return true;
+}
+
+} // namespace
+
 Result<> reset_ports(Domain& domain) {
     for (std::uint32_t word = 0; word < std::size(domain.events.used); ++word)
-        while (const auto open = domain.events.used[word] & ~std::uint64_t{word == 0}) { // not port 0
-            BULKHEAD_TRY(
-                close_port(domain, Port{64 * word + static_cast<std::uint32_t>(std::countr_zero(open))}));
+        while (close_first_of(domain, word))
             if (machine::should_preempt())
                 return fail(Error::restart);
-        }
     return {};
 }
 

@@ -60,8 +60,8 @@ void make_pending(Domain& domain, std::uint16_t vcpu, Port port) {
 
 namespace events {
 
-Lock& binding_lock() {
-    static constinit Lock lock;
+Lock<Rank::bindings>& binding_lock() {
+    static constinit Lock<Rank::bindings> lock;
     return lock;
 }
 

@@ -42,7 +42,7 @@ struct EventChannels {
     static constexpr std::uint32_t page_count = (max_ports + ports_per_page - 1) / ports_per_page;
     static constexpr std::uint32_t max_event_vcpus = 32;
 
-    Lock lock;                          // the ports' contents; taken last, never two domains' at once
+    Lock<Rank::ports> lock;             // the ports' contents; taken last, never two domains' at once
     EventPort* pages[page_count];       // filled from the first on, as ports are
     std::uint64_t used[max_ports / 64]; // bit n: port n is not free; changed under the binding lock
     std::uint16_t virq_port[max_event_vcpus][NR_VIRQS]; // 0 for none

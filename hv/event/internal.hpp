@@ -7,7 +7,7 @@ namespace bulkhead::hv::events {
 
 // Serialises every change of a binding, on all domains. A port's contents are written with this and then its
 // domain's events.lock held; so a reader needs only the latter, and no two domains' locks are ever nested.
-[[nodiscard]] Lock& binding_lock();
+[[nodiscard]] Lock<Rank::bindings>& binding_lock();
 
 // Takes the lowest free port and fills it. binding_lock is held, domain.events.lock is not.
 // Fails: no_space when all ports are in use, no_memory when the quota is.

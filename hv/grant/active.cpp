@@ -60,6 +60,7 @@ ActiveGrant* find_active(Domain& lender, GrantRef ref) {
 }
 
 GrantResult<Mfn> acquire_grant(Domain& lender, GrantRef ref, DomainId borrower, GrantAccess access) {
+    const LockGuard grants{lender.grants.lock};
     if (lender.life == control::Life::dying)
         return refuse(GrantStatus::bad_domain);
     grant_entry_v1_t* entry = shared_entry(lender, ref);
@@ -80,6 +81,7 @@ GrantResult<Mfn> acquire_grant(Domain& lender, GrantRef ref, DomainId borrower, 
 }
 
 void release_grant(Domain& lender, GrantRef ref, GrantAccess access) {
+    const LockGuard grants{lender.grants.lock};
     grant_entry_v1_t* entry = shared_entry(lender, ref);
     ActiveGrant* active = find_active(lender, ref);
     if (entry == nullptr || active == nullptr)
@@ -94,6 +96,7 @@ void release_grant(Domain& lender, GrantRef ref, GrantAccess access) {
 }
 
 GrantStatus swap_grants(Domain& domain, GrantRef a, GrantRef b) {
+    const LockGuard grants{domain.grants.lock};
     const ActiveGrant* active_a = find_active(domain, a);
     const ActiveGrant* active_b = find_active(domain, b);
     if (active_a == nullptr || active_b == nullptr)
@@ -112,6 +115,7 @@ GrantStatus swap_grants(Domain& domain, GrantRef a, GrantRef b) {
 
 Result<> grow_grants(Domain& domain) {
     GrantTable& grants = domain.grants;
+    const LockGuard guard{grants.lock};
     const std::uint32_t index = grants.frame_count;
     if (index == max_grant_frames)
         return fail(Error::no_space);

@@ -7,6 +7,7 @@
 #include "hv/mm/paging.hpp"
 
 #include <cstring>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -24,7 +25,7 @@ class CopySide {
     ~CopySide() {
         if (has_data_)
             put_data(frame_, access_ == GrantAccess::write);
-        if (lender_ != nullptr)
+        if (lender_)
             release_grant(*lender_, ref_, access_);
     }
     CopySide(const CopySide&) = delete;
@@ -35,22 +36,23 @@ class CopySide {
 
   private:
     [[nodiscard]] GrantStatus open_grant(Domain& caller, const Pointer& pointer) {
-        Domain* lender = pointer.domid == DOMID_SELF ? &caller : find_domain(DomainId{pointer.domid});
-        if (lender == nullptr)
+        auto lender =
+            pointer.domid == DOMID_SELF ? DomainHold::own(caller) : hold_domain(DomainId{pointer.domid});
+        if (!lender)
             return GrantStatus::bad_domain;
         const auto frame = acquire_grant(*lender, GrantRef{pointer.u.ref}, caller.id, access_);
         if (!frame)
             return frame.error();
-        lender_ = lender;
+        lender_ = std::move(lender);
         ref_ = GrantRef{pointer.u.ref};
         const Frame* found = frame_table().find(*frame);
         if (found == nullptr || found->shared)
             return GrantStatus::bad_page;
-        return take(*lender, *frame);
+        return take(*lender_, *frame);
     }
 
     [[nodiscard]] GrantStatus open_own(Domain& caller, const Pointer& pointer) {
-        const auto owner = resolve_domain(caller, pointer.domid);
+        auto owner = resolve_domain(caller, pointer.domid);
         if (!owner)
             return owner.error() == Error::no_domain ? GrantStatus::bad_domain
                                                      : GrantStatus::permission_denied;
@@ -70,7 +72,7 @@ class CopySide {
 
     GrantAccess access_;
     GrantStatus status_;
-    Domain* lender_ = nullptr; // while its use count is held
+    DomainHold lender_; // while its use count is held
     GrantRef ref_{};
     Mfn frame_{};
     bool has_data_ = false;

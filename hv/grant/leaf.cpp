@@ -18,7 +18,8 @@ namespace {
     const Mfn table{address >> page_shift};
     const Frame* frame = frame_table().find(table);
     const bool is_own_table = frame != nullptr && frame->owner == Owner{domain.id} &&
-                              frame->type == FrameType::l1 && frame->validated && frame->type_references > 0;
+                              frame->type() == FrameType::l1 && frame->validated() &&
+                              frame->type_references() > 0;
     if (!is_own_table || address % sizeof(std::uint64_t) != 0)
         return nullptr;
     return machine::frame_as<std::uint64_t>(table) + address % page_bytes / sizeof(std::uint64_t);

@@ -16,6 +16,7 @@ struct LeafPlace {
     bool is_entry; // `address` is the entry's machine address (GNTMAP_contains_pte)
 };
 
+// Both need the lock of the domain's page tables.
 // 0 if not present. Fails with `invalid` where the guest has no leaf entry.
 [[nodiscard]] Result<std::uint64_t> read_place(const LeafPlace& place);
 // The reference that `entry` needs passes to it; the old entry's is dropped. Translations are flushed.

@@ -7,6 +7,7 @@
 #include "hv/grant/leaf.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/mm/types.hpp"
 
 namespace bulkhead::hv {
 
@@ -36,15 +37,44 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
     return {};
 }
 
-// The handle of a record that is no longer on the free list.
+// The handle of a record that is the caller's now.
 [[nodiscard]] GrantResult<grant_handle_t> take_record(Domain& domain) {
     GrantTable& grants = domain.grants;
+    const LockGuard guard{grants.lock};
     if (grants.maptrack_free == 0)
         if (const auto grown = grow_maptrack(domain); !grown)
             return refuse(status_of(grown.error(), GrantStatus::no_space));
     const grant_handle_t handle = grants.maptrack_free;
-    grants.maptrack_free = record_at(grants, handle).ref;
+    MapRecord& record = record_at(grants, handle);
+    grants.maptrack_free = record.ref;
+    record.state = MapRecord::State::busy;
+    ++grants.mappings;
     return handle;
+}
+
+// A record that the caller has made busy is free again.
+void return_record(Domain& domain, grant_handle_t handle) {
+    const LockGuard guard{domain.grants.lock};
+    --domain.grants.mappings;
+    free_record(domain.grants, handle);
+}
+
+// The same, but it stands for a mapping (again).
+void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& contents) {
+    const LockGuard guard{domain.grants.lock};
+    record_at(domain.grants, handle) = contents;
+}
+
+// Makes the record of a mapping the caller's and answers what it said before.
+[[nodiscard]] GrantResult<MapRecord> claim_record(Domain& domain, grant_handle_t handle) {
+    const LockGuard guard{domain.grants.lock};
+    MapRecord* record = find_record(domain.grants, handle);
+    if (record == nullptr ||
+        (record->state != MapRecord::State::mapped && record->state != MapRecord::State::cut_off))
+        return refuse(GrantStatus::bad_handle);
+    const MapRecord before = *record;
+    record->state = MapRecord::State::busy;
+    return before;
 }
 
 [[nodiscard]] std::uint64_t entry_for(Mfn frame, GrantAccess access, std::uint32_t flags) {
@@ -63,6 +93,7 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
     const bool writable = access == GrantAccess::write;
     if (const auto taken = get_data(frame, lender, writable); !taken)
         return status_of(taken.error(), GrantStatus::general_error);
+    const LockGuard tables{place.vcpu.domain->memory.tables};
     if (const auto written = write_place(place, entry_for(frame, access, flags)); !written) {
         put_data(frame, writable);
         return status_of(written.error(), GrantStatus::general_error);
@@ -71,7 +102,7 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
 }
 
 // A device may be told of the frame: it must be data, and no mapping is made.
-[[nodiscard]] GrantStatus check_device_frame(const Domain& lender, Mfn frame, GrantAccess access) {
+[[nodiscard]] GrantStatus check_device_frame(Domain& lender, Mfn frame, GrantAccess access) {
     const Frame* found = frame_table().find(frame);
     if (found == nullptr || found->shared)
         return GrantStatus::bad_page;
@@ -87,40 +118,46 @@ constexpr std::uint64_t no_execute = std::uint64_t{1} << 63;
            entry::is_writable(found) == (record.access == GrantAccess::write);
 }
 
-// The record behind `handle`.
-[[nodiscard]] GrantResult<MapRecord*> find_mapping(GrantTable& grants, grant_handle_t handle) {
-    MapRecord* record = find_record(grants, handle);
-    if (record == nullptr || record->state == MapRecord::State::free)
-        return refuse(GrantStatus::bad_handle);
-    return record;
-}
-
-// One of the record's uses is over; with the last one the record is.
-void drop_use(Domain& borrower, grant_handle_t handle, bool MapRecord::* use) {
-    MapRecord& record = record_at(borrower.grants, handle);
-    if (record.state == MapRecord::State::mapped)
-        if (Domain* lender = find_domain(DomainId{record.lender}))
-            release_grant(*lender, GrantRef{record.ref}, record.access);
-    record.*use = false;
-    if (record.host || record.device)
-        return;
-    --borrower.grants.mappings;
-    free_record(borrower.grants, handle);
-}
-
-// Overwrites the mapping with `instead`, whose reference was taken. The entry at the address must be one that
-// the record can stand for.
-[[nodiscard]] GrantStatus remove(Vcpu& borrower, std::uint64_t address, grant_handle_t handle,
-                                 std::uint64_t instead) {
-    const MapRecord& record = record_at(borrower.domain->grants, handle);
-    const LeafPlace place{borrower, address, record.by_entry};
+// Overwrites the record's mapping with `instead`, whose reference was taken. The entry at the place must be
+// one that the record can stand for. The tables' lock is held.
+[[nodiscard]] GrantStatus overwrite(const LeafPlace& place, const MapRecord& record, std::uint64_t instead) {
     const auto found = read_place(place);
     if (!found || !maps_record(*found, record))
         return GrantStatus::general_error;
-    if (const auto written = write_place(place, instead); !written)
-        return status_of(written.error(), GrantStatus::general_error);
-    drop_use(*borrower.domain, handle, &MapRecord::host);
-    return GrantStatus::okay;
+    const auto written = write_place(place, instead);
+    return written ? GrantStatus::okay : status_of(written.error(), GrantStatus::general_error);
+}
+
+struct Uses {
+    bool host, device;
+};
+
+// Uses of a claimed record are over; with the last one the record is.
+void end_uses(Domain& borrower, grant_handle_t handle, MapRecord record, Uses ended) {
+    MapRecord past = record;
+    past.host = ended.host;
+    past.device = ended.device;
+    if (record.state == MapRecord::State::mapped)
+        if (const auto lender = hold_domain(DomainId{record.lender}))
+            release_uses(*lender, past);
+    record.host = record.host && !ended.host;
+    record.device = record.device && !ended.device;
+    if (uses_of(record) == 0)
+        return_record(borrower, handle);
+    else
+        settle_record(borrower, handle, record);
+}
+
+// Ends what `remove` says has ended of a record that nobody else touches meanwhile, or nothing if it fails.
+template<class Remove>
+[[nodiscard]] GrantStatus end_mapping(Domain& domain, grant_handle_t handle, Uses ended, Remove remove) {
+    const auto record = claim_record(domain, handle);
+    if (!record)
+        return record.error();
+    ended = {ended.host && record->host, ended.device && record->device};
+    const GrantStatus status = remove(*record, ended);
+    end_uses(domain, handle, *record, status == GrantStatus::okay ? ended : Uses{});
+    return status;
 }
 
 // The uses that a mapping needs, all or none.
@@ -161,8 +198,8 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     const std::uint32_t flags = operation.flags;
     if ((flags & ~known_flags) != 0 || (flags & (GNTMAP_host_map | GNTMAP_device_map)) == 0)
         return GrantStatus::bad_reference;
-    Domain* lender = find_domain(DomainId{operation.dom});
-    if (lender == nullptr)
+    const auto lender = hold_domain(DomainId{operation.dom});
+    if (!lender)
         return GrantStatus::bad_domain;
     MapRecord record{.ref = operation.ref,
                      .frame = 0,
@@ -178,7 +215,7 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
     const auto frame =
         acquire_uses(*lender, GrantRef{record.ref}, domain.id, record.access, uses_of(record) == 2);
     if (!frame) {
-        free_record(domain.grants, *handle);
+        return_record(domain, *handle);
         return frame.error();
     }
     const LeafPlace place{borrower, operation.host_addr, record.by_entry};
@@ -186,12 +223,11 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
                                            : check_device_frame(*lender, *frame, record.access);
     if (status != GrantStatus::okay) {
         release_uses(*lender, record);
-        free_record(domain.grants, *handle);
+        return_record(domain, *handle);
         return status;
     }
     record.frame = static_cast<std::uint32_t>(frame->value());
-    record_at(domain.grants, *handle) = record;
-    ++domain.grants.mappings;
+    settle_record(domain, *handle, record);
     operation.handle = *handle;
     operation.dev_bus_addr = frame->value() << page_shift;
     return GrantStatus::okay;
@@ -200,49 +236,51 @@ GrantStatus map_grant(Vcpu& borrower, gnttab_map_grant_ref_t& operation) {
 // Each of the two addresses that is given takes its use away; one that the mapping does not have is nothing
 // to do.
 GrantStatus unmap_grant(Vcpu& borrower, const gnttab_unmap_grant_ref_t& operation) {
-    const auto record = find_mapping(borrower.domain->grants, operation.handle);
-    if (!record)
-        return record.error();
-    const std::uint64_t bus = operation.dev_bus_addr;
-    const bool device = bus != 0 && (*record)->device;
-    if (device && bus != std::uint64_t{(*record)->frame} << page_shift)
-        return GrantStatus::general_error;
-    if (operation.host_addr != 0 && (*record)->host)
-        if (const GrantStatus status = remove(borrower, operation.host_addr, operation.handle, 0);
-            status != GrantStatus::okay)
-            return status;
-    if (device)
-        drop_use(*borrower.domain, operation.handle, &MapRecord::device);
-    return GrantStatus::okay;
+    Domain& domain = *borrower.domain;
+    const Uses named{operation.host_addr != 0, operation.dev_bus_addr != 0};
+    return end_mapping(domain, operation.handle, named, [&](const MapRecord& record, Uses ended) {
+        if (ended.device && operation.dev_bus_addr != std::uint64_t{record.frame} << page_shift)
+            return GrantStatus::general_error;
+        if (!ended.host)
+            return GrantStatus::okay;
+        const LockGuard tables{domain.memory.tables};
+        return overwrite({borrower, operation.host_addr, record.by_entry}, record, 0);
+    });
 }
+
+namespace {
 
 // The page at new_addr moves to host_addr. It must be the caller's own, for which one more reference can be
 // taken; the one that new_addr's entry holds goes with that entry.
-GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation) {
-    const auto record = find_mapping(borrower.domain->grants, operation.handle);
-    if (!record)
-        return record.error();
-    if (!(*record)->host)
-        return GrantStatus::okay;
+[[nodiscard]] GrantStatus move_page(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation,
+                                    const MapRecord& record) {
+    Domain& domain = *borrower.domain;
+    const LockGuard tables{domain.memory.tables};
+    const LeafPlace place{borrower, operation.host_addr, record.by_entry};
     if (operation.new_addr == 0)
-        return remove(borrower, operation.host_addr, operation.handle, 0);
+        return overwrite(place, record, 0);
     const LeafPlace source{borrower, operation.new_addr, false};
     const auto moving = read_place(source);
-    if ((*record)->by_entry || !moving || !entry::is_present(*moving) ||
-        operation.new_addr == operation.host_addr)
+    if (place.is_entry || !moving || !entry::is_present(*moving) || operation.new_addr == operation.host_addr)
         return GrantStatus::general_error;
-    const Mfn frame = entry::frame(*moving);
-    const bool writable = entry::is_writable(*moving);
-    if (const auto taken = get_data(frame, *borrower.domain, writable); !taken)
+    if (const auto taken = take_leaf(*moving, Owner{domain.id}); !taken)
         return status_of(taken.error(), GrantStatus::general_error);
-    if (const GrantStatus status = remove(borrower, operation.host_addr, operation.handle, *moving);
-        status != GrantStatus::okay) {
-        put_data(frame, writable);
+    if (const GrantStatus status = overwrite(place, record, *moving); status != GrantStatus::okay) {
+        drop_leaf(*moving);
         return status;
     }
     // An entry that was read a moment ago can be cleared; if not, the page is mapped twice and counted twice.
     static_cast<void>(write_place(source, 0));
     return GrantStatus::okay;
+}
+
+} // namespace
+
+GrantStatus unmap_and_replace(Vcpu& borrower, const gnttab_unmap_and_replace_t& operation) {
+    return end_mapping(*borrower.domain, operation.handle, {.host = true, .device = false},
+                       [&](const MapRecord& record, Uses ended) {
+                           return ended.host ? move_page(borrower, operation, record) : GrantStatus::okay;
+                       });
 }
 
 } // namespace bulkhead::hv

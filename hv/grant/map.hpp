@@ -10,11 +10,12 @@ namespace bulkhead::hv {
 struct Vcpu;
 
 struct MapRecord {
-    enum class State : std::uint8_t { free, mapped, cut_off }; // cut off: the lender's table is gone
-    std::uint32_t ref;                                         // state free: the next free handle
+    // busy: an operation on it is under way, which owns the record; cut off: the lender's table is gone.
+    enum class State : std::uint8_t { free, busy, mapped, cut_off };
+    std::uint32_t ref; // state free: the next free handle
     std::uint32_t frame;
     std::uint16_t lender;
-    State state;
+    State state; // under the lock of the borrower's grants
     GrantAccess access;
     bool by_entry; // mapped with GNTMAP_contains_pte, and so it is unmapped
     // What it still stands for: an entry in the borrower's page tables, and the right to name the frame to a
@@ -40,7 +41,7 @@ inline constexpr std::uint32_t records_per_page = page_bytes / sizeof(MapRecord)
 }
 // Gives those up.
 void release_uses(Domain& lender, const MapRecord& record);
-// Puts the record on the free list. What it stood for was released before.
+// Puts the record on the free list, with the lock held. What it stood for was released before.
 void free_record(GrantTable& grants, grant_handle_t handle);
 
 // Each does one operation of a batch and fills its outputs but `status`. With restart, nothing has changed.

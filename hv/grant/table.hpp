@@ -1,10 +1,11 @@
 // Grant tables, version 1: one domain lends frames to another, which maps or copies them. Tables and map
-// records live in the quota of the domain that causes them. Serialised like the frame table: one pCPU at a
-// time.
+// records live in the quota of the domain that causes them. An operation takes the locks of the two domains'
+// grants one after the other, and holds neither while it maps or copies.
 #pragma once
 
 #include "abi/types.hpp"
 #include "hv/base/error.hpp"
+#include "hv/base/lock.hpp"
 
 extern "C" {
 #include <xen/grant_table.h>
@@ -23,6 +24,8 @@ struct MapRecord;   // map.hpp: one active mapping of another domain's grant by 
 
 // All zero is a table without entries and without mappings.
 struct GrantTable {
+    Lock<Rank::grants> lock; // of everything here; of a borrower's record only until it is `busy`
+
     // As a lender.
     std::uint32_t frame_count;
     Mfn frames[max_grant_frames];              // guest-visible arrays of grant_entry_v1_t
@@ -32,9 +35,9 @@ struct GrantTable {
     // As a borrower.
     MapRecord* maptrack[max_maptrack_frames];
     std::uint32_t maptrack_pages;
-    std::uint32_t maptrack_free; // head of the free list, 0 for none
-    std::uint32_t mappings;      // records in use
-    std::uint64_t copied;        // bytes that it had copies move
+    std::uint32_t maptrack_free;       // head of the free list, 0 for none
+    std::uint32_t mappings;            // records in use
+    std::atomic<std::uint64_t> copied; // bytes that it had copies move
 
     // Where an unfinished relinquish_grants goes on.
     struct {

@@ -4,6 +4,8 @@
 #include "hv/domain/domain.hpp"
 #include "hv/grant/map.hpp"
 
+#include <optional>
+
 namespace bulkhead::hv {
 
 namespace {
@@ -30,16 +32,33 @@ constexpr std::uint32_t idle_records = 256;
     return {};
 }
 
+// Cuts the record off if it is one of the lender's grants. Answers what it said.
+[[nodiscard]] std::optional<MapRecord> cut_off_one(Domain& borrower, const Domain& lender,
+                                                   grant_handle_t handle) {
+    const LockGuard guard{borrower.grants.lock};
+    MapRecord* record = find_record(borrower.grants, handle);
+    if (record == nullptr || record->state != MapRecord::State::mapped || record->lender != lender.id.value())
+        return {};
+    record->state = MapRecord::State::cut_off;
+    return *record;
+}
+
+[[nodiscard]] std::uint64_t uses_left(Domain& lender) {
+    const LockGuard guard{lender.grants.lock};
+    return lender.grants.uses;
+}
+
+[[nodiscard]] std::uint32_t handles_of(Domain& borrower) {
+    const LockGuard guard{borrower.grants.lock};
+    return handle_count(borrower.grants);
+}
+
 [[nodiscard]] Result<> cut_off_in(Domain& borrower, Domain& lender) {
     grant_handle_t& handle = lender.grants.teardown.their_handle;
-    for (; lender.grants.uses > 0 && handle < handle_count(borrower.grants); ++handle) {
-        MapRecord* record = find_record(borrower.grants, handle);
-        const bool concerned = record != nullptr && record->state == MapRecord::State::mapped &&
-                               record->lender == lender.id.value();
-        if (concerned) {
-            release_uses(lender, *record);
-            record->state = MapRecord::State::cut_off;
-        }
+    for (; uses_left(lender) > 0 && handle < handles_of(borrower); ++handle) {
+        const auto concerned = cut_off_one(borrower, lender, handle);
+        if (concerned)
+            release_uses(lender, *concerned);
         if ((concerned || handle % idle_records == 0) && machine::should_preempt()) {
             ++handle;
             return fail(Error::restart);
@@ -51,7 +70,7 @@ constexpr std::uint32_t idle_records = 256;
 
 [[nodiscard]] Result<> cut_off_borrowers(Domain& lender) {
     std::uint32_t& next = lender.grants.teardown.slot;
-    while (lender.grants.uses > 0) {
+    while (uses_left(lender) > 0) {
         Domain* borrower = next_domain(next);
         if (borrower == nullptr)
             break;
@@ -60,7 +79,10 @@ constexpr std::uint32_t idle_records = 256;
         if (machine::should_preempt())
             return fail(Error::restart);
     }
-    return {};
+    if (uses_left(lender) == 0)
+        return {};
+    next = 0; // an operation on another pCPU has not ended yet, and may leave a record behind
+    return fail(Error::restart);
 }
 
 [[nodiscard]] Result<> free_last_frame(Domain& domain) {

@@ -28,7 +28,7 @@ struct ConsoleBudget {
 // All zero is a console that has not been used yet.
 struct Console {
     static constexpr std::size_t line_bytes = 240;
-    Lock lock; // taken before nothing but the output's own
+    Lock<Rank::console> lock; // taken before nothing but the output's own
     char line[line_bytes];
     std::uint32_t used;
     std::uint64_t printed; // bytes that the guest gave, shown or not

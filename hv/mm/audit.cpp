@@ -37,6 +37,10 @@ void each_frame(Check check) {
             check(*frame, Mfn{i});
 }
 
+constexpr std::uint64_t one_holding(bool typed) {
+    return FrameCounts::one_reference + (typed ? FrameCounts::one_typed_use : 0);
+}
+
 void check_counts(Violations& violations) {
     visit_holdings([&](Holding holding) {
         auto* frame = find_owned(holding.frame);
@@ -44,20 +48,17 @@ void check_counts(Violations& violations) {
         if (frame == nullptr)
             return;
         const bool typed = holding.type != FrameType::none;
-        violations.expect(!typed || frame->type == holding.type, holding.frame,
+        violations.expect(!typed || frame->type() == holding.type, holding.frame,
                           "a holder relies on a type it hasn't got");
-        --frame->references;
-        frame->type_references -= typed ? 1 : 0;
+        frame->counts -= one_holding(typed);
     });
     each_frame([&](const Frame& frame, Mfn mfn) {
-        violations.expect(frame.references == 0, mfn, "references and holders differ");
-        violations.expect(frame.type_references == 0, mfn, "type references and typed holders differ");
+        violations.expect(frame.references() == 0, mfn, "references and holders differ");
+        violations.expect(frame.type_references() == 0, mfn, "type references and typed holders differ");
     });
     visit_holdings([](Holding holding) {
-        if (auto* frame = find_owned(holding.frame)) {
-            ++frame->references;
-            frame->type_references += holding.type != FrameType::none ? 1 : 0;
-        }
+        if (auto* frame = find_owned(holding.frame))
+            frame->counts += one_holding(holding.type != FrameType::none);
     });
 }
 
@@ -89,9 +90,10 @@ void check_lists(Violations& violations) {
                           Mfn{domain.memory.frames.first}, "a domain beyond its quota");
     });
     const auto free = check_list(violations, frame_table().free_list(), Owner::nobody());
-    each_frame([&](const Frame& frame, Mfn) { listed -= frame.owner.is_domain() && !frame.shared ? 1 : 0; });
+    each_frame(
+        [&](const Frame& frame, Mfn) { listed -= frame.owner.load().is_domain() && !frame.shared ? 1 : 0; });
     std::uint64_t unowned = 0;
-    each_frame([&](const Frame& frame, Mfn) { unowned += frame.owner.is_nobody() ? 1 : 0; });
+    each_frame([&](const Frame& frame, Mfn) { unowned += frame.owner.load().is_nobody() ? 1 : 0; });
     violations.expect(listed == 0, Mfn{}, "owned frames and the lists of domains differ");
     violations.expect(promised == frame_table().promised_frames() && promised <= free, Mfn{},
                       "frames set aside and the promises to domains differ");
@@ -105,7 +107,7 @@ std::uint64_t audit() {
     check_counts(violations);
     each_frame([&](const Frame& frame, Mfn mfn) {
         check_frame(violations, frame, mfn);
-        if (!frame.owner.is_nobody())
+        if (!frame.owner.load().is_nobody())
             check_entries(violations, frame, mfn, 0, held_entries(frame));
     });
     check_lists(violations);

@@ -15,20 +15,22 @@ bool has_contents(FrameType type) { return entry::is_table(type) || type == Fram
 
 void check_state(Violations& violations, const Frame& frame, Mfn mfn) {
     violations.expect(!frame.active, mfn, "work on it never ended");
-    violations.expect(!frame.partial || (has_contents(frame.type) && frame.type_references == 0), mfn,
+    violations.expect(!frame.partial() || (has_contents(frame.type()) && frame.type_references() == 0), mfn,
                       "interrupted work on a frame in use, or on no table");
-    violations.expect((frame.validated != 0) == (has_contents(frame.type) && frame.type_references != 0), mfn,
-                      "a table without validation, or validated without being a table");
-    violations.expect(!frame.pinned || entry::is_table(frame.type), mfn, "pinned, but no page table");
-    violations.expect(frame.type_references <= frame.references, mfn, "more type references than references");
-    violations.expect(frame.references != 0, mfn, "owned without a reference");
-    violations.expect(!frame.shared || !has_contents(frame.type), mfn,
+    violations.expect((frame.validated() != 0) ==
+                          (has_contents(frame.type()) && frame.type_references() != 0),
+                      mfn, "a table without validation, or validated without being a table");
+    violations.expect(!frame.pinned || entry::is_table(frame.type()), mfn, "pinned, but no page table");
+    violations.expect(frame.type_references() <= frame.references(), mfn,
+                      "more type references than references");
+    violations.expect(frame.references() != 0, mfn, "owned without a reference");
+    violations.expect(!frame.shared || !has_contents(frame.type()), mfn,
                       "a page of the hypervisor is a guest's table");
 }
 
 void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn) {
     static std::array<std::uint64_t, entry::per_table> expected;
-    if (frame.type != FrameType::l4 || !frame.validated)
+    if (frame.type() != FrameType::l4 || !frame.validated())
         return;
     machine::install_hypervisor_slots(expected.data());
     const auto* entries = machine::frame_as<const std::uint64_t>(mfn);
@@ -39,8 +41,9 @@ void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn)
 }
 
 void check_free(Violations& violations, const Frame& frame, Mfn mfn) {
-    violations.expect(frame.references == 0 && frame.type_references == 0 && frame.type == FrameType::none &&
-                          !frame.held && !frame.shared && !frame.pinned && !frame.validated && !frame.partial,
+    violations.expect(frame.references() == 0 && frame.type_references() == 0 &&
+                          frame.type() == FrameType::none && !frame.held && !frame.shared && !frame.pinned &&
+                          !frame.validated() && !frame.partial(),
                       mfn, "a free frame with a past");
 }
 
@@ -54,14 +57,15 @@ void Violations::add(Mfn frame, const char* what) {
 
 Frame* find_owned(Mfn mfn) {
     auto* frame = frame_table().find(mfn);
-    return frame != nullptr && !frame->owner.is_nobody() ? frame : nullptr;
+    return frame != nullptr && !frame->owner.load().is_nobody() ? frame : nullptr;
 }
 
 void check_frame(Violations& violations, const Frame& frame, Mfn mfn) {
-    if (frame.owner.is_nobody())
+    if (frame.owner.load().is_nobody())
         return check_free(violations, frame, mfn);
-    violations.expect(frame.owner.is_hypervisor() || find_domain(frame.owner.domain()) != nullptr, mfn,
-                      "its owner does not exist");
+    violations.expect(frame.owner.load().is_hypervisor() ||
+                          find_domain(frame.owner.load().domain()) != nullptr,
+                      mfn, "its owner does not exist");
     check_state(violations, frame, mfn);
     check_hypervisor_slots(violations, frame, mfn);
 }
@@ -70,14 +74,14 @@ void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned
     const auto* entries = machine::frame_as<const std::uint64_t>(mfn);
     for (unsigned i = first; i < last; ++i) {
         const auto e = entries[i];
-        if (!entry::is_present(e) || entry::is_hypervisor_slot(frame.type, i))
+        if (!entry::is_present(e) || entry::is_hypervisor_slot(frame.type(), i))
             continue;
-        violations.expect(entry::sanitised(frame.type, e) == e && entry::is_allowed(frame.type, e), mfn,
+        violations.expect(entry::sanitised(frame.type(), e) == e && entry::is_allowed(frame.type(), e), mfn,
                           "an entry that the hypervisor would not write");
         const auto* target = find_owned(entry::frame(e));
-        violations.expect(target != nullptr && !target->owner.is_hypervisor(), mfn,
+        violations.expect(target != nullptr && !target->owner.load().is_hypervisor(), mfn,
                           "an entry names no guest's RAM");
-        violations.expect(frame.type == FrameType::l1 || target == nullptr || target->owner == frame.owner,
+        violations.expect(frame.type() == FrameType::l1 || target == nullptr || target->owner == frame.owner,
                           mfn, "a table names another domain's table");
     }
 }

@@ -50,7 +50,7 @@ std::uint64_t weight(Mfn mfn) {
 void hold(Holding holding) {
     const auto* frame = find_owned(holding.frame);
     const bool typed = holding.type != FrameType::none;
-    progress.violations.expect(frame != nullptr && (!typed || frame->type == holding.type), holding.frame,
+    progress.violations.expect(frame != nullptr && (!typed || frame->type() == holding.type), holding.frame,
                                "a holder of something else");
     progress.held.references += weight(holding.frame);
     progress.held.types += typed ? weight(holding.frame) : 0;
@@ -58,11 +58,11 @@ void hold(Holding holding) {
 
 void look_at(const Frame& frame, Mfn mfn) {
     check_frame(progress.violations, frame, mfn);
-    progress.counted.references += weight(mfn) * frame.references;
-    progress.counted.types += weight(mfn) * frame.type_references;
-    progress.free += frame.owner.is_nobody() ? 1 : 0;
-    progress.owned += frame.owner.is_domain() && !frame.shared ? 1 : 0;
-    if (!frame.owner.is_nobody())
+    progress.counted.references += weight(mfn) * frame.references();
+    progress.counted.types += weight(mfn) * frame.type_references();
+    progress.free += frame.owner.load().is_nobody() ? 1 : 0;
+    progress.owned += frame.owner.load().is_domain() && !frame.shared ? 1 : 0;
+    if (!frame.owner.load().is_nobody())
         visit_own_references(frame, hold);
 }
 
@@ -74,7 +74,7 @@ bool step_frames() {
     const auto* frame = frame_table().find(mfn);
     if (frame != nullptr && progress.entry == 0)
         look_at(*frame, mfn);
-    const auto entries = frame == nullptr || frame->owner.is_nobody() ? 0 : held_entries(*frame);
+    const auto entries = frame == nullptr || frame->owner.load().is_nobody() ? 0 : held_entries(*frame);
     const auto last = progress.entry + items_of_a_step;
     if (progress.entry < entries) {
         check_entries(progress.violations, *frame, mfn, progress.entry, std::min(last, entries));

@@ -5,20 +5,50 @@
 #include "hv/base/lock.hpp"
 #include "hv/mm/frame.hpp"
 
+#include <atomic>
+
 namespace bulkhead::hv {
 
 struct DomainMemory {
-    Lock lock;
-    FrameList frames;
+    // The domain's page tables and descriptor tables, the types of its frames, what its vCPUs hold of them,
+    // and how many frames it has.
+    Lock<Rank::tables> tables;
+    FrameList frames;         // under the lock of free frames
     std::uint64_t max_frames; // 0: the domain is being taken apart
     std::uint64_t frames_peak;
     std::uint64_t frames_to_return;   // owned when its destruction began
     std::uint32_t vcpus_relinquished; // as many, from 0 on, have given up their page tables for ever
-    std::uint64_t promised;           // frames set aside for it that it has not taken yet
-    std::uint64_t metadata;           // frames that the hypervisor allocated for the domain
+    // The promises, under the lock of free frames.
+    std::uint64_t promised; // frames set aside for it that it has not taken yet
+    std::uint64_t metadata; // frames that the hypervisor allocated for the domain
     std::uint64_t max_metadata;
     std::uint64_t metadata_guarantee; // as many are set aside for it
     Mfn unfinished_table; // a page table whose release was interrupted: the domain's debt, see settle()
+};
+
+// The locks of the page tables of two domains, in the order of their ids; of one, if both are the same.
+class TablesOfTwo {
+  public:
+    TablesOfTwo(DomainMemory& one, DomainId id_of_one, DomainMemory& other, DomainId id_of_other)
+        : first_{id_of_one.value() <= id_of_other.value() ? one : other},
+          second_{&one == &other                             ? nullptr
+                  : id_of_one.value() <= id_of_other.value() ? &other
+                                                             : &one} {
+        first_.tables.lock();
+        if (second_ != nullptr)
+            second_->tables.lock_second();
+    }
+    ~TablesOfTwo() {
+        if (second_ != nullptr)
+            second_->tables.unlock();
+        first_.tables.unlock();
+    }
+    TablesOfTwo(const TablesOfTwo&) = delete;
+    TablesOfTwo& operator=(const TablesOfTwo&) = delete;
+
+  private:
+    DomainMemory& first_;
+    DomainMemory* second_;
 };
 
 // Frames that are set aside for the domain now: for its own memory, and for its metadata.

@@ -8,6 +8,12 @@
 
 namespace bulkhead::hv {
 
+namespace {
+
+constexpr unsigned rounds_until_stuck = 1U << 20;
+
+} // namespace
+
 constinit FrameTable the_frame_table;
 
 void FrameTable::start(Frame* storage, std::uint64_t count) {
@@ -17,7 +23,7 @@ void FrameTable::start(Frame* storage, std::uint64_t count) {
     promised_ = reserve_ = 0;
     run_cursor_ = 0;
     for (std::uint64_t i = 0; i < count_; ++i)
-        frames_[i].owner = Owner::nobody();
+        frames_[i].owner.store(Owner::nobody(), std::memory_order_relaxed);
 }
 
 void FrameTable::add_free(Mfn first, std::uint64_t count) {
@@ -26,7 +32,7 @@ void FrameTable::add_free(Mfn first, std::uint64_t count) {
         auto& frame = frames_[i];
         if (frame.usable)
             machine::panic("a frame was given to the frame table twice");
-        frame.usable = 1;
+        frame.usable = true;
         append(free_, frame);
     }
 }
@@ -57,42 +63,52 @@ void FrameTable::remove(FrameList& list, Frame& frame) {
 }
 
 void FrameTable::move_to_end(Frame& frame, FrameList& list) {
+    const LockGuard guard{free_lock_};
     remove(list, frame);
     append(list, frame);
 }
 
-// Contents are wiped when a frame gets its new owner, not when it was freed: once per use, and billed to who
-// asks.
+// Nobody finds a frame of the hypervisor by its number, so that it can be cleared in peace.
 void FrameTable::take_from_free(Frame& frame) {
     remove(free_, frame);
-    tlb::before_reuse(frame.last_use);
-    frame.type = FrameType::none;
-    frame.references = 1;
+    frame.owner.store(Owner::hypervisor(), std::memory_order_release);
     frame.held = 1;
+    frame.counts.store(FrameCounts::one_reference, std::memory_order_release);
+}
+
+// Contents are wiped when a frame gets its new owner, not when it was freed: once per use, and billed to who
+// asks.
+void FrameTable::clear(Frame& frame) {
+    tlb::before_reuse(frame.last_use.load(std::memory_order_relaxed));
     std::memset(machine::frame_data(number(frame)), 0, page_bytes);
 }
 
 void FrameTable::give_to(Frame& frame, Domain& owner) {
-    take_from_free(frame);
-    frame.owner = Owner{owner.id};
-    append(owner.memory.frames, frame);
+    clear(frame);
     machine::set_m2p(number(frame), machine::m2p_invalid);
+    frame.owner.store(Owner{owner.id}, std::memory_order_release);
 }
 
 Result<Mfn> FrameTable::allocate(Domain& owner) {
-    const LockGuard guard{free_lock_};
-    if (!may_have(owner.memory, 1))
-        return fail(Error::no_memory);
-    pay(owner.memory, 1);
-    auto& frame = frames_[free_.first];
-    give_to(frame, owner);
-    owner.memory.frames_peak = std::max(owner.memory.frames_peak, owner.memory.frames.count);
-    return number(frame);
+    auto& memory = owner.memory;
+    Frame* frame = nullptr;
+    {
+        const LockGuard guard{free_lock_};
+        if (!may_have(memory, 1))
+            return fail(Error::no_memory);
+        pay(memory, 1);
+        frame = &frames_[free_.first];
+        take_from_free(*frame);
+        append(memory.frames, *frame);
+        memory.frames_peak = std::max(memory.frames_peak, memory.frames.count);
+    }
+    give_to(*frame, owner);
+    return number(*frame);
 }
 
 Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
     auto* frame = find(mfn);
-    if (frame == nullptr || frame->owner != Owner{owner.id} || frame->shared || !frame->held)
+    if (frame == nullptr || !frame->belongs_to(Owner{owner.id}) || frame->shared || !frame->held)
         return fail(Error::invalid);
     frame->held = 0;
     put(*frame);
@@ -100,98 +116,163 @@ Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
 }
 
 Result<Mfn> FrameTable::exchange(Mfn mfn, Domain& owner) {
-    const LockGuard guard{free_lock_};
-    if (free_.first == 0)
-        return fail(Error::no_memory);
-    auto& fresh = frames_[free_.first];
-    give_to(fresh, owner);
     auto& old = at(mfn);
-    remove(owner.memory.frames, old);
-    machine::set_m2p(mfn, machine::m2p_invalid);
-    old.references = 0;
-    add_to_free(old);
-    return number(fresh);
+    Frame* fresh = nullptr;
+    {
+        const LockGuard guard{free_lock_};
+        if (free_.first == 0)
+            return fail(Error::no_memory);
+        if (!old.end_only_reference())
+            return fail(Error::invalid); // a peer has just taken one
+        fresh = &frames_[free_.first];
+        take_from_free(*fresh);
+        append(owner.memory.frames, *fresh);
+        remove(owner.memory.frames, old);
+        machine::set_m2p(mfn, machine::m2p_invalid);
+        add_to_free(old);
+    }
+    give_to(*fresh, owner);
+    return number(*fresh);
 }
 
 Result<Mfn> FrameTable::allocate_for_hypervisor() {
-    const LockGuard guard{free_lock_};
-    if (free_.count <= promised_)
-        return fail(Error::no_memory);
-    auto& frame = frames_[free_.first];
-    take_from_free(frame);
-    frame.owner = Owner::hypervisor();
-    return number(frame);
+    Frame* frame = nullptr;
+    {
+        const LockGuard guard{free_lock_};
+        if (free_.count <= promised_)
+            return fail(Error::no_memory);
+        frame = &frames_[free_.first];
+        take_from_free(*frame);
+    }
+    clear(*frame);
+    return number(*frame);
 }
 
 Frame& FrameTable::own_frame(Mfn mfn) {
     auto* frame = find(mfn);
-    if (frame == nullptr || !frame->owner.is_hypervisor() || frame->references != 1)
-        machine::panic("the hypervisor gave a frame back that isn't its own or is in use");
+    if (frame == nullptr || !frame->belongs_to(Owner::hypervisor()) || !frame->held)
+        machine::panic("the hypervisor gave a frame back that isn't its own");
     return *frame;
+}
+
+// A pCPU that looked for the frame's former owner may hold a reference for a moment, see take_reference().
+void FrameTable::end_own(Frame& frame) {
+    for (unsigned round = 0; !frame.end_only_reference(); ++round) {
+        if (round == rounds_until_stuck)
+            machine::panic("the hypervisor gave a frame back that is in use");
+        machine::wait_a_little();
+    }
 }
 
 void FrameTable::free_for_hypervisor(Mfn mfn) {
     auto& frame = own_frame(mfn);
-    frame.held = 0;
-    put(frame);
+    end_own(frame);
+    const LockGuard guard{free_lock_};
+    add_to_free(frame);
 }
 
 void FrameTable::share(Mfn mfn, const Domain& with) {
     auto* frame = find(mfn);
-    if (frame == nullptr || !frame->owner.is_hypervisor() || frame->references != 1)
-        machine::panic("only an unused frame of the hypervisor can be lent");
-    frame->shared = 1;
-    frame->owner = Owner{with.id};
+    if (frame == nullptr || !frame->belongs_to(Owner::hypervisor()))
+        machine::panic("only a frame of the hypervisor can be lent");
+    frame->shared = true;
+    frame->owner.store(Owner{with.id}, std::memory_order_release);
 }
 
 Result<> FrameTable::take_back(Mfn mfn) {
     auto* frame = find(mfn);
     if (frame == nullptr || !frame->shared)
         return fail(Error::invalid);
-    if (frame->references != 1)
+    if (frame->references() != 1)
         return fail(Error::busy);
-    tlb::before_reuse(frame->last_use);
-    frame->shared = 0;
-    frame->owner = Owner::hypervisor();
-    frame->type = FrameType::none;
+    frame->owner.store(Owner::hypervisor(), std::memory_order_release);
+    tlb::before_reuse(frame->last_use.load(std::memory_order_relaxed));
+    frame->shared = false;
+    frame->counts.fetch_and(~FrameCounts::type_mask, std::memory_order_acq_rel);
     machine::set_m2p(mfn, machine::m2p_invalid);
     return {};
 }
 
 Result<Frame*> FrameTable::get(Mfn mfn, const Domain& owner) {
     auto* frame = find(mfn);
-    if (frame == nullptr || frame->owner != Owner{owner.id})
+    if (frame == nullptr)
         return fail(Error::invalid);
-    if (frame->references >= max_references)
-        return fail(Error::busy);
-    ++frame->references;
+    BULKHEAD_TRY(frame->take_reference(Owner{owner.id}));
     return frame;
 }
 
+Result<Frame*> FrameTable::get_first(const FrameList& list) {
+    const LockGuard guard{free_lock_};
+    for (auto i = list.first; i != 0; i = frames_[i].next)
+        if (frames_[i].take_reference(frames_[i].owner))
+            return &frames_[i];
+    return list.first == 0 ? Result<Frame*>{nullptr} : fail(Error::restart);
+}
+
+bool FrameTable::free_first(FrameList& list) {
+    const LockGuard guard{free_lock_};
+    if (list.first == 0)
+        return false;
+    auto& frame = frames_[list.first];
+    if (!frame.held || !frame.end_only_reference())
+        return false;
+    remove(list, frame);
+    machine::set_m2p(number(frame), machine::m2p_invalid);
+    add_to_free(frame);
+    return true;
+}
+
 // A frame with no reference has no type reference and no unfinished table work, for each of those is a
-// reference.
+// reference. Its owner exists while the frame is in the owner's list.
 void FrameTable::free(Frame& frame) {
-    if (frame.shared || frame.type_references != 0 || frame.partial || frame.active)
+    if (frame.shared || (frame.now().word() & ~FrameCounts::type_mask) != 0 || frame.active)
         machine::panic("a frame lost its last reference while in use");
-    if (!frame.owner.is_hypervisor()) {
-        auto* owner = find_domain(frame.owner.domain());
+    const LockGuard guard{free_lock_};
+    if (const auto whose = frame.owner.load(std::memory_order_relaxed); whose.is_domain()) {
+        auto* owner = find_domain(whose.domain());
         if (owner == nullptr)
             machine::panic("a freed frame's owner does not exist");
         remove(owner->memory.frames, frame);
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
-    const LockGuard guard{free_lock_}; // a search for free frames reads owners
     add_to_free(frame);
 }
 
+// With the lock held, a frame without references that is in no list.
 void FrameTable::add_to_free(Frame& frame) {
-    frame.owner = Owner::nobody();
-    frame.type = FrameType::none;
-    frame.held = frame.pinned = frame.validated = frame.lingering = 0;
+    frame.last_use.store(tlb::clock(), std::memory_order_relaxed);
+    frame.counts.store(0, std::memory_order_relaxed);
+    frame.held = frame.pinned = frame.lingering = 0;
     frame.failure = 0;
     frame.progress = 0;
-    frame.last_use = tlb::clock();
+    frame.owner.store(Owner::nobody(), std::memory_order_release);
     append(free_, frame);
+}
+
+bool Frame::end_only_reference() {
+    auto seen = counts.load(std::memory_order_acquire);
+    do
+        if ((seen & ~FrameCounts::type_mask) != FrameCounts::one_reference)
+            return false;
+    while (!counts.compare_exchange_weak(seen, 0, std::memory_order_acq_rel));
+    return true;
+}
+
+// Another pCPU may drop a later translation between the two readings: the latest one stays.
+void Frame::note_use() {
+    const auto clock = tlb::clock();
+    auto seen = last_use.load(std::memory_order_relaxed);
+    while (static_cast<std::int32_t>(clock - seen) > 0 &&
+           !last_use.compare_exchange_weak(seen, clock, std::memory_order_relaxed))
+        ;
+}
+
+Result<> undo_reference(Frame& frame, std::uint64_t what) {
+    if (what == FrameCounts::one_reference)
+        frame_table().put(frame);
+    else
+        frame_table().put_typed_use(frame);
+    return fail(Error::invalid);
 }
 
 } // namespace bulkhead::hv

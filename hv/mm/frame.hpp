@@ -7,6 +7,7 @@
 #include "hv/base/error.hpp"
 #include "hv/base/lock.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -43,39 +44,83 @@ class Owner {
     std::uint16_t value_;
 };
 
-// Serialised by the world lock, but for the list of free frames, which has a lock of its own: the hypervisor
-// takes frames for itself with the run lock held, too.
+// The counts and the type of a frame in one word, so that they change together and without a lock. References
+// stand at the top and a count that is wrong can't spoil the type.
+class FrameCounts {
+  public:
+    static constexpr std::uint64_t type_mask = 7, partial_bit = 8, validated_bit = 16, one_typed_use = 32,
+                                   one_reference = std::uint64_t{1} << 32,
+                                   typed_use_mask = one_reference - one_typed_use;
+    constexpr explicit FrameCounts(std::uint64_t word) : word_{word} {}
+    [[nodiscard]] constexpr std::uint64_t word() const { return word_; }
+    [[nodiscard]] constexpr std::uint32_t references() const {
+        return static_cast<std::uint32_t>(word_ >> 32);
+    }
+    [[nodiscard]] constexpr std::uint32_t type_references() const {
+        return static_cast<std::uint32_t>((word_ & typed_use_mask) / one_typed_use);
+    }
+    [[nodiscard]] constexpr FrameType type() const { return static_cast<FrameType>(word_ & type_mask); }
+    [[nodiscard]] constexpr bool partial() const { return (word_ & partial_bit) != 0; }
+    [[nodiscard]] constexpr bool validated() const { return (word_ & validated_bit) != 0; }
+    [[nodiscard]] constexpr FrameCounts with_type(FrameType type) const {
+        return FrameCounts{(word_ & ~type_mask) | static_cast<std::uint64_t>(type)};
+    }
+
+  private:
+    std::uint64_t word_;
+};
+// One more is refused. There are never more typed uses than references, so that neither count overflows.
+inline constexpr std::uint32_t max_references = (1U << 27) - 16;
+
+// What protects which part is said in docs/decisions/0007-locks.md. In short: references of data may be taken
+// and dropped without a lock, a table only with the lock of its owner's page tables.
 //
-// A frame has its type while `type_references` or `partial` is non-zero; otherwise `type` only tells the last
+// A frame has its type while it has type references or is partial; otherwise the type only tells the last
 // one. A table is `validated` exactly while it has type references. A `partial` table has none. Its first
 // `progress` entries hold their references, and one reference of its own keeps the table alive. The next call
 // that needs the table finishes or undoes the work.
 struct alignas(8) Frame {
-    // Every holder: the owner's allocation, each mapping, each typed use, each grant.
-    std::uint32_t references;
-    std::uint32_t type_references; // holders of the current type
-    FrameType type;
-    std::uint8_t usable : 1; // RAM handed to the frame table; never changes after boot
-    std::uint8_t held : 1;   // the allocation's own reference was not given up yet
-    // A page of the hypervisor lent to `owner` (shared_info, grant table); not counted as its memory.
-    std::uint8_t shared : 1;
-    std::uint8_t pinned : 1;    // one type reference and one reference are held by a pin
-    std::uint8_t validated : 1; // the entries of the table were all checked and hold their references
-    std::uint8_t partial : 1;   // validation or release was interrupted after `progress` entries
-    std::uint8_t active : 1;    // its validation or release is on the stack right now
-    std::uint8_t lingering : 1; // a dead owner's frame that others still refer to
-    std::uint16_t progress;
-    Owner owner;
-    std::uint8_t failure; // with `partial`: the Error that validation ended in; only undoing is left
-    std::uint8_t reserved;
-    // Frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used).
+    // References: the owner's allocation, each mapping, each typed use, each grant. Type references: the
+    // holders of the current type.
+    std::atomic<std::uint64_t> counts;
+    // Frame numbers of the owner's list or of the free list; 0 ends it (frame 0 is never used). Under the
+    // lock of free frames.
     std::uint32_t next;
     std::uint32_t previous;
-    // Reading of the TLB clock when the last holder of the type, or the owner, let it go.
-    std::uint32_t last_use;
+    // The latest reading of the TLB clock when a holder of the type, or the owner, let it go.
+    std::atomic<std::uint32_t> last_use;
+    std::atomic<Owner> owner;
+    bool usable; // RAM handed to the frame table; never changes after boot
+    // A page of the hypervisor lent to `owner` (shared_info, grant table); not counted as its memory.
+    std::atomic<bool> shared;
+    // From here on under the lock of the owner's page tables.
+    std::uint16_t progress;
+    std::uint8_t failure;       // of a partial one: the Error that validation ended in; only undoing is left
+    std::uint8_t held : 1;      // the allocation's own reference was not given up yet
+    std::uint8_t pinned : 1;    // one type reference and one reference are held by a pin
+    std::uint8_t active : 1;    // its validation or release is on the stack right now
+    std::uint8_t lingering : 1; // a dead owner's frame that others still refer to
+
+    [[nodiscard]] FrameCounts now() const { return FrameCounts{counts.load(std::memory_order_acquire)}; }
+    [[nodiscard]] std::uint32_t references() const { return now().references(); }
+    [[nodiscard]] std::uint32_t type_references() const { return now().type_references(); }
+    [[nodiscard]] FrameType type() const { return now().type(); }
+    [[nodiscard]] bool partial() const { return now().partial(); } // validation or release was interrupted
+    [[nodiscard]] bool validated() const { return now().validated(); } // all entries hold their references
+    [[nodiscard]] bool belongs_to(Owner whom) const { return owner.load(std::memory_order_acquire) == whom; }
+
+    // A reference that stays only if the frame belongs to `whom`. Fails with `invalid` if it does not, with
+    // `busy` at the limit. A frame that is being freed has no references and gets none.
+    [[nodiscard]] Result<> take_reference(Owner whom);
+    // Takes the only reference away, for its holder. False, and nothing changes, if there are others.
+    [[nodiscard]] bool end_only_reference();
+    // Notes that a translation of the frame may have been in use until now.
+    void note_use();
 };
 static_assert(sizeof(Frame) == 32);
-inline constexpr std::uint32_t max_references = 0xfffffff0; // one more is refused
+
+// The frame went to another owner while a reference was taken: gives that back and answers `invalid`.
+[[nodiscard]] Result<> undo_reference(Frame& frame, std::uint64_t what);
 
 // The longest run that a guest may ask for, 2^3 frames. Wiping a run can't be interrupted, and takes about 2
 // us a frame.
@@ -121,7 +166,8 @@ class FrameTable {
     void end_promise(DomainMemory& memory);
 
     // A zeroed frame for the domain, within its quota (DomainMemory::max_frames); one reference is held by
-    // the allocation. It cannot fail for want of memory while the domain's promise lasts.
+    // the allocation. It cannot fail for want of memory while the domain's promise lasts. This,
+    // allocate_run(), release() and exchange() need the lock of the domain's page tables.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner);
     // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
     // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.
@@ -131,7 +177,8 @@ class FrameTable {
     [[nodiscard]] Result<> release(Mfn mfn, const Domain& owner);
 
     // Another zeroed frame for one of the domain's to which only the allocation refers; costs the pool
-    // nothing. Fails with no_memory, and changes nothing, if no frame at all is free.
+    // nothing. Fails and changes nothing: with no_memory if no frame at all is free, with `invalid` if
+    // another reference was taken meanwhile.
     [[nodiscard]] Result<Mfn> exchange(Mfn mfn, Domain& owner);
 
     // A zeroed frame of the hypervisor's for a domain, within the domain's limit and promise, and back.
@@ -152,40 +199,74 @@ class FrameTable {
     // A reference to a frame that must belong to `owner`.
     [[nodiscard]] Result<Frame*> get(Mfn mfn, const Domain& owner);
     // Gives a reference back. The last one frees the frame: don't touch it afterwards.
-    void put(Frame& frame) {
-        if (--frame.references == 0) [[unlikely]]
-            free(frame);
+    void put(Frame& frame) { drop(frame, FrameCounts::one_reference); }
+    // The same together with a typed use, of which another one remains or which stands for data.
+    void put_typed_use(Frame& frame) {
+        frame.note_use();
+        drop(frame, FrameCounts::one_reference + FrameCounts::one_typed_use);
     }
 
+    // Frees the first frame of the owner's list if only its allocation refers to it. False if not.
+    [[nodiscard]] bool free_first(FrameList& list);
+    // The first frame of the list, with a reference for the caller; nullptr if the list is empty. Answers
+    // restart if other pCPUs are about to free all that it has.
+    [[nodiscard]] Result<Frame*> get_first(const FrameList& list);
     // The frame goes to the end of its owner's list.
     void move_to_end(Frame& frame, FrameList& list);
 
   private:
+    void drop(Frame& frame, std::uint64_t what) {
+        if (FrameCounts{frame.counts.fetch_sub(what, std::memory_order_acq_rel)}.references() == 1)
+            [[unlikely]]
+            free(frame);
+    }
     void free(Frame& frame);
     void add_to_free(Frame& frame);
     [[nodiscard]] Frame& own_frame(Mfn mfn);
+    void end_own(Frame& frame);
     // Whether the domain may have so many more, by its quota and by what is free for it.
     [[nodiscard]] bool may_have(const DomainMemory& memory, std::uint64_t frames) const;
     // Its promise pays for them as far as it lasts.
     void pay(DomainMemory& memory, std::uint64_t frames);
     // Free frames that are promised to no domain and not of the reserve.
     [[nodiscard]] std::uint64_t in_pool() const;
+    // Two halves of an allocation: the frame becomes the hypervisor's under the lock, and is cleared and
+    // handed out without it.
     void take_from_free(Frame& frame);
+    void clear(Frame& frame);
     void give_to(Frame& frame, Domain& owner);
+    [[nodiscard]] bool claim_run(std::uint64_t start, std::uint64_t frames, FrameList* list);
     void append(FrameList& list, Frame& frame);
     void remove(FrameList& list, Frame& frame);
-    [[nodiscard]] static bool is_free(const Frame& frame) { return frame.usable && frame.owner.is_nobody(); }
+    [[nodiscard]] static bool is_free(const Frame& frame) {
+        return frame.usable && frame.belongs_to(Owner::nobody());
+    }
     [[nodiscard]] std::uint64_t find_run(std::uint64_t frames, std::uint64_t alignment, std::uint64_t from,
                                          std::uint64_t budget) const;
 
-    Lock free_lock_; // taken last
+    Lock<Rank::free_frames> free_lock_; // the free list and those of domains
     Frame* frames_ = nullptr;
     std::uint64_t count_ = 0;
     FrameList free_;
     std::uint64_t promised_ = 0;
-    std::uint64_t reserve_ = 0;    // of the free frames, as many are for the hypervisor's own work
-    std::uint64_t run_cursor_ = 0; // where the next search for a run starts
+    std::uint64_t reserve_ = 0; // of the free frames, as many are for the hypervisor's own work
+    std::atomic<std::uint64_t> run_cursor_ = 0; // where the next search for a run starts
 };
+
+inline Result<> Frame::take_reference(Owner whom) {
+    if (!belongs_to(whom)) [[unlikely]]
+        return fail(Error::invalid);
+    auto seen = counts.load(std::memory_order_relaxed);
+    do {
+        const auto references = FrameCounts{seen}.references();
+        if (references == 0 || references >= max_references) [[unlikely]]
+            return fail(references == 0 ? Error::invalid : Error::busy);
+    } while (!counts.compare_exchange_weak(seen, seen + FrameCounts::one_reference, std::memory_order_acq_rel,
+                                           std::memory_order_relaxed));
+    if (belongs_to(whom)) [[likely]]
+        return {};
+    return undo_reference(*this, FrameCounts::one_reference);
+}
 
 extern FrameTable the_frame_table;
 [[nodiscard]] inline FrameTable& frame_table() { return the_frame_table; }

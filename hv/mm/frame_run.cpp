@@ -34,41 +34,57 @@ std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment
     return 0;
 }
 
-Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
-    const LockGuard guard{free_lock_};
-    if (free_.count < promised_ + frames)
-        return fail(Error::no_memory);
-    const auto start =
-        find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), run_cursor_, UINT64_MAX);
-    if (start == 0)
-        return fail(Error::no_memory);
-    run_cursor_ = start + frames;
+// Takes the run if it is all free still.
+bool FrameTable::claim_run(std::uint64_t start, std::uint64_t frames, FrameList* list) {
+    for (auto i = start; i < start + frames; ++i)
+        if (!is_free(frames_[i]))
+            return false;
     for (auto i = start; i < start + frames; ++i) {
         take_from_free(frames_[i]);
-        frames_[i].owner = Owner::hypervisor();
+        if (list != nullptr)
+            append(*list, frames_[i]);
     }
+    return true;
+}
+
+Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
+    const auto start =
+        find_run(frames, std::bit_ceil(std::max<std::uint64_t>(frames, 1)), run_cursor_, UINT64_MAX);
+    {
+        const LockGuard guard{free_lock_};
+        if (start == 0 || free_.count < promised_ + frames || !claim_run(start, frames, nullptr))
+            return fail(Error::no_memory);
+    }
+    run_cursor_ = start + frames;
+    for (auto i = start; i < start + frames; ++i)
+        clear(frames_[i]);
     return Mfn{start};
 }
 
+// The search takes no lock: it may find a run that another pCPU takes first, and then answers no_memory.
 Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
     if (order == 0)
         return allocate(owner);
+    auto& memory = owner.memory;
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
     if (order > max_run_order)
         return fail(Error::no_memory);
-    const LockGuard guard{free_lock_};
-    if (!may_have(owner.memory, frames))
-        return fail(Error::no_memory);
-    const auto start = find_run(frames, frames, run_cursor_, frames_looked_at);
+    const std::uint64_t from = run_cursor_;
+    const auto start = find_run(frames, frames, from, frames_looked_at);
     if (start == 0) {
-        run_cursor_ = run_cursor_ + frames_looked_at < count_ ? run_cursor_ + frames_looked_at : 0;
+        run_cursor_ = from + frames_looked_at < count_ ? from + frames_looked_at : 0;
         return fail(Error::no_memory);
     }
     run_cursor_ = start + frames;
-    pay(owner.memory, frames);
+    {
+        const LockGuard guard{free_lock_};
+        if (!may_have(memory, frames) || !claim_run(start, frames, &memory.frames))
+            return fail(Error::no_memory);
+        pay(memory, frames);
+        memory.frames_peak = std::max(memory.frames_peak, memory.frames.count);
+    }
     for (auto i = start; i < start + frames; ++i)
         give_to(frames_[i], owner);
-    owner.memory.frames_peak = std::max(owner.memory.frames_peak, owner.memory.frames.count);
     return Mfn{start};
 }
 

@@ -1,6 +1,5 @@
 // Leaf entries found by address: for grant mappings, and for guests that write to their page tables as if
 // they were data.
-#include "hv/base/locks.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
@@ -26,25 +25,25 @@ Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entr
     if (entry::is_present(found.entries[3])) {
         drop_leaf(found.entries[3]);
         // The same L1 may be reachable at several addresses, so one page is not enough.
-        tlb::flush_mask(machine::pcpus_using(frame_table().at(root).owner.domain()));
+        tlb::flush_mask(machine::pcpus_using(frame_table().at(root).owner.load().domain()));
     }
     return found.entries[3];
 }
 
 Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes,
                                std::optional<std::uint64_t> before) {
-    const LockGuard world{world_lock()};
     auto& domain = *vcpu.domain;
     const auto offset = at.value() % sizeof(std::uint64_t);
     if (!vcpu.processor.in_kernel || bytes > 8 || offset + bytes > 8)
         return false;
+    const LockGuard tables{domain.memory.tables};
     const auto found = walk(vcpu.tables.kernel_root, at);
     if (!found.ok || entry::is_writable(found.leaf))
         return false;
     const auto mfn = entry::frame(found.leaf);
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != Owner{domain.id} || !frame->validated ||
-        !entry::is_table(frame->type))
+    if (frame == nullptr || !frame->belongs_to(Owner{domain.id}) || !frame->validated() ||
+        !entry::is_table(frame->type()))
         return false;
     BULKHEAD_TRY(settle(domain));
     const auto index = static_cast<unsigned>(at.value() % page_bytes / sizeof(std::uint64_t));
@@ -53,7 +52,7 @@ Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value,
     if (before && ((now ^ *before << offset * 8) & mask) != 0)
         return fail(Error::restart);
     const auto wanted = (now & ~mask) | (value << offset * 8 & mask);
-    BULKHEAD_TRY(update_frame(*frame, index, wanted, domain, AccessBits::replace, domain));
+    BULKHEAD_TRY(update_frame(*frame, index, wanted, domain, domain, AccessBits::replace));
     return true;
 }
 

@@ -10,45 +10,49 @@ namespace {
 
 // The orphan may be another vCPU's unfinished validation by now, if other vCPUs finished the debt first: then
 // only their work is lost.
-Result<> unwind_orphan(Mfn mfn, Pace pace) {
+Result<> unwind_orphan(Mfn mfn, const Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || !is_orphan(*frame))
+    if (frame == nullptr || !frame->partial() || !frame->belongs_to(Owner{owner.id}) || !is_orphan(*frame))
         return {};
-    return unwind(*frame, pace);
+    return unwind(*frame);
 }
 
 } // namespace
 
-void drop_typed(Mfn mfn, Domain& payer) {
+void drop_typed(Mfn mfn, Domain& owner) {
     if (!put_type(frame_table().at(mfn)))
         return;
-    if (!settle(payer)) // a debt is open still: the new orphan waits for its next user, or the
+    if (!settle(owner)) // a debt is open still: the new orphan waits for its next user, or the
                         // domain's end
         return;
-    payer.memory.unfinished_table = mfn;
-    static_cast<void>(settle(payer)); // what is left is settled before the guest's call is over
+    owner.memory.unfinished_table = mfn;
+    static_cast<void>(settle(owner)); // what is left is settled before the guest's call is over
 }
 
-Result<> settle(Domain& payer) {
-    if (payer.memory.unfinished_table == Mfn{}) [[likely]]
+Result<> settle(Domain& owner) {
+    if (owner.memory.unfinished_table == Mfn{}) [[likely]]
         return {};
-    BULKHEAD_TRY(unwind_orphan(payer.memory.unfinished_table, Pace::preemptible));
-    payer.memory.unfinished_table = {};
+    BULKHEAD_TRY(unwind_orphan(owner.memory.unfinished_table, owner));
+    owner.memory.unfinished_table = {};
     return {};
 }
 
-Result<> put_typed(Mfn mfn, bool preemptible) {
-    auto& frame = frame_table().at(mfn);
-    if (frame.type_references == 0 || put_type(frame))
-        return unwind_orphan(mfn, preemptible ? Pace::preemptible : Pace::at_once);
-    return {};
+Result<> settle_alone(Domain& owner) {
+    const LockGuard tables{owner.memory.tables};
+    return settle(owner);
 }
 
-Result<> get_data(Mfn mfn, const Domain& owner, bool writable) {
-    if (writable)
-        return get_typed(mfn, FrameType::writable, owner);
-    BULKHEAD_TRY(frame_table().get(mfn, owner));
-    return {};
+Result<> get_data(Mfn mfn, Domain& owner, bool writable) {
+    auto* frame = frame_table().find(mfn);
+    if (frame == nullptr)
+        return fail(Error::invalid);
+    const Owner whom{owner.id};
+    if (!writable)
+        return frame->take_reference(whom);
+    if (take_existing(*frame, FrameType::writable, whom) || take_fresh_writable(*frame, whom)) [[likely]]
+        return {};
+    const LockGuard tables{owner.memory.tables};
+    return get_type(*frame, FrameType::writable, whom);
 }
 
 void put_data(Mfn mfn, bool writable) {
@@ -61,19 +65,19 @@ void put_data(Mfn mfn, bool writable) {
 
 Result<> pin(Mfn mfn, FrameType type, const Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != Owner{owner.id} || !entry::is_table(type) || frame->pinned)
+    if (frame == nullptr || !entry::is_table(type) || (frame->belongs_to(Owner{owner.id}) && frame->pinned))
         return fail(Error::invalid);
-    BULKHEAD_TRY(get_type(*frame, type));
+    BULKHEAD_TRY(get_type(*frame, type, Owner{owner.id}));
     frame->pinned = 1;
     return {};
 }
 
-Result<> unpin(Mfn mfn, const Domain& owner, Domain& payer) {
+Result<> unpin(Mfn mfn, Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != Owner{owner.id} || !frame->pinned)
+    if (frame == nullptr || !frame->belongs_to(Owner{owner.id}) || !frame->pinned)
         return fail(Error::invalid);
     frame->pinned = 0;
-    drop_typed(mfn, payer);
+    drop_typed(mfn, owner);
     return {};
 }
 

@@ -1,6 +1,7 @@
 // Direct paging: types of frames are taken and dropped here, and with them every entry of every guest page
 // table is validated. Long work is preemptible and answers Error::restart; making the same call again
-// continues it.
+// continues it. Everything here needs the lock of the owner's page tables (DomainMemory::tables), unless it
+// says otherwise.
 #pragma once
 
 #include "hv/mm/frame.hpp"
@@ -16,26 +17,24 @@ struct Vcpu;
 [[nodiscard]] Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner);
 
 // Drops what get_typed took; the caller holds nothing afterwards. If the last reference of a table goes and
-// releasing its entries takes too long, the rest becomes a debt of `payer`, which must be settled before the
-// guest's call is over.
-void drop_typed(Mfn mfn, Domain& payer);
-// Works on the debt of `payer`. Answers restart until it is paid. Every paging hypercall starts and ends with
+// releasing its entries takes too long, the rest becomes a debt of `owner`, the frame's, which must be
+// settled before the guest's call is over.
+void drop_typed(Mfn mfn, Domain& owner);
+// Works on the debt of `owner`. Answers restart until it is paid. Every paging hypercall starts and ends with
 // it.
-[[nodiscard]] Result<> settle(Domain& payer);
+[[nodiscard]] Result<> settle(Domain& owner);
+// The same for callers without the lock.
+[[nodiscard]] Result<> settle_alone(Domain& owner);
 
-// The same in one step where a debt has no payer. With `preemptible` it may answer restart: call again with
-// the same frame.
-[[nodiscard]] Result<> put_typed(Mfn mfn, bool preemptible);
-
-// A writable (or read-only) data reference for mappings made on behalf of grants and rings. Taking a writable
-// one may answer restart (the frame's former life as a table is being undone). put_data never fails and is
-// short.
-[[nodiscard]] Result<> get_data(Mfn mfn, const Domain& owner, bool writable);
+// A writable (or read-only) data reference for mappings made on behalf of grants and rings. No lock of page
+// tables may be held: taking a writable one takes the owner's if the frame was a table before, and may answer
+// restart (that former life is being undone). put_data never fails, is short, and needs no lock.
+[[nodiscard]] Result<> get_data(Mfn mfn, Domain& owner, bool writable);
 void put_data(Mfn mfn, bool writable);
 
-// Pin: keeps a page table validated although nothing refers to it. Unpinning leaves its debt to `payer`.
+// Pin: keeps a page table validated although nothing refers to it.
 [[nodiscard]] Result<> pin(Mfn mfn, FrameType type, const Domain& owner);
-[[nodiscard]] Result<> unpin(Mfn mfn, const Domain& owner, Domain& payer);
+[[nodiscard]] Result<> unpin(Mfn mfn, Domain& owner);
 
 // The L1 entry that maps `at` under `root`; 0 if it is not present. Fails with `invalid` where no L1 covers
 // `at`.
@@ -61,18 +60,18 @@ void put_data(Mfn mfn, bool writable);
 // page table of its own is mapped read-only. True: the write was done as a validated update and the
 // instruction may be skipped. False: not such an address, the fault is the guest's. An error: the new entry
 // is not allowed; restart: run the instruction again. `before`, if given, is what the instruction found
-// there: restart, too, if another processor changed it meanwhile.
+// there: restart, too, if another processor changed it meanwhile. Takes the lock itself.
 [[nodiscard]] Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value, unsigned bytes,
                                              std::optional<std::uint64_t> before = std::nullopt);
 
 // Everything a dead domain still holds: roots and descriptor tables of its vCPUs, registered vcpu_info pages,
 // pins, frames. No pCPU may run on its page tables any more, and its grants and rings are closed. Answers
 // restart until done, or busy when only frames remain that other domains still map: call again when they have
-// let go.
+// let go. Takes the lock itself, for a step at a time.
 [[nodiscard]] Result<> relinquish_memory(Domain& domain);
 
 // Checks every invariant of the frame table against the page tables of all domains (see audit.cpp for the
-// list). Returns the number of violations and prints the first few.
+// list). Returns the number of violations and prints the first few. No other pCPU may run meanwhile.
 [[nodiscard]] std::uint64_t audit();
 // The same for a machine that goes on meanwhile, except that guests stand still: answers restart until done.
 // One at a time.

@@ -41,23 +41,25 @@ void FrameTable::end_promise(DomainMemory& memory) {
 }
 
 Result<Mfn> FrameTable::allocate_metadata(DomainMemory& memory) {
-    const LockGuard guard{free_lock_};
-    const bool promised = metadata_set_aside(memory) != 0;
-    if (memory.metadata >= memory.max_metadata || (!promised && in_pool() == 0))
-        return fail(Error::no_memory);
-    ++memory.metadata;
-    promised_ -= promised ? 1 : 0;
-    auto& frame = frames_[free_.first];
-    take_from_free(frame);
-    frame.owner = Owner::hypervisor();
-    return number(frame);
+    Frame* frame = nullptr;
+    {
+        const LockGuard guard{free_lock_};
+        const bool promised = metadata_set_aside(memory) != 0;
+        if (memory.metadata >= memory.max_metadata || (!promised && in_pool() == 0))
+            return fail(Error::no_memory);
+        ++memory.metadata;
+        promised_ -= promised ? 1 : 0;
+        frame = &frames_[free_.first];
+        take_from_free(*frame);
+    }
+    clear(*frame);
+    return number(*frame);
 }
 
 void FrameTable::free_metadata(Mfn mfn, DomainMemory& memory) {
     auto& frame = own_frame(mfn);
+    end_own(frame);
     const LockGuard guard{free_lock_};
-    frame.held = 0;
-    frame.references = 0;
     add_to_free(frame);
     --memory.metadata;
     promised_ += memory.metadata < memory.metadata_guarantee ? 1 : 0;

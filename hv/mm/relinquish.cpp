@@ -43,33 +43,61 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
 Result<> drop_frame(Frame& frame, Domain& domain) {
     const auto mfn = frame_table().number(frame);
     if (frame.pinned) {
-        BULKHEAD_TRY(unpin(mfn, domain, domain));
+        BULKHEAD_TRY(unpin(mfn, domain));
         return settle(domain);
     }
-    if (frame.partial)
-        return unwind(frame, Pace::preemptible);
+    if (frame.partial())
+        return unwind(frame);
     frame.lingering = 1;
     frame_table().move_to_end(frame, domain.memory.frames);
     return frame.held ? frame_table().release(mfn, domain) : Result<>{};
 }
 
-} // namespace
+// The first frame of the domain's list, or `busy` if all that are left linger, or nullptr.
+Result<Frame*> next_frame(Domain& domain) {
+    const auto frame = frame_table().get_first(domain.memory.frames);
+    if (!frame || *frame == nullptr || !(*frame)->lingering) // all behind one that lingers do
+        return frame;
+    frame_table().put(**frame);
+    return fail(Error::busy);
+}
 
-Result<> relinquish_memory(Domain& domain) {
+Result<bool> relinquish_one(Domain& domain) {
+    const LockGuard tables{domain.memory.tables};
+    if (frame_table().free_first(domain.memory.frames))
+        return true;
+    const auto frame = next_frame(domain);
+    BULKHEAD_TRY(frame);
+    if (*frame == nullptr)
+        return false;
+    const auto dropped = drop_frame(**frame, domain);
+    frame_table().put(**frame);
+    BULKHEAD_TRY(dropped);
+    return true;
+}
+
+Result<> relinquish_vcpus(Domain& domain) {
+    const LockGuard tables{domain.memory.tables};
     domain.memory.max_frames = 0; // no more memory and tables, for any caller
     BULKHEAD_TRY(settle(domain));
     for (auto& i = domain.memory.vcpus_relinquished; i < domain.vcpu_count; ++i)
         if (domain.vcpus[i] != nullptr)
             BULKHEAD_TRY(drop_vcpu(*domain.vcpus[i], domain));
-    while (domain.memory.frames.first != 0) {
-        auto& frame = frame_table().at(Mfn{domain.memory.frames.first});
-        if (frame.lingering) // all the rest of the list is
-            return fail(Error::busy);
-        BULKHEAD_TRY(drop_frame(frame, domain));
+    return {};
+}
+
+} // namespace
+
+Result<> relinquish_memory(Domain& domain) {
+    BULKHEAD_TRY(relinquish_vcpus(domain));
+    for (;;) {
+        const auto more = relinquish_one(domain);
+        BULKHEAD_TRY(more);
+        if (!*more)
+            return {};
         if (machine::should_preempt())
             return fail(Error::restart);
     }
-    return {};
 }
 
 } // namespace bulkhead::hv

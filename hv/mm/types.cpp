@@ -26,8 +26,8 @@ bool is_empty(const std::uint64_t* of_block) {
     return !entry::is_present(any);
 }
 
-bool stop_here(unsigned at, bool worked, Pace pace) {
-    return pace == Pace::preemptible && (worked || at % quiet_entries == 0) && machine::should_preempt();
+bool stop_here(unsigned at, bool worked) {
+    return (worked || at % quiet_entries == 0) && machine::should_preempt();
 }
 
 std::uint64_t* contents(const Frame& frame) {
@@ -39,24 +39,25 @@ std::uint64_t* contents(const Frame& frame) {
 // for cycles.
 Result<> take_child(const Frame& table, std::uint64_t e) {
     auto* child = frame_table().find(entry::frame(e));
-    if (child == nullptr || child->owner != table.owner)
+    if (child == nullptr)
         return fail(Error::invalid);
-    return get_type(*child, entry::below(table.type));
+    return get_type(*child, entry::below(table.type()), table.owner);
 }
 
 Result<> take_entry(const Frame& table, unsigned index, std::uint64_t& slot, const Domain& owner) {
-    if (table.type == FrameType::descriptors) {
+    const auto type = table.type();
+    if (type == FrameType::descriptors) {
         const auto checked = checked_descriptor(slot);
         BULKHEAD_TRY(checked);
         slot = *checked;
         return {};
     }
-    if (!entry::is_present(slot) || entry::is_hypervisor_slot(table.type, index))
+    if (!entry::is_present(slot) || entry::is_hypervisor_slot(type, index))
         return {};
-    if (!entry::is_allowed(table.type, slot))
+    if (!entry::is_allowed(type, slot))
         return fail(Error::invalid);
-    const auto e = entry::sanitised(table.type, slot);
-    BULKHEAD_TRY(table.type == FrameType::l1 ? take_leaf(e, Owner{owner.id}) : take_child(table, e));
+    const auto e = entry::sanitised(type, slot);
+    BULKHEAD_TRY(type == FrameType::l1 ? take_leaf(e, Owner{owner.id}) : take_child(table, e));
     if (e != slot)
         slot = e;
     return {};
@@ -64,16 +65,17 @@ Result<> take_entry(const Frame& table, unsigned index, std::uint64_t& slot, con
 
 // Where validation of an upper table was interrupted, the entry next in turn may have left its child
 // half-validated.
-Result<> unwind_next_child(const Frame& table, Pace pace) {
-    if (table.type < FrameType::l2 || table.type > FrameType::l4 || table.progress >= entry::per_table ||
-        entry::is_hypervisor_slot(table.type, table.progress))
+Result<> unwind_next_child(const Frame& table) {
+    const auto type = table.type();
+    if (type < FrameType::l2 || type > FrameType::l4 || table.progress >= entry::per_table ||
+        entry::is_hypervisor_slot(type, table.progress))
         return {};
     const auto e = contents(table)[table.progress];
     auto* child = entry::is_present(e) ? frame_table().find(entry::frame(e)) : nullptr;
-    if (child == nullptr || child->owner != table.owner || child->type != entry::below(table.type) ||
+    if (child == nullptr || !child->belongs_to(table.owner) || child->type() != entry::below(type) ||
         !is_orphan(*child))
         return {};
-    return unwind(*child, pace);
+    return unwind(*child);
 }
 
 // Gives back what entry `progress - 1` holds. A child that loses its last holder becomes an orphan, to be
@@ -81,9 +83,10 @@ Result<> unwind_next_child(const Frame& table, Pace pace) {
 void drop_entry(Frame& table) {
     const auto index = static_cast<unsigned>(--table.progress);
     const auto e = contents(table)[index];
-    if (!entry::is_present(e) || entry::is_hypervisor_slot(table.type, index))
+    const auto type = table.type();
+    if (!entry::is_present(e) || entry::is_hypervisor_slot(type, index))
         return;
-    if (table.type == FrameType::l1)
+    if (type == FrameType::l1)
         return drop_leaf(e);
     static_cast<void>(
         put_type(frame_table().at(entry::frame(e)))); // unwind_next_child sees it if it is an orphan now
@@ -97,7 +100,7 @@ unsigned behind_last_present(const std::uint64_t* entries, unsigned at, unsigned
 }
 
 // Down to entry `least`. Answers whether any held something.
-Result<bool> drop_block(Frame& table, unsigned least, Pace pace) {
+Result<bool> drop_block(Frame& table, unsigned least) {
     const auto* entries = contents(table);
     if (table.progress == least + block && is_empty(entries + least)) {
         table.progress = static_cast<std::uint16_t>(least);
@@ -108,35 +111,35 @@ Result<bool> drop_block(Frame& table, unsigned least, Pace pace) {
         if (table.progress == least)
             return worked;
         drop_entry(table);
-        BULKHEAD_TRY(unwind_next_child(table, pace));
+        BULKHEAD_TRY(unwind_next_child(table));
     }
 }
 
-Result<> drop_entries(Frame& table, Pace pace) {
-    if (table.type == FrameType::descriptors)
+Result<> drop_entries(Frame& table) {
+    if (table.type() == FrameType::descriptors)
         table.progress = 0;
-    BULKHEAD_TRY(unwind_next_child(table, pace));
+    BULKHEAD_TRY(unwind_next_child(table));
     while (table.progress > 0) {
-        const auto worked = drop_block(table, (table.progress - 1u) / block * block, pace);
+        const auto worked = drop_block(table, (table.progress - 1u) / block * block);
         BULKHEAD_TRY(worked);
-        if (table.progress > 0 && stop_here(table.progress, *worked, pace))
+        if (table.progress > 0 && stop_here(table.progress, *worked))
             return fail(Error::restart);
     }
     return {};
 }
 
 void finish_validation(Frame& table) {
-    if (table.type == FrameType::l4)
+    if (table.type() == FrameType::l4)
         machine::install_hypervisor_slots(contents(table));
-    table.partial = 0;
-    table.validated = 1;
-    table.type_references = 1; // the partial state's own reference becomes the holder's
+    // The partial state's own reference becomes the holder's.
+    table.counts.fetch_add(FrameCounts::one_typed_use + FrameCounts::validated_bit - FrameCounts::partial_bit,
+                           std::memory_order_acq_rel);
 }
 
 // Up to entry `end`. Answers whether any held something.
 Result<bool> take_block(Frame& table, unsigned end, const Domain& owner) {
     auto* entries = contents(table);
-    const bool all = table.type == FrameType::descriptors; // none of those is empty
+    const bool all = table.type() == FrameType::descriptors; // none of those is empty
     if (!all && table.progress + block == end && is_empty(entries + table.progress)) {
         table.progress = static_cast<std::uint16_t>(end);
         return false;
@@ -157,7 +160,7 @@ Result<> take_entries(Frame& table, const Domain& owner) {
     while (table.progress < entry::per_table) {
         const auto worked = take_block(table, (table.progress / block + 1u) * block, owner);
         BULKHEAD_TRY(worked);
-        if (table.progress < entry::per_table && stop_here(table.progress, *worked, Pace::preemptible))
+        if (table.progress < entry::per_table && stop_here(table.progress, *worked))
             return fail(Error::restart);
     }
     return {};
@@ -174,88 +177,139 @@ Result<> validate(Frame& table, const Domain& owner) {
     if (taken.error() == Error::restart)
         return taken;
     table.failure = static_cast<std::uint8_t>(taken.error());
-    BULKHEAD_TRY(unwind(table, Pace::preemptible));
+    BULKHEAD_TRY(unwind(table));
     return taken;
 }
 
 // A frame in the middle of becoming or having been something else is first brought back to nothing.
 Result<> clear_past(Frame& frame, FrameType wanted) {
-    const bool same = frame.type == wanted;
+    const bool same = frame.type() == wanted;
     const auto failure = frame.failure;
     if (same && failure == 0)
         return {}; // go on where it stopped
-    BULKHEAD_TRY(unwind(frame, Pace::preemptible));
+    BULKHEAD_TRY(unwind(frame));
     if (same)
         return fail(static_cast<Error>(failure));
     return {};
 }
 
-} // namespace
-
-Result<> get_new_type(Frame& frame, FrameType type) {
-    if (frame.active || (frame.shared && type != FrameType::writable))
-        return fail(Error::invalid);
-    if (frame.partial) {
-        ++frame.references; // unwinding may drop the last one
-        const auto cleared = clear_past(frame, type);
-        --frame.references;
-        if (frame.references == 0) {
-            ++frame.references;
-            frame_table().put(frame);
-            return fail(Error::invalid);
-        }
-        BULKHEAD_TRY(cleared);
-    }
-    if (!frame.partial && frame.type != type)
-        tlb::before_reuse(frame.last_use);
-    if (type == FrameType::writable) {
-        frame.type = type;
-        frame.type_references = 1;
-        ++frame.references;
-        return {};
-    }
-    const auto* owner = find_domain(frame.owner.domain());
-    if (owner == nullptr || is_ending(owner->memory))
-        return fail(Error::invalid);
-    if (!frame.partial) {
-        frame.type = type;
-        frame.partial = 1;
-        frame.progress = 0;
-        ++frame.references;
-    }
-    return validate(frame, *owner);
+// The same by a caller with a reference of its own. A frame that only this one keeps was given up before, and
+// goes.
+Result<> clear_past_held(Frame& frame, FrameType wanted) {
+    BULKHEAD_TRY(clear_past(frame, wanted));
+    return frame.references() == 1 ? fail(Error::invalid) : Result<>{};
 }
 
-void put_plain_type(Frame& frame) {
-    if (--frame.type_references == 0)
-        frame.last_use = tlb::clock();
-    frame_table().put(frame);
+// From no use of any type to `changed`; `invalid` if another pCPU was faster. The counts of references may
+// change meanwhile.
+template<class Change>
+Result<> turn_unused(Frame& frame, Change changed) {
+    auto seen = frame.counts.load(std::memory_order_acquire);
+    do
+        if (const FrameCounts now{seen}; now.type_references() != 0 || now.partial())
+            return fail(Error::invalid);
+    while (!frame.counts.compare_exchange_weak(seen, changed(FrameCounts{seen}), std::memory_order_acq_rel));
+    return {};
+}
+
+// The caller's reference becomes that of the use.
+Result<> turn_writable(Frame& frame) {
+    if (frame.type() != FrameType::writable && frame.type() != FrameType::none)
+        tlb::before_reuse(frame.last_use.load(std::memory_order_relaxed));
+    return turn_unused(frame, [](FrameCounts now) {
+        return now.with_type(FrameType::writable).word() + FrameCounts::one_typed_use;
+    });
+}
+
+// The caller's reference becomes that of the partial state. Then no data use of the frame can begin any more,
+// and what translations of earlier ones are left is flushed.
+Result<> begin_table(Frame& frame, FrameType type) {
+    const bool other_type = frame.type() != type;
+    BULKHEAD_TRY(turn_unused(
+        frame, [&](FrameCounts now) { return now.with_type(type).word() | FrameCounts::partial_bit; }));
+    frame.progress = 0;
+    if (other_type)
+        tlb::before_reuse(frame.last_use.load(std::memory_order_relaxed));
+    return {};
+}
+
+// With a reference of the caller's, which is used up on success and on restart within a table's validation.
+Result<> make_type(Frame& frame, FrameType type, const Domain& owner) {
+    if (frame.partial())
+        BULKHEAD_TRY(clear_past_held(frame, type));
+    if (type == FrameType::writable)
+        return turn_writable(frame);
+    if (is_ending(owner.memory))
+        return fail(Error::invalid);
+    if (!frame.partial())
+        return begin_table(frame, type);
+    frame_table().put(frame); // the partial state has its own
+    return {};
+}
+
+} // namespace
+
+Result<> take_slowly(Frame& frame, FrameType type, Owner owner) {
+    BULKHEAD_TRY(frame.take_reference(owner));
+    if (const auto now = frame.now(); now.type_references() != 0) {
+        frame_table().put(frame);
+        // Another pCPU may have made just the type that is wanted.
+        return now.type() == type && take_existing(frame, type, owner) ? Result<>{} : fail(Error::invalid);
+    }
+    if (frame.active || (frame.shared && type != FrameType::writable)) {
+        frame_table().put(frame);
+        return fail(Error::invalid);
+    }
+    const auto* domain = find_domain(owner.domain());
+    const auto made = domain != nullptr ? make_type(frame, type, *domain) : fail(Error::invalid);
+    if (!made) {
+        frame_table().put(frame);
+        return made;
+    }
+    return type == FrameType::writable ? Result<>{} : validate(frame, *domain);
+}
+
+bool take_fresh_writable(Frame& frame, Owner owner) {
+    if (!frame.take_reference(owner))
+        return false;
+    auto seen = frame.counts.load(std::memory_order_acquire);
+    do {
+        const FrameCounts now{seen};
+        if (now.type() != FrameType::none && now.type() != FrameType::writable) {
+            frame_table().put(frame);
+            return false;
+        }
+    } while (!frame.counts.compare_exchange_weak(
+        seen, FrameCounts{seen}.with_type(FrameType::writable).word() + FrameCounts::one_typed_use,
+        std::memory_order_acq_rel));
+    return true;
 }
 
 bool put_type(Frame& frame) {
-    if (frame.type_references > 1 || frame.type == FrameType::writable) {
+    const auto now = frame.now();
+    if (now.type_references() > 1 || now.type() == FrameType::writable) {
         put_plain_type(frame);
         return false;
     }
     // No processor uses the table any more, and the guest has no use for the hypervisor's entries.
-    if (frame.type == FrameType::l4)
+    if (now.type() == FrameType::l4)
         std::memset(contents(frame) + entry::hypervisor_first, 0,
                     (entry::hypervisor_last - entry::hypervisor_first + 1) * sizeof(std::uint64_t));
-    frame.type_references = 0; // its reference becomes the partial state's own
-    frame.validated = 0;
-    frame.partial = 1;
     frame.progress = entry::per_table;
+    // Its reference becomes the partial state's own.
+    frame.counts.fetch_sub(FrameCounts::one_typed_use + FrameCounts::validated_bit - FrameCounts::partial_bit,
+                           std::memory_order_acq_rel);
     return true;
 }
 
-Result<> unwind(Frame& frame, Pace pace) {
+Result<> unwind(Frame& frame) {
     frame.active = 1;
-    const auto dropped = drop_entries(frame, pace);
+    const auto dropped = drop_entries(frame);
     frame.active = 0;
     BULKHEAD_TRY(dropped);
-    frame.partial = 0;
     frame.failure = 0;
-    frame.last_use = tlb::clock();
+    frame.note_use();
+    frame.counts.fetch_sub(FrameCounts::partial_bit, std::memory_order_acq_rel);
     frame_table().put(frame);
     return {};
 }
@@ -270,9 +324,9 @@ void drop_leaf(std::uint64_t e) {
 
 Result<> get_typed(Mfn mfn, FrameType type, const Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || frame->owner != Owner{owner.id} || type == FrameType::none)
+    if (frame == nullptr || type == FrameType::none)
         return fail(Error::invalid);
-    return get_type(*frame, type);
+    return get_type(*frame, type, Owner{owner.id});
 }
 
 } // namespace bulkhead::hv

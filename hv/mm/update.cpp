@@ -43,50 +43,52 @@ Result<> update_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& fr
     return {};
 }
 
-Result<> update_table(Frame& table, unsigned index, std::uint64_t wanted, AccessBits bits, Domain& payer) {
-    if (entry::is_hypervisor_slot(table.type, index) || !entry::is_allowed(table.type, wanted))
+Result<> update_table(Frame& table, unsigned index, std::uint64_t wanted, AccessBits bits, Domain& owner) {
+    const auto type = table.type();
+    if (entry::is_hypervisor_slot(type, index) || !entry::is_allowed(type, wanted))
         return fail(Error::invalid);
     auto* slot = machine::frame_as<std::uint64_t>(frame_table().number(table)) + index;
     const auto from = read_entry(slot);
-    const auto to = entry::sanitised(table.type, wanted);
+    const auto to = entry::sanitised(type, wanted);
     if (entry::same_reference(from, to))
         return exchange_entry(slot, from, to, bits);
     if (entry::is_present(to)) {
         auto* child = frame_table().find(entry::frame(to));
-        if (child == nullptr || child->owner != table.owner)
+        if (child == nullptr)
             return fail(Error::invalid);
-        BULKHEAD_TRY(get_type(*child, entry::below(table.type)));
+        BULKHEAD_TRY(get_type(*child, entry::below(type), Owner{owner.id}));
     }
     if (const auto written = exchange_entry(slot, from, to, bits); !written) [[unlikely]] {
         if (entry::is_present(to))
-            drop_typed(entry::frame(to), payer);
+            drop_typed(entry::frame(to), owner);
         return written;
     }
     if (entry::is_present(from))
-        drop_typed(entry::frame(from), payer);
+        drop_typed(entry::frame(from), owner);
     return {};
 }
 
-Result<> update_frame(Frame& frame, unsigned index, std::uint64_t wanted, const Domain& frames_of,
-                      AccessBits bits, Domain& payer) {
-    if (!frame.validated || !entry::is_table(frame.type)) {
-        BULKHEAD_TRY(get_type(frame, FrameType::writable));
+Result<> update_frame(Frame& frame, unsigned index, std::uint64_t wanted, Domain& owner,
+                      const Domain& frames_of, AccessBits bits) {
+    const auto now = frame.now();
+    if (!now.validated() || !entry::is_table(now.type())) {
+        BULKHEAD_TRY(get_type(frame, FrameType::writable, Owner{owner.id}));
         machine::frame_as<std::uint64_t>(frame_table().number(frame))[index] = wanted;
         put_plain_type(frame);
         return {};
     }
     // The table must stay one while it is changed: taking the new reference may undo an orphan that is its
     // only holder.
-    BULKHEAD_TRY(get_type(frame, frame.type));
+    BULKHEAD_TRY(get_type(frame, now.type(), Owner{owner.id}));
     const auto mfn = frame_table().number(frame);
     const auto updated =
-        frame.type == FrameType::l1
+        now.type() == FrameType::l1
             ? update_leaf(machine::frame_as<std::uint64_t>(mfn) + index, wanted, frames_of, bits)
-            : update_table(frame, index, wanted, bits, payer);
-    if (frame.type_references > 1) [[likely]]
+            : update_table(frame, index, wanted, bits, owner);
+    if (frame.type_references() > 1) [[likely]]
         put_plain_type(frame);
     else
-        drop_typed(mfn, payer);
+        drop_typed(mfn, owner);
     return updated;
 }
 

@@ -17,7 +17,7 @@ namespace bulkhead::hv {
 namespace {
 std::uint32_t enabled_groups = 0;
 bool drained = false;
-constinit Lock drain_lock; // a leaf: a record may be written under any other lock
+constinit Lock<Rank::trace> drain_lock; // a leaf: a record may be written under any other lock
 
 bool is_on(trace::Event event) {
     const auto& what = trace::descriptions[static_cast<std::size_t>(event)];

@@ -1,7 +1,6 @@
 // Control, debug and model-specific registers, and CPUID, as a guest's kernel sees them.
 #include "hv/trap/emulate_system.hpp"
 
-#include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
@@ -37,7 +36,7 @@ bool write_cr0(Vcpu& vcpu, std::uint64_t value) {
 // MOV to CR3: `value` names a frame like CR3 itself does. Unfinished work runs the instruction again, which
 // continues it.
 Emulation write_cr3(Vcpu& vcpu, std::uint64_t value, const Code& code, const Instruction& instruction) {
-    const LockGuard world{world_lock()};
+    const LockGuard tables{vcpu.domain->memory.tables};
     auto outcome = settle(*vcpu.domain);
     if (outcome)
         outcome = set_kernel_root(vcpu, Mfn{value >> page_shift}, true);

@@ -64,7 +64,7 @@ class Run {
             ;
         flush_output();
         check();
-        require(frame_table().find(page_)->references == 1, "the ring's reference is left");
+        require(frame_table().find(page_)->references() == 1, "the ring's reference is left");
     }
 
   private:

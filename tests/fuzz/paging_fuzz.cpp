@@ -100,7 +100,7 @@ class Run {
     Mfn any_table() {
         const auto mfn = any_frame();
         const auto* frame = frame_table().find(mfn);
-        if (frame != nullptr && frame->validated)
+        if (frame != nullptr && frame->validated())
             return mfn;
         const auto found = walk(vcpu().tables.kernel_root, GuestAddress{0});
         return found.l1 != Mfn{} ? found.l1 : mfn;
@@ -236,8 +236,8 @@ class Run {
     void write() {
         const auto mfn = any_frame();
         const auto* frame = frame_table().find(mfn);
-        if (frame == nullptr || frame->owner != Owner{DomainId{current_}} || frame->partial ||
-            (frame->type_references != 0 && frame->type != FrameType::writable))
+        if (frame == nullptr || !frame->belongs_to(Owner{DomainId{current_}}) || frame->partial() ||
+            (frame->type_references() != 0 && frame->type() != FrameType::writable))
             return;
         const auto value = any_entry();
         const auto index = any_index();

@@ -46,18 +46,18 @@ std::string Oracle::check() {
     remembered_.tables.insert(now.tables.begin(), now.tables.end());
     const auto at = [](std::uint64_t mfn) -> const Frame& { return frame_table().at(Mfn{mfn}); };
     for (const auto& [mfn, owner] : remembered_.readable)
-        if (at(mfn).owner != owner && !at(mfn).owner.is_nobody())
+        if (!at(mfn).belongs_to(owner) && !at(mfn).owner.load().is_nobody())
             return "a frame changed its owner while an old translation may read it";
     for (const auto& [mfn, owner] : remembered_.writable) {
         const auto& frame = at(mfn);
-        if (frame.partial || (frame.type_references != 0 && frame.type != FrameType::writable))
+        if (frame.partial() || (frame.type_references() != 0 && frame.type() != FrameType::writable))
             return "a frame is a table while an old translation may write it";
     }
     for (const auto& [mfn, level] : remembered_.tables) {
         const auto& frame = at(mfn);
-        if (frame.type_references != 0 && frame.type == FrameType::writable)
+        if (frame.type_references() != 0 && frame.type() == FrameType::writable)
             return "a frame is writable while a processor may still walk it as a table";
-        if (frame.owner.is_hypervisor())
+        if (frame.owner.load().is_hypervisor())
             return "the hypervisor uses a frame that a processor may still walk as a guest's table";
     }
     return {};

@@ -15,6 +15,7 @@ LAYERS = (
     "backend",
     "live",
     "metrics",
+    "study",
     "result",
     "figures",
     "experiment",

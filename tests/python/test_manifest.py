@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bulkhead.backend.check import overhead, time_mode
+from bulkhead.backend.check import dom0_bytes, overhead, time_mode
 from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.base.errors import SpecError
@@ -177,4 +177,4 @@ def test_what_cannot_run_is_said_before_it_is_started(machine: Machine, message:
 
 def test_overhead_grows_with_the_machine() -> None:
     small, large = Machine(()), Machine((), memory=2048 * MIB, pcpus=4)
-    assert overhead(large) > overhead(small) > small.dom0_memory
+    assert overhead(large) > overhead(small) > dom0_bytes(small, 0)

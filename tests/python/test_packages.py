@@ -33,7 +33,7 @@ def test_the_table_names_each_package_once() -> None:
     assert len(names) == len(set(names))
     assert all(package.why and package.groups for package in packages.PACKAGES)
     groups = {group for package in packages.PACKAGES for group in package.groups}
-    assert groups <= {packages.BASE, "perf", *LAYERS}
+    assert groups <= {packages.BASE, "perf", "trace", *LAYERS}
 
 
 def test_each_tool_has_one_package() -> None:

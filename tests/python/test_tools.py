@@ -41,7 +41,7 @@ def test_each_missing_program_is_one_line(path: Path, tool: str, package: packag
     (path / tool).unlink()
     (line,) = tools.lacking(GROUP_OF_ALL)
     group = package.groups[0]
-    command = "build" if group == "base" else group if group == "perf" else f"test {group}"
+    command = "build" if group == "base" else group if group in ("perf", "trace") else f"test {group}"
     assert line.startswith(
         f"{tool} is missing: ./bulkhead {command} installs its package {package.name}; or: sudo apt-get"
     )
@@ -60,7 +60,7 @@ def test_a_program_that_its_package_did_not_bring(path: Path) -> None:
 
 def test_a_missing_module(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
-    assert [line.split()[0] for line in tools.lacking({"unit"})] == ["pytest", "hypothesis"]
+    assert [line.split()[0] for line in tools.lacking({"unit"})] == ["pytest", "hypothesis", "google.protobuf"]
 
 
 def test_a_tool_of_no_package_is_a_mistake_here() -> None:

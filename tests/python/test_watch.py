@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import re
 from dataclasses import replace
@@ -15,10 +16,12 @@ from bulkhead.backend.snapshot import read_account, sample_of
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import constant, layout
 from bulkhead.cli import main
-from bulkhead.cli.watch import count, plain_lines
+from bulkhead.cli.progress import Progress
+from bulkhead.cli.watch import count, fitting, plain_lines, table
 from bulkhead.model.landmark import DomainLedger, PcpuLedger
 from bulkhead.model.sample import Blocks, Sample, rates
 from kind_machines import DISKS, MILLISECOND
+from rich.console import Console
 
 LEDGER_AT = 0x8000
 DOMAINS, PCPUS = 3, 2
@@ -229,3 +232,35 @@ def test_a_plain_table_has_units_and_names() -> None:
     head, row = plain_lines(after, rates(None, after), 4.2)
     assert head.startswith("-- 200 ms of 1 s, 800 ms left (about 4 s here); x; idle 85.0 %")
     assert row.startswith("   a               weight 256, CPU 15.0 %")
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_table_fits_into_the_terminal(width: int) -> None:
+    busy = {
+        "hypercalls": 123_456,
+        "traps": 9_999,
+        "events_sent": 5_000_000,
+        "wakes": 77_777,
+        "run_ins": 88_888,
+    }
+    after = machine_at(200, ledger("a_name_15_long_", 60_000_000, **busy), ledger("b", 5_000_000))
+    console = Console(width=width, file=io.StringIO())
+    console.print(table(after, rates(None, after), 4.2, width))
+    assert isinstance(console.file, io.StringIO)
+    head, *lines = console.file.getvalue().splitlines()
+    grid = [line for line in lines if "a_name_15_long_" in line or line.startswith("b")]
+    assert len(grid) == 2 and all(len(line) <= width for line in lines)
+    assert not any("…" in line for line in lines), "nothing is cut"
+    titles = [title for title, _, _ in fitting(rates(None, after).domains, width)]
+    assert titles[:3] == ["weight", "CPU", "hyperv."] and "waiting" in titles
+    assert len(titles) == (14 if width == 200 else len(titles)) and len(titles) >= 6
+
+
+def test_building_is_not_counted_as_running(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bulkhead.cli.progress.PLAIN_INTERVAL_SECONDS", -1.0)
+    with Progress("running") as progress:
+        for done in (0.0, 0.0, 0.25):
+            progress.fraction(done)
+    assert capsys.readouterr().err.splitlines() == ["building guests", "building guests", "running: 25 %"]

@@ -199,7 +199,7 @@ class ConsoleRing : public ConsoleTest {
     xencons_interface* ring = machine::frame_as<xencons_interface>(page);
     std::uint32_t references() {
         const Frame* const frame = frame_table().find(page);
-        return frame != nullptr ? frame->references : 0;
+        return frame != nullptr ? frame->references() : 0;
     }
 
     void produce(std::string_view text) {

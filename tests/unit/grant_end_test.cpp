@@ -43,7 +43,9 @@ TEST_F(Grants, BorrowerDiesFirst) {
     for (std::uint32_t ref = 1; ref <= 20; ++ref)
         EXPECT_EQ(flags(ref), GTF_permit_access);
     EXPECT_EQ(audit_grants(), 0U);
-    ASSERT_TRUE(put_typed(borrower.vcpu.tables.kernel_root, false)); // its page tables go
+    drop_typed(borrower.vcpu.tables.kernel_root, borrower.domain); // its page tables go
+    while (!settle(borrower.domain))
+        ;
     EXPECT_EQ(references(page), 1U);
     world.machine.preempt_every = 0;
     ASSERT_TRUE(free_grants(borrower.domain));
@@ -66,7 +68,7 @@ TEST_F(Grants, RecordsArePaidByTheBorrower) {
     lender.lend(9, borrower, page);
     borrower.domain.memory.max_metadata = borrower.domain.memory.metadata;
     EXPECT_EQ(borrower.map(lender, 9, page_at(5)), GNTST_no_space);
-    const auto lender_pays = lender.domain.memory.metadata;
+    const std::uint64_t lender_pays = lender.domain.memory.metadata;
     borrower.domain.memory.max_metadata += 2;
     for (unsigned i = 0; i < records_per_page * 2 - 1; ++i)
         ASSERT_EQ(borrower.map(lender, 9, page_at(i)), GNTST_okay) << i;

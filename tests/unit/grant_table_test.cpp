@@ -35,7 +35,7 @@ TEST_F(GrantCopies, FromAGrantToAnOwnFrame) {
     EXPECT_EQ(flags(9), GTF_permit_access | GTF_readonly);
     EXPECT_EQ(references(page), 1U);
     EXPECT_EQ(references(own), 1U);
-    EXPECT_EQ(frame_table().find(own)->type_references, 0U);
+    EXPECT_EQ(frame_table().find(own)->type_references(), 0U);
 }
 
 TEST_F(GrantCopies, IntoAGrantOnlyIfWritable) {
@@ -109,7 +109,7 @@ TEST_F(GrantTables, GrowsAndListsItsFrames) {
         const Mfn frame{world.get<std::uint64_t>(4096 + 8 * i)};
         EXPECT_EQ(frame, lender.domain.grants.frames[i]);
         EXPECT_TRUE(frame_table().find(frame)->shared);
-        EXPECT_EQ(frame_table().find(frame)->owner, Owner{lender.domain.id});
+        EXPECT_EQ(frame_table().find(frame)->owner.load(), Owner{lender.domain.id});
     }
     ASSERT_EQ(lender.status(GNTTABOP_setup_table, setup(2, list)), GNTST_okay);
     EXPECT_EQ(lender.domain.grants.frame_count, 5U);

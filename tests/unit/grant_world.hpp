@@ -82,7 +82,7 @@ class Grants : public testing::Test {
     Grants() { EXPECT_TRUE(start_grants(lender.domain)); }
     ~Grants() override { EXPECT_EQ(audit_grants(), 0U); }
 
-    std::uint32_t references(Mfn frame) { return frame_table().find(frame)->references; }
+    std::uint32_t references(Mfn frame) { return frame_table().find(frame)->references(); }
     std::uint16_t flags(std::uint32_t ref) { return lender.entry(ref).flags; }
 };
 

@@ -7,10 +7,13 @@
 #include <atomic>
 #include <cstring>
 #include <new>
+#include <thread>
 
 namespace bulkhead::hv {
 
 namespace host {
+
+thread_local PcpuId this_thread_is{0};
 
 namespace {
 Machine* current = nullptr;
@@ -92,7 +95,7 @@ RealTime now() { return RealTime{the_machine().time}; }
 std::uint64_t tsc() { return static_cast<std::uint64_t>(the_machine().time); }
 RealTime time_of(std::uint64_t value) { return RealTime{static_cast<std::int64_t>(value)}; }
 TscScale tsc_scale() { return {.hz = 1'000'000'000, .origin = 0, .mul = 0x80000000, .shift = 1}; }
-PcpuId this_pcpu() { return PcpuId{0}; }
+PcpuId this_pcpu() { return host::this_thread_is; }
 
 void* frame_data(Mfn mfn) {
     if (mfn.value() >= Access::count(the_machine()))
@@ -116,7 +119,11 @@ bool compare_exchange_entry(std::uint64_t* entry, std::uint64_t expected, std::u
     return std::atomic_ref{*entry}.compare_exchange_strong(expected, desired);
 }
 
-void wait_a_little() { throw std::logic_error{"one thread waits for itself"}; }
+void wait_a_little() {
+    if (the_machine().pcpus == 1)
+        throw std::logic_error{"one thread waits for itself"};
+    std::this_thread::yield();
+}
 void wait_at_rest() { wait_a_little(); }
 
 void flush_tlb() {

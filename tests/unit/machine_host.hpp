@@ -27,6 +27,9 @@ enum class GuestMemory {
     tables,   // the page tables under the loaded root decide, as a processor in user mode would
 };
 
+// A thread that plays a pCPU other than 0 says so first.
+extern thread_local PcpuId this_thread_is;
+
 // One exists at a time. Starts the frame table anew, with frames 1..frames-1 free.
 class Machine {
   public:
@@ -37,6 +40,7 @@ class Machine {
 
     [[nodiscard]] std::uint64_t* words(Mfn mfn); // a frame's 512 words
 
+    unsigned pcpus = 1; // threads that call the hypervisor at the same time
     GuestMemory guest_memory = GuestMemory::pointers;
     std::uint64_t preempt_every = 0;      // each n-th question is answered with yes; 0: never
     std::uint64_t copies_allowed = ~0ULL; // later ones fail, as if the page were missing

@@ -21,14 +21,14 @@ TEST_F(CallTest, UpdateVaMapping) {
     const auto other = page(guest);
     ASSERT_TRUE(map(Space::base + 7 * page_bytes, writable_entry(other)));
     EXPECT_EQ(words(space.l1)[7], writable_entry(other));
-    EXPECT_EQ(frame(other).type_references, 1U);
+    EXPECT_EQ(frame(other).type_references(), 1U);
     ASSERT_TRUE(map(Space::base + 7 * page_bytes, readonly_entry(other), UVMF_INVLPG));
     EXPECT_EQ(world.machine.page_flushes, 1U);
-    EXPECT_EQ(frame(other).type_references, 0U);
+    EXPECT_EQ(frame(other).type_references(), 0U);
     const auto flushes = world.machine.flushes;
     ASSERT_TRUE(map(Space::base + 7 * page_bytes, 0, UVMF_TLB_FLUSH | UVMF_ALL));
     EXPECT_EQ(world.machine.flushes, flushes + 1);
-    EXPECT_EQ(frame(other).references, 1U);
+    EXPECT_EQ(frame(other).references(), 1U);
 }
 
 TEST_F(CallTest, UpdateVaMappingFlushesTheVcpusOfAMask) {
@@ -50,15 +50,15 @@ TEST_F(CallTest, UpdateVaMappingWhereNothingIs) {
 }
 
 TEST_F(CallTest, FlagsAloneChangeNoReference) {
-    const auto before = frame(data).references;
+    const auto before = frame(data).references();
     ASSERT_TRUE(update(guest, space.l1, 0, writable_entry(data) | entry::dirty | entry::accessed));
-    EXPECT_EQ(frame(data).references, before);
+    EXPECT_EQ(frame(data).references(), before);
     ASSERT_TRUE(update(guest, space.l1, 0, writable_entry(data)));
     EXPECT_EQ(words(space.l1)[0], writable_entry(data));
     words(space.l1)[0] |= entry::dirty; // the processor
     ASSERT_TRUE(update(guest, space.l1, 0, readonly_entry(data), MMU_PT_UPDATE_PRESERVE_AD));
     EXPECT_EQ(words(space.l1)[0], readonly_entry(data) | entry::dirty);
-    EXPECT_EQ(frame(data).type_references, 0U);
+    EXPECT_EQ(frame(data).type_references(), 0U);
 }
 
 TEST_F(CallTest, BatchesCountWhatIsDone) {
@@ -85,7 +85,7 @@ TEST_F(CallTest, BatchesAreContinuedWithTheirCountSummedUp) {
                                 [&] { ++parts; }));
     EXPECT_EQ(done, 512U);
     EXPECT_EQ(parts, 64);
-    EXPECT_EQ(frame(data).references, 513U);
+    EXPECT_EQ(frame(data).references(), 513U);
 }
 
 TEST_F(CallTest, HugeCountsEndAtTheFirstBadRequest) {
@@ -114,7 +114,7 @@ TEST_F(CallTest, UpdatesOfPlainPagesAreData) {
     const auto plain = page(guest);
     ASSERT_TRUE(update(guest, plain, 5, 0x1234567));
     EXPECT_EQ(words(plain)[5], 0x1234567U);
-    EXPECT_EQ(frame(plain).references, 1U);
+    EXPECT_EQ(frame(plain).references(), 1U);
 }
 
 TEST_F(CallTest, MachineToPhysical) {
@@ -133,7 +133,7 @@ TEST_F(CallTest, DomainZeroMapsAndBuildsForOthers) {
     run_on(dom0, s);
     expect_error(update(dom0, s.l1, 0, writable_entry(data)), Error::busy);
     ASSERT_TRUE(update(dom0, s.l1, 0, writable_entry(data), 0, guest.id.value()));
-    EXPECT_EQ(frame(data).type_references, 2U);
+    EXPECT_EQ(frame(data).type_references(), 2U);
     expect_error(update(dom0, s.l1, 1, writable_entry(space.l1), 0, guest.id.value()), Error::busy);
     ASSERT_TRUE(update(dom0, s.l1, 1, readonly_entry(space.l1), 0, guest.id.value()));
     ASSERT_TRUE(
@@ -154,7 +154,7 @@ TEST_F(CallTest, DomainZeroMapsAndBuildsForOthers) {
     // A foreign mapping keeps an L1 from being validated again: only updates may bring one in.
     ASSERT_TRUE(update(dom0, s.l2, 0, 0));
     expect_error(update(dom0, s.l2, 0, table_entry(s.l1)), Error::busy);
-    EXPECT_EQ(frame(data).type_references, 2U); // both in the guest
+    EXPECT_EQ(frame(data).type_references(), 2U); // both in the guest
 }
 
 TEST_F(CallTest, RootsAreLoadedInTheirMode) {
@@ -163,19 +163,19 @@ TEST_F(CallTest, RootsAreLoadedInTheirMode) {
     EXPECT_EQ(world.machine.root, space.l4);
     EXPECT_EQ(guest.vcpus[0]->tables.user_root, user.l4);
     ASSERT_TRUE(extended(guest, MMUEXT_NEW_USER_BASEPTR, 0));
-    EXPECT_EQ(frame(user.l4).references, 1U); // nothing else held it
+    EXPECT_EQ(frame(user.l4).references(), 1U); // nothing else held it
     expect_error(extended(guest, MMUEXT_NEW_BASEPTR, 0), Error::invalid);
     expect_error(extended(guest, MMUEXT_NEW_BASEPTR, space.l3.value()), Error::invalid);
     expect_error(extended(guest, MMUEXT_NEW_BASEPTR, Mfn{~0ULL}.value()), Error::invalid);
     ASSERT_TRUE(extended(guest, MMUEXT_NEW_BASEPTR, user.l4.value()));
     EXPECT_EQ(world.machine.root, user.l4);
     ASSERT_TRUE(extended(guest, MMUEXT_UNPIN_TABLE, space.l4.value()));
-    EXPECT_FALSE(frame(space.l4).validated);
+    EXPECT_FALSE(frame(space.l4).validated());
 }
 
 TEST_F(CallTest, TheRootInUseSurvivesItsUnpinning) {
     ASSERT_TRUE(extended(guest, MMUEXT_UNPIN_TABLE, space.l4.value()));
-    EXPECT_TRUE(frame(space.l4).validated);
+    EXPECT_TRUE(frame(space.l4).validated());
     ASSERT_TRUE(map(Space::base, 0));
 }
 
@@ -247,13 +247,13 @@ TEST_F(CallTest, LeavesOfGrantMappings) {
     EXPECT_EQ(replace_leaf(space.l4, at, writable_entry(lent)), Result<std::uint64_t>{0});
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     EXPECT_EQ(read_leaf(space.l4, at), Result<std::uint64_t>{writable_entry(lent)});
-    EXPECT_EQ(frame(lent).references, 2U);
+    EXPECT_EQ(frame(lent).references(), 2U);
     ASSERT_TRUE(map(at.value(), writable_entry(lent) | entry::dirty)); // its flags are the guest's
     expect_error(map(at.value(), readonly_entry(lent)), Error::busy);
     const auto flushes = world.machine.flushes;
     ASSERT_TRUE(replace_leaf(space.l4, at, 0));
     EXPECT_EQ(world.machine.flushes, flushes + 1);
-    EXPECT_EQ(frame(lent).references, 1U);
+    EXPECT_EQ(frame(lent).references(), 1U);
     expect_error(replace_leaf(space.l4, GuestAddress{0}, 0), Error::invalid);
     expect_error(read_leaf(space.l4, GuestAddress{0xffff800000000000}), Error::invalid);
 }

@@ -3,6 +3,19 @@
 
 namespace bulkhead::hv::host {
 
+namespace {
+
+template<class T>
+T exchange(T& place, T value) {
+    return std::exchange(place, value);
+}
+template<class T>
+T exchange(std::atomic<T>& place, T value) {
+    return place.exchange(value);
+}
+
+} // namespace
+
 TEST_F(MemoryTest, EveryFrameOfADeadDomainReturns) {
     for (const std::uint64_t every : {0U, 1U, 3U, 50U}) {
         const auto free = frame_table().free_frames();
@@ -69,7 +82,7 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
         return found.value();
     };
     const auto damaged = [&](auto& place, auto value) {
-        const auto before = std::exchange(place, value);
+        const auto before = exchange(place, value);
         const auto found = audit();
         EXPECT_EQ(in_steps(), found);
         place = before;
@@ -77,17 +90,21 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
         EXPECT_EQ(in_steps(), 0U);
         return found > 0;
     };
+    const auto counts = [](const Frame& of, std::uint32_t references, std::uint32_t type_references) {
+        const auto kept = of.now().word() & (FrameCounts::one_typed_use - 1);
+        return kept + references * FrameCounts::one_reference + type_references * FrameCounts::one_typed_use;
+    };
     auto& table = frame_table().at(s.l1);
     auto& page_frame = frame_table().at(data);
     auto& free = frame_table().at(Mfn{1000});
-    ASSERT_EQ(free.owner, Owner::nobody());
-    EXPECT_TRUE(damaged(page_frame.references, 1U));
-    EXPECT_TRUE(damaged(page_frame.references, 3U));
-    EXPECT_TRUE(damaged(page_frame.type_references, 0U));
-    EXPECT_TRUE(damaged(page_frame.type, FrameType::l1));
+    ASSERT_TRUE(free.belongs_to(Owner::nobody()));
+    EXPECT_TRUE(damaged(page_frame.counts, counts(page_frame, 1, 1)));
+    EXPECT_TRUE(damaged(page_frame.counts, counts(page_frame, 3, 1)));
+    EXPECT_TRUE(damaged(page_frame.counts, counts(page_frame, 2, 0)));
+    EXPECT_TRUE(damaged(page_frame.counts, page_frame.now().with_type(FrameType::l1).word()));
     EXPECT_TRUE(damaged(page_frame.owner, Owner{DomainId{77}}));
     EXPECT_TRUE(damaged(page_frame.owner, Owner{dom0.id}));
-    EXPECT_TRUE(damaged(table.type, FrameType::writable));
+    EXPECT_TRUE(damaged(table.counts, table.now().with_type(FrameType::writable).word()));
     EXPECT_TRUE(damaged(words(s.l1)[1], writable_entry(s.l1))); // the one that matters most
     EXPECT_TRUE(damaged(words(s.l1)[1], readonly_entry(data)));
     EXPECT_TRUE(damaged(words(s.l1)[1], readonly_entry(Mfn{1000})));
@@ -99,8 +116,8 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
     EXPECT_TRUE(damaged(guest.vcpus[0]->tables.user_root, s.l4));
     EXPECT_TRUE(damaged(guest.memory.frames.count, std::uint64_t{3}));
     EXPECT_TRUE(damaged(guest.memory.max_frames, std::uint64_t{3}));
-    EXPECT_TRUE(damaged(free.references, 1U));
-    EXPECT_TRUE(damaged(free.type, FrameType::writable));
+    EXPECT_TRUE(damaged(free.counts, counts(free, 1, 0)));
+    EXPECT_TRUE(damaged(free.counts, free.now().with_type(FrameType::writable).word()));
     EXPECT_TRUE(damaged(free.next, 0U));
     EXPECT_TRUE(damaged(table.next, 0U));
     const auto flag = [&](auto set) {
@@ -111,10 +128,10 @@ TEST_F(MemoryTest, TheAuditSeesDamage) {
         return found > 0;
     };
     EXPECT_TRUE(flag([&](unsigned on) { page_frame.pinned = on & 1; }));
-    EXPECT_TRUE(flag([&](unsigned on) { page_frame.partial = on & 1; }));
-    EXPECT_TRUE(flag([&](unsigned on) { page_frame.validated = on & 1; }));
+    EXPECT_TRUE(damaged(page_frame.counts, page_frame.now().word() ^ FrameCounts::partial_bit));
+    EXPECT_TRUE(damaged(page_frame.counts, page_frame.now().word() ^ FrameCounts::validated_bit));
     EXPECT_TRUE(flag([&](unsigned on) { page_frame.active = on & 1; }));
-    EXPECT_TRUE(flag([&](unsigned on) { page_frame.shared = on & 1; }));
+    EXPECT_TRUE(damaged(page_frame.shared, true));
     EXPECT_TRUE(flag([&](unsigned on) { page_frame.held = ~on & 1; }));
     EXPECT_NE(world.machine.console.find("audit: frame"), std::string::npos);
 }

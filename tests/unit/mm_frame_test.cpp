@@ -131,7 +131,7 @@ TEST_F(MemoryTest, RunsAreAlignedAndContiguous) {
     ASSERT_TRUE(run);
     EXPECT_EQ(run->value() % 8, 0U);
     for (std::uint64_t i = 0; i < 8; ++i)
-        EXPECT_EQ(frame(Mfn{run->value() + i}).owner, Owner{guest.id});
+        EXPECT_EQ(frame(Mfn{run->value() + i}).owner.load(), Owner{guest.id});
     EXPECT_EQ(guest.memory.frames.count, 9U);
     expect_error(frame_table().allocate_run(guest, 4), Error::no_memory);
     expect_error(frame_table().allocate_run(guest, 200), Error::no_memory);
@@ -170,14 +170,14 @@ TEST_F(MemoryTest, LentPagesComeBackOnlyUnmapped) {
 TEST_F(MemoryTest, ReferenceCountsDontOverflow) {
     const auto mfn = page(guest);
     auto& f = frame_table().at(mfn);
-    f.references = max_references;
+    f.counts = max_references * FrameCounts::one_reference;
     expect_error(get_data(mfn, guest, false), Error::busy);
     expect_error(get_data(mfn, guest, true), Error::busy);
     expect_error(pin(mfn, FrameType::l1, guest), Error::busy);
     const auto s = make_space(guest);
     words(s.l1)[0] = readonly_entry(mfn);
     EXPECT_FALSE(extended(guest, MMUEXT_PIN_L1_TABLE, s.l1.value()));
-    f.references = 1;
+    f.counts = FrameCounts::one_reference;
 }
 
 TEST_F(MemoryTest, MisuseByTheHypervisorPanics) {

@@ -101,15 +101,15 @@ TEST_F(ReservationTest, AMappedFrameIsFreedWithItsLastMapping) {
     words(s.l1)[0] = writable_entry(Mfn{list[0]});
     run_on(guest, s);
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list), HypercallResult{1});
-    EXPECT_EQ(frame(Mfn{list[0]}).owner, Owner{guest.id});
+    EXPECT_EQ(frame(Mfn{list[0]}).owner.load(), Owner{guest.id});
     ASSERT_TRUE(update(guest, s.l1, 0, 0));
-    EXPECT_EQ(frame(Mfn{list[0]}).owner, Owner::nobody());
+    EXPECT_EQ(frame(Mfn{list[0]}).owner.load(), Owner::nobody());
     list = {s.l1.value(), s.l4.value()}; // tables given up while in use stay tables
     EXPECT_EQ(reserve(guest, XENMEM_decrease_reservation, list), HypercallResult{2});
-    EXPECT_TRUE(frame(s.l1).validated);
+    EXPECT_TRUE(frame(s.l1).validated());
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     ASSERT_TRUE(update(guest, s.l2, 0, 0));
-    EXPECT_EQ(frame(s.l1).owner, Owner::nobody());
+    EXPECT_EQ(frame(s.l1).owner.load(), Owner::nobody());
 }
 
 TEST_F(ReservationTest, Exchange) {
@@ -217,9 +217,9 @@ TEST_F(DescriptorTest, AllPagesOfAGdtAreTakenInTheEnd) {
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     ASSERT_TRUE(load(frames, FIRST_RESERVED_GDT_ENTRY));
     for (const auto mfn : frames)
-        EXPECT_EQ(frame(Mfn{mfn}).type_references, 1U);
+        EXPECT_EQ(frame(Mfn{mfn}).type_references(), 1U);
     for (const auto mfn : others)
-        EXPECT_EQ(frame(Mfn{mfn}).type_references, 0U);
+        EXPECT_EQ(frame(Mfn{mfn}).type_references(), 0U);
     EXPECT_EQ(audit(), 0U) << world.machine.console;
 }
 

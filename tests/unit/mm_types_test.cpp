@@ -17,9 +17,9 @@ TEST_F(MemoryTest, ValidatesATree) {
     words(s.l1)[2] = readonly_entry(s.l4);
     words(s.l1)[3] = 0xdead0000; // not present: the guest's business
     run_on(guest, s);
-    EXPECT_EQ(frame(s.l4).type, FrameType::l4);
-    EXPECT_EQ(frame(s.l1).type, FrameType::l1);
-    EXPECT_EQ(frame(data).type, FrameType::writable);
+    EXPECT_EQ(frame(s.l4).type(), FrameType::l4);
+    EXPECT_EQ(frame(s.l1).type(), FrameType::l1);
+    EXPECT_EQ(frame(data).type(), FrameType::writable);
     EXPECT_EQ(words(s.l1)[0], writable_entry(data) | no_execute);
     EXPECT_EQ(words(s.l1)[3], 0xdead0000U);
     EXPECT_EQ(words(s.l4)[256], Machine::hypervisor_entry(0));
@@ -71,8 +71,8 @@ TEST_F(MemoryTest, ASpaceThatMapsItselfWritableIsRefusedAndLeavesNothing) {
         EXPECT_FALSE(extended(guest, MMUEXT_PIN_L4_TABLE, s.l4.value()));
         EXPECT_EQ(audit(), 0U) << world.machine.console;
         for (const auto table : tables) {
-            EXPECT_EQ(frame(table).references, 1U);
-            EXPECT_FALSE(frame(table).partial);
+            EXPECT_EQ(frame(table).references(), 1U);
+            EXPECT_FALSE(frame(table).partial());
             EXPECT_EQ(words(table)[256], 0U);
         }
     }
@@ -116,12 +116,12 @@ TEST_F(MemoryTest, SharedTablesCountTwice) {
     const auto s = make_space(guest);
     run_on(guest, s);
     ASSERT_TRUE(update(guest, s.l2, 1, table_entry(s.l1)));
-    EXPECT_EQ(frame(s.l1).type_references, 2U);
+    EXPECT_EQ(frame(s.l1).type_references(), 2U);
     ASSERT_TRUE(update(guest, s.l2, 0, 0));
-    EXPECT_EQ(frame(s.l1).type_references, 1U);
+    EXPECT_EQ(frame(s.l1).type_references(), 1U);
     ASSERT_TRUE(update(guest, s.l2, 1, 0));
-    EXPECT_EQ(frame(s.l1).references, 1U);
-    EXPECT_FALSE(frame(s.l1).validated);
+    EXPECT_EQ(frame(s.l1).references(), 1U);
+    EXPECT_FALSE(frame(s.l1).validated());
 }
 
 TEST_F(MemoryTest, UnpinReleasesTheWholeTree) {
@@ -133,7 +133,7 @@ TEST_F(MemoryTest, UnpinReleasesTheWholeTree) {
     ASSERT_TRUE(extended(guest, MMUEXT_UNPIN_TABLE, s.l4.value()));
     expect_error(extended(guest, MMUEXT_UNPIN_TABLE, s.l4.value()), Error::invalid);
     for (const auto mfn : {s.l1, s.l2, s.l3, s.l4, data})
-        EXPECT_EQ(frame(mfn).references, 1U);
+        EXPECT_EQ(frame(mfn).references(), 1U);
     EXPECT_EQ(words(s.l4)[256], 0U); // nothing of the hypervisor stays behind
     const auto other = make_space(guest);
     run_on(guest, other);
@@ -191,11 +191,11 @@ TEST_P(PreemptionTest, PinAndUnpin) {
     const auto s = make_wide();
     world.machine.preempt_every = GetParam();
     ASSERT_TRUE(audited(MMUEXT_PIN_L4_TABLE, s.l4));
-    EXPECT_EQ(frame(data).type_references, 3U * 128);
-    EXPECT_EQ(frame(data).references, 3U * 256 + 1);
+    EXPECT_EQ(frame(data).type_references(), 3U * 128);
+    EXPECT_EQ(frame(data).references(), 3U * 256 + 1);
     const auto pinned_in = std::exchange(parts, 0);
     ASSERT_TRUE(audited(MMUEXT_UNPIN_TABLE, s.l4));
-    EXPECT_EQ(frame(data).references, 1U);
+    EXPECT_EQ(frame(data).references(), 1U);
     if (GetParam() < 10) {
         EXPECT_GT(pinned_in, 5);
         EXPECT_GT(parts, 5);
@@ -208,7 +208,7 @@ TEST_P(PreemptionTest, AFailureLateInTheTreeUndoesEverything) {
     world.machine.preempt_every = GetParam();
     expect_error(audited(MMUEXT_PIN_L4_TABLE, s.l4), Error::invalid);
     for (const auto mfn : {s.l1, s.l2, s.l3, s.l4, data})
-        EXPECT_EQ(frame(mfn).references, 1U);
+        EXPECT_EQ(frame(mfn).references(), 1U);
 }
 
 TEST_P(PreemptionTest, AnAbandonedPinCanBeTakenUpOrUndone) {
@@ -217,11 +217,11 @@ TEST_P(PreemptionTest, AnAbandonedPinCanBeTakenUpOrUndone) {
     run_on(guest, other);
     world.machine.preempt_every = GetParam();
     expect_error(pin(s.l4, FrameType::l4, guest), Error::restart);
-    EXPECT_TRUE(frame(s.l4).partial);
+    EXPECT_TRUE(frame(s.l4).partial());
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     ASSERT_TRUE(update(guest, other.l1, 0, writable_entry(s.l4))); // undone on demand
     for (const auto mfn : {s.l1, s.l2, s.l3, data})
-        EXPECT_EQ(frame(mfn).references, 1U);
+        EXPECT_EQ(frame(mfn).references(), 1U);
     ASSERT_TRUE(update(guest, other.l1, 0, 0));
     expect_error(pin(s.l4, FrameType::l4, guest), Error::restart);
     ASSERT_TRUE(audited(MMUEXT_PIN_L4_TABLE, s.l4)); // goes on where it was
@@ -232,8 +232,8 @@ TEST_P(PreemptionTest, AReplacedSubtreeIsGoneWhenTheCallReturns) {
     run_on(guest, s);
     world.machine.preempt_every = GetParam();
     ASSERT_TRUE(update(guest, s.l3, 1, 0));
-    EXPECT_EQ(frame(data).references, 1U);
-    EXPECT_EQ(frame(s.l1).references, 1U);
+    EXPECT_EQ(frame(data).references(), 1U);
+    EXPECT_EQ(frame(s.l1).references(), 1U);
     EXPECT_EQ(guest.memory.unfinished_table, Mfn{});
 }
 
@@ -242,18 +242,18 @@ TEST_P(PreemptionTest, AnInterruptedReleaseIsNoOnesTable) {
     run_on(guest, s);
     const auto l3 = page(guest);
     world.machine.preempt_every = GetParam();
-    ASSERT_TRUE(unpin(s.l4, guest, guest)); // the root holds it still
+    ASSERT_TRUE(unpin(s.l4, guest)); // the root holds it still
     ASSERT_TRUE(update(guest, s.l4, 1, 0));
     mmu_update_t request{.ptr = s.l3.value() << page_shift | 8, .val = 0};
     HypercallArguments arguments{{address(&request), 1, 0, DOMID_SELF}};
     HypercallContext context{*guest.vcpus[0], guest, arguments};
     expect_error(MmuUpdate::decode(arguments).run(context), Error::restart);
-    EXPECT_TRUE(frame(s.l2).partial);
+    EXPECT_TRUE(frame(s.l2).partial());
     EXPECT_EQ(arguments[1], 0x80000000U); // the request is done, its debt isn't paid
     EXPECT_EQ(words(s.l3)[1], 0U);
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     ASSERT_TRUE(update(guest, s.l4, 2, table_entry(l3))); // any other call pays first
-    EXPECT_EQ(frame(s.l2).references, 1U);
+    EXPECT_EQ(frame(s.l2).references(), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryNthQuestion, PreemptionTest, ::testing::Values(1, 2, 3, 5, 7, 11),
@@ -271,13 +271,13 @@ TEST_F(MemoryTest, ATableStaysOneWhileItIsChanged) {
     world.machine.preempt_every = 6; // four are asked in the L1, the sixth at entry 128 of the L2
     expect_error(pin(l2, FrameType::l2, guest), Error::restart);
     world.machine.preempt_every = 0;
-    ASSERT_TRUE(frame(l2).partial);
-    ASSERT_TRUE(frame(l1).validated); // held by the unfinished L2 alone
+    ASSERT_TRUE(frame(l2).partial());
+    ASSERT_TRUE(frame(l1).validated()); // held by the unfinished L2 alone
     ASSERT_TRUE(update(guest, l1, 0, writable_entry(l2)));
-    EXPECT_FALSE(frame(l2).partial);
-    EXPECT_FALSE(frame(l1).validated);
-    EXPECT_EQ(frame(data).references, 1U);
-    EXPECT_EQ(frame(l2).references, 1U);
+    EXPECT_FALSE(frame(l2).partial());
+    EXPECT_FALSE(frame(l1).validated());
+    EXPECT_EQ(frame(data).references(), 1U);
+    EXPECT_EQ(frame(l2).references(), 1U);
 }
 
 // However little a table holds, going through it ends at a preemption point within 128 entries; within 16 if
@@ -293,14 +293,14 @@ TEST_F(MemoryTest, EmptyTablesAreInterruptedTooButSeldom) {
             ++restarts;
         }
         world.machine.preempt_every = 0;
-        EXPECT_TRUE(unpin(l1, guest, guest));
+        EXPECT_TRUE(unpin(l1, guest));
         return restarts;
     };
     EXPECT_EQ(times(), 512 / 128 - 1);
     for (unsigned i = 0; i < 512; ++i)
         words(l1)[i] = readonly_entry(data);
     EXPECT_EQ(times(), 512 / 16 - 1);
-    EXPECT_EQ(frame(data).references, 1U);
+    EXPECT_EQ(frame(data).references(), 1U);
 }
 
 } // namespace bulkhead::hv::host

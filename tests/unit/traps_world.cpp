@@ -10,6 +10,7 @@
 #include "hv/trap/seams.hpp"
 
 #include <cstdlib>
+#include <stdexcept>
 #include <utility>
 
 namespace bulkhead::hv {
@@ -144,6 +145,7 @@ void* frame_data(Mfn) { return guest().descriptors.data(); }
 PcpuId this_pcpu() { return PcpuId{0}; }
 void wait_a_little() {}
 void wait_at_rest() {}
+void panic(const char* message) { throw std::logic_error{message}; }
 TscScale tsc_scale() { return {2'000'000'000, 0, 0x80000000, 0}; }
 bool should_preempt() { return guest().preempt; }
 void flush_tlb_page(GuestAddress address) { guest().flushed.push_back(address.value()); }

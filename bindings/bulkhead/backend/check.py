@@ -19,7 +19,10 @@ HYPERVISOR_BYTES = 16 * MIB  # with its reserve
 HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
 LONGEST_DURATION = 1 << 62  # ns
 DILATION_UNIT = 1000
+DOM0_USUAL = 32 * MIB
 DOM0_ROOM = 16 * MIB  # beside its copy of the manifest
+DOM0_PER_GUEST = 160 << 10  # its console and its part of the store; measured: 143 KiB each of 60
+FRAME_NUMBER_BYTES = 8  # in the list of a guest's frames, which domain 0 holds while it builds the guest
 RESERVED_NAMES = ("bulkhead", "dom0")
 NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 NEEDS_GUEST = (
@@ -95,8 +98,22 @@ def time_mode(text: str) -> tuple[int, int]:
 
 
 def dom0_bytes(machine: Machine, manifest_bytes: int) -> int:
-    """Domain 0's memory in bytes: it holds a copy of the whole manifest, and needs room beside it."""
-    return max(machine.dom0_memory, manifest_bytes + DOM0_ROOM)
+    """Domain 0's memory in bytes. SpecError if the machine gives it less than it needs."""
+    needed = _dom0_needs(machine, manifest_bytes)
+    if not machine.dom0_memory:
+        return max(DOM0_USUAL, needed)
+    if machine.dom0_memory < needed:
+        raise SpecError(
+            f"domain 0: {_mib(machine.dom0_memory)} are too little to build these guests; write mem={_mega(needed)} "
+            "in --dom0 (dom0_memory in Python), or leave it out"
+        )
+    return machine.dom0_memory
+
+
+def _dom0_needs(machine: Machine, manifest_bytes: int) -> int:
+    """It holds a copy of the manifest and the list of one guest's frames; and something of each guest."""
+    frames = max((guest.memory for guest in machine.guests), default=0) // constant("page_bytes")
+    return DOM0_ROOM + manifest_bytes + frames * FRAME_NUMBER_BYTES + len(machine.guests) * DOM0_PER_GUEST
 
 
 def promised_bytes(guest: Guest) -> int:
@@ -108,7 +125,7 @@ def promised_bytes(guest: Guest) -> int:
 def overhead(machine: Machine) -> int:
     """Bytes that are not for guests: hypervisor, its tables, trace rings, domain 0."""
     tables = machine.memory // constant("page_bytes") * HYPERVISOR_BYTES_PER_FRAME
-    return HYPERVISOR_BYTES + tables + machine.pcpus * machine.trace_bytes + machine.dom0_memory
+    return HYPERVISOR_BYTES + tables + machine.pcpus * machine.trace_bytes + dom0_bytes(machine, 0)
 
 
 def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
@@ -118,7 +135,7 @@ def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
     """
     guests = sum(guest.memory for guest in machine.guests)
     promised = sum(promised_bytes(guest) for guest in machine.guests)
-    more_for_dom0 = dom0_bytes(machine, manifest_bytes) - machine.dom0_memory
+    more_for_dom0 = dom0_bytes(machine, manifest_bytes) - dom0_bytes(machine, 0)
     needed = promised + overhead(machine) + manifest_bytes + more_for_dom0
     if needed > machine.memory:
         raise SpecError(
@@ -129,6 +146,10 @@ def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
 
 def _mib(size: int) -> str:
     return f"{-(-size // MIB)} MiB"
+
+
+def _mega(size: int) -> str:
+    return f"{-(-size // MIB)}M"
 
 
 def _check_set_memory(size: int, guest: Guest) -> None:

@@ -15,7 +15,20 @@ import typer
 from bootstrap import tools
 from bulkhead.backend.qemu import process
 from bulkhead.base.errors import BulkheadError
-from bulkhead.cli import bench, boot, calibrate, compare, image, listing, new, perf, replay, run, tests
+from bulkhead.cli import (
+    bench,
+    boot,
+    calibrate,
+    compare,
+    explain,
+    image,
+    listing,
+    new,
+    perf,
+    replay,
+    run,
+    tests,
+)
 from bulkhead.model.run import IncompleteTrace
 
 INTERRUPTED = 130
@@ -34,6 +47,8 @@ app.command("list")(listing.list_things)
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("report")(compare.report)
+app.command("trace")(explain.trace)
+app.command("explain")(explain.explain)
 app.command("boot")(boot.boot)
 app.command("new")(new.new)
 app.command("replay")(replay.replay)

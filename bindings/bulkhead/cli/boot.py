@@ -22,6 +22,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.spec import Paging, Policy
 from bulkhead.policy.choose import parse_policy
+from bulkhead.study.explain import keep_ejection
 
 LONGEST_SESSION = 24 * 3600.0  # seconds of this computer
 USUAL_TIME, USUAL_SESSION = "2s", "3600s"
@@ -123,4 +124,6 @@ def boot(
             options = RunOptions(out=out, console=progress.above(show), progress=progress.fraction)
             result = machine.run(options, backend)
     print_summary(result, sys.stdout)
+    if out is not None:
+        keep_ejection(result, out)
     return result.exit_status

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainin
 from rich.progress import Progress as Bar
 
 PLAIN_INTERVAL_SECONDS = 10.0
+BUILDING = "building guests"
 
 
 class Progress:
@@ -20,6 +21,7 @@ class Progress:
     def __init__(self, what: str) -> None:
         self._what = what
         self._bar: Bar | None = None
+        self._begun = False
         self._next_plain = time.monotonic() + PLAIN_INTERVAL_SECONDS
         if sys.stderr.isatty():
             columns = (
@@ -29,15 +31,20 @@ class Progress:
                 TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(what, total=1.0)
+            self._task = self._bar.add_task(BUILDING, total=1.0)
 
     def fraction(self, done: float) -> None:
-        """How much is done, 0..1."""
+        """How much is done, 0..1. Up to the first that is above 0, the guests are being built."""
+        begins, self._begun = done > 0 and not self._begun, self._begun or done > 0
+        if self._bar is not None and begins:
+            self._bar.reset(self._task, description=self._what)  # the time left is that of the run
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
         elif time.monotonic() >= self._next_plain:
             self._next_plain = time.monotonic() + PLAIN_INTERVAL_SECONDS
-            print(f"{self._what}: {100 * done:.0f} %", file=sys.stderr, flush=True)
+            print(
+                f"{self._what}: {100 * done:.0f} %" if self._begun else BUILDING, file=sys.stderr, flush=True
+            )
 
     def describe(self, what: str) -> None:
         """Say what is being done now."""

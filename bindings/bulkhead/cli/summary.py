@@ -8,6 +8,7 @@ from bulkhead.base.schema import enum_name
 from bulkhead.base.text import format_ns
 from bulkhead.model.landmark import DomainLedger
 from bulkhead.model.run import EXIT_TEXT, Run
+from bulkhead.study.explain import ejection_of
 
 SHUTDOWN_TEXT = {
     "poweroff": "powered off",
@@ -49,13 +50,8 @@ def print_summary(run: Run, out: TextIO) -> None:
         f"R_max {format_ns(mark.r_max.ns)} ({longest})",
         file=out,
     )
-    for policy in mark.policies:
-        if policy.ejected is not None:
-            print(
-                f"   {policy.kind} {policy.name} was ejected after {format_ns(policy.ejected_at)}: "
-                f"{policy.ejected} in the hook {policy.hook}",
-                file=out,
-            )
+    for line in ejection_of(run):
+        print(f"   {line}", file=out)
     lost = sum(mark.trace_lost)
     if lost:
         rows = sorted(mark.ledger.values(), key=lambda row: -row.trace_lost)

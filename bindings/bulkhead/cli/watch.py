@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -18,6 +18,8 @@ from bulkhead.model.sample import DomainRates, Rates, Sample, rates
 PLAIN_INTERVAL_SECONDS = 5.0
 EVERY = 0.5  # seconds of this computer between two samples
 MIB = 1 << 20
+GAP = 2  # characters between two columns
+WIDE = 200
 SMOOTH = 0.5  # weight of the newest pace in the estimate of the time left
 
 
@@ -99,15 +101,32 @@ def plain_lines(sample: Sample, between: Rates, left: float | None) -> list[str]
     return lines
 
 
-def table(sample: Sample, between: Rates, left: float | None) -> Group:
-    """The table for a terminal."""
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("domain\n")
-    for title, unit, _ in COLUMNS:
-        grid.add_column(f"{title}\n{unit}", justify="right")
+# Titles of the columns in the order in which a narrow terminal has room for them.
+FIRST = ("CPU", "waiting", "weight", "hyperv.", "wakes", "runs", "memory", "events", "calls", "block I/O")
+
+
+def fitting(rows: Sequence[DomainRates], width: int) -> list[tuple[str, str, Callable[[DomainRates], str]]]:
+    """The columns that a terminal of this width has room for, the most telling ones first to stay."""
+    order = [*FIRST, *(title for title, _, _ in COLUMNS if title not in FIRST)]
+    left, chosen = width - max([len("domain"), *(len(row.name) for row in rows)]), set()
+    for title, unit, cell in sorted(COLUMNS, key=lambda column: order.index(column[0])):
+        left -= GAP + max([len(title), len(unit), *(len(cell(row)) for row in rows)])
+        if left < 0:
+            break
+        chosen.add(title)
+    return [column for column in COLUMNS if column[0] in chosen]
+
+
+def table(sample: Sample, between: Rates, left: float | None, width: int = WIDE) -> Group:
+    """The table for a terminal of this width; a narrow one shows fewer columns, and none of them cut."""
+    columns = fitting(between.domains, width)
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    grid.add_column("domain\n", no_wrap=True)
+    for title, unit, _ in columns:
+        grid.add_column(f"{title}\n{unit}", justify="right", no_wrap=True)
     for row in between.domains:
         style = "dim" if row.state == "gone" else ""
-        grid.add_row(Text(row.name), *(cell(row) for _, _, cell in COLUMNS), style=style)
+        grid.add_row(Text(row.name), *(cell(row) for _, _, cell in columns), style=style)
     return Group(Text(head(sample, between, left), style="bold"), grid)
 
 
@@ -125,7 +144,7 @@ class Watcher:
         """The newest sample, against the one shown before."""
         between, left = rates(self._before, sample), self._pace.left(sample)
         if self._live is not None:
-            self._live.update(table(sample, between, left), refresh=True)
+            self._live.update(table(sample, between, left, self._live.console.width), refresh=True)
         elif time.monotonic() >= self._next_plain or sample.state == "finished":
             self._next_plain = time.monotonic() + PLAIN_INTERVAL_SECONDS
             print("\n".join(plain_lines(sample, between, left)), file=sys.stderr, flush=True)

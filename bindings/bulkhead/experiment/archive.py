@@ -14,6 +14,7 @@ from bulkhead.experiment.point import Point
 from bulkhead.model import storage
 from bulkhead.model.run import Run
 from bulkhead.result import PointResult, write_json
+from bulkhead.study.explain import keep_ejection
 
 PLACE = "point.json"
 
@@ -68,6 +69,7 @@ def save_run(folder: Path, experiment: Experiment, captured: Captured, identity:
     point = captured.point
     (folder / PLACE).unlink(missing_ok=True)
     storage.save(captured.run, folder)
+    keep_ejection(captured.run, folder)
     if captured.run.lost_to is not None or captured.run.exit_status not in GOOD_ENDS:
         return
     place = Place(

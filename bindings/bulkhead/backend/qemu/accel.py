@@ -14,6 +14,14 @@ KVM = "/dev/kvm"
 PROBE_SECONDS = 15.0
 
 
+def never_began(seconds: float) -> str:
+    """Why a machine under KVM is given up of which nothing was seen for so long."""
+    return (
+        f"KVM opens here but ran no instruction of the hypervisor in {seconds:g} s; "
+        "write --accel tcg, or --accel auto, which finds that out by itself"
+    )
+
+
 @functools.cache
 def kvm_problem() -> str | None:
     """Why KVM cannot be used here, None if a small machine ran on it."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from bulkhead.backend.landmark import landmark, merge, read_page, read_rings
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.qemu import process
-from bulkhead.backend.qemu.accel import choose_accel
+from bulkhead.backend.qemu.accel import PROBE_SECONDS, choose_accel, never_began
 from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.console import Consoles
 from bulkhead.backend.qemu.drain import Drain, can_drain
@@ -180,6 +180,8 @@ class Booted:
         elif time.monotonic() - self._patience > self._limit and not self.stopped:
             why = f"stopped after {self._limit:.0f} s of this computer's time; the machine did not end by itself"
             self._end(_Ended(None, why, over=True))
+        elif self._accel == "kvm" and self.host_seconds > PROBE_SECONDS and self.sample() is None:
+            self._end(_Ended(None, never_began(PROBE_SECONDS), over=True))
         elif terminal is not None and terminal.hung_up:
             self._end(_Ended(None, "ended at the terminal", over=True))
 
