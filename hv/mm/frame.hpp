@@ -196,6 +196,11 @@ class FrameTable {
     void share(Mfn mfn, const Domain& with);
     [[nodiscard]] Result<> take_back(Mfn mfn);
 
+    // The domain goes on mapping a frame of a domain that is gone, or no longer does: counted against its
+    // limit.
+    void keep_of_dead(DomainMemory& memory);
+    void let_go_of_dead(DomainMemory& memory);
+
     // A reference to a frame that must belong to `owner`.
     [[nodiscard]] Result<Frame*> get(Mfn mfn, const Domain& owner);
     // Gives a reference back. The last one frees the frame: don't touch it afterwards.
