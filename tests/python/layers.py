@@ -25,7 +25,8 @@ LAYERS = (
     "cli",
 )
 # `Machine` names in its annotations what the layers to its right have registered with it.
-ANNOTATIONS_ONLY = {f"{PACKAGE}.model.machine"}
+ANNOTATIONS_ONLY = {f"{PACKAGE}.model.machine", PACKAGE}
+PUBLIC = f"{PACKAGE}.public"  # right of all, as the package itself
 SLOW = "matplotlib"  # loaded by commands that draw, and by no other
 
 
@@ -90,7 +91,7 @@ def _targets(node: ast.AST, name: str, path: Path, known: dict[str, Path]) -> li
 def layer(module: str) -> int | None:
     """The place of a module's layer; the package itself is right of all, None for a module that is in no layer."""
     parts = module.split(".")
-    if len(parts) == 1:
+    if len(parts) == 1 or module == PUBLIC:
         return len(LAYERS)
     return LAYERS.index(parts[1]) if parts[1] in LAYERS else None
 

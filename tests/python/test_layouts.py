@@ -9,7 +9,7 @@ import pytest
 from bulkhead import _core
 from bulkhead.base.paths import KIND_FOLDER
 from bulkhead.base.schema import hook_name
-from bulkhead.cli.summary import SHUTDOWN_TEXT
+from bulkhead.model.summary import SHUTDOWN_TEXT
 from bulkhead.model.landmark import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
 from bulkhead.model.run import EXIT_TEXT
 from bulkhead.policy.scheduler import Stop

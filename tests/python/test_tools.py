@@ -60,7 +60,11 @@ def test_a_program_that_its_package_did_not_bring(path: Path) -> None:
 
 def test_a_missing_module(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
-    assert [line.split()[0] for line in tools.lacking({"unit"})] == ["pytest", "hypothesis", "google.protobuf"]
+    assert [line.split()[0] for line in tools.lacking({"unit"})] == [
+        "pytest",
+        "hypothesis",
+        "google.protobuf",
+    ]
 
 
 def test_a_tool_of_no_package_is_a_mistake_here() -> None:

@@ -10,6 +10,7 @@ import typer
 from bulkhead.base.errors import SpecError
 from bulkhead.base.paths import ROOT
 from bulkhead.base.text import suggest
+from bulkhead.experiment.scaffold import new_experiment, new_workload
 from bulkhead.policy.scaffold import EXAMPLES, scaffold
 
 NEXT = """\
@@ -26,6 +27,21 @@ next:
   ./bulkhead test policy                          its file, its description, and random guests
   ./bulkhead run {experiment} --backend sim --set {kind}={name}
 how to go on: docs/writing-a-policy.md"""
+
+NEXT_EXPERIMENT = """\
+wrote {path}
+next:
+  ./bulkhead run {run} --quick                    on the hypervisor
+  ./bulkhead run {run} --quick --backend sim      in the simulator
+how to go on: docs/experiments.md"""
+
+NEXT_WORKLOAD = """\
+wrote {path}
+next:
+  ./bulkhead boot --guest kernel=workload:{name} --for 1s
+how to go on: workloads/README.md; the simulator needs a model of it beside those in sim/models"""
+
+KINDS = (*EXAMPLES, "experiment", "workload")
 
 # What else a kind may be called, as in `list policies`.
 ALIASES = {"sched": "scheduler", "memory": "memctl", "ring": "ringctl"}
@@ -46,14 +62,23 @@ def _shown(path: Path) -> str:
 
 
 def new(
-    kind: str = typer.Argument(..., metavar="scheduler|memctl|ringctl"),
+    kind: str = typer.Argument(..., metavar="scheduler|memctl|ringctl|experiment|workload"),
     name: str = typer.Argument(..., metavar="NAME"),
     folder: Optional[Path] = typer.Option(None, "--in", help="a folder outside the checkout"),
 ) -> int:
-    """Make the first version of a policy: complete, and yours to change."""
+    """Make the first version of a policy, an experiment or a workload: complete, and yours to change."""
     kind = ALIASES.get(kind, kind)
-    if kind not in EXAMPLES:
-        raise SpecError(f"new: unknown kind '{kind}'{suggest(kind, EXAMPLES)}")
+    if kind not in KINDS:
+        raise SpecError(f"new: unknown kind '{kind}'{suggest(kind, KINDS)}")
+    if kind == "experiment":
+        path = new_experiment(name, folder)
+        print(NEXT_EXPERIMENT.format(path=_shown(path), run=name if folder is None else path))
+        return 0
+    if kind == "workload":
+        if folder is not None:
+            raise SpecError("new workload: workloads are built in the checkout only; leave --in out")
+        print(NEXT_WORKLOAD.format(path=_shown(new_workload(name)), name=name))
+        return 0
     path = scaffold(kind, name, folder)
     pad = " " * max(0, 12 - len(name))
     experiment = SIMULATED.get(kind, "")

@@ -12,6 +12,7 @@ import typer
 from bulkhead.base.errors import Interrupted
 from bulkhead.base.paths import ROOT, output_folder
 from bulkhead.cli.table import table_lines
+from bulkhead.experiment.find import find
 from bulkhead.experiment.runner import RunRequest, run_experiment
 
 MOST_LINES, SHOWN_LINES = 100, 20  # of a result's table
@@ -45,7 +46,9 @@ def _carry_out(request: RunRequest, again: str) -> int:
 
 
 def run(
-    experiment: str = typer.Argument(..., help="Name of an experiment; see `list experiments`."),
+    experiment: str = typer.Argument(
+        ..., help="Name of an experiment (see `list experiments`), or path of its file."
+    ),
     backend: str = typer.Option("qemu", help="qemu or sim."),
     quick: bool = typer.Option(False, "--quick", help="Fewer and shorter runs."),
     set_: List[str] = typer.Option(
@@ -62,10 +65,11 @@ def run(
     ),
 ) -> int:
     """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
-    folder = Path(_shown(out or OUT / experiment))
+    name = find(experiment).name if experiment.endswith(".py") else experiment
+    folder = Path(_shown(out or OUT / name))
     return _carry_out(
         RunRequest(
-            experiment,
+            name,
             quick,
             tuple(set_),
             repeat,

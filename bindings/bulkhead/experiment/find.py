@@ -17,11 +17,32 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
-def find(name: str, folder: Path = FOLDER) -> Experiment:
-    """An experiment by name. BulkheadError if there is none, or its file is none."""
+_outside: dict[str, Path] = {}  # folders of experiments that were named by their file
+
+
+def folder_of(name: str) -> Path:
+    """Where an experiment is declared: in the checkout, or where the file was that a command named."""
+    return _outside.get(name, FOLDER)
+
+
+def find(name: str, folder: Path | None = None) -> Experiment:
+    """An experiment by name, or by the path of its file. BulkheadError if there is none, or its file is none.
+
+    An experiment that was found by its path is known by its name from then on.
+    """
+    if name.endswith(".py"):
+        path = Path(name).resolve()
+        if not path.is_file():
+            raise BulkheadError(f"experiment {name}: there is no such file")
+        experiment = find(path.stem, path.parent)
+        _outside[path.stem] = path.parent
+        return experiment
+    folder = folder_of(name) if folder is None else folder
     known = names(folder)
     if name not in known:
-        raise BulkheadError(f"unknown experiment '{name}'{suggest(name, known)}")
+        raise BulkheadError(
+            f"unknown experiment '{name}'{suggest(name, known)}; or write the path of its file"
+        )
     path = folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"bulkhead_experiment_{name}", path)
     if spec is None or spec.loader is None:
@@ -31,14 +52,14 @@ def find(name: str, folder: Path = FOLDER) -> Experiment:
         spec.loader.exec_module(module)
     except Exception as error:
         raise BulkheadError(f"experiment {name} cannot be loaded: {mistake(error)}") from error
-    experiment = getattr(module, "EXPERIMENT", None)
-    if not isinstance(experiment, Experiment):
+    declared = getattr(module, "EXPERIMENT", None)
+    if not isinstance(declared, Experiment):
         raise BulkheadError(f"{path.name} declares no EXPERIMENT; see docs/experiments.md")
-    if experiment.name != name:
+    if declared.name != name:
         raise BulkheadError(
-            f"{path.name} declares experiment '{experiment.name}'; give it the name of its file"
+            f"{path.name} declares experiment '{declared.name}'; give it the name of its file"
         )
-    return experiment
+    return declared
 
 
 def find_all(folder: Path = FOLDER) -> list[Experiment]:

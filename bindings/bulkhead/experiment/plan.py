@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import parse_integer, suggest
 from bulkhead.experiment.declare import SEED, Allowed, Choice, Experiment, Factor, Policies, Setting, Whole
-from bulkhead.experiment.point import BACKEND, DURATION, WARM_UP, Point
+from bulkhead.experiment.point import BACKEND, DURATION, PARAMETER_MARK, WARM_UP, Point
 from bulkhead.figures.spec import shown_paths
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Policy
-from bulkhead.policy.choose import choose
+from bulkhead.policy.choose import choose, is_file_name, parse_policy
 from bulkhead.policy.tables import built_policies
 from bulkhead.result.model import Level
 
@@ -194,21 +194,33 @@ def _level(name: str, allowed: Allowed, text: str, policy_names: PolicyNames) ->
     if isinstance(allowed, Whole):
         return parse_integer(text, f"--set {name}", allowed.least, allowed.most)
     names = allowed.names if isinstance(allowed, Choice) else policy_names(allowed.kind)
+    if isinstance(allowed, Policies) and (":" in text or is_file_name(text)):
+        return _policy_level(f"--set {name}", allowed.kind, text)
     if text not in names:
         raise SpecError(f"--set {name}: unknown level '{text}'{suggest(text, names)}")
     return text
 
 
+def _policy_level(what: str, kind: str, text: str) -> str:
+    """A policy's file, or a policy with parameters NAME:p=v+q=w, each as a whole number in the parameter's unit."""
+    try:
+        policy = parse_policy(kind, text.replace(PARAMETER_MARK, ","))
+    except SpecError as error:
+        raise SpecError(f"{what}: {error}") from None
+    values = PARAMETER_MARK.join(f"{key}={value}" for key, value in policy.parameters.items())
+    return f"{policy.name}:{values}" if values else policy.name
+
+
 def _check_policy_settings(plan: Plan) -> None:
     """A parameter of a policy that no point uses would be silently without effect, so it is refused."""
     used = {
-        str(v)
+        str(v).partition(":")[0]
         for f in plan.experiment.factors
         if isinstance(f.allowed, Policies)
         for v in plan.levels[f.name]
     }
     for name in plan.policy_settings:
-        policy = name.partition(".")[0]
+        policy = name.rpartition(".")[0]
         if policy not in used:
             raise SpecError(
                 f"--set {name}: no point of this experiment uses a policy '{policy}'{suggest(policy, used)}"

@@ -13,6 +13,7 @@ from bulkhead.result.model import Level
 DURATION = "duration_ms"
 WARM_UP = "warm_up_ms"
 DRAIN = "drain_ms"
+PARAMETER_MARK = "+"  # between the parameters of a level NAME:p=v+q=w, where a comma is between levels
 BACKEND = "backend"  # a factor of this name says which back end carries a point out
 
 
@@ -46,10 +47,10 @@ class Point:
 
     def policy(self, name: str) -> Policy:
         """Level of a policy factor, with what `--set POLICY.PARAMETER=V` said of it."""
-        policy = self.text(name)
-        prefix = f"{policy}."
+        policy = Policy.of(self.text(name).replace(PARAMETER_MARK, ","))
+        prefix = f"{policy.name}."
         given = {k.removeprefix(prefix): v for k, v in self.policy_settings.items() if k.startswith(prefix)}
-        return Policy(policy, given)
+        return Policy(policy.name, {**given, **policy.parameters})
 
     @property
     def duration_ns(self) -> int:
@@ -58,5 +59,5 @@ class Point:
 
     @property
     def label(self) -> str:
-        """For people and file names: "victim=compute,hogs=2"."""
-        return ",".join(f"{name}={value}" for name, value in self.levels.items())
+        """For people and file names: "victim=compute,hogs=2"; a path's slashes are underscores."""
+        return ",".join(f"{name}={value}" for name, value in self.levels.items()).replace("/", "_")

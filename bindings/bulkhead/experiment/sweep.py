@@ -23,7 +23,7 @@ from bulkhead.base.plain import from_plain, to_plain
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
 from bulkhead.experiment.capture import Batch, Wanted, cancel
 from bulkhead.experiment.declare import Experiment
-from bulkhead.experiment.find import FOLDER, find
+from bulkhead.experiment.find import find, folder_of
 from bulkhead.experiment.identity import identity
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.progress import Progress
@@ -90,12 +90,13 @@ def _tasks(batch: Batch, folder: Path) -> list[_Task]:
     ]
 
 
-def sweep(batch: Batch, progress: Progress, folder: Path = FOLDER) -> list[Captured]:
+def sweep(batch: Batch, progress: Progress, folder: Path | None = None) -> list[Captured]:
     """Simulate a batch in `batch.jobs` processes; runs in the order of the batch, their traces left on disk.
 
-    The experiment must be one that is declared in `folder`. The first failure stops the sweep and is raised.
+    The experiment must be one that is declared in `folder`; None: where `find` found it. The first failure stops the
+    sweep and is raised.
     """
-    tasks = _tasks(batch, folder)
+    tasks = _tasks(batch, folder or folder_of(batch.experiment.name))
     for path in {run[1].parent for task in tasks for run in task.runs}:
         path.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("forkserver")

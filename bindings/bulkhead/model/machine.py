@@ -5,6 +5,7 @@ The registry is what lets `Machine.run`, `.watch` and `.start` be methods of a v
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from bulkhead.base.paths import KIND_FOLDER
 from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.clock import instruction_ns
+from bulkhead.model.given import set_durations, set_sizes, set_tuples
 from bulkhead.model.options import RunOptions
 from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
 
@@ -46,13 +48,20 @@ class Registry:
         """The value that `Machine.start` returns."""
         self._live = live
 
+    def _load(self) -> None:
+        """Those who register do so on import: the public part of the package imports them all."""
+        if self._live is None:
+            importlib.import_module("bulkhead.public")
+
     @property
     def backends(self) -> Mapping[str, Backend]:
         """All back ends."""
+        self._load()
         return self._backends
 
     def backend(self, name: str) -> Backend:
         """The back end of that name. SpecError for any other."""
+        self._load()
         if name not in self._backends:
             raise SpecError(f"unknown back end '{name}'{suggest(name, self._backends)}")
         return self._backends[name]
@@ -63,14 +72,14 @@ class Registry:
 
     def watch(self, machine: Machine, every: float, options: RunOptions, backend: str) -> Watch:
         """A machine that is watched. SpecError for an unknown back end."""
-        assert self._watch is not None, "the layer live registers on import"
         chosen = self.backend(backend)
+        assert self._watch is not None, "the layer live registers on import"
         return self._watch(lambda: chosen.begin(machine, options), every)
 
     def start(self, machine: Machine, options: RunOptions, backend: str) -> Live:
         """A machine that is steered. SpecError for an unknown back end."""
-        assert self._live is not None, "the layer live registers on import"
         chosen = self.backend(backend)
+        assert self._live is not None, "the layer live registers on import"
         return self._live(machine, lambda started: chosen.begin(started, options, held=True))
 
 
@@ -79,7 +88,11 @@ REGISTRY = Registry()
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything that decides a run: same machine, same build, same QEMU, same trace."""
+    """Everything that decides a run: same machine, same build, same QEMU, same trace.
+
+    Sizes may also be text ("64M"), durations too ("1s"), a policy its name ("NAME" or "NAME:p=5000"), and lists
+    may stand for tuples.
+    """
 
     guests: tuple[Guest, ...]
     sched: Policy | None = None  # None: the hypervisor's built-in fallback
@@ -109,6 +122,14 @@ class Machine:
     end_when_idle: bool = True  # end as soon as every guest has shut down
     disk: Disk = Disk()  # simulator only
     paging: Paging = Paging()  # simulator only
+
+    def __post_init__(self) -> None:
+        set_sizes(self, "memory", "trace_bytes", "dom0_memory")
+        set_durations(self, "duration")
+        set_tuples(self, "guests", "timeline", "absent", "trace_groups")
+        for name in KIND_FOLDER.values():
+            if isinstance(text := getattr(self, name), str):
+                object.__setattr__(self, name, Policy.of(text))
 
     def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:
         """Carry it out and return the `Run`: backend "qemu" boots the hypervisor, "sim" simulates it.

@@ -14,6 +14,7 @@ from bulkhead.base.schema import EXIT, event_number
 from bulkhead.base.text import suggest
 from bulkhead.model.landmark import Landmark, Versions
 from bulkhead.model.machine import Machine
+from bulkhead.model.summary import account_lines
 
 EXIT_TEXT = {
     EXIT["all_off"]: "all guests powered off",
@@ -24,6 +25,7 @@ EXIT_TEXT = {
 }
 
 
+MOST_DOMAINS = 6  # of a printed run
 MORE_RING = "; give the machine more trace_bytes, or fewer trace_groups"
 
 
@@ -31,9 +33,9 @@ class IncompleteTrace(UserWarning):
     """A run's trace lacks records, so that metrics of it would be wrong."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A finished run."""
+    """A finished run. `print(run)` is a summary of at most ten lines."""
 
     machine: Machine
     exit_status: int  # 0 all off, 2 bad input, 3 guest crashed, 4 panic, 5 time over
@@ -47,6 +49,21 @@ class Run:
     reproducible: bool  # False with KVM, or a clock that does not count instructions
     host_seconds: float  # how long it took on this computer; never part of a result
     lost_to: str | None = None  # why a run without a proper end stopped, e.g. "host timeout of 300 s"
+
+    @property
+    def end(self) -> str:
+        """Why it ended, in words."""
+        known = EXIT_TEXT.get(self.exit_status, f"exit status {self.exit_status}")
+        return self.lost_to if self.lost_to is not None else known
+
+    def __repr__(self) -> str:
+        """At most ten lines: the end, the busiest domains, the machine, the policies and the trace."""
+        mark, lost = self.landmark, f", {sum(self.landmark.trace_lost)} lost" if self.incomplete else ""
+        ejected = "".join(
+            f"; {p.name} was ejected: {p.ejected} in {p.hook}" for p in mark.policies if p.ejected
+        )
+        last = f"   {len(self.trace)} trace records{lost}, SHA-256 {self.trace_sha256[:12]}{ejected}"
+        return "\n".join([*account_lines(mark, self.end, MOST_DOMAINS), last])
 
     @property
     def incomplete(self) -> bool:

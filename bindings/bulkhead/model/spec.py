@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bulkhead.base.text import parse_integer, split_pairs
 from bulkhead.base.units import MIB
+from bulkhead.model.given import set_durations, set_sizes, set_tuples
 
+PYTHON_PREFIX = "python"
+INT64 = (-(1 << 63), (1 << 63) - 1)
 WORKLOAD_PREFIX = "workload:"
 MODEL_PREFIX = "model:"  # a kernel that only the simulator has
 
@@ -21,10 +25,24 @@ class Policy:
     name: str
     parameters: dict[str, int] = field(default_factory=dict)
 
+    @staticmethod
+    def of(text: str) -> Policy:
+        """NAME, or NAME:p=v,p=v with whole numbers in the parameters' units. SpecError for anything else."""
+        name, colon, rest = text.partition(":")
+        if name == PYTHON_PREFIX or not colon:  # python:NAME is a policy written in Python
+            return Policy(text)
+        pairs = split_pairs(rest, f"policy {name}", f"{name}:NAME=5000")
+        return Policy(
+            name, {key: parse_integer(value, f"policy {name}: {key}", *INT64) for key, value in pairs.items()}
+        )
+
 
 @dataclass(frozen=True)
 class Guest:
-    """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image."""
+    """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image.
+
+    Sizes may also be text ("64M"), durations too ("10ms"), and lists may stand for tuples.
+    """
 
     name: str
     kernel: str
@@ -47,6 +65,11 @@ class Guest:
     affinity: tuple[int, ...] | None = None  # pCPUs that its vCPUs may use; None: all
     memctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the memory policy
     ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
+
+    def __post_init__(self) -> None:
+        set_sizes(self, "memory", "max_memory")
+        set_durations(self, "start", "phase")
+        set_tuples(self, "affinity")
 
     @property
     def affinity_mask(self) -> int:
@@ -78,6 +101,11 @@ class TimelineEntry:
     argument: int = 0
     policy: Policy | None = None
     kind: str = "scheduler"  # of `policy`: scheduler, memory or ring
+
+    def __post_init__(self) -> None:
+        set_durations(self, "at")
+        if isinstance(self.policy, str):
+            object.__setattr__(self, "policy", Policy.of(self.policy))
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,13 @@ class ChosenPolicy:
     values: tuple[int, ...]
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a policy is named by its file."""
+    return "/" in name or name.endswith(".so")
+
+
 def _find(kind: str, name: str) -> PolicyTable:
-    if "/" in name or name.endswith(".so"):
+    if is_file_name(name):
         if not Path(name).is_file():
             raise SpecError(f"policy file {name} does not exist; write the path of a built plug-in")
         return read_policy(Path(name), kind)

@@ -90,14 +90,19 @@ def _without_opening_comment(text: str) -> str:
     return "".join(text.splitlines(keepends=True)[_opening_lines(text) :])
 
 
-def scaffold(kind: str, name: str, folder: Path | None = None) -> Path:
-    """Write NAME.cpp into the kind's own folder, or another one. SpecError if the name is not valid or is taken."""
-    example = EXAMPLES[kind]
+def check_name(kind: str, name: str) -> None:
+    """SpecError if nothing new can have this name."""
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise SpecError(
             f"new {kind}: '{name}' is not a valid name; write at most {LONGEST} small letters, digits and single '_', "
             "beginning with a letter, for example my_policy"
         )
+
+
+def scaffold(kind: str, name: str, folder: Path | None = None) -> Path:
+    """Write NAME.cpp into the kind's own folder, or another one. SpecError if the name is not valid or is taken."""
+    example = EXAMPLES[kind]
+    check_name(kind, name)
     source = example.source
     target = (folder or ROOT / example.folder) / f"{name}.cpp"
     if target.exists() or (ROOT / example.folder / f"{name}.cpp").exists():
