@@ -119,8 +119,9 @@ Judged Reader::kind_and_traits() {
     if (wanted_ && file_.kind != *wanted_)
         return refuse(
             {.reason = Reason::wrong_kind, .text = name_of(file_.kind), .other = name_of(*wanted_)});
-    constexpr auto known =
-        static_cast<std::uint32_t>(Trait::idles) | static_cast<std::uint32_t>(Trait::misbehaves);
+    constexpr auto known = trait_unless(false, Trait::idles) | trait_unless(false, Trait::misbehaves) |
+                           trait_unless(false, Trait::ignores_weights) |
+                           trait_unless(false, Trait::ignores_caps);
     if ((*traits & ~known) != 0)
         return refuse({.reason = Reason::unknown_traits, .found = *traits});
     return {};

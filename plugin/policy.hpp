@@ -16,6 +16,8 @@ inline constexpr std::size_t arena_bytes = std::size_t{4} << 20;
 enum class Trait : std::uint32_t {
     idles = 1,      // may leave its resource (pCPUs, a device, frames) unused while it is waited for
     misbehaves = 2, // breaks the contract if its parameters say so
+    ignores_weights = 4,
+    ignores_caps = 8,
 };
 
 // The policy's description: what `bulkhead list policies` and the documentation print.
@@ -54,7 +56,13 @@ struct Defaults {
     static constexpr Parameter* domain_parameters = nullptr; // at most max_domain_parameters
     static constexpr bool work_conserving = true;            // false: Trait::idles
     static constexpr bool well_behaved = true;               // false: Trait::misbehaves
+    static constexpr bool honours_weights = true;            // false: Trait::ignores_weights
+    static constexpr bool honours_caps = true;               // false: Trait::ignores_caps
 };
+
+consteval std::uint32_t trait_unless(bool promised, Trait trait) {
+    return promised ? 0 : static_cast<std::uint32_t>(trait);
+}
 
 template<class P>
 consteval std::uint32_t parameter_count() {
@@ -92,8 +100,10 @@ consteval Descriptor describe(Kind kind, const void* hooks) {
         .domain_bytes = sizeof(typename P::Domain),
         .vcpu_bytes = 0,
         .pcpu_bytes = 0,
-        .traits = (P::work_conserving ? 0 : static_cast<std::uint32_t>(Trait::idles)) |
-                  (P::well_behaved ? 0 : static_cast<std::uint32_t>(Trait::misbehaves)),
+        .traits = trait_unless(P::work_conserving, Trait::idles) |
+                  trait_unless(P::well_behaved, Trait::misbehaves) |
+                  trait_unless(P::honours_weights, Trait::ignores_weights) |
+                  trait_unless(P::honours_caps, Trait::ignores_caps),
         .hooks = hooks,
         .domain_parameters = P::domain_parameters,
         .domain_parameter_count = domain_parameter_count<P>(),

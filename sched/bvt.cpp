@@ -30,6 +30,7 @@ class Bvt : public sched::Policy {
         Nanos warped;      // CPU time it may still use warped; not above 0: it is not warped
     };
 
+    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"allowance", "us", "time that a vCPU runs before virtual times are compared again", 2'000, 100,
          50'000},

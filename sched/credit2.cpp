@@ -31,6 +31,7 @@ class Credit2 : public sched::Policy {
         bool boosted;                // woke, and paid for preempting
     };
 
+    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"slice", "us", "time that a vCPU runs before credits are compared again", 2'000, 100, 50'000},
         {"saving", "us", "a sleeper keeps at most the credit of this time", 10'000, 0, 100'000},

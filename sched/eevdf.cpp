@@ -30,6 +30,7 @@ class Eevdf : public sched::Policy {
         bool eligible; // in which of the two orders it is
     };
 
+    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"request", "us", "CPU time of one request; shorter ones are served sooner", 2'000, 100, 50'000},
         {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},

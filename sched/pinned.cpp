@@ -32,6 +32,8 @@ class Pinned : public sched::Policy {
     };
 
     static constexpr bool work_conserving = false;
+    static constexpr bool honours_weights = false;
+    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"slice", "us", "time that a vCPU runs before the next one's turn", 10'000, 100, 100'000},
     };

@@ -20,6 +20,8 @@ class RoundRobin : public sched::Policy {
   public:
     struct Vcpu : sched::Vcpu, plugin::TurnHook<> {};
 
+    static constexpr bool honours_weights = false;
+    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"slice", "us", "time that a vCPU runs before the next one's turn", 10'000, 100, 100'000},
     };

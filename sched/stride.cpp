@@ -28,6 +28,7 @@ class Stride : public sched::Policy {
     using Pcpu = shares::Pcpu;
     using Domain = shares::Domain;
 
+    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"quantum", "us", "time that a vCPU runs before the lowest pass is chosen again", 2'000, 100, 50'000},
     };

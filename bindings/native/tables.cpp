@@ -36,6 +36,7 @@ pybind11::dict enums() {
     all["guest.Mark"] = enum_dict<guest::Mark>();
     all["plugin.Kind"] = enum_dict<plugin::Kind>();
     all["plugin.Fault"] = enum_dict<plugin::Fault>();
+    all["plugin.Trait"] = enum_dict<plugin::Trait>();
     all["sched.Stop"] = enum_dict<sched::Stop>();
     all["trace.Event"] = enum_dict<trace::Event>();
     all["trace.Group"] = enum_dict<trace::Group>();

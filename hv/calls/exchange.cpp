@@ -9,10 +9,6 @@ namespace {
 
 Result<Mfn> trade(Domain& domain, Mfn old) {
     const LockGuard tables{domain.memory.tables};
-    const auto* frame = frame_table().find(old);
-    if (frame == nullptr || !frame->belongs_to(Owner{domain.id}) || !frame->held || frame->shared ||
-        frame->references() != 1)
-        return fail(Error::invalid);
     return frame_table().exchange(old, domain);
 }
 
@@ -25,7 +21,7 @@ Result<> exchange_one(Domain& domain, GuestPtr<std::uint64_t> from, GuestPtr<std
     BULKHEAD_TRY(to.write(*pfn)); // refused before anything is lost
     const auto mfn = trade(domain, Mfn{*old});
     BULKHEAD_TRY(mfn);
-    machine::set_m2p(*mfn, *pfn);
+    static_cast<void>(frame_table().set_pfn(*mfn, *pfn, domain)); // another vCPU may have given it back
     return to.write(mfn->value());
 }
 

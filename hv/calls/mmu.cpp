@@ -32,12 +32,7 @@ Result<Owners> resolve_owners(Domain& caller, std::uint32_t domains) {
 }
 
 Result<> update_machphys(std::uint64_t machine, std::uint64_t pfn, const Domain& owner) {
-    const Mfn mfn{machine >> page_shift};
-    const auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || !frame->belongs_to(Owner{owner.id}))
-        return fail(Error::invalid);
-    machine::set_m2p(mfn, pfn);
-    return {};
+    return frame_table().set_pfn(Mfn{machine >> page_shift}, pfn, owner);
 }
 
 // The locks are held.

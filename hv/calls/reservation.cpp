@@ -49,7 +49,8 @@ Result<> Reservation::populate_one(GuestPtr<std::uint64_t> place) {
     const auto mfn = allocate_reported(place);
     BULKHEAD_TRY(mfn);
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
-        machine::set_m2p(Mfn{mfn->value() + i}, *pfn + i);
+        // Another vCPU may have given it back meanwhile.
+        static_cast<void>(frame_table().set_pfn(Mfn{mfn->value() + i}, *pfn + i, owner_));
     return {};
 }
 

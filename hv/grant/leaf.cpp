@@ -17,10 +17,10 @@ namespace {
 [[nodiscard]] std::uint64_t* find_slot(const Domain& domain, std::uint64_t address) {
     const Mfn table{address >> page_shift};
     const Frame* frame = frame_table().find(table);
-    const bool is_own_table = frame != nullptr && frame->owner == Owner{domain.id} &&
-                              frame->type() == FrameType::l1 && frame->validated() &&
-                              frame->type_references() > 0;
-    if (!is_own_table || address % sizeof(std::uint64_t) != 0)
+    if (frame == nullptr || address % sizeof(std::uint64_t) != 0)
+        return nullptr;
+    const auto now = frame->now();
+    if (now.type() != FrameType::l1 || !now.validated() || !frame->belongs_to(Owner{domain.id}))
         return nullptr;
     return machine::frame_as<std::uint64_t>(table) + address % page_bytes / sizeof(std::uint64_t);
 }

@@ -84,18 +84,28 @@ void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& conte
            available | (access == GrantAccess::write ? entry::writable | entry::dirty : 0);
 }
 
-// The reference that the entry will own, then the entry.
-[[nodiscard]] GrantStatus install(const LeafPlace& place, Domain& lender, Mfn frame, GrantAccess access,
-                                  std::uint32_t flags) {
+// A reference to a frame that is the lender's own data. Pages that the hypervisor lends are not.
+[[nodiscard]] GrantStatus take_frame(Domain& lender, Mfn frame, GrantAccess access) {
+    const bool writable = access == GrantAccess::write;
     const Frame* found = frame_table().find(frame);
     if (found == nullptr || found->shared)
         return GrantStatus::bad_page;
-    const bool writable = access == GrantAccess::write;
     if (const auto taken = get_data(frame, lender, writable); !taken)
         return status_of(taken.error(), GrantStatus::general_error);
+    if (!found->shared) [[likely]] // and stays so while there is a reference
+        return GrantStatus::okay;
+    put_data(frame, writable);
+    return GrantStatus::bad_page;
+}
+
+// The reference that the entry will own, then the entry.
+[[nodiscard]] GrantStatus install(const LeafPlace& place, Domain& lender, Mfn frame, GrantAccess access,
+                                  std::uint32_t flags) {
+    if (const GrantStatus status = take_frame(lender, frame, access); status != GrantStatus::okay)
+        return status;
     const LockGuard tables{place.vcpu.domain->memory.tables};
     if (const auto written = write_place(place, entry_for(frame, access, flags)); !written) {
-        put_data(frame, writable);
+        put_data(frame, access == GrantAccess::write);
         return status_of(written.error(), GrantStatus::general_error);
     }
     return GrantStatus::okay;
@@ -103,14 +113,10 @@ void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& conte
 
 // A device may be told of the frame: it must be data, and no mapping is made.
 [[nodiscard]] GrantStatus check_device_frame(Domain& lender, Mfn frame, GrantAccess access) {
-    const Frame* found = frame_table().find(frame);
-    if (found == nullptr || found->shared)
-        return GrantStatus::bad_page;
-    const bool writable = access == GrantAccess::write;
-    if (const auto taken = get_data(frame, lender, writable); !taken)
-        return status_of(taken.error(), GrantStatus::general_error);
-    put_data(frame, writable);
-    return GrantStatus::okay;
+    const GrantStatus status = take_frame(lender, frame, access);
+    if (status == GrantStatus::okay)
+        put_data(frame, access == GrantAccess::write);
+    return status;
 }
 
 [[nodiscard]] bool maps_record(std::uint64_t found, const MapRecord& record) {

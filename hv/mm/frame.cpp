@@ -106,9 +106,27 @@ Result<Mfn> FrameTable::allocate(Domain& owner) {
     return number(*frame);
 }
 
-Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
+Frame* FrameTable::find_held(Mfn mfn, const Domain& owner) {
     auto* frame = find(mfn);
-    if (frame == nullptr || !frame->belongs_to(Owner{owner.id}) || frame->shared || !frame->held)
+    if (frame == nullptr || !frame->take_reference(Owner{owner.id}))
+        return nullptr;
+    const bool held = frame->held && !frame->shared;
+    put(*frame);
+    return held ? frame : nullptr;
+}
+
+Result<> FrameTable::set_pfn(Mfn mfn, std::uint64_t pfn, const Domain& owner) {
+    const auto frame = get(mfn, owner);
+    if (!frame)
+        return fail(Error::invalid);
+    machine::set_m2p(mfn, pfn);
+    put(**frame);
+    return {};
+}
+
+Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
+    auto* frame = find_held(mfn, owner);
+    if (frame == nullptr)
         return fail(Error::invalid);
     frame->held = 0;
     put(*frame);
@@ -116,20 +134,22 @@ Result<> FrameTable::release(Mfn mfn, const Domain& owner) {
 }
 
 Result<Mfn> FrameTable::exchange(Mfn mfn, Domain& owner) {
-    auto& old = at(mfn);
+    auto* old = find_held(mfn, owner);
+    if (old == nullptr)
+        return fail(Error::invalid);
     Frame* fresh = nullptr;
     {
         const LockGuard guard{free_lock_};
         if (free_.first == 0)
             return fail(Error::no_memory);
-        if (!old.end_only_reference())
-            return fail(Error::invalid); // a peer has just taken one
+        if (!old->end_only_reference())
+            return fail(Error::invalid);
         fresh = &frames_[free_.first];
         take_from_free(*fresh);
         append(owner.memory.frames, *fresh);
-        remove(owner.memory.frames, old);
+        remove(owner.memory.frames, *old);
         machine::set_m2p(mfn, machine::m2p_invalid);
-        add_to_free(old);
+        add_to_free(*old);
     }
     give_to(*fresh, owner);
     return number(*fresh);
@@ -183,9 +203,12 @@ Result<> FrameTable::take_back(Mfn mfn) {
     auto* frame = find(mfn);
     if (frame == nullptr || !frame->shared)
         return fail(Error::invalid);
-    if (frame->references() != 1)
+    const Owner borrower = frame->owner;
+    frame->owner.store(Owner::hypervisor()); // a reference that is taken from now on goes back at once
+    if (frame->references() != 1) {
+        frame->owner.store(borrower);
         return fail(Error::busy);
-    frame->owner.store(Owner::hypervisor(), std::memory_order_release);
+    }
     tlb::before_reuse(frame->last_use.load(std::memory_order_relaxed));
     frame->shared = false;
     frame->counts.fetch_and(~FrameCounts::type_mask, std::memory_order_acq_rel);

@@ -107,6 +107,9 @@ struct alignas(8) Frame {
     [[nodiscard]] FrameType type() const { return now().type(); }
     [[nodiscard]] bool partial() const { return now().partial(); } // validation or release was interrupted
     [[nodiscard]] bool validated() const { return now().validated(); } // all entries hold their references
+    // A frame that its owner gave up gets another one as soon as the last reference goes, whatever locks are
+    // held. So this is asked with a reference, or last: with the lock of the page tables of `whom` held,
+    // frames leave `whom` but do not come to it.
     [[nodiscard]] bool belongs_to(Owner whom) const { return owner.load(std::memory_order_acquire) == whom; }
 
     // A reference that stays only if the frame belongs to `whom`. Fails with `invalid` if it does not, with
@@ -200,6 +203,12 @@ class FrameTable {
     // limit.
     void keep_of_dead(DomainMemory& memory);
     void let_go_of_dead(DomainMemory& memory);
+
+    // The frame if it is `owner`'s and its allocation's reference was not given up, else nullptr. It stays so
+    // while the lock of the owner's page tables is held.
+    [[nodiscard]] Frame* find_held(Mfn mfn, const Domain& owner);
+    // What the guest calls a frame of `owner`'s. Fails with `invalid` if it is not.
+    [[nodiscard]] Result<> set_pfn(Mfn mfn, std::uint64_t pfn, const Domain& owner);
 
     // A reference to a frame that must belong to `owner`.
     [[nodiscard]] Result<Frame*> get(Mfn mfn, const Domain& owner);

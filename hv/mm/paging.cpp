@@ -74,11 +74,14 @@ Result<> pin(Mfn mfn, FrameType type, const Domain& owner) {
 
 Result<> unpin(Mfn mfn, Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || !frame->belongs_to(Owner{owner.id}) || !frame->pinned)
+    if (frame == nullptr || !frame->take_reference(Owner{owner.id}))
         return fail(Error::invalid);
+    const bool was_pinned = frame->pinned;
     frame->pinned = 0;
-    drop_typed(mfn, owner);
-    return {};
+    if (was_pinned)
+        drop_typed(mfn, owner);
+    frame_table().put(*frame);
+    return was_pinned ? Result<>{} : fail(Error::invalid);
 }
 
 } // namespace bulkhead::hv

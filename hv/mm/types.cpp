@@ -72,8 +72,11 @@ Result<> unwind_next_child(const Frame& table) {
         return {};
     const auto e = contents(table)[table.progress];
     auto* child = entry::is_present(e) ? frame_table().find(entry::frame(e)) : nullptr;
-    if (child == nullptr || !child->belongs_to(table.owner) || child->type() != entry::below(type) ||
-        !is_orphan(*child))
+    if (child == nullptr)
+        return {};
+    const auto now = child->now();
+    if (!now.partial() || now.type() != entry::below(type) || !child->belongs_to(table.owner) ||
+        child->active)
         return {};
     return unwind(*child);
 }

@@ -1,12 +1,15 @@
 """The guides' examples are real: an experiment that can be planned, policies that run."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import bulkhead
+import pytest
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
+from bulkhead.model.storage import save
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 GUIDE, POLICIES = DOCS / "experiments.md", DOCS / "writing-a-policy.md"
@@ -43,3 +46,29 @@ def test_the_page_of_the_api_lists_every_public_name_once() -> None:
     assert sorted(name for name, _ in rows) == sorted(bulkhead.__all__)
     assert all(len(text) > 10 for _, text in rows)
     assert all(hasattr(bulkhead, name) for name in bulkhead.__all__)
+
+
+def test_the_first_steps_in_python_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    world: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL):
+        exec(block, world)
+    shown = capsys.readouterr().out.splitlines()
+    printed = str(world["run"]).splitlines()
+    assert len(printed) <= 10 and shown[: len(printed)] == printed
+    assert float(shown[len(printed)]) == pytest.approx(0.1, abs=0.03)
+    assert shown[len(printed) + 1].startswith("victim.0 waited ")
+    assert world["machine"].sched == bulkhead.Policy("credit", {"round": 5000})
+
+
+def test_the_gantt_of_the_guide_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guests = (bulkhead.Guest("hog", "workload:cpu_hog", memory=4 << 20),)
+    run = bulkhead.Machine(guests=guests, duration=100_000_000).run(backend="sim")
+    save(run, tmp_path / "out" / "boot")
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "study.md").read_text(), re.DOTALL)
+    world: dict[str, Any] = {}
+    exec(block, world)
+    assert world["figure"].axes[0].get_xlim() == pytest.approx((50, 80))

@@ -25,6 +25,9 @@ Machine& the_machine() {
 }
 } // namespace
 
+// One more, by any of the threads. Answers how many it makes.
+std::uint64_t count(std::uint64_t& events) { return std::atomic_ref{events}.fetch_add(1) + 1; }
+
 struct Access {
     static std::byte* ram(Machine& m) { return m.ram_.get(); }
     static std::uint64_t count(const Machine& m) { return m.count_; }
@@ -128,12 +131,12 @@ void wait_at_rest() { wait_a_little(); }
 
 void flush_tlb() {
     const auto begun = tlb::begin_flush();
-    ++the_machine().flushes;
+    host::count(the_machine().flushes);
     tlb::end_flush(begun);
     if (the_machine().on_flush)
         the_machine().on_flush();
 }
-void flush_tlb_page(GuestAddress) { ++the_machine().page_flushes; }
+void flush_tlb_page(GuestAddress) { host::count(the_machine().page_flushes); }
 std::uint64_t pcpus_using(DomainId) { return 1; }
 std::uint64_t pcpus_using_any() { return 1; }
 void flush_tlb_on(std::uint64_t) { flush_tlb(); }
@@ -170,8 +173,8 @@ void panic(const char* message) { throw host::Panic{message}; }
 
 bool should_preempt() {
     auto& m = the_machine();
-    ++m.preempt_questions;
-    return m.preempt_every != 0 && m.preempt_questions % m.preempt_every == 0;
+    const auto question = host::count(m.preempt_questions);
+    return m.preempt_every != 0 && question % m.preempt_every == 0;
 }
 
 } // namespace machine

@@ -14,6 +14,7 @@ from bulkhead.cli import (
     bench,
     boot,
     calibrate,
+    check,
     compare,
     explain,
     image,
@@ -41,6 +42,8 @@ app.command("compare")(compare.compare)
 app.command("report")(compare.report)
 app.command("trace")(explain.trace)
 app.command("explain")(explain.explain)
+app.command("check")(check.check)
+app.command("artifact")(check.artifact)
 app.command("boot")(boot.boot)
 app.command("new")(new.new)
 app.command("replay")(replay.replay)

@@ -15,6 +15,8 @@ def print_summary(run: Run, out: TextIO) -> None:
     print(f"-- {head}", file=out)
     for line in (*lines, *(f"   {line}" for line in ejection_of(run))):
         print(line, file=out)
+    for warning in run.warnings:
+        print(f"   warning: {warning}", file=out)
     mark = run.landmark
     lost = sum(mark.trace_lost)
     if lost:

@@ -58,7 +58,7 @@ def conclude(
         policy_settings=dict(plan.policy_settings),
         metrics=_metric_rows(experiment),
         versions=_versions(captures),
-        warnings=[*warnings, *_ejections(firsts, points)],
+        warnings=[*warnings, *_ejections(firsts, points), *_without_effect(firsts)],
         points=_merged(experiment, firsts, points),
         left_out=dict(plan.left_out),
         samples=plan.samples,
@@ -166,6 +166,15 @@ def _ejections(firsts: Sequence[Captured], points: Sequence[PointResult]) -> lis
         for policy in point.policies
         if policy.ejected is not None
     ]
+
+
+def _without_effect(firsts: Sequence[Captured]) -> list[str]:
+    """Settings that had no effect, each once with the number of its runs."""
+    counts: dict[str, int] = {}
+    for captured in firsts:
+        for warning in captured.run.warnings:
+            counts[warning] = counts.get(warning, 0) + 1
+    return [f"{count} of {len(firsts)} runs: {warning}" for warning, count in counts.items()]
 
 
 def _key(levels: Mapping[str, Level]) -> _Key:

@@ -49,6 +49,7 @@ class Run:
     reproducible: bool  # False with KVM, or a clock that does not count instructions
     host_seconds: float  # how long it took on this computer; never part of a result
     lost_to: str | None = None  # why a run without a proper end stopped, e.g. "host timeout of 300 s"
+    warnings: tuple[str, ...] = ()  # settings of the machine that had no effect
 
     @property
     def end(self) -> str:

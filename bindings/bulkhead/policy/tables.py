@@ -51,6 +51,11 @@ class PolicyTable:
     parameters: tuple[Parameter, ...]
     domain_parameters: tuple[Parameter, ...]  # what each domain may be given
     path: Path
+    traits: int = 0  # bits of plugin::Trait
+
+    def has(self, trait: str) -> bool:
+        """Whether the policy has a trait, by plugin::Trait's name."""
+        return bool(self.traits & enum_value("plugin.Trait", trait, "trait"))
 
 
 def read_policy(path: Path, kind: str | None = None) -> PolicyTable:
@@ -81,6 +86,7 @@ def _read_policy(path: Path, kind: str | None, modified: int, size: int) -> Poli
         parameters=tuple(Parameter(**parameter) for parameter in row["parameters"]),
         domain_parameters=tuple(Parameter(**parameter) for parameter in row["domain_parameters"]),
         path=path,
+        traits=row["traits"],
     )
 
 

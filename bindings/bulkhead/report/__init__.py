@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.draw import declared, drawn_paths
-from bulkhead.figures.caption import caption, certainty
+from bulkhead.experiment.find import find
+from bulkhead.figures.caption import certainty
+from bulkhead.report.answer import answer, command
+from bulkhead.report.picture import Picture, picture
 from bulkhead.result import PointResult, Result, read_result
 from bulkhead.result.samples import sampling
 from bulkhead.result.signs import Pair, policy_pairs
@@ -21,18 +23,13 @@ PAGE = "report.html"
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure as the page holds it."""
-
-    caption: str
-    data: str  # base64 of the PNG
-
-
-@dataclass(frozen=True)
 class Section:
     """One experiment's part of the page."""
 
     result: Result
+    answer: str
+    command: str
+    made: str  # by which versions
     certainty: str
     pictures: list[Picture]
     tables: list[Table]
@@ -57,7 +54,7 @@ def write_report(folder: Path) -> Path:
     results = [path for path in sorted(folder.glob("*.json")) if path.is_file()]
     if not results:
         raise BulkheadError(f"{folder} holds no result; run an experiment with --out {folder}")
-    sections = [_section(read_result(path), folder) for path in results]
+    sections = [_section(read_result(path)) for path in results]
     environment = Environment(
         loader=PackageLoader("bulkhead.report", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -66,16 +63,16 @@ def write_report(folder: Path) -> Path:
     return page
 
 
-def _section(result: Result, folder: Path) -> Section:
-    pictures = [
-        Picture(caption(spec, result), base64.b64encode((folder / f"{spec.name}.png").read_bytes()).decode())
-        for spec in declared(result)
-        if (folder / f"{spec.name}.png").is_file()
-    ]
+def _section(result: Result) -> Section:
+    specs = declared(result)
+    pictures = [picture(spec, result) for spec in specs]
     tables = [_table(result, name) for name in result.metrics]
     pairs = [(path, list(policy_pairs(result, path))) for path in drawn_paths(result)]
     return Section(
         result=result,
+        answer=answer(specs[0], result) if specs else "It declares no figure.",
+        command=command(result, find(result.experiment)),
+        made=_made(result),
         certainty=certainty(result),
         pictures=pictures,
         tables=tables,
@@ -83,6 +80,13 @@ def _section(result: Result, folder: Path) -> Section:
         sampling=sampling(result),
         pairs=[(path, found) for path, found in pairs if found],
     )
+
+
+def _made(result: Result) -> str:
+    """The versions that a result was made with, in one line."""
+    versions = result.versions
+    changes = " with changes" if versions.dirty else ""
+    return f"Commit {versions.commit[:12]}{changes}; QEMU {versions.qemu}; {versions.compiler}; values are {result.provenance}."
 
 
 def _policies(result: Result) -> list[tuple[str, str]]:

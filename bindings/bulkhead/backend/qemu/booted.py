@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from bulkhead.backend.doubts import doubts
 from bulkhead.backend.landmark import landmark, merge, read_page, read_rings
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.qemu import process
@@ -238,6 +239,7 @@ class Booted:
             and machine.terminal is None,
             host_seconds=seconds,
             lost_to=ended.lost_to,
+            warnings=doubts(machine),
         )
         if self.options.out is not None:
             self._keep(run, self.options.out)

@@ -10,6 +10,7 @@ import numpy as np
 
 from bulkhead import _core
 from bulkhead.backend.check import check_machine
+from bulkhead.backend.doubts import doubts
 from bulkhead.backend.landmark import Row, landmark, merge
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.sim.costs import Costs
@@ -139,6 +140,7 @@ class Simulated:
             versions=versions(NO_QEMU),
             reproducible=True,
             host_seconds=seconds,
+            warnings=doubts(machine),
         )
         if self.options.out is not None:
             save(run, self.options.out)
