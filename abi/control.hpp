@@ -28,8 +28,8 @@ enum class Call : std::uint64_t {
     started = 11,       // domain 0 has built everything: the run's clock (`duration`) starts here
     note_timeline = 12, // rsi = action, rdx = target: a `timeline` trace record
     // rsi = index in the manifest's table of policies, rdx = all of the policy's parameters, or 0 for those
-    // of the manifest.
-    swap_scheduler = 13,
+    // of the manifest. It takes over from the one of its kind.
+    swap_policy = 13,
     set_affinity = 14, // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs
     // rsi = steering::Page* with `at`, `played` and the orders that are done. Hands these to the world
     // outside, stops the machine until the world outside has answered, and fills `count` and the new orders.
@@ -53,6 +53,7 @@ struct CreateDomain {
     std::uint16_t reserved;
     std::uint64_t shared_info_mfn;                            // out
     std::int64_t sched_values[plugin::max_domain_parameters]; // as in manifest::Guest
+    std::int64_t memory_values[plugin::max_domain_parameters];
 };
 
 struct SetVcpu {
@@ -82,6 +83,7 @@ struct DomainInfo {
     std::uint32_t weight;
     std::uint64_t frames;
     std::uint64_t max_frames;
+    std::uint64_t target; // frames that the memory policy wants it to have; 0: no policy decides
     std::int64_t guest_ns;
 };
 

@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 6;
+inline constexpr std::uint32_t version = 7;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -42,6 +42,7 @@ struct Guest {
     std::uint64_t affinity;     // mask of the pCPUs that its vCPUs may use; 0: all
     // In the order of the scheduler's domain_parameters.
     std::int64_t sched_values[plugin::max_domain_parameters];
+    std::int64_t memory_values[plugin::max_domain_parameters]; // and of the memory policy's
 };
 
 enum class Action : std::uint32_t {
@@ -55,7 +56,7 @@ enum class Action : std::uint32_t {
     shutdown = 8,      // asks the guest through xenstore
     reboot = 9,        // likewise
     set_memory = 10,   // `argument` bytes as its balloon's target, through xenstore
-    swap = 11,         // the scheduler `argument` of the table of policies takes over
+    swap = 11,         // the policy `argument` of the table takes over from the one of its kind
     set_affinity = 12, // `argument` is the mask of pCPUs that the guest's vCPUs may use
     // The machine stands still until the world outside has given new orders, which replace the rest of the
     // timeline (abi/steering.hpp). `argument` 1: the orders will create guests, so the run does not end
@@ -89,7 +90,9 @@ struct Header {
     std::int64_t wall_clock;   // Unix time of the machine at start, ns
     std::uint64_t clock_hz;    // TSC frequency if the maker knows it (icount: exactly 1e9), else 0: calibrate
     std::uint64_t trace_bytes; // per pCPU
-    std::uint32_t trace_mask;  // trace::Group bits
+    std::int64_t memory_period;  // ns between two rebalances of the memory policy
+    std::uint64_t memory_frames; // that it has to give, if the machine has as many; 0: all
+    std::uint32_t trace_mask;    // trace::Group bits
     std::uint32_t guest_count;
     std::uint32_t timeline_count;
     std::uint32_t policy_count;

@@ -80,6 +80,7 @@ enum class Event : std::uint16_t {
     memory_fault,
     memory_release,
     memory_reclaim,
+    memory_grant,
 };
 
 struct Description {
@@ -150,13 +151,16 @@ inline constexpr std::array descriptions{
                 "A guest gave frames back."},
     Description{Event::memory_reclaim, Group::event, "memory_reclaim", "frames it has", "frames taken",
                 "Frames were taken from a guest by force."},
+    Description{Event::memory_grant, Group::event, "memory_grant", "frames it has",
+                "asked for << 32 | granted",
+                "A guest asked for frames, and the memory policy granted so many."},
 };
 
 consteval bool table_matches_enum() {
     for (std::size_t i = 0; i < descriptions.size(); ++i)
         if (static_cast<std::size_t>(descriptions[i].event) != i)
             return false;
-    return descriptions.size() == static_cast<std::size_t>(Event::memory_reclaim) + 1;
+    return descriptions.size() == static_cast<std::size_t>(Event::memory_grant) + 1;
 }
 static_assert(table_matches_enum());
 

@@ -64,6 +64,9 @@ class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
     Frames populate(Domain& domain, Frames wanted);
     // Takes that many of its frames back; fewer if it has fewer.
     Frames release(Domain& domain, Frames count);
+    // The domain has so many frames: it brought some along when it was created, or parted with some without a
+    // call of release. Those that come or go are of that zone.
+    void settle(Domain& domain, memctl::ZoneId zone, Frames has);
     // It wanted a frame so many times and did not get one.
     void missed(Domain& domain, std::uint64_t times) { domain.memory.missed += times; }
     void sample(Domain& domain, Frames looked_at, Frames used);

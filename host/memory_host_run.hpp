@@ -67,6 +67,17 @@ memctl::Frames MemoryHost<World>::release(Domain& domain, Frames count) {
 }
 
 template<class World>
+void MemoryHost<World>::settle(Domain& domain, memctl::ZoneId zone, Frames has) {
+    MemoryState& state = domain.memory;
+    Frames& left = this->world().zones()[zone.value()].free;
+    const Frames more = std::min(has - state.has, left);
+    left -= more;
+    free_ -= more;
+    state.has += more;
+    note_excess(state);
+}
+
+template<class World>
 void MemoryHost<World>::note_excess(MemoryState& state) {
     if (state.has <= state.target)
         state.over_since = RealTime::never();

@@ -4,9 +4,15 @@
 
 #include "memctl/contract.hpp"
 
+#include <algorithm>
 #include <boost/intrusive/list.hpp>
 
 namespace bulkhead::host {
+
+// A domain cannot live with less than a sixteenth of its size.
+[[nodiscard]] constexpr memctl::Frames least_of(memctl::Frames size) {
+    return memctl::Frames{std::max(size.count() / 16, std::int64_t{1})};
+}
 
 struct MemoryState {
     // Written by the world before the domain is admitted. Of these only the weight changes later.

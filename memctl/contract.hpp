@@ -19,8 +19,8 @@
 //
 // Hooks are called one at a time (the host holds the lock of the machine's memory), with interrupts held off,
 // and must return within `hook_budget`; rebalance within `rebalance_budget`. A wrong answer, a fault, or a
-// hook that does not return ejects the policy. The simulator, the only world with such policies so far, does
-// not measure hooks: it ejects for time only a hook that would never end. A policy keeps no state outside its
+// hook that does not return ejects the policy. The simulator does not measure hooks: it ejects for time only
+// a hook that would never end. A policy keeps no state outside its
 // own objects: a plug-in with writable globals does not link.
 //
 // What a policy may rely on:

@@ -1,7 +1,7 @@
 #include "sim/block_backend.hpp"
 
+#include "host/draws.hpp"
 #include "host/fallbacks.hpp"
-#include "sim/draws.hpp"
 
 namespace bulkhead::sim {
 
@@ -28,7 +28,7 @@ std::optional<std::uint64_t> DiskPort::take_answer() {
 BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
       device_{plan_.policy ? *plan_.policy : Policy{&host::fallback_ring_policy(), nullptr, {}},
-              {.disk = plan_.disk, .seed = seed_of(Draws::ring_policy, seed)}} {
+              {.disk = plan_.disk, .seed = host::seed_of(host::Draws::ring_policy, seed)}} {
     alarm_.order = alarm_order;
     device_.on_note() = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);

@@ -1,7 +1,7 @@
 #include "sim/memory_backend.hpp"
 
+#include "host/draws.hpp"
 #include "host/fallbacks.hpp"
-#include "sim/draws.hpp"
 
 namespace bulkhead::sim {
 
@@ -21,8 +21,10 @@ std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value
 MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
       memory_{plan_.policy ? *plan_.policy : Policy{&host::fallback_memory_policy(), nullptr, {}},
-              {.frames = plan_.frames, .zones = plan_.zones, .seed = seed_of(Draws::memory_policy, seed)}},
-      random_{seed_of(Draws::page_samples, seed)} {
+              {.frames = plan_.frames,
+               .zones = plan_.zones,
+               .seed = host::seed_of(host::Draws::memory_policy, seed)}},
+      random_{host::seed_of(host::Draws::page_samples, seed)} {
     alarm_.order = alarm_order;
     memory_.on_note() = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);
@@ -154,7 +156,7 @@ bool MemoryBackend::take_by_force(Guest& guest) {
     if (taken == Frames{})
         return false;
     for (std::int64_t i = 0; i < taken.count(); ++i)
-        guest.pages->evict();
+        static_cast<void>(guest.pages->evict());
     memory_.release(guest.domain->id, taken, machine_->now());
     machine_->work_for(guest.domain, plan_.fault * taken.count());
     account(guest);
@@ -190,7 +192,7 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
             guest.ready = machine_->now() + plan_.swap;
             return;
         }
-        pages.evict();
+        static_cast<void>(pages.evict());
     }
     pages.bring_in(page);
     account(guest);
@@ -202,7 +204,7 @@ void MemoryBackend::release(Domain& domain, std::int64_t frames) {
     Guest& guest = of(domain);
     const std::int64_t given = std::min(frames, static_cast<std::int64_t>(guest.pages->present()));
     for (std::int64_t i = 0; i < given; ++i)
-        guest.pages->evict();
+        static_cast<void>(guest.pages->evict());
     memory_.release(domain.id, Frames{given}, machine_->now());
     machine_->work_for(&domain, plan_.fault * given);
     account(guest);

@@ -10,12 +10,6 @@ namespace bulkhead::sim {
 
 namespace {
 
-constexpr std::int64_t least_part = 16; // a guest cannot live with less than this part of its memory
-
-Frames least_of(const GuestPlan& guest) {
-    return Frames{std::max<std::int64_t>(guest.memory.count() / least_part, 1)};
-}
-
 std::string in_mib(Frames frames) { return std::to_string(frames.count() / 256) + " MiB"; }
 
 } // namespace
@@ -69,7 +63,8 @@ void World::serve(Domain& domain, std::uint64_t which, std::uint64_t argument) {
 void World::check_memory() const {
     Frames together{};
     for (const GuestPlan& guest : plan_.guests) {
-        const Frames needed = guest.absent ? least_of(guest) : together += least_of(guest);
+        const Frames needed =
+            guest.absent ? host::least_of(guest.memory) : together += host::least_of(guest.memory);
         if (needed > plan_.memory.frames)
             throw std::invalid_argument{
                 "guest " + guest.name +
@@ -82,8 +77,8 @@ void World::check_memory() const {
 // A guest that the memory policy refuses is built and taken down again.
 bool World::admit(std::size_t index) {
     const GuestPlan& guest = plan_.guests[index];
-    if (!memory_ || memory_->admit(*built_[index], least_of(guest), guest.memory, guest.memory_values,
-                                   find_model(guest.model)->pages))
+    if (!memory_ || memory_->admit(*built_[index], host::least_of(guest.memory), guest.memory,
+                                   guest.memory_values, find_model(guest.model)->pages))
         return true;
     machine_.destroy(*built_[index]);
     end_if_idle();

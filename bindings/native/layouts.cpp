@@ -16,14 +16,14 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
                          cap, time_mode, dilation, on_crash, start_paused, absent, start, affinity,
-                         sched_values);
+                         sched_values, memory_values);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
-                         clock_hz, trace_bytes, trace_mask, guest_count, timeline_count, policy_count,
-                         console_rate, end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes,
-                         dom0_weight, terminal, pcpus, drained, parallel, reserved, dom0_sched_values, guests,
-                         timeline, policies);
+                         clock_hz, trace_bytes, memory_period, memory_frames, trace_mask, guest_count,
+                         timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
+                         dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, reserved,
+                         dom0_sched_values, guests, timeline, policies);
 }
 
 void register_landmark() {

@@ -94,13 +94,14 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.weight = guest.weight;
     request.cap = guest.cap;
     std::ranges::copy(guest.sched_values, request.sched_values);
+    std::ranges::copy(guest.memory_values, request.memory_values);
     request.time_mode = guest.time_mode;
     request.dilation = guest.dilation;
     if (const auto done = create_domain(request); !done)
-        return fail(
-            "the machine has too little free memory for it; give the machine more (--mem) or the guest "
-            "less (mem=)",
-            done.error());
+        return fail("the machine has too little free memory for it, or the memory policy refuses it; give "
+                    "the machine "
+                    "more (--mem) or the guest less (mem=)",
+                    done.error());
     return request;
 }
 

@@ -53,9 +53,8 @@ Status set_weight(DomainId domain, std::int64_t weight) {
 }
 
 Result<long> audit() { return hypercall::checked(call(Call::audit)); }
-Status swap_scheduler(std::int64_t index, const std::int64_t* parameters) {
-    return status(
-        call(Call::swap_scheduler, static_cast<std::uint64_t>(index), hypercall::address(parameters)));
+Status swap_policy(std::int64_t index, const std::int64_t* parameters) {
+    return status(call(Call::swap_policy, static_cast<std::uint64_t>(index), hypercall::address(parameters)));
 }
 
 Result<std::size_t> stand_still(steering::Page& page) {

@@ -28,7 +28,7 @@ using guest::Status;
 [[nodiscard]] Result<long> audit(); // number of violations
 // `index` is that in the manifest's table of policies; `parameters` are all that it has, nullptr for the
 // manifest's.
-[[nodiscard]] Status swap_scheduler(std::int64_t index, const std::int64_t* parameters = nullptr);
+[[nodiscard]] Status swap_policy(std::int64_t index, const std::int64_t* parameters = nullptr);
 // The machine stands still until the world outside has answered: `page` with what is done goes out, and comes
 // back with what to do next. The number of new orders.
 [[nodiscard]] Result<std::size_t> stand_still(steering::Page& page);

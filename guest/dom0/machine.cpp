@@ -40,6 +40,18 @@ void complain(const Slot& slot, std::string_view what, guest::Error error) {
     print("dom0: guest '{}': cannot {}: {}\n", name_of(*slot.guest), what, error);
 }
 
+namespace {
+
+Port hear(unsigned virq) {
+    const auto port = guest::events::bind_virq(virq);
+    if (!port)
+        guest::panic("dom0: cannot hear of virtual interrupt {}: {}", virq, port.error());
+    guest::events::listen(*port);
+    return *port;
+}
+
+} // namespace
+
 void Machine::start(const Manifest& manifest) {
     manifest_ = &manifest;
     const auto guests = manifest.guests();
@@ -52,11 +64,8 @@ void Machine::start(const Manifest& manifest) {
     for (const auto& guest : guests)
         vcpus += guest.vcpus;
     store_.start(guests.size(), vcpus);
-    const auto port = guest::events::bind_virq(VIRQ_DOM_EXC);
-    if (!port)
-        guest::panic("dom0: cannot hear of guests that shut down: {}", port.error());
-    exceptions_ = *port;
-    guest::events::listen(exceptions_);
+    exceptions_ = hear(VIRQ_DOM_EXC);
+    targets_ = hear(VIRQ_MEM_EVENT);
 
     timeline_ = Timeline{manifest.timeline()};
     for (auto& slot : slots_)
@@ -76,6 +85,8 @@ void Machine::run() {
         serve_stores();
         if (exception_)
             look_after_all();
+        if (targets_changed_)
+            pass_targets_on();
         play_due();
         serve_deadlines();
         end_if_idle();
@@ -100,6 +111,7 @@ bool Machine::raise(Slot& slot) {
         return false;
     }
     slot.id = built->id;
+    slot.target = static_cast<std::int64_t>(slot.guest->memory_bytes);
     if (const auto pinned = pin(slot, slot.guest->affinity); !pinned)
         complain(slot, "set its affinity", pinned.error());
     slot.store = *line;
@@ -234,8 +246,26 @@ void Machine::serve_stores() {
         work_for(DomainId{0});
 }
 
+void Machine::pass_targets_on() {
+    targets_changed_ = false;
+    for (auto& slot : slots_) {
+        if (slot.state != Slot::State::alive)
+            continue;
+        const auto info = domain_info(slot.id);
+        const auto target = info ? static_cast<std::int64_t>(info->target * page_bytes) : 0;
+        if (target == 0 || target == slot.target)
+            continue;
+        work_for(slot.id);
+        slot.target = target;
+        store_.set_memory_target(slot.id, target);
+    }
+    work_for(DomainId{0});
+}
+
 bool Machine::anything_to_do() {
-    bool found = exception_ = guest::events::take(exceptions_) || exception_;
+    exception_ = guest::events::take(exceptions_) || exception_;
+    targets_changed_ = guest::events::take(targets_) || targets_changed_;
+    bool found = exception_ || targets_changed_;
     for (auto& slot : slots_)
         found = StoreService::look(slot.store) || found;
     return found;

@@ -26,6 +26,7 @@ struct Slot {
     State state = State::absent;
     DomainId id;
     StoreLine store;
+    std::int64_t target = 0; // of its memory, as it was told [bytes]
     Backoff backoff;
     GuestTime born;
     GuestTime starts = GuestTime::never(); // built and waiting for its declared start
@@ -61,6 +62,8 @@ class Machine {
     void look_after_all();
     void look_after(Slot& slot);
     void shut_down(Slot& slot, std::uint32_t reason);
+    // Every guest hears of the target that the memory policy gave it.
+    void pass_targets_on();
     // The timeline's entries, in timeline_actions.cpp.
     void play_due();
     void play(const manifest::TimelineEntry& entry);
@@ -85,8 +88,8 @@ class Machine {
     Desk desk_;
     Zombies zombies_;
     GuestTime started_;
-    Port exceptions_;
-    bool exception_ = false;
+    Port exceptions_, targets_;
+    bool exception_ = false, targets_changed_ = false;
     bool crashed_ = false;
 };
 

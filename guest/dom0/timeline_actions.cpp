@@ -34,9 +34,9 @@ guest::Status check_machine(const StoreService& store) {
 }
 
 guest::Status swap(std::int64_t index, const std::int64_t* parameters) {
-    const auto done = swap_scheduler(index, parameters);
+    const auto done = swap_policy(index, parameters);
     if (!done)
-        print("dom0: scheduler {} cannot take over: {}\n", index, done.error());
+        print("dom0: policy {} cannot take over: {}\n", index, done.error());
     return done;
 }
 
@@ -127,7 +127,8 @@ guest::Status Machine::change(const manifest::TimelineEntry& entry, Slot& slot) 
         store_.ask(slot.id, "reboot");
         return {};
     case Action::set_memory:
-        store_.set_memory_target(slot.id, entry.argument);
+        slot.target = entry.argument;
+        store_.set_memory_target(slot.id, slot.target);
         return {};
     default:
         put_away(slot);

@@ -1,5 +1,5 @@
-// The xenstore wire protocol over the ring page: one request at a time, its reply awaited, watch events
-// skipped.
+// The xenstore wire protocol over the ring page: one request at a time, its reply awaited; of watch events
+// only that one came is kept.
 #include "guest/runtime/xenstore.hpp"
 
 #include "guest/runtime/clock.hpp"
@@ -11,6 +11,7 @@
 #include <array>
 #include <initializer_list>
 #include <string_view>
+#include <utility>
 #include <xen/io/xs_wire.h>
 
 namespace bulkhead::guest::xenstore {
@@ -18,6 +19,7 @@ namespace {
 
 constinit std::array<char, XENSTORE_PAYLOAD_MAX + 1> reply{};
 constinit std::uint32_t next_request = 1;
+constinit bool watch_fired = false;
 
 volatile xenstore_domain_interface& ring() {
     return *static_cast<volatile xenstore_domain_interface*>(internal::state.xenstore_ring);
@@ -79,15 +81,22 @@ std::string_view without_zero(std::string_view text) {
     return text;
 }
 
+// The next message: its payload is in `reply`.
+xsd_sockmsg receive_message() {
+    xsd_sockmsg header{};
+    receive(reinterpret_cast<char*>(&header), sizeof(header));
+    if (header.len > XENSTORE_PAYLOAD_MAX)
+        panic("xenstore: answer of {} bytes", header.len);
+    receive(reply.data(), header.len);
+    static_cast<void>(events::notify(port()));
+    watch_fired |= header.type == XS_WATCH_EVENT;
+    return header;
+}
+
 // The payload of the answer to request `id`, in `reply`.
 Result<std::string_view> receive_answer(std::uint32_t id, std::uint32_t type) {
     for (;;) {
-        xsd_sockmsg header{};
-        receive(reinterpret_cast<char*>(&header), sizeof(header));
-        if (header.len > XENSTORE_PAYLOAD_MAX)
-            panic("xenstore: answer of {} bytes", header.len);
-        receive(reply.data(), header.len);
-        static_cast<void>(events::notify(port()));
+        const xsd_sockmsg header = receive_message();
         const std::string_view payload{reply.data(), header.len};
         if (header.req_id != id || header.type == XS_WATCH_EVENT)
             continue;
@@ -195,6 +204,14 @@ std::string_view next_name(std::string_view& names) {
     const std::string_view first = names.substr(0, names.find('\0'));
     names.remove_prefix(first.size() < names.size() ? first.size() + 1 : names.size());
     return first;
+}
+
+Status watch(std::string_view path) { return without_answer(transact(XS_WATCH, {path, zero, path, zero})); }
+
+bool changed() {
+    while (has_xenstore() && ring().rsp_cons != ring().rsp_prod)
+        static_cast<void>(receive_message());
+    return std::exchange(watch_fired, false);
 }
 
 Result<DomainId> own_id() {

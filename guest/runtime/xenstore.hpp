@@ -29,6 +29,12 @@ Status remove(std::string_view path);
 [[nodiscard]] Result<std::string_view> directory(std::string_view path);
 [[nodiscard]] std::string_view next_name(std::string_view& names);
 
+// From now on `changed` notices when the path changes; at once for the first time.
+Status watch(std::string_view path);
+// Whether something that is watched has changed since the last call. Does not wait; an event of the ring's
+// port (events::wait_any) says that it is worth asking.
+[[nodiscard]] bool changed();
+
 [[nodiscard]] Result<DomainId> own_id();
 // "12" is domain 12, anything else is looked up at /local/domain/*/name.
 [[nodiscard]] Result<DomainId> find_domain(std::string_view name_or_id);

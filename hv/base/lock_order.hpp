@@ -18,6 +18,7 @@ enum class Rank : std::uint8_t {
     grants,
     tables,
     bindings,
+    memory_policy,
     run,
     console,
     ports,

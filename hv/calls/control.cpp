@@ -11,6 +11,7 @@
 #include "hv/domain/vcpu_context.hpp"
 #include "hv/io/console.hpp"
 #include "hv/plugin/candidates.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
@@ -60,7 +61,8 @@ Result<Domain*> begin_domain(const control::CreateDomain& request) {
                     .weight = request.weight,
                     .cap = request.cap,
                     .time = {request.time_mode, request.dilation},
-                    .sched_values = request.sched_values};
+                    .sched_values = request.sched_values,
+                    .memory_values = request.memory_values};
     std::memcpy(spec.name, request.name, sizeof spec.name - 1);
     for (char& c : spec.name)
         if (c != '\0' && (c < ' ' || c > '~'))
@@ -148,9 +150,12 @@ HypercallResult hold(Domain& domain) {
 HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
     if (weight == 0 || weight > heaviest)
         return fail(Error::invalid);
-    const LockGuard run{run_lock()};
-    domain.sched.weight = static_cast<std::uint32_t>(weight);
-    scheduler::tune(domain);
+    {
+        const LockGuard run{run_lock()};
+        domain.sched.weight = static_cast<std::uint32_t>(weight);
+        scheduler::tune(domain);
+    }
+    memory_policy::tune(domain);
     return 0;
 }
 
@@ -168,6 +173,7 @@ HypercallResult tell_info(std::uint64_t argument) {
     info->weight = domain->sched.weight;
     info->frames = domain->memory.frames.count;
     info->max_frames = domain->memory.max_frames;
+    info->target = static_cast<std::uint64_t>(domain->allotment.memory.target.count());
     info->guest_ns = domain->ledger->guest_ns;
     return from(where.write(*info));
 }
@@ -211,8 +217,9 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
     auto candidate = *found;
     std::int64_t values[plugin::max_parameters]{};
     BULKHEAD_TRY(read_parameters(candidate, parameters, values));
-    BULKHEAD_TRY(swap_scheduler(candidate));
-    return 0;
+    return from(candidate.plugin.descriptor->kind == plugin::Kind::memory
+                    ? memory_policy::replace(candidate.plugin, candidate.values)
+                    : swap_scheduler(candidate));
 }
 
 // No lock keeps the domain alive here: only domain 0, which has one vCPU and is in this call, could destroy
@@ -260,7 +267,7 @@ HypercallResult Control::run(HypercallContext& context) const {
     if (!context.domain.privileged)
         return fail(Error::permission);
     switch (call) {
-    case control::Call::swap_scheduler:
+    case control::Call::swap_policy:
         return swap(first, second);
     case control::Call::set_affinity:
         return pin_to_pcpus(context.domain, first, second);

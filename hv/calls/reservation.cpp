@@ -1,20 +1,78 @@
 #include "hv/calls/reservation.hpp"
 
 #include "hv/mm/frame.hpp"
+#include "hv/plugin/memory_policy.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace bulkhead::hv {
+
+namespace {
+
+constexpr std::uint64_t portion = 64; // extents that the memory policy is asked for at once
+
+// The memory policy's grants for one request: asked for in portions, and settled at its end.
+class Grants {
+  public:
+    explicit Grants(Domain& owner) : owner_{owner} {}
+    ~Grants() { memory_policy::settle(owner_, taken_ + left_); }
+    Grants(const Grants&) = delete;
+    Grants& operator=(const Grants&) = delete;
+
+    // Whether the policy lets the domain have `frames` more now. `wanted`, not less, are all that the request
+    // still wants.
+    [[nodiscard]] bool cover(std::uint64_t frames, std::uint64_t wanted);
+    void take(std::uint64_t frames) {
+        taken_ += frames;
+        left_ -= frames;
+    }
+
+  private:
+    Domain& owner_;
+    std::uint64_t taken_ = 0, left_ = 0; // of what was granted: told to the policy's host at the next chance
+};
+
+bool Grants::cover(std::uint64_t frames, std::uint64_t wanted) {
+    while (left_ < frames) {
+        const auto more = memory_policy::grant(owner_, std::exchange(taken_, 0), wanted - left_);
+        if (more == 0)
+            return false;
+        left_ += more;
+    }
+    return true;
+}
+
+} // namespace
 
 Reservation::Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start)
     : owner_{owner}, list_{reinterpret_cast<std::uint64_t>(request.extent_start.p)},
       extents_{request.nr_extents}, order_{request.extent_order}, done_{start} {}
 
-Result<> Reservation::run(Step step) {
+Result<> Reservation::take(Step step) {
     if (order_ > max_run_order)
         return fail(Error::invalid);
+    const auto frames = std::uint64_t{1} << order_;
+    Grants grants{owner_};
     for (const auto first = done_; done_ < extents_; ++done_) {
         if (done_ != first && machine::should_preempt())
             return fail(Error::restart);
+        if (!grants.cover(frames, std::min(extents_ - done_, portion) * frames))
+            return fail(Error::no_memory);
         BULKHEAD_TRY((this->*step)(list_ + done_));
+        grants.take(frames);
+    }
+    return {};
+}
+
+Result<> Reservation::decrease() {
+    if (order_ > max_run_order)
+        return fail(Error::invalid);
+    const Grants grants{owner_}; // none: at the end the policy's books follow
+    for (const auto first = done_; done_ < extents_; ++done_) {
+        if (done_ != first && machine::should_preempt())
+            return fail(Error::restart);
+        BULKHEAD_TRY(decrease_one(list_ + done_));
     }
     return {};
 }

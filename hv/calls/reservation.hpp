@@ -12,23 +12,24 @@ extern "C" {
 namespace bulkhead::hv {
 
 // One request, from extent `start` on. The three ways to run it stop at the first extent that can't be done,
-// or with restart at a preemption point; done() tells how far they came.
+// at the first that the memory policy does not grant, or with restart at a preemption point; done() tells how
+// far they came.
 class Reservation {
   public:
     Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start);
 
     // Frames for given pseudo-physical numbers: reads them from the guest's list and writes the machine's
     // there.
-    [[nodiscard]] Result<> populate() { return run(&Reservation::populate_one); }
+    [[nodiscard]] Result<> populate() { return take(&Reservation::populate_one); }
     // Frames without a number yet; the list, if there is one, is filled with the machine's numbers.
-    [[nodiscard]] Result<> increase() { return run(&Reservation::increase_one); }
+    [[nodiscard]] Result<> increase() { return take(&Reservation::increase_one); }
     // Gives the listed frames up.
-    [[nodiscard]] Result<> decrease() { return run(&Reservation::decrease_one); }
+    [[nodiscard]] Result<> decrease();
     [[nodiscard]] std::uint64_t done() const { return done_; }
 
   private:
     using Step = Result<> (Reservation::*)(GuestPtr<std::uint64_t> place);
-    [[nodiscard]] Result<> run(Step step);
+    [[nodiscard]] Result<> take(Step step);
     [[nodiscard]] Result<> populate_one(GuestPtr<std::uint64_t> place);
     [[nodiscard]] Result<> increase_one(GuestPtr<std::uint64_t> place);
     [[nodiscard]] Result<> decrease_one(GuestPtr<std::uint64_t> place);

@@ -209,6 +209,10 @@ bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending !=
 Vcpu* current_vcpu() { return pcpu().current; }
 
 void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
+    // A vCPU that signals itself looks for the event when it returns to its guest. Only this pCPU lets it
+    // wait.
+    if (&vcpu == current_vcpu() && !vcpu.sched.waiting)
+        return;
     const LockGuard run{run_lock()};
     if (!vcpu.sched.waiting) {
         if (vcpu.sched.state == RunState::running)

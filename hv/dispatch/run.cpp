@@ -11,6 +11,7 @@
 #include "hv/domain/domain.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/output.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/ledger.hpp"
@@ -74,6 +75,7 @@ void visit_domains(RealTime now) {
 void keep_house(RealTime now) {
     const LockGuard alone{control_lock()};
     visit_domains(now);
+    memory_policy::rebalance_if_due(now);
     static_cast<void>(pump_output());
     if (now >= run_end)
         end_run(landmark::Exit::time_over, ""); // domain 0 ends a run whose guests are all off

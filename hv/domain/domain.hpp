@@ -4,6 +4,7 @@
 
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
+#include "hv/domain/allotment.hpp"
 #include "hv/domain/dump.hpp"
 #include "hv/domain/hold.hpp"
 #include "hv/domain/vcpu.hpp"
@@ -35,6 +36,7 @@ struct Domain {
     Dump dump; // if it crashed
 
     DomainMemory memory;
+    Allotment allotment; // the memory policy's
     SchedulableDomain sched;
     EventChannels events;
     GrantTable grants;

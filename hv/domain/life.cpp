@@ -12,6 +12,7 @@
 #include "hv/domain/vcpu_slots.hpp"
 #include "hv/io/console.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 #include "hv/trap/cpu_policy.hpp"
@@ -102,7 +103,7 @@ Result<> furnish(Domain& domain, const DomainSpec& spec) {
     BULKHEAD_TRY(domain.events.start(domain));
     BULKHEAD_TRY(start_grants(domain));
     domain.vcpu_count = spec.vcpus;
-    return {};
+    return memory_policy::admit(domain, spec.memory_values);
 }
 
 // What could not be finished goes again. Nothing of it has run yet: short.
@@ -250,6 +251,7 @@ Result<> destroy_domain(Domain& domain) {
         frame_table().free_for_hypervisor(domain.shared_frame);
         domain.shared = nullptr;
     }
+    memory_policy::depart(domain);
     if (!leave_table(domain))
         return fail(Error::restart);
     trace_event(trace::Event::domain_gone, domain,

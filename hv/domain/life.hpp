@@ -16,6 +16,7 @@ struct DomainSpec {
     TimeRule time;
     // plugin::max_domain_parameters of them; none: the policy's defaults.
     const std::int64_t* sched_values = nullptr;
+    const std::int64_t* memory_values = nullptr; // as many, of the memory policy
 };
 
 // A new domain, paused, without memory of its own; its vCPUs are still to be created. Its initial memory and

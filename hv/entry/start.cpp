@@ -25,6 +25,7 @@
 #include "hv/io/console.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/candidates.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/plugin/random.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
@@ -114,7 +115,8 @@ std::span<const T> table(Bytes bytes, std::uint64_t offset, std::uint64_t count)
 std::expected<LoadedPlugin, plugin::Refusal> load_policy(Bytes bytes, const manifest::Policy& policy) {
     if (policy.object.offset > bytes.size() || policy.object.bytes > bytes.size() - policy.object.offset)
         machine::panic("a policy's object leaves the manifest");
-    return load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes), plugin::Kind::scheduler);
+    return load_plugin(bytes.subspan(policy.object.offset, policy.object.bytes),
+                       static_cast<plugin::Kind>(policy.kind));
 }
 
 plugin::Sentence refused(const manifest::Policy& policy, const plugin::Refusal& refusal) {
@@ -127,23 +129,24 @@ plugin::Sentence refused(const manifest::Policy& policy, const plugin::Refusal& 
     return made;
 }
 
-// The first one of the manifest begins; the others may be taken into service later. All that are refused are
-// named before the run ends.
-void start_scheduler(Bytes bytes, const manifest::Header& header) {
+bool is_supported(const manifest::Policy& policy) {
+    return policy.kind == static_cast<std::uint32_t>(plugin::Kind::scheduler) ||
+           policy.kind == static_cast<std::uint32_t>(plugin::Kind::memory);
+}
+
+// All that are refused are named before the run ends.
+void load_policies(Bytes bytes, const manifest::Header& header) {
     const auto policies = table<manifest::Policy>(bytes, header.policies, header.policy_count);
-    const Candidate* first = nullptr;
     std::optional<plugin::Sentence> refusal;
     for (std::uint32_t i = 0; i < policies.size(); ++i) {
-        const auto& policy = policies[i];
-        if (policy.kind != static_cast<std::uint32_t>(plugin::Kind::scheduler))
+        if (!is_supported(policies[i]))
             continue;
-        const auto loaded = load_policy(bytes, policy);
+        const auto loaded = load_policy(bytes, policies[i]);
         if (loaded) {
-            add_candidate(i, {*loaded, policy.parameters});
-            first = first != nullptr ? first : find_candidate(i);
+            add_candidate(i, {*loaded, policies[i].parameters});
             continue;
         }
-        const auto why = refused(policy, loaded.error());
+        const auto why = refused(policies[i], loaded.error());
         if (refusal)
             log("%s\n", why.c_str());
         else
@@ -151,7 +154,39 @@ void start_scheduler(Bytes bytes, const manifest::Header& header) {
     }
     if (refusal)
         end_run(landmark::Exit::bad_input, refusal->c_str());
+}
+
+// The first one of its kind in the manifest begins; the others may be taken into service later. nullptr: the
+// fallback does.
+const Candidate* first_of(plugin::Kind kind) {
+    for (std::uint32_t i = 0; i < max_candidates; ++i)
+        if (const auto* candidate = find_candidate(i);
+            candidate != nullptr && candidate->plugin.descriptor->kind == kind)
+            return candidate;
+    return nullptr;
+}
+
+void start_scheduler() {
+    const auto* first = first_of(plugin::Kind::scheduler);
     scheduler::start(first != nullptr ? &first->plugin : nullptr, first != nullptr ? first->values : nullptr);
+}
+
+// Its frames are what is free for guests, without what the hypervisor will need for those of the manifest.
+void start_memory_policy(Bytes bytes, const manifest::Header& header) {
+    const auto* first = first_of(plugin::Kind::memory);
+    if (first == nullptr)
+        return;
+    auto kept = promise::reserve;
+    for (const auto& guest : table<manifest::Guest>(bytes, header.guests, header.guest_count)) {
+        const auto frames = guest.memory_bytes / page_bytes;
+        kept += promise::whole(frames, guest.vcpus) - frames;
+    }
+    const auto free = frame_table().free_frames();
+    const auto most = header.memory_frames != 0 ? header.memory_frames : free;
+    memory_policy::start(first->plugin, first->values,
+                         {.frames = std::min(free - std::min(free, kept), most),
+                          .period = Nanos{header.memory_period},
+                          .seed = header.seed});
 }
 
 void set_terminal(Bytes bytes, const manifest::Header& header) {
@@ -202,11 +237,13 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     set_wall_clock(header.wall_clock);
     console_set_rate(header.console_rate);
     set_terminal(manifest, header);
-    start_scheduler(manifest, header);
+    load_policies(manifest, header);
+    start_scheduler();
     landmark_page().ram_frames = frame_table().size();
     landmark_page().free_frames_at_boot = frame_table().free_frames();
     prepare_run(Nanos{header.duration});
     build_dom0(manifest, header);
+    start_memory_policy(manifest, header);
     landmark_page().state = landmark::State::running;
     start_other_processors();
     if (are_there_turns())

@@ -65,9 +65,13 @@ void put_data(Mfn mfn, bool writable) {
 
 Result<> pin(Mfn mfn, FrameType type, const Domain& owner) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr || !entry::is_table(type) || (frame->belongs_to(Owner{owner.id}) && frame->pinned))
+    if (frame == nullptr || !entry::is_table(type))
         return fail(Error::invalid);
     BULKHEAD_TRY(get_type(*frame, type, Owner{owner.id}));
+    if (frame->pinned) {
+        put_plain_type(*frame); // the pin's own use remains
+        return fail(Error::invalid);
+    }
     frame->pinned = 1;
     return {};
 }

@@ -1,4 +1,4 @@
-// The scheduler plug-ins that the manifest brought along: loaded at start, so that taking one into service
+// The plug-ins that the manifest brought along: loaded at start, so that taking one into service
 // later needs no memory and cannot be refused for its file.
 #pragma once
 
@@ -15,6 +15,6 @@ inline constexpr std::uint32_t max_candidates = 64;
 
 // `index` is the one in the manifest's table of policies, which never moves.
 void add_candidate(std::uint32_t index, const Candidate& candidate);
-[[nodiscard]] const Candidate* find_candidate(std::uint64_t index); // nullptr if it is not a scheduler
+[[nodiscard]] const Candidate* find_candidate(std::uint64_t index); // nullptr if none is there
 
 } // namespace bulkhead::hv

@@ -1,40 +1,11 @@
 #include "hv/plugin/scheduler.hpp"
 
-#include "abi/enum_name.hpp"
-#include "hv/arch/address_space.hpp"
 #include "hv/base/late.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/base/log.hpp"
-#include "hv/mm/frame.hpp"
 #include "hv/plugin/scheduler_world.hpp"
 
-#include <string_view>
-
 namespace bulkhead::hv {
-
-bool SchedulerWorld::back_page(std::uint64_t address) {
-    if (!reserve_hypervisor(address, page_bytes))
-        return false;
-    const auto frame = frame_table().allocate_for_hypervisor();
-    if (!frame)
-        return false;
-    map_hypervisor(address, frame->value() << page_shift, page_bytes, Access::read_write);
-    return true;
-}
-
-void SchedulerWorld::takes_over(const LoadedPlugin& plugin) {
-    trace_event(trace::Event::policy_load, static_cast<std::uint64_t>(plugin.descriptor->kind),
-                is_built_in(plugin) ? 0 : plugin.descriptor->abi_version);
-}
-
-void SchedulerWorld::ejected(sched::Hook hook, plugin::Fault fault, RealTime, const char* why) {
-    const auto kind = static_cast<std::uint64_t>(plugin::Kind::scheduler) << 32;
-    trace_event(trace::Event::policy_eject, kind | static_cast<std::uint32_t>(hook),
-                static_cast<std::uint64_t>(fault));
-    const bool says_more = std::string_view{why} != host::reason(fault);
-    log("policy '%s' removed for %s in hook %s%s%s; the built-in fallback takes over\n", report().name,
-        host::reason(fault), enum_name(hook), says_more ? ": " : "", says_more ? why : "");
-}
 
 namespace scheduler {
 

@@ -5,29 +5,21 @@
 #include "host/scheduler_host.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
-#include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/domain/vcpu_slots.hpp"
-#include "hv/plugin/guard.hpp"
-#include "hv/plugin/loader.hpp"
+#include "hv/plugin/policy_world.hpp"
 #include "hv/plugin/random.hpp"
-#include "hv/trace/landmark.hpp"
-#include "hv/trace/trace.hpp"
 
 namespace bulkhead::hv {
 
-struct SchedulerWorld {
-    using Plugin = LoadedPlugin;
+struct SchedulerWorld : PolicyWorld<host::SchedulerKind, plugin::Kind::scheduler, host::fallback_scheduler,
+                                    layout::policy_memory, 0> {
     using Vcpu = hv::Vcpu;
     using Domain = hv::Domain;
     using Pcpu = hv::Pcpu;
 
-    [[nodiscard]] static RealTime now() { return machine::now(); }
     [[nodiscard]] static std::uint64_t random() { return next_random(); }
-    static void note(std::uint64_t code, std::uint64_t value) {
-        trace_event(trace::Event::policy_note, code, value);
-    }
     static void kick(PcpuId id) {
         if (id.value() < hv::pcpu_count())
             hv::request_dispatch(id);
@@ -35,25 +27,6 @@ struct SchedulerWorld {
             hv::pcpu().guard.fault = plugin::Fault::wrong_answer;
     }
     [[nodiscard]] static std::uint32_t policy_pcpus() { return hv::pcpu_count(); }
-    [[nodiscard]] static bool back_page(std::uint64_t address);
-    [[nodiscard]] static std::uint64_t region(std::uint32_t set, std::uint32_t number) {
-        return layout::policy_memory + (set * regions_of_set + number) * host::region_bytes;
-    }
-    template<class Return, class... Formal, class... Actual>
-    [[nodiscard, gnu::always_inline]] static inline host::Outcome<Return>
-    call(const LoadedPlugin& plugin, Nanos budget, sched::Hook, RealTime start, Return (*function)(Formal...),
-         Actual&&... actual) {
-        return guarded(plugin.text, budget, start, function, actual...);
-    }
-    [[nodiscard]] static landmark::PolicyReport& report() { return landmark_page().policies[0]; }
-    static void count(sched::Hook, Nanos took) { host::count_hook(report(), took); }
-    [[nodiscard]] static LoadedPlugin fallback() { return {&host::fallback_scheduler(), {}}; }
-    [[nodiscard]] static bool is_built_in(const LoadedPlugin& plugin) { return plugin.text.end == 0; }
-    static void changes(const LoadedPlugin*, const LoadedPlugin&) {}
-    static void serves(std::uint16_t) {} // a loop over services is found by the clock
-    static void takes_over(const LoadedPlugin& plugin);
-    static void ejected(sched::Hook hook, plugin::Fault fault, RealTime at, const char* why);
-    [[noreturn]] static void give_up(const char* why) { machine::panic(why); }
 
     [[nodiscard]] static std::uint32_t pcpu_count() { return hv::pcpu_count(); }
     [[nodiscard]] static Pcpu& pcpu(PcpuId id) { return hv::pcpu(id); }
@@ -72,10 +45,7 @@ struct SchedulerWorld {
     }
     static void request_dispatch(PcpuId id) { hv::request_dispatch(id); }
     [[nodiscard]] static bool is_asked(PcpuId id) { return hv::pcpu(id).need_dispatch; }
-    static void forget(void*, std::uint32_t) {} // stays mapped until another vCPU has the slot
-
-  private:
-    static constexpr std::uint64_t regions_of_set = host::SchedulerKind::pools + 1;
 };
+static_assert(SchedulerWorld::end_of_memory <= layout::memory_policy_memory);
 
 } // namespace bulkhead::hv

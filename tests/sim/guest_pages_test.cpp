@@ -1,6 +1,6 @@
 // A simulated guest's pages: it gives up the one that a clock with a second chance gives up. And the seeds of
 // whatever draws random numbers.
-#include "sim/draws.hpp"
+#include "host/draws.hpp"
 #include "sim/guest_pages.hpp"
 
 #include <gtest/gtest.h>
@@ -66,8 +66,9 @@ TEST(Draws, NoTwoDrawTheSameNumbers) {
     std::set<std::uint64_t> firsts;
     for (std::uint64_t seed = 0; seed < 1'000; ++seed) {
         firsts.insert(seed); // the scheduler's
-        for (const Draws stream : {Draws::memory_policy, Draws::ring_policy, Draws::page_samples})
-            firsts.insert(seed_of(stream, seed));
+        for (const host::Draws stream :
+             {host::Draws::memory_policy, host::Draws::ring_policy, host::Draws::page_samples})
+            firsts.insert(host::seed_of(stream, seed));
     }
     EXPECT_EQ(firsts.size(), 4'000U);
 }

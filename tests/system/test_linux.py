@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from linux_guests import assert_done, linux, run_linux
-from machines import assert_sound, said
+from machines import assert_sound, said, workload
 
-from bulkhead import MIB, SECOND, TimelineEntry
+from bulkhead import MIB, SECOND, Policy, TimelineEntry
 from bulkhead.linux.report import results
 
 PARTS_PER_MILLION = 10
@@ -73,4 +73,25 @@ def test_a_guest_does_what_it_is_asked_through_xenstore() -> None:
         int(row["memtotal_kib"]) for row in results(run.consoles["linux"], "memory") if len(row) > 1
     )
     assert before - after == 16 * 1024, said(run)
+    assert_sound(run)
+
+
+def test_a_guest_follows_the_target_that_a_memory_policy_gives_it() -> None:
+    """Its own balloon driver gives back what another guest of the same weight may have from the swap on."""
+    timeline = (
+        TimelineEntry(11 * SECOND, "swap", policy=Policy("proportional_share"), kind="memory"),
+        TimelineEntry(16 * SECOND, "shutdown", "linux"),
+    )
+    guests = (
+        linux("linux", "memory", "sleep:3", "memory", words="quiet bulkhead.end=stay"),
+        workload("periodic", "period_us=100000 for_ms=15000", max_memory=128 * MIB),
+    )
+    run = run_linux(*guests, timeline=timeline, memctl=Policy("first_fit"), memory=330 * MIB)
+    assert_done(run, "linux", "memory", "sleep")
+    first, last = (int(row["a"]) for row in run.select("memory_target", "linux")[:2])
+    assert first == 128 * 256 and 80 * 256 < last < 120 * 256, said(run)
+    before, after = (
+        int(row["memtotal_kib"]) for row in results(run.consoles["linux"], "memory") if len(row) > 1
+    )
+    assert before - after == 4 * (first - last), said(run)
     assert_sound(run)

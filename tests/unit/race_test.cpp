@@ -12,7 +12,7 @@ namespace bulkhead::hv::host {
 namespace {
 
 constexpr std::uint64_t frames = 64;
-constexpr unsigned players = 3, steps = 20'000;
+constexpr unsigned players = 3, steps = 60'000;
 
 class Player {
   public:
@@ -22,7 +22,7 @@ class Player {
         this_thread_is = pcpu;
         for (unsigned i = 0; i < steps; ++i) {
             step();
-            if (i % 16 == 0) // computers with few processors interleave seldom
+            if (i % 4 == 0) // computers with few processors interleave seldom
                 std::this_thread::yield();
         }
     }

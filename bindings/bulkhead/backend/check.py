@@ -128,6 +128,11 @@ def overhead(machine: Machine) -> int:
     return HYPERVISOR_BYTES + tables + machine.pcpus * machine.trace_bytes + dom0_bytes(machine, 0)
 
 
+def guest_frames(machine: Machine) -> int:
+    """Frames beyond Bulkhead's own, for a memory policy to share out; the same on every back end, 0 if none are left."""
+    return max(machine.memory - overhead(machine), 0) // constant("page_bytes")
+
+
 def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
     """SpecError if guests and Bulkhead do not fit.
 

@@ -38,7 +38,7 @@ def boot(
     ),
     pcpus: int = typer.Option(1, help="Physical CPUs of the machine."),
     sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),
-    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]; with --backend sim."),
+    memctl: Optional[str] = typer.Option(None, help="Memory policy, NAME[:p=v,...]; default: none decides."),
     ringctl: Optional[str] = typer.Option(None, help="Ring policy, NAME[:p=v,...]; with --backend sim."),
     backend: str = typer.Option("qemu", help="qemu, or sim: models of the guests in the simulator."),
     for_: Optional[str] = typer.Option(

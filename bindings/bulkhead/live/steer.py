@@ -168,7 +168,7 @@ class Live:
         return self.act("swap", policy=policy)
 
     def swap_memory_policy(self, policy: Policy | str) -> Done:
-        """Let another memory policy take over, as `swap_scheduler`; simulator only. Frames and weights stay."""
+        """Let another memory policy take over, as `swap_scheduler`. Frames and weights stay."""
         return self.act("swap", policy=policy, kind="memory")
 
     def swap_ring_policy(self, policy: Policy | str) -> Done:

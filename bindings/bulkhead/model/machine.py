@@ -121,7 +121,7 @@ class Machine:
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
     disk: Disk = Disk()  # simulator only
-    paging: Paging = Paging()  # simulator only
+    paging: Paging = Paging()  # under a memory policy
 
     def __post_init__(self) -> None:
         set_sizes(self, "memory", "trace_bytes", "dom0_memory")

@@ -124,11 +124,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class Paging:
-    """The simulator's model of memory. Frames for guests are what the machine has beyond Bulkhead's own. Round numbers."""
+    """Memory under a memory policy. Frames for guests are what the machine has beyond Bulkhead's own. Round numbers."""
 
-    zones: int = 1  # equal parts that memory policies can tell apart, 1 to 64
-    period_us: int = 100_000  # between two rebalances, 1000 to 1000000
-    swap_us: int = 4_000  # a guest waits so long for a page that it had paged out
-    # Instructions of the hypervisor for each frame that a guest gets or gives back, billed to it.
+    zones: int = 1  # equal parts that memory policies can tell apart, 1 to 64; simulator only
+    period_us: int = 100_000  # between two rebalances, 1000 to 1000000; the hypervisor looks every 10 ms
+    swap_us: int = 4_000  # a guest in a model of paging waits so long for a page that it had paged out
+    # For the simulator: instructions of the hypervisor for each frame that a guest gets or gives back, billed to it.
     fault_work: int = 1_000
     look_work: int = 300  # instructions for each guest in a period, billed to no domain

@@ -11,10 +11,11 @@ from bulkhead import _core
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import ROOT, bare_workload_image, workload_image
 from bulkhead.base.text import suggest
-from bulkhead.model.spec import Guest
+from bulkhead.model.spec import Guest, Paging
 
 SECTION = ".bulkhead.workloads"
 COMMON = "common"
+SWAP = "swap_us"  # the option that a workload with a model of paging has
 PHASE = "phase_ns"  # the option that a workload with a periodic activity has
 BARE = {"attacks": "attack", "victims": "victim"}
 REQUIRED = "-"
@@ -108,6 +109,13 @@ def workloads() -> dict[str, Workload]:
         if table.sort != COMMON
     }
     return {**found, **_bare_workloads()}
+
+
+def with_paging(words: str, options: Container[str], paging: Paging) -> str:
+    """The command line with the machine's time to read a page, for a workload that pages and is not told another."""
+    if SWAP not in options or any(word.startswith(f"{SWAP}=") for word in words.split()):
+        return words
+    return f"{words} {SWAP}={paging.swap_us}".lstrip()
 
 
 def with_phase(spec: Guest, options: Container[str]) -> str:

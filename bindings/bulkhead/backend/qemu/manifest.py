@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bulkhead.backend.check import dom0_bytes, time_mode
+from bulkhead.backend.check import dom0_bytes, guest_frames, time_mode
 from bulkhead.base.schema import constant, enum_value, group_mask, layout
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
@@ -57,6 +57,7 @@ class GuestFiles:
     initrd: Path | None
     cmdline: str
     sched_values: tuple[int, ...] = ()  # in the order of the scheduler's domain parameters
+    memory_values: tuple[int, ...] = ()  # and of the memory policy's
 
 
 @dataclass(frozen=True)
@@ -93,41 +94,47 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
         row["start"], row["affinity"] = spec.start, spec.affinity_mask
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
+        row["memory_values"][: len(guest.memory_values)] = guest.memory_values
     return table.tobytes()
 
 
-def successors(machine: Machine) -> list[Policy]:
-    """The schedulers that may take over, each once; in the manifest they follow the policies of the start.
+KINDS = ("scheduler", "memory")  # of the policies that the hypervisor supports
 
-    A machine that stops for orders brings all that are built, since it cannot know which it will be told to take; their
-    parameters come with the order.
+
+def first_policies(machine: Machine) -> dict[str, Policy]:
+    """The policies that the run begins with, by kind, in the order of the manifest's table."""
+    return {kind: spec for kind in KINDS if (spec := machine.policies[kind]) is not None}
+
+
+def successors(machine: Machine) -> list[tuple[str, Policy]]:
+    """The policies that may take over, each once, with their kinds; in the manifest they follow those of the start.
+
+    A machine that stops for orders brings all that are built of the kinds that it begins with, since it cannot know which
+    it will be told to take; their parameters come with the order.
     """
     first, *later = batches(machine.timeline)
-    found = [entry.policy for entry in first if entry.policy is not None]
-    if later and machine.sched is not None:
-        named = (entry.policy.name for batch in later for entry in batch if entry.policy is not None)
-        all_names = dict.fromkeys([*built_policies("scheduler"), *named])
-        found += [Policy(name) for name in all_names if name != machine.sched.name]
-    unique: list[Policy] = []
-    for spec in found:
-        if spec not in unique:
-            unique.append(spec)
+    found = [(entry.kind, entry.policy) for entry in first if entry.policy is not None]
+    for kind, begun in first_policies(machine).items() if later else ():
+        named = (e.policy.name for batch in later for e in batch if e.policy is not None and e.kind == kind)
+        all_names = dict.fromkeys([*built_policies(kind), *named])
+        found += [(kind, Policy(name)) for name in all_names if name != begun.name]
+    unique: list[tuple[str, Policy]] = []
+    for each in found:
+        if each not in unique:
+            unique.append(each)
     return unique
 
 
-def _first_successor(machine: Machine) -> int:
-    return sum(spec is not None for spec in (machine.sched, machine.memctl, machine.ringctl))
-
-
-def ordered_policy(machine: Machine, spec: Policy) -> int:
-    """Place in the manifest's table of a scheduler that is swapped in by an order, whatever its parameters."""
-    if machine.sched is not None and spec.name == machine.sched.name:
-        return 0
-    return _first_successor(machine) + successors(machine).index(Policy(spec.name))
+def ordered_policy(machine: Machine, kind: str, spec: Policy) -> int:
+    """Place in the manifest's table of a policy that is swapped in by an order, whatever its parameters."""
+    begun = first_policies(machine)
+    if kind in begun and spec.name == begun[kind].name:
+        return list(begun).index(kind)
+    return len(begun) + successors(machine).index((kind, Policy(spec.name)))
 
 
 def write_entry(row: Any, entry: TimelineEntry, machine: Machine, policy: int) -> None:
-    """One TimelineEntry; `policy` is the place of the entry's scheduler if it is a swap."""
+    """One TimelineEntry; `policy` is the place of the entry's policy if it is a swap."""
     row["at"], row["argument"] = entry.at, policy if entry.policy is not None else entry.argument
     row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
     names = [guest.name for guest in machine.guests]
@@ -139,8 +146,8 @@ def _timeline_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     entries, swapped = batches(machine.timeline)[0], successors(machine)
     table = _table("manifest.TimelineEntry", len(entries))
     for row, entry in zip(table, entries):
-        place = swapped.index(entry.policy) if entry.policy is not None else 0
-        write_entry(row, entry, machine, _first_successor(machine) + place)
+        place = swapped.index((entry.kind, entry.policy)) if entry.policy is not None else 0
+        write_entry(row, entry, machine, len(first_policies(machine)) + place)
     return table
 
 
@@ -172,6 +179,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["header_bytes"] = header.itemsize
     row["seed"], row["duration"], row["wall_clock"] = machine.seed, machine.duration, WALL_CLOCK
     row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
+    row["memory_period"], row["memory_frames"] = machine.paging.period_us * 1000, guest_frames(machine)
     row["trace_mask"], row["drained"] = group_mask(machine.trace_groups), parts.drained
     row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
     row["dom0_kernel"] = blobs.span(parts.dom0)

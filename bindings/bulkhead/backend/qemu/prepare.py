@@ -9,16 +9,16 @@ from pathlib import Path
 from bulkhead import _core
 from bulkhead.backend.check import check_machine, check_memory
 from bulkhead.backend.qemu.drain import can_drain
-from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest, successors
+from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest, first_policies, successors
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
 from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import check_workload, with_phase
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, Paging
+from bulkhead.model.workloads import check_workload, with_paging, with_phase
 from bulkhead.policy.choose import ChosenPolicy, choose
-from bulkhead.policy.tables import PYTHON, domain_values
+from bulkhead.policy.tables import KIND_OPTION, PYTHON, domain_values
 
 ICOUNT_HZ = 1_000_000_000  # QEMU's processor counts the nanoseconds of its own clock
 
@@ -38,12 +38,13 @@ def _built(path: Path, what: str) -> Path:
     return path
 
 
-def _guest_files(spec: Guest) -> GuestFiles:
+def _guest_files(spec: Guest, paging: Paging) -> GuestFiles:
     what = f"guest {spec.name}"
     initrd = _readable(str(find_initrd(spec.initrd)), what) if spec.initrd is not None else None
     if spec.kernel.startswith(WORKLOAD_PREFIX):
         workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
-        words = with_phase(spec, {option.name for option in workload.options})
+        known = {option.name for option in workload.options}
+        words = with_paging(with_phase(spec, known), known, paging)
         cmdline = f"workload={workload.name} {words}".rstrip()
         return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
     if spec.kernel.startswith(MODEL_PREFIX):
@@ -58,29 +59,31 @@ def _guest_files(spec: Guest) -> GuestFiles:
 
 
 def _choose_policies(machine: Machine) -> tuple[ChosenPolicy, ...]:
-    for name, spec in (("memctl", machine.memctl), ("ringctl", machine.ringctl)):
-        if spec is not None:
-            raise SpecError(
-                f"{name}: the hypervisor does not yet support memory and ring policies; "
-                f"leave {spec.name} out, or use --backend sim"
-            )
-    if machine.sched is not None and machine.sched.name.startswith(PYTHON):
+    if machine.ringctl is not None:
         raise SpecError(
-            f"sched: {machine.sched.name} is written in Python and runs only in the simulator (backend sim)"
+            "ringctl: the hypervisor does not yet support ring policies; "
+            f"leave {machine.ringctl.name} out, or use --backend sim"
         )
-    chosen = [choose("scheduler", machine.sched)] if machine.sched is not None else []
-    for successor in successors(machine):
-        chosen.append(choose("scheduler", successor))
-    return tuple(chosen)
+    for kind, spec in first_policies(machine).items():
+        if spec.name.startswith(PYTHON):
+            raise SpecError(
+                f"{KIND_OPTION[kind]}: {spec.name} is written in Python and runs only in the simulator (backend sim)"
+            )
+    policies = [*first_policies(machine).items(), *successors(machine)]
+    return tuple(choose(kind, spec) for kind, spec in policies)
 
 
-def _values(given: dict[str, int], policies: tuple[ChosenPolicy, ...]) -> tuple[int, ...]:
-    scheduler = next((chosen.policy for chosen in policies if chosen.policy.kind == "scheduler"), None)
-    return domain_values(scheduler, given)
+def _values(kind: str, given: dict[str, int], policies: tuple[ChosenPolicy, ...]) -> tuple[int, ...]:
+    first = next((chosen.policy for chosen in policies if chosen.policy.kind == kind), None)
+    return domain_values(first, given, kind)
 
 
 def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> GuestFiles:
-    return replace(guest, sched_values=_values(guest.spec.sched, policies))
+    return replace(
+        guest,
+        sched_values=_values("scheduler", guest.spec.sched, policies),
+        memory_values=_values("memory", guest.spec.memctl, policies),
+    )
 
 
 def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
@@ -90,11 +93,11 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     parts = Parts(
         drained=can_drain(machine, accel),
         machine=machine,
-        guests=tuple(_with_values(_guest_files(guest), policies) for guest in machine.guests),
+        guests=tuple(_with_values(_guest_files(guest, machine.paging), policies) for guest in machine.guests),
         policies=policies,
         dom0=_built(dom0_image(), "domain 0"),
         clock_hz=ICOUNT_HZ if accel == "tcg" and machine.ns_per_instruction is not None else 0,
-        dom0_sched_values=_values(machine.dom0_sched, policies),
+        dom0_sched_values=_values("scheduler", machine.dom0_sched, policies),
     )
     manifest = build_manifest(parts)
     check_memory(machine, len(manifest))

@@ -71,6 +71,8 @@ class Steering:
     def _write(self, row: Any, entry: TimelineEntry) -> None:
         if entry.policy is None:
             return write_entry(row["entry"], entry, self._machine, 0)
-        values = choose("scheduler", entry.policy).values
+        values = choose(entry.kind, entry.policy).values
         row["parameters"][: len(values)] = values
-        write_entry(row["entry"], entry, self._machine, ordered_policy(self._machine, entry.policy))
+        write_entry(
+            row["entry"], entry, self._machine, ordered_policy(self._machine, entry.kind, entry.policy)
+        )

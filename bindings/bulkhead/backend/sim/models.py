@@ -108,7 +108,7 @@ def guest_model(
         start_paused=spec.start_paused,
         sched_values=list(sched_values),
         absent=absent,
-        frames=spec.memory // constant("page_bytes"),
+        frames=spec.most_memory // constant("page_bytes"),
         memory_values=list(memory_values),
         ring_values=list(ring_values),
         start_ns=spec.start,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bulkhead import _core
-from bulkhead.backend.check import overhead
+from bulkhead.backend.check import guest_frames, overhead
 from bulkhead.backend.sim.costs import Costs
 from bulkhead.backend.sim.models import guest_model
 from bulkhead.base.errors import SpecError
-from bulkhead.base.schema import RECORD, constant, enum_value, group_mask
+from bulkhead.base.schema import RECORD, enum_value, group_mask
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
@@ -50,7 +50,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
 
 def _guest_frames(machine: Machine) -> int:
     """Memory beyond Bulkhead's own. SpecError if none is left although a guest asks for it."""
-    frames = (machine.memory - overhead(machine)) // constant("page_bytes")
+    frames = guest_frames(machine)
     if frames < machine.paging.zones and machine.memctl is not None:
         raise SpecError(
             f"{machine.memory >> 20} MiB leave nothing for guests; Bulkhead takes {overhead(machine) >> 20} MiB"

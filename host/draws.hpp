@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace bulkhead::sim {
+namespace bulkhead::host {
 
 enum class Draws : std::uint64_t { memory_policy = 1, ring_policy, page_samples };
 
@@ -12,4 +12,4 @@ constexpr std::uint64_t seed_of(Draws stream, std::uint64_t seed) {
     return seed ^ static_cast<std::uint64_t>(stream) * 0xd1b54a32d192ed03;
 }
 
-} // namespace bulkhead::sim
+} // namespace bulkhead::host

@@ -1,0 +1,17 @@
+// What the host of memory policies (hv/plugin/memory_policy.hpp) keeps of a domain. Changed under its lock.
+#pragma once
+
+#include "abi/types.hpp"
+#include "host/memory_state.hpp"
+
+namespace bulkhead::hv {
+
+struct Allotment {
+    DomainId id;
+    host::MemoryState memory; // `has` are the frames that it owns, those promised to it, and those below
+    std::uint64_t granted;    // frames that calls under way may still take
+
+    [[nodiscard]] bool is_admitted() const { return memory.policy != nullptr; }
+};
+
+} // namespace bulkhead::hv

@@ -1,0 +1,171 @@
+#include "hv/plugin/memory_policy.hpp"
+
+#include "hv/base/late.hpp"
+#include "hv/base/lock.hpp"
+#include "hv/base/log.hpp"
+#include "hv/plugin/memory_world.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace bulkhead::hv::memory_policy {
+
+namespace {
+
+using memctl::Frames;
+
+constinit Late<host::MemoryHost<MemoryWorld>> policy_host;
+constinit MemoryGround ground{};
+bool decides = false; // there is a policy
+constinit Lock<Rank::memory_policy> policy_lock;
+Nanos period{};
+RealTime next_rebalance = RealTime::never();
+
+Frames frames_of(std::uint64_t count) { return Frames{static_cast<std::int64_t>(count)}; }
+
+// Holds the lock; when it is released, domain 0 hears of changed targets.
+class Decision {
+  public:
+    Decision() { policy_lock.lock(); }
+    ~Decision() {
+        const bool tell = std::exchange(ground.targets_changed, false);
+        policy_lock.unlock();
+        if (!tell)
+            return;
+        if (Domain* control_plane = find_domain(DomainId{0}))
+            raise_global_virq(*control_plane, VIRQ_MEM_EVENT);
+    }
+    Decision(const Decision&) = delete;
+    Decision& operator=(const Decision&) = delete;
+};
+
+// What is promised to a domain is as good as its own.
+void count_frames(Domain& domain) {
+    auto& allotment = domain.allotment;
+    if (allotment.granted != 0)
+        return; // a call under way takes them one by one
+    const Frames before = allotment.memory.has;
+    policy_host->settle(allotment, memctl::ZoneId{0},
+                        frames_of(domain.memory.frames.count + domain.memory.promised));
+    const auto has = static_cast<std::uint64_t>(allotment.memory.has.count());
+    if (const Frames gone = before - allotment.memory.has; gone > Frames{})
+        trace_event(trace::Event::memory_release, domain, has, static_cast<std::uint64_t>(gone.count()));
+}
+
+} // namespace
+
+void start(const LoadedPlugin& plugin, const std::int64_t* values, const Setup& setup) {
+    ground.zone = {memctl::ZoneId{0}, frames_of(setup.frames), {}};
+    ground.random = host::seed_of(host::Draws::memory_policy, setup.seed);
+    period = setup.period;
+    next_rebalance = machine::now() + period;
+    policy_host.make(MemoryWorld{{}, &ground}).start(plugin, values);
+    decides = true;
+}
+
+Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values) {
+    if (!decides)
+        return fail(Error::no_entry);
+    const Decision decision;
+    log("policy '%s' takes over\n", plugin.descriptor->name);
+    if (policy_host->replace(plugin, values))
+        return {};
+    log("policy '%s' has no memory; the former one stays (give the machine more: --mem)\n",
+        plugin.descriptor->name);
+    return fail(Error::no_memory);
+}
+
+Result<> admit(Domain& domain, const std::int64_t* values) {
+    if (!decides || domain.privileged)
+        return {};
+    auto& allotment = domain.allotment;
+    auto& state = allotment.memory;
+    allotment.id = domain.id;
+    state.slot = domain.sched.slot;
+    state.weight = domain.sched.weight;
+    state.most = frames_of(domain.memory.max_frames);
+    state.least = host::least_of(state.most);
+    state.has_values = values != nullptr;
+    if (state.has_values)
+        std::ranges::copy_n(values, std::ssize(state.values), state.values);
+    const Decision decision;
+    const bool admitted =
+        frames_of(domain.memory.promised) <= policy_host->free() && policy_host->admit(allotment);
+    trace_event(trace::Event::memory_admit, domain, admitted ? 1 : 0, domain.memory.max_frames);
+    if (!admitted)
+        return fail(Error::no_memory);
+    count_frames(domain);
+    return {};
+}
+
+void depart(Domain& domain) {
+    if (!decides)
+        return;
+    const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return;
+    count_frames(domain);
+    policy_host->depart(domain.allotment);
+}
+
+std::uint64_t grant(Domain& domain, std::uint64_t taken, std::uint64_t frames) {
+    if (!decides)
+        return frames;
+    const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return frames;
+    auto& allotment = domain.allotment;
+    allotment.granted -= taken;
+    count_frames(domain);
+    // What is promised to it needs no other grant.
+    if (domain.memory.promised > allotment.granted) {
+        const auto promised = std::min(domain.memory.promised - allotment.granted, frames);
+        allotment.granted += promised;
+        return promised;
+    }
+    const Frames wanted = frames_of(frames);
+    const Frames given = policy_host->populate(allotment, wanted);
+    policy_host->missed(allotment, static_cast<std::uint64_t>((wanted - given).count()));
+    trace_event(trace::Event::memory_grant, domain, static_cast<std::uint64_t>(allotment.memory.has.count()),
+                frames << 32 | static_cast<std::uint64_t>(given.count()));
+    return static_cast<std::uint64_t>(given.count());
+}
+
+void settle(Domain& domain, std::uint64_t granted) {
+    if (!decides)
+        return;
+    const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return;
+    domain.allotment.granted -= granted;
+    count_frames(domain);
+}
+
+void tune(Domain& domain) {
+    if (!decides)
+        return;
+    const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return;
+    domain.allotment.memory.weight = domain.sched.weight;
+    policy_host->tune(domain.allotment);
+}
+
+void rebalance_if_due(RealTime now) {
+    if (now < next_rebalance)
+        return;
+    next_rebalance = now + period;
+    const Decision decision;
+    for_each_domain([](Domain& domain) {
+        if (domain.allotment.is_admitted())
+            count_frames(domain);
+    });
+    policy_host->rebalance();
+    for_each_domain([](Domain& domain) {
+        if (domain.allotment.is_admitted()) // frames cannot be taken by force: the answer is judged alone
+            static_cast<void>(policy_host->to_reclaim(domain.allotment));
+    });
+}
+
+} // namespace bulkhead::hv::memory_policy

@@ -1,0 +1,42 @@
+// The memory policy as the rest of the hypervisor sees it: which domains it lets in, and how many frames more
+// a domain may have. Behind it stands host/memory_host.hpp. Limits and promises (hv/mm) hold whatever it
+// says. A lock of its own serves one hook at a time; docs/decisions/0007-locks.md says which may be held
+// before. Domain 0 is not subject to it.
+#pragma once
+
+#include "hv/base/error.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/plugin/loader.hpp"
+
+namespace bulkhead::hv::memory_policy {
+
+struct Setup {
+    std::uint64_t frames; // that domains other than domain 0 may have together
+    Nanos period;         // between two rebalances
+    std::uint64_t seed;   // of the run
+};
+
+// Makes `plugin` the policy (before there are domains) with these parameter values. The fallback gets its
+// memory here and never allocates later. Without a start no policy decides: every domain is let in, and all
+// is granted.
+void start(const LoadedPlugin& plugin, const std::int64_t* values, const Setup& setup);
+// Another one takes over all domains with their frames and targets. If it fails already here the fallback is
+// in charge afterwards. If memory is short the former policy stays; no_entry if there was none.
+[[nodiscard]] Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values);
+
+// A new domain, whose initial frames are promised to it: they count as its own from here on. Fails with
+// no_memory if the policy refuses it. `values` are plugin::max_domain_parameters of them; nullptr for the
+// policy's defaults.
+[[nodiscard]] Result<> admit(Domain& domain, const std::int64_t* values);
+// All its frames are back.
+void depart(Domain& domain);
+// How many of so many frames more the domain may take now; `taken` are those that it has taken of earlier
+// grants. A call ends with settle: `granted` of its grants were taken, or are given up.
+[[nodiscard]] std::uint64_t grant(Domain& domain, std::uint64_t taken, std::uint64_t frames);
+void settle(Domain& domain, std::uint64_t granted);
+// Its weight has changed.
+void tune(Domain& domain);
+// Once in a period the policy sets targets anew. Called by housekeeping.
+void rebalance_if_due(RealTime now);
+
+} // namespace bulkhead::hv::memory_policy
