@@ -300,6 +300,8 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
     Domain* payer = std::exchange(core.served, nullptr);
     Vcpu* const before = core.current;
+    RealTime stopped = now_;
+    bool preempted = false;
     if (before != nullptr) {
         if (payer == nullptr || core.reason != Stop::preempted)
             payer = before->domain;
@@ -307,16 +309,21 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
         const Stop why = may_run(*core.current)  ? core.reason
                          : core.current->waiting ? Stop::blocked
                                                  : Stop::paused;
+        stopped = now_;
+        preempted = why == Stop::preempted;
         stop_current(core, why);
         bill(core, payer, options_.costs.release + (why == Stop::slice_end ? options_.costs.requeue : 0));
     }
     core.need_dispatch = false;
     const auto choice = host_.pick(core, for_policy(), before);
     ++decisions_;
+    bill(core, payer, options_.costs.pick);
+    if (before != nullptr && choice.vcpu != nullptr)
+        (preempted ? choice.vcpu : before)->owed += now_ - stopped;
     if (choice.vcpu == nullptr)
         halt(core, choice.slice, payer);
     else
-        start(core, *choice.vcpu, choice.slice, payer);
+        start(core, *choice.vcpu, choice.slice);
 }
 
 void Machine::stop_current(Core& core, Stop why) {
@@ -331,9 +338,8 @@ void Machine::stop_current(Core& core, Stop why) {
     host_.stop(vcpu, why, ran + owed, for_policy());
 }
 
-inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
+inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
     const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
-    bill(core, payer, options_.costs.pick);
     core.loaded = core.current = &vcpu;
     if (vcpu.sched.pcpu != core.id && vcpu.timer.armed()) {
         Core& former = cores_[vcpu.sched.pcpu.value()];
@@ -354,7 +360,7 @@ inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer) {
 }
 
 inline void Machine::halt(Core& core, Nanos longest, Domain* payer) {
-    bill(core, payer, options_.costs.pick + options_.costs.rest);
+    bill(core, payer, options_.costs.rest);
     end_section(core);
     core.loaded = nullptr;
     core.halted = true;

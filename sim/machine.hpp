@@ -52,8 +52,8 @@ struct Vcpu final : Guest {
     std::uint32_t pauses = 0;
     Nanos left{};       // guest work left in the step
     Nanos other_work{}; // on its pCPU while it ran, not for it
-    Nanos owed{};       // interrupt time for its timer that the policy was not told of
-    RealTime since{};   // of the state
+    Nanos owed{};     // of its timer's interrupts and of a switch that it caused: the policy was not told yet
+    RealTime since{}; // of the state
     RealTime run_since{};
 
     friend class Machine;
@@ -191,7 +191,7 @@ class Machine {
     }
     void dispatch(Core& core);
     void stop_current(Core& core, sched::Stop why);
-    void start(Core& core, Vcpu& vcpu, Nanos slice, Domain* payer);
+    void start(Core& core, Vcpu& vcpu, Nanos slice);
     void halt(Core& core, Nanos longest, Domain* payer);
     void send(Core& core, Vcpu& vcpu, Vcpu& target);
     static void refresh(Core& core);

@@ -16,6 +16,7 @@
 #include "hv/trap/trap.hpp"
 
 #include <atomic>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -98,7 +99,16 @@ sched::Stop why_stopped(const Pcpu& self, const Vcpu& vcpu) {
                    static_cast<std::uint64_t>(ran.count()));
     if ((vcpu.timers.period.count() | vcpu.timers.owed.count()) != 0) [[unlikely]]
         ran += stop_ticking(vcpu);
-    return scheduler::stop(vcpu, why, ran, now);
+    return scheduler::stop(vcpu, why, ran + std::exchange(vcpu.sched.switch_work, Nanos{0}), now);
+}
+
+// Who caused a switch pays for it: the vCPU that gave up the pCPU, or the one that preempted it. Otherwise a
+// crowd that yields all the time would slow the others down for nothing. A switch to idleness slows nobody.
+[[gnu::always_inline]] inline void settle_switch(const Pcpu& self, Vcpu& before, Vcpu& after,
+                                                 RealTime picked) {
+    const bool preempted =
+        self.stop_reason == sched::Stop::preempted && before.sched.state == RunState::queued;
+    (preempted ? after : before).sched.switch_work += picked - before.sched.runnable_since;
 }
 
 // Takes the registers of the vCPU that ran last off this pCPU. Its address space may stay in force until
@@ -176,6 +186,8 @@ void dispatch(Pcpu& self) {
     while (self.current == nullptr) {
         self.need_dispatch = false;
         const auto choice = dispatch_held ? standing_still : scheduler::pick(self, now, before);
+        if (before != nullptr && choice.vcpu != nullptr)
+            settle_switch(self, *before, *choice.vcpu, choice.at);
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
             bill_to(self, *choice.vcpu->domain, choice.at);

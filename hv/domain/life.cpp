@@ -241,9 +241,13 @@ Result<> destroy_domain(Domain& domain) {
     if (domain.events.pages[0] != nullptr)
         BULKHEAD_TRY(close_all_ports(domain));
     BULKHEAD_TRY(forget_domain_in_ports(domain));
-    BULKHEAD_TRY(relinquish_memory(domain));
+    const auto emptied = relinquish_memory(domain);
+    if (!emptied && emptied.error() != Error::busy)
+        return emptied;
+    // Others may keep its frames for as long as they like. All else goes at once.
     BULKHEAD_TRY(free_grants(domain));
     BULKHEAD_TRY(take_vcpus_away(domain));
+    BULKHEAD_TRY(emptied);
     if (domain.shared != nullptr) {
         BULKHEAD_TRY(frame_table().take_back(domain.shared_frame));
         frame_table().free_for_hypervisor(domain.shared_frame);

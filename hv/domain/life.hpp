@@ -25,7 +25,8 @@ struct DomainSpec {
 // Its vCPUs, which then wait for a context. Answers restart until all exist; with any other error the domain
 // is gone.
 [[nodiscard]] Result<> create_vcpus(Domain& domain);
-// Takes everything from it. Answers restart until done, busy while other domains still hold its frames.
+// Takes everything from it. Answers restart until done, busy while other domains still hold frames of it,
+// which are then all that is left.
 [[nodiscard]] Result<> destroy_domain(Domain& domain);
 
 } // namespace bulkhead::hv

@@ -17,7 +17,8 @@ struct SchedulableVcpu : host::VcpuState {
     bool online;               // VCPUOP_up
     bool waiting;              // its guest asked to block or poll, and no event has come yet
     RealTime run_since;
-    Nanos other_work; // hypervisor work for others done while this vCPU held the pCPU; not billed to it
+    Nanos other_work;  // hypervisor work for others done while this vCPU held the pCPU; not billed to it
+    Nanos switch_work; // of the switch that it caused last, of which the policy is told with its next stop
 };
 
 struct SchedulableDomain : host::DomainState {

@@ -146,6 +146,8 @@ void end_uses(Domain& borrower, grant_handle_t handle, MapRecord record, Uses en
     if (record.state == MapRecord::State::mapped)
         if (const auto lender = hold_domain(DomainId{record.lender}))
             release_uses(*lender, past);
+    if (record.state == MapRecord::State::cut_off && ended.host)
+        frame_table().let_go_of_dead(borrower.memory);
     record.host = record.host && !ended.host;
     record.device = record.device && !ended.device;
     if (uses_of(record) == 0)

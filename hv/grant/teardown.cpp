@@ -32,7 +32,8 @@ constexpr std::uint32_t idle_records = 256;
     return {};
 }
 
-// Cuts the record off if it is one of the lender's grants. Answers what it said.
+// Cuts the record off if it is one of the lender's grants. Answers what it said. The frame that stays mapped
+// counts against the borrower's limit from now on.
 [[nodiscard]] std::optional<MapRecord> cut_off_one(Domain& borrower, const Domain& lender,
                                                    grant_handle_t handle) {
     const LockGuard guard{borrower.grants.lock};
@@ -40,6 +41,8 @@ constexpr std::uint32_t idle_records = 256;
     if (record == nullptr || record->state != MapRecord::State::mapped || record->lender != lender.id.value())
         return {};
     record->state = MapRecord::State::cut_off;
+    if (record->host)
+        frame_table().keep_of_dead(borrower.memory);
     return *record;
 }
 

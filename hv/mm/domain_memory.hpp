@@ -16,6 +16,8 @@ struct DomainMemory {
     FrameList frames;         // under the lock of free frames
     std::uint64_t max_frames; // 0: the domain is being taken apart
     std::uint64_t frames_peak;
+    std::uint64_t
+        frames_of_dead; // of domains that are gone, which stay because this one maps them; count as its own
     std::uint64_t frames_to_return;   // owned when its destruction began
     std::uint32_t vcpus_relinquished; // as many, from 0 on, have given up their page tables for ever
     // The promises, under the lock of free frames.

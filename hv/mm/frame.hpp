@@ -199,6 +199,11 @@ class FrameTable {
     void share(Mfn mfn, const Domain& with);
     [[nodiscard]] Result<> take_back(Mfn mfn);
 
+    // The domain goes on mapping a frame of a domain that is gone, or no longer does: counted against its
+    // limit.
+    void keep_of_dead(DomainMemory& memory);
+    void let_go_of_dead(DomainMemory& memory);
+
     // The frame if it is `owner`'s and its allocation's reference was not given up, else nullptr. It stays so
     // while the lock of the owner's page tables is held.
     [[nodiscard]] Frame* find_held(Mfn mfn, const Domain& owner);

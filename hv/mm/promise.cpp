@@ -13,7 +13,8 @@ std::uint64_t FrameTable::in_pool() const {
 }
 
 bool FrameTable::may_have(const DomainMemory& memory, std::uint64_t frames) const {
-    if (memory.max_frames < frames || memory.frames.count > memory.max_frames - frames)
+    if (memory.max_frames < frames ||
+        memory.frames.count + memory.frames_of_dead > memory.max_frames - frames)
         return false;
     return frames - std::min(frames, memory.promised) <= in_pool();
 }
@@ -22,6 +23,16 @@ void FrameTable::pay(DomainMemory& memory, std::uint64_t frames) {
     const auto paid = std::min(frames, memory.promised);
     memory.promised -= paid;
     promised_ -= paid;
+}
+
+void FrameTable::keep_of_dead(DomainMemory& memory) {
+    const LockGuard guard{free_lock_};
+    ++memory.frames_of_dead;
+}
+
+void FrameTable::let_go_of_dead(DomainMemory& memory) {
+    const LockGuard guard{free_lock_};
+    --memory.frames_of_dead;
 }
 
 Result<> FrameTable::promise(DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata) {

@@ -115,6 +115,8 @@ def test_a_borrower_does_not_keep_its_lender_from_starting_again() -> None:
     ended = [record for record in run.select("domain_shutdown") if int(record["a"]) == 3]
     assert len(ended) >= 4, said(run)  # lives of 40 ms, rests of 10, 20, 40 ms
     assert not len(run.select("domain_gone")), "the borrower still has a page of each"
+    left = [entry.frames_owned for name, entry in run.landmark.ledger.items() if entry.state == "gone"]
+    assert len(left) >= 4 and set(left) == {1}, "and nothing else of it"
     assert run.landmark.audit_failures == 0
 
 

@@ -19,6 +19,9 @@ TEST_F(Grants, LenderDiesFirst) {
     EXPECT_EQ(audit_grants(), 0U);
     ASSERT_TRUE(frame_table().release(page, lender.domain));
     EXPECT_EQ(references(page), 1U); // the borrower's entry's
+    EXPECT_EQ(borrower.domain.memory.frames_of_dead, 1U);
+    borrower.domain.memory.max_frames = borrower.domain.memory.frames.count + 1;
+    EXPECT_EQ(frame_table().allocate(borrower.domain), fail(Error::no_memory)) << "it counts as its own";
     EXPECT_EQ(machine::frame_as<char>(page)[0], 'x');
     while (free_grants(lender.domain) == fail(Error::restart))
         ;
@@ -26,6 +29,8 @@ TEST_F(Grants, LenderDiesFirst) {
     const auto free_before = frame_table().free_frames();
     ASSERT_EQ(borrower.unmap(borrower.handle, page_at(5)), GNTST_okay);
     EXPECT_EQ(frame_table().free_frames(), free_before + 1);
+    EXPECT_EQ(borrower.domain.memory.frames_of_dead, 0U);
+    EXPECT_TRUE(frame_table().allocate(borrower.domain));
 }
 
 TEST_F(Grants, BorrowerDiesFirst) {
