@@ -2,6 +2,7 @@
 
 #include "hv/base/log.hpp"
 #include "hv/domain/holders.hpp"
+#include "hv/plugin/memory_policy.hpp"
 
 #include <algorithm>
 #include <cstdarg>
@@ -63,6 +64,12 @@ Domain* next_domain(std::uint32_t slot) {
         ++slot;
     return slot < host::domains.size() ? host::domains[slot] : nullptr;
 }
+
+// No memory policy decides here: all is granted.
+namespace memory_policy {
+std::uint64_t grant(Domain&, std::uint64_t, std::uint64_t frames) { return frames; }
+void settle(Domain&, std::uint64_t) {}
+} // namespace memory_policy
 
 Mfn console_ring_frame(const Domain&) { return {}; }
 Mfn block_ring_frame(const Domain&, std::uint32_t) { return {}; }
