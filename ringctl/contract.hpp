@@ -25,8 +25,8 @@
 //
 // Hooks of one object are called one at a time (the host holds the device's lock), with interrupts held off,
 // and must return within `hook_budget`. A wrong answer, starvation, or a fault ejects the policy. The
-// hypervisor measures hooks; the simulator ejects for time only a hook that would never end. A policy keeps no state outside its own objects: a plug-in with writable globals
-// does not link.
+// hypervisor measures hooks; the simulator ejects for time only a hook that would never end. A policy keeps
+// no state outside its own objects: a plug-in with writable globals does not link.
 //
 // Starvation is
 // - with Trait::idles: next answers nothing for ever, though a request is queued and the device is idle;

@@ -165,8 +165,8 @@ struct Hooks {
     // running -> queued or blocked (or queued -> blocked when paused or gone). `ran` is real time on the pCPU
     // since pick. It includes the hypervisor's work for this vCPU and excludes its work for others. So `ran`
     // may be less than now minus the time of pick. It may be more by a switch before this turn: the time from
-    // a vCPU's stop to the next pick counts for that vCPU, or for the one that preempted it. The `ran` of all vCPUs add up to at most real time times
-    // pCPUs.
+    // a vCPU's stop to the next pick counts for that vCPU, or for the one that preempted it. The `ran` of all
+    // vCPUs add up to at most real time times pCPUs.
     void (*deschedule)(void* policy, Vcpu& vcpu, Stop why, Nanos ran, RealTime now);
     // queued -> running: the vCPU that runs on `pcpu` next. The vCPU must be queued and allowed there by its
     // affinity, and its slice must lie between least_slice and longest_slice; otherwise the policy is

@@ -34,7 +34,8 @@ struct RingWorld {
     // Tables for the beginning of every region, at boot: what opens the first ring is short.
     static void reserve_regions();
     [[nodiscard]] static std::uint64_t region(std::uint32_t set, std::uint32_t number) {
-        constexpr std::uint64_t first = 128, regions_of_set = host::RingKind::pools + 1; // beyond other kinds'
+        constexpr std::uint64_t first = 128,
+                                regions_of_set = host::RingKind::pools + 1; // beyond other kinds'
         return layout::policy_memory + (first + set * regions_of_set + number) * host::region_bytes;
     }
     template<class Return, class... Formal, class... Actual>
