@@ -2,7 +2,6 @@
 
 #include "hv/base/log.hpp"
 #include "hv/domain/holders.hpp"
-#include "hv/plugin/memory_policy.hpp"
 
 #include <algorithm>
 #include <cstdarg>
@@ -65,7 +64,8 @@ Domain* next_domain(std::uint32_t slot) {
     return slot < host::domains.size() ? host::domains[slot] : nullptr;
 }
 
-// No memory policy decides here: all is granted.
+// No memory policy decides here: all is granted. (hv/plugin/memory_policy.hpp has the contract. It needs
+// bulkhead::host, which this world's own namespace hides.)
 namespace memory_policy {
 std::uint64_t grant(Domain&, std::uint64_t, std::uint64_t frames) { return frames; }
 void settle(Domain&, std::uint64_t) {}
