@@ -14,7 +14,7 @@ extern "C" {
 namespace bulkhead::dom0 {
 namespace {
 
-constexpr DomainId own{0};
+constexpr DomainId domain0{0};
 constexpr std::uint32_t sector_bytes = 512;
 constexpr std::uint32_t most_segments = 32; // of an indirect request: as many as Linux asks for at first
 
@@ -44,7 +44,7 @@ class Place {
 } // namespace
 
 void Disks::set_state(DomainId domain, const DiskEnd& end, std::uint64_t state) {
-    store_->put(own, Place{domain, end}.back("/state"), state);
+    store_->put(domain0, Place{domain, end}.back("/state"), state);
 }
 
 // The back directory first: the guest's driver reads its path as soon as it finds the front one.
@@ -52,18 +52,18 @@ void Disks::describe(DomainId domain, const manifest::Guest&, std::span<DiskEnd>
     for (auto& end : ends) {
         end = {.disk = end.disk, .number = end.number};
         Place place{domain, end}, other{domain, end};
-        const auto back = xenstore::readable_by(own, domain);
-        store_->make(own, place.back(""), back);
-        store_->put(own, place.back("/frontend"), other.whole_front());
-        store_->put(own, place.back("/frontend-id"), domain.value());
-        store_->put(own, place.back("/online"), 1);
-        store_->put(own, place.back("/feature-flush-cache"), 1);
-        store_->put(own, place.back("/feature-persistent"), 0);
-        store_->put(own, place.back("/feature-max-indirect-segments"), most_segments);
+        const auto back = xenstore::readable_by(domain0, domain);
+        store_->make(domain0, place.back(""), back);
+        store_->put(domain0, place.back("/frontend"), other.whole_front());
+        store_->put(domain0, place.back("/frontend-id"), domain.value());
+        store_->put(domain0, place.back("/online"), 1);
+        store_->put(domain0, place.back("/feature-flush-cache"), 1);
+        store_->put(domain0, place.back("/feature-persistent"), 0);
+        store_->put(domain0, place.back("/feature-max-indirect-segments"), most_segments);
         set_state(domain, end, XenbusStateInitWait);
-        store_->make(domain, place.front(""), xenstore::readable_by(domain, own));
+        store_->make(domain, place.front(""), xenstore::readable_by(domain, domain0));
         store_->put(domain, place.front("/backend"), other.whole_back());
-        store_->put(domain, place.front("/backend-id"), own.value());
+        store_->put(domain, place.front("/backend-id"), domain0.value());
         store_->put(domain, place.front("/virtual-device"), end.disk->device);
         store_->put(domain, place.front("/device-type"), "disk");
         store_->put(domain, place.front("/state"), XenbusStateInitialising);
@@ -124,9 +124,9 @@ bool Disks::connect(DomainId domain, const manifest::Guest& guest, DiskEnd& end)
     if (const auto done = connect_disk(request); !done)
         return complain("the hypervisor refuses its ring or its port");
     end.connected = true;
-    store_->put(own, place.back("/sectors"), end.disk->bytes / sector_bytes);
-    store_->put(own, place.back("/sector-size"), sector_bytes);
-    store_->put(own, place.back("/info"), end.disk->read_only != 0 ? VDISK_READONLY : 0);
+    store_->put(domain0, place.back("/sectors"), end.disk->bytes / sector_bytes);
+    store_->put(domain0, place.back("/sector-size"), sector_bytes);
+    store_->put(domain0, place.back("/info"), end.disk->read_only != 0 ? VDISK_READONLY : 0);
     set_state(domain, end, XenbusStateConnected);
     return true;
 }
@@ -139,7 +139,7 @@ void Disks::part(DomainId domain, DiskEnd& end) {
 
 void Disks::forget(DomainId domain) {
     std::array<char, 32> below{};
-    store_->remove(own, guest::format(std::span<char>{below}, "backend/vbd/{}", domain));
+    store_->remove(domain0, guest::format(std::span<char>{below}, "backend/vbd/{}", domain));
 }
 
 } // namespace bulkhead::dom0

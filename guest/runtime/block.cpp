@@ -146,29 +146,33 @@ Result<Front> Front::connect(std::uint32_t device, RING_IDX first) {
     front.ring_ref_ = *ref;
     front.port_ = *port;
     events::listen(front.port_);
-    xenstore::write_number(paths.own("ring-ref"), ref->value());
-    xenstore::write_number(paths.own("event-channel"), port->value());
-    xenstore::write(paths.own("protocol"), "x86_64-abi");
-    xenstore::write_number(paths.own("state"), XenbusStateInitialised);
+    for (const auto& written : {xenstore::write_number(paths.own("ring-ref"), ref->value()),
+                                xenstore::write_number(paths.own("event-channel"), port->value()),
+                                xenstore::write(paths.own("protocol"), "x86_64-abi"),
+                                xenstore::write_number(paths.own("state"), XenbusStateInitialised)})
+        if (!written)
+            return std::unexpected{written.error()};
     if (const auto connected = paths.await(XenbusStateConnected); !connected)
         return std::unexpected{connected.error()};
     const auto sectors = paths.read_other("sectors");
     if (!sectors)
         return std::unexpected{sectors.error()};
     front.sectors_ = *sectors;
-    xenstore::write_number(paths.own("state"), XenbusStateConnected);
+    if (const auto written = xenstore::write_number(paths.own("state"), XenbusStateConnected); !written)
+        return std::unexpected{written.error()};
     return front;
 }
 
 Status Front::disconnect() {
     Paths paths{device_};
     for (const auto state : {XenbusStateClosing, XenbusStateClosed}) {
-        xenstore::write_number(paths.own("state"), state);
+        if (const auto written = xenstore::write_number(paths.own("state"), state); !written)
+            return written;
         if (const auto done = paths.await(state); !done)
             return done;
     }
     static_cast<void>(grants::end(ring_ref_));
-    events::close(port_);
+    static_cast<void>(events::close(port_));
     free_pages(reinterpret_cast<Page*>(ring_));
     return xenstore::write_number(paths.own("state"), XenbusStateInitialising);
 }
@@ -186,7 +190,7 @@ void Front::push() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const RING_IDX wished = std::atomic_ref{ring_->req_event}.load(std::memory_order_relaxed);
     if (produced_ - wished < produced_ - before)
-        events::notify(port_);
+        static_cast<void>(events::notify(port_));
 }
 
 std::optional<blkif_response> Front::take() {

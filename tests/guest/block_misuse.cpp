@@ -35,8 +35,8 @@ void direct(Front& front, const Buffer& buffer) {
         request.seg[0].last_sect = last;
         expect(front, request, error, "an impossible segment");
     }
-    const std::uint64_t beyond[] = {
-        2041, 2048, most, ~std::uint64_t{0}, ~std::uint64_t{0} - 7, std::uint64_t{1} << 63};
+    constexpr std::array beyond{std::uint64_t{2041}, std::uint64_t{2048},   std::uint64_t{most},
+                                ~std::uint64_t{0},   ~std::uint64_t{0} - 7, std::uint64_t{1} << 63};
     for (const std::uint64_t sector : beyond) {
         blkif_request request = of(BLKIF_OP_READ, buffer);
         request.sector_number = sector;

@@ -105,7 +105,9 @@ def lending(index: int) -> tuple[Guest, Guest]:
     """A guest that lends a page, crashes and is to start again, and one that keeps the page of each of its lives."""
     lender, borrower = f"lender{index}", f"borrower{index}"
     return (
-        workload("lender", f"peer={borrower} end=crash for_ms=40", name=lender, memory=SMALL, on_crash="restart"),
+        workload(
+            "lender", f"peer={borrower} end=crash for_ms=40", name=lender, memory=SMALL, on_crash="restart"
+        ),
         workload("borrower", f"peer={lender}", name=borrower, memory=SMALL),
     )
 

@@ -56,7 +56,9 @@ KEPT = 0.98  # of its fair share: what a victim has at least
 def test_a_crowd_that_yields_pays_for_its_switches(policy: str, backend: str) -> None:
     crowd = [workload("yield_storm", name=f"yields{i}", memory=4 * MIB) for i in range(CROWD)]
     victim = workload("compute", name="victim", memory=4 * MIB)
-    duration = (2_000 if backend == "qemu" else 1_000) * MILLISECOND  # the simulator's trace is as long as it is
+    duration = (
+        2_000 if backend == "qemu" else 1_000
+    ) * MILLISECOND  # the simulator's trace is as long as it is
     run = boot(victim, *crowd, sched=Policy(policy), duration=duration, backend=backend)
     assert_sound(run)
     part = share(run, "victim") * (CROWD + 1)
