@@ -12,7 +12,8 @@ struct Domain;
 // next time, and stops when machine::should_preempt. At boot.
 void start_device(void (*serve)(RealTime now));
 // Within `serve`: what follows is billed to this domain, in the ledger and with the scheduler; nullptr: to
-// none, which is how `serve` ends. The domain exists until then, and the drive lock is held.
+// none, which is how `serve` ends. What came before the first payer is billed to that one, too. The domain
+// exists until then, and the drive lock is held.
 void device_works_for(Domain* payer);
 // RealTime::never(): not at all. Takes the run lock.
 void set_device_timer(RealTime deadline);

@@ -231,9 +231,12 @@ void run_timers() {
         auto* const timer = static_cast<Timer*>(self.timers.take_due(now));
         if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
             continue;
-        if (timer->owner == nullptr)
-            (timer == &housekeeping->timer ? self.house_waits : self.device_waits) = true;
-        else
+        if (timer == &housekeeping->timer) {
+            self.house_waits = true;
+        } else if (timer->owner == nullptr) {
+            self.device_waits = true;
+            self.device_entry = std::exchange(entry_too, false);
+        } else
             serve(self, *timer, now, std::exchange(entry_too, false));
     }
 }
@@ -252,7 +255,9 @@ void keep_house_if_due() {
     auto& self = pcpu();
     if (!self.house_waits && !self.device_waits) [[likely]]
         return;
-    go_on_with_own_work(self, bill_to(nullptr));
+    // The way here is the device's, if its timer led here: it is posted to whom the device works for first.
+    if (!std::exchange(self.device_entry, false) || self.serves_timer)
+        go_on_with_own_work(self, bill_to(nullptr));
     const auto begun = self.posted;
     if (std::exchange(self.device_waits, false))
         device_serve(machine::now());
@@ -272,9 +277,13 @@ void start_device(void (*serve)(RealTime now)) {
 
 void device_works_for(Domain* payer) {
     static constinit Domain* before = nullptr; // the drive lock keeps it
-    const auto took = bill_to(payer);
-    if (before != nullptr)
-        charge_domain(*before, took);
+    if (before == nullptr && payer != nullptr) {
+        bill_all_to(*payer);
+    } else {
+        if (before != nullptr)
+            charge_domain(*before, post_ledger());
+        bill_to(payer);
+    }
     before = payer;
 }
 

@@ -53,8 +53,10 @@ void unlink(BlockRing& ring) {
     ring.disk->ring = nullptr;
 }
 
-// Answers restart while the drive still has a request of the ring.
+// Answers restart while the drive still has a request of the ring. No other one is taken meanwhile.
 Result<> disconnect(BlockRing& ring) {
+    ring.broken = true;
+    note_more(ring, false);
     if (rings::is_open(ring))
         rings::close(ring);
     drop_copies(ring);

@@ -70,11 +70,10 @@ void close_queues(NetPort& port) {
             net_rings::close(*queue);
 }
 
-// Answers restart while the switch still has a packet of the interface.
+// Answers restart while the switch still has a packet of the interface. Nothing more comes meanwhile, as if
+// the guest had broken it.
 Result<> disconnect(NetPort& port) {
-    close_queues(port);
-    drop_passing(port);
-    drop_held(port);
+    break_port(port);
     if (port.sending.queue.used > 0 || port.receiving.queue.used > 0)
         return fail(Error::restart);
     part_from_guest(port);
@@ -84,6 +83,14 @@ Result<> disconnect(NetPort& port) {
 }
 
 } // namespace
+
+void break_port(NetPort& port) {
+    port.broken = true;
+    note_packets_left(port, false);
+    drop_passing(port);
+    drop_held(port);
+    close_queues(port);
+}
 
 Result<> connect_interface(Domain& domain, const NetConnection& connection) {
     const LockGuard drive_held{drive_lock()};
@@ -145,14 +152,6 @@ bool take_left_packets() {
     device_works_for(port->guest);
     take_packets(*port);
     return true;
-}
-
-void break_port(NetPort& port) {
-    port.broken = true;
-    note_packets_left(port, false);
-    drop_passing(port);
-    drop_held(port);
-    close_queues(port);
 }
 
 } // namespace bulkhead::hv

@@ -27,8 +27,8 @@ void serve(RealTime now) {
         if (!had_requests && !had_packets)
             break;
     } while (!machine::should_preempt());
-    device_works_for(nullptr);
     set_timer();
+    device_works_for(nullptr);
 }
 
 } // namespace
