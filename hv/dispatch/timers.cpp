@@ -265,9 +265,10 @@ void keep_house_if_due() {
         bill_to(nullptr);
         fire_housekeeping(housekeeping->timer, machine::now());
     }
-    bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
-    if (self.current != nullptr)
-        self.current->sched.other_work += self.posted - begun;
+    if (self.current == nullptr) // the way back to idling is of what was done last
+        return;
+    bill_to(self.current->service.payer);
+    self.current->sched.other_work += self.posted - begun;
 }
 
 void start_device(void (*serve)(RealTime now)) {
@@ -282,7 +283,8 @@ void device_works_for(Domain* payer) {
     } else {
         if (before != nullptr)
             charge_domain(*before, post_ledger());
-        bill_to(payer);
+        if (payer != nullptr)
+            bill_to(payer);
     }
     before = payer;
 }

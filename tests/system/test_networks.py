@@ -88,6 +88,7 @@ def flooded(policy: str | None, network: Network = Network()) -> Run:
     )
     assert run.exit_status == 0, said(run)
     assert_sound(run)
+    assert run.landmark.r_max.ns < 3 * SHORT, "a pCPU may wait for the other one, but both have their turns"
     assert len(run.select("policy_eject")) == 0, said(run)
     return run
 
