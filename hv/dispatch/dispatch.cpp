@@ -190,7 +190,7 @@ void dispatch(Pcpu& self) {
             settle_switch(self, *before, *choice.vcpu, choice.at);
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
-            bill_to(self, *choice.vcpu->domain, choice.at);
+            bill_to(self, *choice.vcpu->service.payer, choice.at);
             start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
         } else {
             idle(self, choice.slice);
