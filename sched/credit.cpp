@@ -252,8 +252,8 @@ class Credit : public sched::Policy {
         enter_order(domain);
     }
 
-    // A domain that waits here pays for what its vCPUs have run on other pCPUs by now. Else one with many vCPUs
-    // would seem to have more credit than it has, until each of them stops.
+    // A domain that waits here pays for what its vCPUs have run on other pCPUs by now. Else one with many
+    // vCPUs would seem to have more credit than it has, until each of them stops.
     void settle_running(const Pcpu& here, RealTime now) {
         for (std::uint32_t i = 0; i < services_.pcpus(); ++i) {
             Pcpu& pcpu = pcpus_[i];
