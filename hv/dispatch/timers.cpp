@@ -45,6 +45,7 @@ void record_fire(const Vcpu& vcpu, RealTime deadline, RealTime now) {
 void arm(Timer& timer, RealTime deadline) {
     auto& self = pcpu();
     self.timers.arm(timer, owner(timer).domain->timer_lines[self.id.value()], deadline);
+    self.ask(work::new_timer);
 }
 
 void fire_oneshot(Timer& timer, RealTime now) {
@@ -84,7 +85,9 @@ void fire_poll(Timer& timer, RealTime) {
 void fire_housekeeping(Timer& timer, RealTime now) {
     {
         const LockGuard run{run_lock()};
-        pcpu().timers.arm(timer, housekeeping->line, std::max(timer.deadline + housekeeping_period, now));
+        auto& self = pcpu();
+        self.timers.arm(timer, housekeeping->line, std::max(timer.deadline + housekeeping_period, now));
+        self.ask(work::new_timer);
     }
     housekeeping_visit(now);
 }
@@ -126,7 +129,7 @@ void go_on_with_own_work(Pcpu& self, Nanos took) {
 void serve(Pcpu& self, Timer& timer, RealTime now, bool entry_too) {
     auto& vcpu = owner(timer);
     if (entry_too)
-        bill_all_to(*vcpu.domain);
+        bill_section_to(*vcpu.domain);
     else
         go_on_with_own_work(self, bill_to(vcpu.domain));
     const bool queued = vcpu.sched.state == RunState::queued;
@@ -230,7 +233,7 @@ void run_timers() {
     if (machine::now() >= self.slice_end) {
         self.slice_end = RealTime::never();
         self.stop_reason = sched::Stop::slice_end;
-        self.need_dispatch = true;
+        self.ask(work::dispatch);
         entry_too = false;
     }
     while (self.timers.first() <= machine::now() && section_length() < host::longest_timer_pass) {
@@ -249,7 +252,8 @@ void run_timers() {
 
 void end_timer_work() {
     const LockGuard run{run_lock()};
-    go_on_with_own_work(pcpu(), post_ledger());
+    auto& self = pcpu();
+    go_on_with_own_work(self, bill_to(self.current->service.payer));
 }
 
 void end_timer_work_in_dispatch() {
@@ -302,6 +306,7 @@ void set_device_timer(RealTime deadline) {
         host::TimerQueue::cancel(device->timer);
     else if (device->timer.line == nullptr || device->timer.deadline != deadline)
         self.timers.arm(device->timer, device->lines[self.id.value()], deadline);
+    self.ask(work::new_timer);
 }
 
 void start_housekeeping(void (*visit)(RealTime now)) {
