@@ -28,7 +28,7 @@ target_compile_options(bulkhead_freestanding INTERFACE
     $<$<CXX_COMPILER_ID:GNU>:-mgeneral-regs-only>
     $<$<CXX_COMPILER_ID:Clang>:-mno-mmx -mno-sse -mno-avx>
     $<$<COMPILE_LANGUAGE:CXX>:-ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector
-        -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -momit-leaf-frame-pointer -fvisibility=hidden -fno-strict-aliasing>)
+        -fno-asynchronous-unwind-tables -fvisibility=hidden -fno-strict-aliasing>)
 target_link_options(bulkhead_freestanding INTERFACE -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack
     $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-static>)
 

@@ -72,8 +72,18 @@ std::uint64_t& entry(std::uint64_t address, unsigned level) {
     return entries[(address >> (3 + 9 * level)) & 511];
 }
 
+// Walks once for all the pages that one table of leaves covers.
 struct Tables {
-    static std::uint64_t& entry(std::uint64_t address) { return hv::entry(address, 1); }
+    std::uint64_t region = ~std::uint64_t{0};
+    std::uint64_t* leaves = nullptr;
+
+    std::uint64_t& entry(std::uint64_t address) {
+        if (region != address / large_bytes) {
+            region = address / large_bytes;
+            leaves = &hv::entry(region * large_bytes, 1);
+        }
+        return leaves[(address >> page_shift) & 511];
+    }
     static void drop_here(std::uint64_t address) { cpu::invlpg(address); }
     static void drop_elsewhere() { flush_hypervisor_elsewhere(); }
 };

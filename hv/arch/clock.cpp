@@ -69,10 +69,12 @@ TscScale tsc_scale() { return scale; }
 
 RealTime now() { return time_of(cpu::rdtsc()); }
 
-RealTime time_of(std::uint64_t tsc) {
-    const auto ticks = (tsc - conversion.origin) >> conversion.down;
-    return RealTime{
-        static_cast<std::int64_t>((static_cast<unsigned __int128>(ticks) * conversion.factor) >> 32)};
+RealTime time_of(std::uint64_t tsc) { return RealTime{length_of(tsc - conversion.origin).count()}; }
+
+Nanos length_of(std::uint64_t ticks) {
+    const auto units = ticks >> conversion.down;
+    return Nanos{
+        static_cast<std::int64_t>((static_cast<unsigned __int128>(units) * conversion.factor) >> 32)};
 }
 
 } // namespace machine

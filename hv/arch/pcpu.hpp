@@ -22,6 +22,14 @@ inline constexpr std::size_t ist_stack_bytes = 4096;
 
 inline constexpr std::uint32_t no_guest = 0xffff; // no domain has this number
 
+// What a pCPU must do before it enters a guest: bits of Pcpu::work.
+namespace work {
+inline constexpr std::uint32_t dispatch = 1;  // ask the policy again
+inline constexpr std::uint32_t timer = 2;     // the timer interrupt came while the hypervisor itself ran
+inline constexpr std::uint32_t new_timer = 4; // another deadline may be the next one
+inline constexpr std::uint32_t stop = 8;      // the run is over
+} // namespace work
+
 // Code of a plug-in.
 struct TextRange {
     std::uint64_t start = 0, end = 0;
@@ -44,11 +52,10 @@ struct alignas(64) Pcpu {
     Guard guard; // first, for guard.S
     PcpuId id{};
     std::uint32_t apic_id = 0;
-    std::atomic<bool> need_dispatch = false; // others set it, then kick
-    bool timer_pending = false;              // the timer interrupt came while the hypervisor itself ran
-    bool request_pending = false;            // as timer_pending, for a request of another pCPU
-    bool house_waits = false;                // housekeeping is due here
-    bool device_waits = false;               // and a device
+    std::atomic<std::uint32_t> work = work::dispatch; // others set bits too, then interrupt
+    bool request_pending = false;                     // as work::timer, for a request of another pCPU
+    bool house_waits = false;                         // housekeeping is due here
+    bool device_waits = false;                        // and a device
     // The vCPU that holds the pCPU; null while it is idle or being decided.
     Vcpu* current = nullptr;
     // The vCPU whose context the processor holds: current, or the last one until another is loaded.
@@ -63,16 +70,25 @@ struct alignas(64) Pcpu {
 
     // The account is that of a timer's owner, which is not the current vCPU: see run_timers.
     bool serves_timer = false;
+    Vcpu* timer_owner = nullptr; // the owner, or null once its timers are stopped; under the run lock
 
-    // Ledger: since `posted`, time belongs to *account.
+    // Ledger: since `posted`, time belongs to *account, but for `guest_ticks` of it, which are
+    // *guest_account's.
     std::int64_t* account = nullptr;
     std::int64_t* total = nullptr; // the pCPU's own column for the same time
+    std::int64_t* guest_account = nullptr;
+    std::int64_t* guest_total = nullptr;
+    // The vCPU that works for this entry goes in and out of the hypervisor without a change of accounts.
+    const landmark::LedgerEntry* open_entry = nullptr;
+    std::uint64_t guest_ticks = 0;
+    std::uint64_t resumed = 0; // tick at which a guest was entered last
     RealTime posted{};
     landmark::PcpuLedger* ledger = nullptr;
 
-    // The present non-preemptible section.
-    RealTime section_start{};
-    Nanos waited{}; // for other pCPUs, since then
+    // The present non-preemptible section, in ticks of the time-stamp counter.
+    std::uint64_t section_start = 0;
+    std::uint64_t waited = 0;        // for other pCPUs, since then
+    std::uint64_t longest_ticks = 0; // of `longest`
     std::uint32_t section_kind = 0;
     std::uint32_t section_number = 0;
     landmark::NonPreemptibleSection longest{}; // of all so far; others read it
@@ -86,6 +102,15 @@ struct alignas(64) Pcpu {
     std::uint64_t loaded_gdt = 0;                             // base in force, to spare an lgdt
     std::uint64_t root = 0;                                   // CR3 in force
     std::atomic<std::uint32_t> space = no_guest; // whose page tables those are, a DomainId; others read it
+
+    [[nodiscard]] bool has(std::uint32_t bits) const {
+        return (work.load(std::memory_order_relaxed) & bits) != 0;
+    }
+    [[nodiscard]] bool is_asked() const { return work.load(std::memory_order_relaxed) != 0; }
+    // False if it had been asked before.
+    bool ask(std::uint32_t bit) { return (work.fetch_or(bit) & bit) == 0; }
+    void done(std::uint32_t bit) { work.fetch_and(~bit); }
+    bool take(std::uint32_t bit) { return has(bit) && (work.fetch_and(~bit) & bit) != 0; }
 };
 
 // When the pCPU's local timer must interrupt next.

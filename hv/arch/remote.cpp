@@ -115,6 +115,8 @@ void stop_other_pcpus() {
             ++count;
         }
     stopping.store(true, std::memory_order_seq_cst);
+    for (auto left = others; left != 0; left &= left - 1)
+        pcpu(PcpuId{static_cast<std::uint16_t>(__builtin_ctzll(left))}).ask(work::stop);
     interrupt_each(others);
     const auto give_up = machine::now() + longest_stop;
     while (stopped.load(std::memory_order_acquire) != count && machine::now() < give_up) {
@@ -127,10 +129,10 @@ void stop_other_pcpus() {
 namespace machine {
 
 void wait_a_little() {
-    const auto start = now();
+    const auto start = tsc();
     serve_flush();
     wait_briefly();
-    pcpu().waited += now() - start;
+    pcpu().waited += tsc() - start;
 }
 
 void wait_at_rest() {

@@ -20,7 +20,7 @@ std::uint64_t everyone = 0;             // a bit for each pCPU, if there are tur
 std::atomic<std::uint32_t> working{0};  // pCPUs that do not rest
 std::atomic<std::uint64_t> sleeping{0}; // bit n: pCPU n halts, or is about to
 
-bool is_wanted(const Pcpu& self) { return self.need_dispatch || self.timer_pending || self.request_pending; }
+bool is_wanted(const Pcpu& self) { return self.has(work::dispatch | work::timer) || self.request_pending; }
 
 // The last pCPU to come stops the turns, unless one of the others has left meanwhile.
 void sleep(const Pcpu& self, RealTime due) {

@@ -18,6 +18,8 @@ namespace bulkhead::hv::machine {
 [[nodiscard]] std::uint64_t tsc();
 // Real time at which the counter showed `tsc`.
 [[nodiscard]] RealTime time_of(std::uint64_t tsc);
+// How long so many ticks of it take.
+[[nodiscard]] Nanos length_of(std::uint64_t ticks);
 struct TscScale {
     std::uint64_t hz;
     std::uint64_t origin; // the counter at real time 0

@@ -3,6 +3,8 @@
 #include "hv/calls/table.hpp"
 #include "hv/domain/domain.hpp"
 
+#include <cstddef>
+
 namespace bulkhead::hv {
 
 namespace {
@@ -16,39 +18,46 @@ HypercallResult continue_from(HypercallContext& context, GuestPtr<multicall_entr
 
 bool allowed(std::uint64_t number) { return number != __HYPERVISOR_multicall; }
 
+// multicall_entry_t with its arguments in the form in which handlers take them.
+struct Entry {
+    std::uint64_t op, result;
+    HypercallArguments arguments;
+};
+static_assert(sizeof(Entry) == sizeof(multicall_entry_t) &&
+              offsetof(Entry, result) == offsetof(multicall_entry_t, result) &&
+              offsetof(Entry, arguments) == offsetof(multicall_entry_t, args));
+
+[[nodiscard]] Result<> write_result(GuestPtr<Entry> at, const HypercallResult& result) {
+    const auto word = result ? *result : -static_cast<std::int64_t>(result.error());
+    return GuestPtr<std::int64_t>{at.address().value() + offsetof(Entry, result)}.write(word);
+}
+
 } // namespace
 
 HypercallResult Multicall::run(HypercallContext& context) const {
+    const GuestPtr<Entry> list{calls.address().value()};
     for (std::uint32_t i = 0; i < count; ++i) {
-        const auto at = calls + i;
+        const auto at = list + i;
         if (context.domain.life == control::Life::shut_down)
             return 0; // by the call before: it does nothing any more
         if (i != 0 && machine::should_preempt())
-            return continue_from(context, at, count - i);
+            return continue_from(context, calls + i, count - i);
         auto entry = at.read();
         if (!entry)
             return fail(entry.error());
-        HypercallArguments arguments;
-        for (std::size_t k = 0; k < arguments.value.size(); ++k)
-            arguments[k] = entry->args[k];
-        HypercallContext inner{context.caller, context.domain, arguments};
+        HypercallContext inner{context.caller, context.domain, entry->arguments};
         const auto result =
             allowed(entry->op) ? invoke_hypercall(entry->op, inner) : HypercallResult{fail(Error::invalid)};
-        const bool unfinished = !result && result.error() == Error::restart;
-        if (unfinished)
-            for (std::size_t k = 0; k < arguments.value.size(); ++k)
-                entry->args[k] = arguments[k];
-        else
-            entry->result =
-                static_cast<xen_ulong_t>(result ? *result : -static_cast<std::int64_t>(result.error()));
+        if (!result && result.error() == Error::restart) { // its arguments say what is left
+            BULKHEAD_TRY(at.write(*entry));
+            return continue_from(context, calls + i, count - i);
+        }
         if (entry->op == __HYPERVISOR_iret) { // the guest goes on where the frame says
             if (context.caller.processor.in_kernel)
-                static_cast<void>(at.write(*entry));
+                static_cast<void>(write_result(at, result));
             return result;
         }
-        BULKHEAD_TRY(at.write(*entry));
-        if (unfinished)
-            return continue_from(context, at, count - i);
+        BULKHEAD_TRY(write_result(at, result));
     }
     return 0;
 }

@@ -159,13 +159,13 @@ void idle(Pcpu& self, Nanos longest) {
     scheduler::idles(self.id);
     self.timers.forgive(true);
     run_lock().unlock();
-    while (!self.need_dispatch) {
+    while (!self.has(work::dispatch)) {
         program_timer(next_deadline(self));
         begin_idle();
         rest(self.expires);
         end_idle();
         self.request_pending = false;
-        self.timer_pending = false;
+        self.done(work::timer);
         stop_if_asked();
         run_timers();
         keep_house_if_due();
@@ -184,19 +184,47 @@ void dispatch(Pcpu& self) {
     Vcpu* before = self.current;
     RealTime now = before != nullptr ? stop_current(self) : machine::now();
     while (self.current == nullptr) {
-        self.need_dispatch = false;
+        self.done(work::dispatch);
         const auto choice = dispatch_held ? standing_still : scheduler::pick(self, now, before);
         if (before != nullptr && choice.vcpu != nullptr)
             settle_switch(self, *before, *choice.vcpu, choice.at);
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
-            bill_to(self, *choice.vcpu->domain, choice.at);
+            bill_run(self, *choice.vcpu, choice.at);
             start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
         } else {
             idle(self, choice.slice);
             now = machine::now();
         }
     }
+}
+
+[[gnu::noinline]] void serve_interrupt(Pcpu& self) {
+    stop_if_asked();
+    if (!self.take(work::timer))
+        return;
+    run_timers();
+    keep_house_if_due();
+    if (self.has(work::dispatch))
+        end_timer_work_in_dispatch();
+}
+
+// Until nothing is asked of this pCPU, and a vCPU holds it.
+[[gnu::noinline]] void do_work(Pcpu& self) {
+    do {
+        if (self.has(work::stop | work::timer))
+            serve_interrupt(self);
+        if (self.has(work::dispatch)) {
+            name_section(self, landmark::SectionKind::dispatch, 0);
+            dispatch(self);
+        }
+        self.done(work::new_timer);
+    } while (self.has(work::dispatch | work::timer));
+    // It may be set too early, for the sake of a hook: then it finds nothing due, and is set again.
+    if (const auto next = next_deadline(self); next < self.programmed)
+        program_timer(next);
+    if (self.serves_timer)
+        end_timer_work();
 }
 
 bool wants_nmi(const Vcpu& vcpu) {
@@ -250,7 +278,7 @@ void yield_current() {
         return;
     auto& self = pcpu();
     self.stop_reason = sched::Stop::yielded;
-    self.need_dispatch = true;
+    self.ask(work::dispatch);
 }
 
 void pause_vcpu(Vcpu& vcpu) {
@@ -305,41 +333,28 @@ Result<> detach_vcpu(Vcpu& vcpu) {
 
 void hold_dispatch(bool held) { dispatch_held = held; }
 
-void give_pcpu_up() { static_cast<void>(stop_current(pcpu())); }
+void give_pcpu_up() {
+    auto& self = pcpu();
+    static_cast<void>(stop_current(self));
+    self.ask(work::dispatch);
+}
 
 void request_dispatch(PcpuId id) {
-    if (!pcpu(id).need_dispatch.exchange(true))
+    if (pcpu(id).ask(work::dispatch))
         kick(id);
 }
 
 Vcpu& leave_hypervisor() {
     auto& self = pcpu();
-    for (;;) {
-        stop_if_asked();
-        if (self.timer_pending) {
-            self.timer_pending = false;
-            run_timers();
-            keep_house_if_due();
-            if (self.need_dispatch)
-                end_timer_work_in_dispatch();
-        }
-        if (self.need_dispatch || self.current == nullptr) {
-            name_section(self, landmark::SectionKind::dispatch, 0);
-            dispatch(self);
-        }
+    do {
+        if (self.is_asked()) [[unlikely]]
+            do_work(self);
         if (wants_nmi(*self.current)) [[unlikely]]
             deliver_nmi(*self.current);
         if (wants_upcall(*self.current))
             deliver_event_callback(*self.current);
-        if (!self.need_dispatch && !self.timer_pending)
-            break;
-    }
-    // It may be set too early, for the sake of a hook: then it finds nothing due, and is set again.
-    if (const auto next = next_deadline(self); next < self.programmed)
-        program_timer(next);
-    if (self.serves_timer) [[unlikely]]
-        end_timer_work();
-    leave_for_guest(self, *self.current);
+    } while (self.is_asked()); // a delivery that failed has crashed the domain
+    leave_for_guest(self, *self.current, self.current->service.account);
     return *self.current;
 }
 

@@ -42,12 +42,34 @@ void take_interrupt(std::uint64_t vector) {
     acknowledge_interrupt();
     if (vector == timer_vector) {
         self.programmed = self.expires = RealTime::never(); // it is spent
-        self.timer_pending = true;
+        self.ask(work::timer);
     } else if (vector == kick_vector) {
-        self.need_dispatch = true;
+        self.ask(work::dispatch);
     } else if (vector == request_vector) {
         self.request_pending = true;
         serve_flush();
+    }
+}
+
+// What comes from a guest and is not a hypercall.
+[[gnu::noinline]] void take_trap(Vcpu& vcpu) {
+    const auto& regs = vcpu.regs;
+    if (regs.vector < 32) {
+        const auto fault_address = regs.vector == vector::page_fault ? cpu::read_cr2() : 0;
+        name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs.vector));
+        count(vcpu.domain->ledger->traps);
+        trace_event(trace::Event::trap, vcpu, regs.vector << 32 | (regs.error & 0xffffffff), regs.rip);
+        if (regs.vector != vector::nmi)
+            handle_guest_trap(vcpu, fault_address);
+    } else if (regs.vector == entry_syscall) {
+        deliver_syscall(vcpu);
+    } else if (regs.vector == entry_syscall32) {
+        deliver_syscall32(vcpu);
+    } else if (regs.vector == entry_sysenter) {
+        deliver_sysenter(vcpu);
+    } else {
+        name_section(landmark::SectionKind::interrupt, static_cast<std::uint32_t>(regs.vector));
+        take_interrupt(regs.vector);
     }
 }
 
@@ -63,30 +85,14 @@ void leave_spin(Registers& regs) {
 
 // From a guest in ring 3: `regs` is the start of its Vcpu. Returns the vCPU to resume.
 extern "C" Vcpu* guest_entry(Registers* regs) {
-    const auto fault_address = regs->vector == vector::page_fault ? cpu::read_cr2() : 0;
     Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
     if (features().smap)
         cpu::clac(); // a guest may have set AC, and interrupt gates keep it
-    enter_hypervisor(vcpu);
-    if (regs->vector == entry_syscall) {
-        if (vcpu.processor.in_kernel)
-            handle_hypercall(vcpu);
-        else
-            deliver_syscall(vcpu);
-    } else if (regs->vector == entry_syscall32) {
-        deliver_syscall32(vcpu);
-    } else if (regs->vector == entry_sysenter) {
-        deliver_sysenter(vcpu);
-    } else if (regs->vector < 32) {
-        name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs->vector));
-        count(vcpu.domain->ledger->traps);
-        trace_event(trace::Event::trap, vcpu, regs->vector << 32 | (regs->error & 0xffffffff), regs->rip);
-        if (regs->vector != vector::nmi)
-            handle_guest_trap(vcpu, fault_address);
-    } else {
-        name_section(landmark::SectionKind::interrupt, static_cast<std::uint32_t>(regs->vector));
-        take_interrupt(regs->vector);
-    }
+    enter_hypervisor(pcpu());
+    if (regs->vector == entry_syscall && vcpu.processor.in_kernel) [[likely]]
+        handle_hypercall(vcpu);
+    else
+        take_trap(vcpu);
     return &leave_hypervisor();
 }
 
@@ -112,7 +118,7 @@ extern "C" Vcpu* hypervisor_trap(Registers* regs) {
         return nullptr;
     if (regs->rip == reinterpret_cast<std::uint64_t>(guest_iret)) {
         Vcpu& vcpu = *pcpu().current;
-        enter_hypervisor(vcpu);
+        enter_hypervisor(pcpu());
         deliver_failsafe(vcpu);
         return &leave_hypervisor();
     }

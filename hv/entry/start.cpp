@@ -236,8 +236,9 @@ PcpuId machine::this_pcpu() { return pcpu().id; }
 bool machine::should_preempt() {
     constexpr Nanos section_budget = microseconds(20);
     const auto& self = pcpu();
-    const auto now = machine::now();
-    return now - self.section_start - self.waited > section_budget || now >= self.expires;
+    const auto tick = tsc();
+    return length_of(tick - self.section_start - self.waited) > section_budget ||
+           time_of(tick) >= self.expires;
 }
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {

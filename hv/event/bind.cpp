@@ -272,7 +272,7 @@ Result<> send_event(Domain& domain, const Vcpu& sender, Port port) {
         if (peer != nullptr)
             raise_port(*peer, Port{bound.remote_port});
     } else if (from.state == State::ipi) {
-        raise_port(domain, port);
+        events::raise(domain, port, from);
     } else if (from.state == State::hypervisor) {
         from.handler(domain, port);
     } // unbound: no peer yet; bind_interdomain makes up for it

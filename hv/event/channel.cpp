@@ -60,6 +60,10 @@ void make_pending(Domain& domain, std::uint16_t vcpu, Port port) {
 
 namespace events {
 
+void raise(Domain& domain, Port port, const EventPort& contents) {
+    make_pending(domain, contents.vcpu, port);
+}
+
 Lock<Rank::bindings>& binding_lock() {
     static constinit Lock<Rank::bindings> lock;
     return lock;

@@ -19,6 +19,8 @@ void store(Domain& domain, Port port, const EventPort& contents);
 // Back to free, with its pending bit cleared. binding_lock is held.
 void release_port(Domain& domain, Port port);
 
+// raise_port for a bound port whose contents were just read.
+void raise(Domain& domain, Port port, const EventPort& contents);
 // The second half of raising: the port's selector bit and the vCPU's upcall. Takes no lock.
 void notify_vcpu(Domain& domain, std::uint16_t vcpu, Port port);
 

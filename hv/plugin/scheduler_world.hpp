@@ -44,7 +44,7 @@ struct SchedulerWorld : PolicyWorld<host::SchedulerKind, plugin::Kind::scheduler
         return running;
     }
     static void request_dispatch(PcpuId id) { hv::request_dispatch(id); }
-    [[nodiscard]] static bool is_asked(PcpuId id) { return hv::pcpu(id).need_dispatch; }
+    [[nodiscard]] static bool is_asked(PcpuId id) { return hv::pcpu(id).has(work::dispatch); }
 };
 static_assert(SchedulerWorld::end_of_memory <= layout::memory_policy_memory);
 

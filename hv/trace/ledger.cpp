@@ -1,10 +1,9 @@
 #include "hv/trace/ledger.hpp"
 
-#include "hv/arch/pcpu.hpp"
-#include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/trace/landmark.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 namespace bulkhead::hv {
@@ -13,37 +12,64 @@ namespace {
 
 std::int64_t discard = 0; // the per-domain side of time that belongs to no domain
 
+// A domain may run on several pCPUs.
+void add(std::int64_t& account, std::int64_t amount) {
+    std::atomic_ref{account}.fetch_add(amount, std::memory_order_relaxed);
+}
+
 void post_at(Pcpu& self, RealTime now) {
-    const auto elapsed = (now - self.posted).count();
-    std::atomic_ref{*self.account}.fetch_add(elapsed,
-                                             std::memory_order_relaxed); // a domain may run on several
+    auto elapsed = (now - self.posted).count();
+    if (self.guest_ticks != 0) {
+        const auto guest = std::min(machine::length_of(self.guest_ticks).count(), elapsed);
+        add(*self.guest_account, guest);
+        *self.guest_total += guest;
+        elapsed -= guest;
+        self.guest_ticks = 0;
+    }
+    add(*self.account, elapsed);
     *self.total += elapsed;
     self.posted = now;
     self.ledger->end = now.since_start().count();
 }
 
-RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total, RealTime now = machine::now()) {
-    post_at(self, now);
+void use(Pcpu& self, std::int64_t* account, std::int64_t* total) {
     self.account = account;
     self.total = total;
+    self.open_entry = nullptr;
+}
+
+RealTime post(Pcpu& self, std::int64_t* account, std::int64_t* total, RealTime now = machine::now()) {
+    post_at(self, now);
+    use(self, account, total);
     return now;
 }
 
-void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
-    const auto length = (now - self.section_start).count();
-    auto& longest = self.longest;
-    if (length <= longest.ns) [[likely]]
-        return;
-    longest = {length,
-               self.section_kind,
-               self.section_number,
-               vcpu != nullptr ? vcpu->domain->id.value() : trace::no_domain,
-               self.id.value(),
-               0};
+void begin_section(Pcpu& self, std::uint64_t tick) {
+    self.section_start = tick;
+    self.waited = 0;
 }
 
-[[gnu::cold, gnu::noinline]] void leave_in_service(Pcpu& self, Vcpu& vcpu) {
-    end_section(self, post(self, &vcpu.service.account->hypervisor_ns, &self.ledger->hypervisor_ns), &vcpu);
+void end_section(Pcpu& self, std::uint64_t tick, const Vcpu* vcpu) {
+    const auto ticks = tick - self.section_start;
+    if (ticks <= self.longest_ticks) [[likely]]
+        return;
+    self.longest_ticks = ticks;
+    self.longest = {machine::length_of(ticks).count(),
+                    self.section_kind,
+                    self.section_number,
+                    vcpu != nullptr ? vcpu->domain->id.value() : trace::no_domain,
+                    self.id.value(),
+                    0};
+}
+
+// Both accounts of what the vCPU works for: domain 0's time for another domain is the hypervisor's.
+void open_accounts(Pcpu& self, const Vcpu& vcpu) {
+    auto& entry = *vcpu.service.account;
+    if (self.account != &entry.hypervisor_ns || self.guest_ticks != 0)
+        post(self, &entry.hypervisor_ns, &self.ledger->hypervisor_ns);
+    self.guest_account = vcpu.service.foreign ? &entry.hypervisor_ns : &entry.guest_ns;
+    self.guest_total = vcpu.service.foreign ? &self.ledger->hypervisor_ns : &self.ledger->guest_ns;
+    self.open_entry = &entry;
 }
 
 } // namespace
@@ -51,23 +77,16 @@ void end_section(Pcpu& self, RealTime now, const Vcpu* vcpu) {
 void start_ledger(RealTime now) {
     auto& self = pcpu();
     self.ledger = &landmark_page().pcpu_ledgers[self.id.value()];
-    self.posted = self.section_start = now;
-    self.waited = Nanos{0};
+    self.posted = now;
+    begin_section(self, machine::tsc());
     self.ledger->start = self.ledger->end = self.posted.since_start().count();
-    self.account = &discard;
-    self.total = &self.ledger->unbilled_ns;
+    use(self, &discard, &self.ledger->unbilled_ns);
 }
 
-void enter_hypervisor(Vcpu& vcpu) {
-    auto& self = pcpu();
-    self.section_start = post(self, &vcpu.service.account->hypervisor_ns, &self.ledger->hypervisor_ns);
-    self.waited = Nanos{0};
-}
-
-void leave_for_guest(Pcpu& self, Vcpu& vcpu) {
-    if (vcpu.service.foreign) [[unlikely]] // work on the payer's behalf, as in the hypervisor
-        return leave_in_service(self, vcpu);
-    end_section(self, post(self, &vcpu.service.account->guest_ns, &self.ledger->guest_ns), &vcpu);
+void change_accounts(Pcpu& self, const Vcpu& vcpu, std::uint64_t tick) {
+    end_section(self, tick, &vcpu);
+    if (self.open_entry != vcpu.service.account)
+        open_accounts(self, vcpu);
 }
 
 void name_section(landmark::SectionKind kind, std::uint32_t number) { name_section(pcpu(), kind, number); }
@@ -86,36 +105,47 @@ Nanos bill_to(Domain* domain) {
     return now - before;
 }
 
-void bill_all_to(Domain& domain) {
+void bill_section_to(Domain& domain) {
     auto& self = pcpu();
-    self.account = &domain.ledger->hypervisor_ns;
-    self.total = &self.ledger->hypervisor_ns;
+    if (const auto start = machine::time_of(self.section_start); start > self.posted)
+        post_at(self, start);
+    use(self, &domain.ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
 }
 
 void bill_to(Pcpu& self, Domain& domain, RealTime now) {
     post(self, &domain.ledger->hypervisor_ns, &self.ledger->hypervisor_ns, now);
 }
 
+void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now) {
+    bill_to(self, *vcpu.service.payer, now);
+    if (!vcpu.service.foreign) [[likely]]
+        open_accounts(self, vcpu);
+}
+
 void begin_idle() {
     auto& self = pcpu();
-    end_section(self, post(self, &discard, &self.ledger->idle_ns), self.current);
+    const auto tick = machine::tsc();
+    post(self, &discard, &self.ledger->idle_ns, machine::time_of(tick));
+    end_section(self, tick, self.current);
 }
 
 void end_idle() {
     auto& self = pcpu();
-    self.section_start = post(self, &discard, &self.ledger->unbilled_ns);
-    self.waited = Nanos{0};
+    const auto tick = machine::tsc();
+    post(self, &discard, &self.ledger->unbilled_ns, machine::time_of(tick));
+    begin_section(self, tick);
     name_section(landmark::SectionKind::interrupt, 0);
 }
 
-Nanos section_length() { return machine::now() - pcpu().section_start; }
+Nanos section_length() { return machine::length_of(machine::tsc() - pcpu().section_start); }
 
 Nanos post_ledger() {
     auto& self = pcpu();
     if (self.account == nullptr) // not open yet
         return {};
     const auto before = self.posted;
-    return post(self, self.account, self.total) - before;
+    post_at(self, machine::now());
+    return self.posted - before;
 }
 
 void close_ledgers() {

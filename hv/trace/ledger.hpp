@@ -1,17 +1,18 @@
 // The billing ledger: each nanosecond of a pCPU goes to exactly one account. Every change of account posts
 // the time since the last change, so the columns add up by construction; abi/landmark.hpp shows them to the
-// outside.
+// outside. A vCPU that goes in and out of the hypervisor changes between its two accounts so often that only
+// the ticks in its guest are counted; what remains of the time until the next posting is the hypervisor's.
 #pragma once
 
 #include "abi/landmark.hpp"
-#include "abi/types.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/base/machine.hpp"
 
 #include <cstdint>
 
 namespace bulkhead::hv {
 
 struct Domain;
-struct Pcpu;
 struct Vcpu;
 
 // One more in a domain's column; its vCPUs may be counted on several pCPUs at once.
@@ -20,11 +21,14 @@ inline void count(std::uint64_t& column) { __atomic_fetch_add(&column, 1, __ATOM
 // Opens this pCPU's ledger as of `now`: time is unbilled until an account is named.
 void start_ledger(RealTime now);
 
+// A reader sees no time older than this much of the guest's, in ticks, as long as the guest comes in.
+inline constexpr std::uint64_t longest_unposted = 1 << 20;
+
 // From the guest into the hypervisor: the guest's time ends, work on its behalf and a new
 // non-preemptible section begin.
-void enter_hypervisor(Vcpu& vcpu);
-// Back to the guest: the section ends.
-void leave_for_guest(Pcpu& self, Vcpu& vcpu);
+inline void enter_hypervisor(Pcpu& self);
+// Back to the guest: the section ends, and the guest's time begins. `payer` is what the vCPU works for.
+inline void leave_for_guest(Pcpu& self, const Vcpu& vcpu, const landmark::LedgerEntry* payer);
 // Names what the present section is doing, for R_max.
 void name_section(landmark::SectionKind kind, std::uint32_t number);
 void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number);
@@ -32,9 +36,11 @@ void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number);
 // The hypervisor works for `domain` from now on; with nullptr, for no domain. Returns the time posted to the
 // previous account.
 Nanos bill_to(Domain* domain);
-// The same, but what was not posted yet is `domain`'s as well.
-void bill_all_to(Domain& domain);
-void bill_to(Pcpu& self, Domain& domain, RealTime now); // the same for an instant that was just read
+// The same, but what was not posted yet of this section is `domain`'s as well.
+void bill_section_to(Domain& domain);
+void bill_to(Pcpu& self, Domain& domain, RealTime now); // bill_to for an instant that was just read
+// The same for the domain that a vCPU that is about to run works for.
+void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now);
 // Nothing to run: the section ends, idle time begins; and the way back.
 void begin_idle();
 void end_idle();
@@ -46,5 +52,24 @@ void end_idle();
 Nanos post_ledger();
 // The same for all pCPUs, to one instant, when all others have stopped for good.
 void close_ledgers();
+
+inline void enter_hypervisor(Pcpu& self) {
+    const auto tick = machine::tsc();
+    self.guest_ticks += tick - self.resumed;
+    self.section_start = tick;
+    self.waited = 0;
+    if (self.guest_ticks > longest_unposted) [[unlikely]]
+        post_ledger();
+}
+
+// The rare part of leave_for_guest: other accounts, or the longest section so far.
+void change_accounts(Pcpu& self, const Vcpu& vcpu, std::uint64_t tick);
+
+inline void leave_for_guest(Pcpu& self, const Vcpu& vcpu, const landmark::LedgerEntry* payer) {
+    const auto tick = machine::tsc();
+    if (self.open_entry != payer || tick - self.section_start > self.longest_ticks) [[unlikely]]
+        change_accounts(self, vcpu, tick);
+    self.resumed = tick;
+}
 
 } // namespace bulkhead::hv

@@ -20,42 +20,18 @@ constexpr std::uint32_t hypervisor_base = 0x40000000,
 constexpr std::uint64_t cr4_de = 1 << 3, cr4_pae = 1 << 5, cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10,
                         cr4_umip = 1 << 11, cr4_osxsave = 1 << 18;
 
-std::uint32_t& word(CpuidLeaf& leaf, Output output) {
-    switch (output) {
-    case Output::a:
-        return leaf.a;
-    case Output::b:
-        return leaf.b;
-    case Output::c:
-        return leaf.c;
-    case Output::d:
-        break;
-    }
-    return leaf.d;
-}
-
-// Whether the guest sees the row's feature, given the processor's answer to the row's leaf.
-bool visible(const FeatureRow& row, const Vcpu& vcpu, CpuidLeaf processor) {
-    const bool there = (word(processor, row.output) >> row.bit) & 1;
-    switch (row.rule) {
-    case Rule::host:
-        return there;
-    case Rule::set:
-        return true;
-    case Rule::absent:
-        return false;
-    case Rule::cr4:
-        break;
-    }
-    return there && (vcpu.processor.cr4 & cr4_osxsave) != 0;
-}
-
 // Adds the features to a leaf whose feature words are still zero.
 CpuidLeaf with_features(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf, CpuidLeaf out) {
-    const auto processor = host_cpuid(leaf, subleaf);
-    for (const auto& row : feature_table())
-        if (row.leaf == leaf && row.subleaf == subleaf && visible(row, vcpu, processor))
-            word(out, row.output) |= 1U << row.bit;
+    const auto there = host_cpuid(leaf, subleaf);
+    const auto& masks = feature_masks(leaf, subleaf);
+    const std::uint32_t by_cr4 = (vcpu.processor.cr4 & cr4_osxsave) != 0 ? ~0U : 0;
+    const auto seen = [&](std::uint32_t processor, std::uint32_t host, std::uint32_t set, std::uint32_t cr4) {
+        return (processor & (host | (cr4 & by_cr4))) | set;
+    };
+    out.a |= seen(there.a, masks.host.a, masks.set.a, masks.cr4.a);
+    out.b |= seen(there.b, masks.host.b, masks.set.b, masks.cr4.b);
+    out.c |= seen(there.c, masks.host.c, masks.set.c, masks.cr4.c);
+    out.d |= seen(there.d, masks.host.d, masks.set.d, masks.cr4.d);
     return out;
 }
 

@@ -41,6 +41,27 @@ struct FeatureRow {
 };
 [[nodiscard]] std::span<const FeatureRow> feature_table();
 
+[[nodiscard]] constexpr std::uint32_t& word(CpuidLeaf& leaf, Output output) {
+    switch (output) {
+    case Output::a:
+        return leaf.a;
+    case Output::b:
+        return leaf.b;
+    case Output::c:
+        return leaf.c;
+    case Output::d:
+        break;
+    }
+    return leaf.d;
+}
+
+// The rows of one leaf as masks, by rule; those of `absent` need none.
+struct FeatureMasks {
+    std::uint32_t leaf, subleaf;
+    CpuidLeaf host, set, cr4;
+};
+[[nodiscard]] const FeatureMasks& feature_masks(std::uint32_t leaf, std::uint32_t subleaf);
+
 // State components of XSAVE: x87, SSE, AVX, as far as the processor has them. The only value that XSETBV
 // accepts.
 [[nodiscard]] std::uint64_t extended_state();

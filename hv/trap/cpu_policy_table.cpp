@@ -112,8 +112,43 @@ constexpr FeatureRow rows[] = {
     {0x80000007, 0, d, 8, "ITSC", host, "the counter never stops or changes its rate"},
 };
 
+consteval FeatureMasks masks_of(std::uint32_t leaf, std::uint32_t subleaf) {
+    FeatureMasks masks{.leaf = leaf, .subleaf = subleaf, .host = {}, .set = {}, .cr4 = {}};
+    for (const auto& row : rows) {
+        if (row.leaf != leaf || row.subleaf != subleaf || row.rule == absent)
+            continue;
+        auto& chosen = row.rule == host ? masks.host : row.rule == set ? masks.set : masks.cr4;
+        word(chosen, row.output) |= 1U << row.bit;
+    }
+    return masks;
+}
+
+constexpr FeatureMasks masks[] = {masks_of(1, 0), masks_of(7, 0), masks_of(13, 1), masks_of(extended, 0),
+                                  masks_of(0x80000007, 0)};
+constexpr FeatureMasks none{};
+
+constexpr bool has_masks(const FeatureRow& row) {
+    for (const auto& each : masks)
+        if (each.leaf == row.leaf && each.subleaf == row.subleaf)
+            return true;
+    return false;
+}
+static_assert([] {
+    for (const auto& row : rows)
+        if (!has_masks(row))
+            return false;
+    return true;
+}());
+
 } // namespace
 
 std::span<const FeatureRow> feature_table() { return rows; }
+
+const FeatureMasks& feature_masks(std::uint32_t leaf, std::uint32_t subleaf) {
+    for (const auto& each : masks)
+        if (each.leaf == leaf && each.subleaf == subleaf)
+            return each;
+    return none;
+}
 
 } // namespace bulkhead::hv

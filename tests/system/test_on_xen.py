@@ -5,7 +5,6 @@ Needs Xen's image, from the package xen-hypervisor-4.17-amd64 or at the path tha
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead.base.paths import test_image
+from bulkhead.base.paths import test_image, xen_image
 
-XEN = Path(os.environ.get("BULKHEAD_XEN", "/boot/xen-4.17-amd64.gz"))
+XEN = xen_image()
 RUNNER = Path(__file__).resolve().parents[1] / "guest" / "on_xen.py"
 VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.MULTILINE)
 needs_xen = pytest.mark.skipif(not XEN.exists(), reason=f"there is no Xen at {XEN}: set BULKHEAD_XEN")

@@ -96,6 +96,7 @@ using host::the_machine;
 
 RealTime now() { return RealTime{the_machine().time}; }
 std::uint64_t tsc() { return static_cast<std::uint64_t>(the_machine().time); }
+Nanos length_of(std::uint64_t ticks) { return Nanos{static_cast<std::int64_t>(ticks)}; }
 RealTime time_of(std::uint64_t value) { return RealTime{static_cast<std::int64_t>(value)}; }
 TscScale tsc_scale() { return {.hz = 1'000'000'000, .origin = 0, .mul = 0x80000000, .shift = 1}; }
 PcpuId this_pcpu() { return host::this_thread_is; }

@@ -18,8 +18,10 @@ __all__ = [
     "linux_programs",
     "output_folder",
     "plugin_dirs",
+    "primitives_image",
     "test_image",
     "workload_image",
+    "xen_image",
 ]
 
 # Where the policies of each kind of plugin::Kind are.
@@ -57,6 +59,16 @@ def workload_image() -> Path:
 def bare_workload_image(name: str) -> Path:
     """The image of a workload that is a kernel of its own."""
     return build_dir("release") / "workloads" / f"{name}.elf"
+
+
+def primitives_image() -> Path:
+    """The guest image that measures what each service of a hypervisor costs."""
+    return build_dir("release") / "workloads" / "primitives.elf"
+
+
+def xen_image() -> Path:
+    """Xen as Debian packages it, to compare with; BULKHEAD_XEN names another file. It need not be there."""
+    return Path(os.environ.get("BULKHEAD_XEN", "/boot/xen-4.17-amd64.gz"))
 
 
 def linux_programs() -> list[Path]:

@@ -13,6 +13,8 @@ from bulkhead.backend.qemu import process
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.text import parse_size, suggest
 from bulkhead.cli.bench_linux import QUESTIONS, Row, compare
+from bulkhead.cli.bench_primitives import NAME as PRIMITIVES
+from bulkhead.cli.bench_primitives import bench_primitives
 from bulkhead.cli.bench_simulator import bench_simulator
 from bulkhead.cli.bench_suites import SUITES, print_rows, rows
 from bulkhead.cli.parse import parse_length
@@ -21,7 +23,8 @@ from bulkhead.result import write_json
 
 SIMULATOR = "simulator"
 MINIMUM_SECONDS = 0.02  # of each benchmark
-KNOWN = (*QUESTIONS, *SUITES)
+KNOWN = (*QUESTIONS, PRIMITIVES, *SUITES)
+AGAINST = "xen"
 
 
 def _table(rows: tuple[Row, ...]) -> str:
@@ -45,17 +48,27 @@ def bench(
     what: str = typer.Argument(
         ...,
         metavar="|".join(KNOWN),
-        help="boot: time to the first program; operations; policies: a wake, a pick, a frame, a request; "
-        "simulator: its speed, and SimPy's; trace: reading traces.",
+        help="boot: time to the first program; operations; primitives: hypercalls and traps; "
+        "policies: a wake, a pick, a frame, a request; simulator: its speed, and SimPy's; trace: reading traces.",
     ),
     mem: str = typer.Option("512M", help="Memory of the guest, and of the bare machine."),
     ns_per_instruction: str = typer.Option("auto", help="Length of an instruction in ns: 1, 2, 4, ... 1024."),
+    against: Optional[str] = typer.Option(
+        None,
+        metavar=AGAINST,
+        help="primitives: the same image on Xen too, whose file BULKHEAD_XEN names.",
+    ),
     out: Optional[Path] = typer.Option(None, help="Also write the numbers to this JSON file."),
 ) -> int:
     """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image.
 
     `bench policies`, `simulator` and `trace` time the host's own code on this computer instead.
     """
+    if against not in (None, AGAINST) or (against is not None and what != PRIMITIVES):
+        raise SpecError(f"--against {against}: only '{PRIMITIVES} --against {AGAINST}' is known")
+    if what == PRIMITIVES:
+        bench_primitives(against is not None, out)
+        return 0
     if what == SIMULATOR:
         bench_simulator(out)
         return 0

@@ -1,0 +1,31 @@
+// The shortest entries that a kernel can have (entries.S), and those of the runtime that they stand in for.
+#pragma once
+
+#include "guest/runtime/hypercall.hpp"
+#include "guest/runtime/print.hpp"
+
+extern "C" {
+void entry_event();
+void entry_failsafe();
+void entry_syscall();
+void primitives_event();      // takes the event of *primitives_pending_word and goes on
+void primitives_syscall();    // goes on at once
+void primitives_breakpoint(); // the same
+void primitives_page_fault(); // goes on behind primitives_touch's load
+void primitives_touch(std::uint64_t address);
+void primitives_iret(); // to its own end, through the hypervisor
+extern const char primitives_user_first[], primitives_user_last[];
+extern unsigned long* primitives_pending_word;
+extern vcpu_info* primitives_vcpu_info;
+}
+
+namespace bulkhead::primitives {
+
+inline void set_entries(void (*event)(), void (*syscall)()) {
+    if (!guest::hypercall::set_callbacks(reinterpret_cast<const void*>(event),
+                                         reinterpret_cast<const void*>(&entry_failsafe),
+                                         reinterpret_cast<const void*>(syscall)))
+        guest::panic("cannot set the callbacks");
+}
+
+} // namespace bulkhead::primitives
