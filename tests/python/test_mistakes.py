@@ -46,6 +46,12 @@ def test_metrics_refuse_a_trace_that_lost_records_unless_told_to(run: Run) -> No
     assert len(trace_of(lossy, incomplete=True).records) == len(run.trace)
 
 
+def test_the_simulator_loses_nothing_of_a_trace_that_the_hypervisor_would_keep() -> None:
+    guests = tuple(Guest(f"g{i}", "workload:yield_storm", memory=4 * MIB) for i in range(2))
+    run = simulate(Machine(guests=guests, duration=20_000_000, memory=64 * MIB, trace_bytes=4096))
+    assert run.complete and len(run.trace) > 4096 // run.trace.itemsize
+
+
 def declared(*metrics: Metric):  # type: ignore[no-untyped-def]
     experiment = replace(find("noisy_neighbour"), metrics=metrics, comparisons=(), figures=())
     plan = make_plan(experiment, True, SETS, lambda kind: ("round_robin",))

@@ -65,12 +65,12 @@ class Captured:
 
 
 def save_run(folder: Path, experiment: Experiment, captured: Captured, identity: str = "") -> None:
-    """Write one run into a folder of its own. Only a run with an end of its own counts as finished."""
+    """Write one run into a folder of its own. Only a whole run with an end of its own counts as finished."""
     point = captured.point
     (folder / PLACE).unlink(missing_ok=True)
     storage.save(captured.run, folder)
     keep_ejection(captured.run, folder)
-    if captured.run.lost_to is not None or captured.run.exit_status not in GOOD_ENDS:
+    if captured.run.incomplete or captured.run.exit_status not in GOOD_ENDS:
         return
     place = Place(
         experiment=experiment.name,

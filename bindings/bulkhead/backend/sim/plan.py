@@ -20,6 +20,9 @@ from bulkhead.policy.tables import PYTHON, PolicyTable, domain_values, kind_numb
 
 ASK_THE_GUEST = ("shutdown", "reboot", "set_memory")  # timeline actions
 LARGEST = 256 << 30  # bytes; the simulator has a number for each frame
+# Bytes of trace that each simulated pCPU keeps at least. The hypervisor's ring loses nothing, since the machine stands still
+# while it is emptied.
+TRACED = 1 << 30
 NS_UNCOUNTED = 1  # an instruction, when the machine's clock is not bound to them
 
 
@@ -35,7 +38,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         pcpus=machine.pcpus,
         seed=machine.seed,
         trace_groups=group_mask(machine.trace_groups),
-        trace_records=machine.trace_bytes // RECORD.itemsize,
+        trace_records=max(machine.trace_bytes, TRACED) // RECORD.itemsize,
         instruction_ns=instruction_ns(machine),
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
