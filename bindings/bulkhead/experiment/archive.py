@@ -70,7 +70,7 @@ def save_run(folder: Path, experiment: Experiment, captured: Captured, identity:
     (folder / PLACE).unlink(missing_ok=True)
     storage.save(captured.run, folder)
     keep_ejection(captured.run, folder)
-    if captured.run.incomplete or captured.run.exit_status not in GOOD_ENDS:
+    if not captured.run.complete or captured.run.exit_status not in GOOD_ENDS:
         return
     place = Place(
         experiment=experiment.name,
