@@ -70,7 +70,8 @@ class Credit : public sched::Policy {
         Vcpu* running;
         Vcpu* held;     // was preempted here just now, and may finish its protected time
         RealTime began; // when the one that runs, or is held, was picked first
-        RealTime since; // when it was picked last: from there on it is not billed yet
+        RealTime since; // from there on it is not billed yet
+        Nanos billed;   // of its turn so far
         RealTime until; // when its slice ends
         bool claimed;   // kicked, and has not picked since
     };
@@ -131,6 +132,7 @@ class Credit : public sched::Policy {
             leave_queue(vcpu);
         } else {
             vcpu.on->running = nullptr;
+            ran -= std::exchange(vcpu.on->billed, Nanos{});
         }
         bill(domain, ran, now);
         if (sched::still_runnable(why))
@@ -148,6 +150,7 @@ class Credit : public sched::Policy {
             return run(*overdue, pcpu, sched::least_slice, now);
         if (Vcpu* const waker = next_waker(pcpu, now); waker != nullptr)
             return run(*waker, pcpu, slice_of(*waker), now);
+        settle_running(pcpu, now);
         Domain* const domain = next_domain(pcpu, now);
         if (domain == nullptr)
             return idle(now);
@@ -247,6 +250,23 @@ class Credit : public sched::Policy {
             while (!domain.wakers.empty())
                 queue_again(domain.wakers.front());
         enter_order(domain);
+    }
+
+    // A domain that waits here pays for what its vCPUs have run on other pCPUs by now. Else one with many
+    // vCPUs would seem to have more credit than it has, until each of them stops.
+    void settle_running(const Pcpu& here, RealTime now) {
+        for (std::uint32_t i = 0; i < services_.pcpus(); ++i) {
+            Pcpu& pcpu = pcpus_[i];
+            if (&pcpu == &here || pcpu.running == nullptr)
+                continue;
+            Domain& domain = domain_of(*pcpu.running);
+            const Nanos amount = now - pcpu.since;
+            if (domain.reach == 0 || amount < sched::least_slice)
+                continue;
+            pcpu.since = now;
+            pcpu.billed += amount;
+            bill(domain, amount, now);
+        }
     }
 
     // Caps.

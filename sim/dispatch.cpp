@@ -142,7 +142,7 @@ void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     wake(owner, WakeCause::event); // VIRQ_TIMER
     bill(core, owner.domain, woke);
     const bool foreign = core.current != nullptr && core.current != &owner;
-    core.served = foreign || core.current == nullptr ? owner.domain : nullptr;
+    core.served = foreign || core.current == nullptr ? &owner : nullptr;
     if (!foreign)
         return;
     const Nanos took = now_ - began;
@@ -267,9 +267,10 @@ inline void Machine::leave_hypervisor(Core& core) {
         dispatch(core);
     if (core.current == nullptr)
         return refresh(core); // halted
-    if (core.served != nullptr) {
+    if (Vcpu* const owner = std::exchange(core.served, nullptr)) {
         core.current->other_work += Nanos{options_.costs.leave};
-        bill(core, std::exchange(core.served, nullptr), options_.costs.leave);
+        owner->owed += Nanos{options_.costs.leave};
+        bill(core, owner->domain, options_.costs.leave);
     } else {
         bill(core, core.current->domain, options_.costs.leave);
     }
@@ -298,7 +299,8 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
 // The time until the next pick is billed to the vCPU that gave up the pCPU, or to the one whose timer
 // preempted it.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
-    Domain* payer = std::exchange(core.served, nullptr);
+    Vcpu* const owner = std::exchange(core.served, nullptr);
+    Domain* payer = owner != nullptr ? owner->domain : nullptr;
     Vcpu* const before = core.current;
     RealTime stopped = now_;
     bool preempted = false;

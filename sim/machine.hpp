@@ -96,7 +96,7 @@ struct Core {
     sched::Stop reason = sched::Stop::preempted;
     host::TimerQueue timers;
     host::TimerLine own_timers; // the machine's
-    Domain* served = nullptr;   // the account is that of a timer's owner, not the current vCPU's
+    Vcpu* served = nullptr;     // the account is that of this timer's owner, not the current vCPU's
     landmark::PcpuLedger ledger{};
 
     [[nodiscard]] RealTime interrupted_at() const { return std::min(std::min(ends, poked), timers.first()); }

@@ -110,7 +110,7 @@ def needed_groups(arguments: list[str]) -> set[str]:
     `test` without a layer runs all of LAYERS. An unknown word is refused after set-up, so nothing is installed for it.
     """
     command, *words = arguments
-    if command == "perf" or command == "trace" and "perfetto" in " ".join(words):
+    if command in ("fuzz", "perf") or command == "trace" and "perfetto" in " ".join(words):
         return {BASE, command}
     if command != "test":
         return {BASE}

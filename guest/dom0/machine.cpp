@@ -96,18 +96,32 @@ void Machine::assign_disks() {
 void Machine::run() {
     for (;;) {
         serve_stores();
-        if (exception_)
-            look_after_all();
-        if (targets_changed_)
-            pass_targets_on();
-        play_due();
-        serve_deadlines();
-        end_if_idle();
+        if (exception_ || targets_changed_ || deadline_ <= guest::now())
+            do_own_work();
         // Masked, so that an event between the look and the wait ends the wait.
         const guest::events::Masked guard;
         if (!anything_to_do())
-            guest::events::wait_any(next_deadline());
+            guest::events::wait_any(deadline_);
     }
+}
+
+void Machine::do_own_work() {
+    bill_to(DomainId{0});
+    if (exception_)
+        look_after_all();
+    if (targets_changed_)
+        pass_targets_on();
+    play_due();
+    serve_deadlines();
+    end_if_idle();
+    deadline_ = next_deadline();
+}
+
+void Machine::bill_to(DomainId payer) {
+    if (payer == payer_)
+        return;
+    payer_ = payer;
+    work_for(payer);
 }
 
 // False, and said why, if it cannot be built now: other guests may have memory that it needs.
@@ -249,18 +263,20 @@ void Machine::end_if_idle() {
     end_run(crashed_ ? landmark::Exit::guest_crashed : landmark::Exit::all_off);
 }
 
+// The guest that is served last also pays for the wait and the look that follow, until another is served. So
+// each pass begins with the last one of the pass before: then the last one is another each time.
 void Machine::serve_stores() {
-    bool served = false;
-    for (auto& slot : slots_) {
+    const auto first = last_served_;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        const auto index = (first + i) % slots_.size();
+        auto& slot = slots_[index];
         if (!slot.store.waiting)
             continue;
-        work_for(slot.id);
+        bill_to(slot.id);
         store_.serve(slot.store);
         disks_.follow(slot.id, *slot.guest, slot.disks);
-        served = true;
+        last_served_ = index;
     }
-    if (served)
-        work_for(DomainId{0});
 }
 
 void Machine::pass_targets_on() {
@@ -272,11 +288,11 @@ void Machine::pass_targets_on() {
         const auto target = info ? static_cast<std::int64_t>(info->target * page_bytes) : 0;
         if (target == 0 || target == slot.target)
             continue;
-        work_for(slot.id);
+        bill_to(slot.id);
         slot.target = target;
         store_.set_memory_target(slot.id, target);
     }
-    work_for(DomainId{0});
+    bill_to(DomainId{0});
 }
 
 bool Machine::anything_to_do() {

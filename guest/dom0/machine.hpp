@@ -81,6 +81,10 @@ class Machine {
     void destroy_the_dying();
     void end_if_idle();
     void serve_stores();
+    // All that domain 0 does of its own accord, and for its own account.
+    void do_own_work();
+    // Names the domain that pays for domain 0's time from now on.
+    void bill_to(DomainId payer);
     [[nodiscard]] bool anything_to_do();
     [[nodiscard]] GuestTime next_deadline() const;
 
@@ -92,6 +96,9 @@ class Machine {
     Desk desk_;
     Zombies zombies_;
     GuestTime started_;
+    GuestTime deadline_; // of the next own work
+    std::size_t last_served_ = 0;
+    DomainId payer_{0};
     Port exceptions_, targets_;
     bool exception_ = false, targets_changed_ = false;
     bool crashed_ = false;

@@ -70,6 +70,7 @@ struct alignas(64) Pcpu {
 
     // The account is that of a timer's owner, which is not the current vCPU: see run_timers.
     bool serves_timer = false;
+    Vcpu* timer_owner = nullptr; // the owner, or null once its timers are stopped; under the run lock
 
     // Ledger: since `posted`, time belongs to *account, but for `guest_ticks` of it, which are
     // *guest_account's.

@@ -7,6 +7,7 @@
 #include "hv/trace/ledger.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -36,8 +37,9 @@ void settle_service(Vcpu& vcpu, RealTime now) {
     vcpu.sched.other_work += amount;
     service.since = now;
     service.others = vcpu.sched.other_work;
+    // A switch that it caused was on the payer's behalf as well.
     if (Vcpu* payer = debtor(*service.payer))
-        scheduler::charge(*payer, amount);
+        scheduler::charge(*payer, amount + std::exchange(vcpu.sched.switch_work, Nanos{0}));
 }
 
 void charge_domain(const Domain& domain, Nanos amount) {

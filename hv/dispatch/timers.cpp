@@ -104,20 +104,25 @@ bool entered_for_timer(const Pcpu& self) {
 }
 
 // Work for `vcpu` while another one holds the pCPU is not that one's. A policy hears of it with the wake, or,
-// if the vCPU was queued, when it stops next.
-void account_for(Pcpu& self, Vcpu& vcpu, bool queued, Nanos took, RealTime now) {
+// if the vCPU does not wake now, when it stops next.
+void account_for(Pcpu& self, Vcpu& vcpu, bool wakes, Nanos took, RealTime now) {
     self.current->sched.other_work += took;
-    if (queued)
-        vcpu.timers.owed += took;
-    else
+    if (wakes)
         scheduler::charge(vcpu, took);
+    else
+        vcpu.timers.owed += took;
     if (self.current->domain != vcpu.domain)
         vcpu.domain->timer_lines[self.id.value()].debt.add(took, scheduler::share(*vcpu.domain), now);
 }
 
-// `took` was posted to the owner of the timer that was served last, if there is one.
+// `took` was posted to the owner of the timer that was served last, if there is one: the way to the next
+// timer or back to the guest, which belongs to that owner like the timer itself. The run lock is held.
 void go_on_with_own_work(Pcpu& self, Nanos took) {
-    if (std::exchange(self.serves_timer, false))
+    if (!std::exchange(self.serves_timer, false))
+        return;
+    if (Vcpu* const owner = std::exchange(self.timer_owner, nullptr))
+        account_for(self, *owner, false, took, self.posted);
+    else // it is gone
         self.current->sched.other_work += took;
 }
 
@@ -133,8 +138,9 @@ void serve(Pcpu& self, Timer& timer, RealTime now, bool entry_too) {
     const bool own = self.current == &vcpu;
     const auto took = bill_to(own ? vcpu.service.payer : vcpu.domain);
     self.serves_timer = foreign;
+    self.timer_owner = foreign ? &vcpu : nullptr;
     if (foreign)
-        account_for(self, vcpu, queued, took, now);
+        account_for(self, vcpu, !queued, took, now);
 }
 
 } // namespace
@@ -149,6 +155,9 @@ void stop_timers(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
     for (Timer* timer : {&vcpu.timers.oneshot, &vcpu.timers.periodic, &vcpu.timers.poll})
         host::TimerQueue::cancel(*timer);
+    for (std::uint32_t i = 0; i < pcpu_count(); ++i)
+        if (auto& each = pcpu(PcpuId{static_cast<std::uint16_t>(i)}); each.timer_owner == &vcpu)
+            each.timer_owner = nullptr;
 }
 
 void bring_timers(Vcpu& vcpu) {
@@ -242,23 +251,29 @@ void run_timers() {
 }
 
 void end_timer_work() {
+    const LockGuard run{run_lock()};
     auto& self = pcpu();
     go_on_with_own_work(self, bill_to(self.current->service.payer));
 }
 
 void end_timer_work_in_dispatch() {
     auto& self = pcpu();
-    if (self.serves_timer)
-        go_on_with_own_work(self, self.stop_reason == sched::Stop::preempted
-                                      ? post_ledger()
-                                      : bill_to(self.current->service.payer));
+    if (!self.serves_timer)
+        return;
+    const LockGuard run{run_lock()};
+    go_on_with_own_work(self, self.stop_reason == sched::Stop::preempted
+                                  ? post_ledger()
+                                  : bill_to(self.current->service.payer));
 }
 
 void keep_house_if_due() {
     auto& self = pcpu();
     if (!self.house_waits && !self.device_waits) [[likely]]
         return;
-    go_on_with_own_work(self, bill_to(nullptr));
+    {
+        const LockGuard run{run_lock()};
+        go_on_with_own_work(self, bill_to(nullptr));
+    }
     const auto begun = self.posted;
     if (std::exchange(self.device_waits, false))
         device_serve(machine::now());

@@ -119,7 +119,7 @@ void bill_to(Pcpu& self, Domain& domain, RealTime now) {
 }
 
 void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now) {
-    bill_to(self, *vcpu.domain, now);
+    bill_to(self, *vcpu.service.payer, now);
     if (!vcpu.service.foreign) [[likely]]
         open_accounts(self, vcpu);
 }

@@ -39,7 +39,7 @@ Nanos bill_to(Domain* domain);
 // The same, but what was not posted yet of this section is `domain`'s as well.
 void bill_section_to(Domain& domain);
 void bill_to(Pcpu& self, Domain& domain, RealTime now); // bill_to for an instant that was just read
-// The same for the domain of a vCPU that is about to run.
+// The same for the domain that a vCPU that is about to run works for.
 void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now);
 // Nothing to run: the section ends, idle time begins; and the way back.
 void begin_idle();

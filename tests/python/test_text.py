@@ -32,13 +32,20 @@ def test_no_sizes(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "ns"),
-    [("2s", 2_000_000_000), ("500ms", 500_000_000), ("1.5s", 1_500_000_000), ("7us", 7000), ("9ns", 9)],
+    [
+        ("2s", 2_000_000_000),
+        ("500ms", 500_000_000),
+        ("1.5s", 1_500_000_000),
+        ("7us", 7000),
+        ("9ns", 9),
+        ("2h", 7_200_000_000_000),
+    ],
 )
 def test_durations(text: str, ns: int) -> None:
     assert parse_duration(text, "for") == ns
 
 
-@pytest.mark.parametrize("text", ["", "2", "s", "0s", "-1s", "1 s", "2h"])
+@pytest.mark.parametrize("text", ["", "2", "s", "0s", "-1s", "1 s", "2d"])
 def test_no_durations(text: str) -> None:
     with pytest.raises(SpecError, match="write for example 2s"):
         parse_duration(text, "for")

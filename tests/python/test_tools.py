@@ -1,5 +1,6 @@
 """A missing tool is one line that names it, its package and the command that installs it; never a traceback."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from bootstrap import packages, tools
 from bulkhead import testing
 from bulkhead.cli import main
 from bulkhead.testing.case import FAILED, command_case
+from bulkhead.testing.fuzz import parse_fuzzers
 from bulkhead.testing.lint import lint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,3 +131,24 @@ def test_any_command_without_qemu(path: Path, capsys: pytest.CaptureFixture[str]
         said.startswith("bulkhead: qemu-system-x86_64 is missing: ./bulkhead build installs")
         and said.count("\n") == 1
     )
+
+
+def test_fuzzers_are_told_from_replays_and_share_the_time(tmp_path: Path) -> None:
+    listing = json.dumps(
+        {
+            "tests": [
+                {
+                    "name": "grant_fuzz",
+                    "command": ["/b/grant_fuzz", "-max_total_time=6", "/b/corpus", "/s/seeds"],
+                },
+                {"name": "grant_replay", "command": ["/b/grant_replay"]},
+                {"name": "not_built"},
+            ]
+        }
+    )
+    fuzzers = parse_fuzzers(listing)
+    assert list(fuzzers) == ["grant_fuzz"]
+    command = fuzzers["grant_fuzz"].command(30, tmp_path)
+    assert command[0] == "/b/grant_fuzz" and "-max_total_time=30" in command
+    assert command[-3:] == [str(tmp_path / "grant_fuzz"), "/b/corpus", "/s/seeds"]
+    assert (tmp_path / "grant_fuzz").is_dir(), "the corpus stays"

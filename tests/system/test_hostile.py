@@ -1,32 +1,60 @@
-"""Hostile guests harm nobody: the victim next to one gets its share, and the machine ends soundly."""
+"""Hostile guests harm nobody: the victim next to them gets its share, and the machine ends soundly."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
-from machines import BACKENDS, MILLISECOND, SHORT, assert_sound, boot, said, scheduler, share, workload
+from attackers import Trial, assert_unharmed, carry_out, matrix
+from machines import BACKENDS, MILLISECOND, SHORT, assert_sound, boot, said, share, workload
+from victims import OWN
+
 
 from bulkhead import MIB, Guest, Policy
 from bulkhead.base import paths
-from bulkhead.model.workloads import workloads
 
-FAIR = 0.5
-TOLERANCE = 0.03
-OPTIONS = {"borrower": ("peer=victim",), "garbage": ("",), "loop_fault": ("", "nested=1")}
-CASES = [
-    (name, options)
-    for name, one in workloads().items()
-    if one.sort == "attack"
-    for options in OPTIONS.get(name, ("",))
-]
+# Each attack at least once, each count and number of pCPUs, and what was out of bounds before its mend.
+CHOSEN = (
+    Trial("borrower", 4, 1),
+    Trial("call_storm", 12, 1),
+    Trial("cpu_hog", 1, 4),
+    Trial("cpu_hog", 22, 1),
+    Trial("drain", 4, 1),
+    Trial("event_storm", 4, 1),
+    Trial("garbage", 1, 1),
+    Trial("loop_fault", 12, 1),
+    Trial("memory_hoard", 4, 1),
+    Trial("memory_thrash", 4, 1),
+    Trial("store_storm", 4, 1),
+    Trial("store_storm", 22, 1),
+    Trial("store_storm", 4, 1, "stride"),
+    Trial("table_storm", 4, 2),
+    Trial("tick_dodger", 12, 1),
+    Trial("tick_flood", 12, 1),
+    Trial("timeout_flood", 22, 1),
+    Trial("timeout_flood", 4, 2),
+    Trial("timer_storm", 1, 1, "bvt"),
+    Trial("timer_storm", 4, 2),
+    Trial("timer_storm", 12, 4),
+    Trial("yield_storm", 22, 2),
+)
+TRIALS = tuple(matrix()) if os.environ.get("BULKHEAD_HOSTILE") == "all" else CHOSEN
 
 
-@pytest.mark.parametrize(("attack", "options"), CASES)
-def test_victim_keeps_its_share(attack: str, options: str) -> None:
-    victim = workload("compute", name="victim")
-    run = boot(victim, workload(attack, options), sched=scheduler(), duration=600 * MILLISECOND)
+@pytest.mark.parametrize("trial", TRIALS, ids=str)
+def test_a_victim_keeps_its_share(trial: Trial) -> None:
+    outcome = carry_out(trial)
+    print(outcome.row())
+    assert_unharmed(outcome)
+
+
+@pytest.mark.parametrize("options", ("", "nested=1"))
+def test_a_victim_beside_faults_in_a_fault_handler_keeps_its_share(options: str) -> None:
+    run = boot(
+        workload("compute", name="victim"), workload("loop_fault", options), duration=600 * MILLISECOND
+    )
     assert_sound(run)
-    assert run.landmark.ledger["victim"].shutdown_reason is None, said(run)
-    assert share(run, "victim") > FAIR - TOLERANCE, said(run)
+    assert share(run, "victim") > OWN / 2, said(run)
 
 
 def test_a_guest_that_dies_at_once_is_named() -> None:
@@ -48,7 +76,6 @@ def test_the_timers_of_a_dead_guest_end_with_it() -> None:
 
 SHARING = ("bvt", "credit", "credit2", "eevdf", "stride")
 CROWD = 22
-KEPT = 0.98  # of its fair share: what a victim has at least
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -63,4 +90,4 @@ def test_a_crowd_that_yields_pays_for_its_switches(policy: str, backend: str) ->
     assert_sound(run)
     part = share(run, "victim") * (CROWD + 1)
     print(f"{policy} on {backend}: the victim has {part:.3f} of its fair share")
-    assert part >= KEPT, said(run)
+    assert part >= OWN, said(run)

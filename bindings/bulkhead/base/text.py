@@ -10,6 +10,7 @@ from bulkhead.base.errors import SpecError
 
 SIZE_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 TIME_UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+LONG_UNITS = {"min": 60 * TIME_UNITS["s"], "h": 3_600 * TIME_UNITS["s"]}  # that are read and never written
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -30,9 +31,10 @@ def parse_size(text: str, what: str) -> int:
 
 
 def parse_duration(text: str, what: str) -> int:
-    """Nanoseconds of "2s", "500ms", "1.5s". SpecError says what to write."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ns|us|ms|s)", text.strip())
-    nanoseconds = round(float(match[1]) * TIME_UNITS[match[2]]) if match else 0
+    """Nanoseconds of "2s", "500ms", "1.5s", "30min". SpecError says what to write."""
+    units = TIME_UNITS | LONG_UNITS
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)({'|'.join(units)})", text.strip())
+    nanoseconds = round(float(match[1]) * units[match[2]]) if match else 0
     if nanoseconds <= 0:
         raise SpecError(f"{what}: '{text}' is not a duration; write for example 2s or 500ms")
     return nanoseconds

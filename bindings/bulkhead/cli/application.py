@@ -37,6 +37,7 @@ app.command("doctor", help="What this machine has and lacks.")(lambda: None)  # 
 app.command("build", help="Set up and build.")(lambda: None)  # done before we get here
 app.command("demo")(run.demo)
 app.command("test")(tests.test)
+app.command("fuzz")(tests.fuzz)
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("report")(compare.report)

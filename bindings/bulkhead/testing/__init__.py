@@ -43,6 +43,16 @@ def _counts(cases: list[Case]) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in (PASSED, FAILED, SKIPPED))
 
 
+def print_cases(layer: str, cases: list[Case]) -> int:
+    """Print those that did not pass. 1 if a case failed, else 0."""
+    for case in cases:
+        if case.verdict != PASSED:
+            print(f"{case.verdict.upper()} {layer} {case.name}")
+            if case.detail:
+                print("    " + case.detail.replace("\n", "\n    "))
+    return 1 if any(case.verdict == FAILED for case in cases) else 0
+
+
 def run_layers(layers: list[str]) -> int:
     """Run them, print their lines. 1 if a case failed, else 0."""
     everything: list[Case] = []
@@ -50,11 +60,7 @@ def run_layers(layers: list[str]) -> int:
         start = time.monotonic()
         cases = _run(layer)
         everything += cases
-        for case in cases:
-            if case.verdict != PASSED:
-                print(f"{case.verdict.upper()} {layer} {case.name}")
-                if case.detail:
-                    print("    " + case.detail.replace("\n", "\n    "))
+        print_cases(layer, cases)
         print(f"{layer}: {_counts(cases)} in {time.monotonic() - start:.0f} s", flush=True)
     print(_counts(everything))
     return 1 if any(case.verdict == FAILED for case in everything) else 0
