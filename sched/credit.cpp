@@ -241,11 +241,11 @@ class Credit : public sched::Policy {
     }
 
     void bill(Domain& domain, Nanos amount, RealTime now) {
-        within_cap(domain, now);
+        within_cap(domain, now, amount);
         domain.allowance -= amount;
         leave_order(domain);
-        forget_savings(domain);
         domain.position += scaled(amount, domain.counted);
+        forget_savings(domain);
         if (!has_credit(domain) || is_held_back(domain))
             while (!domain.wakers.empty())
                 queue_again(domain.wakers.front());
@@ -274,14 +274,25 @@ class Credit : public sched::Policy {
         return now.since_start().count() / round_.count();
     }
     [[nodiscard]] Nanos quota(const Domain& domain) const { return round_ * domain.cap / 100; }
-    bool within_cap(Domain& domain, RealTime now) const {
+    // Nothing is saved from one period to the next but what runs already and is billed later: `due`, and the
+    // time of its vCPUs that run.
+    bool within_cap(Domain& domain, RealTime now, Nanos due = {}) const {
         if (domain.cap == 0)
             return true;
-        const std::int64_t period = period_at(now);
-        domain.allowance =
-            std::min(domain.allowance + quota(domain) * (period - domain.period), quota(domain));
-        domain.period = period;
+        if (const std::int64_t period = period_at(now); period != domain.period) {
+            const Nanos given = quota(domain) * (period - domain.period);
+            domain.allowance =
+                std::min(domain.allowance + given, quota(domain) + due + unbilled(domain, now));
+            domain.period = period;
+        }
         return domain.allowance > Nanos{};
+    }
+    [[nodiscard]] Nanos unbilled(const Domain& domain, RealTime now) const {
+        Nanos sum{};
+        for (std::uint32_t i = 0; i < services_.pcpus(); ++i)
+            if (pcpus_[i].running != nullptr && &domain_of(*pcpus_[i].running) == &domain)
+                sum += now - pcpus_[i].since;
+        return sum;
     }
     [[nodiscard]] static bool is_held_back(const Domain& domain) {
         return domain.cap != 0 && domain.allowance <= Nanos{};

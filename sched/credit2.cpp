@@ -103,7 +103,7 @@ class Credit2 : public sched::Policy {
         domain.boosted = false;
         queue_.reorder(domain);
         running_.start(pcpu, *vcpu, now);
-        return {vcpu, impatient ? sched::least_slice : slice_of(domain)};
+        return {vcpu, impatient ? sched::least_slice : slice_};
     }
 
     void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
@@ -133,16 +133,6 @@ class Credit2 : public sched::Policy {
     void settle(RealTime now) {
         running_.settle(
             now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
-    }
-
-    // Full slices for those who have had their due. One who is owed more gives way to another of that kind as
-    // soon as it has less credit.
-    [[nodiscard]] Nanos slice_of(const Domain& domain) {
-        const Domain* next = queue_.order().first();
-        if (next == nullptr || !accounts_.behind(domain) || !accounts_.behind(*next))
-            return slice_;
-        const Nanos lead = shares::unscaled(next->position - domain.position, domain.weight);
-        return std::clamp(lead, sched::least_slice, slice_);
     }
 
     // A yield gives away what the domain has more than the next one, so that another vCPU runs for a slice.

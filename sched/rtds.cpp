@@ -12,8 +12,10 @@
 // Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets at least the supply
 //           bound of (period, budget) in any window in which it always wants to run, less one least
 //           slice (50 us) and the switches. On several pCPUs the bound of global EDF holds instead.
+//           Where reservations leave nothing, each domain without one gets a least slice per second, as
+//           sched/patience.hpp says, which the servers miss.
 #include "plugin/turns.hpp"
-#include "sched/contract.hpp"
+#include "sched/patience.hpp"
 
 #include <algorithm>
 #include <span>
@@ -26,14 +28,16 @@ using DeadlineHook = plugin::TreeHook<std::uint64_t>;
 
 class Rtds : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, DeadlineHook, plugin::TurnHook<> {
+    struct Vcpu : sched::Vcpu, DeadlineHook, plugin::TurnHook<>, sched::PatientVcpu {
         Nanos budget;      // left in this period; less than nothing: it ran over
         Nanos turn;        // left of its turn in what is left over
         RealTime deadline; // end of this period
         bool reserved;     // runs, or is queued, on its budget
         bool depleted;     // queued, and waits for its next period
         [[nodiscard]] bool queued() const { return waits() || reserved || depleted; }
+        [[nodiscard]] bool patient() const { return sched::AgeHook::is_linked(); } // queued without a reservation
     };
+    struct Domain : sched::Domain, sched::PatientDomain<Vcpu> {};
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
         bool claimed; // kicked, and has not picked since
@@ -63,10 +67,15 @@ class Rtds : public sched::Policy {
         : services_{setup.services}, pcpus_{setup.pcpus, setup.services.pcpus()},
           extra_{setup.values[0] != 0}, slice_{microseconds(setup.values[1])} {}
 
-    void attach(Vcpu&) {}
-    void detach(Vcpu&) {}
+    void attach(Vcpu& vcpu) { patience_.attach(domain_of(vcpu)); }
+    void detach(Vcpu& vcpu) { patience_.detach(domain_of(vcpu)); }
+    void tune(Domain& domain) {
+        if (domain.vcpus != 0)
+            patience_.attach(domain);
+    }
 
     void wake(Vcpu& vcpu, RealTime now) {
+        ++domain_of(vcpu).runnable;
         if (vcpu.deadline == RealTime{}) // the first one: its periods begin now
             vcpu.deadline = now;
         enqueue(vcpu, now);
@@ -85,6 +94,8 @@ class Rtds : public sched::Policy {
             vcpu.turn = Nanos{};
         if (sched::still_runnable(why))
             enqueue(vcpu, now);
+        else
+            --domain_of(vcpu).runnable;
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
@@ -109,6 +120,7 @@ class Rtds : public sched::Policy {
     };
     using ByDeadline = plugin::Tree<Vcpu, Earlier>;
 
+    static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
     static Nanos value(const Vcpu& vcpu, std::size_t index) {
         return microseconds(vcpu.domain->values[index]);
     }
@@ -125,8 +137,10 @@ class Rtds : public sched::Policy {
     }
 
     void enqueue(Vcpu& vcpu, RealTime now) {
-        if (budget_of(vcpu) == Nanos{})
+        if (budget_of(vcpu) == Nanos{}) {
+            patience_.queues(vcpu, now);
             return take_part(vcpu);
+        }
         renew(vcpu, now);
         vcpu.reserved = vcpu.budget > Nanos{};
         vcpu.depleted = !vcpu.reserved;
@@ -142,6 +156,8 @@ class Rtds : public sched::Policy {
         others_.push_back(vcpu);
     }
     void dequeue(Vcpu& vcpu) {
+        if (vcpu.patient())
+            patience_.leaves(vcpu);
         if (vcpu.reserved)
             servers_.erase(vcpu);
         if (vcpu.depleted)
@@ -163,6 +179,11 @@ class Rtds : public sched::Policy {
     }
 
     sched::Decision choose(Pcpu& pcpu, RealTime now) {
+        if (Vcpu* const overdue = patience_.overdue_for(pcpu.id, now); overdue != nullptr) {
+            patience_.runs(*overdue, now);
+            dequeue(*overdue);
+            return run(*overdue, pcpu, sched::least_slice);
+        }
         Vcpu* const server =
             servers_.find([&pcpu](std::uint64_t reach) { return plugin::reaches(reach, pcpu.id); });
         if (server != nullptr) {
@@ -171,6 +192,8 @@ class Rtds : public sched::Policy {
         }
         const Nanos event = until_event(now, RealTime::never());
         if (Vcpu* const other = others_.first_for(pcpu.id); other != nullptr) {
+            if (other->patient())
+                patience_.runs(*other, now);
             dequeue(*other);
             return run(*other, pcpu, std::min(other->turn, event));
         }
@@ -227,6 +250,7 @@ class Rtds : public sched::Policy {
     std::span<Pcpu> pcpus_;
     bool extra_;
     Nanos slice_;
+    sched::Patience<Domain, Vcpu> patience_;
     ByDeadline servers_;         // queued, with budget
     ByDeadline depleted_;        // queued, without
     plugin::Turns<Vcpu> others_; // for what is left over, in turn

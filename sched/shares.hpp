@@ -72,7 +72,6 @@ class Accounts {
             clock_ = std::max(clock_, domain.position);
         domain.position = std::max(domain.position, floor());
     }
-    [[nodiscard]] bool behind(const Domain& domain) const { return domain.position < clock_; }
 
     // Its weight changed: what it is ahead or behind stays the same CPU time.
     void retune(Domain& domain) {

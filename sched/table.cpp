@@ -9,9 +9,10 @@
 // Good at:  delays that are known beforehand, for any number and behaviour of other guests.
 // Bad at:   domains without a slot, loads that change (weights and caps are ignored).
 // Bounds:   an owner that wants to run gets its slot in every period, less the switch and at most one
-//           least slice (50 us). It waits at most the period less the slot.
+//           least slice (50 us). It waits at most the period less the slot. Each domain without a slot gets a
+//           least slice per second where slots leave it nothing, as sched/patience.hpp says.
 #include "plugin/turns.hpp"
-#include "sched/contract.hpp"
+#include "sched/patience.hpp"
 
 #include <algorithm>
 #include <span>
@@ -25,10 +26,11 @@ using SlotHook = plugin::TreeHook<RealTime>;
 
 class Table : public sched::Policy {
   public:
-    struct Vcpu : sched::Vcpu, plugin::TurnHook<>, plugin::TurnHook<OfDomain> {
+    struct Vcpu : sched::Vcpu, plugin::TurnHook<>, plugin::TurnHook<OfDomain>, sched::PatientVcpu {
         [[nodiscard]] bool queued() const { return TurnHook<>::waits(); }
+        [[nodiscard]] bool patient() const { return sched::AgeHook::is_linked(); } // queued without a slot
     };
-    struct Domain : sched::Domain, SlotHook {
+    struct Domain : sched::Domain, SlotHook, sched::PatientDomain<Vcpu> {
         RealTime end; // of its present slot, or of the next one
         plugin::Turns<Vcpu, OfDomain> own;
         std::uint32_t attached;
@@ -83,17 +85,25 @@ class Table : public sched::Policy {
 
     void attach(Vcpu& vcpu) {
         Domain& domain = domain_of(vcpu);
+        patience_.attach(domain);
         if (domain.attached++ == 0 && has_slot(domain))
             pcpu_of(domain).owners.insert(domain);
     }
     void detach(Vcpu& vcpu) {
         Domain& domain = domain_of(vcpu);
+        patience_.detach(domain);
         if (--domain.attached == 0 && has_slot(domain))
             pcpu_of(domain).owners.erase(domain);
     }
 
+    void tune(Domain& domain) {
+        if (domain.vcpus != 0)
+            patience_.attach(domain);
+    }
+
     void wake(Vcpu& vcpu, RealTime now) {
-        enqueue(vcpu);
+        ++domain_of(vcpu).runnable;
+        enqueue(vcpu, now);
         const Domain& domain = domain_of(vcpu);
         if (!has_slot(domain))
             return;
@@ -103,22 +113,26 @@ class Table : public sched::Policy {
             services_.kick(pcpu.id); // its own time
     }
 
-    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime) {
+    void deschedule(Vcpu& vcpu, sched::Stop why, Nanos, RealTime now) {
+        if (!sched::still_runnable(why))
+            --domain_of(vcpu).runnable;
         if (vcpu.queued()) // paused or gone while it waited
             return dequeue(vcpu);
         pcpus_[vcpu.last_pcpu.value()].running = nullptr;
         if (sched::still_runnable(why))
-            enqueue(vcpu);
+            enqueue(vcpu, now);
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
+        if (Vcpu* const overdue = patience_.overdue_for(pcpu.id, now); overdue != nullptr)
+            return run(*overdue, pcpu, sched::least_slice, now);
         const Place place = now_at(pcpu, now);
         if (Vcpu* own = place.owner == nullptr ? nullptr : place.owner->own.first_for(pcpu.id);
             own != nullptr)
-            return run(*own, pcpu, place.left);
+            return run(*own, pcpu, place.left, now);
         Vcpu* other = fill_ ? queue_.first_for(pcpu.id) : nullptr;
         if (other != nullptr)
-            return run(*other, pcpu, std::min(slice_, place.left));
+            return run(*other, pcpu, std::min(slice_, place.left), now);
         if (queue_.empty() || place.left == forever)
             return sched::Decision::idle();
         return {nullptr, std::max(place.left, sched::least_slice)};
@@ -171,16 +185,22 @@ class Table : public sched::Policy {
         return {owner, end - now};
     }
 
-    void enqueue(Vcpu& vcpu) {
+    void enqueue(Vcpu& vcpu, RealTime now) {
+        if (!has_slot(domain_of(vcpu)))
+            patience_.queues(vcpu, now);
         queue_.push_back(vcpu);
         domain_of(vcpu).own.push_back(vcpu);
     }
     void dequeue(Vcpu& vcpu) {
+        if (vcpu.patient())
+            patience_.leaves(vcpu);
         queue_.erase(vcpu);
         domain_of(vcpu).own.erase(vcpu);
     }
 
-    sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, Nanos slice) {
+    sched::Decision run(Vcpu& vcpu, Pcpu& pcpu, Nanos slice, RealTime now) {
+        if (vcpu.patient())
+            patience_.runs(vcpu, now);
         dequeue(vcpu);
         pcpu.running = &vcpu;
         return {&vcpu, std::clamp(slice, sched::least_slice, sched::longest_slice)};
@@ -190,7 +210,8 @@ class Table : public sched::Policy {
     std::span<Pcpu> pcpus_;
     bool fill_;
     Nanos slice_;
-    plugin::Turns<Vcpu> queue_; // longest waiting first
+    sched::Patience<Domain, Vcpu> patience_; // with domains that have no slot
+    plugin::Turns<Vcpu> queue_;              // longest waiting first
 };
 
 } // namespace

@@ -63,6 +63,16 @@ TEST_F(Credit, CapHoldsOnAnIdleMachine) {
     EXPECT_GT(machine_.ran(capped) - before, milliseconds(490));
 }
 
+// What runs while a period ends is paid from both.
+TEST_F(Credit, CapThatAllVcpusTogetherReachTakesNothing) {
+    Machine machine{scheduler("credit"), realistic(4)};
+    const auto capped = machine.add_domain(256, 200, hogs(2));
+    const auto half = machine.add_domain(256, 150, hogs(2));
+    machine.run_for(milliseconds(2'000));
+    EXPECT_NEAR(machine.share(capped) * 4, 2.0, 0.02);
+    EXPECT_NEAR(machine.share(half) * 4, 1.5, 0.015);
+}
+
 TEST_F(Credit, CapHoldsNextToAHog) {
     const auto capped = machine_.add_domain(1024, 10, hogs(2));
     const auto hog = machine_.add_domain(256, 0, hogs(1));

@@ -108,6 +108,17 @@ TEST(Rtds, WhatIsLeftOverIsSharedInTurnsThatAnInterruptionDoesNotEnd) {
     EXPECT_NEAR(machine.share(first), machine.share(second), 0.02);
 }
 
+// A whole pCPU that is reserved is no starvation of the others: they keep a least slice per second.
+TEST(Rtds, AReservationOfTheWholePcpuLeavesOthersALeastSlice) {
+    Machine machine{scheduler("rtds"), realistic()};
+    const auto all = machine.add_domain(256, 0, hogs(1), ~0ULL, {10'000, 10'000});
+    const auto first = machine.add_domain(256, 0, hogs(1)), second = machine.add_domain(256, 0, hogs(2));
+    machine.run_for(milliseconds(6'000));
+    EXPECT_GE(machine.share(all), 0.999);
+    for (const VcpuKey& key : {VcpuKey{first, 0}, VcpuKey{second, 0}, VcpuKey{second, 1}})
+        EXPECT_LE(machine.longest_wait(key), milliseconds(2'100)) << name_of(key);
+}
+
 TEST(Rtds, EveryServerOfADomainHasItsOwnBudgetOnTwoPcpus) {
     Machine machine{scheduler("rtds"), realistic(2)};
     const auto pair = machine.add_domain(256, 0, hogs(2), ~0ULL, {6'000, 10'000});
@@ -166,6 +177,17 @@ TEST(Table, SlotsLieOnTheirPcpu) {
     machine.run_for(milliseconds(1'000));
     EXPECT_NEAR(machine.share(left), 0.5, 0.01);
     EXPECT_NEAR(machine.share(right), 0.25, 0.01);
+}
+
+TEST(Table, ASlotOfTheWholePeriodLeavesOthersALeastSlice) {
+    for (const std::int64_t fill : {0, 1}) {
+        Machine machine{scheduler("table"), with({fill, 5'000})};
+        const auto owner = machine.add_domain(256, 0, hogs(1), ~0ULL, {0, 10'000, 10'000, 0});
+        const auto other = machine.add_domain(256, 0, hogs(1));
+        machine.run_for(milliseconds(6'000));
+        EXPECT_GE(machine.share(owner), 0.999);
+        EXPECT_LE(machine.longest_wait({other, 0}), milliseconds(2'100));
+    }
 }
 
 TEST(Pinned, VcpusSpreadAndStay) {

@@ -35,6 +35,31 @@ TEST_P(Shares, FollowWeightsOnTwoPcpus) {
         EXPECT_NEAR(machine.share(domains[i]) * 15.0 / (1 << i), 1.0, 0.04) << "weight " << (128 << i);
 }
 
+// Two pinned to one pCPU cannot have more than halves of it. Whoever they can never catch up with does not
+// shorten their turns.
+TEST_P(Shares, ArePartsOfThePcpuThatPinnedDomainsMayUse) {
+    Machine machine{scheduler(GetParam()), realistic(2)};
+    const auto first = machine.add_domain(256, 0, hogs(1), 1),
+               second = machine.add_domain(256, 0, hogs(1), 1);
+    const auto free = machine.add_domain(256, 0, hogs(1));
+    machine.run_for(milliseconds(1'000));
+    EXPECT_NEAR(machine.share(first), 0.25, 0.25 * 0.03);
+    EXPECT_NEAR(machine.share(second), 0.25, 0.25 * 0.03);
+    EXPECT_NEAR(machine.share(free), 0.5, 0.5 * 0.03);
+    EXPECT_LT(machine.switches(), 2'000U);
+}
+
+// A weight above what one vCPU can use.
+TEST_P(Shares, OfADomainWithOneVcpuAreAtMostOnePcpu) {
+    Machine machine{scheduler(GetParam()), realistic(4)};
+    const auto heavy = machine.add_domain(8'192, 0, hogs(1));
+    const auto first = machine.add_domain(256, 0, hogs(4)), second = machine.add_domain(256, 0, hogs(4));
+    machine.run_for(milliseconds(1'000));
+    EXPECT_GT(machine.share(heavy) * 4, 0.99);
+    EXPECT_NEAR(machine.share(first) * 4, 1.5, 1.5 * 0.03);
+    EXPECT_NEAR(machine.share(second) * 4, 1.5, 1.5 * 0.03);
+}
+
 // Domains of any weight come one after another, one of them goes again; whoever is left shares by weight.
 TEST_P(Shares, FollowRandomWeightsWhoeverComesAndGoes) {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {

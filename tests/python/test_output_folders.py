@@ -40,11 +40,17 @@ def as_nobody(what: Callable[[], object]) -> str:
         return pipe.read()
 
 
+def show(folder: Path) -> None:
+    """Let everybody read it and all in it, whatever this user's umask is."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+
+
 @pytest.fixture
 def seen() -> Iterator[Path]:
     """A folder that every user can look into."""
     with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
+        show(Path(name))
         yield Path(name)
 
 
@@ -100,6 +106,7 @@ def shared(seen: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout's build folder that only its owner can write."""
     folder = seen / "build" / "release"
     folder.mkdir(parents=True)
+    show(seen)
     monkeypatch.setenv("BULKHEAD_BUILD", str(folder))
     return folder
 
@@ -119,6 +126,7 @@ def test_an_old_build_of_somebody_else_is_said_to_be_old(shared: Path) -> None:
     (shared / "build.ninja").write_text("rule touch\n  command = touch $out\nbuild made: touch\n")
     sources = shared.parents[1]  # this checkout may stand where nobody can look, below /root say
     shutil.copytree(Path(building.__file__).parent, sources / "bootstrap")
+    show(sources)
     words = ["/usr/bin/python3", "-c", "from bootstrap.build import build; build()"]
     if os.geteuid() == 0:
         words = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", *words]

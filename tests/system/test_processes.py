@@ -100,3 +100,19 @@ def test_ctrl_c_keeps_what_boot_has_and_says_where(tmp_path: Path) -> None:
     assert said.startswith("bulkhead: interrupted after ") and said.endswith(f"is kept in {kept}"), said
     run = load(kept)
     assert len(run.trace) > 10 and not run.complete and run.lost_to == "ended before its time"
+
+
+def test_the_emulators_threads_do_not_preempt_each_other(tmp_path: Path) -> None:
+    environment = {**os.environ, "BULKHEAD_NO_BUILD": "1", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [str(ROOT / "bulkhead"), *LONG_RUN],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as command:
+        try:
+            assert wait_for(lambda: qemus(command.pid))
+            policies = {os.sched_getscheduler(pid) for pid in qemus(command.pid)}
+            assert policies == {os.SCHED_BATCH}
+        finally:
+            command.terminate()

@@ -1,0 +1,54 @@
+// See allocations.hpp. `real` names are the frame table's own functions.
+#include "tests/fuzz/allocations.hpp"
+
+#include "hv/domain/domain.hpp"
+#include "hv/mm/frame.hpp"
+
+#define BULKHEAD_REAL(mangled) asm("__real_" mangled)
+#define BULKHEAD_WRAP(mangled) asm("__wrap_" mangled)
+#define BULKHEAD_ALLOCATE "_ZN8bulkhead2hv10FrameTable8allocateERNS0_6DomainE"
+#define BULKHEAD_ALLOCATE_RUN "_ZN8bulkhead2hv10FrameTable12allocate_runERNS0_6DomainEj"
+#define BULKHEAD_METADATA "_ZN8bulkhead2hv10FrameTable17allocate_metadataERNS0_12DomainMemoryE"
+#define BULKHEAD_EXCHANGE "_ZN8bulkhead2hv10FrameTable8exchangeENS_6StrongINS_6MfnTagEmEERNS0_6DomainE"
+
+namespace bulkhead::hv::test {
+
+Allocations& allocations() {
+    static Allocations only;
+    return only;
+}
+
+namespace {
+bool fails() {
+    auto& all = allocations();
+    return ++all.made == all.fails;
+}
+} // namespace
+
+Result<Mfn> real_allocate(FrameTable& table, Domain& owner) BULKHEAD_REAL(BULKHEAD_ALLOCATE);
+Result<Mfn> allocate(FrameTable& table, Domain& owner) BULKHEAD_WRAP(BULKHEAD_ALLOCATE);
+Result<Mfn> allocate(FrameTable& table, Domain& owner) {
+    return fails() ? fail(Error::no_memory) : real_allocate(table, owner);
+}
+
+Result<Mfn> real_allocate_run(FrameTable& table, Domain& owner, unsigned order)
+    BULKHEAD_REAL(BULKHEAD_ALLOCATE_RUN);
+Result<Mfn> allocate_run(FrameTable& table, Domain& owner, unsigned order)
+    BULKHEAD_WRAP(BULKHEAD_ALLOCATE_RUN);
+Result<Mfn> allocate_run(FrameTable& table, Domain& owner, unsigned order) {
+    return fails() ? fail(Error::no_memory) : real_allocate_run(table, owner, order);
+}
+
+Result<Mfn> real_metadata(FrameTable& table, DomainMemory& memory) BULKHEAD_REAL(BULKHEAD_METADATA);
+Result<Mfn> metadata(FrameTable& table, DomainMemory& memory) BULKHEAD_WRAP(BULKHEAD_METADATA);
+Result<Mfn> metadata(FrameTable& table, DomainMemory& memory) {
+    return fails() ? fail(Error::no_memory) : real_metadata(table, memory);
+}
+
+Result<Mfn> real_exchange(FrameTable& table, Mfn mfn, Domain& owner) BULKHEAD_REAL(BULKHEAD_EXCHANGE);
+Result<Mfn> exchange(FrameTable& table, Mfn mfn, Domain& owner) BULKHEAD_WRAP(BULKHEAD_EXCHANGE);
+Result<Mfn> exchange(FrameTable& table, Mfn mfn, Domain& owner) {
+    return fails() ? fail(Error::no_memory) : real_exchange(table, mfn, owner);
+}
+
+} // namespace bulkhead::hv::test

@@ -1,0 +1,15 @@
+# Each allocation of a run fails in turn. The linker calls the harness's functions instead of the frame table's.
+include(${CMAKE_CURRENT_LIST_DIR}/../unit/events.cmake)
+set(exhaustion_harness fuzz/exhaustion_fuzz.cpp fuzz/allocations.cpp)
+foreach(call exchange memory reservation)
+    list(APPEND exhaustion_harness ${CMAKE_SOURCE_DIR}/hv/calls/${call}.cpp)
+endforeach()
+bulkhead_fuzzer(exhaustion_fuzz ${exhaustion_harness} ${hv_world_sources})
+bulkhead_replay(exhaustion_replay ${exhaustion_harness} fuzz/grant_replay.cpp)
+target_link_libraries(exhaustion_replay PRIVATE hv_world)
+foreach(wrapped 8allocateERNS0_6DomainE 12allocate_runERNS0_6DomainEj 17allocate_metadataERNS0_12DomainMemoryE
+        8exchangeENS_6StrongINS_6MfnTagEmEERNS0_6DomainE)
+    foreach(program exhaustion_fuzz exhaustion_replay)
+        target_link_options(${program} PRIVATE -Wl,--wrap=_ZN8bulkhead2hv10FrameTable${wrapped})
+    endforeach()
+endforeach()
