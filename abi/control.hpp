@@ -43,6 +43,10 @@ enum class Call : std::uint64_t {
     // rsi = domain id, rdx = disk. The ring's page and port are the guest's alone again; what is queued is
     // not answered. Preemptible: waits for what the drive has.
     disconnect_disk = 18,
+    // rsi = ConnectInterface*. The domain's network rings are served at a port of the switch. Preemptible.
+    connect_interface = 19,
+    // rsi = domain id, rdx = interface. As disconnect_disk.
+    disconnect_interface = 20,
 };
 
 struct CreateDomain {
@@ -86,6 +90,17 @@ struct ConnectDisk {
     std::uint32_t port;     // the guest's, unbound, for domain 0
     std::uint32_t has_values;
     std::uint32_t reserved2;
+    std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
+};
+
+struct ConnectInterface {
+    std::uint16_t domain;
+    std::uint16_t reserved;
+    std::uint32_t interface;   // its place in the manifest's table
+    std::uint32_t tx_ring_ref; // the guest's grants to domain 0, of one page each
+    std::uint32_t rx_ring_ref;
+    std::uint32_t port; // the guest's, unbound, for domain 0
+    std::uint32_t has_values;
     std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
 };
 

@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 8;
+inline constexpr std::uint32_t version = 9;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -61,6 +61,25 @@ struct Drive {
     std::int64_t seek;         // ns more, if it does not go on where the one before it ended
     std::int64_t bytes_per_us; // of the transfer
     std::uint32_t depth;       // requests that it takes at a time
+    std::uint32_t reserved;
+};
+
+// A network interface of a guest, and the port of the modelled switch that it is connected to.
+struct Interface {
+    std::uint32_t guest;   // index in the guest table; the interfaces of one guest stand together
+    std::uint32_t index;   // 0 is eth0 in Linux
+    std::uint32_t network; // ports of one network reach each other
+    std::uint32_t reserved;
+    std::uint64_t mac; // its first byte in bits 40 to 47
+};
+
+// What the switch takes for a packet, and its links (device/switch.hpp).
+struct Network {
+    std::int64_t packet;            // ns of the switch for each
+    std::int64_t bytes_per_us;      // of the switch for its bytes
+    std::int64_t link_bytes_per_us; // of the link to each port
+    std::int64_t delay;             // ns of that link
+    std::uint32_t buffer;           // packets that a port holds at most
     std::uint32_t reserved;
 };
 
@@ -135,6 +154,10 @@ struct Header {
     std::uint64_t policies; // offset of Policy[policy_count]
     std::uint64_t disks;    // offset of Disk[disk_count]
     Drive drive;
+    std::uint64_t interfaces; // offset of Interface[interface_count]
+    std::uint32_t interface_count;
+    std::uint32_t reserved;
+    Network network;
 };
 
 } // namespace bulkhead::manifest

@@ -81,6 +81,7 @@ enum class Event : std::uint16_t {
     memory_release,
     memory_reclaim,
     memory_grant,
+    net_drop,
 };
 
 struct Description {
@@ -154,13 +155,16 @@ inline constexpr std::array descriptions{
     Description{Event::memory_grant, Group::event, "memory_grant", "frames it has",
                 "asked for << 32 | granted",
                 "A guest asked for frames, and the memory policy granted so many."},
+    Description{
+        Event::net_drop, Group::event, "net_drop", "interface", "bytes",
+        "The switch dropped a packet to an interface, whose buffer was full or whose guest gave no page."},
 };
 
 consteval bool table_matches_enum() {
     for (std::size_t i = 0; i < descriptions.size(); ++i)
         if (static_cast<std::size_t>(descriptions[i].event) != i)
             return false;
-    return descriptions.size() == static_cast<std::size_t>(Event::memory_grant) + 1;
+    return descriptions.size() == static_cast<std::size_t>(Event::net_drop) + 1;
 }
 static_assert(table_matches_enum());
 

@@ -101,7 +101,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     [[nodiscard]] bool enqueue(Request& request);
     void withdraw(Request& request);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);
-    [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request);
+    [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request, RealTime asked);
     void take(Request& request);
     void note_overtaken(const Request& taken, Nanos time);
     [[nodiscard]] bool is_starved(const RingDomainState& domain) const;

@@ -84,13 +84,14 @@ Request* RingHost<World>::named(const ringctl::Decision& answer) {
     return ring != nullptr ? &ring->queue.requests[index % ringctl::most_queued] : nullptr;
 }
 
-// What is wrong with next's answer; nullptr if nothing is.
+// What is wrong with next's answer; nullptr if nothing is. The instant that it names may have come while it
+// thought.
 template<class World>
-const char* RingHost<World>::wrong(const ringctl::Decision& answer, const Request* request) {
+const char* RingHost<World>::wrong(const ringctl::Decision& answer, const Request* request, RealTime asked) {
     if (answer.request == nullptr && !this->may_idle())
         return "nothing, though a request is queued";
     if (answer.request == nullptr)
-        return answer.until > now() ? nullptr : "nothing before an instant that is not in the future";
+        return answer.until > asked ? nullptr : "nothing before an instant that is not in the future";
     if (request == nullptr || request->state == Request::State::unused)
         return "not a request, or one that is gone";
     return request->state == Request::State::queued ? nullptr : "a request that is in service already";
@@ -100,12 +101,13 @@ template<class World>
 void RingHost<World>::give_work() {
     while (in_service_ < this->world().device().depth() &&
            queued_ > 0) { // each turn serves, ejects, or is the last
-        const auto called = call(Hook::next, now(), hooks().next, object(), now());
+        const RealTime asked = now();
+        const auto called = call(Hook::next, asked, hooks().next, object(), asked);
         if (!called.well()) // the fallback is in charge
             continue;
         const ringctl::Decision& answer = called.answer;
         Request* const request = answer.request != nullptr ? named(answer) : nullptr;
-        if (const char* what = wrong(answer, request); what != nullptr) {
+        if (const char* what = wrong(answer, request, asked); what != nullptr) {
             eject(Hook::next, plugin::Fault::wrong_answer, called.end, what);
         } else if (request != nullptr) {
             take(*request);

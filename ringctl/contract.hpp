@@ -62,7 +62,8 @@ inline constexpr std::uint32_t most_queued = 64;            // requests of one r
 inline constexpr std::uint32_t default_weight = 256;
 inline constexpr std::uint32_t sector_bytes = 512;
 
-enum class Operation : std::uint32_t { read = 0, write = 1 };
+// Of a disk, and of a network interface: a packet that the guest sends, or one that it receives.
+enum class Operation : std::uint32_t { read = 0, write = 1, send = 2, receive = 3 };
 
 // Written by the host, read by the policy. A policy derives its own types from these.
 struct Domain {
@@ -80,7 +81,7 @@ struct Ring {
 struct Request {
     Ring* ring;
     std::uint64_t number; // in the order in which the device's requests came
-    std::uint64_t sector; // of 512 bytes, on the device
+    std::uint64_t sector; // of 512 bytes, on the device; 0 of a packet
     std::uint32_t bytes;
     Operation operation;
     RealTime arrived; // when the request was queued first, also after a swap of policies

@@ -18,7 +18,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
-from bulkhead.model.spec import Disk, Guest, GuestDisk, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, GuestDisk, GuestNet, Network, Paging, Policy, TimelineEntry
 from bulkhead.model.timeline import Done, Timeline
 from bulkhead.policy.memory import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.policy.ring import Request, Ring, RingDomain, RingPolicy
@@ -38,6 +38,7 @@ __all__ = [
     "Done",
     "Guest",
     "GuestDisk",
+    "GuestNet",
     "Host",
     "Landmark",
     "Live",
@@ -46,6 +47,7 @@ __all__ = [
     "MemoryDomain",
     "MemoryHost",
     "MemoryPolicy",
+    "Network",
     "NonPreemptibleSection",
     "Paging",
     "Parameter",

@@ -19,13 +19,16 @@ void register_manifest() {
                          sched_values, memory_values, ring_values);
     PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only);
     PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, reserved);
+    PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, reserved, mac);
+    PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
     PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
                          clock_hz, trace_bytes, memory_period, memory_frames, trace_mask, guest_count,
                          timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
                          dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, disk_count,
-                         dom0_sched_values, guests, timeline, policies, disks, drive);
+                         dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
+                         interface_count, reserved, network);
 }
 
 void register_landmark() {
@@ -66,6 +69,7 @@ void add_layouts(pybind11::module_& module) {
     layouts["manifest.Guest"] = pybind11::dtype::of<manifest::Guest>();
     layouts["manifest.TimelineEntry"] = pybind11::dtype::of<manifest::TimelineEntry>();
     layouts["manifest.Disk"] = pybind11::dtype::of<manifest::Disk>();
+    layouts["manifest.Interface"] = pybind11::dtype::of<manifest::Interface>();
     layouts["manifest.Policy"] = pybind11::dtype::of<manifest::Policy>();
     layouts["landmark.Page"] = pybind11::dtype::of<landmark::Page>();
     layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();

@@ -67,6 +67,12 @@ Result<std::size_t> stand_still(steering::Page& page) {
 Status connect_disk(const control::ConnectDisk& request) {
     return status(call(Call::connect_disk, hypercall::address(&request)));
 }
+Status connect_interface(const control::ConnectInterface& request) {
+    return status(call(Call::connect_interface, hypercall::address(&request)));
+}
+Status disconnect_interface(DomainId domain, std::uint32_t interface) {
+    return status(call(Call::disconnect_interface, domain.value(), interface));
+}
 Status disconnect_disk(DomainId domain, std::uint32_t disk) {
     return status(call(Call::disconnect_disk, domain.value(), disk));
 }

@@ -34,6 +34,8 @@ using guest::Status;
 [[nodiscard]] Result<std::size_t> stand_still(steering::Page& page);
 [[nodiscard]] Status connect_disk(const control::ConnectDisk& request);
 [[nodiscard]] Status disconnect_disk(DomainId domain, std::uint32_t disk);
+[[nodiscard]] Status connect_interface(const control::ConnectInterface& request);
+[[nodiscard]] Status disconnect_interface(DomainId domain, std::uint32_t interface);
 [[nodiscard]] Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
 // What domain 0 does from now on is done for that domain, and billed to it; with domain 0 itself, no longer.
 void work_for(DomainId domain);

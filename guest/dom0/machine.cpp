@@ -63,8 +63,9 @@ void Machine::start(const Manifest& manifest) {
     std::size_t vcpus = 0;
     for (const auto& guest : guests)
         vcpus += guest.vcpus;
-    store_.start(guests.size(), vcpus, manifest.disks().size());
+    store_.start(guests.size(), vcpus, manifest.disks().size() + manifest.interfaces().size());
     assign_disks();
+    assign_interfaces();
     exceptions_ = hear(VIRQ_DOM_EXC);
     targets_ = hear(VIRQ_MEM_EVENT);
 
@@ -89,6 +90,17 @@ void Machine::assign_disks() {
     for (std::uint32_t i = 0; i < disks.size(); ++i) {
         new (first + i) DiskEnd{.disk = &disks[i], .number = i};
         auto& own = slots_[disks[i].guest].disks;
+        own = {own.empty() ? first + i : own.data(), own.size() + 1};
+    }
+}
+
+void Machine::assign_interfaces() {
+    const auto interfaces = manifest_->interfaces();
+    auto* const first = reinterpret_cast<InterfaceEnd*>(
+        guest::allocate_pages(image::pages_for(interfaces.size() * sizeof(InterfaceEnd)) + 1));
+    for (std::uint32_t i = 0; i < interfaces.size(); ++i) {
+        new (first + i) InterfaceEnd{.interface = &interfaces[i], .number = i};
+        auto& own = slots_[interfaces[i].guest].interfaces;
         own = {own.empty() ? first + i : own.data(), own.size() + 1};
     }
 }
@@ -143,6 +155,7 @@ bool Machine::raise(Slot& slot) {
         complain(slot, "set its affinity", pinned.error());
     slot.store = *line;
     disks_.describe(slot.id, *slot.guest, slot.disks);
+    interfaces_.describe(slot.id, slot.interfaces);
     slot.state = Slot::State::alive;
     slot.restart.reset();
     slot.born = guest::now();
@@ -165,6 +178,8 @@ void Machine::let_run(Slot& slot) {
 void Machine::put_away(Slot& slot, std::optional<Nanos> rest) {
     if (!slot.disks.empty())
         disks_.forget(slot.id);
+    if (!slot.interfaces.empty())
+        interfaces_.forget(slot.id);
     store_.close(slot.store);
     slot.starts = GuestTime::never();
     slot.restart = rest;
@@ -275,6 +290,7 @@ void Machine::serve_stores() {
         bill_to(slot.id);
         store_.serve(slot.store);
         disks_.follow(slot.id, *slot.guest, slot.disks);
+        interfaces_.follow(slot.id, *slot.guest, slot.interfaces);
         last_served_ = index;
     }
 }

@@ -4,6 +4,7 @@
 
 #include "guest/dom0/desk.hpp"
 #include "guest/dom0/disks.hpp"
+#include "guest/dom0/interfaces.hpp"
 #include "guest/dom0/life.hpp"
 #include "guest/dom0/store_service.hpp"
 #include "guest/dom0/timeline.hpp"
@@ -28,6 +29,7 @@ struct Slot {
     DomainId id;
     StoreLine store;
     std::span<DiskEnd> disks;
+    std::span<InterfaceEnd> interfaces;
     std::int64_t target = 0; // of its memory, as it was told [bytes]
     Backoff backoff;
     GuestTime born;
@@ -54,6 +56,7 @@ class Machine {
 
   private:
     void assign_disks();
+    void assign_interfaces();
     [[nodiscard]] bool raise(Slot& slot);
     void let_run(Slot& slot);
     // Lets it run at once, or at the start that was declared for it.
@@ -92,6 +95,7 @@ class Machine {
     std::span<Slot> slots_;
     StoreService store_;
     Disks disks_{store_};
+    Interfaces interfaces_{store_};
     Timeline timeline_;
     Desk desk_;
     Zombies zombies_;

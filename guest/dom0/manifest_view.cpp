@@ -41,7 +41,8 @@ Checked check_header(std::span<const std::byte> bytes, const manifest::Header& h
         return fail(ManifestError::bad_size);
     if (!is_table(bytes, header.guests, header.guest_count, sizeof(manifest::Guest)) ||
         !is_table(bytes, header.timeline, header.timeline_count, sizeof(manifest::TimelineEntry)) ||
-        !is_table(bytes, header.disks, header.disk_count, sizeof(manifest::Disk)))
+        !is_table(bytes, header.disks, header.disk_count, sizeof(manifest::Disk)) ||
+        !is_table(bytes, header.interfaces, header.interface_count, sizeof(manifest::Interface)))
         return fail(ManifestError::bad_table);
     return {};
 }
@@ -78,6 +79,17 @@ Checked check_disks(std::span<const manifest::Disk> disks, std::size_t guests) {
         if (disks[i].guest < before || disks[i].guest >= guests || disks[i].bytes == 0)
             return fail(ManifestError::bad_disk, i);
         before = disks[i].guest;
+    }
+    return {};
+}
+
+Checked check_interfaces(std::span<const manifest::Interface> interfaces, std::size_t guests) {
+    std::uint32_t before = 0;
+    for (std::size_t i = 0; i < interfaces.size(); ++i) {
+        const auto& each = interfaces[i];
+        if (each.guest < before || each.guest >= guests || each.mac == 0 || each.mac >> 48 != 0)
+            return fail(ManifestError::bad_interface, i);
+        before = each.guest;
     }
     return {};
 }
@@ -119,6 +131,8 @@ std::expected<Manifest, ManifestFault> Manifest::open(std::span<const std::byte>
         return std::unexpected{fine.error()};
     if (const auto fine = check_disks(manifest.disks(), guests.size()); !fine)
         return std::unexpected{fine.error()};
+    if (const auto fine = check_interfaces(manifest.interfaces(), guests.size()); !fine)
+        return std::unexpected{fine.error()};
     return manifest;
 }
 
@@ -137,6 +151,11 @@ std::span<const manifest::TimelineEntry> Manifest::timeline() const {
 
 std::span<const manifest::Disk> Manifest::disks() const {
     return {reinterpret_cast<const manifest::Disk*>(bytes_.data() + header().disks), header().disk_count};
+}
+
+std::span<const manifest::Interface> Manifest::interfaces() const {
+    return {reinterpret_cast<const manifest::Interface*>(bytes_.data() + header().interfaces),
+            header().interface_count};
 }
 
 std::string_view Manifest::text(const manifest::Span& span) const {

@@ -16,7 +16,7 @@ using xenstore::Path;
 
 // Per guest beside its own quota: the entries that domain 0 makes for it. And room for one request's journal.
 constexpr std::size_t entries_per_guest = 48, blocks_per_guest = 96, entries_per_vcpu = 2,
-                      blocks_per_vcpu = 2, entries_per_disk = 24, blocks_per_disk = 48;
+                      blocks_per_vcpu = 2, entries_per_device = 24, blocks_per_device = 48;
 constexpr std::size_t spare_nodes = 1024, spare_blocks = 4096, journal_records = 4096;
 constexpr std::size_t connection_pages = image::pages_for(sizeof(xenstore::Connection));
 
@@ -45,13 +45,13 @@ xenstore::Quota quota_for(std::size_t guests) {
 
 } // namespace
 
-void StoreService::start(std::size_t guests, std::size_t vcpus, std::size_t disks) {
+void StoreService::start(std::size_t guests, std::size_t vcpus, std::size_t devices) {
     const auto quota = quota_for(guests);
     const auto nodes =
         allocate<xenstore::Node>(spare_nodes + guests * (quota.nodes + quota.shadows + entries_per_guest) +
-                                 vcpus * entries_per_vcpu + disks * entries_per_disk);
+                                 vcpus * entries_per_vcpu + devices * entries_per_device);
     const auto blocks = allocate<xenstore::Block>(spare_blocks + guests * (quota.blocks + blocks_per_guest) +
-                                                  vcpus * blocks_per_vcpu + disks * blocks_per_disk);
+                                                  vcpus * blocks_per_vcpu + devices * blocks_per_device);
     const auto journal = allocate<xenstore::Change>(journal_records);
     const auto usage = allocate<xenstore::Usage>(xenstore::max_domains);
     server_.start(

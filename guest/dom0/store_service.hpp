@@ -20,7 +20,7 @@ class StoreService {
   public:
     // Sets storage aside for `guests` guests with `vcpus` and `disks` in all, and makes domain 0's own
     // entries.
-    void start(std::size_t guests, std::size_t vcpus, std::size_t disks);
+    void start(std::size_t guests, std::size_t vcpus, std::size_t devices);
 
     // Makes the guest's part of the tree and connects its ring.
     [[nodiscard]] guest::Result<StoreLine> open(const Built& built, const manifest::Guest& guest);

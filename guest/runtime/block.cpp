@@ -1,11 +1,9 @@
 // See block.hpp.
 #include "guest/runtime/block.hpp"
 
-#include "guest/runtime/clock.hpp"
+#include "guest/runtime/device_paths.hpp"
 #include "guest/runtime/events.hpp"
-#include "guest/runtime/print.hpp"
 #include "guest/runtime/schedule.hpp"
-#include "guest/runtime/xenstore.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -19,49 +17,6 @@ namespace {
 
 constexpr DomainId back_end{0};
 constexpr std::uint32_t sectors_per_page = page_bytes / sector_bytes;
-constexpr Nanos longest_connection = milliseconds(1000);
-
-// Paths of one device. A text lasts until the next one is made.
-class Paths {
-  public:
-    explicit Paths(std::uint32_t device) : device_{device} {}
-    [[nodiscard]] std::string_view own(std::string_view leaf) {
-        return format(std::span<char>{text_}, "device/vbd/{}/{}", device_, leaf);
-    }
-    [[nodiscard]] Result<std::string_view> other(std::string_view leaf) {
-        if (back_length_ == 0) {
-            const auto path = xenstore::read(own("backend"));
-            if (!path)
-                return std::unexpected{path.error()};
-            back_length_ = std::min(path->size(), back_.size());
-            std::copy_n(path->data(), back_length_, back_.data());
-        }
-        const std::string_view back{back_.data(), back_length_};
-        return format(std::span<char>{text_}, "{}/{}", back, leaf);
-    }
-    [[nodiscard]] Result<std::uint64_t> read_other(std::string_view leaf) {
-        const auto path = other(leaf);
-        return path ? xenstore::read_number(*path) : Result<std::uint64_t>{std::unexpected{path.error()}};
-    }
-    // The back end's state, at last.
-    Status await(std::uint64_t state) {
-        for (const GuestTime deadline = now() + longest_connection;;) {
-            const auto found = read_other("state");
-            if (!found)
-                return std::unexpected{found.error()};
-            if (*found == state)
-                return {};
-            if (now() >= deadline)
-                return std::unexpected{Error::timed_out};
-            sleep(microseconds(200));
-        }
-    }
-
-  private:
-    std::uint32_t device_;
-    std::array<char, 128> text_{}, back_{};
-    std::size_t back_length_ = 0;
-};
 
 std::uint32_t in_pages(std::uint32_t sectors) { return (sectors + sectors_per_page - 1) / sectors_per_page; }
 
@@ -130,7 +85,7 @@ blkif_request Buffer::indirect(std::uint8_t operation, std::uint64_t id, std::ui
 
 Result<Front> Front::connect(std::uint32_t device, RING_IDX first) {
     Front front;
-    Paths paths{device};
+    DevicePaths paths{"vbd", device};
     front.device_ = device;
     if (const auto ready = paths.await(XenbusStateInitWait); !ready)
         return std::unexpected{ready.error()};
@@ -164,7 +119,7 @@ Result<Front> Front::connect(std::uint32_t device, RING_IDX first) {
 }
 
 Status Front::disconnect() {
-    Paths paths{device_};
+    DevicePaths paths{"vbd", device_};
     for (const auto state : {XenbusStateClosing, XenbusStateClosed}) {
         if (const auto written = xenstore::write_number(paths.own("state"), state); !written)
             return written;

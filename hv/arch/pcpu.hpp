@@ -56,6 +56,7 @@ struct alignas(64) Pcpu {
     bool request_pending = false;                     // as work::timer, for a request of another pCPU
     bool house_waits = false;                         // housekeeping is due here
     bool device_waits = false;                        // and a device
+    bool device_entry = false;                        // whose timer began this section
     // The vCPU that holds the pCPU; null while it is idle or being decided.
     Vcpu* current = nullptr;
     // The vCPU whose context the processor holds: current, or the last one until another is loaded.

@@ -49,6 +49,8 @@ void leave_rest() {
 
 } // namespace
 
+bool does_anybody_work() { return working != 0; }
+
 void start_resting(bool as_parallel) {
     working = pcpu_count();
     everyone = ~std::uint64_t{0} >> (64 - pcpu_count());

@@ -15,5 +15,7 @@ void rest(RealTime due);
 
 // Between two looks at what another pCPU must change.
 void wait_briefly();
+// Whether a pCPU does not rest.
+[[nodiscard]] bool does_anybody_work();
 
 } // namespace bulkhead::hv

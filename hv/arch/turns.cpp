@@ -3,6 +3,7 @@
 #include "hv/arch/apic.hpp"
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/pcpu.hpp"
+#include "hv/arch/rest.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -20,6 +21,9 @@ Nanos turn{};
 std::atomic<RealTime> a_turn_end{}; // and a multiple of turns later another, while there are turns
 std::atomic<bool> wanted{true}, there{false};
 
+// Whoever asked for a pause may not have seen yet that another has begun to work.
+bool is_needed() { return wanted || does_anybody_work(); }
+
 void ask(bool turns) {
     wanted = turns;
     send_interrupt(keeper, wake_vector);
@@ -30,12 +34,15 @@ void ask(bool turns) {
 void keep_turns() {
     turn = std::max(usual_round / static_cast<std::int64_t>(pcpu_count()), least_turn);
     for (;;) {
-        const bool now = wanted;
-        if (now)
+        there = is_needed();
+        // Who begins to work asks for turns and then looks whether they are there: one of the two sees the
+        // other. Once the timer has stopped, the next turn may have no end.
+        if (there || is_needed()) {
             a_turn_end = start_silent_timer(turn);
-        else
+            there = true;
+        } else {
             stop_silent_timer();
-        there = now;
+        }
         cpu::wait_for_interrupt(); // it may be the last to halt: hv/arch/halt.cpp says why the counter is
                                    // read
     }

@@ -14,8 +14,9 @@ inline constinit NestedLock<Rank::run> the_run_lock;
 // guest's call waits for it.
 [[nodiscard]] inline NestedLock<Rank::control>& control_lock() { return the_control_lock; }
 
-// The drive lock protects block rings, the modelled drive that they share, and the ring policy. It is held
-// for one call or event of a guest, or for as many requests as one preemption budget has time for.
+// The drive lock protects block and network rings, the modelled drive and switch that they share, and the
+// ring policies. It is held for one call or event of a guest, or for as many requests as one preemption
+// budget has time for.
 [[nodiscard]] inline NestedLock<Rank::drive>& drive_lock() { return the_drive_lock; }
 
 // The run lock protects the placement of vCPUs: their states, timers, the scheduler policy. It is held for

@@ -11,9 +11,10 @@
 #include "hv/domain/vcpu_context.hpp"
 #include "hv/io/block.hpp"
 #include "hv/io/console.hpp"
+#include "hv/io/net.hpp"
 #include "hv/plugin/candidates.hpp"
+#include "hv/plugin/devices.hpp"
 #include "hv/plugin/memory_policy.hpp"
-#include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
@@ -159,6 +160,7 @@ HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
     }
     memory_policy::tune(domain);
     block_weight_changed(domain);
+    net_weight_changed(domain);
     return 0;
 }
 
@@ -225,7 +227,7 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
         return from(memory_policy::replace(candidate.plugin, candidate.values));
     case plugin::Kind::ring: {
         const LockGuard drive_held{drive_lock()};
-        return from(rings::replace(candidate.plugin, candidate.values));
+        return from(devices::replace_policies(candidate.plugin, candidate.values));
     }
     case plugin::Kind::scheduler:
         break;
@@ -256,6 +258,21 @@ HypercallResult connect_disk(Domain& caller, std::uint64_t argument) {
                                          .ring = GrantRef{request->ring_ref},
                                          .port = Port{request->port},
                                          .values = request->has_values != 0 ? request->values : nullptr}));
+}
+
+HypercallResult connect_net(Domain& caller, std::uint64_t argument) {
+    const auto request = GuestPtr<control::ConnectInterface>{argument}.read();
+    if (!request)
+        return fail(request.error());
+    const auto domain = other_domain(caller, request->domain);
+    if (!domain)
+        return fail(domain.error());
+    return from(
+        connect_interface(**domain, {.interface = request->interface,
+                                     .tx = GrantRef{request->tx_ring_ref},
+                                     .rx = GrantRef{request->rx_ring_ref},
+                                     .event = Port{request->port},
+                                     .values = request->has_values != 0 ? request->values : nullptr}));
 }
 
 template<class Act>
@@ -336,6 +353,11 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
     case control::Call::disconnect_disk:
         return with_domain(caller, first,
                            [this](Domain& domain) { return from(disconnect_block(domain, second)); });
+    case control::Call::connect_interface:
+        return connect_net(caller, first);
+    case control::Call::disconnect_interface:
+        return with_domain(caller, first,
+                           [this](Domain& domain) { return from(disconnect_interface(domain, second)); });
     case control::Call::note_timeline:
         trace_event(trace::Event::timeline, first, second);
         return 0;

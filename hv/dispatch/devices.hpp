@@ -11,8 +11,9 @@ struct Domain;
 // `serve` is called at or after the time that was set, with no lock held: it says for whom it works, sets the
 // next time, and stops when machine::should_preempt. At boot.
 void start_device(void (*serve)(RealTime now));
-// Within `serve`: what follows is billed to this domain, in the ledger and with the scheduler; nullptr: to
-// none, which is how `serve` ends. The domain exists until then, and the drive lock is held.
+// Within `serve`: what follows is billed to this domain, in the ledger and with the scheduler. What came
+// before the first payer is billed to that one, too. `serve` ends with nullptr: the rest is in the last
+// payer's ledger, until another account is named. The domain exists until then, and the drive lock is held.
 void device_works_for(Domain* payer);
 // RealTime::never(): not at all. Takes the run lock.
 void set_device_timer(RealTime deadline);

@@ -243,9 +243,12 @@ void run_timers() {
         auto* const timer = static_cast<Timer*>(self.timers.take_due(now));
         if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
             continue;
-        if (timer->owner == nullptr)
-            (timer == &housekeeping->timer ? self.house_waits : self.device_waits) = true;
-        else
+        if (timer == &housekeeping->timer) {
+            self.house_waits = true;
+        } else if (timer->owner == nullptr) {
+            self.device_waits = true;
+            self.device_entry = std::exchange(entry_too, false);
+        } else
             serve(self, *timer, now, std::exchange(entry_too, false));
     }
 }
@@ -270,20 +273,23 @@ void keep_house_if_due() {
     auto& self = pcpu();
     if (!self.house_waits && !self.device_waits) [[likely]]
         return;
-    {
+    // The way here is the device's, if its timer led here: it is billed to whom the device works for first.
+    auto begun = std::max(self.posted, machine::time_of(self.section_start));
+    if (!std::exchange(self.device_entry, false) || self.serves_timer) {
         const LockGuard run{run_lock()};
         go_on_with_own_work(self, bill_to(nullptr));
+        begun = self.posted;
     }
-    const auto begun = self.posted;
     if (std::exchange(self.device_waits, false))
         device_serve(machine::now());
     if (std::exchange(self.house_waits, false)) {
         bill_to(nullptr);
         fire_housekeeping(housekeeping->timer, machine::now());
     }
-    bill_to(self.current != nullptr ? self.current->service.payer : nullptr);
-    if (self.current != nullptr)
-        self.current->sched.other_work += self.posted - begun;
+    if (self.current == nullptr) // the way back to idling is of what was done last
+        return;
+    bill_to(self.current->service.payer);
+    self.current->sched.other_work += self.posted - begun;
 }
 
 void start_device(void (*serve)(RealTime now)) {
@@ -293,9 +299,14 @@ void start_device(void (*serve)(RealTime now)) {
 
 void device_works_for(Domain* payer) {
     static constinit Domain* before = nullptr; // the drive lock keeps it
-    const auto took = bill_to(payer);
-    if (before != nullptr)
-        charge_domain(*before, took);
+    if (before == nullptr && payer != nullptr) {
+        bill_section_to(*payer);
+    } else {
+        if (before != nullptr)
+            charge_domain(*before, post_ledger());
+        if (payer != nullptr)
+            bill_to(payer);
+    }
     before = payer;
 }
 

@@ -26,6 +26,7 @@ struct TimeRule {
 
 struct Console;
 struct BlockRing;
+struct NetPort;
 
 struct Domain {
     DomainId id;
@@ -43,6 +44,7 @@ struct Domain {
     GrantTable grants;
     Console* console;       // hv/io's
     BlockRing* block_rings; // hv/io's, connected ones
+    NetPort* net_ports;     // likewise
 
     shared_info_t* shared; // direct map
     Mfn shared_frame;

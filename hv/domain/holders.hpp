@@ -13,6 +13,9 @@ namespace bulkhead::hv {
 // The page of the domain's block ring number `index`, Mfn{} behind the last one. Likewise.
 [[nodiscard]] Mfn block_ring_frame(const Domain& domain, std::uint32_t index);
 
+// The pages of the domain's network rings, two of each interface. Likewise.
+[[nodiscard]] Mfn net_ring_frame(const Domain& domain, std::uint32_t index);
+
 // What vCPUs and rings of `domain` hold.
 template<class Visit>
 void visit_external_references(const Domain& domain, Visit visit) {
@@ -23,6 +26,8 @@ void visit_external_references(const Domain& domain, Visit visit) {
     each(console_ring_frame(domain), FrameType::writable);
     for (std::uint32_t i = 0; block_ring_frame(domain, i) != Mfn{}; ++i)
         each(block_ring_frame(domain, i), FrameType::writable);
+    for (std::uint32_t i = 0; net_ring_frame(domain, i) != Mfn{}; ++i)
+        each(net_ring_frame(domain, i), FrameType::writable);
     for (const auto* vcpu : domain.vcpus) {
         if (vcpu == nullptr)
             continue;

@@ -12,6 +12,7 @@
 #include "hv/domain/vcpu_slots.hpp"
 #include "hv/io/block.hpp"
 #include "hv/io/console.hpp"
+#include "hv/io/net.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/plugin/memory_policy.hpp"
 #include "hv/trace/landmark.hpp"
@@ -237,6 +238,7 @@ Result<> destroy_domain(Domain& domain) {
         return fail(Error::restart);
     BULKHEAD_TRY(console_disconnect(domain));
     BULKHEAD_TRY(disconnect_all_blocks(domain));
+    BULKHEAD_TRY(disconnect_all_interfaces(domain));
     BULKHEAD_TRY(relinquish_grants(domain));
     if (domain.events.pages[0] != nullptr)
         BULKHEAD_TRY(close_all_ports(domain));

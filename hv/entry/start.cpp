@@ -24,9 +24,12 @@
 #include "hv/entry/processors.hpp"
 #include "hv/io/console.hpp"
 #include "hv/io/disk.hpp"
+#include "hv/io/net.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/candidates.hpp"
+#include "hv/plugin/devices.hpp"
 #include "hv/plugin/memory_policy.hpp"
+#include "hv/plugin/net_rings.hpp"
 #include "hv/plugin/random.hpp"
 #include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
@@ -221,6 +224,23 @@ void start_rings(const manifest::Header& header) {
                  first != nullptr ? first->values : nullptr);
 }
 
+void start_network(Bytes bytes, const manifest::Header& header) {
+    if (header.interface_count == 0)
+        return;
+    const auto& given = header.network;
+    const device::Link link{.bytes_per_us = std::max<std::int64_t>(given.link_bytes_per_us, 1),
+                            .delay = Nanos{given.delay}};
+    start_switch({.link = link, .buffer = given.buffer});
+    for (const auto& each : table<manifest::Interface>(bytes, header.interfaces, header.interface_count))
+        if (!add_interface(each.network, {each.mac}))
+            machine::panic("two network interfaces have one address, or there are more than 256");
+    const auto* const first = first_of(plugin::Kind::ring);
+    net_rings::start({.request = Nanos{given.packet},
+                      .seek = Nanos{0},
+                      .bytes_per_us = std::max<std::int64_t>(given.bytes_per_us, 1)},
+                     first != nullptr ? &first->plugin : nullptr, first != nullptr ? first->values : nullptr);
+}
+
 void set_terminal(Bytes bytes, const manifest::Header& header) {
     const auto guests = table<manifest::Guest>(bytes, header.guests, header.guest_count);
     if (header.terminal == 0 || header.terminal > guests.size())
@@ -272,6 +292,8 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     load_policies(manifest, header);
     start_scheduler();
     start_rings(header);
+    start_network(manifest, header);
+    devices::start();
     landmark_page().ram_frames = frame_table().size();
     landmark_page().free_frames_at_boot = frame_table().free_frames();
     prepare_run(Nanos{header.duration});

@@ -7,6 +7,7 @@
 #include "hv/io/block_ring.hpp"
 #include "hv/io/block_seats.hpp"
 #include "hv/io/granted_page.hpp"
+#include "hv/plugin/devices.hpp"
 #include "hv/plugin/rings.hpp"
 
 namespace bulkhead::hv {
@@ -52,8 +53,10 @@ void unlink(BlockRing& ring) {
     ring.disk->ring = nullptr;
 }
 
-// Answers restart while the drive still has a request of the ring.
+// Answers restart while the drive still has a request of the ring. No other one is taken meanwhile.
 Result<> disconnect(BlockRing& ring) {
+    ring.broken = true;
+    note_more(ring, false);
     if (rings::is_open(ring))
         rings::close(ring);
     drop_copies(ring);
@@ -92,7 +95,7 @@ Result<> connect_block(Domain& domain, const BlockConnection& connection) {
     }
     link(ring);
     take_requests(ring);
-    rings::set_timer();
+    devices::set_timer();
     return {};
 }
 
@@ -113,10 +116,10 @@ void block_weight_changed(const Domain& domain) {
     const LockGuard drive_held{drive_lock()};
     if (domain.block_rings == nullptr)
         return;
-    BlockTenant& tenant = *domain.block_rings->domain;
+    RingTenant& tenant = *domain.block_rings->domain;
     tenant.io.weight = domain.sched.weight;
     rings::tune(tenant);
-    rings::set_timer();
+    devices::set_timer();
 }
 
 bool take_left_requests() {

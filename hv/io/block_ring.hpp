@@ -5,6 +5,7 @@
 #include "host/ring_state.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/io/disk.hpp"
+#include "hv/io/ring_tenant.hpp"
 
 #include <atomic>
 #include <boost/intrusive/list.hpp>
@@ -14,13 +15,6 @@ extern "C" {
 }
 
 namespace bulkhead::hv {
-
-// A domain as the ring policy's host knows it. It stays in its place when the domain goes, for the next one.
-struct BlockTenant {
-    DomainId id{};
-    std::uint32_t rings = 0; // of the domain that has the place; 0: free
-    host::RingDomainState io{};
-};
 
 inline constexpr std::uint32_t ring_slots = 32;    // of one page, in the 64-bit layout
 inline constexpr std::uint32_t most_segments = 32; // of an indirect request, as offered
@@ -46,7 +40,7 @@ struct BlockRequest : boost::intrusive::list_base_hook<> {
 };
 
 struct BlockRing {
-    BlockTenant* domain = nullptr; // named so by host/ring_host.hpp, as is `queue`
+    RingTenant* domain = nullptr; // named so by host/ring_host.hpp, as is `queue`
     host::RingState queue{};
     Domain* guest = nullptr;
     BlockRing* next = nullptr; // of the same guest

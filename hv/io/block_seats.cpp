@@ -4,80 +4,27 @@
 #include "hv/arch/layout.hpp"
 #include "hv/base/late.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/io/ring_memory.hpp"
 
 #include <algorithm>
 #include <array>
 #include <new>
-#include <utility>
 
 namespace bulkhead::hv {
 
 namespace {
 
 constexpr std::uint64_t ring_pages = (sizeof(BlockRing) + page_bytes - 1) / page_bytes;
-static_assert(ring_pages * page_bytes <= layout::block_ring_stride);
+static_assert(ring_pages <= most_ring_pages && ring_pages * page_bytes <= layout::block_ring_stride);
 
 constinit std::array<BlockRing*, max_rings> all_rings{};
 constinit std::uint32_t rings_end = 0; // no ring has this number or a higher one
 constinit std::uint32_t next_turn = 0; // of those with more requests
 constinit std::uint32_t rings_with_more = 0;
-constinit Late<std::array<BlockTenant, max_tenants>> tenants;
-
-// The ring whose pages are being taken: the call that makes it is made again until it is done.
-struct Making {
-    const Domain* domain = nullptr;
-    std::uint64_t pages = 0;
-};
-constinit Making making{};
+constinit Late<RingTenants> tenants;
 
 std::uint64_t address_of(std::uint32_t number) {
     return layout::block_rings + number * layout::block_ring_stride;
-}
-
-BlockTenant* tenant_of(const Domain& domain, const std::int64_t* values) {
-    if (domain.block_rings != nullptr)
-        return domain.block_rings->domain;
-    const auto place = std::ranges::find(*tenants, 0U, &BlockTenant::rings);
-    if (place == tenants->end())
-        return nullptr;
-    place->id = domain.id;
-    place->io.slot = static_cast<std::uint32_t>(place - tenants->begin());
-    place->io.weight = domain.sched.weight;
-    place->io.has_values = values != nullptr;
-    if (values != nullptr)
-        std::copy_n(values, plugin::max_domain_parameters, place->io.values);
-    return &*place;
-}
-
-// Gives `count` pages from the ring's first one on back to its guest's quota.
-void return_pages(Domain& domain, std::uint64_t base, std::uint64_t count) {
-    std::array<Mfn, ring_pages> frames;
-    for (std::uint64_t i = 0; i < count; ++i)
-        frames[i] = frame_behind(base + i * page_bytes);
-    unmap_hypervisor(base, count * page_bytes);
-    for (std::uint64_t i = 0; i < count; ++i)
-        domain.free_metadata(machine::frame_data(frames[i]));
-}
-
-// Answers restart until all are there.
-Result<> take_pages(Domain& domain, std::uint64_t base) {
-    if (making.domain != &domain)
-        making = {.domain = &domain, .pages = 0};
-    if (!reserve_hypervisor(base, ring_pages * page_bytes))
-        return fail(Error::no_memory);
-    while (making.pages < ring_pages) {
-        const auto page = domain.allocate_metadata();
-        if (!page) {
-            return_pages(domain, base, std::exchange(making, {}).pages);
-            return fail(page.error());
-        }
-        map_hypervisor(base + making.pages++ * page_bytes, machine::frame_of(*page).value() << page_shift,
-                       page_bytes, Access::read_write);
-        if (machine::should_preempt())
-            return fail(Error::restart);
-    }
-    making = {};
-    return {};
 }
 
 } // namespace
@@ -91,11 +38,12 @@ void start_seats() {
 
 Result<BlockRing*> make_ring(Domain& domain, const std::int64_t* values) {
     const auto place = std::ranges::find(all_rings, nullptr);
-    BlockTenant* const tenant = tenant_of(domain, values);
+    RingTenant* const tenant =
+        domain.block_rings != nullptr ? domain.block_rings->domain : tenants->place_for(domain, values);
     if (place == all_rings.end() || tenant == nullptr)
         return fail(Error::no_space);
     const auto number = static_cast<std::uint32_t>(place - all_rings.begin());
-    BULKHEAD_TRY(take_pages(domain, address_of(number)));
+    BULKHEAD_TRY(take_ring_memory(domain, address_of(number), ring_pages));
     auto& ring = *::new (reinterpret_cast<void*>(address_of(number))) BlockRing{};
     ring.queue.number = number;
     ring.domain = tenant;
@@ -113,7 +61,7 @@ void free_ring(BlockRing& ring) {
     --ring.domain->rings;
     all_rings[number] = nullptr;
     ring.~BlockRing();
-    return_pages(domain, address_of(number), ring_pages);
+    return_ring_memory(domain, address_of(number), ring_pages);
 }
 
 BlockRing* ring_by_number(std::uint32_t number) { return number < max_rings ? all_rings[number] : nullptr; }

@@ -6,8 +6,7 @@
 
 namespace bulkhead::hv {
 
-inline constexpr std::uint32_t max_rings = 1024;  // in the machine
-inline constexpr std::uint32_t max_tenants = 512; // domains with rings
+inline constexpr std::uint32_t max_rings = 1024; // in the machine
 
 // At boot, on a machine with disks.
 void start_seats();

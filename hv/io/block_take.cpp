@@ -4,6 +4,7 @@
 #include "hv/io/block_ring.hpp"
 #include "hv/io/block_seats.hpp"
 #include "hv/io/granted_page.hpp"
+#include "hv/plugin/devices.hpp"
 #include "hv/plugin/rings.hpp"
 #include "hv/trace/trace.hpp"
 
@@ -135,7 +136,7 @@ void on_block_event(Domain& domain, Port port) {
     if (ring == nullptr)
         return;
     take_requests(*ring);
-    rings::set_timer();
+    devices::set_timer();
 }
 
 } // namespace bulkhead::hv

@@ -11,19 +11,21 @@ namespace bulkhead::hv::rings {
 
 // At boot, on a machine with disks or a ring policy; `plugin` is nullptr for the fallback alone.
 void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values);
-// Another policy takes over with every ring and what is queued. If memory is short the former policy stays.
-// no_device: it was not started.
+[[nodiscard]] bool is_running();
+// It was started; another policy takes over with every ring and what is queued. no_memory: the former one
+// stays.
 [[nodiscard]] Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values);
 
 // What host::RingHost says of the functions of these names.
 [[nodiscard]] bool open(BlockRing& ring);
 void close(BlockRing& ring);
-void tune(BlockTenant& tenant);
+void tune(RingTenant& tenant);
 [[nodiscard]] bool is_open(const BlockRing& ring);
 [[nodiscard]] std::uint64_t next_number();
 void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes);
 
-// After any of these: the timer is set for what the drive or the policy does next.
-void set_timer();
+// One piece of what is due (hv/plugin/devices.hpp): false if there is nothing. And when there will be.
+[[nodiscard]] bool step();
+[[nodiscard]] RealTime next_work();
 
 } // namespace bulkhead::hv::rings

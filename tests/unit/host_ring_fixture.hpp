@@ -18,6 +18,7 @@ struct Book {
     int made = 0;
     bool newest_first = false, silent = false;
     const void* stray = nullptr; // the answer, if it is not nullptr
+    RealTime* clock = nullptr;   // passes beyond the instant that is answered
 };
 inline Book book;
 
@@ -61,7 +62,11 @@ class Bookkeeper : public ringctl::Policy {
     }
     void complete(const Request& request, Nanos, RealTime) { EXPECT_FALSE(request.is_linked()); }
     void tune(Domain&) {}
-    ringctl::Decision next(RealTime) {
+    ringctl::Decision next(RealTime now) {
+        if (book.clock != nullptr) {
+            *book.clock = now + microseconds(2);
+            return ringctl::Decision::wait(now + microseconds(1));
+        }
         if (book.stray != nullptr)
             return {static_cast<ringctl::Request*>(const_cast<void*>(book.stray)), {}};
         if (book.silent)

@@ -130,6 +130,18 @@ TEST_F(Rings, SilenceBesideAnIdleDeviceIsStarvation) {
     EXPECT_EQ(host_.in_service(), 1U);
 }
 
+TEST_F(Rings, AnInstantThatComesWhileThePolicyThinksIsNotAWrongAnswer) {
+    host_.start(idle, nullptr);
+    ASSERT_TRUE(host_.open(machine_.rings[0]));
+    book.clock = &ground_.now;
+    submit(0);
+    EXPECT_FALSE(host_.is_built_in());
+    EXPECT_LT(host_.asks_again(), ground_.now);
+    book.clock = nullptr;
+    host_.give_work();
+    EXPECT_EQ(host_.in_service(), 1U);
+}
+
 // Two domains of equal weight: twice the contract's unit, in device time, and not a request before.
 TEST_F(Rings, ADomainThatIsOvertakenForTooLongIsStarved) {
     host_.start(small, nullptr);

@@ -73,6 +73,7 @@ void settle(Domain&, std::uint64_t) {}
 
 Mfn console_ring_frame(const Domain&) { return {}; }
 Mfn block_ring_frame(const Domain&, std::uint32_t) { return {}; }
+Mfn net_ring_frame(const Domain&, std::uint32_t) { return {}; }
 
 void log(const char* format, ...) {
     va_list arguments;

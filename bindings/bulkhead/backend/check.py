@@ -6,12 +6,13 @@ from dataclasses import fields
 from pathlib import Path
 
 from bulkhead import _core
+from bulkhead.backend.interfaces import check_interfaces
 from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Disk, Guest, GuestDisk, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, GuestDisk, Network, Paging, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
 from bulkhead.policy.tables import KIND_TEXT, option_of
 
@@ -202,7 +203,7 @@ def _check_set_memory(size: int, guest: Guest) -> None:
         )
 
 
-def _check_model(what: str, model: Disk | Paging, ranges: dict[str, tuple[int, int]]) -> None:
+def _check_model(what: str, model: Disk | Network | Paging, ranges: dict[str, tuple[int, int]]) -> None:
     for field in fields(model):
         value, (least, most) = getattr(model, field.name), ranges.get(field.name, (0, 1_000_000_000))
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -212,9 +213,15 @@ def _check_model(what: str, model: Disk | Paging, ranges: dict[str, tuple[int, i
 def _check_devices(machine: Machine) -> None:
     if not isinstance(machine.disk, Disk):
         raise SpecError(f"disk={machine.disk!r} is not a Disk")
+    if not isinstance(machine.network, Network):
+        raise SpecError(f"network={machine.network!r} is not a Network")
     if not isinstance(machine.paging, Paging):
         raise SpecError(f"paging={machine.paging!r} is not a Paging")
     _check_model("disk", machine.disk, {"bytes_per_us": (1, 1_000_000), "depth": (1, 256)})
+    rate = (1, 1_000_000)
+    ranges = {"bytes_per_us": rate, "link_bytes_per_us": rate, "buffer": (1, 64)}
+    _check_model("network", machine.network, ranges)
+    check_interfaces(machine)
     _check_model("paging", machine.paging, {"zones": (1, 64), "period_us": (1_000, 1_000_000)})
 
 
@@ -289,6 +296,7 @@ PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "Policy | None": ((Policy, type(None)), "a Policy or None"),
     "tuple[Guest, ...]": ((tuple,), "a tuple of Guest"),
     "tuple[GuestDisk, ...]": ((tuple,), "a tuple of GuestDisk"),
+    "tuple[GuestNet, ...]": ((tuple,), "a tuple of GuestNet"),
     "tuple[TimelineEntry, ...]": ((tuple,), "a tuple of TimelineEntry"),
     "tuple[str, ...]": ((tuple,), "a tuple of names"),
     "tuple[int, ...] | None": ((tuple, type(None)), "a tuple of pCPU numbers or None"),

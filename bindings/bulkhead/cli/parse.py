@@ -11,7 +11,7 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import parse_duration, parse_integer, parse_size, split_pairs, suggest
 from bulkhead.linux.kernel import DEBIAN_KERNEL
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, GuestDisk
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, GuestDisk, GuestNet
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
@@ -63,6 +63,14 @@ def parse_disk(text: str, what: str) -> GuestDisk:
     if place[0].isdigit() and not Path(place).exists():
         return GuestDisk(size=parse_size(place, what), read_only=read_only)
     return GuestDisk(image=place, read_only=read_only)
+
+
+def parse_net(text: str, what: str) -> GuestNet:
+    """The name of a network, or that and an address, as in lan:00:16:3e:00:00:01."""
+    switch, colon, mac = text.partition(":")
+    if not switch or (colon and not mac):
+        raise SpecError(f"{what}: write the name of a network, for example net=lan")
+    return GuestNet(switch=switch, mac=mac or None)
 
 
 # Option of --guest: field of Guest, how to read it.
@@ -119,6 +127,10 @@ def _read(
         if known is GUEST_OPTIONS and key.partition(".")[0] == "disk":
             disk = replace(parse_disk(value, f"{option} {key}"), name=key.partition(".")[2] or "xvda")
             values["disks"] = (*values.get("disks", ()), disk)
+            continue
+        if known is GUEST_OPTIONS and key.partition(".")[0] == "net":
+            net = replace(parse_net(value, f"{option} {key}"), name=key.partition(".")[2] or "eth0")
+            values["nets"] = (*values.get("nets", ()), net)
             continue
         policy, dot, parameter = key.partition(".")
         if dot and policy in policies:

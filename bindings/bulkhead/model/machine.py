@@ -18,7 +18,7 @@ from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.clock import instruction_ns
 from bulkhead.model.given import set_durations, set_sizes, set_tuples
 from bulkhead.model.options import RunOptions
-from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, Network, Paging, Policy, TimelineEntry
 
 # Names of what is registered and of what the methods return; nothing of it is imported at run time.
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class Machine:
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
     disk: Disk = Disk()  # the drive that all disks are parts of
+    network: Network = Network()  # the switch that all interfaces are ports of
     paging: Paging = Paging()  # under a memory policy
 
     def __post_init__(self) -> None:

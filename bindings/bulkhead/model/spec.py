@@ -51,6 +51,17 @@ class GuestDisk:
 
 
 @dataclass(frozen=True)
+class GuestNet:
+    """A network interface of a guest: a port of the machine's switch. Ports of one network reach each other."""
+
+    switch: str = "lan"  # the network's name
+    mac: str | None = (
+        None  # six pairs of hexadecimal digits; None: made of the numbers of guest and interface
+    )
+    name: str = "eth0"  # eth0 to eth7, as Linux calls it
+
+
+@dataclass(frozen=True)
 class Guest:
     """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image.
 
@@ -80,6 +91,8 @@ class Guest:
     ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
     # All are parts of the machine's one drive (`Machine.disk`). In the simulator every guest has the whole drive.
     disks: tuple[GuestDisk, ...] = ()
+    # All are ports of the machine's one switch (`Machine.network`). The simulator has none.
+    nets: tuple[GuestNet, ...] = ()
 
     def __post_init__(self) -> None:
         set_sizes(self, "memory", "max_memory")
@@ -121,6 +134,18 @@ class TimelineEntry:
         set_durations(self, "at")
         if isinstance(self.policy, str):
             object.__setattr__(self, "policy", Policy.of(self.policy))
+
+
+@dataclass(frozen=True)
+class Network:
+    """The model of a machine's switch: a fixed time for each packet that it takes from a guest or hands to one, the
+    transfer, and a link to each port. Round numbers; no real switch was measured for them."""
+
+    packet_us: int = 5  # of each
+    bytes_per_us: int = 125  # of the switch
+    link_bytes_per_us: int = 125  # of the link to each port
+    delay_us: int = 50  # of that link
+    buffer: int = 64  # packets that a port holds for its guest, those on the link included; 1 to 64
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
-from bulkhead.model.spec import Guest, GuestDisk
+from bulkhead.model.spec import Guest, GuestDisk, GuestNet
 from bulkhead.model.workloads import section_records
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, shorten
 
@@ -33,6 +33,7 @@ def machine(test: str) -> Machine:
         memory=32 * MIB,
         vcpus=2,
         disks=(GuestDisk(MIB), GuestDisk(MIB, name="xvdb", read_only=True)),
+        nets=(GuestNet(), GuestNet(name="eth1")),
     )
     return Machine(
         guests=(guest,),

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_frames, time_mode
+from bulkhead.backend.interfaces import index_of, mac_of, network_numbers
 from bulkhead.base.schema import constant, enum_value, group_mask, layout
 from bulkhead.base.units import US
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.model.spec import Guest, Network, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start, batches
 from bulkhead.policy.choose import ChosenPolicy
 from bulkhead.policy.tables import built_policies, kind_number
@@ -116,6 +117,20 @@ def _disk_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     return table
 
 
+def _interface_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
+    interfaces = [(number, net) for number, guest in enumerate(machine.guests) for net in guest.nets]
+    table, networks = _table("manifest.Interface", len(interfaces)), network_numbers(machine)
+    for row, (guest, net) in zip(table, interfaces):
+        row["guest"], row["index"], row["network"] = guest, index_of(net), networks[net.switch]
+        row["mac"] = mac_of(guest, net)
+    return table
+
+
+def _describe_network(row: Any, network: Network) -> None:
+    row["packet"], row["delay"], row["buffer"] = network.packet_us * US, network.delay_us * US, network.buffer
+    row["bytes_per_us"], row["link_bytes_per_us"] = network.bytes_per_us, network.link_bytes_per_us
+
+
 KINDS = ("scheduler", "memory", "ring")  # of the policies that the hypervisor supports
 
 
@@ -195,6 +210,9 @@ def build_manifest(parts: Parts) -> bytes:
     row["disks"], row["disk_count"] = writer.add(disks.tobytes()), len(disks)
     row["drive"]["request"], row["drive"]["seek"] = drive.request_us * US, drive.seek_us * US
     row["drive"]["bytes_per_us"], row["drive"]["depth"] = drive.bytes_per_us, drive.depth
+    interfaces = _interface_table(machine)
+    row["interfaces"], row["interface_count"] = writer.add(interfaces.tobytes()), len(interfaces)
+    _describe_network(row["network"], machine.network)
     row["guest_count"], row["timeline_count"] = len(parts.guests), len(timeline)
     row["policy_count"] = len(parts.policies)
     row["magic"], row["version"] = constant("manifest.magic"), constant("manifest.version")

@@ -1,0 +1,140 @@
+// From the sender's pages to the buffers of those who receive: once the switch is done with a packet, its
+// bytes are read once, and then the sender has its answer. A packet for many is copied in pieces.
+#include "hv/base/late.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/devices.hpp"
+#include "hv/io/granted_page.hpp"
+#include "hv/io/net.hpp"
+#include "hv/io/net_port.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace bulkhead::hv {
+
+namespace {
+
+using Packets = boost::intrusive::list<SentPacket, boost::intrusive::constant_time_size<false>>;
+constinit Late<Packets> passing; // in the order in which the switch was done with them
+
+// The first of them, as far as it is read and passed on.
+struct Current {
+    std::uint32_t pieces = 0, bytes = 0; // read so far
+    bool is_forwarded = false;           // `to` is known
+    std::uint32_t to = 0;                // a port, or which one of all is next
+    bool to_all = false;
+};
+constinit Current current{};
+constinit std::byte frame[largest_packet];
+
+device::Mac mac_at(std::uint32_t offset) {
+    return device::Mac::of(std::span<const std::byte, 6>{frame + offset, 6});
+}
+
+// False: the page is being made ready; the same piece again, later.
+[[nodiscard]] bool read_piece(const SentPacket& packet, std::int16_t& status) {
+    const NetPiece& piece = packet.piece[current.pieces];
+    const GrantedPage page{*packet.port->guest, piece.ref, GrantAccess::read};
+    if (page.status() == GrantStatus::restart)
+        return false;
+    if (page.status() != GrantStatus::okay) {
+        status = NETIF_RSP_ERROR;
+        return true;
+    }
+    std::memcpy(frame + current.bytes, page.data() + piece.offset, piece.bytes);
+    current.bytes += piece.bytes;
+    ++current.pieces;
+    return true;
+}
+
+// What the receiver is told of the checksum: the bits have other places there.
+std::uint16_t flags_for_receiver(std::uint16_t sent) {
+    std::uint16_t flags = 0;
+    if ((sent & NETTXF_csum_blank) != 0)
+        flags |= NETRXF_csum_blank | NETRXF_data_validated;
+    if ((sent & NETTXF_data_validated) != 0)
+        flags |= NETRXF_data_validated;
+    return flags;
+}
+
+void choose_target(const SentPacket& packet) {
+    const auto to = machine_switch().forward(packet.port->number, mac_at(6), mac_at(0), packet.bytes);
+    current.is_forwarded = true;
+    current.to_all = to == device::Switch::all_ports;
+    current.to = current.to_all ? 0 : to;
+}
+
+void pass_to(const SentPacket& packet, std::uint32_t number) {
+    if (NetPort* const port = net_port(number); port != nullptr && !port->broken)
+        bring(*port, frame, packet.bytes, flags_for_receiver(packet.flags), packet.passed);
+}
+
+// False: there was no time for all who get it.
+[[nodiscard]] bool pass_on(const SentPacket& packet) {
+    if (!current.to_all) {
+        pass_to(packet, current.to);
+        return true;
+    }
+    const auto& ports = machine_switch();
+    while (current.to < ports.ports()) {
+        if (const auto to = current.to++; ports.are_connected(packet.port->number, to))
+            pass_to(packet, to);
+        if (machine::should_preempt() && current.to < ports.ports())
+            return false;
+    }
+    return true;
+}
+
+void end_first(SentPacket& packet, std::int16_t status) {
+    passing->pop_front();
+    current = {};
+    packet.state = SentPacket::State::unused;
+    answer_packet(*packet.port, packet.id, packet.pieces, 0, status);
+    note_packets_left(*packet.port, !packet.port->broken); // there is room for one more
+}
+
+} // namespace
+
+void start_passing() { passing.make(); }
+
+void packet_is_sent(NetPort& port, std::uint64_t number, RealTime at) {
+    auto* const packet = std::ranges::find_if(port.sent, [&](const SentPacket& each) {
+        return each.state == SentPacket::State::at_the_switch && each.number == number;
+    });
+    packet->state = SentPacket::State::passing;
+    packet->passed = at;
+    passing->push_back(*packet);
+}
+
+bool pass_one_packet() {
+    if (passing->empty())
+        return false;
+    auto& packet = passing->front();
+    device_works_for(packet.port->guest);
+    std::int16_t status = NETIF_RSP_OKAY;
+    while (current.pieces < packet.pieces && status == NETIF_RSP_OKAY)
+        if (!read_piece(packet, status) || machine::should_preempt())
+            return true;
+    if (status == NETIF_RSP_OKAY) {
+        if (!current.is_forwarded)
+            choose_target(packet);
+        if (!pass_on(packet))
+            return true;
+    }
+    end_first(packet, status);
+    return true;
+}
+
+void drop_passing(NetPort& port) {
+    for (auto& packet : port.sent) {
+        if (packet.is_linked()) {
+            if (&packet == &passing->front())
+                current = {};
+            passing->erase(passing->iterator_to(packet));
+        }
+        packet.state = SentPacket::State::unused;
+    }
+}
+
+} // namespace bulkhead::hv

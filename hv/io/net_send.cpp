@@ -1,0 +1,157 @@
+// From the tx ring to the policy: each request is copied once, the copy is checked, and only the copy is
+// used.
+#include "hv/base/locks.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/io/net_port.hpp"
+#include "hv/plugin/devices.hpp"
+#include "hv/plugin/net_rings.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bulkhead::hv {
+
+namespace {
+
+// What the requests of one packet say. A ring that is full of them is the most.
+struct Chain {
+    std::uint16_t flags = 0;  // of the first request
+    std::uint32_t bytes = 0;  // of the whole packet, as the first request says
+    std::uint32_t others = 0; // bytes of all requests but the first
+    std::uint32_t requests = 0, extras = 0;
+    bool is_possible = true;
+    std::uint16_t id[net_slots];
+    NetPiece piece[most_pieces];
+};
+
+template<class T>
+T read_slot(const NetPort& port, RING_IDX index) {
+    T slot;
+    std::memcpy(&slot, &port.tx->ring[index % net_slots], sizeof slot);
+    return slot;
+}
+
+void add(Chain& chain, const netif_tx_request& asked) {
+    chain.id[chain.requests] = asked.id;
+    if (chain.requests < most_pieces)
+        chain.piece[chain.requests] = {GrantRef{asked.gref}, asked.offset, asked.size};
+    if (chain.requests++ > 0)
+        chain.others += asked.size;
+}
+
+// Takes the requests of one packet up to `produced`. False if the packet does not end before that.
+bool take_chain(NetPort& port, RING_IDX produced, Chain& chain) {
+    const auto first = read_slot<netif_tx_request>(port, port.tx_taken++);
+    chain.flags = first.flags;
+    chain.bytes = first.size;
+    add(chain, first);
+    for (bool more = (first.flags & NETTXF_extra_info) != 0; more; ++chain.extras) {
+        if (port.tx_taken == produced)
+            return false;
+        more = (read_slot<netif_extra_info>(port, port.tx_taken++).flags & XEN_NETIF_EXTRA_FLAG_MORE) != 0;
+    }
+    for (auto flags = first.flags; (flags & NETTXF_more_data) != 0;) {
+        if (port.tx_taken == produced)
+            return false;
+        const auto next = read_slot<netif_tx_request>(port, port.tx_taken++);
+        add(chain, next);
+        flags = next.flags;
+    }
+    return true;
+}
+
+// Nothing that needs an extra request was offered. The first piece is what the others leave of the whole.
+bool check(Chain& chain) {
+    if (chain.extras > 0 || chain.requests > most_pieces || chain.bytes < header_bytes ||
+        chain.bytes > largest_packet || chain.others > chain.bytes)
+        return false;
+    chain.piece[0].bytes = static_cast<std::uint16_t>(chain.bytes - chain.others);
+    return std::all_of(chain.piece, chain.piece + chain.requests,
+                       [](const NetPiece& each) { return each.offset + each.bytes <= int{page_bytes}; });
+}
+
+void queue(NetPort& port, const Chain& chain) {
+    auto& packet = *std::ranges::find(port.sent, SentPacket::State::unused, &SentPacket::state);
+    packet.state = SentPacket::State::at_the_switch;
+    packet.pieces = static_cast<std::uint8_t>(chain.requests);
+    packet.bytes = static_cast<std::uint16_t>(chain.bytes);
+    packet.flags = chain.flags;
+    packet.port = &port;
+    std::copy_n(chain.id, chain.requests, packet.id);
+    std::copy_n(chain.piece, chain.requests, packet.piece);
+    packet.number = net_rings::next_number();
+    net_rings::submit(port.sending, ringctl::Operation::send, packet.bytes);
+}
+
+void take_one(NetPort& port, RING_IDX produced) {
+    Chain chain;
+    if (!take_chain(port, produced, chain))
+        return break_port(port);
+    if (check(chain))
+        queue(port, chain);
+    else
+        answer_packet(port, chain.id, chain.requests, chain.extras, NETIF_RSP_ERROR);
+}
+
+} // namespace
+
+// The guest may fill the ring again meanwhile: the section's budget ends that, and the rest is for later.
+// With as many packets at the switch as the policy is shown, the rest waits until the switch is done with
+// one.
+void take_packets(NetPort& port) {
+    note_packets_left(port, false);
+    while (!port.broken && port.sending.queue.has_room()) {
+        const RING_IDX produced = std::atomic_ref{port.tx->req_prod}.load(std::memory_order_acquire);
+        if (produced - port.tx_answered > net_slots)
+            return break_port(port);
+        if (produced == port.tx_taken) {
+            std::atomic_ref{port.tx->req_event}.store(port.tx_taken + 1, std::memory_order_seq_cst);
+            std::atomic_thread_fence(std::memory_order_seq_cst);
+            if (std::atomic_ref{port.tx->req_prod}.load(std::memory_order_acquire) == port.tx_taken)
+                return;
+            continue;
+        }
+        take_one(port, produced);
+        if (machine::should_preempt())
+            return note_packets_left(port, !port.broken);
+    }
+}
+
+// One response for each request, those of extras without a meaning. The producer becomes visible before the
+// guest's wish to be told is read.
+void answer_packet(NetPort& port, const std::uint16_t* ids, std::uint32_t requests, std::uint32_t extras,
+                   std::int16_t status) {
+    if (port.broken)
+        return;
+    auto& shared = *port.tx;
+    const RING_IDX before = port.tx_answered;
+    const auto put = [&](std::uint16_t id, std::int16_t each) {
+        const netif_tx_response response{.id = id, .status = each};
+        std::memcpy(&shared.ring[port.tx_answered++ % net_slots].rsp, &response, sizeof response);
+    };
+    for (std::uint32_t i = 0; i < requests; ++i) {
+        put(ids[i], status);
+        for (std::uint32_t extra = 0; i == 0 && extra < extras; ++extra)
+            put(0, NETIF_RSP_NULL);
+    }
+    std::atomic_ref{shared.rsp_prod}.store(port.tx_answered, std::memory_order_release);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const RING_IDX wished = std::atomic_ref{shared.rsp_event}.load(std::memory_order_relaxed);
+    if (port.tx_answered - wished < port.tx_answered - before)
+        raise_hypervisor_port(*port.guest, port.event, on_net_event);
+}
+
+void on_net_event(Domain& domain, Port event) {
+    const LockGuard drive_held{drive_lock()};
+    NetPort* port = domain.net_ports;
+    while (port != nullptr && port->event != event)
+        port = port->next;
+    if (port == nullptr || port->broken)
+        return;
+    look_after_arrivals(*port);
+    if (!port->broken)
+        take_packets(*port);
+    devices::set_timer();
+}
+
+} // namespace bulkhead::hv

@@ -1,0 +1,134 @@
+// device/switch.hpp and device/link.hpp: where packets go, when they arrive, what is dropped.
+#include "device/switch.hpp"
+
+#include <gtest/gtest.h>
+#include <memory>
+
+namespace bulkhead::device {
+namespace {
+
+constexpr Mac everybody{0xffffffffffff};
+constexpr std::uint32_t all = Switch::all_ports, none = Switch::no_port;
+
+Mac own(std::uint64_t port) { return {0x00163e000000 + port}; }
+Mac stranger(std::uint64_t number) { return {0x020000000000 + number}; }
+
+class SwitchTest : public testing::Test {
+  protected:
+    // Ports 0 to 2 are of one network, 3 and 4 of another.
+    SwitchTest() {
+        for (std::uint64_t port = 0; port < 5; ++port)
+            EXPECT_TRUE(switch_->add_port(port < 3 ? 0 : 1, own(port)));
+    }
+    std::uint32_t forward(std::uint32_t from, Mac source, Mac target) {
+        return switch_->forward(from, source, target, 100);
+    }
+    std::unique_ptr<Switch> switch_ = std::make_unique<Switch>(SwitchModel{
+        .link = {.bytes_per_us = 100, .delay = microseconds(50)},
+        .buffer = 4,
+    });
+};
+
+TEST(Link, PacketsLeaveOneAfterAnotherAndArriveAfterTheDelay) {
+    const Link link{.bytes_per_us = 100, .delay = microseconds(50)};
+    LinkLine line;
+    const RealTime start = RealTime{} + microseconds(10);
+    EXPECT_EQ(line.send(link, 1000, start), start + microseconds(60));
+    EXPECT_EQ(line.send(link, 500, start), start + microseconds(65));
+    EXPECT_EQ(line.send(link, 100, start + microseconds(90)), start + microseconds(141));
+    EXPECT_EQ(link.transmission(0), Nanos{1});
+}
+
+TEST(Mac, IsReadInTheOrderOfTheWire) {
+    constexpr std::array bytes{std::byte{0x01}, std::byte{0x02}, std::byte{0x03},
+                               std::byte{0x04}, std::byte{0x05}, std::byte{0xff}};
+    EXPECT_EQ(Mac::of(bytes).bits, 0x0102030405ffU);
+    EXPECT_TRUE(Mac::of(bytes).is_group());
+    EXPECT_FALSE(own(1).is_group());
+}
+
+TEST_F(SwitchTest, AnOwnAddressIsFoundWithoutLearningAndOnlyInItsNetwork) {
+    EXPECT_EQ(forward(0, own(0), own(2)), 2U);
+    EXPECT_EQ(forward(0, own(0), own(0)), none);
+    EXPECT_EQ(forward(0, own(0), own(3)), all);
+    EXPECT_EQ(forward(0, own(0), everybody), all);
+    EXPECT_EQ(switch_->counters(0).flooded, 2U);
+    EXPECT_TRUE(switch_->are_connected(0, 2));
+    EXPECT_FALSE(switch_->are_connected(0, 0));
+    EXPECT_FALSE(switch_->are_connected(2, 3));
+}
+
+TEST_F(SwitchTest, AddressesAndPortsAreGivenOnce) {
+    EXPECT_FALSE(switch_->add_port(0, own(3)));
+    EXPECT_FALSE(switch_->add_port(0, everybody));
+    for (std::uint64_t port = 5; port < Switch::max_ports; ++port)
+        EXPECT_TRUE(switch_->add_port(0, own(port)));
+    EXPECT_FALSE(switch_->add_port(0, own(Switch::max_ports)));
+    EXPECT_EQ(switch_->ports(), Switch::max_ports);
+}
+
+TEST_F(SwitchTest, ASenderIsLearnedAndMoves) {
+    EXPECT_EQ(forward(1, own(1), stranger(7)), all);
+    EXPECT_EQ(forward(0, stranger(7), everybody), all);
+    EXPECT_EQ(forward(1, own(1), stranger(7)), 0U);
+    static_cast<void>(forward(2, stranger(7), everybody));
+    EXPECT_EQ(forward(1, own(1), stranger(7)), 2U);
+    EXPECT_EQ(forward(3, own(3), stranger(7)), all) << "another network";
+    switch_->empty(2);
+    EXPECT_EQ(forward(1, own(1), stranger(7)), all);
+}
+
+TEST_F(SwitchTest, AStationCannotTakeAnothersOwnAddress) {
+    static_cast<void>(forward(1, own(0), everybody));
+    EXPECT_EQ(forward(2, own(2), own(0)), 0U);
+}
+
+TEST_F(SwitchTest, APortLearnsOnlySoManyAndTheRestOfTheTableStays) {
+    static_cast<void>(forward(0, stranger(0), everybody));
+    for (std::uint64_t i = 1; i < 5000; ++i)
+        static_cast<void>(forward(1, stranger(i), everybody));
+    std::uint32_t learned = 0;
+    for (std::uint64_t i = 1; i < 5000; ++i)
+        learned += forward(2, own(2), stranger(i)) == 1 ? 1U : 0U;
+    EXPECT_EQ(learned, Switch::most_learned);
+    EXPECT_EQ(forward(2, own(2), stranger(0)), 0U);
+}
+
+TEST_F(SwitchTest, AFullTableForgetsButKeepsItsCounts) {
+    for (std::uint64_t port = 5; port < Switch::max_ports; ++port)
+        ASSERT_TRUE(switch_->add_port(0, own(port)));
+    for (std::uint32_t port = 5; port < Switch::max_ports; ++port)
+        for (std::uint64_t i = 0; i < Switch::most_learned; ++i)
+            static_cast<void>(forward(port, stranger(port * 100 + i), everybody));
+    for (std::uint32_t port = 5; port < Switch::max_ports; ++port)
+        switch_->empty(port);
+    static_cast<void>(forward(5, stranger(1), everybody));
+    EXPECT_EQ(forward(6, own(6), stranger(1)), 5U);
+}
+
+TEST_F(SwitchTest, ABufferIsFullUntilItsStationTakesAPacket) {
+    for (int i = 0; i < 4; ++i)
+        EXPECT_TRUE(switch_->admit(1));
+    EXPECT_FALSE(switch_->admit(1));
+    EXPECT_TRUE(switch_->admit(2)) << "another port has its own";
+    switch_->release(1, 100, false);
+    EXPECT_TRUE(switch_->admit(1));
+    switch_->release(1, 100, true);
+    const auto& counters = switch_->counters(1);
+    EXPECT_EQ(counters.dropped, 2U);
+    EXPECT_EQ(counters.received_packets, 1U);
+    EXPECT_EQ(counters.received_bytes, 100U);
+    switch_->empty(1);
+    for (int i = 0; i < 4; ++i)
+        EXPECT_TRUE(switch_->admit(1));
+}
+
+TEST_F(SwitchTest, EachPortHasItsOwnLink) {
+    const RealTime start = RealTime{} + microseconds(1);
+    EXPECT_EQ(switch_->send(0, 1000, start), start + microseconds(60));
+    EXPECT_EQ(switch_->send(0, 1000, start), start + microseconds(70));
+    EXPECT_EQ(switch_->send(1, 1000, start), start + microseconds(60));
+}
+
+} // namespace
+} // namespace bulkhead::device
