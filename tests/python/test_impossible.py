@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulkhead import Costs, Guest, GuestDisk, Machine, Policy, Timeline
+from bulkhead import Costs, Guest, GuestDisk, GuestNet, Machine, Policy, Timeline
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.units import MIB
@@ -102,6 +102,23 @@ IMPOSSIBLE = [
     (entry(1, "set_affinity", "hog", 2), "timeline: set_affinity: 0x2 is not a mask"),
     (entry(1, "swap"), "timeline: swap"),
     (disks(GuestDisk(MIB), GuestDisk(MIB)), "guest hog: two disks are named xvda; give them different names"),
+    (
+        guest(nets=(GuestNet(), GuestNet())),
+        "guest hog: two interfaces are named eth0; give them different names",
+    ),
+    (
+        guest(nets=(GuestNet(mac="00:16:3e:00:01"),)),
+        "guest hog: interface eth0: address '00:16:3e:00:01': write six pairs of hexadecimal digits, "
+        "for example 00:16:3e:00:00:01",
+    ),
+    (
+        guest(nets=(GuestNet(mac="01:16:3e:00:00:01"),)),
+        "guest hog: interface eth0: address 01:16:3e:00:00:01 is not that of one station; the first byte must be even",
+    ),
+    (
+        guest(nets=(GuestNet(name="wlan0"),)),
+        "guest hog: interface wlan0: write a name from eth0 to eth7",
+    ),
     (disks(GuestDisk(MIB, name="sda")), "guest hog: disk sda: write a name from xvda to xvdp"),
     (disks(GuestDisk()), "guest hog: disk xvda: give either a size or an image"),
     (disks(GuestDisk(MIB, "x")), "guest hog: disk xvda: give either a size or an image"),
