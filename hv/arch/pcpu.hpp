@@ -88,8 +88,9 @@ struct alignas(64) Pcpu {
 
     // The present non-preemptible section, in ticks of the time-stamp counter.
     std::uint64_t section_start = 0;
-    std::uint64_t waited = 0;        // for other pCPUs, since then
-    std::uint64_t longest_ticks = 0; // of `longest`
+    std::uint64_t waited = 0;         // for other pCPUs, since then
+    std::uint64_t section_budget = 0; // after which long work stops at its next safe point
+    std::uint64_t longest_ticks = 0;  // of `longest`
     std::uint32_t section_kind = 0;
     std::uint32_t section_number = 0;
     landmark::NonPreemptibleSection longest{}; // of all so far; others read it

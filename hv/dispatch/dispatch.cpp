@@ -210,7 +210,7 @@ void dispatch(Pcpu& self) {
 }
 
 // Until nothing is asked of this pCPU, and a vCPU holds it.
-[[gnu::noinline]] void do_work(Pcpu& self) {
+void do_work(Pcpu& self) {
     do {
         if (self.has(work::stop | work::timer))
             serve_interrupt(self);
@@ -231,6 +231,18 @@ bool wants_nmi(const Vcpu& vcpu) {
     return vcpu.entries.nmi_pending.load(std::memory_order_relaxed) && !vcpu.entries.in_nmi;
 }
 bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending != 0 && !events_masked(vcpu); }
+
+// A delivery that fails crashes the domain, which is more work.
+[[gnu::noinline]] void do_what_waits(Pcpu& self) {
+    do {
+        if (self.is_asked())
+            do_work(self);
+        if (wants_nmi(*self.current)) [[unlikely]]
+            deliver_nmi(*self.current);
+        if (wants_upcall(*self.current))
+            deliver_event_callback(*self.current);
+    } while (self.is_asked());
+}
 
 } // namespace
 
@@ -346,14 +358,8 @@ void request_dispatch(PcpuId id) {
 
 Vcpu& leave_hypervisor() {
     auto& self = pcpu();
-    do {
-        if (self.is_asked()) [[unlikely]]
-            do_work(self);
-        if (wants_nmi(*self.current)) [[unlikely]]
-            deliver_nmi(*self.current);
-        if (wants_upcall(*self.current))
-            deliver_event_callback(*self.current);
-    } while (self.is_asked()); // a delivery that failed has crashed the domain
+    if (self.is_asked() || wants_nmi(*self.current) || wants_upcall(*self.current)) [[unlikely]]
+        do_what_waits(self);
     leave_for_guest(self, *self.current, self.current->service.account);
     return *self.current;
 }

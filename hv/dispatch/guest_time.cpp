@@ -5,6 +5,7 @@
 #include "hv/dispatch/timers.hpp"
 #include "hv/domain/domain.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -15,12 +16,14 @@ namespace {
 
 std::int64_t wall_clock_at_start = 0;
 
-std::int64_t dilation_of(const Domain& domain) {
-    return domain.time.mode == manifest::TimeMode::dilated ? domain.time.dilation : 1000;
-}
+bool is_dilated(const Domain& domain) { return domain.time.mode == manifest::TimeMode::dilated; }
+
+std::int64_t dilation_of(const Domain& domain) { return is_dilated(domain) ? domain.time.dilation : 1000; }
 
 // A length of real time as the domain's clock shows it, and back; only mode dilated makes a difference.
 Nanos told(const Domain& domain, Nanos real) {
+    if (!is_dilated(domain)) [[likely]]
+        return real;
     const auto dilation = dilation_of(domain);
     return Nanos{real.count() / dilation * 1000 + real.count() % dilation * 1000 / dilation};
 }
@@ -28,6 +31,8 @@ Nanos told(const Domain& domain, Nanos real) {
 Nanos meant(const Domain& domain, Nanos guest) {
     const auto dilation = dilation_of(domain);
     constexpr std::int64_t far = INT64_MAX / 4;
+    if (!is_dilated(domain)) [[likely]]
+        return std::min(guest, Nanos{far});
     if (guest.count() / 1000 >= far / dilation)
         return Nanos{far};
     return Nanos{guest.count() / 1000 * dilation + guest.count() % 1000 * dilation / 1000};

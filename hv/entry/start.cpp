@@ -254,11 +254,9 @@ void set_terminal(Bytes bytes, const manifest::Header& header) {
 Pcpu& pcpu(PcpuId id) { return *pcpus[id.value()]; }
 PcpuId machine::this_pcpu() { return pcpu().id; }
 bool machine::should_preempt() {
-    constexpr Nanos section_budget = microseconds(20);
     const auto& self = pcpu();
     const auto tick = tsc();
-    return length_of(tick - self.section_start - self.waited) > section_budget ||
-           time_of(tick) >= self.expires;
+    return tick - self.section_start - self.waited > self.section_budget || time_of(tick) >= self.expires;
 }
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {

@@ -86,8 +86,9 @@ std::optional<Code> fetch(const Vcpu& vcpu) {
 }
 
 std::uint64_t& general(Registers& regs, unsigned number) { return regs.*by_number[number & 15]; }
+std::uint64_t general(const Registers& regs, unsigned number) { return regs.*by_number[number & 15]; }
 
-std::uint64_t read_general(Registers regs, unsigned number, unsigned bytes, bool rex) {
+std::uint64_t read_general(const Registers& regs, unsigned number, unsigned bytes, bool rex) {
     if (is_high_byte(number, bytes, rex))
         return (general(regs, number - 4) >> 8) & 0xff;
     const auto value = general(regs, number);
@@ -114,7 +115,7 @@ bool has_flat_operand(const Instruction& instruction) {
 std::uint64_t effective_address(const Vcpu& vcpu, const Instruction& instruction) {
     using Memory = Instruction::Memory;
     const auto place = instruction.memory.value_or(Memory{});
-    Registers regs = vcpu.regs;
+    const Registers& regs = vcpu.regs;
     auto address = static_cast<std::uint64_t>(std::int64_t{place.displacement});
     if (place.rip_relative)
         address += regs.rip + instruction.length;

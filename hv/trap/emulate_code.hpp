@@ -26,8 +26,9 @@ struct Code {
 
 // Register by its number in the encoding (0 rax, 1 rcx, … 4 rsp, … 15 r15).
 [[nodiscard]] std::uint64_t& general(Registers& regs, unsigned number);
+[[nodiscard]] std::uint64_t general(const Registers& regs, unsigned number);
 // The low `bytes` of a register; byte registers follow the rule for REX.
-[[nodiscard]] std::uint64_t read_general(Registers regs, unsigned number, unsigned bytes, bool rex);
+[[nodiscard]] std::uint64_t read_general(const Registers& regs, unsigned number, unsigned bytes, bool rex);
 // Writes as the processor does: 4 bytes clear the upper half, 1 and 2 keep the rest.
 void write_general(Registers& regs, unsigned number, unsigned bytes, bool rex, std::uint64_t value);
 
