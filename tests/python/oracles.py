@@ -117,6 +117,7 @@ class Credit(Scheduler):
             self.leave_queue(vcpu)
         else:
             vcpu.on.running = None
+            ran, vcpu.on.billed = ran - vcpu.on.billed, 0
         self.bill(domain, ran, now)
         if Stop(why).still_runnable:
             self.requeue(vcpu, Stop(why), now)
@@ -129,7 +130,7 @@ class Credit(Scheduler):
         if pcpu.id not in self.pcpus:
             self.pcpus[pcpu.id] = pcpu
             pcpu.running = pcpu.held = None
-            pcpu.began = pcpu.since = pcpu.until = 0
+            pcpu.began = pcpu.since = pcpu.until = pcpu.billed = 0
         pcpu.claimed = False
         vcpu = self.overdue_for(pcpu, now)
         if vcpu is not None:
@@ -137,6 +138,7 @@ class Credit(Scheduler):
         vcpu = self.next_waker(pcpu, now)
         if vcpu is not None:
             return self.run(vcpu, pcpu, self.slice_of(vcpu.domain), now)
+        self.settle_running(pcpu, now)
         self.release(pcpu, now)
         able = [domain for domain in self.ready if any(vcpu.may_run_on(pcpu.id) for vcpu in domain.turn)]
         if able:
@@ -199,11 +201,11 @@ class Credit(Scheduler):
         self.clock = max(self.clock + self.given, domain.position + 1)
 
     def bill(self, domain: Domain, amount: int, now: int) -> None:
-        self.within_cap(domain, now)
+        self.within_cap(domain, now, amount)
         domain.allowance -= amount
         self.leave_order(domain)
-        self.forget_savings(domain)
         domain.position += scaled(amount, domain.counted)
+        self.forget_savings(domain)
         if not self.has_credit(domain) or self.is_held_back(domain):
             for vcpu in self.wakers(domain):
                 self.woken.remove(vcpu)
@@ -211,15 +213,29 @@ class Credit(Scheduler):
                 domain.turn.append(vcpu)
         self.enter_order(domain)
 
-    # Caps: an allowance for each period, none of which is saved.
+    def busy_pcpus(self) -> list[Pcpu]:
+        known = [self.pcpus[number] for number in range(self.host.pcpus) if number in self.pcpus]
+        return [pcpu for pcpu in known if pcpu.running is not None]
+
+    def settle_running(self, here: Pcpu, now: int) -> None:
+        """Domains that wait pay for what their vCPUs have run on other pCPUs by now."""
+        for pcpu in self.busy_pcpus():
+            amount = now - pcpu.since
+            if pcpu is not here and pcpu.running.domain.turn and amount >= LEAST_SLICE:
+                pcpu.since, pcpu.billed = now, pcpu.billed + amount
+                self.bill(pcpu.running.domain, amount, now)
+
+    # Caps: an allowance for each period. Only what runs already and is billed later is saved.
 
     def quota(self, domain: Domain) -> int:
         return self.round * int(domain.cap) // 100
 
-    def within_cap(self, domain: Domain, now: int) -> bool:
-        if domain.cap != 0:
-            quota, period = self.quota(domain), now // self.round
-            domain.allowance = min(domain.allowance + quota * (period - domain.period), quota)
+    def within_cap(self, domain: Domain, now: int, due: int = 0) -> bool:
+        quota, period = self.quota(domain), now // self.round
+        if domain.cap != 0 and period != domain.period:
+            running = [pcpu for pcpu in self.busy_pcpus() if pcpu.running.domain is domain]
+            most = quota + due + sum(now - pcpu.since for pcpu in running)
+            domain.allowance = min(domain.allowance + quota * (period - domain.period), most)
             domain.period = period
         return not self.is_held_back(domain)
 
