@@ -69,6 +69,27 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (ANY, "ping_tail 16", "latency", "the p99 of 190 pings among 18 guests is the second longest"),
 )
+# On several pCPUs, where the emulator's processors take turns.
+REASONS_ON_SEVERAL: tuple[tuple[str, str, str, str], ...] = (
+    (
+        ANY,
+        "wake_latency .* timer",
+        ANY,
+        "a deadline that is past blocks the guest until the end of a turn; the model's timer comes at once",
+    ),
+    (
+        ANY,
+        "wake_latency .* yield",
+        ANY,
+        "more of a yield falls between run_in and run_out than in the model; the sum of both is right",
+    ),
+    (
+        ANY,
+        "(noisy_neighbour responder|ping_tail) .*",
+        "(latency|round_trip|arrival).*",
+        "each event from one pCPU to another waits for a turn",
+    ),
+)
 
 
 def machine(point: Point) -> Machine:
@@ -98,7 +119,8 @@ def numbers(kind: str, run: Observed) -> dict[str, float | None]:
 
 def reason(levels: Mapping[str, int | str], pair: Pair) -> str | None:
     """The reason for an outlier, if it is known."""
-    for sched, case, number, why in REASONS:
+    several = REASONS_ON_SEVERAL if int(levels[PCPUS]) > 1 else ()
+    for sched, case, number, why in REASONS + several:
         if (
             re.fullmatch(sched, str(levels[SCHED]))
             and re.fullmatch(case, str(levels[CASE]))
