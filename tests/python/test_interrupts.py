@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def places(out: Path) -> list[str]:
 def test_a_run_without_an_end_of_its_own_is_not_finished(tmp_path: Path) -> None:
     with pytest.raises(BulkheadError, match="host timeout"):
         capture(tmp_path, cut_short)
+    assert places(tmp_path) == []
+    assert len(capture(tmp_path, pretend, resume=True)) == 4 and len(places(tmp_path)) == 4
+
+
+def test_a_run_that_lost_records_is_not_finished(tmp_path: Path) -> None:
+    def lossy(machine, options):  # type: ignore[no-untyped-def]
+        run = pretend(machine, options)
+        return replace(run, landmark=replace(run.landmark, trace_lost=(7,)))
+
+    with pytest.raises(BulkheadError, match="7 trace records did not fit"):
+        capture(tmp_path, lossy)
     assert places(tmp_path) == []
     assert len(capture(tmp_path, pretend, resume=True)) == 4 and len(places(tmp_path)) == 4
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines, Panel, shown_paths
-from bulkhead.result import Result
+from bulkhead.result import Result, lookup
 from bulkhead.result.samples import interval_text
 
 DURATION = "duration_ms"
@@ -79,7 +79,9 @@ def _marks(spec: FigureSpec, result: Result) -> Iterator[str]:
         else:
             shown = "Bars" if isinstance(spec, Bars) and not spec.quantity.log else "Markers"
             yield f"{shown}: median of {result.samples} samples; whiskers: their {interval}."
-    elif isinstance(spec, Lines):
+        return
+    yield from _unended(spec, result)
+    if isinstance(spec, Lines):
         yield from dict.fromkeys(_percentiles(panel) for panel in spec.panels if panel.low and panel.high)
 
 
@@ -96,6 +98,19 @@ def _unanswered(spec: FigureSpec, result: Result) -> Iterator[str]:
             f"At {len(points)} of {len(result.points)} points some samples have no answer; "
             "markers need one in more than half of them."
         )
+
+
+def _unended(spec: FigureSpec, result: Result) -> Iterator[str]:
+    """Points without a marker, since the delay that decides it had not ended when the run did."""
+    missing: dict[str, list[str]] = {}
+    for path in dict.fromkeys(shown_paths(spec)):
+        for point in result.points:
+            whole = point.metrics.get(path.partition(".")[0])
+            if isinstance(whole, Mapping) and whole.get("unfinished") and lookup(point.metrics, path) is None:
+                levels = ", ".join(f"{name}={level}" for name, level in point.levels.items())
+                missing.setdefault(_word(path), []).append(levels)
+    for word, points in missing.items():
+        yield f"No {word}, since some delays had not ended with the run: {'; '.join(points)}."
 
 
 def _percentiles(panel: Panel) -> str:
