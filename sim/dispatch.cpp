@@ -233,8 +233,8 @@ inline void Machine::send(Core& core, Vcpu& vcpu, Vcpu& target) {
     bill(core, vcpu.domain, options_.costs.sent);
 }
 
-// The call before a block with a deadline. True if the deadline has passed by its end: the timer's interrupt
-// comes before the guest's next instruction.
+// The call before a block with a deadline. True if the deadline has passed by its end: the timer is served
+// before the guest's next instruction, without an interrupt.
 inline bool Machine::set_timer(Core& core, Vcpu& vcpu, RealTime deadline) {
     if (deadline == RealTime::never())
         return false;
@@ -245,9 +245,7 @@ inline bool Machine::set_timer(Core& core, Vcpu& vcpu, RealTime deadline) {
         return false;
     }
     host::TimerQueue::cancel(vcpu.timer);
-    bill(core, vcpu.domain, options_.costs.interrupt);
     fire(core, vcpu, deadline);
-    bill(core, vcpu.domain, options_.costs.leave);
     return true;
 }
 

@@ -167,11 +167,16 @@ void bring_timers(Vcpu& vcpu) {
             arm(*timer, timer->deadline);
 }
 
+// One whose deadline is past is served before the guest goes on, without an interrupt.
 void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
     vcpu.timers.oneshot_deadline = deadline;
     vcpu.timers.oneshot_waits = false;
-    arm(vcpu.timers.oneshot, real_deadline(vcpu, deadline, machine::now()));
+    const auto now = machine::now();
+    const auto due = real_deadline(vcpu, deadline, now);
+    arm(vcpu.timers.oneshot, due);
+    if (due <= now)
+        pcpu().ask(work::timer);
 }
 
 void clear_oneshot(Vcpu& vcpu) {
