@@ -73,12 +73,6 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
 REASONS_ON_SEVERAL: tuple[tuple[str, str, str, str], ...] = (
     (
         ANY,
-        "wake_latency .* timer",
-        ANY,
-        "a deadline that is past blocks the guest until the end of a turn; the model's timer comes at once",
-    ),
-    (
-        ANY,
         "wake_latency .* yield",
         ANY,
         "more of a yield falls between run_in and run_out than in the model; the sum of both is right",

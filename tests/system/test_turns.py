@@ -29,3 +29,12 @@ def test_a_pcpu_has_every_nth_turn(pcpus: int, busy: bool) -> None:
     found = measured(run, "gaps")
     assert found["ran"] / GAPS == pytest.approx(TURN[pcpus], rel=0.02), said(run)
     assert found["stopped"] / GAPS == pytest.approx(TURN[pcpus] * (pcpus - 1), rel=0.02)
+
+
+@pytest.mark.parametrize("pcpus", [1, 2, 4])
+def test_a_guest_does_not_sleep_for_a_deadline_that_is_past(pcpus: int) -> None:
+    """Its timer is served before it goes on, and not at the end of a turn."""
+    run = boot(workload("timer_storm", name="storm"), pcpus=pcpus, duration=50 * MILLISECOND)
+    window = run.select("timer_fire", "storm")
+    assert len(window) > 1_000
+    assert len(run.select("run_out", "storm")) < 20, said(run)
