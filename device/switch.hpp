@@ -47,8 +47,8 @@ class Switch {
 
     constexpr explicit Switch(const SwitchModel& model) : model_{model} {}
 
-    // A port of the network, whose station has that address: no other port can learn it. False: there is no
-    // room, or the address is taken or one of a group.
+    // A port of the network for the station with that address, which no other port can learn. False if all
+    // ports are in use, or the address is taken or one of a group.
     [[nodiscard]] bool add_port(std::uint32_t network, Mac own);
     [[nodiscard]] std::uint32_t ports() const { return count_; }
     [[nodiscard]] const PortCounters& counters(std::uint32_t port) const { return ports_[port].counters; }

@@ -35,9 +35,8 @@ class Rtds : public sched::Policy {
         bool reserved;     // runs, or is queued, on its budget
         bool depleted;     // queued, and waits for its next period
         [[nodiscard]] bool queued() const { return waits() || reserved || depleted; }
-        [[nodiscard]] bool patient() const {
-            return sched::AgeHook::is_linked();
-        } // queued without a reservation
+        // Queued without a reservation.
+        [[nodiscard]] bool patient() const { return sched::AgeHook::is_linked(); }
     };
     struct Domain : sched::Domain, sched::PatientDomain<Vcpu> {};
     struct Pcpu : sched::Pcpu {

@@ -25,7 +25,7 @@ inline constexpr std::uint32_t no_guest = 0xffff; // no domain has this number
 // What a pCPU must do before it enters a guest: bits of Pcpu::work.
 namespace work {
 inline constexpr std::uint32_t dispatch = 1;  // ask the policy again
-inline constexpr std::uint32_t timer = 2;     // the timer interrupt came while the hypervisor itself ran
+inline constexpr std::uint32_t timer = 2;     // timers are due: look at the queue
 inline constexpr std::uint32_t new_timer = 4; // another deadline may be the next one
 inline constexpr std::uint32_t stop = 8;      // the run is over
 } // namespace work

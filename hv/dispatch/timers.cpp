@@ -167,7 +167,7 @@ void bring_timers(Vcpu& vcpu) {
             arm(*timer, timer->deadline);
 }
 
-// One whose deadline is past is served before the guest goes on, without an interrupt.
+// A timer whose deadline is past is served before the guest goes on, without an interrupt.
 void set_oneshot(Vcpu& vcpu, GuestTime deadline) {
     const LockGuard run{run_lock()};
     vcpu.timers.oneshot_deadline = deadline;

@@ -108,7 +108,7 @@ TEST(Rtds, WhatIsLeftOverIsSharedInTurnsThatAnInterruptionDoesNotEnd) {
     EXPECT_NEAR(machine.share(first), machine.share(second), 0.02);
 }
 
-// A whole pCPU that is reserved is no starvation of the others: they keep a least slice per second.
+// A reservation of the whole pCPU does not starve the others: they keep a least slice per second.
 TEST(Rtds, AReservationOfTheWholePcpuLeavesOthersALeastSlice) {
     Machine machine{scheduler("rtds"), realistic()};
     const auto all = machine.add_domain(256, 0, hogs(1), ~0ULL, {10'000, 10'000});
