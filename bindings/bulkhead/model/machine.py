@@ -114,7 +114,7 @@ class Machine:
     seed: int = 1
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU
-    dom0_memory: int = 0  # 0: as much as it needs to build the guests, at least 32 MiB
+    dom0_memory: int = 0  # 0: as much as it needs to build the guests
     dom0_weight: int = 256
     dom0_sched: dict[str, int] = field(default_factory=dict)  # as `sched` of a guest
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
