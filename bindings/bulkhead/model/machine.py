@@ -115,7 +115,7 @@ class Machine:
     seed: int = 1
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU
-    dom0_memory: int = 0  # 0: as much as it needs to build the guests, at least 32 MiB
+    dom0_memory: int = 0  # 0: as much as it needs to build the guests
     dom0_weight: int = 2048  # under a scheduler that honours weights
     # Per cent of one pCPU that domain 0 has beside its turns under a scheduler that ignores weights; None: 25, or none if
     # `dom0_sched` reserves something for it.
