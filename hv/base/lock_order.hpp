@@ -40,7 +40,8 @@ struct Held {
 inline constinit std::array<Held, landmark::max_pcpus> held{};
 
 // A test's, told when a lock was taken and given up.
-inline constinit void (*observer)(Rank, bool taken) = nullptr;
+using Observer = void (*)(Rank, bool taken);
+inline constinit Observer observer = nullptr;
 
 [[nodiscard]] inline Held& mine() { return held[machine::this_pcpu().value()]; }
 
