@@ -40,7 +40,6 @@ struct SchedulerKind {
 //   Pcpu& pcpu(PcpuId)
 //   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
 //   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
-//   std::uint32_t running_vcpus()          how many hold a pCPU
 //   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
 //   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
 //   void forget(void* object, bytes)       the policy has no right to this memory any more
@@ -93,8 +92,8 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void idles(PcpuId pcpu);
     void resumes(PcpuId pcpu) { idle_ &= ~bit(pcpu); }
 
-    // No vCPU but the one that asks could run. True also without the lock, but then perhaps a little late.
-    [[nodiscard]] bool is_alone() const { return monitor_.able() <= 1; }
+    // Every vCPU that could run has a pCPU. True also without the lock, but then perhaps a little late.
+    [[nodiscard]] bool nobody_waits() const { return monitor_.waiting() == 0; }
     // Ejects the policy if a vCPU of the domain has waited beyond the bound.
     void check_starvation(Domain& domain, RealTime now);
 

@@ -11,7 +11,7 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::queued;
     state.runnable_since = now;
-    monitor_.woke();
+    monitor_.begins_to_wait();
     if (!knows(state)) [[unlikely]]
         return introduce(vcpu);
     state.policy->last_pcpu = state.pcpu;
@@ -23,6 +23,7 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
 template<class World>
 inline void SchedulerHost<World>::start_running(Vcpu& vcpu, PcpuId pcpu) {
     vcpu.sched.state = RunState::running;
+    monitor_.ends_waiting();
     vcpu.sched.pcpu = pcpu;
 }
 
@@ -34,8 +35,8 @@ inline RealTime SchedulerHost<World>::stop(Vcpu& vcpu, sched::Stop why, Nanos ra
     const bool runnable = sched::still_runnable(why);
     state.state = runnable ? RunState::queued : RunState::blocked;
     state.runnable_since = now;
-    if (!runnable)
-        monitor_.slept();
+    if (runnable)
+        monitor_.begins_to_wait();
     const auto called =
         call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, ran, now);
     return called.well() ? called.end : this->world().now(); // the fallback was put in place meanwhile
@@ -45,7 +46,7 @@ template<class World>
 inline void SchedulerHost<World>::withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::blocked;
-    monitor_.slept();
+    monitor_.ends_waiting();
     if (!knows(state)) [[unlikely]]
         return;
     static_cast<void>(
@@ -161,7 +162,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 template<class World>
 inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
-    if (!monitor_.idling_is_suspect(this->world().running_vcpus()) || this->is_built_in()) [[likely]]
+    if (!monitor_.idling_is_suspect() || this->is_built_in()) [[likely]]
         return sched::Decision::until_kicked;
     return longest_idle_beside_waiting(where, now);
 }

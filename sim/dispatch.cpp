@@ -22,6 +22,16 @@ constexpr std::int64_t Costs::* cost_of(Step::Call call) {
     static_assert(costs.size() == static_cast<std::size_t>(Step::Call::service) + 1);
     return costs[static_cast<std::size_t>(call)];
 }
+constexpr std::int64_t release_cost(const Costs& costs, Stop why) {
+    switch (why) {
+    case Stop::slice_end:
+        return costs.release + costs.requeue;
+    case Stop::yielded:
+        return costs.release + costs.give_way;
+    default:
+        return costs.release;
+    }
+}
 } // namespace
 
 inline Core& Machine::next_core() {
@@ -200,7 +210,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         block(core, vcpu, expired);
         break;
     case Step::Call::yield:
-        if (host_.is_alone()) // it would only be picked again
+        if (host_.nobody_waits()) // it would only be picked again
             break;
         core.reason = Stop::yielded;
         core.need_dispatch = true;
@@ -312,7 +322,7 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
         stopped = now_;
         preempted = why == Stop::preempted;
         stop_current(core, why);
-        bill(core, payer, options_.costs.release + (why == Stop::slice_end ? options_.costs.requeue : 0));
+        bill(core, payer, release_cost(options_.costs, why));
     }
     core.need_dispatch = false;
     const auto choice = host_.pick(core, for_policy(), before);
@@ -339,7 +349,7 @@ void Machine::stop_current(Core& core, Stop why) {
 }
 
 inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
-    const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
+    const std::int64_t load = options_.costs.resume + (core.loaded == &vcpu ? 0 : options_.costs.load);
     core.loaded = core.current = &vcpu;
     if (vcpu.sched.pcpu != core.id && vcpu.timer.armed()) {
         Core& former = cores_[vcpu.sched.pcpu.value()];

@@ -140,12 +140,14 @@ def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
     ledger = compute.run.landmark.ledger["ops"]
     inside = min(call, round(ledger.hypervisor_ns / ledger.hypercalls / NS))
     leave, glue = inside // 2, call - inside
-    load = max(0, _resumed(views["pair"], "ops") - leave)
+    resume = _resumed(views["turns"], "ops") - leave
     sent = alone.where("mark", "pinger", "request_sent")
     notify = alone.gap("events", sent, _is("event_send")) - leave - glue
     interrupt = beside.median("timers beside a hog", beside.lateness("pinger"))
     stop = beside.median("slices that end", _overruns(compute, "ops")) - interrupt
-    yielded = storm.gap("yields", storm.where("run_in", "storm"), _is("run_out"))
+    returns = _yield(views["yields"]) - leave - glue
+    load = _turn(views["yields_in_turn"]) - resume - leave - glue - returns - stop
+    goes_on = resume + load + leave
     seen = alone.gap("answers", alone.where("run_in", "victim"), _is("mark", "request_seen"))
     guests = dict(_own_work(views["crowd"], call, leave))
     yield from (
@@ -153,14 +155,15 @@ def _solve(views: dict[str, _View]) -> Iterator[tuple[str, int]]:
         ("leave", leave),
         ("glue", glue),
         ("notify", notify),
+        ("resume", resume),
         ("load", load),
     )
-    yield from (("interrupt", interrupt), ("stop", stop), ("yield", yielded - load - leave - glue - stop))
+    yield from (("interrupt", interrupt), ("stop", stop), ("yield", returns))
     yield from (("idle_exit", alone.median("timers of an idle machine", alone.lateness("pinger"))),)
-    yield from _choosing(alone, compute)
+    yield from _choosing(alone, compute, storm)
     yield from _waking(alone, views["crowd"], guests["take"] + leave + CHECK + stop)
     yield from guests.items()
-    yield from (("wait_check", CHECK), ("upcall", seen - load - leave - CHECK - call + leave))
+    yield from (("wait_check", CHECK), ("upcall", seen - goes_on - CHECK - call + leave))
     yield from (("control", notify), ("shutdown", notify))
     yield from _working(compute, call, interrupt + leave)
     yield from _each(views["faults"], "faults", FAULTS, ("fault", "handler"), leave)
@@ -182,7 +185,18 @@ def _resumed(view: _View, guest: str) -> int:
     return view.median("slices that end", found)
 
 
-def _choosing(alone: _View, compute: _View) -> Iterator[tuple[str, int]]:
+def _yield(view: _View) -> int:
+    """A yield while nobody waits, and the way to the next one, from the ledger."""
+    row = view.run.landmark.ledger["storm"]
+    return round((row.hypervisor_ns + row.guest_ns) / row.hypercalls / NS)
+
+
+def _turn(view: _View) -> int:
+    """From a vCPU's start to its end by a yield."""
+    return view.gap("yields", view.where("run_in", "storm"), _is("run_out"))
+
+
+def _choosing(alone: _View, compute: _View, storm: _View) -> Iterator[tuple[str, int]]:
     """The policy's part of a switch: the hooks that report a stop and that pick a vCPU, or none."""
     same = compute.gap("slices that end", compute.stops("ops", "slice_end"), _is("run_in"))
     other = alone.median("switches", _after(alone, alone.stops("pinger", "blocked"), "run_in"))
@@ -191,6 +205,8 @@ def _choosing(alone: _View, compute: _View) -> Iterator[tuple[str, int]]:
     pick = alone.median("ends of halts", _after(alone, alone.where("idle_out"), "run_in"))
     release = max(0, other - pick)
     yield from (("pick", pick), ("release", release), ("requeue", same - release - pick))
+    yielded = storm.median("yields in turn", _after(storm, storm.stops("storm", "yielded"), "run_in"))
+    yield "give_way", yielded - release - pick
     yield "rest", halted - release - pick
 
 
