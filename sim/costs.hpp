@@ -25,10 +25,12 @@ struct Costs {
     std::int64_t interrupt = 0;    // from a timer's or another pCPU's interrupt until timers are looked at
     std::int64_t fire = 0;         // one vCPU's timer expires, until it is awake
     std::int64_t woke = 0;         // what is left of that once its vCPU is awake
+    std::int64_t kick = 0;         // more, if a pCPU that works is asked to pick then
     std::int64_t stop = 0;         // a vCPU is taken off the pCPU
     std::int64_t release = 0;      // the policy is told, until it is asked for another
     std::int64_t requeue = 0;      // more, if its slice is over
     std::int64_t give_way = 0;     // more, if it has yielded
+    std::int64_t step_back = 0;    // more, if it was preempted
     std::int64_t pick = 0;         // the policy is asked, until its choice is made
     std::int64_t rest = 0;         // more, if no vCPU can run and the pCPU halts
     std::int64_t resume = 0;       // before the chosen vCPU goes on
@@ -81,10 +83,12 @@ inline constexpr std::array cost_fields{
     CostField{"interrupt", &Costs::interrupt, "from an interrupt until timers are looked at"},
     CostField{"fire", &Costs::fire, "one vCPU's timer expires, until it is awake"},
     CostField{"woke", &Costs::woke, "what is left of that once its vCPU is awake"},
+    CostField{"kick", &Costs::kick, "more, if a pCPU that works is asked to pick"},
     CostField{"stop", &Costs::stop, "a vCPU is taken off its pCPU"},
     CostField{"release", &Costs::release, "the policy is told that it stopped"},
     CostField{"requeue", &Costs::requeue, "more, if its slice is over"},
     CostField{"give_way", &Costs::give_way, "more, if it has yielded"},
+    CostField{"step_back", &Costs::step_back, "more, if it was preempted"},
     CostField{"pick", &Costs::pick, "the policy is asked, until its choice is made"},
     CostField{"rest", &Costs::rest, "more, if nobody can run and the pCPU halts"},
     CostField{"resume", &Costs::resume, "before the chosen vCPU goes on"},

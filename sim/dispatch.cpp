@@ -28,6 +28,8 @@ constexpr std::int64_t release_cost(const Costs& costs, Stop why) {
         return costs.release + costs.requeue;
     case Stop::yielded:
         return costs.release + costs.give_way;
+    case Stop::preempted:
+        return costs.release + costs.step_back;
     default:
         return costs.release;
     }
@@ -140,6 +142,17 @@ void Machine::fire_due(Core& core) {
     }
 }
 
+// The rest of the work for an event once its vCPU is awake. A pCPU that the policy asks to pick hears of it
+// at the end of that.
+template<class Wake>
+inline std::int64_t Machine::cost_of_waking(std::int64_t rest, Wake wake) {
+    const std::uint64_t kicks = kicks_;
+    rest_of_wake_ = Nanos{rest};
+    wake();
+    rest_of_wake_ = {};
+    return kicks_ != kicks ? rest + options_.costs.kick : rest;
+}
+
 // What was not billed yet, the way into the hypervisor, is the first owner's as well.
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     const RealTime began = core.posted;
@@ -149,8 +162,7 @@ void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     bill(core, owner.domain, options_.costs.fire);
     const std::int64_t woke = owner.waiting ? options_.costs.woke : 0;
     owner.upcall = true;
-    wake(owner, WakeCause::event); // VIRQ_TIMER
-    bill(core, owner.domain, woke);
+    bill(core, owner.domain, cost_of_waking(woke, [&] { wake(owner, WakeCause::event); })); // VIRQ_TIMER
     const bool foreign = core.current != nullptr && core.current != &owner;
     core.served = foreign || core.current == nullptr ? &owner : nullptr;
     if (!foreign)
@@ -239,8 +251,7 @@ inline void Machine::send(Core& core, Vcpu& vcpu, Vcpu& target) {
     trace(core, Event::event_send, &vcpu, 0, std::uint64_t{target.domain->id.value()} << 32);
     if (target.waiting)
         bill(core, vcpu.domain, options_.costs.signal);
-    signal(target);
-    bill(core, vcpu.domain, options_.costs.sent);
+    bill(core, vcpu.domain, cost_of_waking(options_.costs.sent, [&] { signal(target); }));
 }
 
 // The call before a block with a deadline. True if the deadline has passed by its end: the timer is served

@@ -73,7 +73,7 @@ def common_machines() -> dict[str, Machine]:
     long; yields that return at once, since nobody waits, and yields in turn; orders for domain 0 while its guests sleep.
     """
     rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "ns_per_instruction": NS, "end_when_idle": False}
-    simplest = {"sched": SIMPLEST} | rest
+    simplest: dict[str, Any] = {"sched": SIMPLEST} | rest
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
     asleep = tuple(_guest(name, "periodic", "period_us=10000000 work_us=50") for name in ("asleep", "late"))
     return {
