@@ -156,7 +156,7 @@ struct Header {
     Drive drive;
     std::uint64_t interfaces; // offset of Interface[interface_count]
     std::uint32_t interface_count;
-    std::uint32_t reserved;
+    std::uint32_t dom0_share; // per cent of one pCPU under a scheduler that ignores weights, 0 for none
     Network network;
 };
 

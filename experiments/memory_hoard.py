@@ -32,7 +32,8 @@ CORUNNERS = {
     "stubborn": "model:memory_hoard stubborn=1",
     "thrasher": "model:memory_thrash",
 }
-MACHINE_MIB, TRACE_MIB, CORUNNER_MIB, VICTIM_MIB, SET_MIB = 180, 64, 60, 48, 40  # 65 MiB are for guests
+MACHINE_MIB, DOM0_MIB, TRACE_MIB = 180, 32, 64  # 65 MiB are for guests
+CORUNNER_MIB, VICTIM_MIB, SET_MIB = 60, 48, 40
 FRAMES_PER_MIB = 256
 MILLISECOND = 1_000_000
 
@@ -55,6 +56,7 @@ def machine(point: Point) -> Machine:
         sched=Policy("credit2"),
         memctl=point.policy("memctl"),
         memory=MACHINE_MIB * MIB,
+        dom0_memory=DOM0_MIB * MIB,
         paging=Paging(period_us=200_000, swap_us=410),
         trace_bytes=TRACE_MIB * MIB,
         duration=point.duration_ns,

@@ -7,6 +7,7 @@
 // the host each change of state; from then on the host's states are the truth.
 #pragma once
 
+#include "host/control_share.hpp"
 #include "host/fallbacks.hpp"
 #include "host/schedulable.hpp"
 #include "host/starvation.hpp"
@@ -14,6 +15,7 @@
 #include "host/timer_debt.hpp"
 #include "sched/contract.hpp"
 
+#include <atomic>
 #include <bit>
 
 namespace bulkhead::host {
@@ -40,6 +42,7 @@ struct SchedulerKind {
 //   Pcpu& pcpu(PcpuId)
 //   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
 //   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
+//   void kick(PcpuId)                      ends the turn there for the host too: PcpuState::until is over
 //   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
 //   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
 //   void forget(void* object, bytes)       the policy has no right to this memory any more
@@ -90,10 +93,10 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     [[nodiscard, gnu::always_inline]] inline Choice pick(Pcpu& pcpu, RealTime now, Vcpu* before);
     // The pCPU has been told to idle, and halts now; and it goes on.
     void idles(PcpuId pcpu);
-    void resumes(PcpuId pcpu) { idle_ &= ~bit(pcpu); }
+    void resumes(PcpuId pcpu) { set_idle(pcpu, false); }
 
     // Every vCPU that could run has a pCPU. True also without the lock, but then perhaps a little late.
-    [[nodiscard]] bool nobody_waits() const { return monitor_.waiting() == 0; }
+    [[nodiscard]] bool nobody_waits() { return monitor_.able() <= working(); }
     // Ejects the policy if a vCPU of the domain has waited beyond the bound.
     void check_starvation(Domain& domain, RealTime now);
 
@@ -106,7 +109,46 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
         boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>, &VcpuState::offers>,
         boost::intrusive::constant_time_size<false>>;
 
+    // The control plane's share (docs/decisions/0019-control-plane.md), and the steps of a takeover: what the
+    // common path does only if care_ says so. Everything crosses in registers.
+    struct Stopped {
+        bool unheard; // the policy does not hear of it
+        Nanos ran;    // what it is to hear
+    };
+    struct Resumed {
+        Vcpu* vcpu; // runs without a question to the policy; nullptr: none
+        Nanos slice;
+    };
+    [[nodiscard, gnu::cold, gnu::noinline]] bool takes_on(Vcpu& vcpu, RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] Stopped with_care(Vcpu& vcpu, sched::Stop why, Nanos ran,
+                                                              RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] Stopped releases(Vcpu& vcpu);
+    [[nodiscard, gnu::cold, gnu::noinline]] Resumed before_pick(Pcpu& pcpu, RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] Nanos after_pick(Vcpu* vcpu, Nanos slice, RealTime at,
+                                                             PcpuId pcpu);
+    void end_control_turn(Vcpu& vcpu, sched::Stop why, RealTime now);
+    [[nodiscard]] Stopped set_aside(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
+    [[nodiscard]] Resumed go_on(Pcpu& pcpu, RealTime now);
+    void reclaim(PcpuId pcpu, RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] bool chose_control(const sched::Vcpu* vcpu, RealTime now);
+    [[gnu::cold, gnu::noinline]] void leave_place(RealTime now);
+    void hand_to_policy(Vcpu& vcpu, RealTime now);
+    [[nodiscard]] Nanos shortened(const Vcpu* vcpu, Nanos slice, RealTime at, PcpuId pcpu);
+    [[nodiscard]] bool is_owed() const { return owed_ != nullptr && owed_->sched.state == RunState::queued; }
+    [[nodiscard]] PcpuId home_of(const VcpuState& state, std::uint64_t among);
+    void control_takeover();
+    void look_for_control();
+
     static std::uint64_t bit(PcpuId pcpu) { return std::uint64_t{1} << pcpu.value(); }
+    [[nodiscard]] std::uint32_t working() {
+        return this->world().pcpu_count() - idling_.load(std::memory_order_relaxed);
+    }
+    void set_idle(PcpuId pcpu, bool idle) {
+        if (((idle_ & bit(pcpu)) != 0) == idle)
+            return;
+        idle_ ^= bit(pcpu);
+        idling_.store(idling_.load(std::memory_order_relaxed) + (idle ? 1 : -1), std::memory_order_relaxed);
+    }
 
     using Base::call;
     using Base::eject;
@@ -123,7 +165,7 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void introduce(Vcpu& vcpu);
     [[gnu::cold, gnu::noinline]] void introduce_some();
     [[nodiscard]] bool knows(const VcpuState& state) const {
-        return !hands_over_ || state.takeover == takeover_;
+        return (care_ & hands_over) == 0 || state.takeover == takeover_;
     }
     [[nodiscard]] bool knows(const DomainState& state) const {
         return state.policy != nullptr && state.takeover == takeover_;
@@ -151,16 +193,31 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     StarvationMonitor monitor_;
     // A successor hears of the attached vCPUs in steps, before each pick, or earlier of one that wakes. So no
     // takeover is long, however many there are.
-    Places known_;            // to the active policy
-    Places awaited_;          // the others
-    bool hands_over_ = false; // there are others
+    Places known_;   // to the active policy
+    Places awaited_; // the others
     std::uint32_t takeover_ = 0;
-    std::uint64_t weights_ = 0; // sum over the domains that have an attached vCPU
-    std::uint64_t idle_ = 0;    // bit n: pCPU n halts, and picks only when asked
-    Offers offers_;             // for which not every idle pCPU was asked; some may run by now
+    std::uint64_t weights_ = 0;             // sum over the domains that have an attached vCPU
+    std::uint64_t idle_ = 0;                // bit n: pCPU n halts, and picks only when asked
+    std::atomic<std::uint32_t> idling_ = 0; // how many
+    // What asks for care in the common path: `awaited_` is not empty; the control plane is runnable with a
+    // share, or a turn is interrupted for it.
+    static constexpr std::uint8_t hands_over = 1, control = 2;
+    std::uint8_t care_ = 0;
+    void cares(std::uint8_t what, bool now) {
+        care_ = static_cast<std::uint8_t>(now ? care_ | what : care_ & ~what);
+    }
+    bool gives_share_ = false;      // the active policy ignores weights
+    Vcpu* control_plane_ = nullptr; // its vCPU
+    Vcpu* kept_ = nullptr;          // the same, queued with the host
+    Vcpu* owed_ = nullptr;          // the same, queued with the policy until its share suffices
+    bool has_place_ = false;        // on its share, it is still queued for the policy: it keeps its place
+    RealTime control_since_{};      // its turn on its share began
+    ControlShare share_;
+    Offers offers_; // for which not every idle pCPU was asked; some may run by now
 };
 
 } // namespace bulkhead::host
 
+#include "host/scheduler_host_control.hpp"
 #include "host/scheduler_host_life.hpp"
 #include "host/scheduler_host_run.hpp"

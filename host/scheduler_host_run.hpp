@@ -11,7 +11,9 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::queued;
     state.runnable_since = now;
-    monitor_.begins_to_wait();
+    monitor_.woke();
+    if (state.has_share && takes_on(vcpu, now)) [[unlikely]]
+        return;
     if (!knows(state)) [[unlikely]]
         return introduce(vcpu);
     state.policy->last_pcpu = state.pcpu;
@@ -23,20 +25,23 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
 template<class World>
 inline void SchedulerHost<World>::start_running(Vcpu& vcpu, PcpuId pcpu) {
     vcpu.sched.state = RunState::running;
-    monitor_.ends_waiting();
     vcpu.sched.pcpu = pcpu;
 }
 
 template<class World>
 inline RealTime SchedulerHost<World>::stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
     VcpuState& state = vcpu.sched;
-    if (!knows(state)) [[unlikely]] // it has run since before the policy was in charge
-        introduce(vcpu);
+    if (care_ != 0) [[unlikely]] {
+        const auto stopped = with_care(vcpu, why, ran, now);
+        if (stopped.unheard)
+            return this->world().now();
+        ran = stopped.ran;
+    }
     const bool runnable = sched::still_runnable(why);
     state.state = runnable ? RunState::queued : RunState::blocked;
     state.runnable_since = now;
-    if (runnable)
-        monitor_.begins_to_wait();
+    if (!runnable)
+        monitor_.slept();
     const auto called =
         call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, ran, now);
     return called.well() ? called.end : this->world().now(); // the fallback was put in place meanwhile
@@ -46,11 +51,18 @@ template<class World>
 inline void SchedulerHost<World>::withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) {
     VcpuState& state = vcpu.sched;
     state.state = RunState::blocked;
-    monitor_.ends_waiting();
+    monitor_.slept();
+    Nanos ran{};
+    if ((care_ & control) != 0) [[unlikely]] {
+        const auto stopped = releases(vcpu);
+        if (stopped.unheard)
+            return;
+        ran = stopped.ran;
+    }
     if (!knows(state)) [[unlikely]]
         return;
     static_cast<void>(
-        call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, Nanos{}, now));
+        call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, ran, now));
 }
 
 template<class World>
@@ -105,7 +117,7 @@ void SchedulerHost<World>::ask_next(VcpuState& state) {
 
 template<class World>
 inline void SchedulerHost<World>::idles(PcpuId pcpu) {
-    idle_ |= bit(pcpu);
+    set_idle(pcpu, true);
     for (auto at = offers_.begin(); at != offers_.end();) {
         VcpuState& state = *at++;
         state.asked |= bit(pcpu);
@@ -134,7 +146,8 @@ template<class World>
 inline typename World::Vcpu* SchedulerHost<World>::chosen(const sched::Decision& answer, PcpuId where) {
     const auto slot = this->active().pools[SchedulerKind::vcpus].index_of(answer.vcpu);
     Vcpu* vcpu = this->world().vcpu_in_slot(slot);
-    if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued)
+    if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued ||
+        vcpu->sched.hold != Hold::policy)
         return nullptr;
     if ((vcpu->sched.affinity & bit(where)) == 0)
         return nullptr;
@@ -150,7 +163,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
     const Vcpu* vcpu = this->world().vcpu_in_slot(slot);
     if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu)
         return "not a vCPU, or one that is gone";
-    if (vcpu->sched.state == RunState::running)
+    if (vcpu->sched.state == RunState::running || vcpu->sched.hold == Hold::interrupted)
         return "a vCPU that runs already";
     if (vcpu->sched.state != RunState::queued)
         return "a vCPU that is not runnable";
@@ -162,7 +175,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 template<class World>
 inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
-    if (!monitor_.idling_is_suspect() || this->is_built_in()) [[likely]]
+    if (!monitor_.idling_is_suspect(working() - 1) || this->is_built_in()) [[likely]]
         return sched::Decision::until_kicked;
     return longest_idle_beside_waiting(where, now);
 }
@@ -178,8 +191,8 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
         known_.splice(known_.end(), known_, known_.begin());
         all = &state == last;
         const Vcpu* const vcpu = this->world().vcpu_in_slot(state.slot);
-        if (state.state == RunState::queued && (state.affinity & bit(where)) != 0 && vcpu != nullptr &&
-            vcpu->domain->sched.cap == 0)
+        if (state.state == RunState::queued && state.hold == Hold::policy &&
+            (state.affinity & bit(where)) != 0 && vcpu != nullptr && vcpu->domain->sched.cap == 0)
             waited = std::max(waited, monitor_.waited(state.runnable_since, now));
     }
     if (waited < Nanos{})
@@ -187,14 +200,14 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
     return waited < longest_hesitation ? longest_hesitation : Nanos{};
 }
 
-inline constexpr const char* wrong_to_a_stranger = "a vCPU that it was not told of";
-
 template<class World>
 inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -> Choice {
     for (;; now = this->world().now()) { // again if the fallback must answer
-        if (hands_over_) [[unlikely]] {
-            introduce_some();
+        if (care_ != 0) [[unlikely]] {
+            const auto resumed = before_pick(pcpu, now);
             now = this->world().now();
+            if (resumed.vcpu != nullptr)
+                return {resumed.vcpu, resumed.slice, now};
         }
         const auto called = call(Hook::pick, now, hooks().pick, object(), *pcpu.sched.policy, now);
         const sched::Decision& answer = called.answer;
@@ -211,16 +224,17 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
         } else {
             choice.vcpu = chosen(answer, pcpu.id);
             if (choice.vcpu == nullptr) [[unlikely]] {
+                if (chose_control(answer.vcpu, called.end))
+                    continue;
                 eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong(answer, pcpu.id));
                 continue;
             }
+            pcpu.sched.until = called.end + answer.slice;
         }
-        if (hands_over_) [[unlikely]] { // the next step comes soon
-            choice.slice = sched::least_slice;
-            if (choice.vcpu != nullptr && !knows(choice.vcpu->sched)) {
-                eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong_to_a_stranger);
+        if (care_ != 0) [[unlikely]] {
+            choice.slice = after_pick(choice.vcpu, choice.slice, choice.at, pcpu.id);
+            if (choice.slice == Nanos{}) // ejected
                 continue;
-            }
         }
         if (idle_ != 0 && before != nullptr && before != choice.vcpu &&
             before->sched.state == RunState::queued) {

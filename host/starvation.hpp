@@ -25,8 +25,8 @@ class StarvationMonitor {
     }
     void attached() { ++vcpus_; }
     void detached() { --vcpus_; }
-    void begins_to_wait() { waiting_.store(waiting() + 1, std::memory_order_relaxed); }
-    void ends_waiting() { waiting_.store(waiting() - 1, std::memory_order_relaxed); }
+    void woke() { able_.store(able() + 1, std::memory_order_relaxed); }
+    void slept() { able_.store(able() - 1, std::memory_order_relaxed); }
     // The weights of all domains that have vCPUs become larger by so much.
     void weighs(std::int64_t more) {
         weights_ += more;
@@ -37,10 +37,13 @@ class StarvationMonitor {
             longest_slice_ = slice;
     }
 
-    // How many vCPUs are queued. Changed under the host's lock; without it the answer may be a little old.
-    [[nodiscard]] std::uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
-    // An idle answer needs a look at those that wait.
-    [[nodiscard]] bool idling_is_suspect() const { return waiting() != 0 && !may_idle_; }
+    // How many vCPUs are queued or running. Changed under the host's lock; without it the answer may be a
+    // little old.
+    [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
+    // `working` pCPUs do not idle: an idle answer beside them needs a look at the vCPUs that wait.
+    [[nodiscard]] bool idling_is_suspect(std::uint32_t working) const {
+        return able() > working && !may_idle_;
+    }
     // How long the active policy has left a vCPU waiting that is runnable since then.
     [[nodiscard]] Nanos waited(RealTime runnable_since, RealTime now) const {
         return now - std::max(runnable_since, since_);
@@ -55,7 +58,7 @@ class StarvationMonitor {
 
   private:
     std::uint32_t vcpus_ = 0;
-    std::atomic<std::uint32_t> waiting_ = 0;
+    std::atomic<std::uint32_t> able_ = 0;
     std::int64_t weights_ = 0;
     std::int64_t most_weights_ = 0; // since the active policy is in charge: a wait may have begun then
     Nanos longest_slice_;           // of those that the active policy has given

@@ -117,7 +117,7 @@ void start_frames(EarlyMemory& early, std::span<const MemoryRange> ram) {
     const auto frame_bytes = frames * sizeof(Frame);
     map_hypervisor(layout::frames, early.take(frame_bytes), frame_bytes, Access::read_write);
     const auto m2p_bytes = frames * sizeof(std::uint64_t);
-    const auto m2p = early.take(m2p_bytes);
+    const auto m2p = early.take_as_it_is(m2p_bytes);
     std::memset(table(m2p), 0xff, m2p_bytes);
     map_hypervisor(layout::m2p, m2p, m2p_bytes, Access::guest_read);
     // Tables of the plug-in and descriptor regions come later from the frame table; their upper levels now,
@@ -130,13 +130,18 @@ void start_frames(EarlyMemory& early, std::span<const MemoryRange> ram) {
 
 } // namespace
 
-std::uint64_t EarlyMemory::take(std::uint64_t bytes) {
+std::uint64_t EarlyMemory::take_as_it_is(std::uint64_t bytes) {
     bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
     if (end_ - next_ < bytes)
         machine::panic("the machine has too little memory: give it more (--mem)");
     const auto at = next_;
     next_ += bytes;
-    std::memset(table(at), 0, bytes);
+    return at;
+}
+
+std::uint64_t EarlyMemory::take(std::uint64_t bytes) {
+    const auto at = take_as_it_is(bytes);
+    std::memset(table(at), 0, next_ - at);
     return at;
 }
 

@@ -50,11 +50,7 @@ void wait_for(std::uint32_t number) {
     }
 }
 
-Pcpu& keeper() {
-    auto& keeper = pcpu(PcpuId{static_cast<std::uint16_t>(pcpus_in_use)});
-    keeper.id = PcpuId{static_cast<std::uint16_t>(pcpus_in_use)};
-    return keeper;
-}
+PcpuId keeper() { return PcpuId{static_cast<std::uint16_t>(pcpus_in_use)}; }
 
 // INIT, then the start-up interrupt twice, as the processor manuals ask for: the second one is for processors
 // that missed the first, and has no effect on others.
@@ -84,13 +80,13 @@ void choose_processors(std::uint32_t wanted, bool counted) {
         machine::panic("the manifest asks for more processors than the machine has");
     pcpus_in_use = std::min<std::uint32_t>(wanted != 0 ? wanted : found.count, landmark::max_pcpus);
     for (std::uint32_t i = 0; i < pcpus_in_use; ++i) {
-        auto& cpu = pcpu(PcpuId{static_cast<std::uint16_t>(i)});
-        cpu.id = PcpuId{static_cast<std::uint16_t>(i)};
+        const PcpuId id{static_cast<std::uint16_t>(i)};
+        auto& cpu = i == 0 ? pcpu(id) : make_pcpu(id);
         cpu.apic_id = found.apic_ids[i * (found.count / pcpus_in_use)];
     }
     with_keeper = counted && pcpus_in_use > 1 && pcpus_in_use < found.count;
     if (with_keeper)
-        keeper().apic_id = found.apic_ids[found.count - 1];
+        make_pcpu(keeper()).apic_id = found.apic_ids[found.count - 1];
     landmark_page().pcpus = pcpus_in_use;
 }
 
@@ -107,7 +103,7 @@ void start_other_processors() {
                 static_cast<std::size_t>(secondary_end - secondary_start));
     if (with_keeper) {
         start_one(pcpus_in_use);
-        use_turns(keeper().apic_id);
+        use_turns(pcpu(keeper()).apic_id);
     }
     for (std::uint32_t i = 1; i < pcpus_in_use; ++i)
         start_one(i);

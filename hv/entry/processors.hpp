@@ -5,6 +5,10 @@
 
 namespace bulkhead::hv {
 
+struct Pcpu;
+
+// What a processor keeps of itself, constructed; the boot processor's comes first of all.
+Pcpu& make_pcpu(PcpuId id);
 // On the boot page tables: which processors become pCPUs; pcpu_count() is known from then on. `wanted` of
 // them, evenly spread over the machine's list, or all (0). The last of the others keeps turns if the clock
 // counts the instructions of all.

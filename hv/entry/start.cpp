@@ -58,11 +58,7 @@ constinit Late<Pcpu> pcpus[landmark::max_pcpus + 1]; // and the keeper of turns
 
 using Bytes = std::span<const std::byte>;
 
-void start_boot_pcpu() {
-    for (auto& each : pcpus)
-        each.make();
-    *reinterpret_cast<Pcpu**>(boot_stack_top) = &*pcpus[0];
-}
+void start_boot_pcpu() { *reinterpret_cast<Pcpu**>(boot_stack_top) = &make_pcpu(PcpuId{0}); }
 
 Bytes manifest_bytes(const BootFacts& facts) {
     const auto size = facts.manifest.end - facts.manifest.start;
@@ -103,7 +99,7 @@ void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) 
                           ledger_entries);
     start_trace({.groups = header.trace_mask, .drained = header.drained != 0});
     for (std::uint32_t i = 0; i < pcpu_count(); ++i) {
-        const auto records = early.take(header.trace_bytes);
+        const auto records = early.take_as_it_is(header.trace_bytes); // readers go by the count of records
         start_ring(*pcpus[i], reinterpret_cast<trace::Record*>(layout::direct_map + records),
                    header.trace_bytes / sizeof(trace::Record));
     }
@@ -252,6 +248,11 @@ void set_terminal(Bytes bytes, const manifest::Header& header) {
 } // namespace
 
 Pcpu& pcpu(PcpuId id) { return *pcpus[id.value()]; }
+Pcpu& make_pcpu(PcpuId id) {
+    auto& made = pcpus[id.value()].make();
+    made.id = id;
+    return made;
+}
 PcpuId machine::this_pcpu() { return pcpu().id; }
 bool machine::should_preempt() {
     const auto& self = pcpu();

@@ -90,10 +90,12 @@ void check_lists(Violations& violations) {
                           Mfn{domain.memory.frames.first}, "a domain beyond its quota");
     });
     const auto free = check_list(violations, frame_table().free_list(), Owner::nobody());
-    each_frame(
-        [&](const Frame& frame, Mfn) { listed -= frame.owner.load().is_domain() && !frame.shared ? 1 : 0; });
     std::uint64_t unowned = 0;
-    each_frame([&](const Frame& frame, Mfn) { unowned += frame.owner.load().is_nobody() ? 1 : 0; });
+    each_frame([&](const Frame& frame, Mfn) {
+        const auto owner = frame.owner.load(std::memory_order_relaxed);
+        listed -= owner.is_domain() && !frame.shared ? 1 : 0;
+        unowned += owner.is_nobody() ? 1 : 0;
+    });
     violations.expect(listed == 0, Mfn{}, "owned frames and the lists of domains differ");
     violations.expect(promised == frame_table().promised_frames() && promised <= free, Mfn{},
                       "frames set aside and the promises to domains differ");

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 namespace bulkhead::hv {
 
@@ -22,19 +23,32 @@ void FrameTable::start(Frame* storage, std::uint64_t count) {
     free_ = {};
     promised_ = reserve_ = 0;
     run_cursor_ = 0;
-    for (std::uint64_t i = 0; i < count_; ++i)
-        frames_[i].owner.store(Owner::nobody(), std::memory_order_relaxed);
+    for (auto& frame : std::span{storage, count_})
+        frame.owner.store(Owner::nobody(), std::memory_order_relaxed);
 }
 
 void FrameTable::add_free(Mfn first, std::uint64_t count) {
+    const auto start = std::max<std::uint64_t>(first.value(), 1); // number 0 ends lists
     const auto end = std::min(count_, first.value() + count);
-    for (auto i = std::max<std::uint64_t>(first.value(), 1); i < end; ++i) { // number 0 ends lists
-        auto& frame = frames_[i];
+    if (start >= end)
+        return;
+    auto number = static_cast<std::uint32_t>(start);
+    auto previous = free_.last;
+    for (auto& frame : std::span{frames_ + start, frames_ + end}) { // as append() does, for a whole run
         if (frame.usable)
             machine::panic("a frame was given to the frame table twice");
         frame.usable = true;
-        append(free_, frame);
+        frame.previous = previous;
+        frame.next = number + 1;
+        previous = number++;
     }
+    frames_[end - 1].next = 0;
+    if (free_.last != 0)
+        frames_[free_.last].next = static_cast<std::uint32_t>(start);
+    else
+        free_.first = static_cast<std::uint32_t>(start);
+    free_.last = static_cast<std::uint32_t>(end - 1);
+    free_.count += end - start;
 }
 
 void FrameTable::append(FrameList& list, Frame& frame) {

@@ -19,6 +19,7 @@ MEMORIES = Machine(
         Guest("b", "model:memory", "work_us=50", memory=8 * MIB),
     ),
     memory=108 * MIB,
+    dom0_memory=32 * MIB,
     duration=300 * MILLISECOND,
     paging=Paging(zones=4),
     end_when_idle=False,

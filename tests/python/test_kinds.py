@@ -63,6 +63,7 @@ def scenario(seed: int) -> Machine:
     return Machine(
         guests=guests,
         memory=chance.randint(86, 110) * MIB,
+        dom0_memory=32 * MIB,
         memctl=Policy("first_fit"),
         duration=20 * MILLISECOND,
         timeline=timeline,
@@ -283,7 +284,7 @@ def test_parameters_of_a_guest_reach_their_policy() -> None:
         ({"disk": 7}, "disk=7 is not a Disk"),
         ({"guests": (Guest("x", "model:disk", "bytes=7"),)}, "option bytes: write 512 to"),
         ({"guests": (Guest("x", "model:memory", "set_mib=900"),)}, "has only 64 MiB"),
-        ({"memory": 64 * MIB, "memctl": Policy("first_fit")}, "leave nothing for guests"),
+        ({"memory": 38 * MIB, "memctl": Policy("first_fit")}, "leave nothing for guests"),
     ],
 )
 def test_impossible_devices_are_refused(change: dict[str, object], message: str) -> None:

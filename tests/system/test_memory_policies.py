@@ -32,7 +32,7 @@ def victim(options: str = "", **changes: Any) -> Guest:
 
 
 def start(*guests: Guest, memctl: Policy, **changes: Any) -> Run:
-    return boot(*guests, memctl=memctl, memory=MACHINE, trace_bytes=TRACE, **changes)
+    return boot(*guests, memctl=memctl, memory=MACHINE, dom0_memory=32 * MIB, trace_bytes=TRACE, **changes)
 
 
 def report(run: Run) -> PolicyReport:

@@ -21,12 +21,13 @@ HYPERVISOR_BYTES = 16 * MIB  # with its reserve
 HYPERVISOR_BYTES_PER_FRAME = 64  # frame table, machine-to-physical table
 LONGEST_DURATION = 1 << 62  # ns
 DILATION_UNIT = 1000
-DOM0_USUAL = 32 * MIB
-DOM0_ROOM = 16 * MIB  # beside its copy of the manifest
+DOM0_MOST = 32 * MIB  # of what it gets beyond its need
+DOM0_ROOM = 8 * MIB  # beside its copy of the manifest: itself, and what its first mapping rounds up to 4 MiB
 SECTOR = 512
 DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefghijklmnop")
 FIRST_DISK, DISK_STEP = 51712, 16  # major 202; a disk has 16 minors
-DOM0_PER_GUEST = 160 << 10  # its console and its part of the store; measured: 143 KiB each of 60
+DOM0_PER_GUEST = 160 << 10  # its console and its part of the store; measured: 64 KiB each of 350
+DOM0_STORE = 1 * MIB  # for each guest and itself: the whole quota of a guest in the store fits three times
 FRAME_NUMBER_BYTES = 8  # in the list of a guest's frames, which domain 0 holds while it builds the guest
 RESERVED_NAMES = ("bulkhead", "dom0")
 NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
@@ -136,7 +137,7 @@ def dom0_bytes(machine: Machine, manifest_bytes: int) -> int:
     """Domain 0's memory in bytes. SpecError if the machine gives it less than it needs."""
     needed = _dom0_needs(machine, manifest_bytes)
     if not machine.dom0_memory:
-        return max(DOM0_USUAL, needed)
+        return max(needed, min(DOM0_MOST, needed + (len(machine.guests) + 1) * DOM0_STORE))
     if machine.dom0_memory < needed:
         raise SpecError(
             f"domain 0: {_mib(machine.dom0_memory)} are too little to build these guests; write mem={_mega(needed)} "
@@ -270,6 +271,8 @@ def _check_options(machine: Machine) -> None:
         raise SpecError(f"duration={machine.duration} ns is outside 1 to {LONGEST_DURATION}")
     if not 1 <= machine.dom0_weight <= 65535:
         raise SpecError(f"dom0_weight={machine.dom0_weight} is outside 1 to 65535")
+    if not 0 <= machine.control_share <= 100:
+        raise SpecError(f"dom0_share={machine.dom0_share} is outside 0 to 100")
     _ = machine.instruction_ns  # a SpecError if it is impossible
     if machine.accel not in ("tcg", "kvm", "auto"):
         raise SpecError(f"accel '{machine.accel}': write tcg, kvm or auto")

@@ -44,7 +44,7 @@ def boot(
     for_: Optional[str] = typer.Option(
         None, "--for", help="How long, in the machine's time; 2s, or an hour at a terminal."
     ),
-    dom0: str = typer.Option("", help="Domain 0: mem=32M,weight=256, and sched.NAME=VALUE as for a guest."),
+    dom0: str = typer.Option("", help="Domain 0: mem=16M,weight=256, and sched.NAME=VALUE as for a guest."),
     mem: str = typer.Option("512M", help="Memory of the machine."),
     accel: str = typer.Option("tcg", help="tcg, kvm or auto; only tcg is reproducible."),
     ns_per_instruction: str = typer.Option(

@@ -46,6 +46,13 @@ def _built(path: Path, what: str) -> Path:
     return path
 
 
+def _check_kernel(spec: Guest, kernel: Path, initrd: Path | None) -> None:
+    try:
+        _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)
+    except (ValueError, RuntimeError) as error:
+        raise SpecError(f"guest {spec.name}: {spec.kernel}: {error}") from None
+
+
 def _guest_files(spec: Guest, paging: Paging) -> GuestFiles:
     what = f"guest {spec.name}"
     initrd = _readable(str(find_initrd(spec.initrd)), what) if spec.initrd is not None else None
@@ -54,15 +61,17 @@ def _guest_files(spec: Guest, paging: Paging) -> GuestFiles:
         known = {option.name for option in workload.options}
         words = with_paging(with_phase(spec, known), known, paging)
         cmdline = f"workload={workload.name} {words}".rstrip()
-        return GuestFiles(spec, _built(workload.image, f"workload {workload.name}"), initrd, cmdline)
+        image = _built(workload.image, f"workload {workload.name}")
+        _check_kernel(spec, image, initrd)
+        return GuestFiles(spec, image, initrd, cmdline)
     if spec.kernel.startswith(MODEL_PREFIX):
         raise SpecError(f"{what}: {spec.kernel} exists in the simulator only; use --backend sim")
     with_phase(spec, ())
     try:
         kernel = loadable(_readable(str(find_kernel(spec.kernel, what)), what))
-        _core.check_kernel(str(kernel), spec.memory, initrd.stat().st_size if initrd else 0)
-    except (ValueError, RuntimeError) as error:
+    except ValueError as error:
         raise SpecError(f"{what}: {spec.kernel}: {error}") from None
+    _check_kernel(spec, kernel, initrd)
     return GuestFiles(spec, kernel, initrd, spec.cmdline)
 
 

@@ -42,6 +42,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         instruction_ns=instruction_ns(machine),
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
+        dom0_share=machine.control_share,
         dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
         end_when_idle=machine.end_when_idle,
         costs=_costs(scheduler, given),
