@@ -19,6 +19,7 @@ from bulkhead.result import PointResult, Result, read_result
 SIMULATED = [name for name in names() if not find(name).hypervisor_only]
 RESULTS = FOLDER.parent / "results"
 IGNORES_WEIGHTS = " ignores weights, "  # some experiments compare policies with weights and without
+OVERLOADED = " add up to "  # the loads of deadline_misses go beyond what fits
 HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # the only reason to leave a point out
 ONLY_SIMULATED = {"agreement": ("backend=sim",)}
 # Summaries of few delays or none, on either back end: a victim that always has a request left is seldom woken.
@@ -61,7 +62,7 @@ def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_it_runs_on_the_simulator(result: Result) -> None:
-    known = [warning for warning in result.warnings if IGNORES_WEIGHTS in warning]
+    known = [warning for warning in result.warnings if IGNORES_WEIGHTS in warning or OVERLOADED in warning]
     assert result.points and result.warnings == known
     assert all(HAS_A_KERNEL in why for why in result.left_out.values())
     assert all(point.ledger.skew_ns == 0 == point.ledger.domain_skew_ns for point in result.points)
