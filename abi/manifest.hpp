@@ -165,11 +165,11 @@ struct Header {
     Drive drive;
     std::uint64_t interfaces; // offset of Interface[interface_count]
     std::uint32_t interface_count;
-    std::uint32_t reserved;
+    std::uint32_t dom0_share; // per cent of one pCPU under a scheduler that ignores weights, 0 for none
     Network network;
     std::uint64_t placements; // offset of Placement[placement_count]
     std::uint32_t placement_count;
-    std::uint32_t reserved2;
+    std::uint32_t reserved;
 };
 
 } // namespace bulkhead::manifest

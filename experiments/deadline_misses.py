@@ -25,6 +25,7 @@ from bulkhead.experiment import (
 )
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.model.planner import Reservation, plan
+from bulkhead.model.schedulability import Server
 
 PERIODS_US = (10_000, 20_000, 20_000, 40_000)
 PARTS = (30, 30, 20, 20)  # of the load, per cent
@@ -43,17 +44,10 @@ def server(point: Point, task: int) -> dict[str, int]:
     """The least budget, in a quarter of the period, that holds the job in any window as long as its period."""
     period = PERIODS_US[task] // SERVERS
     need = work_us(point, task)
-    budget = next((b for b in range(1, period + 1) if supply(period, b, PERIODS_US[task]) >= need), period)
+    budget = next(
+        (b for b in range(1, period + 1) if Server(b, period).supply(PERIODS_US[task]) >= need), period
+    )
     return {"budget": min(period, budget + OVERHEAD_US), "period": period}
-
-
-def supply(period: int, budget: int, window: int) -> int:
-    """The least service that a server gives in a window (Shin and Lee, RTSS 2003) [us]."""
-    blackout = period - budget
-    if window < blackout:
-        return 0
-    whole = (window - blackout) // period
-    return whole * budget + max(0, window - 2 * blackout - period * whole)
 
 
 def slots(point: Point) -> dict[str, dict[str, int]]:

@@ -68,8 +68,6 @@ def machine(point: Point) -> Machine:
             *(guest(f"hog{i + 1}", "cpu_hog") for i in range(point.number("hogs"))),
         ),
         sched=point.policy("sched"),
-        # Responder and pinger find each other through domain 0, which would have the turns of one more hog.
-        dom0_sched={"budget": 500, "period": 5_000} if point.text("sched") == "rtds" else {},
         memory=768 * MIB,
         duration=point.duration_ns,
         seed=point.number("seed"),

@@ -9,6 +9,8 @@ namespace {
 class Fallback : public sched::Policy {
   public:
     struct Vcpu : sched::Vcpu, plugin::TurnHook<> {};
+    static constexpr bool honours_weights = false;
+    static constexpr bool honours_caps = false;
     static constexpr sched::Text text{.name = "fallback",
                                       .summary = "one queue, equal slices",
                                       .good_at = "keeping guests running",

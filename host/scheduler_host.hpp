@@ -7,6 +7,7 @@
 // the host each change of state; from then on the host's states are the truth.
 #pragma once
 
+#include "host/control_share.hpp"
 #include "host/fallbacks.hpp"
 #include "host/schedulable.hpp"
 #include "host/starvation.hpp"
@@ -41,9 +42,10 @@ struct SchedulerKind {
 //   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
 //   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
 //   std::uint32_t running_vcpus()          how many hold a pCPU
-//   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
-//   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
-//   void forget(void* object, bytes)       the policy has no right to this memory any more
+//   void kick(PcpuId)                      ends the turn there for the host as well: PcpuState::until is the
+//   start void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon bool
+//   is_asked(PcpuId)                  whether it was asked to, and has not picked yet void forget(void*
+//   object, bytes)       the policy has no right to this memory any more
 template<class World>
 class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind> {
     using Base = Takeover<SchedulerHost<World>, World, SchedulerKind>;
@@ -109,6 +111,36 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
         boost::intrusive::member_hook<VcpuState, boost::intrusive::list_member_hook<>, &VcpuState::offers>,
         boost::intrusive::constant_time_size<false>>;
 
+    // The control plane's share (docs/decisions/0019-control-plane.md), and the steps of a takeover: what the
+    // common path does only if care_ says so. Everything crosses in registers.
+    struct Stopped {
+        bool unheard; // the policy does not hear of it
+        Nanos ran;    // what it is to hear
+    };
+    struct Resumed {
+        Vcpu* vcpu; // runs without a question to the policy; nullptr: none
+        Nanos slice;
+    };
+    [[nodiscard, gnu::cold, gnu::noinline]] bool takes_on(Vcpu& vcpu, RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] Stopped with_care(Vcpu& vcpu, sched::Stop why, Nanos ran,
+                                                              RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] Stopped releases(Vcpu& vcpu);
+    [[nodiscard, gnu::cold, gnu::noinline]] Resumed before_pick(Pcpu& pcpu, RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] Nanos after_pick(Vcpu* vcpu, Nanos slice, RealTime at,
+                                                             PcpuId pcpu);
+    void end_control_turn(Vcpu& vcpu, sched::Stop why, RealTime now);
+    [[nodiscard]] Stopped set_aside(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
+    [[nodiscard]] Resumed go_on(Pcpu& pcpu, RealTime now);
+    void reclaim(PcpuId pcpu, RealTime now);
+    [[nodiscard, gnu::cold, gnu::noinline]] bool chose_control(const sched::Vcpu* vcpu, RealTime now);
+    [[gnu::cold, gnu::noinline]] void leave_place(RealTime now);
+    void hand_to_policy(Vcpu& vcpu, RealTime now);
+    [[nodiscard]] Nanos shortened(const Vcpu* vcpu, Nanos slice, RealTime at, PcpuId pcpu);
+    [[nodiscard]] bool is_owed() const { return owed_ != nullptr && owed_->sched.state == RunState::queued; }
+    [[nodiscard]] PcpuId home_of(const VcpuState& state, std::uint64_t among);
+    void control_takeover();
+    void look_for_control();
+
     static std::uint64_t bit(PcpuId pcpu) { return std::uint64_t{1} << pcpu.value(); }
 
     using Base::call;
@@ -126,7 +158,7 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void introduce(Vcpu& vcpu);
     [[gnu::cold, gnu::noinline]] void introduce_some();
     [[nodiscard]] bool knows(const VcpuState& state) const {
-        return !hands_over_ || state.takeover == takeover_;
+        return (care_ & hands_over) == 0 || state.takeover == takeover_;
     }
     [[nodiscard]] bool knows(const DomainState& state) const {
         return state.policy != nullptr && state.takeover == takeover_;
@@ -159,16 +191,30 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     StarvationMonitor monitor_;
     // A successor hears of the attached vCPUs in steps, before each pick, or earlier of one that wakes. So no
     // takeover is long, however many there are.
-    Places known_;            // to the active policy
-    Places awaited_;          // the others
-    bool hands_over_ = false; // there are others
+    Places known_;   // to the active policy
+    Places awaited_; // the others
     std::uint32_t takeover_ = 0;
     std::uint64_t weights_ = 0; // sum over the domains that have an attached vCPU
     std::uint64_t idle_ = 0;    // bit n: pCPU n halts, and picks only when asked
-    Offers offers_;             // for which not every idle pCPU was asked; some may run by now
+    // What asks for care in the common path: `awaited_` is not empty; the control plane is runnable with a
+    // share, or a turn is interrupted for it.
+    static constexpr std::uint8_t hands_over = 1, control = 2;
+    std::uint8_t care_ = 0;
+    void cares(std::uint8_t what, bool now) {
+        care_ = static_cast<std::uint8_t>(now ? care_ | what : care_ & ~what);
+    }
+    bool gives_share_ = false;      // the active policy ignores weights
+    Vcpu* control_plane_ = nullptr; // its vCPU
+    Vcpu* kept_ = nullptr;          // the same, queued with the host
+    Vcpu* owed_ = nullptr;          // the same, queued with the policy until its share suffices
+    bool has_place_ = false;        // on its share, it is still queued for the policy: it keeps its place
+    RealTime control_since_{};      // its turn on its share began
+    ControlShare share_;
+    Offers offers_; // for which not every idle pCPU was asked; some may run by now
 };
 
 } // namespace bulkhead::host
 
+#include "host/scheduler_host_control.hpp"
 #include "host/scheduler_host_life.hpp"
 #include "host/scheduler_host_run.hpp"

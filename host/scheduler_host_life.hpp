@@ -37,9 +37,10 @@ bool SchedulerHost<World>::build(const Plugin& plugin, const std::int64_t* value
         this->world().pcpu(PcpuId{static_cast<std::uint16_t>(i)}).sched.policy =
             static_cast<sched::Pcpu*>(set.pools[SchedulerKind::pcpus].create(this->world(), i));
     monitor_.takes_over(this->may_idle(), this->world().now());
+    control_takeover();
     offers_.clear();
     awaited_.splice(awaited_.end(), known_);
-    hands_over_ = !awaited_.empty();
+    cares(hands_over, !awaited_.empty());
     ++takeover_;
     fault = this->guarded(Hook::create, this->budget_to_construct(), this->world().now(), &construct, *this,
                           values)
@@ -107,7 +108,7 @@ template<class World>
 void SchedulerHost<World>::introduce(Vcpu& vcpu) {
     VcpuState& state = vcpu.sched;
     known_.splice(known_.end(), awaited_, awaited_.iterator_to(state));
-    hands_over_ = !awaited_.empty();
+    cares(hands_over, !awaited_.empty());
     const auto takeover = takeover_;
     if (!enter(vcpu)) {
         if (takeover == takeover_)
@@ -117,7 +118,7 @@ void SchedulerHost<World>::introduce(Vcpu& vcpu) {
     }
     const auto now = this->world().now();
     if (!call(Hook::attach, now, hooks().attach, object(), *state.policy).well() ||
-        state.state != RunState::queued)
+        state.state != RunState::queued || state.hold == Hold::control)
         return;
     if (call(Hook::wake, now, hooks().wake, object(), *state.policy, now).well() && idle_ != 0 &&
         state.state == RunState::queued)
@@ -151,6 +152,11 @@ bool SchedulerHost<World>::attach(Vcpu& vcpu) {
     if (!enter(vcpu) && (&this->active() == before || !enter(vcpu)))
         return false;
     vcpu.sched.state = RunState::blocked;
+    if (vcpu.domain->sched.share != 0 && control_plane_ == nullptr) {
+        control_plane_ = &vcpu;
+        vcpu.sched.has_share = true;
+        share_.set(vcpu.domain->sched.share, this->world().now());
+    }
     known_.push_back(vcpu.sched);
     if (vcpu.domain->sched.attached++ == 0)
         weigh(vcpu.domain->sched, vcpu.domain->sched.weight);
@@ -164,6 +170,8 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
     VcpuState& state = vcpu.sched;
     monitor_.detached();
     drop_offers(state);
+    if (std::exchange(state.has_share, false))
+        control_plane_ = nullptr;
     if (knows(state))
         static_cast<void>(call(Hook::detach, this->world().now(), hooks().detach, object(), *state.policy));
     if (--vcpu.domain->sched.attached == 0)
@@ -174,7 +182,7 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
         this->world().forget(state.policy, this->active().pools[SchedulerKind::vcpus].bytes());
     } else {
         awaited_.erase(awaited_.iterator_to(state));
-        hands_over_ = !awaited_.empty();
+        cares(hands_over, !awaited_.empty());
     }
     state.policy = nullptr;
     state.state = RunState::offline;

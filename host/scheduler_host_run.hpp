@@ -12,6 +12,8 @@ inline void SchedulerHost<World>::wake(Vcpu& vcpu, RealTime now) {
     state.state = RunState::queued;
     state.runnable_since = now;
     monitor_.woke();
+    if (state.has_share && takes_on(vcpu, now)) [[unlikely]]
+        return;
     if (!knows(state)) [[unlikely]]
         return introduce(vcpu);
     state.policy->last_pcpu = state.pcpu;
@@ -29,8 +31,12 @@ inline void SchedulerHost<World>::start_running(Vcpu& vcpu, PcpuId pcpu) {
 template<class World>
 inline RealTime SchedulerHost<World>::stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
     VcpuState& state = vcpu.sched;
-    if (!knows(state)) [[unlikely]] // it has run since before the policy was in charge
-        introduce(vcpu);
+    if (care_ != 0) [[unlikely]] {
+        const auto stopped = with_care(vcpu, why, ran, now);
+        if (stopped.unheard)
+            return this->world().now();
+        ran = stopped.ran;
+    }
     const bool runnable = sched::still_runnable(why);
     state.state = runnable ? RunState::queued : RunState::blocked;
     state.runnable_since = now;
@@ -46,10 +52,17 @@ inline void SchedulerHost<World>::withdraw(Vcpu& vcpu, sched::Stop why, RealTime
     VcpuState& state = vcpu.sched;
     state.state = RunState::blocked;
     monitor_.slept();
+    Nanos ran{};
+    if ((care_ & control) != 0) [[unlikely]] {
+        const auto stopped = releases(vcpu);
+        if (stopped.unheard)
+            return;
+        ran = stopped.ran;
+    }
     if (!knows(state)) [[unlikely]]
         return;
     static_cast<void>(
-        call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, Nanos{}, now));
+        call(Hook::deschedule, now, hooks().deschedule, object(), *state.policy, why, ran, now));
 }
 
 template<class World>
@@ -134,7 +147,8 @@ template<class World>
 inline typename World::Vcpu* SchedulerHost<World>::chosen(const sched::Decision& answer, PcpuId where) {
     const auto slot = this->active().pools[SchedulerKind::vcpus].index_of(answer.vcpu);
     Vcpu* vcpu = this->world().vcpu_in_slot(slot);
-    if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued)
+    if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu || vcpu->sched.state != RunState::queued ||
+        vcpu->sched.hold != Hold::policy)
         return nullptr;
     if ((vcpu->sched.affinity & bit(where)) == 0)
         return nullptr;
@@ -150,7 +164,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
     const Vcpu* vcpu = this->world().vcpu_in_slot(slot);
     if (vcpu == nullptr || vcpu->sched.policy != answer.vcpu)
         return "not a vCPU, or one that is gone";
-    if (vcpu->sched.state == RunState::running)
+    if (vcpu->sched.state == RunState::running || vcpu->sched.hold == Hold::interrupted)
         return "a vCPU that runs already";
     if (vcpu->sched.state != RunState::queued)
         return "a vCPU that is not runnable";
@@ -178,8 +192,8 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
         known_.splice(known_.end(), known_, known_.begin());
         all = &state == last;
         const Vcpu* const vcpu = this->world().vcpu_in_slot(state.slot);
-        if (state.state == RunState::queued && (state.affinity & bit(where)) != 0 && vcpu != nullptr &&
-            vcpu->domain->sched.cap == 0)
+        if (state.state == RunState::queued && state.hold == Hold::policy &&
+            (state.affinity & bit(where)) != 0 && vcpu != nullptr && vcpu->domain->sched.cap == 0)
             waited = std::max(waited, monitor_.waited(state.runnable_since, now));
     }
     if (waited < Nanos{})
@@ -187,14 +201,14 @@ Nanos SchedulerHost<World>::longest_idle_beside_waiting(PcpuId where, RealTime n
     return waited < longest_hesitation ? longest_hesitation : Nanos{};
 }
 
-inline constexpr const char* wrong_to_a_stranger = "a vCPU that it was not told of";
-
 template<class World>
 inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -> Choice {
     for (;; now = this->world().now()) { // again if the fallback must answer
-        if (hands_over_) [[unlikely]] {
-            introduce_some();
+        if (care_ != 0) [[unlikely]] {
+            const auto resumed = before_pick(pcpu, now);
             now = this->world().now();
+            if (resumed.vcpu != nullptr)
+                return {resumed.vcpu, resumed.slice, now};
         }
         const auto called = call(Hook::pick, now, hooks().pick, object(), *pcpu.sched.policy, now);
         const sched::Decision& answer = called.answer;
@@ -211,16 +225,17 @@ inline auto SchedulerHost<World>::pick(Pcpu& pcpu, RealTime now, Vcpu* before) -
         } else {
             choice.vcpu = chosen(answer, pcpu.id);
             if (choice.vcpu == nullptr) [[unlikely]] {
+                if (chose_control(answer.vcpu, called.end))
+                    continue;
                 eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong(answer, pcpu.id));
                 continue;
             }
+            pcpu.sched.until = called.end + answer.slice;
         }
-        if (hands_over_) [[unlikely]] { // the next step comes soon
-            choice.slice = sched::least_slice;
-            if (choice.vcpu != nullptr && !knows(choice.vcpu->sched)) {
-                eject(Hook::pick, plugin::Fault::wrong_answer, called.end, wrong_to_a_stranger);
+        if (care_ != 0) [[unlikely]] {
+            choice.slice = after_pick(choice.vcpu, choice.slice, choice.at, pcpu.id);
+            if (choice.slice == Nanos{}) // ejected
                 continue;
-            }
         }
         if (idle_ != 0 && before != nullptr && before != choice.vcpu &&
             before->sched.state == RunState::queued) {

@@ -13,7 +13,7 @@
 //           one allowance per competing domain plus the warp. A domain preempts others at most once per
 //           `unwarp`. Waits are bounded as
 //           sched/patience.hpp says, plus the turns of other domains that waited as long.
-#include "sched/shares.hpp"
+#include "sched/share_queue.hpp"
 
 namespace {
 
@@ -30,7 +30,6 @@ class Bvt : public sched::Policy {
         Nanos warped;      // CPU time it may still use warped; not above 0: it is not warped
     };
 
-    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"allowance", "us", "time that a vCPU runs before virtual times are compared again", 2'000, 100,
          50'000},
@@ -43,7 +42,7 @@ class Bvt : public sched::Policy {
         .name = "bvt",
         .summary = "the lowest virtual time runs; a waking domain may borrow against its future share",
         .good_at = "latency of domains that run briefly and seldom, shares per domain",
-        .bad_at = "domains that wake more often or run longer than a warp lasts, caps (ignored)",
+        .bad_at = "domains that wake more often or run longer than a warp lasts",
         .source = "Duda and Cheriton, Borrowed-virtual-time scheduling, SOSP 1999",
     };
 
@@ -74,7 +73,7 @@ class Bvt : public sched::Policy {
         }
         place(domain);
         queue_.push_back(vcpu, now);
-        if (!warps)
+        if (!warps || !queue_.may_run(domain, now))
             return;
         Pcpu* victim = running_.weakest_for(vcpu, Later{});
         if (victim != nullptr && Later{}(*victim->running->domain, domain)) {
@@ -88,7 +87,7 @@ class Bvt : public sched::Policy {
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
-            bill(domain, running_.stop(vcpu, ran));
+            bill(domain, running_.stop(vcpu, ran), now);
         if (!sched::still_runnable(why))
             return accounts_.sleeps(domain);
         if (why == sched::Stop::yielded)
@@ -99,22 +98,27 @@ class Bvt : public sched::Policy {
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
         const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
-        if (vcpu == nullptr)
-            return running_.idle(pcpu);
+        if (vcpu == nullptr) {
+            running_.idle(pcpu);
+            return queue_.idle(now);
+        }
         const Nanos warped = domain_of(*vcpu).warped;
         accounts_.serves(domain_of(*vcpu), !impatient && warped <= Nanos{});
         place(domain_of(*vcpu));
         running_.start(pcpu, *vcpu, now);
-        const Nanos slice = warped > Nanos{} ? std::min(warped, allowance_) : allowance_;
+        const Nanos slice = sched::Caps::slice(domain_of(*vcpu),
+                                               warped > Nanos{} ? std::min(warped, allowance_) : allowance_);
         return {vcpu, impatient ? sched::least_slice : std::max(slice, sched::least_slice)};
     }
 
-    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
+    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount, services_.now()); }
 
     void tune(Domain& domain) {
         accounts_.retune(domain);
+        const bool released = queue_.retune(domain, services_.now());
         place(domain);
-        queue_.retune(domain);
+        if (released)
+            running_.kick_idle(services_);
     }
 
   private:
@@ -132,14 +136,16 @@ class Bvt : public sched::Policy {
         domain.effective = domain.warped > Nanos{} ? domain.position - warp_ : domain.position;
         queue_.reorder(domain);
     }
-    void bill(Domain& domain, Nanos time) {
+    void bill(Domain& domain, Nanos time, RealTime now) {
         accounts_.bill(domain, time);
+        queue_.spend(domain, time, now, running_);
         domain.warped = std::max(domain.warped - time, Nanos{});
         place(domain);
     }
     void settle(RealTime now) {
-        running_.settle(
-            now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
+        running_.settle(now, [this, now](shares::Domain& domain, Nanos time) {
+            bill(static_cast<Domain&>(domain), time, now);
+        });
     }
 
     // A yield ends the warp and gives away what the domain is behind the next one, so that another vCPU

@@ -18,6 +18,7 @@
 //           vCPU of its kind, and one rate limit if it wakes more often. No domain waits longer than
 //           sched/patience.hpp says, plus the turns of other domains that did.
 #include "plugin/turns.hpp"
+#include "sched/caps.hpp"
 #include "sched/patience.hpp"
 
 #include <utility>
@@ -52,19 +53,15 @@ class Credit : public sched::Policy {
     using Wakers =
         intrusive::list<Vcpu, intrusive::base_hook<WakerHook>, intrusive::constant_time_size<true>>;
     // Its credit is how far its position is behind the clock, times its weight.
-    struct Domain : sched::Domain, CreditHook, RestHook, sched::PatientDomain<Vcpu> {
+    struct Domain : sched::Domain, CreditHook, RestHook, sched::PatientDomain<Vcpu>, sched::CappedDomain {
         VirtualTime position;     // CPU time of its vCPUs over its weight
         plugin::Turns<Vcpu> turn; // its queued vCPUs but for those of `wakers`
         Wakers wakers;            // woke with credit, at most one for each pCPU
         std::uint64_t reach;      // bit n: a vCPU of `turn` may run on pCPU n
-        Nanos allowance;          // under a cap: what is left of this period
-        std::int64_t period;      // of the allowance
-        std::int64_t parked_in;   // the period in which the cap held it back
         RealTime boosted_to; // moves on one rate limit with each boost, ahead of now at most by the burst
         std::int64_t rests_since; // the round in which its last vCPU went to sleep
         std::uint32_t counted;    // its weight as the position knows it
         bool active;              // takes part in rounds: runnable, or was so in this one
-        bool parked;              // held back by its cap: in which of the two trees it is
     };
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
@@ -92,7 +89,7 @@ class Credit : public sched::Policy {
 
     explicit Credit(const sched::Setup<Credit>& setup)
         : services_{setup.services}, pcpus_{setup.pcpus}, round_{microseconds(setup.values[0])},
-          rate_limit_{microseconds(setup.values[1])}, burst_{setup.values[2]} {}
+          rate_limit_{microseconds(setup.values[1])}, burst_{setup.values[2]}, caps_{round_} {}
 
     void attach(Vcpu& vcpu) {
         Domain& domain = domain_of(vcpu);
@@ -165,8 +162,7 @@ class Credit : public sched::Policy {
     void tune(Domain& domain) {
         if (domain.vcpus == 0)
             return;
-        domain.period = period_at(services_.now());
-        domain.allowance = quota(domain);
+        caps_.restart(domain, services_.now());
         leave_order(domain);
         if (domain.active)
             active_ += std::int64_t{domain.weight} - domain.counted;
@@ -246,7 +242,7 @@ class Credit : public sched::Policy {
         leave_order(domain);
         domain.position += scaled(amount, domain.counted);
         forget_savings(domain);
-        if (!has_credit(domain) || is_held_back(domain))
+        if (!has_credit(domain) || sched::Caps::holds_back(domain))
             while (!domain.wakers.empty())
                 queue_again(domain.wakers.front());
         enter_order(domain);
@@ -269,22 +265,12 @@ class Credit : public sched::Policy {
         }
     }
 
-    // Caps.
-    [[nodiscard]] std::int64_t period_at(RealTime now) const {
-        return now.since_start().count() / round_.count();
-    }
-    [[nodiscard]] Nanos quota(const Domain& domain) const { return round_ * domain.cap / 100; }
-    // Nothing is saved from one period to the next but what runs already and is billed later: `due`, and the
-    // time of its vCPUs that run.
+    // Whether its cap lets it run, of which `due` and the time of its running vCPUs is not billed yet.
     bool within_cap(Domain& domain, RealTime now, Nanos due = {}) const {
         if (domain.cap == 0)
             return true;
-        if (const std::int64_t period = period_at(now); period != domain.period) {
-            const Nanos given = quota(domain) * (period - domain.period);
-            domain.allowance =
-                std::min(domain.allowance + given, quota(domain) + due + unbilled(domain, now));
-            domain.period = period;
-        }
+        if (caps_.period_at(now) != domain.period)
+            caps_.renew(domain, now, due + unbilled(domain, now));
         return domain.allowance > Nanos{};
     }
     [[nodiscard]] Nanos unbilled(const Domain& domain, RealTime now) const {
@@ -294,15 +280,12 @@ class Credit : public sched::Policy {
                 sum += now - pcpus_[i].since;
         return sum;
     }
-    [[nodiscard]] static bool is_held_back(const Domain& domain) {
-        return domain.cap != 0 && domain.allowance <= Nanos{};
-    }
 
     // The orders of domains: those that may run, and those that their caps hold back.
     void enter_order(Domain& domain) {
         if (domain.reach == 0)
             return;
-        domain.parked = is_held_back(domain);
+        domain.parked = sched::Caps::holds_back(domain);
         if (domain.parked) {
             domain.parked_in = domain.period;
             patience_.suspend(domain);
@@ -317,7 +300,7 @@ class Credit : public sched::Policy {
             return order_.erase(domain);
         parked_.erase(domain);
         domain.parked = false;
-        patience_.resume(domain, RealTime{} + round_ * domain.parked_in);
+        patience_.resume(domain, caps_.begin_of(domain.parked_in));
     }
     void reached(Domain& domain) {
         const auto before = std::exchange(domain.reach, domain.turn.reach());
@@ -346,7 +329,7 @@ class Credit : public sched::Policy {
         patience_.queues(vcpu, now);
         if (why == sched::Stop::yielded)
             give_way(domain);
-        if (why != sched::Stop::preempted || !has_credit(domain) || is_held_back(domain))
+        if (why != sched::Stop::preempted || !has_credit(domain) || sched::Caps::holds_back(domain))
             return queue_back(vcpu);
         domain.turn.push_front(vcpu); // its turn is not over
         reached(domain);
@@ -422,7 +405,7 @@ class Credit : public sched::Policy {
     Domain* next_domain(const Pcpu& pcpu, RealTime now) {
         for (int i = 0; i < most_moved; ++i) {
             Domain* const parked = first_for(parked_, pcpu);
-            if (parked == nullptr || parked->parked_in >= period_at(now))
+            if (parked == nullptr || parked->parked_in >= caps_.period_at(now))
                 break;
             leave_order(*parked);
             within_cap(*parked, now);
@@ -461,16 +444,14 @@ class Credit : public sched::Policy {
     }
 
     [[nodiscard]] sched::Decision idle(RealTime now) const {
-        if (parked_.empty())
-            return sched::Decision::idle();
-        const RealTime next_period = RealTime{} + round_ * (period_at(now) + 1);
-        return {nullptr, std::max(next_period - now, sched::least_slice)};
+        return parked_.empty() ? sched::Decision::idle() : caps_.idle(now);
     }
 
     sched::Services services_;
     Pcpu* pcpus_;
     Nanos round_, rate_limit_;
     std::int64_t burst_, rounds_ = 0;
+    sched::Caps caps_;
     VirtualTime clock_;
     Nanos given_;             // by the last round, over the weight
     std::int64_t active_ = 0; // weights of the domains that take part

@@ -9,14 +9,14 @@
 //           continuously and not in resets, and the limit is on preempting instead of on being
 //           preempted.
 // Good at:  latency of light domains next to hogs and storms, shares by weight for any number of vCPUs.
-// Bad at:   caps (ignored), caches (no memory of where a vCPU was warm), domains with many vCPUs pinned
+// Bad at:   caches (no memory of where a vCPU was warm), domains with many vCPUs pinned
 //           apart.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one slice per competing domain plus the savings of sleepers. A vCPU of a domain that uses
 //           less than its share preempts at once if its domain wakes less often than the rate limit, and
 //           waits for one slice otherwise. Waits are bounded as
 //           sched/patience.hpp says, plus the turns of other domains that waited as long.
-#include "sched/shares.hpp"
+#include "sched/share_queue.hpp"
 
 namespace {
 
@@ -31,7 +31,6 @@ class Credit2 : public sched::Policy {
         bool boosted;                // woke, and paid for preempting
     };
 
-    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"slice", "us", "time that a vCPU runs before credits are compared again", 2'000, 100, 50'000},
         {"saving", "us", "a sleeper keeps at most the credit of this time", 10'000, 0, 100'000},
@@ -42,7 +41,7 @@ class Credit2 : public sched::Policy {
         .name = "credit2",
         .summary = "the most credit runs; wakes preempt at once while a domain's allowance lasts",
         .good_at = "wake-up latency next to hogs and storms, shares per domain",
-        .bad_at = "caps (ignored), cache affinity",
+        .bad_at = "cache affinity, domains with many vCPUs pinned apart",
         .source = "Xen Project wiki, Credit2 Scheduler; Goyal et al., Start-time fair queuing, SIGCOMM 1996",
     };
 
@@ -67,7 +66,7 @@ class Credit2 : public sched::Policy {
         accounts_.wakes(domain);
         Pcpu* victim = running_.weakest_for(vcpu, LessCredit{});
         if (victim != nullptr && LessCredit{}(*victim->running->domain, domain) &&
-            allowance_.pay(domain, now)) {
+            queue_.may_run(domain, now) && allowance_.pay(domain, now)) {
             victim->claimed = true;
             services_.kick(victim->id);
             domain.boosted = true;
@@ -81,7 +80,7 @@ class Credit2 : public sched::Policy {
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
-            bill(domain, running_.stop(vcpu, ran));
+            bill(domain, running_.stop(vcpu, ran), now);
         if (!sched::still_runnable(why)) {
             accounts_.sleeps(domain);
             if (domain.runnable == 0)
@@ -96,21 +95,24 @@ class Credit2 : public sched::Policy {
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
         const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
-        if (vcpu == nullptr)
-            return running_.idle(pcpu);
+        if (vcpu == nullptr) {
+            running_.idle(pcpu);
+            return queue_.idle(now);
+        }
         Domain& domain = domain_of(*vcpu);
         accounts_.serves(domain, !impatient && !domain.boosted);
         domain.boosted = false;
         queue_.reorder(domain);
         running_.start(pcpu, *vcpu, now);
-        return {vcpu, impatient ? sched::least_slice : slice_};
+        return {vcpu, impatient ? sched::least_slice : sched::Caps::slice(domain, slice_)};
     }
 
-    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
+    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount, services_.now()); }
 
     void tune(Domain& domain) {
         accounts_.retune(domain);
-        queue_.retune(domain);
+        if (queue_.retune(domain, services_.now()))
+            running_.kick_idle(services_);
     }
 
   private:
@@ -126,13 +128,15 @@ class Credit2 : public sched::Policy {
     };
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
 
-    void bill(Domain& domain, Nanos time) {
+    void bill(Domain& domain, Nanos time, RealTime now) {
         accounts_.bill(domain, time);
+        queue_.spend(domain, time, now, running_);
         queue_.reorder(domain);
     }
     void settle(RealTime now) {
-        running_.settle(
-            now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
+        running_.settle(now, [this, now](shares::Domain& domain, Nanos time) {
+            bill(static_cast<Domain&>(domain), time, now);
+        });
     }
 
     // A yield gives away what the domain has more than the next one, so that another vCPU runs for a slice.

@@ -13,7 +13,7 @@
 //           one request in any window. A woken domain starts within one request of each competing
 //           domain. Waits are bounded as
 //           sched/patience.hpp says, plus the turns of other domains that waited as long.
-#include "sched/shares.hpp"
+#include "sched/share_queue.hpp"
 
 namespace {
 
@@ -30,7 +30,6 @@ class Eevdf : public sched::Policy {
         bool eligible; // in which of the two orders it is
     };
 
-    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"request", "us", "CPU time of one request; shorter ones are served sooner", 2'000, 100, 50'000},
         {"rate_limit", "us", "a domain preempts others at most once per this time", 1'000, 100, 20'000},
@@ -39,7 +38,7 @@ class Eevdf : public sched::Policy {
         .name = "eevdf",
         .summary = "the earliest virtual deadline among the domains that are owed time",
         .good_at = "exact shares by weight per domain in any window",
-        .bad_at = "wake-up latency unless requests are short, caps (ignored)",
+        .bad_at = "wake-up latency unless requests are short",
         .source = "Stoica and Abdel-Wahab, Earliest eligible virtual deadline first, ODU TR-95-22, 1995",
     };
 
@@ -58,7 +57,8 @@ class Eevdf : public sched::Policy {
         queue_.push_back(vcpu, now);
         Pcpu* victim = running_.weakest_for(vcpu, LaterDeadline{});
         if (victim != nullptr && domain.position <= clock() &&
-            LaterDeadline{}(*victim->running->domain, domain) && allowance_.pay(domain, now)) {
+            LaterDeadline{}(*victim->running->domain, domain) && queue_.may_run(domain, now) &&
+            allowance_.pay(domain, now)) {
             victim->claimed = true;
             services_.kick(victim->id);
         }
@@ -69,7 +69,7 @@ class Eevdf : public sched::Policy {
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
-            bill(domain, running_.stop(vcpu, ran));
+            bill(domain, running_.stop(vcpu, ran), now);
         if (!sched::still_runnable(why)) {
             if (--domain.runnable == 0)
                 leave(domain);
@@ -83,22 +83,26 @@ class Eevdf : public sched::Policy {
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
         const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
-        if (vcpu == nullptr)
-            return running_.idle(pcpu);
+        if (vcpu == nullptr) {
+            running_.idle(pcpu);
+            return queue_.idle(now);
+        }
         const Domain& domain = domain_of(*vcpu);
         running_.start(pcpu, *vcpu, now);
         const Nanos rest = shares::unscaled(domain.deadline - domain.position, domain.weight);
-        return {vcpu, impatient ? sched::least_slice : std::max(rest, sched::least_slice)};
+        return {vcpu, impatient ? sched::least_slice
+                                : std::max(sched::Caps::slice(domain, rest), sched::least_slice)};
     }
 
-    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount); }
+    void charge(Vcpu& vcpu, Nanos amount) { bill(domain_of(vcpu), amount, services_.now()); }
 
     void tune(Domain& domain) {
         if (domain.runnable != 0) {
             leave(domain);
             join(domain);
         }
-        queue_.retune(domain);
+        if (queue_.retune(domain, services_.now()))
+            running_.kick_idle(services_);
     }
 
   private:
@@ -166,7 +170,8 @@ class Eevdf : public sched::Policy {
             clock() += (clock() - domain.position) / active_ * domain.counted;
     }
 
-    void bill(Domain& domain, Nanos time) {
+    void bill(Domain& domain, Nanos time, RealTime now) {
+        queue_.spend(domain, time, now, running_);
         if (active_ != 0)
             clock() += time * 65'536 / active_;
         advance(domain, shares::scaled(time, domain.weight));
@@ -179,8 +184,9 @@ class Eevdf : public sched::Policy {
         queue_.reorder(domain);
     }
     void settle(RealTime now) {
-        running_.settle(
-            now, [this](shares::Domain& domain, Nanos time) { bill(static_cast<Domain&>(domain), time); });
+        running_.settle(now, [this, now](shares::Domain& domain, Nanos time) {
+            bill(static_cast<Domain&>(domain), time, now);
+        });
     }
 
     sched::Services services_;

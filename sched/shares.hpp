@@ -1,14 +1,12 @@
-// The common part of policies that share by weight: the accounts of domains in virtual time, and a queue
-// that holds the domains in some order and each domain's vCPUs in turn. Weight belongs to the domain, so the
-// number of its vCPUs changes nothing, and every operation costs at most logarithmic time. It must never
-// decide who preempts whom: that is the policies' difference.
+// The common part of policies that share by weight: the accounts of domains in virtual time, and orders of
+// domains. Weight belongs to the domain, so the number of its vCPUs changes nothing, and every operation
+// costs at most logarithmic time. sched/share_queue.hpp has the queue of vCPUs, sched/running.hpp what runs
+// where.
 #pragma once
 
 #include "plugin/turns.hpp"
+#include "sched/caps.hpp"
 #include "sched/patience.hpp"
-
-#include <span>
-#include <utility>
 
 namespace bulkhead::sched::shares {
 
@@ -19,7 +17,7 @@ struct Vcpu : sched::Vcpu, plugin::TurnHook<>, PatientVcpu {
     [[nodiscard]] bool queued() const { return TurnHook::waits(); }
 };
 
-struct Domain : sched::Domain, OrderHook, PatientDomain<Vcpu> {
+struct Domain : sched::Domain, OrderHook, PatientDomain<Vcpu>, CappedDomain {
     VirtualTime position;     // CPU time of its vCPUs over its weight
     plugin::Turns<Vcpu> turn; // its queued vCPUs, next one first
     std::uint64_t reach;      // bit n: one of them may run on pCPU n
@@ -118,169 +116,6 @@ class Sorted {
         static std::uint64_t join(std::uint64_t a, std::uint64_t b) { return a | b; }
     };
     plugin::Tree<D, Order> domains_;
-};
-
-// Queued vCPUs: their domains in an order like Sorted, inside a domain in turn. All costs are logarithmic.
-template<class D, class Order>
-class Queue {
-  public:
-    void attach(D& domain) { patience_.attach(domain); }
-    void detach(D& domain) { patience_.detach(domain); }
-    // Its weight has changed, and with it perhaps what the order compares.
-    void retune(D& domain) {
-        patience_.attach(domain);
-        reorder(domain);
-    }
-
-    void push_back(Vcpu& vcpu, RealTime now) {
-        own(vcpu).turn.push_back(vcpu);
-        enter(vcpu, now);
-    }
-    void push_front(Vcpu& vcpu, RealTime now) {
-        own(vcpu).turn.push_front(vcpu);
-        enter(vcpu, now);
-    }
-    // One that has run and still wants to: its turn is not over if it was preempted.
-    void push_again(Vcpu& vcpu, Stop why, RealTime now) {
-        if (why == Stop::preempted)
-            push_front(vcpu, now);
-        else
-            push_back(vcpu, now);
-    }
-    // One that leaves while it waits.
-    void remove(Vcpu& vcpu) {
-        patience_.leaves(vcpu);
-        take_out(vcpu);
-    }
-    // What the order compares has changed.
-    void reorder(D& domain) {
-        if (!domain.OrderHook::in_tree())
-            return;
-        order_.erase(domain);
-        order_.insert(domain);
-    }
-    // The next vCPU of a pCPU, taken out: of a domain that has waited too long, or the first in the order.
-    struct Turn {
-        Vcpu* vcpu;     // nullptr: none
-        bool impatient; // the former: a least slice is its due
-    };
-    [[nodiscard]] Turn take_for(PcpuId pcpu, RealTime now) {
-        Turn turn{patience_.overdue_for(pcpu, now), true};
-        if (turn.vcpu == nullptr)
-            turn = {first_for(pcpu), false};
-        if (turn.vcpu != nullptr) {
-            patience_.runs(*turn.vcpu, now);
-            take_out(*turn.vcpu);
-        }
-        return turn;
-    }
-    [[nodiscard]] Order& order() { return order_; }
-
-  private:
-    [[nodiscard]] Vcpu* first_for(PcpuId pcpu) {
-        D* const domain = order_.first_for(pcpu);
-        return domain == nullptr ? nullptr : domain->turn.first_for(pcpu);
-    }
-    static D& own(const Vcpu& vcpu) { return static_cast<D&>(*vcpu.domain); }
-    void enter(Vcpu& vcpu, RealTime now) {
-        patience_.queues(vcpu, now);
-        D& domain = own(vcpu);
-        const auto before = std::exchange(domain.reach, domain.turn.reach());
-        if (before == 0)
-            order_.insert(domain);
-        else if (before != domain.reach)
-            order_.reached(domain);
-    }
-    void take_out(Vcpu& vcpu) {
-        D& domain = own(vcpu);
-        domain.turn.erase(vcpu);
-        const auto before = std::exchange(domain.reach, domain.turn.reach());
-        if (domain.reach == 0)
-            order_.erase(domain);
-        else if (before != domain.reach)
-            order_.reached(domain);
-    }
-
-    Order order_;
-    Patience<D, Vcpu> patience_;
-};
-
-// Who runs where, and what of that is not billed yet.
-class Running {
-  public:
-    Running(const Services& services, Pcpu* pcpus) : pcpus_{pcpus}, count_{services.pcpus()} {}
-
-    void start(Pcpu& pcpu, Vcpu& vcpu, RealTime now) {
-        pcpu.running = &vcpu;
-        pcpu.since = now;
-        pcpu.billed = Nanos{};
-        pcpu.claimed = false;
-    }
-    [[nodiscard]] Decision idle(Pcpu& pcpu) {
-        pcpu.running = nullptr;
-        pcpu.claimed = false;
-        return Decision::idle();
-    }
-    // `vcpu` has stopped after `ran`: what remains to be billed (less than nothing if it was billed too
-    // much).
-    [[nodiscard]] Nanos stop(const Vcpu& vcpu, Nanos ran) {
-        for (Pcpu& pcpu : all())
-            if (pcpu.running == &vcpu) {
-                pcpu.running = nullptr;
-                return ran - pcpu.billed;
-            }
-        return ran;
-    }
-    // Bills all running vCPUs up to now, so that positions compare.
-    template<class Bill>
-    void settle(RealTime now, Bill&& bill) {
-        for (Pcpu& pcpu : all())
-            if (pcpu.running != nullptr) {
-                const Nanos time = now - pcpu.since;
-                pcpu.billed += time;
-                pcpu.since = now;
-                bill(domain_of(*pcpu.running), time);
-            }
-    }
-    // The pCPU that `vcpu` may take whose domain comes first in the order `weaker`; nullptr if one is idle,
-    // or all are about to pick anyway.
-    template<class Weaker>
-    [[nodiscard]] Pcpu* weakest_for(const Vcpu& vcpu, Weaker&& weaker) {
-        Pcpu* weakest = nullptr;
-        for (Pcpu& pcpu : all()) {
-            if (!vcpu.may_run_on(pcpu.id))
-                continue;
-            if (pcpu.running == nullptr)
-                return nullptr;
-            if (!pcpu.claimed &&
-                (weakest == nullptr || weaker(domain_of(*pcpu.running), domain_of(*weakest->running))))
-                weakest = &pcpu;
-        }
-        return weakest;
-    }
-
-  private:
-    [[nodiscard]] std::span<Pcpu> all() const { return {pcpus_, count_}; }
-    Pcpu* pcpus_;
-    std::uint32_t count_;
-};
-
-// How often a domain may preempt others on wake: once per `period` in the long run, `burst` times in a row.
-// So a storm of wakes costs others no more than that many switches, and a vCPU that wakes seldom never waits.
-class Allowance {
-  public:
-    Allowance(Nanos period, std::int64_t burst) : period_{period}, burst_{burst} {}
-    [[nodiscard]] bool pay(Domain& domain, RealTime now) const {
-        const RealTime paid = std::max(domain.paid_to, now);
-        if (paid - now > period_ * (burst_ - 1))
-            return false;
-        domain.paid_to = paid + period_;
-        return true;
-    }
-
-  private:
-    Nanos period_;
-    std::int64_t burst_;
 };
 
 } // namespace bulkhead::sched::shares

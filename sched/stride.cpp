@@ -13,7 +13,7 @@
 //           one quantum per competing domain in any window. A yield gives away the rest of the quantum.
 //           Waits are bounded as
 //           sched/patience.hpp says, plus the turns of other domains that waited as long.
-#include "sched/shares.hpp"
+#include "sched/share_queue.hpp"
 
 namespace {
 
@@ -28,7 +28,6 @@ class Stride : public sched::Policy {
     using Pcpu = shares::Pcpu;
     using Domain = shares::Domain;
 
-    static constexpr bool honours_caps = false;
     static constexpr plugin::Parameter parameters[] = {
         {"quantum", "us", "time that a vCPU runs before the lowest pass is chosen again", 2'000, 100, 50'000},
     };
@@ -36,12 +35,13 @@ class Stride : public sched::Policy {
         .name = "stride",
         .summary = "the domain with the least time for its weight runs next, for a quantum",
         .good_at = "exact shares by weight per domain, few and cheap decisions",
-        .bad_at = "wake-up latency, caps (ignored)",
+        .bad_at = "wake-up latency",
         .source = "Waldspurger and Weihl, Stride scheduling, MIT/LCS/TM-528, 1995",
     };
 
     explicit Stride(const sched::Setup<Stride>& setup)
-        : quantum_{microseconds(setup.values[0])}, accounts_{setup.services.pcpus(), quantum_} {}
+        : services_{setup.services}, quantum_{microseconds(setup.values[0])},
+          accounts_{setup.services.pcpus(), quantum_} {}
 
     void attach(Vcpu& vcpu) {
         accounts_.attach(shares::domain_of(vcpu));
@@ -61,8 +61,8 @@ class Stride : public sched::Policy {
         Domain& domain = shares::domain_of(vcpu);
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
-        else if (why != sched::Stop::yielded) // a yield gives away the rest
-            bill(domain, ran - vcpu.paid);
+        else
+            settle(domain, ran - vcpu.paid, why, now);
         if (sched::still_runnable(why))
             queue_.push_back(vcpu, now);
         else
@@ -72,20 +72,23 @@ class Stride : public sched::Policy {
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         const auto [next, impatient] = queue_.take_for(pcpu.id, now);
         if (next == nullptr)
-            return sched::Decision::idle();
+            return queue_.idle(now);
         auto& vcpu = static_cast<Vcpu&>(*next);
         Domain& domain = shares::domain_of(vcpu);
         accounts_.serves(domain, !impatient);
-        vcpu.paid = impatient ? sched::least_slice : quantum_;
-        bill(domain, vcpu.paid);
+        vcpu.paid = impatient ? sched::least_slice : sched::Caps::slice(domain, quantum_);
+        bill(domain, vcpu.paid, now);
         return {&vcpu, vcpu.paid};
     }
 
-    void charge(Vcpu& vcpu, Nanos amount) { bill(shares::domain_of(vcpu), amount); }
+    void charge(Vcpu& vcpu, Nanos amount) { bill(shares::domain_of(vcpu), amount, services_.now()); }
 
     void tune(Domain& domain) {
         accounts_.retune(domain);
-        queue_.retune(domain);
+        if (!queue_.retune(domain, services_.now()))
+            return;
+        for (std::uint16_t i = 0; i < services_.pcpus(); ++i) // it keeps no account of which are idle
+            services_.kick(PcpuId{i});
     }
 
   private:
@@ -93,11 +96,20 @@ class Stride : public sched::Policy {
         bool operator()(const Domain& a, const Domain& b) const { return a.position < b.position; }
     };
 
-    void bill(Domain& domain, Nanos time) {
+    void bill(Domain& domain, Nanos time, RealTime now) {
         accounts_.bill(domain, time);
+        queue_.spend(domain, time, now);
+        queue_.reorder(domain);
+    }
+    // What was run beyond what was paid. A yield gives away the rest, but a cap counts what was run.
+    void settle(Domain& domain, Nanos more, sched::Stop why, RealTime now) {
+        if (why != sched::Stop::yielded)
+            return bill(domain, more, now);
+        queue_.spend(domain, more, now);
         queue_.reorder(domain);
     }
 
+    sched::Services services_;
     Nanos quantum_;
     shares::Accounts accounts_;
     shares::Queue<Domain, shares::Sorted<Domain, LowerPass>> queue_;

@@ -85,12 +85,14 @@ void SchedulerWorld::note(std::uint64_t code, std::uint64_t value) const {
 }
 
 void SchedulerWorld::kick(PcpuId pcpu) const {
-    if (pcpu.value() < machine->cores_.size())
+    if (pcpu.value() < machine->cores_.size()) {
+        machine->cores_[pcpu.value()].sched.until = RealTime{};
         machine->poke(pcpu);
-    else if (machine->guarded_) // nothing may be thrown through the plug-in's frames
+    } else if (machine->guarded_) { // nothing may be thrown through the plug-in's frames
         machine->guard_.complain(plugin::Fault::wrong_answer);
-    else
+    } else {
         machine->complaint_ = plugin::Fault::wrong_answer;
+    }
 }
 
 void SchedulerWorld::changes(const Policy* from, const Policy& to) const {
@@ -140,6 +142,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     domain.sched.slot = static_cast<std::uint32_t>(domains_.size() - 1);
     domain.sched.weight = spec.weight;
     domain.sched.cap = spec.cap;
+    domain.sched.share = spec.share;
     domain.sched.has_values = !spec.sched_values.empty();
     std::ranges::copy(spec.sched_values, domain.sched.values);
     domain.ledger.domain = id.value();

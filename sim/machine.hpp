@@ -78,7 +78,8 @@ struct Placements {
 struct DomainSpec {
     std::string name;
     std::uint32_t weight = sched::default_weight;
-    std::uint32_t cap = 0; // per cent of one pCPU, 0 for none
+    std::uint32_t cap = 0;   // per cent of one pCPU, 0 for none
+    std::uint32_t share = 0; // host::DomainState::share
     Placements placements;
     std::vector<std::int64_t> sched_values; // in the order of domain_parameters; none: the defaults
     std::vector<ProgramMaker> programs;     // of each vCPU; an empty one never runs

@@ -45,6 +45,7 @@ World::World(Policy policy, Plan plan)
     DomainSpec spec;
     spec.name = "dom0";
     spec.weight = plan_.dom0_weight;
+    spec.share = plan_.dom0_share;
     spec.sched_values = plan_.dom0_sched_values;
     spec.programs.emplace_back([this](Guest& me) { return domain0(me); });
     Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});

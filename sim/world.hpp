@@ -61,6 +61,7 @@ struct Plan {
     Nanos instruction{4};
     Nanos duration{};
     std::uint32_t dom0_weight = sched::default_weight;
+    std::uint32_t dom0_share = 0; // as in manifest::Header
     std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle = true;
     std::vector<GuestPlan> guests;

@@ -75,6 +75,7 @@ class SimSettings:
         instruction_ns: int,
         duration_ns: int,
         dom0_weight: int,
+        dom0_share: int,
         dom0_sched_values: list[int],
         end_when_idle: bool,
         costs: dict[str, int],

@@ -17,8 +17,7 @@ PythonPolicy::PythonPolicy(py::object object, std::string name, std::uint32_t pa
     descriptor_.parameter_count = parameters;
     descriptor_.policy_bytes = sizeof(PythonPolicy*);
     descriptor_.domain_bytes = domain_bytes;
-    descriptor_.traits =
-        object_.attr("work_conserving").cast<bool>() ? 0 : static_cast<std::uint32_t>(plugin::Trait::idles);
+    descriptor_.traits = object_.attr("traits")().cast<std::uint32_t>();
     descriptor_.hooks = hooks;
 }
 

@@ -45,7 +45,7 @@ struct Settings {
     std::uint64_t trace_records;
     std::int64_t instruction_ns;
     std::int64_t duration_ns;
-    std::uint32_t dom0_weight;
+    std::uint32_t dom0_weight, dom0_share;
     std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle;
     std::map<std::string, std::int64_t> costs;

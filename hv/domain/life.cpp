@@ -192,6 +192,7 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     domain.memory.max_metadata = promise::metadata_limit(spec.vcpus);
     domain.sched.weight = spec.weight != 0 ? spec.weight : sched::default_weight;
     domain.sched.cap = spec.cap;
+    domain.sched.share = spec.share;
     domain.sched.has_values = spec.sched_values != nullptr;
     if (domain.sched.has_values)
         std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched.values), domain.sched.values);

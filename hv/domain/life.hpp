@@ -13,6 +13,7 @@ struct DomainSpec {
     std::uint32_t vcpus;
     std::uint32_t weight; // 0: the default
     std::uint32_t cap;
+    std::uint32_t share = 0; // host::DomainState::share
     TimeRule time;
     // plugin::max_domain_parameters of them; none: the policy's defaults.
     const std::int64_t* sched_values = nullptr;

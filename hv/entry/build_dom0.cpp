@@ -37,6 +37,7 @@ Domain& create(const manifest::Header& header, std::uint64_t pages) {
                     .vcpus = 1,
                     .weight = header.dom0_weight,
                     .cap = 0,
+                    .share = header.dom0_share,
                     .time = {manifest::TimeMode::real, 1000},
                     .sched_values = header.dom0_sched_values};
     const auto domain = create_domain(spec);

@@ -44,7 +44,7 @@ struct PolicyWorld {
         return guarded(plugin.text, budget, start, function, actual...);
     }
     [[nodiscard]] static landmark::PolicyReport& report() { return landmark_page().policies[number]; }
-    static void count(Hook, Nanos took) { host::count_hook(report(), took); }
+    [[gnu::always_inline]] static inline void count(Hook, Nanos took) { host::count_hook(report(), took); }
     [[nodiscard]] static LoadedPlugin fallback() { return {&fallback_descriptor(), {}}; }
     [[nodiscard]] static bool is_built_in(const LoadedPlugin& plugin) { return plugin.text.end == 0; }
     static void changes(const LoadedPlugin*, const LoadedPlugin&) {}

@@ -21,10 +21,12 @@ struct SchedulerWorld : PolicyWorld<host::SchedulerKind, plugin::Kind::scheduler
 
     [[nodiscard]] static std::uint64_t random() { return next_random(); }
     static void kick(PcpuId id) {
-        if (id.value() < hv::pcpu_count())
+        if (id.value() < hv::pcpu_count()) {
+            hv::pcpu(id).sched.until = RealTime{};
             hv::request_dispatch(id);
-        else
+        } else {
             hv::pcpu().guard.fault = plugin::Fault::wrong_answer;
+        }
     }
     [[nodiscard]] static std::uint32_t policy_pcpus() { return hv::pcpu_count(); }
 

@@ -53,34 +53,6 @@ TEST_F(Credit, WhatALightDomainLeavesIsSharedByWeight) {
     EXPECT_GT(machine_.share(light) + machine_.share(small) + machine_.share(large), 0.98);
 }
 
-TEST_F(Credit, CapHoldsOnAnIdleMachine) {
-    const auto capped = machine_.add_domain(256, 25, hogs(1));
-    machine_.run_for(milliseconds(1'000));
-    EXPECT_NEAR(machine_.share(capped), 0.25, 0.01);
-    machine_.set_share(capped, 256, 0);
-    const Nanos before = machine_.ran(capped);
-    machine_.run_for(milliseconds(500));
-    EXPECT_GT(machine_.ran(capped) - before, milliseconds(490));
-}
-
-// What runs while a period ends is paid from both.
-TEST_F(Credit, CapThatAllVcpusTogetherReachTakesNothing) {
-    Machine machine{scheduler("credit"), realistic(4)};
-    const auto capped = machine.add_domain(256, 200, hogs(2));
-    const auto half = machine.add_domain(256, 150, hogs(2));
-    machine.run_for(milliseconds(2'000));
-    EXPECT_NEAR(machine.share(capped) * 4, 2.0, 0.02);
-    EXPECT_NEAR(machine.share(half) * 4, 1.5, 0.015);
-}
-
-TEST_F(Credit, CapHoldsNextToAHog) {
-    const auto capped = machine_.add_domain(1024, 10, hogs(2));
-    const auto hog = machine_.add_domain(256, 0, hogs(1));
-    machine_.run_for(milliseconds(1'000));
-    EXPECT_NEAR(machine_.share(capped), 0.10, 0.01);
-    EXPECT_NEAR(machine_.share(hog), 0.89, 0.02);
-}
-
 TEST_F(Credit, WeightChangesTakeEffectWithinARound) {
     const auto first = machine_.add_domain(256, 0, hogs(1));
     const auto second = machine_.add_domain(256, 0, hogs(1));

@@ -2,7 +2,7 @@
 add_executable(policy_tests
     policy/plugin_file.cpp policy/machine.cpp policy/machine_run.cpp policy/descriptor_test.cpp policy/properties_test.cpp
     policy/credit_test.cpp policy/credit_sampled_test.cpp policy/round_robin_test.cpp policy/shares_test.cpp
-    policy/reserved_test.cpp policy/chaos_test.cpp policy/tree_test.cpp)
+    policy/caps_test.cpp policy/reserved_test.cpp policy/chaos_test.cpp policy/tree_test.cpp)
 target_link_libraries(policy_tests PRIVATE bulkhead_host GTest::gtest_main GTest::gmock bulkhead_sim)
 target_compile_definitions(policy_tests PRIVATE BULKHEAD_SCHEDULER_FOLDER="${CMAKE_BINARY_DIR}/sched")
 add_dependencies(policy_tests policies)

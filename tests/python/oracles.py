@@ -16,6 +16,8 @@ class RoundRobin(Scheduler):
     """One queue, fixed slices, everybody in turn."""
 
     name = "round_robin"
+    honours_weights = False
+    honours_caps = False
     parameters = (Parameter("slice", "us", "how long a vCPU runs", 10_000, 100, 100_000),)
 
     def start(self) -> None:

@@ -64,14 +64,14 @@ def test_the_warning_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFix
         "--guest",
         guest,
         "--sched",
-        "eevdf",
+        "round_robin",
         "--for",
         "10ms",
         "--mem",
         "128M",
     ]
     assert main([*words, "--out", str(tmp_path)]) == 5
-    text = "eevdf ignores caps, but caps are set for first; choose another scheduler"
+    text = "round_robin ignores caps, but caps are set for first; choose another scheduler"
     assert f"   warning: {text}" in capsys.readouterr().out.splitlines()
     assert storage.load(tmp_path).warnings == (text,)
 

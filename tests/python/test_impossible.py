@@ -78,7 +78,10 @@ IMPOSSIBLE = [
     (guest(affinity=(-1,)), "guest hog: affinity: the machine has no pCPU -1"),
     (guest(affinity=()), "guest hog: affinity is empty; name a pCPU, or write None for all"),
     (guest(preferred=(3,)), "guest hog: preferred: the machine has no pCPU 3"),
-    (guest(placements=(Placement(1, affinity=(0,)),)), "affinity of vCPU 1: its vCPUs are 0 to 0; write vcpus="),
+    (
+        guest(placements=(Placement(1, affinity=(0,)),)),
+        "affinity of vCPU 1: its vCPUs are 0 to 0; write vcpus=",
+    ),
     (guest(placements=(Placement(0), Placement(0))), "guest hog: placements: a vCPU is named twice"),
     (guest(placements=((0,),)), "guest hog: placements: (0,) is not a Placement"),
     (guest(release=""), "guest hog: release is empty"),

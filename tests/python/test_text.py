@@ -1,9 +1,12 @@
 """Sizes, durations, quoted lists and suggestions: what people type."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkhead import Machine
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import (
     format_ns,
@@ -163,3 +166,12 @@ def test_length_of_an_instruction() -> None:
 )
 def test_format(ns: int, text: str) -> None:
     assert format_ns(ns) == text
+
+
+def test_the_control_planes_share() -> None:
+    assert parse_dom0("share=10") == {"dom0_share": 10}
+    plain = Machine(guests=())
+    assert (plain.dom0_weight, plain.control_share) == (2048, 25)
+    assert replace(plain, dom0_share=10).control_share == 10
+    assert replace(plain, dom0_sched={"budget": 500}).control_share == 0, "its reservation is its share"
+    assert replace(plain, dom0_sched={"budget": 500}, dom0_share=5).control_share == 5

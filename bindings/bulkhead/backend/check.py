@@ -267,6 +267,8 @@ def _check_options(machine: Machine) -> None:
         raise SpecError(f"duration={machine.duration} ns is outside 1 to {LONGEST_DURATION}")
     if not 1 <= machine.dom0_weight <= 65535:
         raise SpecError(f"dom0_weight={machine.dom0_weight} is outside 1 to 65535")
+    if not 0 <= machine.control_share <= 100:
+        raise SpecError(f"dom0_share={machine.dom0_share} is outside 0 to 100")
     _ = machine.instruction_ns  # a SpecError if it is impossible
     if machine.accel not in ("tcg", "kvm", "auto"):
         raise SpecError(f"accel '{machine.accel}': write tcg, kvm or auto")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bulkhead.backend.reservations import reservation_doubts
 from bulkhead.base.schema import constant
 from bulkhead.base.text import format_ns
 from bulkhead.model.machine import Machine
@@ -12,7 +13,7 @@ from bulkhead.policy.choose import choose
 
 def doubts(machine: Machine) -> tuple[str, ...]:
     """What was asked for and will not happen, in the order of the machine's fields."""
-    return (*_ignored(machine), *_too_late(machine))
+    return (*_ignored(machine), *reservation_doubts(machine), *_too_late(machine))
 
 
 def _ignored(machine: Machine) -> Iterator[str]:

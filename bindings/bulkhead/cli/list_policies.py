@@ -24,6 +24,16 @@ def _parameters(policy: PolicyTable) -> None:
             )
 
 
+def _honours(policy: PolicyTable) -> None:
+    """Which settings of a guest a scheduler honours; the hosts see to affinities."""
+    settings = [
+        what
+        for what, trait in (("weight", "ignores_weights"), ("cap", "ignores_caps"))
+        if not policy.has(trait)
+    ]
+    print(f"     honours: {', '.join([*settings, 'affinity'])}")
+
+
 def list_policies() -> int:
     """Print every built policy. The status is 0, as of a command."""
     for kind, text in KIND_TEXT.items():
@@ -32,5 +42,7 @@ def list_policies() -> int:
             print(f"     good at: {policy.good_at}")
             print(f"     bad at:  {policy.bad_at}")
             print(f"     source:  {policy.source}")
+            if kind == "scheduler":
+                _honours(policy)
             _parameters(policy)
     return 0

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from bulkhead.model.run import Run
 from bulkhead.model.summary import account_lines
+from bulkhead.policy.control import control_text
 from bulkhead.study.explain import ejection_of
 
 
@@ -15,6 +16,7 @@ def print_summary(run: Run, out: TextIO) -> None:
     print(f"-- {head}", file=out)
     for line in (*lines, *(f"   {line}" for line in ejection_of(run))):
         print(line, file=out)
+    print(f"   {control_text(run.machine)}", file=out)
     for warning in run.warnings:
         print(f"   warning: {warning}", file=out)
     mark = run.landmark

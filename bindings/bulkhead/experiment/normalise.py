@@ -15,6 +15,7 @@ from bulkhead.metrics.accounting import domain_skew, wall
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import EXIT_TEXT, Run
 from bulkhead.policy.choose import choose
+from bulkhead.policy.control import host_share
 from bulkhead.policy.tables import domain_values
 from bulkhead.result import DomainRow, Ledger, PointResult, PolicyRow, Rmax
 
@@ -88,6 +89,7 @@ def _domain_parameters(machine: Machine) -> dict[str, dict[str, int]]:
 
 def _ledger(observed: Observed) -> Ledger:
     parameters = _domain_parameters(observed.run.machine)
+    control = {DOM0: host_share(observed.run.machine)}
     pcpus, accounts = observed.run.landmark.pcpus, list(observed.run.landmark.ledger.values())
     shares = {row.name: row.share for row in metrics.ledger_table(pcpus, accounts)}
     idle_lost = metrics.idle_while_runnable(
@@ -119,6 +121,7 @@ def _ledger(observed: Observed) -> Ledger:
                 wakes=a.wakes,
                 run_ins=a.run_ins,
                 sched=parameters.get(a.name, {}),
+                control_share=control.get(a.name, 0),
             )
             for a in accounts
         ],

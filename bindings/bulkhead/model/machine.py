@@ -84,6 +84,7 @@ class Registry:
 
 
 REGISTRY = Registry()
+CONTROL_SHARE = 25  # of domain 0, per cent of one pCPU
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ class Machine:
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU
     dom0_memory: int = 0  # 0: as much as it needs to build the guests
-    dom0_weight: int = 256
+    dom0_weight: int = 2048  # under a scheduler that honours weights
+    # Per cent of one pCPU that domain 0 has beside its turns under a scheduler that ignores weights; None: 25, or none if
+    # `dom0_sched` reserves something for it.
+    dom0_share: int | None = None
     dom0_sched: dict[str, int] = field(default_factory=dict)  # as `sched` of a guest
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
@@ -159,6 +163,13 @@ class Machine:
         if self.ns_per_instruction is None:
             return None
         return instruction_ns(self.ns_per_instruction, self.pcpus, self.parallel)
+
+    @property
+    def control_share(self) -> int:
+        """Domain 0's share under a scheduler that ignores weights, in per cent of one pCPU; 0: none."""
+        if self.dom0_share is None:
+            return 0 if self.dom0_sched else CONTROL_SHARE
+        return self.dom0_share
 
     @property
     def policies(self) -> dict[str, Policy | None]:

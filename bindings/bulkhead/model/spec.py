@@ -7,6 +7,8 @@ is prepared (`bulkhead.backend.check`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from bulkhead.base.text import parse_integer, split_pairs
 from bulkhead.base.units import MIB
@@ -126,6 +128,12 @@ class Guest:
         affinity = self.affinity if own.affinity is None else own.affinity
         preferred = self.preferred if own.preferred is None else own.preferred
         return _mask(affinity), _mask(preferred)
+
+    @property
+    def allowed(self) -> int:
+        """The pCPUs that some vCPU of it may use, as a mask; 0 for all."""
+        masks = [self.masks(vcpu)[0] for vcpu in range(self.vcpus)]
+        return reduce(or_, masks, 0) if all(masks) else 0
 
     @property
     def most_memory(self) -> int:

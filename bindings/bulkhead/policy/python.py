@@ -19,6 +19,13 @@ from bulkhead.policy.tables import KIND_TEXT, PYTHON, Parameter, PolicyTable, ef
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
+# A policy's promise, and the trait of one that does not keep it.
+_PROMISES = {
+    "work_conserving": "idles",
+    "honours_weights": "ignores_weights",
+    "honours_caps": "ignores_caps",
+}
+
 Host = _core.Host
 
 _registered: dict[str, dict[str, type[PythonPolicy]]] = {kind: {} for kind in KIND_TEXT}
@@ -32,6 +39,8 @@ class PythonPolicy:
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     work_conserving: ClassVar[bool] = True  # False: it may leave a resource idle while a domain waits for it
+    honours_weights: ClassVar[bool] = True  # False: weights and caps of domains change nothing
+    honours_caps: ClassVar[bool] = True
     host: Host
     values: dict[str, int]
 
@@ -43,12 +52,17 @@ class PythonPolicy:
             raise SpecError(
                 f"{KIND_TEXT[cls.kind]} {cls.__name__}: give it a name of lower-case letters, digits and '_'"
             )
-        if not isinstance(cls.work_conserving, bool):
-            raise SpecError(
-                f"{KIND_TEXT[cls.kind]} {name}: work_conserving={cls.work_conserving!r} is not True or False"
-            )
+        for promise in _PROMISES:
+            if not isinstance(kept := getattr(cls, promise), bool):
+                raise SpecError(f"{KIND_TEXT[cls.kind]} {name}: {promise}={kept!r} is not True or False")
         _check_table(f"{KIND_TEXT[cls.kind]} {name}", cls.parameters)
         _registered[cls.kind][name] = cls
+
+    @classmethod
+    def traits(cls) -> int:
+        """Bits of plugin::Trait."""
+        bits = _core.enums["plugin.Trait"]
+        return sum(bits[trait] for promise, trait in _PROMISES.items() if not getattr(cls, promise))
 
     def __init__(self, values: dict[str, int]) -> None:
         self.values = values
@@ -88,7 +102,7 @@ def python_policy(kind: str, spec: Policy) -> ChosenPython:
     policy = known[name]
     _check_hooks(f"{text} {name}", policy)
     doc = (policy.__doc__ or "").strip().partition("\n")[0]
-    table = PolicyTable(kind, name, doc, "", "", "", policy.parameters, (), _file_of(policy))
+    table = PolicyTable(kind, name, doc, "", "", "", policy.parameters, (), _file_of(policy), policy.traits())
     numbers = effective(table, table.parameters, spec.parameters, "parameter")
     return ChosenPython(policy, table, {row.name: n for row, n in zip(table.parameters, numbers)})
 

@@ -74,7 +74,8 @@ class PolicyRow:
 class DomainRow:
     """One domain's account over the whole run [ns]; `share` is of all pCPU time.
 
-    `sched` has the effective value of each parameter that the scheduler has for domains, under its name.
+    `sched` has the effective value of each parameter that the scheduler has for domains, under its name. `control_share`
+    is what domain 0 has of one pCPU beside its turns [%], from the host of a scheduler that ignores weights.
     """
 
     name: str
@@ -90,6 +91,7 @@ class DomainRow:
     wakes: int
     run_ins: int
     sched: dict[str, int] = field(default_factory=dict)
+    control_share: int = 0
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.policy.tables import PolicyTable
 
 MS = 1_000_000
-RANDOM_MS, SHARE_MS = 400, 2_000
+RANDOM_MS, SHARE_MS = 400, 4_000
 SHARE_SLACK, CAP_SLACK = 0.03, 0.02  # of a pCPU
 # A pCPU may be idle beside a vCPU for the time of a decision and of an interrupt to another pCPU; ns for each wait.
 IDLE_SLACK = 0.001  # of the run

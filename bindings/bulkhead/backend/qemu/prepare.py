@@ -17,6 +17,7 @@ from bulkhead.backend.qemu.manifest import (
     images,
     successors,
 )
+from bulkhead.backend.reservations import check_reservations
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
 from bulkhead.linux.image import find_initrd
@@ -124,6 +125,7 @@ def disk_contents(machine: Machine) -> list[bytes]:
 def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
     check_machine(machine)
+    check_reservations(machine)
     _check_images(machine)
     policies = _choose_policies(machine)
     parts = Parts(

@@ -43,6 +43,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         instruction_ns=instruction_ns(machine),
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
+        dom0_share=machine.control_share,
         dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
         end_when_idle=machine.end_when_idle,
         costs=_costs(scheduler, given),
@@ -175,7 +176,9 @@ def simulation(
     machine: Machine, policies: Policies, costs: Costs | None, first: Sequence[TimelineEntry]
 ) -> _core.Simulation:
     absent = absent_at_start(machine)
-    guests = [policies.guest(spec, spec.name in absent, release_number(machine, spec)) for spec in machine.guests]
+    guests = [
+        policies.guest(spec, spec.name in absent, release_number(machine, spec)) for spec in machine.guests
+    ]
     scheduler = _row("scheduler", machine.sched, policies.scheduler)
     policy, name, values = scheduler or (None, "", [])
     try:

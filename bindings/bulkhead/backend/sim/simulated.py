@@ -11,6 +11,7 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.backend.check import check_machine
 from bulkhead.backend.doubts import doubts
+from bulkhead.backend.reservations import check_reservations
 from bulkhead.backend.landmark import Row, landmark, merge
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.sim.costs import Costs
@@ -61,6 +62,7 @@ class Simulated:
         self, machine: Machine, options: RunOptions, held: bool = False, costs: Costs | None = None
     ) -> None:
         check_machine(machine)
+        check_reservations(machine)
         check_asks(machine)
         check_sizes(machine)
         self.machine, self.options = machine, options

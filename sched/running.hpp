@@ -1,0 +1,100 @@
+// Which vCPU of a policy that shares by weight runs on which pCPU, and how often a domain may preempt others.
+#pragma once
+
+#include "sched/shares.hpp"
+
+#include <span>
+
+namespace bulkhead::sched::shares {
+
+// Who runs where, and what of that is not billed yet.
+class Running {
+  public:
+    Running(const Services& services, Pcpu* pcpus) : pcpus_{pcpus}, count_{services.pcpus()} {}
+
+    void start(Pcpu& pcpu, Vcpu& vcpu, RealTime now) {
+        pcpu.running = &vcpu;
+        pcpu.since = now;
+        pcpu.billed = Nanos{};
+        pcpu.claimed = false;
+    }
+    void idle(Pcpu& pcpu) {
+        pcpu.running = nullptr;
+        pcpu.claimed = false;
+    }
+    // `vcpu` has stopped after `ran`: what remains to be billed (less than nothing if it was billed too
+    // much).
+    [[nodiscard]] Nanos stop(const Vcpu& vcpu, Nanos ran) {
+        for (Pcpu& pcpu : all())
+            if (pcpu.running == &vcpu) {
+                pcpu.running = nullptr;
+                return ran - pcpu.billed;
+            }
+        return ran;
+    }
+    // Bills all running vCPUs up to now, so that positions compare.
+    template<class Bill>
+    void settle(RealTime now, Bill&& bill) {
+        for (Pcpu& pcpu : all())
+            if (pcpu.running != nullptr) {
+                const Nanos time = now - pcpu.since;
+                pcpu.billed += time;
+                pcpu.since = now;
+                bill(domain_of(*pcpu.running), time);
+            }
+    }
+    // What vCPUs of the domain have run until now and nobody has billed.
+    [[nodiscard]] Nanos unbilled(const Domain& domain, RealTime now) const {
+        Nanos sum{};
+        for (const Pcpu& pcpu : all())
+            if (pcpu.running != nullptr && pcpu.running->domain == &domain)
+                sum += now - pcpu.since;
+        return sum;
+    }
+    void kick_idle(const Services& services) const {
+        for (const Pcpu& pcpu : all())
+            if (pcpu.running == nullptr)
+                services.kick(pcpu.id);
+    }
+    // The pCPU that `vcpu` may take whose domain comes first in the order `weaker`; nullptr if one is idle,
+    // or all are about to pick anyway.
+    template<class Weaker>
+    [[nodiscard]] Pcpu* weakest_for(const Vcpu& vcpu, Weaker&& weaker) {
+        Pcpu* weakest = nullptr;
+        for (Pcpu& pcpu : all()) {
+            if (!vcpu.may_run_on(pcpu.id))
+                continue;
+            if (pcpu.running == nullptr)
+                return nullptr;
+            if (!pcpu.claimed &&
+                (weakest == nullptr || weaker(domain_of(*pcpu.running), domain_of(*weakest->running))))
+                weakest = &pcpu;
+        }
+        return weakest;
+    }
+
+  private:
+    [[nodiscard]] std::span<Pcpu> all() const { return {pcpus_, count_}; }
+    Pcpu* pcpus_;
+    std::uint32_t count_;
+};
+
+// How often a domain may preempt others on wake: once per `period` in the long run, `burst` times in a row.
+// So a storm of wakes costs others no more than that many switches, and a vCPU that wakes seldom never waits.
+class Allowance {
+  public:
+    Allowance(Nanos period, std::int64_t burst) : period_{period}, burst_{burst} {}
+    [[nodiscard]] bool pay(Domain& domain, RealTime now) const {
+        const RealTime paid = std::max(domain.paid_to, now);
+        if (paid - now > period_ * (burst_ - 1))
+            return false;
+        domain.paid_to = paid + period_;
+        return true;
+    }
+
+  private:
+    Nanos period_;
+    std::int64_t burst_;
+};
+
+} // namespace bulkhead::sched::shares
