@@ -8,6 +8,7 @@ from machines import BACKENDS, MILLISECOND, assert_sound, boot, said, share, wor
 from bulkhead import Guest, Placement, Policy, Run
 
 START = 20 * MILLISECOND
+SETTLED = 5 * MILLISECOND
 
 
 def used(run: Run, name: str, vcpu: int = 0) -> set[int]:
