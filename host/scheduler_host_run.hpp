@@ -118,7 +118,7 @@ void SchedulerHost<World>::ask_next(VcpuState& state) {
 
 template<class World>
 inline void SchedulerHost<World>::idles(PcpuId pcpu) {
-    idle_ |= bit(pcpu);
+    set_idle(pcpu, true);
     for (auto at = offers_.begin(); at != offers_.end();) {
         VcpuState& state = *at++;
         state.asked |= bit(pcpu);
@@ -176,7 +176,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 template<class World>
 inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
-    if (!monitor_.idling_is_suspect(this->world().running_vcpus()) || this->is_built_in()) [[likely]]
+    if (!monitor_.idling_is_suspect(working() - 1) || this->is_built_in()) [[likely]]
         return sched::Decision::until_kicked;
     return longest_idle_beside_waiting(where, now);
 }

@@ -193,6 +193,8 @@ class Machine {
     void run_timers(Core& core);
     void fire_due(Core& core);
     void fire(Core& core, Vcpu& owner, RealTime deadline);
+    template<class Wake>
+    [[nodiscard]] std::int64_t cost_of_waking(std::int64_t rest, Wake wake);
     static void arm(Core& core, Vcpu& vcpu, RealTime deadline) {
         core.timers.arm(vcpu.timer, vcpu.domain->timer_lines[core.id.value()], deadline);
     }
@@ -241,7 +243,8 @@ class Machine {
     Deadline housekeeping_;
     Core* active_ = nullptr; // the pCPU that the present event is of
     RealTime now_{}, policy_now_{};
-    std::uint64_t decisions_ = 0, events_ = 0, woken_ = 0;
+    std::uint64_t decisions_ = 0, events_ = 0, woken_ = 0, kicks_ = 0;
+    Nanos rest_of_wake_{}; // what is left of the section when a pCPU is asked to pick
     RealTime end_ = RealTime::never();
     bool ended_ = false;
     landmark::Exit exit_ = landmark::Exit::time_over;

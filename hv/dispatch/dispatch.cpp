@@ -285,7 +285,7 @@ void poll_current() {
 }
 
 void yield_current() {
-    if (scheduler::is_alone()) // it would only be picked again
+    if (scheduler::nobody_waits()) // it would only be picked again
         return;
     auto& self = pcpu();
     self.stop_reason = sched::Stop::yielded;

@@ -46,7 +46,7 @@ void check_starvation(Domain& domain, RealTime now) {
     const LockGuard run{run_lock()};
     policy_host->check_starvation(domain, now);
 }
-bool is_alone() { return policy_host->is_alone(); }
+bool nobody_waits() { return policy_host->nobody_waits(); }
 
 Choice pick(Pcpu& self, RealTime now, Vcpu* before) {
     const auto choice = policy_host->pick(self, now, before);

@@ -36,7 +36,7 @@ void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);
 void idles(PcpuId pcpu);
 void resumes(PcpuId pcpu);
 void check_starvation(Domain& domain, RealTime now);
-[[nodiscard]] bool is_alone();
+[[nodiscard]] bool nobody_waits();
 
 struct Choice {
     Vcpu* vcpu; // nullptr: idle
