@@ -82,6 +82,8 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     }
     // The vCPU is blocked. Bit n: may run on pCPU n; some pCPU is among them.
     void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
+    // Likewise; those that the affinity does not allow do not count.
+    void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);
 
     struct Choice {
         Vcpu* vcpu; // nullptr: idle, for at most `slice`
@@ -147,7 +149,8 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
         if (((idle_ & bit(pcpu)) != 0) == idle)
             return;
         idle_ ^= bit(pcpu);
-        idling_.store(idling_.load(std::memory_order_relaxed) + (idle ? 1 : -1), std::memory_order_relaxed);
+        const auto before = idling_.load(std::memory_order_relaxed);
+        idling_.store(idle ? before + 1 : before - 1, std::memory_order_relaxed);
     }
 
     using Base::call;
@@ -172,6 +175,11 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     }
     void weigh(DomainState& state, std::uint32_t weight);
     [[nodiscard]] std::uint64_t affinity_of(const VcpuState& state);
+    void tell_pcpus(VcpuState& state);
+    // Those of `pcpus` that it prefers, or all of them if there are none.
+    [[nodiscard]] static std::uint64_t best_of(std::uint64_t pcpus, const VcpuState& state) {
+        return (pcpus & state.preferred) != 0 ? pcpus & state.preferred : pcpus;
+    }
     [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where);
     [[nodiscard, gnu::cold, gnu::noinline]] const char* wrong(const sched::Decision& answer, PcpuId where);
     [[nodiscard]] Nanos longest_idle(PcpuId where, RealTime now);

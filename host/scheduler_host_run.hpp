@@ -82,6 +82,7 @@ void SchedulerHost<World>::offer(Vcpu& vcpu) {
     for (auto left = able; left != 0; left &= left - 1)
         if (this->world().is_asked(PcpuId{static_cast<std::uint16_t>(std::countr_zero(left))}))
             candidates &= ~(left & -left);
+    candidates = best_of(candidates, state);
     auto best = state.pcpu;
     if ((candidates & (candidates - 1)) != 0) {
         const auto now = this->world().now();
@@ -110,7 +111,7 @@ void SchedulerHost<World>::ask_next(VcpuState& state) {
     for (auto rest = left; rest != 0; rest &= rest - 1)
         if (this->world().is_asked(PcpuId{static_cast<std::uint16_t>(std::countr_zero(rest))}))
             return;
-    const PcpuId next{static_cast<std::uint16_t>(std::countr_zero(left))};
+    const PcpuId next{static_cast<std::uint16_t>(std::countr_zero(best_of(left, state)))};
     state.asked |= bit(next);
     this->world().request_dispatch(next);
 }

@@ -69,12 +69,18 @@ struct Domain {
     landmark::LedgerEntry ledger{};
 };
 
+// Of each vCPU, in their order, the pCPUs that it may use and those that it had rather use, 0 for none. One
+// that is missing may use all.
+struct Placements {
+    std::vector<std::uint64_t> affinity, preferred;
+};
+
 struct DomainSpec {
     std::string name;
     std::uint32_t weight = sched::default_weight;
     std::uint32_t cap = 0;   // per cent of one pCPU, 0 for none
     std::uint32_t share = 0; // host::DomainState::share
-    std::uint64_t affinity = ~std::uint64_t{0};
+    Placements placements;
     std::vector<std::int64_t> sched_values; // in the order of domain_parameters; none: the defaults
     std::vector<ProgramMaker> programs;     // of each vCPU; an empty one never runs
     bool one_by_one = false;                // all but the first vCPU wait until the guest starts them

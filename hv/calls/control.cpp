@@ -21,7 +21,9 @@
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 
 namespace bulkhead::hv {
 
@@ -77,6 +79,36 @@ HypercallResult let_run(Domain& domain) {
         domain.life = control::Life::running;
         trace_event(trace::Event::domain_unpause, domain, 0, 0);
         unpause_all(domain);
+    }
+    return 0;
+}
+
+// All at one instant: the vCPUs have waited since then, and none is picked before all are queued.
+HypercallResult release_at_once(Domain& caller, std::uint64_t argument) {
+    const auto request = GuestPtr<control::Release>{argument}.read();
+    if (!request)
+        return fail(request.error());
+    if (request->count > control::most_released)
+        return fail(Error::invalid);
+    std::array<Domain*, control::most_released> all{};
+    std::uint32_t vcpus = 0;
+    for (std::uint32_t i = 0; i < request->count; ++i) {
+        const auto domain = other_domain(caller, request->domains[i]);
+        if (!domain)
+            return fail(domain.error());
+        all[i] = *domain;
+        vcpus += all[i]->vcpu_count;
+    }
+    if (vcpus > control::most_released)
+        return fail(Error::invalid);
+    const LockGuard run{run_lock()};
+    const auto now = machine::now();
+    for (auto* domain : std::span{all}.first(request->count)) {
+        if (domain->life != control::Life::paused)
+            continue;
+        domain->life = control::Life::running;
+        trace_event(trace::Event::domain_unpause, *domain, 0, 0);
+        unpause_all(*domain, now);
     }
     return 0;
 }
@@ -178,14 +210,15 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
 
 // No lock keeps the domain alive here: only domain 0, which has one vCPU and is in this call, could destroy
 // it.
-HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pcpus) {
+template<class Change>
+HypercallResult with_vcpu(Domain& caller, std::uint64_t who, Change change) {
     const auto domain = other_domain(caller, who >> 16);
     if (!domain)
         return fail(domain.error());
     const auto vcpu = who & 0xffff;
     if (vcpu >= (*domain)->vcpu_count || (*domain)->vcpus[vcpu] == nullptr)
         return fail(Error::no_entry);
-    return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
+    return from(change(*(*domain)->vcpus[vcpu]));
 }
 
 HypercallResult connect_disk(Domain& caller, std::uint64_t argument) {
@@ -252,7 +285,12 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::swap_policy:
         return swap(first, second);
     case control::Call::set_affinity:
-        return pin_to_pcpus(context.domain, first, second);
+        return with_vcpu(context.domain, first, [&](Vcpu& vcpu) { return set_affinity(vcpu, second); });
+    case control::Call::set_preferred:
+        return with_vcpu(context.domain, first, [&](Vcpu& vcpu) -> Result<> {
+            set_preferred(vcpu, second);
+            return {};
+        });
     case control::Call::stand_still:
         return stand_still(first);
     default:
@@ -270,6 +308,8 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
         return set_vcpu(caller, first);
     case control::Call::set_rings:
         return set_rings(caller, first);
+    case control::Call::release_domains:
+        return release_at_once(context.domain, first);
     case control::Call::unpause_domain:
         return with_domain(caller, first, let_run);
     case control::Call::pause_domain:

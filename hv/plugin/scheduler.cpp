@@ -39,6 +39,7 @@ void charge(Vcpu& vcpu, Nanos amount) { policy_host->charge(vcpu, amount); }
 void tune(Domain& domain) { policy_host->tune(domain); }
 host::Share share(const Domain& domain) { return policy_host->share(domain); }
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_affinity(vcpu, pcpus); }
+void set_preferred(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_preferred(vcpu, pcpus); }
 void idles(PcpuId pcpu) { policy_host->idles(pcpu); }
 void resumes(PcpuId pcpu) { policy_host->resumes(pcpu); }
 void check_starvation(Domain& domain, RealTime now) {

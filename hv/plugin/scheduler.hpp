@@ -32,6 +32,7 @@ void charge(Vcpu& vcpu, Nanos amount);
 void tune(Domain& domain);
 [[nodiscard]] host::Share share(const Domain& domain);
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
+void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);
 void idles(PcpuId pcpu);
 void resumes(PcpuId pcpu);
 void check_starvation(Domain& domain, RealTime now);
