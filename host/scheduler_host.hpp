@@ -149,7 +149,8 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
         if (((idle_ & bit(pcpu)) != 0) == idle)
             return;
         idle_ ^= bit(pcpu);
-        idling_.store(idling_.load(std::memory_order_relaxed) + (idle ? 1 : -1), std::memory_order_relaxed);
+        const auto before = idling_.load(std::memory_order_relaxed);
+        idling_.store(idle ? before + 1 : before - 1, std::memory_order_relaxed);
     }
 
     using Base::call;
