@@ -114,6 +114,8 @@ class Booted:
         typed = terminal.line.fd if terminal is not None else None
         bells = {port + i: fd for port, pair in self._bells.items() for i, fd in enumerate(pair.fds)}
         words = process.command(self.machine, self._accel, self.ram, images, self._serial, typed, bells)
+        if self.options.instructions is not None:
+            words += process.logged(self.options.instructions)
         return words, (*bells.values(), typed) if typed is not None else tuple(bells.values())
 
     @property
