@@ -50,7 +50,7 @@ World::World(Policy policy, Plan plan)
     spec.programs.emplace_back([this](Guest& me) { return domain0(me); });
     Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});
     domain0_ = domain.vcpus.front();
-    machine_.start_at(RealTime{machine_.costs().power_on});
+    machine_.start_at(RealTime{} + powering_on());
     attend();
     machine_.unpause(domain);
 }
@@ -102,10 +102,20 @@ void World::proceed(std::span<const manifest::TimelineEntry> entries, std::vecto
     stopped_ = false;
 }
 
+std::int64_t World::further_guests() const {
+    return static_cast<std::int64_t>(std::max<std::size_t>(plan_.guests.size(), 1) - 1);
+}
+
+// The hypervisor takes over the machine's memory and what the loader has brought for each guest.
+Nanos World::powering_on() const {
+    const Costs& costs = machine_.costs();
+    return Nanos{costs.power_on} + Nanos{costs.power_on_more} * further_guests() +
+           Nanos{costs.power_on_mib} * plan_.mib;
+}
+
 // Domain 0 reads all that it was given before it builds anything.
 Nanos World::booting() const {
-    const auto more = static_cast<std::int64_t>(std::max<std::size_t>(plan_.guests.size(), 1) - 1);
-    return Nanos{machine_.costs().boot} + Nanos{machine_.costs().boot_more} * more;
+    return Nanos{machine_.costs().boot} + Nanos{machine_.costs().boot_more} * further_guests();
 }
 
 Nanos World::building() const {

@@ -60,6 +60,7 @@ struct Plan {
     Options machine;
     Nanos instruction{4};
     Nanos duration{};
+    std::int64_t mib = 0; // of the machine, its start takes longer for
     std::uint32_t dom0_weight = sched::default_weight;
     std::uint32_t dom0_share = 0; // as in manifest::Header
     std::vector<std::int64_t> dom0_sched_values;
@@ -133,6 +134,8 @@ class World {
     void note_refused(std::size_t index);
     void check_memory() const;
     void leave(const Domain& domain);
+    [[nodiscard]] std::int64_t further_guests() const;
+    [[nodiscard]] Nanos powering_on() const;
     [[nodiscard]] Nanos booting() const;
     [[nodiscard]] Nanos building() const; // of the guest that was created last
 

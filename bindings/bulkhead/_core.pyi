@@ -80,6 +80,7 @@ class SimSettings:
         end_when_idle: bool,
         costs: dict[str, int],
         frames: int = 1,
+        mib: int = 0,
         disk: dict[str, int] = {},
         paging: dict[str, int] = {},
     ) -> None: ...

@@ -121,6 +121,7 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.instruction = Nanos{settings.instruction_ns};
     plan.machine.costs = sim::in_nanoseconds(read_costs(settings.costs), plan.instruction);
     plan.duration = Nanos{settings.duration_ns};
+    plan.mib = settings.mib;
     plan.dom0_weight = settings.dom0_weight;
     plan.dom0_share = settings.dom0_share;
     plan.dom0_sched_values = settings.dom0_sched_values;

@@ -50,6 +50,7 @@ struct Settings {
     bool end_when_idle;
     std::map<std::string, std::int64_t> costs;
     std::int64_t frames; // for guests
+    std::int64_t mib;    // of the machine
     Values disk, paging;
 };
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bulkhead.backend.sim.calibrate_domain0 import building, orders
+from bulkhead.backend.sim.calibrate_domain0 import building, orders, powering_on
 from bulkhead.backend.sim.calibrate_machines import (
     CHECK,
     CALLS,
@@ -52,6 +52,7 @@ def measure(execute: Execute, policy: str, common: dict[str, Run]) -> dict[str, 
     views = {name: View(run) for name, run in runs.items()}
     found = dict(_solve(views))
     found |= orders(runs["orders"], found)
+    found |= powering_on(runs["compute"], runs["beside"], runs["yields"])
     found |= building(runs["compute"], runs["beside"], found)
     return {name: max(0, cost) for name, cost in found.items()}
 

@@ -11,6 +11,7 @@ import numpy as np
 from bulkhead.backend.sim.calibrate_machines import CHECK, NS
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import MARKS, event_number
+from bulkhead.base.units import MIB
 from bulkhead.model.run import Run
 
 
@@ -87,6 +88,21 @@ def _built(run: Run) -> tuple[int, list[int]]:
     return (created[0] - first) // NS, [(end - begin) // NS for begin, end in zip(created, ends)]
 
 
+def powering_on(run: Run, crowd: Run, small: Run) -> dict[str, int]:
+    """Costs before domain 0 runs [instructions]: `crowd` has more guests than `run`, `small` has less memory."""
+    ready, all_ready, small_ready = (
+        int(each.select("wake", "dom0")["time"][0]) // NS for each in (run, crowd, small)
+    )
+    mib, all_mib, small_mib = (each.machine.memory // MIB for each in (run, crowd, small))
+    each_mib = (ready - small_ready) // (mib - small_mib)
+    more = all_ready - ready - each_mib * (all_mib - mib)
+    return {
+        "power_on": ready - each_mib * mib,
+        "power_on_more": more // (len(crowd.machine.guests) - len(run.machine.guests)),
+        "power_on_mib": each_mib,
+    }
+
+
 def building(run: Run, crowd: Run, found: Mapping[str, int]) -> dict[str, int]:
     """Costs before the guests run, from the whole traces of machines with one guest and with several [instructions]."""
     (boot, (build,)), (boot_all, builds) = _built(run), _built(crowd)
@@ -96,7 +112,6 @@ def building(run: Run, crowd: Run, found: Mapping[str, int]) -> dict[str, int]:
     into = run.select("run_in", "ops")["time"]
     goes_on = found["resume"] + found["load"] + found["leave"]
     return {
-        "power_on": int(run.select("wake", "dom0")["time"][0]) // NS,
         "boot": boot - create,
         "boot_more": (boot_all - boot) // (count - 1),
         "build": build,

@@ -48,6 +48,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         end_when_idle=machine.end_when_idle,
         costs=_costs(scheduler, given),
         frames=_guest_frames(machine),
+        mib=machine.memory >> 20,
         disk=asdict(machine.disk),
         paging=asdict(machine.paging),
     )
