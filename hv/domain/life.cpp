@@ -99,10 +99,6 @@ Result<> share_info_page(Domain& domain) {
 Result<> furnish_domain(Domain& domain, const DomainSpec& spec) {
     BULKHEAD_TRY(frame_table().promise(domain.memory, std::min(spec.frames, spec.max_frames),
                                        promise::metadata(spec.frames, spec.vcpus)));
-    const auto entry = open_ledger_entry(domain);
-    if (!entry)
-        return fail(entry.error());
-    domain.ledger = *entry;
     BULKHEAD_TRY(share_info_page(domain));
     BULKHEAD_TRY(domain.events.start(domain));
     BULKHEAD_TRY(start_grants(domain));
@@ -180,10 +176,6 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     auto& domain = **made;
     domain.id = seat->id;
     domain.sched.slot = seat->slot;
-    {
-        const LockGuard run{run_lock()};
-        enter_domain(domain);
-    }
     std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
     domain.privileged = spec.privileged;
     domain.life = control::Life::paused;
@@ -197,6 +189,14 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     if (domain.sched.has_values)
         std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched.values), domain.sched.values);
     domain.time = spec.time;
+    const auto entry = open_ledger_entry(domain);
+    if (!entry) {
+        free_domain(domain);
+        return fail(entry.error());
+    }
+    domain.ledger = *entry; // of every domain in the table
+    const LockGuard run{run_lock()};
+    enter_domain(domain);
     return &domain;
 }
 
