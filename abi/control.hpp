@@ -47,6 +47,16 @@ enum class Call : std::uint64_t {
     connect_interface = 19,
     // rsi = domain id, rdx = interface. As disconnect_disk.
     disconnect_interface = 20,
+    set_preferred = 21, // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs, 0 for none
+    // rsi = Release*. As unpause_domain for each, at one instant: none of them runs before all are runnable.
+    release_domains = 22,
+};
+
+// A set has at most 32 vCPUs, so that its release is short: no pCPU dispatches meanwhile.
+inline constexpr std::uint32_t most_released = 32;
+struct Release {
+    std::uint16_t count; // of domains, at most most_released
+    std::uint16_t domains[most_released];
 };
 
 struct CreateDomain {

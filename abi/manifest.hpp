@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 9;
+inline constexpr std::uint32_t version = 10;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -39,11 +39,20 @@ struct Guest {
     std::uint32_t start_paused; // 1: built, but only a timeline entry lets it run
     std::uint32_t absent;       // 1: not even built, before a timeline entry creates it
     std::int64_t start;         // ns of real time from the end of building until it runs first; 0: at once
-    std::uint64_t affinity;     // mask of the pCPUs that its vCPUs may use; 0: all
+    std::uint32_t release;      // the number of a set of guests that start at one instant; 0: of none
+    std::uint32_t reserved;
     // In the order of the scheduler's domain_parameters.
     std::int64_t sched_values[plugin::max_domain_parameters];
     std::int64_t memory_values[plugin::max_domain_parameters]; // and of the memory policy's
     std::int64_t ring_values[plugin::max_domain_parameters];   // and of the ring policy's
+};
+
+// Where a vCPU may run, for a vCPU with a choice.
+struct Placement {
+    std::uint32_t guest; // index in the guest table
+    std::uint32_t vcpu;
+    std::uint64_t affinity;  // mask of the pCPUs that it may use; 0: all
+    std::uint64_t preferred; // mask of those that it had rather use; 0: none
 };
 
 // A disk of a guest. All disks are parts of the machine's one modelled drive.
@@ -158,6 +167,9 @@ struct Header {
     std::uint32_t interface_count;
     std::uint32_t dom0_share; // per cent of one pCPU under a scheduler that ignores weights, 0 for none
     Network network;
+    std::uint64_t placements; // offset of Placement[placement_count]
+    std::uint32_t placement_count;
+    std::uint32_t reserved;
 };
 
 } // namespace bulkhead::manifest

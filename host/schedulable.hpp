@@ -27,6 +27,7 @@ struct VcpuState {
     bool has_share = false;                     // of the control plane
     PcpuId pcpu{};                              // where it runs or ran last, or is to start
     std::uint64_t affinity = ~std::uint64_t{0}; // bit n: may run on pCPU n
+    std::uint64_t preferred = 0;                // bit n: had rather run on pCPU n; 0: none is preferred
     std::uint64_t asked = 0;   // bit n: pCPU n was asked to pick for it; means something in `offers`
     RealTime runnable_since{}; // of a queued vCPU: since when
     boost::intrusive::list_member_hook<> offers; // in the list of those for which more pCPUs are to be asked

@@ -15,6 +15,7 @@
 #include "host/timer_debt.hpp"
 #include "sched/contract.hpp"
 
+#include <atomic>
 #include <bit>
 
 namespace bulkhead::host {
@@ -41,11 +42,10 @@ struct SchedulerKind {
 //   Pcpu& pcpu(PcpuId)
 //   Vcpu* vcpu_in_slot(std::uint32_t)      nullptr if there is none; any number may come
 //   void for_each_vcpu(Domain&, visit)     visit(Vcpu&)
-//   std::uint32_t running_vcpus()          how many hold a pCPU
-//   void kick(PcpuId)                      ends the turn there for the host as well: PcpuState::until is the
-//   start void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon bool
-//   is_asked(PcpuId)                  whether it was asked to, and has not picked yet void forget(void*
-//   object, bytes)       the policy has no right to this memory any more
+//   void kick(PcpuId)                      ends the turn there for the host too: PcpuState::until is over
+//   void request_dispatch(PcpuId)          have the pCPU stop its vCPU and pick, soon
+//   bool is_asked(PcpuId)                  whether it was asked to, and has not picked yet
+//   void forget(void* object, bytes)       the policy has no right to this memory any more
 template<class World>
 class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind> {
     using Base = Takeover<SchedulerHost<World>, World, SchedulerKind>;
@@ -82,6 +82,8 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     }
     // The vCPU is blocked. Bit n: may run on pCPU n; some pCPU is among them.
     void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
+    // Likewise; those that the affinity does not allow do not count.
+    void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);
 
     struct Choice {
         Vcpu* vcpu; // nullptr: idle, for at most `slice`
@@ -93,10 +95,10 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     [[nodiscard, gnu::always_inline]] inline Choice pick(Pcpu& pcpu, RealTime now, Vcpu* before);
     // The pCPU has been told to idle, and halts now; and it goes on.
     void idles(PcpuId pcpu);
-    void resumes(PcpuId pcpu) { idle_ &= ~bit(pcpu); }
+    void resumes(PcpuId pcpu) { set_idle(pcpu, false); }
 
-    // No vCPU but the one that asks could run. True also without the lock, but then perhaps a little late.
-    [[nodiscard]] bool is_alone() const { return monitor_.able() <= 1; }
+    // Every vCPU that could run has a pCPU. True also without the lock, but then perhaps a little late.
+    [[nodiscard]] bool nobody_waits() { return monitor_.able() <= working(); }
     // Ejects the policy if a vCPU of the domain has waited beyond the bound.
     void check_starvation(Domain& domain, RealTime now);
 
@@ -140,6 +142,16 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void look_for_control();
 
     static std::uint64_t bit(PcpuId pcpu) { return std::uint64_t{1} << pcpu.value(); }
+    [[nodiscard]] std::uint32_t working() {
+        return this->world().pcpu_count() - idling_.load(std::memory_order_relaxed);
+    }
+    void set_idle(PcpuId pcpu, bool idle) {
+        if (((idle_ & bit(pcpu)) != 0) == idle)
+            return;
+        idle_ ^= bit(pcpu);
+        const auto before = idling_.load(std::memory_order_relaxed);
+        idling_.store(idle ? before + 1 : before - 1, std::memory_order_relaxed);
+    }
 
     using Base::call;
     using Base::eject;
@@ -163,6 +175,11 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     }
     void weigh(DomainState& state, std::uint32_t weight);
     [[nodiscard]] std::uint64_t affinity_of(const VcpuState& state);
+    void tell_pcpus(VcpuState& state);
+    // Those of `pcpus` that it prefers, or all of them if there are none.
+    [[nodiscard]] static std::uint64_t best_of(std::uint64_t pcpus, const VcpuState& state) {
+        return (pcpus & state.preferred) != 0 ? pcpus & state.preferred : pcpus;
+    }
     [[nodiscard]] Vcpu* chosen(const sched::Decision& answer, PcpuId where);
     [[nodiscard, gnu::cold, gnu::noinline]] const char* wrong(const sched::Decision& answer, PcpuId where);
     [[nodiscard]] Nanos longest_idle(PcpuId where, RealTime now);
@@ -187,8 +204,9 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     Places known_;   // to the active policy
     Places awaited_; // the others
     std::uint32_t takeover_ = 0;
-    std::uint64_t weights_ = 0; // sum over the domains that have an attached vCPU
-    std::uint64_t idle_ = 0;    // bit n: pCPU n halts, and picks only when asked
+    std::uint64_t weights_ = 0;             // sum over the domains that have an attached vCPU
+    std::uint64_t idle_ = 0;                // bit n: pCPU n halts, and picks only when asked
+    std::atomic<std::uint32_t> idling_ = 0; // how many
     // What asks for care in the common path: `awaited_` is not empty; the control plane is runnable with a
     // share, or a turn is interrupted for it.
     static constexpr std::uint8_t hands_over = 1, control = 2;

@@ -88,6 +88,7 @@ bool SchedulerHost<World>::enter(Vcpu& vcpu) {
     memory->id = vcpu.id;
     memory->last_pcpu = state.pcpu;
     memory->affinity = affinity_of(state);
+    memory->preferred = state.preferred & state.affinity;
     state.policy = memory;
     state.takeover = takeover_;
     ++domain->vcpus;
@@ -190,8 +191,21 @@ void SchedulerHost<World>::detach(Vcpu& vcpu) {
 template<class World>
 void SchedulerHost<World>::set_affinity(Vcpu& vcpu, std::uint64_t pcpus) {
     vcpu.sched.affinity = pcpus;
-    if (vcpu.sched.policy != nullptr && knows(vcpu.sched))
-        vcpu.sched.policy->affinity = affinity_of(vcpu.sched);
+    tell_pcpus(vcpu.sched);
+}
+
+template<class World>
+void SchedulerHost<World>::set_preferred(Vcpu& vcpu, std::uint64_t pcpus) {
+    vcpu.sched.preferred = pcpus;
+    tell_pcpus(vcpu.sched);
+}
+
+template<class World>
+void SchedulerHost<World>::tell_pcpus(VcpuState& state) {
+    if (state.policy == nullptr || !knows(state))
+        return;
+    state.policy->affinity = affinity_of(state);
+    state.policy->preferred = state.preferred & state.affinity;
 }
 
 template<class World>

@@ -82,6 +82,7 @@ void SchedulerHost<World>::offer(Vcpu& vcpu) {
     for (auto left = able; left != 0; left &= left - 1)
         if (this->world().is_asked(PcpuId{static_cast<std::uint16_t>(std::countr_zero(left))}))
             candidates &= ~(left & -left);
+    candidates = best_of(candidates, state);
     auto best = state.pcpu;
     if ((candidates & (candidates - 1)) != 0) {
         const auto now = this->world().now();
@@ -110,14 +111,14 @@ void SchedulerHost<World>::ask_next(VcpuState& state) {
     for (auto rest = left; rest != 0; rest &= rest - 1)
         if (this->world().is_asked(PcpuId{static_cast<std::uint16_t>(std::countr_zero(rest))}))
             return;
-    const PcpuId next{static_cast<std::uint16_t>(std::countr_zero(left))};
+    const PcpuId next{static_cast<std::uint16_t>(std::countr_zero(best_of(left, state)))};
     state.asked |= bit(next);
     this->world().request_dispatch(next);
 }
 
 template<class World>
 inline void SchedulerHost<World>::idles(PcpuId pcpu) {
-    idle_ |= bit(pcpu);
+    set_idle(pcpu, true);
     for (auto at = offers_.begin(); at != offers_.end();) {
         VcpuState& state = *at++;
         state.asked |= bit(pcpu);
@@ -175,7 +176,7 @@ const char* SchedulerHost<World>::wrong(const sched::Decision& answer, PcpuId wh
 // How long the policy may leave this pCPU idle; nothing if a vCPU has waited for it long enough.
 template<class World>
 inline Nanos SchedulerHost<World>::longest_idle(PcpuId where, RealTime now) {
-    if (!monitor_.idling_is_suspect(this->world().running_vcpus()) || this->is_built_in()) [[likely]]
+    if (!monitor_.idling_is_suspect(working() - 1) || this->is_built_in()) [[likely]]
         return sched::Decision::until_kicked;
     return longest_idle_beside_waiting(where, now);
 }

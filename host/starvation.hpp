@@ -40,9 +40,9 @@ class StarvationMonitor {
     // How many vCPUs are queued or running. Changed under the host's lock; without it the answer may be a
     // little old.
     [[nodiscard]] std::uint32_t able() const { return able_.load(std::memory_order_relaxed); }
-    // `running` vCPUs hold a pCPU: an idle answer needs a look at those that wait.
-    [[nodiscard]] bool idling_is_suspect(std::uint32_t running) const {
-        return able() > running && !may_idle_;
+    // `working` pCPUs do not idle: an idle answer beside them needs a look at the vCPUs that wait.
+    [[nodiscard]] bool idling_is_suspect(std::uint32_t working) const {
+        return able() > working && !may_idle_;
     }
     // How long the active policy has left a vCPU waiting that is runnable since then.
     [[nodiscard]] Nanos waited(RealTime runnable_since, RealTime now) const {

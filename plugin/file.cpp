@@ -121,7 +121,8 @@ Judged Reader::kind_and_traits() {
             {.reason = Reason::wrong_kind, .text = name_of(file_.kind), .other = name_of(*wanted_)});
     constexpr auto known = trait_unless(false, Trait::idles) | trait_unless(false, Trait::misbehaves) |
                            trait_unless(false, Trait::ignores_weights) |
-                           trait_unless(false, Trait::ignores_caps);
+                           trait_unless(false, Trait::ignores_caps) |
+                           trait_unless(false, Trait::ignores_preferences);
     if ((*traits & ~known) != 0)
         return refuse({.reason = Reason::unknown_traits, .found = *traits});
     return {};

@@ -18,6 +18,7 @@ enum class Trait : std::uint32_t {
     misbehaves = 2, // breaks the contract if its parameters say so
     ignores_weights = 4,
     ignores_caps = 8,
+    ignores_preferences = 16, // of schedulers: for pCPUs
 };
 
 // The policy's description: what `bulkhead list policies` and the documentation print.
@@ -58,6 +59,7 @@ struct Defaults {
     static constexpr bool well_behaved = true;               // false: Trait::misbehaves
     static constexpr bool honours_weights = true;            // false: Trait::ignores_weights
     static constexpr bool honours_caps = true;               // false: Trait::ignores_caps
+    static constexpr bool honours_preferences = true;        // false: Trait::ignores_preferences
 };
 
 consteval std::uint32_t trait_unless(bool promised, Trait trait) {
@@ -103,7 +105,8 @@ consteval Descriptor describe(Kind kind, const void* hooks) {
         .traits = trait_unless(P::work_conserving, Trait::idles) |
                   trait_unless(P::well_behaved, Trait::misbehaves) |
                   trait_unless(P::honours_weights, Trait::ignores_weights) |
-                  trait_unless(P::honours_caps, Trait::ignores_caps),
+                  trait_unless(P::honours_caps, Trait::ignores_caps) |
+                  trait_unless(P::honours_preferences, Trait::ignores_preferences),
         .hooks = hooks,
         .domain_parameters = P::domain_parameters,
         .domain_parameter_count = domain_parameter_count<P>(),

@@ -54,6 +54,11 @@
 //   domain that were runnable meanwhile. So weight may count for domains, however many vCPUs they have.
 // - A vCPU's affinity changes only while the vCPU is blocked (the host pauses it first) and always allows
 //   some pCPU.
+// - A vCPU's preferred pCPUs change like its affinity, and never forbid anything. The host offers a queued
+// vCPU to the idle
+//   pCPUs that it prefers before it offers it to others, under every policy. A policy that declares
+//   `honours_preferences` promises more: a vCPU that could always run on a pCPU that it prefers runs on no
+//   other.
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
 //   slice. `now` never goes backwards from one hook to the next.
 // - When policies are swapped, the new policy gets attach for every vCPU, and wake if it is runnable; none of
@@ -104,7 +109,11 @@ struct Vcpu {
     PcpuId last_pcpu; // where the vCPU runs or ran last, or should start; set by the host after pick
     std::uint64_t
         affinity; // bit n: may run on pCPU n; all bits, also of pCPUs that do not exist: on every one
+    // bit n: the vCPU had rather run on pCPU n; some allowed pCPU is among them, or it is 0: none is
+    // preferred
+    std::uint64_t preferred;
     [[nodiscard]] bool may_run_on(PcpuId pcpu) const { return (affinity >> pcpu.value() & 1) != 0; }
+    [[nodiscard]] bool prefers(PcpuId pcpu) const { return (preferred >> pcpu.value() & 1) != 0; }
 };
 
 // pick's answer. No vCPU means idle: pick is called again when a vCPU that may run here is queued, on a kick,
@@ -131,6 +140,7 @@ class Services : public plugin::Services {
 // Base of every policy: defaults for the optional parts.
 class Policy : public plugin::Defaults {
   public:
+    static constexpr bool honours_preferences = false; // true: see above
     struct Domain : sched::Domain {};
     struct Pcpu : sched::Pcpu {};
 };
@@ -173,8 +183,8 @@ struct Hooks {
     // ejected. The vCPU is not queued any longer when pick returns. pick may kick other pCPUs, not its own.
     Decision (*pick)(void* policy, Pcpu& pcpu, RealTime now);
     // Optional. Several idle pCPUs could run this queued vCPU: which of them is to be asked to pick first?
-    // The answer is a hint: the host ignores a pCPU that is busy or not allowed. Default: the vCPU's last
-    // pCPU.
+    // The answer is a hint: the host ignores a pCPU that is busy, not allowed, or not preferred where a
+    // preferred one is idle. Default: the vCPU's last pCPU.
     PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
     // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its
     // ring was served).

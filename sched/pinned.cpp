@@ -1,6 +1,6 @@
-// Each vCPU gets a home when it first appears, the allowed pCPU with the fewest others, and runs nowhere
-// else. Each pCPU serves its own vCPUs in turn, for a fixed slice. A vCPU moves only if its affinity
-// forbids its home.
+// Each vCPU gets a home when it first appears, the allowed pCPU with the fewest others, one that it prefers
+// before all others, and runs nowhere else. Each pCPU serves its own vCPUs in turn, for a fixed slice. A vCPU
+// moves only if its affinity forbids its home, or if it prefers others.
 //
 // Source:   the static assignment of partitioning hypervisors; J. M. López, J. L. Díaz, D. F. García,
 //           "Utilization bounds for EDF scheduling on real-time multiprocessor systems", Real-Time
@@ -34,6 +34,7 @@ class Pinned : public sched::Policy {
     static constexpr bool work_conserving = false;
     static constexpr bool honours_weights = false;
     static constexpr bool honours_caps = false;
+    static constexpr bool honours_preferences = true;
     static constexpr plugin::Parameter parameters[] = {
         {"slice", "us", "time that a vCPU runs before the next one's turn", 10'000, 100, 100'000},
     };
@@ -52,7 +53,7 @@ class Pinned : public sched::Policy {
     void detach(Vcpu& vcpu) { --vcpu.home->residents; }
 
     void wake(Vcpu& vcpu, RealTime) {
-        if (!vcpu.may_run_on(vcpu.home->id)) {
+        if (!vcpu.may_run_on(vcpu.home->id) || (has_preference(vcpu) && !vcpu.prefers(vcpu.home->id))) {
             --vcpu.home->residents;
             settle(vcpu);
         }
@@ -80,11 +81,16 @@ class Pinned : public sched::Policy {
     [[nodiscard]] PcpuId place(const Vcpu& vcpu, RealTime) const { return vcpu.home->id; }
 
   private:
+    static bool has_preference(const Vcpu& vcpu) { return vcpu.preferred != 0; }
+
     void settle(Vcpu& vcpu) const {
         vcpu.home = nullptr;
-        for (Pcpu& pcpu : std::span{pcpus_, services_.pcpus()})
-            if (vcpu.may_run_on(pcpu.id) && (vcpu.home == nullptr || pcpu.residents < vcpu.home->residents))
+        for (Pcpu& pcpu : std::span{pcpus_, services_.pcpus()}) {
+            if (!vcpu.may_run_on(pcpu.id) || (has_preference(vcpu) && !vcpu.prefers(pcpu.id)))
+                continue;
+            if (vcpu.home == nullptr || pcpu.residents < vcpu.home->residents)
                 vcpu.home = &pcpu;
+        }
         ++vcpu.home->residents;
     }
 

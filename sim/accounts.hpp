@@ -78,12 +78,6 @@ inline Vcpu* SchedulerWorld::vcpu_in_slot(std::uint32_t slot) const {
 }
 inline void SchedulerWorld::serves(std::uint16_t work) const { machine->guard_.count_service(work); }
 inline landmark::PolicyReport& SchedulerWorld::report() const { return machine->report_; }
-inline std::uint32_t SchedulerWorld::running_vcpus() const {
-    std::uint32_t running = 0;
-    for (const Core& core : machine->cores_)
-        running += core.current != nullptr ? 1 : 0;
-    return running;
-}
 inline void SchedulerWorld::request_dispatch(PcpuId pcpu) const { machine->poke(pcpu); }
 inline bool SchedulerWorld::is_asked(PcpuId pcpu) const {
     return machine->cores_[pcpu.value()].need_dispatch;

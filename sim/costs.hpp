@@ -25,12 +25,16 @@ struct Costs {
     std::int64_t interrupt = 0;    // from a timer's or another pCPU's interrupt until timers are looked at
     std::int64_t fire = 0;         // one vCPU's timer expires, until it is awake
     std::int64_t woke = 0;         // what is left of that once its vCPU is awake
+    std::int64_t kick = 0;         // more, if a pCPU that works is asked to pick then
     std::int64_t stop = 0;         // a vCPU is taken off the pCPU
     std::int64_t release = 0;      // the policy is told, until it is asked for another
     std::int64_t requeue = 0;      // more, if its slice is over
+    std::int64_t give_way = 0;     // more, if it has yielded
+    std::int64_t step_back = 0;    // more, if it was preempted
     std::int64_t pick = 0;         // the policy is asked, until its choice is made
     std::int64_t rest = 0;         // more, if no vCPU can run and the pCPU halts
-    std::int64_t load = 0;         // before the chosen vCPU goes on, if another's registers were on the pCPU
+    std::int64_t resume = 0;       // before the chosen vCPU goes on
+    std::int64_t load = 0;         // more, if another's registers were on the pCPU
     std::int64_t idle_exit = 0;    // from the interrupt that ends a halt until timers are looked at
     std::int64_t housekeeping = 0; // the hypervisor's own 10 ms timer, for each domain
     std::int64_t upcall = 0;       // guest: from its event callback back to its own work
@@ -79,13 +83,16 @@ inline constexpr std::array cost_fields{
     CostField{"interrupt", &Costs::interrupt, "from an interrupt until timers are looked at"},
     CostField{"fire", &Costs::fire, "one vCPU's timer expires, until it is awake"},
     CostField{"woke", &Costs::woke, "what is left of that once its vCPU is awake"},
+    CostField{"kick", &Costs::kick, "more, if a pCPU that works is asked to pick"},
     CostField{"stop", &Costs::stop, "a vCPU is taken off its pCPU"},
     CostField{"release", &Costs::release, "the policy is told that it stopped"},
     CostField{"requeue", &Costs::requeue, "more, if its slice is over"},
+    CostField{"give_way", &Costs::give_way, "more, if it has yielded"},
+    CostField{"step_back", &Costs::step_back, "more, if it was preempted"},
     CostField{"pick", &Costs::pick, "the policy is asked, until its choice is made"},
     CostField{"rest", &Costs::rest, "more, if nobody can run and the pCPU halts"},
-    CostField{"load", &Costs::load,
-              "before the chosen vCPU goes on, if another's registers were on the pCPU"},
+    CostField{"resume", &Costs::resume, "before the chosen vCPU goes on"},
+    CostField{"load", &Costs::load, "more, if another's registers were on the pCPU"},
     CostField{"idle_exit", &Costs::idle_exit,
               "from the interrupt that ends a halt until timers are looked at"},
     CostField{"housekeeping", &Costs::housekeeping, "the hypervisor's own 10 ms timer, for each domain"},

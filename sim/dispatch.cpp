@@ -22,6 +22,18 @@ constexpr std::int64_t Costs::* cost_of(Step::Call call) {
     static_assert(costs.size() == static_cast<std::size_t>(Step::Call::service) + 1);
     return costs[static_cast<std::size_t>(call)];
 }
+constexpr std::int64_t release_cost(const Costs& costs, Stop why) {
+    switch (why) {
+    case Stop::slice_end:
+        return costs.release + costs.requeue;
+    case Stop::yielded:
+        return costs.release + costs.give_way;
+    case Stop::preempted:
+        return costs.release + costs.step_back;
+    default:
+        return costs.release;
+    }
+}
 } // namespace
 
 inline Core& Machine::next_core() {
@@ -130,6 +142,17 @@ void Machine::fire_due(Core& core) {
     }
 }
 
+// The rest of the work for an event once its vCPU is awake. A pCPU that the policy asks to pick hears of it
+// at the end of that.
+template<class Wake>
+inline std::int64_t Machine::cost_of_waking(std::int64_t rest, Wake wake) {
+    const std::uint64_t kicks = kicks_;
+    rest_of_wake_ = Nanos{rest};
+    wake();
+    rest_of_wake_ = {};
+    return kicks_ != kicks ? rest + options_.costs.kick : rest;
+}
+
 // What was not billed yet, the way into the hypervisor, is the first owner's as well.
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     const RealTime began = core.posted;
@@ -139,8 +162,7 @@ void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     bill(core, owner.domain, options_.costs.fire);
     const std::int64_t woke = owner.waiting ? options_.costs.woke : 0;
     owner.upcall = true;
-    wake(owner, WakeCause::event); // VIRQ_TIMER
-    bill(core, owner.domain, woke);
+    bill(core, owner.domain, cost_of_waking(woke, [&] { wake(owner, WakeCause::event); })); // VIRQ_TIMER
     const bool foreign = core.current != nullptr && core.current != &owner;
     core.served = foreign || core.current == nullptr ? &owner : nullptr;
     if (!foreign)
@@ -200,7 +222,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         block(core, vcpu, expired);
         break;
     case Step::Call::yield:
-        if (host_.is_alone()) // it would only be picked again
+        if (host_.nobody_waits()) // it would only be picked again
             break;
         core.reason = Stop::yielded;
         core.need_dispatch = true;
@@ -229,8 +251,7 @@ inline void Machine::send(Core& core, Vcpu& vcpu, Vcpu& target) {
     trace(core, Event::event_send, &vcpu, 0, std::uint64_t{target.domain->id.value()} << 32);
     if (target.waiting)
         bill(core, vcpu.domain, options_.costs.signal);
-    signal(target);
-    bill(core, vcpu.domain, options_.costs.sent);
+    bill(core, vcpu.domain, cost_of_waking(options_.costs.sent, [&] { signal(target); }));
 }
 
 // The call before a block with a deadline. True if the deadline has passed by its end: the timer is served
@@ -312,7 +333,7 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
         stopped = now_;
         preempted = why == Stop::preempted;
         stop_current(core, why);
-        bill(core, payer, options_.costs.release + (why == Stop::slice_end ? options_.costs.requeue : 0));
+        bill(core, payer, release_cost(options_.costs, why));
     }
     core.need_dispatch = false;
     const auto choice = host_.pick(core, for_policy(), before);
@@ -339,7 +360,7 @@ void Machine::stop_current(Core& core, Stop why) {
 }
 
 inline void Machine::start(Core& core, Vcpu& vcpu, Nanos slice) {
-    const std::int64_t load = core.loaded == &vcpu ? 0 : options_.costs.load;
+    const std::int64_t load = options_.costs.resume + (core.loaded == &vcpu ? 0 : options_.costs.load);
     core.loaded = core.current = &vcpu;
     if (vcpu.sched.pcpu != core.id && vcpu.timer.armed()) {
         Core& former = cores_[vcpu.sched.pcpu.value()];

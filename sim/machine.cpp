@@ -156,7 +156,10 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
         vcpu.domain = &domain;
         vcpu.id = VcpuId{static_cast<std::uint16_t>(domain.vcpus.size())};
         vcpu.sched.slot = static_cast<std::uint32_t>(vcpus_.size() - 1);
-        vcpu.sched.affinity = spec.affinity;
+        if (const auto i = domain.vcpus.size(); i < spec.placements.affinity.size())
+            vcpu.sched.affinity = spec.placements.affinity[i];
+        if (const auto i = domain.vcpus.size(); i < spec.placements.preferred.size())
+            vcpu.sched.preferred = spec.placements.preferred[i];
         vcpu.since = now_;
         vcpu.pauses = spec.one_by_one && !domain.vcpus.empty() ? 1 : 0;
         vcpu.glue_ = Nanos{options_.costs.glue};

@@ -69,12 +69,18 @@ struct Domain {
     landmark::LedgerEntry ledger{};
 };
 
+// Of each vCPU, in their order, the pCPUs that it may use and those that it had rather use, 0 for none. One
+// that is missing may use all.
+struct Placements {
+    std::vector<std::uint64_t> affinity, preferred;
+};
+
 struct DomainSpec {
     std::string name;
     std::uint32_t weight = sched::default_weight;
     std::uint32_t cap = 0;   // per cent of one pCPU, 0 for none
     std::uint32_t share = 0; // host::DomainState::share
-    std::uint64_t affinity = ~std::uint64_t{0};
+    Placements placements;
     std::vector<std::int64_t> sched_values; // in the order of domain_parameters; none: the defaults
     std::vector<ProgramMaker> programs;     // of each vCPU; an empty one never runs
     bool one_by_one = false;                // all but the first vCPU wait until the guest starts them
@@ -187,6 +193,8 @@ class Machine {
     void run_timers(Core& core);
     void fire_due(Core& core);
     void fire(Core& core, Vcpu& owner, RealTime deadline);
+    template<class Wake>
+    [[nodiscard]] std::int64_t cost_of_waking(std::int64_t rest, Wake wake);
     static void arm(Core& core, Vcpu& vcpu, RealTime deadline) {
         core.timers.arm(vcpu.timer, vcpu.domain->timer_lines[core.id.value()], deadline);
     }
@@ -235,7 +243,8 @@ class Machine {
     Deadline housekeeping_;
     Core* active_ = nullptr; // the pCPU that the present event is of
     RealTime now_{}, policy_now_{};
-    std::uint64_t decisions_ = 0, events_ = 0, woken_ = 0;
+    std::uint64_t decisions_ = 0, events_ = 0, woken_ = 0, kicks_ = 0;
+    Nanos rest_of_wake_{}; // what is left of the section when a pCPU is asked to pick
     RealTime end_ = RealTime::never();
     bool ended_ = false;
     landmark::Exit exit_ = landmark::Exit::time_over;

@@ -48,7 +48,6 @@ struct SchedulerWorld {
     [[nodiscard]] Vcpu* vcpu_in_slot(std::uint32_t slot) const;
     template<class Visit>
     static void for_each_vcpu(const Domain& domain, Visit visit);
-    [[nodiscard]] std::uint32_t running_vcpus() const;
     void request_dispatch(PcpuId pcpu) const;
     [[nodiscard]] bool is_asked(PcpuId pcpu) const;
     // A policy that still uses the object will see rubbish.

@@ -60,9 +60,11 @@ void Machine::leave_queue(Vcpu& vcpu, Stop why) {
 void Machine::poke(PcpuId id) {
     Core& core = cores_[id.value()];
     core.need_dispatch = true;
+    if (&core != active_ || !core.halted)
+        ++kicks_;
     if (&core == active_)
         return;
-    core.poked = std::min(core.poked, now_);
+    core.poked = std::min(core.poked, now_ + rest_of_wake_);
     refresh(core);
 }
 

@@ -122,6 +122,11 @@ std::size_t World::first_to_start() const {
     return static_cast<std::size_t>(std::ranges::min_element(starts_) - starts_.begin());
 }
 
+// Domain 0 lets it run by itself, and not as soon as all are built.
+bool World::waits_for_start(std::size_t guest) const {
+    return plan_.guests[guest].start > Nanos{} || plan_.guests[guest].release != 0;
+}
+
 RealTime World::next_due() const {
     const RealTime start = starts_.empty() ? RealTime::never() : starts_[first_to_start()];
     if (played_ == plan_.timeline.size())
@@ -142,7 +147,7 @@ Program World::domain0(Guest& me) {
     co_await me.control(started, 0, 0);
     Nanos rest{costs.survey};
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
-        if (!plan_.guests[i].absent && !plan_.guests[i].start_paused && plan_.guests[i].start == Nanos{})
+        if (!plan_.guests[i].absent && !plan_.guests[i].start_paused && !waits_for_start(i))
             co_await me.control(Action::unpause, i, 0);
     for (RealTime due = next_due(); due != RealTime::never(); due = next_due()) {
         if (me.now() < due) {
@@ -154,7 +159,8 @@ Program World::domain0(Guest& me) {
         }
         if (!timeline_due(me.now())) {
             co_await me.run(Nanos{costs.order});
-            co_await me.control(Action::unpause, first_to_start(), 0);
+            const auto first = first_to_start();
+            co_await me.control(plan_.guests[first].release != 0 ? release : Action::unpause, first, 0);
             continue;
         }
         const manifest::TimelineEntry entry = plan_.timeline[played_++];
@@ -184,9 +190,13 @@ void World::control(Action action, std::size_t target, std::int64_t argument) {
         started_ = machine_.now();
         machine_.end_at(started_ + plan_.duration);
         for (std::size_t i = 0; i < starts_.size(); ++i)
-            if (!plan_.guests[i].absent && plan_.guests[i].start > Nanos{})
+            if (!plan_.guests[i].absent && waits_for_start(i))
                 starts_[i] = started_ + plan_.guests[i].start;
         end_if_idle(); // all may be over already
+    } else if (action == release) {
+        for (std::size_t i = 0; i < starts_.size(); ++i)
+            if (plan_.guests[i].release == plan_.guests[target].release && starts_[i] <= machine_.now())
+                result_ = act(Action::unpause, i, 0);
     } else if (action == Action::stop) {
         stopped_ = true;
         stopped_at_ = machine_.now() - started_;
@@ -259,7 +269,7 @@ std::int64_t World::build(std::size_t index) {
     spec.weight = guest.weight;
     spec.cap = guest.cap;
     spec.sched_values = guest.sched_values;
-    spec.affinity = guest.affinity;
+    spec.placements = guest.placements;
     const Model& model = *find_model(guest.model);
     spec.one_by_one = !model.whole;
     spec.programs.resize(guest.vcpus);

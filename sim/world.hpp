@@ -34,8 +34,9 @@ struct GuestPlan {
     Frames memory{1};    // its size
     std::vector<std::int64_t> memory_values{};
     std::vector<std::int64_t> ring_values{};
-    Nanos start{};                              // from the end of building until it runs first; 0: at once
-    std::uint64_t affinity = ~std::uint64_t{0}; // the pCPUs that its vCPUs may use
+    Nanos start{}; // from the end of building until it runs first; 0: at once
+    Placements placements{};
+    std::uint32_t release = 0; // the set of guests that start at one instant; 0: of none
 };
 
 // What came of an entry of the timeline.
@@ -109,6 +110,7 @@ class World {
   private:
     // What domain 0 asks for beside the timeline's actions.
     static constexpr auto started = static_cast<manifest::Action>(0);
+    static constexpr auto release = static_cast<manifest::Action>(0xffff); // the target's set starts
 
     Program domain0(Guest& me);
     void control(manifest::Action action, std::size_t target, std::int64_t argument);
@@ -124,6 +126,7 @@ class World {
     [[nodiscard]] RealTime next_due() const;
     [[nodiscard]] bool timeline_due(RealTime now) const;
     [[nodiscard]] std::size_t first_to_start() const;
+    [[nodiscard]] bool waits_for_start(std::size_t guest) const;
     void attend();
     void serve(Domain& domain, std::uint64_t which, std::uint64_t argument);
     [[nodiscard]] bool admit(std::size_t index);

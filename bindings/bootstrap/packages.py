@@ -82,6 +82,7 @@ PACKAGES = (
         ("unit",),
         ("babeltrace2",),
     ),
+    Package("chromium", "opens the page of `bulkhead report`, for the tests", ("unit",), ("chromium",)),
     Package("linux-perf", "samples for `bulkhead perf`", ("perf", "unit"), ("perf",)),
     Package("clang-19", "second compiler, fuzzers", LAYERS_OF_CLANG, ("clang++-19",)),
     Package("libclang-rt-19-dev", "sanitizers and fuzzers of clang", LAYERS_OF_CLANG),

@@ -59,7 +59,9 @@ class SimGuest:
         memory_values: list[int] = [],
         ring_values: list[int] = [],
         start_ns: int = 0,
-        affinity: int = (1 << 64) - 1,
+        affinity: list[int] = [],
+        preferred: list[int] = [],
+        release: int = 0,
     ) -> None: ...
 
 class SimSettings:
@@ -153,6 +155,7 @@ class SchedVcpu:
     id: int  # in its domain, from 0
     last_pcpu: int  # where it runs or ran last
     affinity: int  # bit n: it may run on pCPU n
+    preferred: int  # bit n: it had rather run on pCPU n; 0: none is preferred
     def may_run_on(self, pcpu: int) -> bool: ...
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...

@@ -18,7 +18,17 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
 from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
-from bulkhead.model.spec import Disk, Guest, GuestDisk, GuestNet, Network, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import (
+    Disk,
+    Guest,
+    GuestDisk,
+    GuestNet,
+    Network,
+    Paging,
+    Placement,
+    Policy,
+    TimelineEntry,
+)
 from bulkhead.model.timeline import Done, Timeline
 from bulkhead.policy.memory import MemoryDomain, MemoryHost, MemoryPolicy
 from bulkhead.policy.ring import Request, Ring, RingDomain, RingPolicy
@@ -50,6 +60,7 @@ __all__ = [
     "Network",
     "NonPreemptibleSection",
     "Paging",
+    "Placement",
     "Parameter",
     "Pcpu",
     "PcpuLedger",

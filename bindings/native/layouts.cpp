@@ -15,8 +15,9 @@ void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
-                         cap, time_mode, dilation, on_crash, start_paused, absent, start, affinity,
+                         cap, time_mode, dilation, on_crash, start_paused, absent, start, release, reserved,
                          sched_values, memory_values, ring_values);
+    PYBIND11_NUMPY_DTYPE(Placement, guest, vcpu, affinity, preferred);
     PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only);
     PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, reserved);
     PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, reserved, mac);
@@ -28,7 +29,7 @@ void register_manifest() {
                          timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
                          dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, disk_count,
                          dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
-                         interface_count, dom0_share, network);
+                         interface_count, dom0_share, network, placements, placement_count, reserved);
 }
 
 void register_landmark() {
@@ -68,6 +69,7 @@ void add_layouts(pybind11::module_& module) {
     layouts["manifest.Header"] = pybind11::dtype::of<manifest::Header>();
     layouts["manifest.Guest"] = pybind11::dtype::of<manifest::Guest>();
     layouts["manifest.TimelineEntry"] = pybind11::dtype::of<manifest::TimelineEntry>();
+    layouts["manifest.Placement"] = pybind11::dtype::of<manifest::Placement>();
     layouts["manifest.Disk"] = pybind11::dtype::of<manifest::Disk>();
     layouts["manifest.Interface"] = pybind11::dtype::of<manifest::Interface>();
     layouts["manifest.Policy"] = pybind11::dtype::of<manifest::Policy>();

@@ -130,6 +130,9 @@ void add_scheduler_views(py::module_& module) {
         .def_property_readonly(
             "affinity", [](const View<Vcpu>& view) { return view.get().affinity; },
             "bit n: it may run on pCPU n")
+        .def_property_readonly(
+            "preferred", [](const View<Vcpu>& view) { return view.get().preferred; },
+            "bit n: it had rather run on pCPU n; 0: none is preferred")
         .def(
             "may_run_on",
             [](const View<Vcpu>& view, std::uint16_t pcpu) { return view.get().may_run_on(PcpuId{pcpu}); },

@@ -130,7 +130,8 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
                                row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},
-                               row.memory_values, row.ring_values, Nanos{row.start_ns}, row.affinity});
+                               row.memory_values, row.ring_values, Nanos{row.start_ns},
+                               sim::Placements{row.affinity, row.preferred}, row.release});
     plan.timeline = read_timeline(timeline);
     plan.successors = open_all(successors, plan.instruction);
     return plan;

@@ -24,7 +24,8 @@ struct GuestRow {
     std::int64_t frames;
     std::vector<std::int64_t> memory_values, ring_values;
     std::int64_t start_ns;
-    std::uint64_t affinity;
+    std::vector<std::uint64_t> affinity, preferred; // of each vCPU
+    std::uint32_t release;
 };
 
 // When, what, to whom, with what argument.

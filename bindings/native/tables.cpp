@@ -1,4 +1,5 @@
 // Constants, enums and the event table of abi/, as Python values.
+#include "abi/control.hpp"
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
 #include "abi/plugin.hpp"
@@ -92,6 +93,7 @@ pybind11::dict constants() {
     all["manifest.magic"] = manifest::magic;
     all["manifest.version"] = manifest::version;
     all["manifest.name_bytes"] = manifest::name_bytes;
+    all["control.most_released"] = control::most_released;
     all["landmark.physical_address"] = landmark::physical_address;
     all["landmark.magic"] = landmark::magic;
     all["landmark.version"] = landmark::version;

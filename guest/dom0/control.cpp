@@ -82,6 +82,15 @@ Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus) {
                        static_cast<std::uint64_t>(pcpus)));
 }
 
+Status set_preferred(DomainId domain, VcpuId vcpu, std::int64_t pcpus) {
+    return status(call(Call::set_preferred, std::uint64_t{domain.value()} << 16 | vcpu.value(),
+                       static_cast<std::uint64_t>(pcpus)));
+}
+
+Status release_domains(const control::Release& set) {
+    return status(call(Call::release_domains, hypercall::address(&set)));
+}
+
 void work_for(DomainId domain) { static_cast<void>(call(Call::work_for, domain.value())); }
 
 void note_started() { static_cast<void>(call(Call::started)); }

@@ -37,6 +37,8 @@ using guest::Status;
 [[nodiscard]] Status connect_interface(const control::ConnectInterface& request);
 [[nodiscard]] Status disconnect_interface(DomainId domain, std::uint32_t interface);
 [[nodiscard]] Status set_affinity(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
+[[nodiscard]] Status set_preferred(DomainId domain, VcpuId vcpu, std::int64_t pcpus);
+[[nodiscard]] Status release_domains(const control::Release& set);
 // What domain 0 does from now on is done for that domain, and billed to it; with domain 0 itself, no longer.
 void work_for(DomainId domain);
 void note_started();

@@ -151,8 +151,7 @@ bool Machine::raise(Slot& slot) {
     }
     slot.id = built->id;
     slot.target = static_cast<std::int64_t>(slot.guest->memory_bytes);
-    if (const auto pinned = pin(slot, slot.guest->affinity); !pinned)
-        complain(slot, "set its affinity", pinned.error());
+    place(slot);
     slot.store = *line;
     disks_.describe(slot.id, *slot.guest, slot.disks);
     interfaces_.describe(slot.id, slot.interfaces);
@@ -162,8 +161,21 @@ bool Machine::raise(Slot& slot) {
     return true;
 }
 
+void Machine::place(const Slot& slot) {
+    for (const auto& each : manifest_->placements()) {
+        if (manifest_->guests().data() + each.guest != slot.guest)
+            continue;
+        const VcpuId vcpu{static_cast<std::uint16_t>(each.vcpu)};
+        auto done = set_preferred(slot.id, vcpu, static_cast<std::int64_t>(each.preferred));
+        if (done && each.affinity != 0)
+            done = set_affinity(slot.id, vcpu, static_cast<std::int64_t>(each.affinity));
+        if (!done)
+            complain(slot, "set its affinity", done.error());
+    }
+}
+
 void Machine::begin(Slot& slot) {
-    if (slot.guest->start > 0)
+    if (slot.guest->start > 0 || slot.guest->release != 0)
         slot.starts = started_ + Nanos{slot.guest->start};
     else
         let_run(slot);
@@ -173,6 +185,22 @@ void Machine::let_run(Slot& slot) {
     slot.starts = GuestTime::never();
     if (const auto done = unpause_domain(slot.id); !done)
         complain(slot, "let it run", done.error());
+}
+
+// Its guests that wait for their declared start; all have the same.
+void Machine::release(std::uint32_t set) {
+    control::Release request{};
+    const Slot* last = nullptr;
+    for (auto& slot : slots_) {
+        if (slot.guest->release != set || slot.starts > guest::now() ||
+            request.count == control::most_released)
+            continue;
+        slot.starts = GuestTime::never();
+        request.domains[request.count++] = slot.id.value();
+        last = &slot;
+    }
+    if (const auto done = release_domains(request); !done)
+        complain(*last, "let its set run", done.error());
 }
 
 void Machine::put_away(Slot& slot, std::optional<Nanos> rest) {
@@ -225,7 +253,7 @@ void Machine::serve_deadlines() {
         if (slot.is_waiting() && slot.due <= guest::now())
             go_on(slot);
         if (slot.starts <= guest::now())
-            let_run(slot);
+            slot.guest->release != 0 ? release(slot.guest->release) : let_run(slot);
     }
 }
 

@@ -59,6 +59,8 @@ class Machine {
     void assign_interfaces();
     [[nodiscard]] bool raise(Slot& slot);
     void let_run(Slot& slot);
+    void release(std::uint32_t set);
+    void place(const Slot& slot);
     // Lets it run at once, or at the start that was declared for it.
     void begin(Slot& slot);
     // Takes the guest off the machine, and has it restarted after `rest` if that is given.

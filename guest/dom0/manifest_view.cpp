@@ -42,7 +42,8 @@ Checked check_header(std::span<const std::byte> bytes, const manifest::Header& h
     if (!is_table(bytes, header.guests, header.guest_count, sizeof(manifest::Guest)) ||
         !is_table(bytes, header.timeline, header.timeline_count, sizeof(manifest::TimelineEntry)) ||
         !is_table(bytes, header.disks, header.disk_count, sizeof(manifest::Disk)) ||
-        !is_table(bytes, header.interfaces, header.interface_count, sizeof(manifest::Interface)))
+        !is_table(bytes, header.interfaces, header.interface_count, sizeof(manifest::Interface)) ||
+        !is_table(bytes, header.placements, header.placement_count, sizeof(manifest::Placement)))
         return fail(ManifestError::bad_table);
     return {};
 }
@@ -94,6 +95,14 @@ Checked check_interfaces(std::span<const manifest::Interface> interfaces, std::s
     return {};
 }
 
+Checked check_placements(std::span<const manifest::Placement> placements,
+                         std::span<const manifest::Guest> guests) {
+    for (std::size_t i = 0; i < placements.size(); ++i)
+        if (placements[i].guest >= guests.size() || placements[i].vcpu >= guests[placements[i].guest].vcpus)
+            return fail(ManifestError::bad_placement, i);
+    return {};
+}
+
 bool needs_guest(manifest::Action action) {
     return action != manifest::Action::audit && action != manifest::Action::end_run &&
            action != manifest::Action::swap && action != manifest::Action::stop;
@@ -133,6 +142,8 @@ std::expected<Manifest, ManifestFault> Manifest::open(std::span<const std::byte>
         return std::unexpected{fine.error()};
     if (const auto fine = check_interfaces(manifest.interfaces(), guests.size()); !fine)
         return std::unexpected{fine.error()};
+    if (const auto fine = check_placements(manifest.placements(), guests); !fine)
+        return std::unexpected{fine.error()};
     return manifest;
 }
 
@@ -156,6 +167,11 @@ std::span<const manifest::Disk> Manifest::disks() const {
 std::span<const manifest::Interface> Manifest::interfaces() const {
     return {reinterpret_cast<const manifest::Interface*>(bytes_.data() + header().interfaces),
             header().interface_count};
+}
+
+std::span<const manifest::Placement> Manifest::placements() const {
+    return {reinterpret_cast<const manifest::Placement*>(bytes_.data() + header().placements),
+            header().placement_count};
 }
 
 std::string_view Manifest::text(const manifest::Span& span) const {

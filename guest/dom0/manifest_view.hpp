@@ -30,9 +30,10 @@ enum class ManifestError : std::uint8_t {
     bad_target,
     bad_disk,
     bad_interface,
+    bad_placement,
 };
 
-inline constexpr std::array<std::string_view, 18> manifest_messages{
+inline constexpr std::array<std::string_view, 19> manifest_messages{
     "it is shorter than its header",
     "it does not begin with the manifest's magic number",
     "it is of another version; rebuild everything with `./bulkhead build`",
@@ -51,6 +52,7 @@ inline constexpr std::array<std::string_view, 18> manifest_messages{
     "the timeline names a guest that does not exist",
     "a disk is empty, or of a guest that does not exist or does not come next",
     "an interface has no address, or is of a guest that does not exist or does not come next",
+    "a placement is of a vCPU that does not exist",
 };
 constexpr std::string_view message(ManifestError error) {
     return manifest_messages[static_cast<std::size_t>(error)];
@@ -58,7 +60,7 @@ constexpr std::string_view message(ManifestError error) {
 
 struct ManifestFault {
     ManifestError error;
-    std::size_t index = 0; // of the guest, of the timeline's entry, of the disk or of the interface
+    std::size_t index = 0; // of the guest, or of the row in the table that is wrong
 };
 
 class Manifest {
@@ -71,6 +73,7 @@ class Manifest {
     [[nodiscard]] std::span<const manifest::TimelineEntry> timeline() const;
     [[nodiscard]] std::span<const manifest::Disk> disks() const;           // those of a guest stand together
     [[nodiscard]] std::span<const manifest::Interface> interfaces() const; // likewise
+    [[nodiscard]] std::span<const manifest::Placement> placements() const;
     [[nodiscard]] std::span<const std::byte> blob(const manifest::Span& span) const {
         return bytes_.subspan(span.offset, span.bytes);
     }

@@ -13,7 +13,7 @@ namespace bulkhead::hv {
 namespace {
 
 // A round over all pCPUs is as short as the emulator's cost for each turn allows.
-constexpr Nanos usual_round = microseconds(8), least_turn = microseconds(1);
+constexpr Nanos usual_round = microseconds(5), least_turn = microseconds(1);
 
 std::uint32_t keeper = 0; // its APIC identifier
 bool used = false;

@@ -18,11 +18,13 @@ class Lock {
     void lock() {
         lock_order::enter(rank);
         wait();
+        lock_order::taken(rank);
     }
     // The lock of a second domain, whose id is greater.
     void lock_second() {
         lock_order::enter_second(rank);
         wait();
+        lock_order::taken(rank);
     }
     void unlock() {
         serving_.store(static_cast<std::uint16_t>(serving_.load(std::memory_order_relaxed) + 1),

@@ -39,6 +39,10 @@ struct Held {
 };
 inline constinit std::array<Held, landmark::max_pcpus> held{};
 
+// A test's, told when a lock was taken and given up.
+using Observer = void (*)(Rank, bool taken);
+inline constinit Observer observer = nullptr;
+
 [[nodiscard]] inline Held& mine() { return held[machine::this_pcpu().value()]; }
 
 // Of this rank at most `same` are held, and of greater ones none.
@@ -57,12 +61,21 @@ inline void enter_second(Rank rank) {
     expect_none_above(rank, 1);
     ++mine().count[static_cast<std::size_t>(rank)];
 }
-inline void leave(Rank rank) { --mine().count[static_cast<std::size_t>(rank)]; }
+inline void taken(Rank rank) {
+    if (observer != nullptr)
+        observer(rank, true);
+}
+inline void leave(Rank rank) {
+    --mine().count[static_cast<std::size_t>(rank)];
+    if (observer != nullptr)
+        observer(rank, false);
+}
 
 #else
 
 inline void enter(Rank) {}
 inline void enter_second(Rank) {}
+inline void taken(Rank) {}
 inline void leave(Rank) {}
 
 #endif

@@ -1,6 +1,7 @@
 #include "hv/calls/control.hpp"
 
 #include "hv/base/locks.hpp"
+#include "hv/calls/creation.hpp"
 #include "hv/calls/steering.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
@@ -20,76 +21,18 @@
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 
 namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint32_t heaviest = 65535, least_dilation = 1000, most_dilation = 1'000'000; // 1 to 1000
-
 HypercallResult from(Result<> result) {
     if (!result)
         return fail(result.error());
     return 0;
-}
-
-// A domain other than the caller, by a hostile number.
-Result<Domain*> other_domain(Domain& caller, std::uint64_t id) {
-    Domain* domain = id <= last_domain_id ? find_domain(DomainId{static_cast<std::uint16_t>(id)}) : nullptr;
-    if (domain == nullptr || domain == &caller)
-        return fail(Error::no_domain);
-    return domain;
-}
-
-bool is_time_rule(const control::CreateDomain& request) {
-    switch (request.time_mode) {
-    case manifest::TimeMode::real:
-    case manifest::TimeMode::virtual_:
-        return true;
-    case manifest::TimeMode::dilated:
-        return request.dilation >= least_dilation && request.dilation <= most_dilation;
-    }
-    return false;
-}
-
-Result<Domain*> begin_domain(const control::CreateDomain& request) {
-    if (request.weight > heaviest || request.cap > 100 * landmark::max_pcpus || !is_time_rule(request))
-        return fail(Error::invalid);
-    DomainSpec spec{.name = {},
-                    .privileged = false,
-                    .frames = request.frames,
-                    .max_frames = request.max_frames,
-                    .vcpus = request.vcpus,
-                    .weight = request.weight,
-                    .cap = request.cap,
-                    .time = {request.time_mode, request.dilation},
-                    .sched_values = request.sched_values,
-                    .memory_values = request.memory_values};
-    std::memcpy(spec.name, request.name, sizeof spec.name - 1);
-    for (char& c : spec.name)
-        if (c != '\0' && (c < ' ' || c > '~'))
-            c = '?';
-    return create_domain(spec);
-}
-
-// In the continuation the third register names the domain: its number and one.
-HypercallResult create(HypercallContext& context, std::uint64_t argument, std::uint64_t begun) {
-    const GuestPtr<control::CreateDomain> where{argument};
-    auto request = where.read();
-    if (!request)
-        return fail(request.error());
-    const auto domain = begun == 0 ? begin_domain(*request) : other_domain(context.domain, begun - 1);
-    if (!domain)
-        return fail(domain.error());
-    request->id = (*domain)->id.value();
-    request->shared_info_mfn = (*domain)->shared_frame.value();
-    const bool time_is_up = begun == 0 && machine::should_preempt();
-    const auto done = time_is_up ? fail(Error::restart) : create_vcpus(**domain);
-    if (!done && done.error() == Error::restart)
-        context.arguments[2] = std::uint64_t{request->id} + 1;
-    BULKHEAD_TRY(done);
-    return from(where.write(*request));
 }
 
 HypercallResult set_vcpu(Domain& caller, std::uint64_t argument) {
@@ -140,6 +83,36 @@ HypercallResult let_run(Domain& domain) {
     return 0;
 }
 
+// All at one instant: the vCPUs have waited since then, and none is picked before all are queued.
+HypercallResult release_at_once(Domain& caller, std::uint64_t argument) {
+    const auto request = GuestPtr<control::Release>{argument}.read();
+    if (!request)
+        return fail(request.error());
+    if (request->count > control::most_released)
+        return fail(Error::invalid);
+    std::array<Domain*, control::most_released> all{};
+    std::uint32_t vcpus = 0;
+    for (std::uint32_t i = 0; i < request->count; ++i) {
+        const auto domain = other_domain(caller, request->domains[i]);
+        if (!domain)
+            return fail(domain.error());
+        all[i] = *domain;
+        vcpus += all[i]->vcpu_count;
+    }
+    if (vcpus > control::most_released)
+        return fail(Error::invalid);
+    const LockGuard run{run_lock()};
+    const auto now = machine::now();
+    for (auto* domain : std::span{all}.first(request->count)) {
+        if (domain->life != control::Life::paused)
+            continue;
+        domain->life = control::Life::running;
+        trace_event(trace::Event::domain_unpause, *domain, 0, 0);
+        unpause_all(*domain, now);
+    }
+    return 0;
+}
+
 HypercallResult hold(Domain& domain) {
     const LockGuard run{run_lock()};
     if (domain.life == control::Life::running) {
@@ -151,7 +124,7 @@ HypercallResult hold(Domain& domain) {
 }
 
 HypercallResult set_weight(Domain& domain, std::uint64_t weight) {
-    if (weight == 0 || weight > heaviest)
+    if (weight == 0 || weight > heaviest_domain)
         return fail(Error::invalid);
     {
         const LockGuard run{run_lock()};
@@ -237,14 +210,15 @@ HypercallResult swap(std::uint64_t index, std::uint64_t parameters) {
 
 // No lock keeps the domain alive here: only domain 0, which has one vCPU and is in this call, could destroy
 // it.
-HypercallResult pin_to_pcpus(Domain& caller, std::uint64_t who, std::uint64_t pcpus) {
+template<class Change>
+HypercallResult with_vcpu(Domain& caller, std::uint64_t who, Change change) {
     const auto domain = other_domain(caller, who >> 16);
     if (!domain)
         return fail(domain.error());
     const auto vcpu = who & 0xffff;
     if (vcpu >= (*domain)->vcpu_count || (*domain)->vcpus[vcpu] == nullptr)
         return fail(Error::no_entry);
-    return from(set_affinity(*(*domain)->vcpus[vcpu], pcpus));
+    return from(change(*(*domain)->vcpus[vcpu]));
 }
 
 HypercallResult connect_disk(Domain& caller, std::uint64_t argument) {
@@ -311,7 +285,12 @@ HypercallResult Control::run(HypercallContext& context) const {
     case control::Call::swap_policy:
         return swap(first, second);
     case control::Call::set_affinity:
-        return pin_to_pcpus(context.domain, first, second);
+        return with_vcpu(context.domain, first, [&](Vcpu& vcpu) { return set_affinity(vcpu, second); });
+    case control::Call::set_preferred:
+        return with_vcpu(context.domain, first, [&](Vcpu& vcpu) -> Result<> {
+            set_preferred(vcpu, second);
+            return {};
+        });
     case control::Call::stand_still:
         return stand_still(first);
     default:
@@ -324,11 +303,13 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
     const LockGuard alone{control_lock()};
     switch (call) {
     case control::Call::create_domain:
-        return create(context, first, second);
+        return create_by_call(context, first, second);
     case control::Call::set_vcpu:
         return set_vcpu(caller, first);
     case control::Call::set_rings:
         return set_rings(caller, first);
+    case control::Call::release_domains:
+        return release_at_once(context.domain, first);
     case control::Call::unpause_domain:
         return with_domain(caller, first, let_run);
     case control::Call::pause_domain:

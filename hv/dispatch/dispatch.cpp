@@ -41,8 +41,7 @@ std::uint32_t idle_runstate(const Vcpu& vcpu) {
     return held ? RUNSTATE_offline : RUNSTATE_blocked;
 }
 
-void become_queued(Vcpu& vcpu, WakeCause cause) {
-    const auto now = machine::now();
+void become_queued(Vcpu& vcpu, WakeCause cause, RealTime now) {
     change_runstate(vcpu, RUNSTATE_runnable, now);
     ++vcpu.domain->ledger->wakes;
     trace_event(trace::Event::wake, vcpu, static_cast<std::uint64_t>(cause), 0);
@@ -63,7 +62,7 @@ void update(Vcpu& vcpu, WakeCause cause) {
         return;
     case RunState::blocked:
         if (runnable)
-            become_queued(vcpu, cause);
+            become_queued(vcpu, cause, machine::now());
         return;
     case RunState::queued:
         if (!runnable)
@@ -286,7 +285,7 @@ void poll_current() {
 }
 
 void yield_current() {
-    if (scheduler::is_alone()) // it would only be picked again
+    if (scheduler::nobody_waits()) // it would only be picked again
         return;
     auto& self = pcpu();
     self.stop_reason = sched::Stop::yielded;
@@ -326,6 +325,13 @@ void unpause_all(Domain& domain) {
     const LockGuard run{run_lock()};
     --domain.sched.pause_count;
     reconsider_all(domain);
+}
+
+void unpause_all(Domain& domain, RealTime now) {
+    --domain.sched.pause_count;
+    for (auto* vcpu : std::span{domain.vcpus}.first(domain.vcpu_count))
+        if (vcpu != nullptr && vcpu->sched.state == RunState::blocked && may_run(*vcpu))
+            become_queued(*vcpu, WakeCause::unpause, now);
 }
 
 Result<> attach_vcpu(Vcpu& vcpu) {

@@ -33,6 +33,8 @@ void reconsider(Vcpu& vcpu);
 void reconsider_all(Domain& domain);
 void pause_all(Domain& domain);
 void unpause_all(Domain& domain);
+// The same under the run lock, as if at `now`: the vCPUs of several domains wake at one instant.
+void unpause_all(Domain& domain, RealTime now);
 
 // A vCPU comes up (VCPUOP_up, domain creation) and down, for good: nothing lets it run any more. detach
 // answers restart while another pCPU still runs it.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 
 namespace bulkhead::hv {
@@ -181,33 +182,42 @@ vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
 }
 
 namespace {
-// In mode real on a machine with one processor, where no other processor reads the area while it is written.
-// Part of every switch.
-void publish_plainly(Vcpu& vcpu) {
-    const RunstateWords info{vcpu.runstate.state,         word(vcpu.runstate.since.since_start()),
-                             word(vcpu.runstate.time[0]), word(vcpu.runstate.time[1]),
-                             word(vcpu.runstate.time[2]), word(vcpu.runstate.time[3])};
-    write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
+
+// In mode real the guest sees the hypervisor's own numbers. Part of every switch.
+RunstateWords runstate_words(const Vcpu& vcpu) {
+    if (vcpu.domain->time.mode != manifest::TimeMode::real) [[unlikely]]
+        return std::bit_cast<RunstateWords>(runstate_info(vcpu, vcpu.runstate.since));
+    return {vcpu.runstate.state,         word(vcpu.runstate.since.since_start()),
+            word(vcpu.runstate.time[0]), word(vcpu.runstate.time[1]),
+            word(vcpu.runstate.time[2]), word(vcpu.runstate.time[3])};
 }
+
+// A processor that reads the area while another one writes it finds the mark that its guest asked for.
+bool wants_mark(const Vcpu& vcpu) {
+    constexpr auto flag = std::uint64_t{1} << VMASST_TYPE_runstate_update_flag;
+    return pcpu_count() > 1 && (vcpu.domain->vm_assist & flag) != 0 && vcpu.processor.in_kernel;
+}
+
+[[gnu::noinline]] void publish_marked(Vcpu& vcpu) {
+    auto info = runstate_words(vcpu);
+    auto& entry_time = info[offsetof(vcpu_runstate_info_t, state_entry_time) / sizeof info[0]];
+    const GuestAddress where{vcpu.runstate.area + offsetof(vcpu_runstate_info_t, state_entry_time)};
+    entry_time |= XEN_RUNSTATE_UPDATE;
+    static_cast<void>(machine::copy_to_guest(where, &entry_time, sizeof entry_time));
+    write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
+    entry_time &= ~XEN_RUNSTATE_UPDATE;
+    static_cast<void>(machine::copy_to_guest(where, &entry_time, sizeof entry_time));
+}
+
 } // namespace
 
-// A processor that reads the area while another one writes it finds the mark that the guest asked for.
 void publish_runstate(Vcpu& vcpu) {
     if (vcpu.runstate.area == 0)
         return;
-    if (pcpu_count() == 1 && vcpu.domain->time.mode == manifest::TimeMode::real) [[likely]]
-        return publish_plainly(vcpu);
-    auto info = runstate_info(vcpu, vcpu.runstate.since);
-    const bool marked =
-        (vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_runstate_update_flag)) != 0;
-    if (!marked || !vcpu.processor.in_kernel)
-        return write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
-    const GuestAddress entry_time{vcpu.runstate.area + offsetof(vcpu_runstate_info_t, state_entry_time)};
-    info.state_entry_time |= XEN_RUNSTATE_UPDATE;
-    static_cast<void>(machine::copy_to_guest(entry_time, &info.state_entry_time, sizeof(std::uint64_t)));
+    if (wants_mark(vcpu)) [[unlikely]]
+        return publish_marked(vcpu);
+    const auto info = runstate_words(vcpu);
     write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
-    info.state_entry_time &= ~XEN_RUNSTATE_UPDATE;
-    static_cast<void>(machine::copy_to_guest(entry_time, &info.state_entry_time, sizeof(std::uint64_t)));
 }
 
 void publish_late(Vcpu& vcpu) {

@@ -28,6 +28,23 @@ bool has_left(const Vcpu& vcpu) {
     return vcpu.sched.state != RunState::running;
 }
 
+std::uint64_t existing_pcpus() {
+    const auto count = pcpu_count();
+    return count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+template<class Change>
+void change_while_off(Vcpu& vcpu, Change change) {
+    pause_vcpu(vcpu);
+    while (!has_left(vcpu))
+        machine::wait_at_rest();
+    {
+        const LockGuard run{run_lock()};
+        change();
+    }
+    unpause_vcpu(vcpu);
+}
+
 } // namespace
 
 void stop_others() {
@@ -52,19 +69,14 @@ Result<> swap_scheduler(const Candidate& candidate) {
 }
 
 Result<> set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
-    const auto count = pcpu_count();
-    const auto existing = count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-    if ((affinity & existing) == 0)
+    if ((affinity & existing_pcpus()) == 0)
         return fail(Error::invalid);
-    pause_vcpu(vcpu);
-    while (!has_left(vcpu))
-        machine::wait_at_rest();
-    {
-        const LockGuard run{run_lock()};
-        scheduler::set_affinity(vcpu, affinity & existing);
-    }
-    unpause_vcpu(vcpu);
+    change_while_off(vcpu, [&] { scheduler::set_affinity(vcpu, affinity & existing_pcpus()); });
     return {};
+}
+
+void set_preferred(Vcpu& vcpu, std::uint64_t pcpus) {
+    change_while_off(vcpu, [&] { scheduler::set_preferred(vcpu, pcpus & existing_pcpus()); });
 }
 
 } // namespace bulkhead::hv

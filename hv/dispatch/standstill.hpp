@@ -20,5 +20,6 @@ void let_others_go();
 // Which pCPUs a vCPU, not the caller's, may use from now on: bit n for pCPU n. At least one bit must name a
 // pCPU.
 [[nodiscard]] Result<> set_affinity(Vcpu& vcpu, std::uint64_t affinity);
+void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);
 
 } // namespace bulkhead::hv

@@ -94,7 +94,9 @@ Result<> share_info_page(Domain& domain) {
     return {};
 }
 
-Result<> furnish(Domain& domain, const DomainSpec& spec) {
+} // namespace
+
+Result<> furnish_domain(Domain& domain, const DomainSpec& spec) {
     BULKHEAD_TRY(frame_table().promise(domain.memory, std::min(spec.frames, spec.max_frames),
                                        promise::metadata(spec.frames, spec.vcpus)));
     const auto entry = open_ledger_entry(domain);
@@ -105,14 +107,12 @@ Result<> furnish(Domain& domain, const DomainSpec& spec) {
     BULKHEAD_TRY(domain.events.start(domain));
     BULKHEAD_TRY(start_grants(domain));
     domain.vcpu_count = spec.vcpus;
-    return memory_policy::admit(domain, spec.memory_values);
+    BULKHEAD_TRY(memory_policy::admit(domain, spec.memory_values));
+    trace_event(trace::Event::domain_create, domain, domain.memory.max_frames, domain.sched.weight);
+    return {};
 }
 
-// What could not be finished goes again. Nothing of it has run yet: short.
-void undo_creation(Domain& domain) {
-    while (destroy_domain(domain) == fail(Error::restart))
-        ;
-}
+namespace {
 
 // It is detached: stop_all saw to that.
 void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
@@ -197,11 +197,6 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     if (domain.sched.has_values)
         std::ranges::copy_n(spec.sched_values, std::ssize(domain.sched.values), domain.sched.values);
     domain.time = spec.time;
-    if (const auto done = furnish(domain, spec); !done) {
-        undo_creation(domain);
-        return fail(done.error());
-    }
-    trace_event(trace::Event::domain_create, domain, domain.memory.max_frames, domain.sched.weight);
     return &domain;
 }
 
@@ -209,10 +204,7 @@ Result<> create_vcpus(Domain& domain) {
     for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
         if (domain.vcpus[i] != nullptr)
             continue;
-        if (const auto done = create_vcpu(domain, i); !done) {
-            undo_creation(domain);
-            return done;
-        }
+        BULKHEAD_TRY(create_vcpu(domain, i));
         if (i + 1 < domain.vcpu_count && machine::should_preempt())
             return fail(Error::restart);
     }

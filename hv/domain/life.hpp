@@ -20,11 +20,13 @@ struct DomainSpec {
     const std::int64_t* memory_values = nullptr; // as many, of the memory policy
 };
 
-// A new domain, paused, without memory of its own; its vCPUs are still to be created. Its initial memory and
-// its metadata are promised to it (abi/promise.hpp), or it fails with no_memory.
+// A new domain in three steps, paused. Where the second or the third fails, the caller destroys the domain:
+// that may take as long as for one that has run. The first: its place in the table.
 [[nodiscard]] Result<Domain*> create_domain(const DomainSpec& spec);
-// Its vCPUs, which then wait for a context. Answers restart until all exist; with any other error the domain
-// is gone.
+// What it needs besides vCPUs; it has no memory of its own yet. Its initial memory and its metadata are
+// promised to it (abi/promise.hpp), or it fails with no_memory.
+[[nodiscard]] Result<> furnish_domain(Domain& domain, const DomainSpec& spec);
+// Its vCPUs, which then wait for a context. Answers restart until all exist.
 [[nodiscard]] Result<> create_vcpus(Domain& domain);
 // Takes everything from it. Answers restart until done, busy while other domains still hold frames of it,
 // which are then all that is left.

@@ -41,7 +41,7 @@ Domain& create(const manifest::Header& header, std::uint64_t pages) {
                     .time = {manifest::TimeMode::real, 1000},
                     .sched_values = header.dom0_sched_values};
     const auto domain = create_domain(spec);
-    if (!domain)
+    if (!domain || !furnish_domain(**domain, spec))
         refuse("no memory");
     for (Result<> created = fail(Error::restart); !created;) {
         created = create_vcpus(**domain);

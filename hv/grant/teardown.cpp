@@ -11,7 +11,7 @@ namespace bulkhead::hv {
 namespace {
 
 // Preemption is asked for after this many records without work; a record with work is asked about at once.
-constexpr std::uint32_t idle_records = 256;
+constexpr std::uint32_t idle_records = 32;
 
 // Its own mappings: their entries go with its page tables, so only the lenders' counts are left to settle.
 [[nodiscard]] Result<> drop_records(Domain& domain) {

@@ -39,13 +39,14 @@ void charge(Vcpu& vcpu, Nanos amount) { policy_host->charge(vcpu, amount); }
 void tune(Domain& domain) { policy_host->tune(domain); }
 host::Share share(const Domain& domain) { return policy_host->share(domain); }
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_affinity(vcpu, pcpus); }
+void set_preferred(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_preferred(vcpu, pcpus); }
 void idles(PcpuId pcpu) { policy_host->idles(pcpu); }
 void resumes(PcpuId pcpu) { policy_host->resumes(pcpu); }
 void check_starvation(Domain& domain, RealTime now) {
     const LockGuard run{run_lock()};
     policy_host->check_starvation(domain, now);
 }
-bool is_alone() { return policy_host->is_alone(); }
+bool nobody_waits() { return policy_host->nobody_waits(); }
 
 Choice pick(Pcpu& self, RealTime now, Vcpu* before) {
     const auto choice = policy_host->pick(self, now, before);

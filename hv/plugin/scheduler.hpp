@@ -32,10 +32,11 @@ void charge(Vcpu& vcpu, Nanos amount);
 void tune(Domain& domain);
 [[nodiscard]] host::Share share(const Domain& domain);
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
+void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);
 void idles(PcpuId pcpu);
 void resumes(PcpuId pcpu);
 void check_starvation(Domain& domain, RealTime now);
-[[nodiscard]] bool is_alone();
+[[nodiscard]] bool nobody_waits();
 
 struct Choice {
     Vcpu* vcpu; // nullptr: idle

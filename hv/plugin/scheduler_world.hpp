@@ -39,12 +39,6 @@ struct SchedulerWorld : PolicyWorld<host::SchedulerKind, plugin::Kind::scheduler
             if (domain.vcpus[i] != nullptr)
                 visit(*domain.vcpus[i]);
     }
-    [[nodiscard]] static std::uint32_t running_vcpus() {
-        std::uint32_t running = 0;
-        for (std::uint32_t i = 0; i < hv::pcpu_count(); ++i)
-            running += hv::pcpu(PcpuId{static_cast<std::uint16_t>(i)}).current != nullptr ? 1 : 0;
-        return running;
-    }
     static void request_dispatch(PcpuId id) { hv::request_dispatch(id); }
     [[nodiscard]] static bool is_asked(PcpuId id) { return hv::pcpu(id).has(work::dispatch); }
 };

@@ -134,7 +134,7 @@ namespace {
 // The part of an episode that the simulator adds to it by itself.
 struct Overhead {
     explicit Overhead(const Costs& costs)
-        : resumed{costs.load + costs.leave}, marked{costs.glue + costs.mark + costs.leave},
+        : resumed{costs.resume + costs.load + costs.leave}, marked{costs.glue + costs.mark + costs.leave},
           asleep{2 * costs.wait_check + costs.upcall + costs.timer + costs.wait + costs.stop},
           yielded{costs.glue + costs.yield + costs.stop}, late{costs.interrupt + costs.fire} {}
     [[nodiscard]] Nanos of(const Episode& episode) const {

@@ -79,7 +79,7 @@ class Model:
                 yield from self.halt()
                 continue
             vcpu = self.queue.popleft()
-            yield from self.spend(vcpu, "pick", "load")
+            yield from self.spend(vcpu, "pick", "resume", "load")
             vcpu.waiting_ns += self.env.now - vcpu.since
             vcpu.run_ins += 1
             yield from self.turn(vcpu, self.env.now + self.slice_ns)

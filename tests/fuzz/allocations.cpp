@@ -9,6 +9,8 @@
 #define BULKHEAD_ALLOCATE "_ZN8bulkhead2hv10FrameTable8allocateERNS0_6DomainE"
 #define BULKHEAD_ALLOCATE_RUN "_ZN8bulkhead2hv10FrameTable12allocate_runERNS0_6DomainEj"
 #define BULKHEAD_METADATA "_ZN8bulkhead2hv10FrameTable17allocate_metadataERNS0_12DomainMemoryE"
+#define BULKHEAD_HYPERVISOR "_ZN8bulkhead2hv10FrameTable23allocate_for_hypervisorEv"
+#define BULKHEAD_PROMISE "_ZN8bulkhead2hv10FrameTable7promiseERNS0_12DomainMemoryEmm"
 #define BULKHEAD_EXCHANGE "_ZN8bulkhead2hv10FrameTable8exchangeENS_6StrongINS_6MfnTagEmEERNS0_6DomainE"
 
 namespace bulkhead::hv::test {
@@ -43,6 +45,20 @@ Result<Mfn> real_metadata(FrameTable& table, DomainMemory& memory) BULKHEAD_REAL
 Result<Mfn> metadata(FrameTable& table, DomainMemory& memory) BULKHEAD_WRAP(BULKHEAD_METADATA);
 Result<Mfn> metadata(FrameTable& table, DomainMemory& memory) {
     return fails() ? fail(Error::no_memory) : real_metadata(table, memory);
+}
+
+Result<Mfn> real_hypervisor(FrameTable& table) BULKHEAD_REAL(BULKHEAD_HYPERVISOR);
+Result<Mfn> hypervisor(FrameTable& table) BULKHEAD_WRAP(BULKHEAD_HYPERVISOR);
+Result<Mfn> hypervisor(FrameTable& table) {
+    return fails() ? fail(Error::no_memory) : real_hypervisor(table);
+}
+
+Result<> real_promise(FrameTable& table, DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata)
+    BULKHEAD_REAL(BULKHEAD_PROMISE);
+Result<> promise(FrameTable& table, DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata)
+    BULKHEAD_WRAP(BULKHEAD_PROMISE);
+Result<> promise(FrameTable& table, DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata) {
+    return fails() ? fail(Error::no_memory) : real_promise(table, memory, frames, metadata);
 }
 
 Result<Mfn> real_exchange(FrameTable& table, Mfn mfn, Domain& owner) BULKHEAD_REAL(BULKHEAD_EXCHANGE);

@@ -1,5 +1,5 @@
 // Makes the n-th allocation of a frame fail, whatever the pool has. The linker puts these functions in the
-// place of the frame table's (tests/fuzz/exhaustion.cmake), so that the hypervisor has no code for it.
+// place of the frame table's (tests/fuzz/allocations.cmake), so that the hypervisor has no code for it.
 #pragma once
 
 #include <cstdint>

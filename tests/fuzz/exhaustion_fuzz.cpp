@@ -1,6 +1,6 @@
 // Hostile guests that make the hypervisor allocate: ports, grant tables, map records, memory. Each input runs
 // once to count its allocations, and then once for each of them, which fails. After every step both audits
-// must agree, and at the end every page must have come back.
+// must agree, no section may be long, and at the end every page must have come back.
 
 #include "hv/calls/event.hpp"
 #include "hv/calls/grant.hpp"
@@ -8,6 +8,9 @@
 #include "hv/grant/map.hpp"
 #include "hv/mm/paging.hpp"
 #include "tests/fuzz/allocations.hpp"
+#include "tests/fuzz/blocks.hpp"
+#include "tests/fuzz/input.hpp"
+#include "tests/fuzz/to_the_end.hpp"
 #include "tests/unit/event_world.hpp"
 
 #include <cstdio>
@@ -33,23 +36,26 @@ void require(bool good, const char* what) {
 }
 
 constexpr unsigned guests = 3, tables = 4, refs = 8, extents = 4;
-constexpr std::size_t longest_input = 160; // bytes; each allocation is a run
+constexpr std::uint64_t longest_section = 4'000; // basic blocks
+constexpr std::size_t longest_input = 160;       // bytes; each allocation is a run
 
 class Run {
   public:
     Run(std::span<const std::uint8_t> bytes, std::uint64_t failing)
-        : bytes_{bytes}, free_at_start_{frame_table().free_frames()} {
+        : input_{bytes}, free_at_start_{frame_table().free_frames()} {
         for (auto& frames : frames_)
             furnish(frames, world_.add_domain("guest", 1, &frames == frames_));
         test::fail_in(failing);
+        world_.machine.on_question = [this] { end_section(); };
     }
 
     // How many allocations the steps made.
     std::uint64_t go() {
-        while (!bytes_.empty()) {
+        while (!input_.empty()) {
             step(below(guests));
             judge();
         }
+        world_.machine.on_question = nullptr;
         const auto made = test::allocations().made;
         test::allocations().made = test::allocations().fails; // none fails from here on
         for (auto& domain : world_.domains)
@@ -61,13 +67,7 @@ class Run {
     }
 
   private:
-    std::uint32_t below(std::uint32_t limit) {
-        if (bytes_.empty())
-            return 0;
-        const auto first = bytes_.front();
-        bytes_ = bytes_.subspan(1);
-        return first % limit;
-    }
+    std::uint32_t below(std::uint32_t limit) { return input_.below(limit); }
     Domain& domain(unsigned i) { return *world_.domains[i]; }
     Vcpu& vcpu(unsigned i) { return *domain(i).vcpus[0]; }
 
@@ -81,7 +81,16 @@ class Run {
 
     template<class Call, class T>
     HypercallResult call(unsigned caller, std::uint32_t command, const T& argument, std::uint64_t count = 1) {
-        return world_.call<Call>(vcpu(caller), command, world_.put(argument), count);
+        const auto at = world_.put(argument);
+        section_ = test::blocks;
+        const auto result = world_.call<Call>(vcpu(caller), command, at, count);
+        end_section();
+        return result;
+    }
+    // Between two preemption points, or one and an end of a call.
+    void end_section() {
+        require(test::blocks - section_ <= longest_section, "a long section without a preemption point");
+        section_ = test::blocks;
     }
 
     // Hundreds of ports, so that their table grows by pages.
@@ -195,23 +204,14 @@ class Run {
     }
 
     template<class Part>
-    void to_the_end(Part part) {
-        for (int i = 0; i < 1'000'000; ++i) {
-            const Result<> done = part();
-            if (done)
-                return;
-            require(done.error() == Error::restart, "a teardown failed");
-        }
-        require(false, "a teardown never ends");
+    static void to_the_end(Part part) {
+        test::to_the_end(part, require);
     }
 
     void begin_death(Domain& dying) {
         dying.life = control::Life::dying;
         to_the_end([&] { return relinquish_grants(dying); });
-        to_the_end([&]() -> Result<> { // busy: others map its pages still
-            const auto done = relinquish_memory(dying);
-            return !done && done.error() == Error::busy ? Result<>{} : done;
-        });
+        to_the_end([&] { return test::unless_busy(relinquish_memory(dying)); }); // others map its pages still
         judge();
     }
     void finish_death(Domain& dead) {
@@ -224,7 +224,8 @@ class Run {
     }
 
     test::World world_{512};
-    std::span<const std::uint8_t> bytes_;
+    test::Input input_;
+    std::uint64_t section_ = 0; // when the present one began
     std::uint64_t free_at_start_;
     Mfn frames_[guests][tables]{};
     Mfn held_[guests][extents]{};

@@ -5,6 +5,8 @@
 #include "hv/grant/map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
+#include "tests/fuzz/input.hpp"
+#include "tests/fuzz/to_the_end.hpp"
 #include "tests/unit/event_world.hpp"
 
 #include <cstdio>
@@ -22,23 +24,6 @@ void require(bool good, const char* what) {
     std::fprintf(stderr, "grant_fuzz: %s\n", what);
     std::abort();
 }
-
-class Input {
-  public:
-    explicit Input(std::span<const std::uint8_t> bytes) : bytes_{bytes} {}
-    [[nodiscard]] bool empty() const { return bytes_.empty(); }
-    std::uint8_t byte() {
-        if (bytes_.empty())
-            return 0;
-        const auto first = bytes_.front();
-        bytes_ = bytes_.subspan(1);
-        return first;
-    }
-    std::uint32_t below(std::uint32_t limit) { return byte() % limit; }
-
-  private:
-    std::span<const std::uint8_t> bytes_;
-};
 
 constexpr unsigned guests = 3, tables = 4, pages = 4, leaves = 12, refs = 6;
 
@@ -260,16 +245,9 @@ class Run {
         require(audit() == 0, "the frame audit failed");
     }
 
-    // Continued to its end whatever the guest's preemption rate.
     template<class Part>
-    void to_the_end(Part part) {
-        for (int i = 0; i < 1'000'000; ++i) {
-            const Result<> done = part();
-            if (done)
-                return;
-            require(done.error() == Error::restart, "a teardown failed");
-        }
-        require(false, "a teardown never ends");
+    static void to_the_end(Part part) {
+        test::to_the_end(part, require);
     }
 
     void begin_death(Domain& dying) {
@@ -279,10 +257,7 @@ class Run {
         require(dying.grants.uses == 0 && dying.grants.mappings == 0,
                 "something is left of a dead domain's grants");
         judge();
-        to_the_end([&]() -> Result<> { // busy: others map its pages still
-            const auto done = relinquish_memory(dying);
-            return !done && done.error() == Error::busy ? Result<>{} : done;
-        });
+        to_the_end([&] { return test::unless_busy(relinquish_memory(dying)); }); // others map its pages still
         judge();
     }
 
@@ -297,7 +272,7 @@ class Run {
     }
 
     test::World world_{128};
-    Input input_;
+    test::Input input_;
     std::uint64_t free_at_start_;
     Mfn frames_[guests][tables + pages]{};
 };

@@ -6,7 +6,9 @@
 #include "hv/calls/mmu.hpp"
 #include "hv/calls/mmuext.hpp"
 #include "hv/mm/walk.hpp"
+#include "tests/fuzz/input.hpp"
 #include "tests/fuzz/paging_oracle.hpp"
+#include "tests/unit/mm_world.hpp"
 
 #include <array>
 #include <cstdio>
@@ -22,32 +24,17 @@ namespace {
 constexpr std::uint64_t ram = 46; // little enough that freed frames are soon used again
 constexpr std::uint64_t quota = 28;
 
-class Input {
-  public:
-    explicit Input(std::span<const std::uint8_t> bytes) : bytes_{bytes} {}
-    [[nodiscard]] bool empty() const { return bytes_.empty(); }
-    std::uint8_t byte() {
-        if (bytes_.empty())
-            return 0;
-        const auto first = bytes_.front();
-        bytes_ = bytes_.subspan(1);
-        return first;
-    }
-    std::uint64_t below(std::uint64_t limit) { return byte() % limit; }
-
-  private:
-    std::span<const std::uint8_t> bytes_;
-};
-
 class Run {
   public:
     explicit Run(std::span<const std::uint8_t> bytes) : input_{bytes} {
+        world_.machine.on_flush = [this] { oracle_.flushed(); };
         for (int i = 0; i < 3; ++i)
             furnish(world_.add_domain(quota));
         switch_to(1);
     }
     ~Run() {
         switch_to(0);
+        world_.machine.on_flush = nullptr;
         world_.machine.root = {};
         world_.machine.preempt_every = 0;
     }
@@ -336,8 +323,8 @@ class Run {
     }
 
     World world_{ram};
-    Oracle oracle_{world_.machine};
-    Input input_;
+    test::Oracle oracle_{[this] { return world_.machine.root; }};
+    test::Input input_;
     std::uint16_t current_ = 0;
     bool half_dead_ = false; // domain 2 waits for others to let go of its frames
 };

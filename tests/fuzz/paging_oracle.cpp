@@ -1,11 +1,14 @@
 #include "tests/fuzz/paging_oracle.hpp"
 
-namespace bulkhead::hv::host {
+#include "hv/base/machine.hpp"
+#include "hv/mm/entry.hpp"
+
+namespace bulkhead::hv::test {
 
 void Oracle::visit(Reach& reach, Mfn table, unsigned level) const {
     if (!reach.tables.emplace(table.value(), level).second)
         return;
-    const auto* entries = machine_.words(table);
+    const auto* entries = machine::frame_as<std::uint64_t>(table);
     for (unsigned i = 0; i < entry::per_table; ++i) {
         const auto e = entries[i];
         if (!entry::is_present(e) ||
@@ -29,8 +32,8 @@ void Oracle::visit(Reach& reach, Mfn table, unsigned level) const {
 
 Oracle::Reach Oracle::reach() const {
     Reach result;
-    if (machine_.root != Mfn{})
-        visit(result, machine_.root, 4);
+    if (const auto root = root_(); root != Mfn{})
+        visit(result, root, 4);
     return result;
 }
 
@@ -63,4 +66,4 @@ std::string Oracle::check() {
     return {};
 }
 
-} // namespace bulkhead::hv::host
+} // namespace bulkhead::hv::test

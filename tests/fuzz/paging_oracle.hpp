@@ -3,23 +3,25 @@
 // types beside audit().
 #pragma once
 
-#include "tests/unit/mm_world.hpp"
+#include "hv/mm/frame.hpp"
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
-namespace bulkhead::hv::host {
+namespace bulkhead::hv::test {
 
 class Oracle {
   public:
-    explicit Oracle(Machine& machine) : machine_{machine} {
-        machine_.on_flush = [this] { remembered_ = reach(); };
-    }
-    ~Oracle() { machine_.on_flush = nullptr; }
+    // `root` answers the root in force on the processor that is judged, or 0 for none of a guest.
+    explicit Oracle(std::function<Mfn()> root) : root_{std::move(root)} {}
     Oracle(const Oracle&) = delete;
     Oracle& operator=(const Oracle&) = delete;
 
+    // The processor dropped all its translations.
+    void flushed() { remembered_ = reach(); }
     // Adds what is reachable now, and judges. Empty if all is well.
     [[nodiscard]] std::string check();
 
@@ -32,8 +34,8 @@ class Oracle {
     [[nodiscard]] Reach reach() const;
     void visit(Reach& reach, Mfn table, unsigned level) const;
 
-    Machine& machine_;
+    std::function<Mfn()> root_;
     Reach remembered_;
 };
 
-} // namespace bulkhead::hv::host
+} // namespace bulkhead::hv::test

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bulkhead import Costs, Guest, GuestDisk, GuestNet, Machine, Policy, Timeline
+from bulkhead import Costs, Guest, GuestDisk, GuestNet, Machine, Placement, Policy, Timeline
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.units import MIB
@@ -77,6 +77,16 @@ IMPOSSIBLE = [
     (guest(affinity=(0, 1)), "guest hog: affinity: the machine has no pCPU 1; its pCPUs are 0 to 0"),
     (guest(affinity=(-1,)), "guest hog: affinity: the machine has no pCPU -1"),
     (guest(affinity=()), "guest hog: affinity is empty; name a pCPU, or write None for all"),
+    (guest(preferred=(3,)), "guest hog: preferred: the machine has no pCPU 3"),
+    (
+        guest(placements=(Placement(1, affinity=(0,)),)),
+        "affinity of vCPU 1: its vCPUs are 0 to 0; write vcpus=",
+    ),
+    (guest(placements=(Placement(0), Placement(0))), "guest hog: placements: a vCPU is named twice"),
+    (guest(placements=((0,),)), "guest hog: placements: (0,) is not a Placement"),
+    (guest(release=""), "guest hog: release is empty"),
+    (guest(release="a", start_paused=True), "guest hog: release=a: the timeline starts this guest"),
+    (guest(release="a", vcpus=33), "vcpus=33 is outside 1 to 32"),
     (guest(affinity="0"), "guest hog: affinity='0' is not a tuple of pCPU numbers or None"),
     (guest(start=-1), "guest hog: start=-1 ns is outside 0 to the run's duration"),
     (

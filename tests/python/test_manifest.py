@@ -14,7 +14,7 @@ from bulkhead.base.paths import plugin_dirs
 from bulkhead.base.schema import constant, layout
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.model.spec import Guest, Placement, Policy, TimelineEntry
 from bulkhead.policy.choose import choose
 
 PAGE = constant("page_bytes")
@@ -47,7 +47,15 @@ def parts(tmp_path: Path) -> Parts:
             time_mode="dilated:2.5",
         ),
         Guest("b", str(kernel), initrd=str(tmp_path / "initrd"), on_crash="preserve", start_paused=True),
-        Guest("c", str(kernel), start=50, affinity=(1, 3)),
+        Guest(
+            "c",
+            str(kernel),
+            start=50,
+            vcpus=2,
+            affinity=(1, 3),
+            placements=[Placement(1, preferred=[3])],  # type: ignore[arg-type]
+            release="set",
+        ),
     )
     timeline = (TimelineEntry(900, "set_weight", "b", 7), TimelineEntry(100, "unpause", "b"))
     policy = choose("scheduler", Policy(sorted(plugin_dirs()["scheduler"].glob("*.so"))[0].stem))
@@ -76,6 +84,13 @@ def test_header(parts: Parts) -> None:
     assert cut(data, header["dom0_kernel"]) == b"D" * 4097
 
 
+def test_placements(parts: Parts) -> None:
+    data = build_manifest(parts)
+    header = table(data, "manifest.Header", 0, 1)[0]
+    rows = table(data, "manifest.Placement", int(header["placements"]), int(header["placement_count"]))
+    assert [tuple(int(value) for value in row) for row in rows] == [(2, 0, 0b1010, 0), (2, 1, 0b1010, 0b1000)]
+
+
 def test_guests(parts: Parts) -> None:
     data = build_manifest(parts)
     header = table(data, "manifest.Header", 0, 1)[0]
@@ -87,8 +102,8 @@ def test_guests(parts: Parts) -> None:
     assert (a["memory_bytes"], a["vcpus"], a["weight"], a["cap"]) == (32 * MIB, 2, 512, 50)
     assert (a["max_memory_bytes"], b["max_memory_bytes"]) == (48 * MIB, b["memory_bytes"])
     assert (a["time_mode"], a["dilation"]) == (2, 2500)
-    assert (b["on_crash"], b["start_paused"], b["affinity"], b["start"]) == (1, 1, 0, 0)
-    assert (c["affinity"], c["start"]) == (0b1010, 50)
+    assert (b["on_crash"], b["start_paused"], b["start"]) == (1, 1, 0)
+    assert (a["release"], c["release"], c["start"]) == (0, 1, 50)
     for guest in (a, b):
         assert guest["kernel"]["offset"] % PAGE == 0 and guest["initrd"]["offset"] % PAGE == 0
 

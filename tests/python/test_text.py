@@ -103,10 +103,12 @@ def test_guest_with_everything() -> None:
 
 def test_guest_with_a_place_in_space_and_time() -> None:
     guest = parse_guest("kernel=/k,affinity=0-1+5,start=10ms,phase=137us")
-    assert (guest.affinity, guest.affinity_mask) == ((0, 1, 5), 0b100011)
+    assert (guest.affinity, guest.masks(0)) == ((0, 1, 5), (0b100011, 0))
     assert (guest.start, guest.phase) == (10_000_000, 137_000)
+    placed = parse_guest("kernel=/k,vcpus=2,preferred=1,affinity.1=0+2,preferred.1=2,release=tasks")
+    assert (placed.masks(0), placed.masks(1), placed.release) == ((0, 0b10), (0b101, 0b100), "tasks")
     plain = parse_guest("kernel=/k,start=0")
-    assert (plain.affinity, plain.affinity_mask, plain.start, plain.phase) == (None, 0, 0, 0)
+    assert (plain.affinity, plain.masks(0), plain.start, plain.phase) == (None, (0, 0), 0, 0)
 
 
 def test_domain_0() -> None:
@@ -142,6 +144,8 @@ def test_guests_get_different_names() -> None:
         ("kernel=/k,affinity=2-1", "'2-1' runs backwards; write 1-2"),
         ("kernel=/k,affinity=a", "'a' is not a whole number"),
         ("kernel=/k,affinity=64", "outside 0 to 63"),
+        ("kernel=/k,affinity.x=1", "'x' is not a whole number"),
+        ("kernel=/k,release=", "release is empty"),
     ],
 )
 def test_bad_guests(text: str, message: str) -> None:

@@ -6,6 +6,7 @@ import io
 import random
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import constant, layout
 from bulkhead.cli import main
 from bulkhead.cli.progress import Progress
-from bulkhead.cli.watch import count, fitting, plain_lines, table
+from bulkhead.cli.watch import Watcher, count, fitting, plain_lines, table
 from bulkhead.model.landmark import DomainLedger, PcpuLedger
 from bulkhead.model.sample import Blocks, Sample, rates
 from kind_machines import DISKS, MILLISECOND
@@ -247,13 +248,27 @@ def test_the_table_fits_into_the_terminal(width: int) -> None:
     console = Console(width=width, file=io.StringIO())
     console.print(table(after, rates(None, after), 4.2, width))
     assert isinstance(console.file, io.StringIO)
-    head, *lines = console.file.getvalue().splitlines()
+    lines = console.file.getvalue().splitlines()
     grid = [line for line in lines if "a_name_15_long_" in line or line.startswith("b")]
     assert len(grid) == 2 and all(len(line) <= width for line in lines)
     assert not any("…" in line for line in lines), "nothing is cut"
     titles = [title for title, _, _ in fitting(rates(None, after).domains, width)]
     assert titles[:3] == ["weight", "CPU", "hyperv."] and "waiting" in titles
     assert len(titles) == (14 if width == 200 else len(titles)) and len(titles) >= 6
+
+
+def test_the_last_table_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last sample may be of the same instant as the one before, and has no rates."""
+    shown: list[object] = []
+    watcher = Watcher()
+    live = SimpleNamespace(
+        console=SimpleNamespace(width=80), update=lambda table, refresh: shown.append((table, refresh))
+    )
+    monkeypatch.setattr(watcher, "_live", live)
+    last = machine_at(200, ledger("a", 60_000_000))
+    for sample in (last, last):
+        watcher.show(sample)
+    assert len(shown) == 1
 
 
 def test_building_is_not_counted_as_running(

@@ -7,7 +7,7 @@ from machines import MILLISECOND, boot, said, workload
 
 from bulkhead import Run
 
-TURN = {2: 4_000, 4: 2_000, 8: 1_000}  # ns
+TURN = {2: 2_500, 4: 1_250, 8: 1_000}  # ns
 GAPS = 2_000
 
 

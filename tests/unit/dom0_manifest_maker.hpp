@@ -21,6 +21,7 @@ class ManifestMaker {
     manifest::Header header{};
     std::vector<manifest::Guest> guests;
     std::vector<manifest::TimelineEntry> timeline;
+    std::vector<manifest::Placement> placements;
 
     manifest::Guest& guest(std::string_view name) {
         manifest::Guest guest{};
@@ -41,18 +42,22 @@ class ManifestMaker {
         header.guest_count = static_cast<std::uint32_t>(guests.size());
         header.timeline = header.guests + guests.size() * sizeof(manifest::Guest);
         header.timeline_count = static_cast<std::uint32_t>(timeline.size());
-        header.total_bytes = header.timeline + timeline.size() * sizeof(manifest::TimelineEntry);
+        header.placements = header.timeline + timeline.size() * sizeof(manifest::TimelineEntry);
+        header.placement_count = static_cast<std::uint32_t>(placements.size());
+        header.total_bytes = header.placements + placements.size() * sizeof(manifest::Placement);
         return as_it_is();
     }
     // The same without correcting the header.
     std::span<const std::byte> as_it_is() {
         const auto tables = sizeof header + guests.size() * sizeof(manifest::Guest);
-        const auto bytes = tables + timeline.size() * sizeof(manifest::TimelineEntry);
+        const auto last = tables + timeline.size() * sizeof(manifest::TimelineEntry);
+        const auto bytes = last + placements.size() * sizeof(manifest::Placement);
         words_.assign(bytes / sizeof(std::uint64_t), 0);
         auto* const out = reinterpret_cast<std::byte*>(words_.data());
         std::memcpy(out, &header, sizeof header);
         copy(out + sizeof header, guests);
         copy(out + tables, timeline);
+        copy(out + last, placements);
         return {out, bytes};
     }
 

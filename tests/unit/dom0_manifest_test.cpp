@@ -129,5 +129,23 @@ TEST(Manifest, BadTimelinesAreRefused) {
     expect_fault(maker.make(), ManifestError::bad_target, 0);
 }
 
+TEST(Manifest, PlacementsAreOfVcpusThatExist) {
+    auto maker = good();
+    maker.guests[1].vcpus = 2;
+    maker.placements = {{.guest = 1, .vcpu = 1, .affinity = 1, .preferred = 0}};
+    const auto opened = Manifest::open(maker.make());
+    ASSERT_TRUE(opened);
+    ASSERT_EQ(opened->placements().size(), 1U);
+    EXPECT_EQ(opened->placements()[0].affinity, 1U);
+    maker.placements[0].vcpu = 2;
+    expect_fault(maker.make(), ManifestError::bad_placement, 0);
+    maker.placements[0] = {.guest = 2, .vcpu = 0, .affinity = 1, .preferred = 0};
+    expect_fault(maker.make(), ManifestError::bad_placement, 0);
+    maker.placements[0].guest = 0;
+    static_cast<void>(maker.make());
+    maker.header.placements = ~std::uint64_t{7};
+    expect_fault(maker.as_it_is(), ManifestError::bad_table, 0);
+}
+
 } // namespace
 } // namespace bulkhead::test

@@ -348,5 +348,19 @@ TEST_F(Scheduling, AnOfferIsPassedOnWhenTheAskedPcpuRunsAnotherVcpu) {
     EXPECT_TRUE(machine_.asked[1]);
 }
 
+TEST_F(Scheduling, AnOfferGoesToThePreferredPcpusFirst) {
+    host_.start({&sched::Registration<Stack>::descriptor}, nullptr);
+    auto& chooser = machine_.vcpus[0];
+    ASSERT_TRUE(host_.attach(chooser));
+    host_.set_preferred(chooser, 2);
+    EXPECT_EQ(chooser.sched.policy->preferred, 2U);
+    host_.idles(PcpuId{0});
+    host_.idles(PcpuId{1});
+    host_.wake(chooser, ground_.now);
+    EXPECT_TRUE(machine_.asked[1] && !machine_.asked[0]);
+    host_.idles(PcpuId{1}); // it did not take it
+    EXPECT_TRUE(machine_.asked[0]);
+}
+
 } // namespace
 } // namespace bulkhead::host_test

@@ -214,12 +214,6 @@ struct SchedulerWorld : World<host::SchedulerKind, host::fallback_scheduler> {
         for (Vcpu& vcpu : machine->vcpus)
             visit(vcpu);
     }
-    [[nodiscard]] std::uint32_t running_vcpus() const {
-        std::uint32_t running = 0;
-        for (const Vcpu& vcpu : machine->vcpus)
-            running += vcpu.sched.state == host::RunState::running ? 1 : 0;
-        return running;
-    }
     void request_dispatch(PcpuId id) const { machine->asked[id.value()] = true; }
     [[nodiscard]] bool is_asked(PcpuId id) const { return machine->asked[id.value()]; }
 };

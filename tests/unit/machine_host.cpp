@@ -175,6 +175,8 @@ void panic(const char* message) { throw host::Panic{message}; }
 bool should_preempt() {
     auto& m = the_machine();
     const auto question = host::count(m.preempt_questions);
+    if (m.on_question)
+        m.on_question();
     return m.preempt_every != 0 && question % m.preempt_every == 0;
 }
 

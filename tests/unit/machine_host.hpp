@@ -47,7 +47,8 @@ class Machine {
     std::int64_t time = 0;                // ns
     Mfn root{};                           // loaded last
     std::uint64_t flushes = 0, page_flushes = 0, preempt_questions = 0;
-    std::function<void()> on_flush; // after each full flush and each load of a root
+    std::function<void()> on_question; // whether to stop a long operation
+    std::function<void()> on_flush;    // after each full flush and each load of a root
     std::string console;
     std::string typed; // waits to be read from the console
     std::map<std::pair<std::uint32_t, bool>, std::vector<Mfn>>

@@ -32,8 +32,12 @@ namespace bulkhead::guest {
 
 void guest_main() {
     print("primitives: on {}\n", hypervisor_version());
-    if (options().text("part").value_or("all") == "switches")
+    primitives::fence();
+    const auto part = options().text("part").value_or("all");
+    if (part == "switches")
         primitives::measure_switches();
+    else if (part == "calls")
+        primitives::measure_calls();
     else
         primitives::measure_all();
     shutdown(Shutdown::poweroff);

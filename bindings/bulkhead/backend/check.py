@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.backend.interfaces import check_interfaces
+from bulkhead.backend.placement import check_placement, check_releases
 from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.text import suggest
@@ -63,13 +64,7 @@ def _check_guest(spec: Guest, pcpus: int) -> None:
         raise SpecError(f"{what}: weight={spec.weight} is outside 1 to 65535")
     if not 0 <= spec.cap <= 100 * spec.vcpus:
         raise SpecError(f"{what}: cap={spec.cap} is outside 0 to {100 * spec.vcpus} per cent")
-    for pcpu in spec.affinity if spec.affinity is not None else (0,):
-        if isinstance(pcpu, bool) or not isinstance(pcpu, int) or not 0 <= pcpu < pcpus:
-            raise SpecError(
-                f"{what}: affinity: the machine has no pCPU {pcpu}; its pCPUs are 0 to {pcpus - 1}"
-            )
-    if spec.affinity == ():
-        raise SpecError(f"{what}: affinity is empty; name a pCPU, or write None for all")
+    check_placement(spec, pcpus)
     if not 0 <= spec.phase <= LONGEST_DURATION:
         raise SpecError(f"{what}: phase={spec.phase} ns is outside 0 to {LONGEST_DURATION}")
     _check_disks(spec)
@@ -87,6 +82,7 @@ def _check_starts(machine: Machine) -> None:
             raise SpecError(f"{what} and start_paused exclude each other; leave one of them out")
         if spec.start and spec.name in absent:
             raise SpecError(f"{what}: the timeline creates this guest; give that entry another time")
+    check_releases(machine)
 
 
 def time_mode(text: str) -> tuple[int, int]:

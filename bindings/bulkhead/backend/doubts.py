@@ -23,7 +23,13 @@ def _ignored(machine: Machine) -> Iterator[str]:
     capped = [guest.name for guest in machine.guests if guest.cap]
     weighted = [guest.name for guest in machine.guests if guest.weight != constant("sched.default_weight")]
     weighted += [entry.guest for entry in machine.timeline if entry.action == "set_weight" and entry.guest]
-    for what, trait, names in (("caps", "ignores_caps", capped), ("weights", "ignores_weights", weighted)):
+    placed = [guest.name for guest in machine.guests if any(guest.masks(i)[1] for i in range(guest.vcpus))]
+    settings = (
+        ("caps", "ignores_caps", capped),
+        ("weights", "ignores_weights", weighted),
+        ("preferred pCPUs", "ignores_preferences", placed),
+    )
+    for what, trait, names in settings:
         if names and (policy is None or policy.has(trait)):
             some = ", ".join(dict.fromkeys(names))
             yield f"{name} ignores {what}, but {what} are set for {some}; choose another scheduler"

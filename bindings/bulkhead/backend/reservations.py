@@ -65,7 +65,7 @@ def _servers(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, i
     """Servers that may use certain pCPUs only: together they have no more than those."""
     everywhere = (1 << machine.pcpus) - 1
     guests = {guest.name: guest for guest in machine.guests}
-    masks = {name: guest.affinity_mask & everywhere or everywhere for name, guest in guests.items()}
+    masks = {name: guest.allowed & everywhere or everywhere for name, guest in guests.items()}
     tasks = {
         name: [Task(values["budget"], values["period"])] * (guests[name].vcpus if name in guests else 1)
         for name, values in given.items()

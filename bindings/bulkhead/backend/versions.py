@@ -31,11 +31,18 @@ def _dirty() -> bool:
     return bool(changed or new)
 
 
+def _commit() -> str:
+    """That of the checkout, or the one that an installed tree was made of."""
+    stated = ROOT / "COMMIT"
+    known = stated.read_text(encoding="ascii").strip() if stated.is_file() else _git("rev-parse", "HEAD")
+    return known or "unknown"
+
+
 @functools.cache
 def versions(qemu_version: str | None = None) -> Versions:
     """Looked up once per process. `qemu_version` is said in place of that of the QEMU installed here."""
     return Versions(
-        commit=_git("rev-parse", "HEAD") or "unknown",
+        commit=_commit(),
         dirty=_dirty(),
         qemu=qemu_version or process.version(),
         compiler=f"g++ {_core.compiler}",

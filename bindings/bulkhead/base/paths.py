@@ -46,6 +46,11 @@ def hypervisor_image() -> Path:
     return build_dir("release") / "hv" / "bulkhead.bin"
 
 
+def hypervisor_elf() -> Path:
+    """The same with symbols."""
+    return build_dir("release") / "hv" / "bulkhead.elf"
+
+
 def dom0_image() -> Path:
     """Domain 0's kernel."""
     return build_dir("release") / "guest" / "dom0" / "dom0.elf"

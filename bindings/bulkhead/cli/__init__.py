@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -15,6 +16,9 @@ from bootstrap import tools
 from bulkhead.base.errors import BulkheadError
 
 INTERRUPTED = 130
+ADVICE = {
+    errno.ENOSPC: "; make room, or choose a folder elsewhere with --out"
+}  # beside the system's own words
 QUICK = ["list", "policies"]  # needs neither typer nor a back end
 
 
@@ -56,5 +60,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as error:  # a full disk, a folder without permission
         place = f"{error.filename}: " if error.filename else ""
-        print(f"bulkhead: {place}{error.strerror or error}", file=sys.stderr)
+        advice = ADVICE.get(error.errno or 0, "")
+        print(f"bulkhead: {place}{error.strerror or error}{advice}", file=sys.stderr)
         return BulkheadError.exit_status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Optional
 
@@ -70,6 +71,8 @@ def new(
     kind = ALIASES.get(kind, kind)
     if kind not in KINDS:
         raise SpecError(f"new: unknown kind '{kind}'{suggest(kind, KINDS)}")
+    if folder is None and not os.access(ROOT, os.W_OK):
+        raise SpecError(f"new: this user cannot write {ROOT}; choose a folder of your own with --in DIR")
     if kind == "experiment":
         path = new_experiment(name, folder)
         print(NEXT_EXPERIMENT.format(path=_shown(path), run=name if folder is None else path))

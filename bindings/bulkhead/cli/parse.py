@@ -11,7 +11,7 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import parse_duration, parse_integer, parse_size, split_pairs, suggest
 from bulkhead.linux.kernel import DEBIAN_KERNEL
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, GuestDisk, GuestNet
+from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, GuestDisk, GuestNet, Placement
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
@@ -74,6 +74,7 @@ def parse_net(text: str, what: str) -> GuestNet:
 
 
 # Option of --guest: field of Guest, how to read it.
+PLACES = ("affinity", "preferred")
 GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "kernel": ("kernel", _plain),
     "initrd": ("initrd", _plain),
@@ -86,7 +87,9 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "cap": ("cap", _number(0, 3200)),
     "time": ("time_mode", _plain),
     "on_crash": ("on_crash", _plain),
-    "affinity": ("affinity", parse_pcpus),
+    "affinity": ("affinity", parse_pcpus),  # also affinity.N and preferred.N, of vCPU N
+    "preferred": ("preferred", parse_pcpus),
+    "release": ("release", _plain),
     "start": ("start", _instant),
     "phase": ("phase", _instant),
 }
@@ -116,6 +119,14 @@ def _default_name(kernel: str, taken: Iterable[str]) -> str:
     return name
 
 
+def _placed(
+    before: tuple[Placement, ...], vcpu: int, place: Mapping[str, tuple[int, ...]]
+) -> tuple[Placement, ...]:
+    """The placements with one more, or with more said of one."""
+    own = next((one for one in before if one.vcpu == vcpu), Placement(vcpu))
+    return (*(one for one in before if one.vcpu != vcpu), replace(own, **place))
+
+
 def _read(
     option: str,
     pairs: Mapping[str, str],
@@ -128,6 +139,13 @@ def _read(
         if known is GUEST_OPTIONS and key.partition(".")[0] == "disk":
             disk = replace(parse_disk(value, f"{option} {key}"), name=key.partition(".")[2] or "xvda")
             values["disks"] = (*values.get("disks", ()), disk)
+            continue
+        if known is GUEST_OPTIONS and key.partition(".")[0] in PLACES and "." in key:
+            name, _, vcpu = key.partition(".")
+            place = {name: parse_pcpus(value, f"{option} {key}")}
+            values["placements"] = _placed(
+                values.get("placements", ()), parse_integer(vcpu, f"{option} {key}", 0, 31), place
+            )
             continue
         if known is GUEST_OPTIONS and key.partition(".")[0] == "net":
             net = replace(parse_net(value, f"{option} {key}"), name=key.partition(".")[2] or "eth0")

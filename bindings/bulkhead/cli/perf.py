@@ -1,4 +1,6 @@
-"""`bulkhead perf`: an experiment on either back end under Linux perf; a flame graph, and the functions that cost most."""
+"""`bulkhead perf`: an experiment on either back end under Linux perf, as a flame graph and the functions that cost most; or
+the hypervisor's functions behind each primitive.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ import typer
 
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import ROOT, output_folder
+from bulkhead.cli.perf_calls import perf_calls
 from bulkhead.experiment.find import find
 from bulkhead.model.machine import REGISTRY
 from bulkhead.perf import draw, record
@@ -19,19 +22,29 @@ from bulkhead.perf import draw, record
 OUT = ROOT / "out" / "perf"
 SHOWN = 12  # functions
 HIGHEST = 10_000
+CALLS = "calls"
 
 
 def perf(
     backend: str = typer.Argument(
-        ..., metavar="sim|qemu", help="Back end to record: the simulator, or QEMU."
+        ...,
+        metavar="sim|qemu|calls",
+        help="Back end to record: the simulator, or QEMU. calls: the instructions of each hypercall and trap by function.",
     ),
-    experiment: str = typer.Argument("noisy_neighbour", help="Its runs are recorded, one at a time."),
+    experiment: Optional[str] = typer.Argument(
+        None,
+        help="Its runs are recorded, one at a time; default noisy_neighbour. After calls: a row of bench primitives.",
+    ),
     quick: bool = typer.Option(True, help="The experiment's quick form."),
     set_: List[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="As of `run`."),
     frequency: int = typer.Option(199, help="Samples per second of CPU time."),
     out: Optional[Path] = typer.Option(None, help="Folder for picture and stacks; default out/perf/BACKEND."),
 ) -> int:
     """Record where this computer's time goes: DIR/flame.svg, DIR/stacks.txt, a table. It names missing counters."""
+    if backend == CALLS:
+        perf_calls(experiment)
+        return 0
+    experiment = experiment or "noisy_neighbour"
     REGISTRY.backend(backend)
     if not 1 <= frequency <= HIGHEST:
         raise SpecError(f"--frequency {frequency} is outside 1 to {HIGHEST}")

@@ -74,22 +74,22 @@ class Pace:
         return sample.left / self._pace if self._pace > 0 else None
 
 
-def head(sample: Sample, between: Rates, left: float | None) -> str:
-    """State of the run: its own time, the time left, the scheduler, unused pCPU time."""
+def head(sample: Sample, between: Rates, left: float | None) -> list[str]:
+    """State of the run, in parts: its own time, the time left, the scheduler; unused pCPU time and memory."""
     if sample.at < 0:
-        return f"{sample.state}, building guests"
+        return [f"{sample.state}, building guests"]
     over = f", {format_ns(sample.left)} left" if sample.left else ", time over"
     here = f" (about {left:.0f} s here)" if left is not None and sample.left else ""
     idle = f"idle {100 * between.idle:.1f} %, unbilled {100 * between.unbilled:.2f} %"
     free = f"free {sample.free_frames * 4096 // MIB} of {sample.ram_frames * 4096 // MIB} MiB"
     rough = "" if sample.exact else "; read while it changed"
     when = f"{format_ns(sample.at)} of {format_ns(sample.duration)}"
-    return f"{when}{over}{here}; {sample.scheduler}; {idle}; {free}{rough}"
+    return [f"{when}{over}{here}; {sample.scheduler}", f"{idle}; {free}{rough}"]
 
 
 def plain_lines(sample: Sample, between: Rates, left: float | None) -> list[str]:
     """The table without a terminal: one line for the machine, one for each domain that lives."""
-    lines = [f"-- {head(sample, between, left)}"]
+    lines = [f"-- {'; '.join(head(sample, between, left))}"]
     for row in between.domains:
         if row.state == "gone":
             continue
@@ -127,7 +127,9 @@ def table(sample: Sample, between: Rates, left: float | None, width: int = WIDE)
     for row in between.domains:
         style = "dim" if row.state == "gone" else ""
         grid.add_row(Text(row.name), *(cell(row) for _, _, cell in columns), style=style)
-    return Group(Text(head(sample, between, left), style="bold"), grid)
+    parts = head(sample, between, left)
+    whole = "; ".join(parts)
+    return Group(Text(whole if len(whole) <= width else "\n".join(parts), style="bold"), grid)
 
 
 class Watcher:
@@ -143,6 +145,8 @@ class Watcher:
     def show(self, sample: Sample) -> None:
         """The newest sample, against the one shown before."""
         between, left = rates(self._before, sample), self._pace.left(sample)
+        if self._live is not None and not between.domains and self._before is not None:
+            return  # no time has passed: the table stays as it is
         if self._live is not None:
             self._live.update(table(sample, between, left, self._live.console.width), refresh=True)
         elif time.monotonic() >= self._next_plain or sample.state == "finished":

@@ -61,12 +61,12 @@ def _period_ns(guest: Guest) -> int:
 
 
 def offsets(machine: Machine, sample: int) -> dict[str, Offset]:
-    """The offsets of a sample by guest; all zero for sample 0."""
+    """The offsets of a sample by guest; all zero for sample 0. Guests that start at one instant have one for their start."""
     found = {}
     for guest in machine.guests:
         period = _period_ns(guest)
         found[guest.name] = Offset(
-            _draw(sample, guest.name, "start", START_SPREAD_NS) if sample else 0,
+            _draw(sample, guest.release or guest.name, "start", START_SPREAD_NS) if sample else 0,
             _draw(sample, guest.name, "phase", period) if sample and period else 0,
         )
     return found

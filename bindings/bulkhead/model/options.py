@@ -21,4 +21,5 @@ class RunOptions:
     watch: Callable[[Sample], None] | None = None  # called with what the machine looks like at the moment
     watch_every: float = 0.5  # so many seconds of this computer pass between two samples
     terminal: Terminal | None = None  # where the machine's own `terminal` guest is typed to and shown
+    instructions: Path | None = None  # QEMU writes a line there for every instruction, which makes it 100 times slower
     host_timeout: float | None = None  # seconds; None: a generous bound from the duration

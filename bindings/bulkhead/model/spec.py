@@ -7,6 +7,8 @@ is prepared (`bulkhead.backend.check`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from bulkhead.base.text import parse_integer, split_pairs
 from bulkhead.base.units import MIB
@@ -61,6 +63,22 @@ class GuestNet:
     name: str = "eth0"  # eth0 to eth7, as Linux calls it
 
 
+def _mask(pcpus: tuple[int, ...] | None) -> int:
+    return sum(1 << pcpu for pcpu in set(pcpus or ()))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one vCPU may run and had rather run, in place of what its guest says for all."""
+
+    vcpu: int
+    affinity: tuple[int, ...] | None = None  # pCPUs that it may use; None: the guest's
+    preferred: tuple[int, ...] | None = None  # pCPUs that it had rather use; None: the guest's
+
+    def __post_init__(self) -> None:
+        set_tuples(self, "affinity", "preferred")
+
+
 @dataclass(frozen=True)
 class Guest:
     """One guest. `kernel` is a path, or `workload:NAME` for a workload of the built guest image.
@@ -87,6 +105,11 @@ class Guest:
     # Shift [ns] of its periodic activity; for workloads with an option `phase_ns`.
     phase: int = 0
     affinity: tuple[int, ...] | None = None  # pCPUs that its vCPUs may use; None: all
+    # Those that they had rather use. The others are used when these are busy, unless the scheduler honours preferences.
+    preferred: tuple[int, ...] | None = None
+    placements: tuple[Placement, ...] = ()  # of single vCPUs
+    # All guests of a set of this name run first at one instant, their common `start`.
+    release: str | None = None
     memctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the memory policy
     ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
     # All are parts of the machine's one drive (`Machine.disk`). In the simulator every guest has the whole drive.
@@ -97,12 +120,20 @@ class Guest:
     def __post_init__(self) -> None:
         set_sizes(self, "memory", "max_memory")
         set_durations(self, "start", "phase")
-        set_tuples(self, "affinity")
+        set_tuples(self, "affinity", "preferred", "placements")
+
+    def masks(self, vcpu: int) -> tuple[int, int]:
+        """The pCPUs that a vCPU may use and those that it had rather use, as masks; 0 for all and for none."""
+        own = next((one for one in self.placements if one.vcpu == vcpu), Placement(vcpu))
+        affinity = self.affinity if own.affinity is None else own.affinity
+        preferred = self.preferred if own.preferred is None else own.preferred
+        return _mask(affinity), _mask(preferred)
 
     @property
-    def affinity_mask(self) -> int:
-        """The affinity as a mask of pCPUs; 0 for all."""
-        return sum(1 << pcpu for pcpu in set(self.affinity or ()))
+    def allowed(self) -> int:
+        """The pCPUs that some vCPU of it may use, as a mask; 0 for all."""
+        masks = [self.masks(vcpu)[0] for vcpu in range(self.vcpus)]
+        return reduce(or_, masks, 0) if all(masks) else 0
 
     @property
     def most_memory(self) -> int:

@@ -59,5 +59,12 @@ def load(folder: Path, trace: bool = True) -> Run:
             return Run(trace=np.zeros(0, dtype=RECORD), **fields)
         with np.load(folder / TRACE, allow_pickle=False) as arrays:
             return Run(trace=_records(arrays["planes"]), **fields)
-    except (OSError, AttributeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name
+        raise BulkheadError(
+            f"{folder} holds no run: it has no {missing}; write a folder from --out"
+        ) from None
+    except OSError as error:
+        raise BulkheadError(f"{folder} holds no run: {error.strerror}; write a folder from --out") from None
+    except (AttributeError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise BulkheadError(f"{folder} holds no run: {error}") from None

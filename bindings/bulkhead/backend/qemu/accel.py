@@ -15,9 +15,9 @@ PROBE_SECONDS = 15.0
 
 
 def never_began(seconds: float) -> str:
-    """Why a machine under KVM is given up of which nothing was seen for so long."""
+    """Why a machine under KVM is given up that was still at its start-up after so long."""
     return (
-        f"KVM opens here but ran no instruction of the hypervisor in {seconds:g} s; "
+        f"KVM opens here, but the hypervisor did not come to its first guest in {seconds:g} s; "
         "write --accel tcg, or --accel auto, which finds that out by itself"
     )
 

@@ -49,6 +49,7 @@ class _Ended:
     value: int | None
     lost_to: str | None
     over: bool = False  # ended from here, and not by a fault
+    useless: bool = False  # there is nothing to collect
 
     @property
     def exit_status(self) -> int:
@@ -113,6 +114,8 @@ class Booted:
         typed = terminal.line.fd if terminal is not None else None
         bells = {port + i: fd for port, pair in self._bells.items() for i, fd in enumerate(pair.fds)}
         words = process.command(self.machine, self._accel, self.ram, images, self._serial, typed, bells)
+        if self.options.instructions is not None:
+            words += process.logged(self.options.instructions)
         return words, (*bells.values(), typed) if typed is not None else tuple(bells.values())
 
     @property
@@ -182,8 +185,8 @@ class Booted:
         elif time.monotonic() - self._patience > self._limit and not self.stopped:
             why = f"stopped after {self._limit:.0f} s of this computer's time; the machine did not end by itself"
             self._end(_Ended(None, why, over=True))
-        elif self._accel == "kvm" and self.host_seconds > PROBE_SECONDS and self.sample() is None:
-            self._end(_Ended(None, never_began(PROBE_SECONDS), over=True))
+        elif self._accel == "kvm" and self.host_seconds > PROBE_SECONDS and not self._began:
+            self._end(_Ended(None, never_began(PROBE_SECONDS), over=True, useless=True))
         elif terminal is not None and terminal.hung_up:
             self._end(_Ended(None, "ended at the terminal", over=True))
 
@@ -203,6 +206,14 @@ class Booted:
             return None
 
     @property
+    def _began(self) -> bool:
+        """Whether a first guest, domain 0, has run and come back."""
+        try:
+            return int(read_page(self.ram)["now"]) > 0
+        except BulkheadError:
+            return False
+
+    @property
     def progress(self) -> float:
         """Part of the run that is over, 0 to 1."""
         try:
@@ -216,6 +227,8 @@ class Booted:
         """The finished run of a machine that is over."""
         ended = self._ended or _Ended(None, "ended before its time", over=True)
         self._end(ended)
+        if ended.useless:
+            raise MachineError(ended.lost_to or "")
         seconds, texts = self.host_seconds, self._consoles.finish()
         try:
             page = read_page(self.ram)

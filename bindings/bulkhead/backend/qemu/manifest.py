@@ -10,6 +10,7 @@ import numpy as np
 
 from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_frames, time_mode
 from bulkhead.backend.interfaces import index_of, mac_of, network_numbers
+from bulkhead.backend.placement import release_number
 from bulkhead.base.schema import constant, enum_value, group_mask, layout
 from bulkhead.base.units import US
 from bulkhead.model.machine import Machine
@@ -95,11 +96,24 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["time_mode"], row["dilation"] = time_mode(spec.time_mode)
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
         row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
-        row["start"], row["affinity"] = spec.start, spec.affinity_mask
+        row["start"], row["release"] = spec.start, release_number(parts.machine, spec)
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
         row["memory_values"][: len(guest.memory_values)] = guest.memory_values
         row["ring_values"][: len(guest.ring_values)] = guest.ring_values
     return table.tobytes()
+
+
+def _placement_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
+    rows = [
+        (number, vcpu, *guest.masks(vcpu))
+        for number, guest in enumerate(machine.guests)
+        for vcpu in range(guest.vcpus)
+        if any(guest.masks(vcpu))
+    ]
+    table = _table("manifest.Placement", len(rows))
+    for row, (guest, vcpu, affinity, preferred) in zip(table, rows):
+        row["guest"], row["vcpu"], row["affinity"], row["preferred"] = guest, vcpu, affinity, preferred
+    return table
 
 
 def images(machine: Machine) -> list[str]:
@@ -212,6 +226,8 @@ def build_manifest(parts: Parts) -> bytes:
     row["drive"]["bytes_per_us"], row["drive"]["depth"] = drive.bytes_per_us, drive.depth
     interfaces = _interface_table(machine)
     row["interfaces"], row["interface_count"] = writer.add(interfaces.tobytes()), len(interfaces)
+    placements = _placement_table(machine)
+    row["placements"], row["placement_count"] = writer.add(placements.tobytes()), len(placements)
     _describe_network(row["network"], machine.network)
     row["guest_count"], row["timeline_count"] = len(parts.guests), len(timeline)
     row["policy_count"] = len(parts.policies)

@@ -82,6 +82,11 @@ def command(
     return words
 
 
+def logged(log: Path) -> list[str]:
+    """More words of the command: each executed instruction gives a line in `log`."""
+    return ["-singlestep", "-d", "exec,nochain", "-D", str(log)]
+
+
 def _escaped(path: Path) -> str:
     """A path inside a QEMU option: a comma is doubled."""
     return str(path).replace(",", ",,")

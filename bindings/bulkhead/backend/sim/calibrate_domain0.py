@@ -50,7 +50,7 @@ def orders(run: Run, found: Mapping[str, int]) -> dict[str, int]:
     """Costs of an entry of the timeline, from the run of `ORDERS`; `found` are those of calls and switches."""
     records = _Records(run)
     call = found["glue"] + found["control"]
-    woken = found["load"] + found["leave"] + CHECK + found["upcall"] + call
+    woken = found["resume"] + found["load"] + found["leave"] + CHECK + found["upcall"] + call
     sleep = found["leave"] + CHECK + found["timer"] + found["wait"] + found["stop"]
 
     def begin(at: int) -> int:
@@ -94,11 +94,12 @@ def building(run: Run, crowd: Run, found: Mapping[str, int]) -> dict[str, int]:
     more = sum(builds) - (count - 1) * create - count * build
     ready = int(run.select("mark", "ops", MARKS["ready"])["time"][0])
     into = run.select("run_in", "ops")["time"]
+    goes_on = found["resume"] + found["load"] + found["leave"]
     return {
         "power_on": int(run.select("wake", "dom0")["time"][0]) // NS,
         "boot": boot - create,
         "boot_more": (boot_all - boot) // (count - 1),
         "build": build,
         "build_more": 2 * more // (count * (count - 1)),
-        "start": (ready - int(into[0])) // NS - found["load"] - found["leave"] - found["mark"],
+        "start": (ready - int(into[0])) // NS - goes_on - found["mark"],
     }

@@ -34,6 +34,7 @@ TALK = (
     _guest("victim", "responder", f"peer=pinger work={WORK}"),
     _guest("pinger", "pinger", "peer=victim period_us=1130"),
 )
+STORMS = tuple(_guest(name, "yield_storm") for name in ("storm", "other"))
 
 
 def machines(policy: str) -> dict[str, Machine]:
@@ -52,11 +53,7 @@ def machines(policy: str) -> dict[str, Machine]:
             end_when_idle=False,
             **common,
         ),
-        "storm": Machine(  # two vCPUs: one alone never gives its pCPU up
-            guests=(_guest("storm", "yield_storm"), _guest("other", "yield_storm")),
-            end_when_idle=False,
-            **common,
-        ),
+        "storm": Machine(guests=STORMS, end_when_idle=False, **common),
         "compute": Machine(
             guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), end_when_idle=False, **common
         ),
@@ -72,15 +69,17 @@ def machines(policy: str) -> dict[str, Machine]:
 def common_machines() -> dict[str, Machine]:
     """The machines to run once, under the built-in scheduler, for costs that no policy changes.
 
-    A conversation that gets its turn seldom, so that requests and replies come many at a time; two computations in turn; and
-    orders for domain 0 while its guests sleep.
+    A conversation that gets its turn seldom, so that requests and replies come many at a time; a computation in slices that are
+    long; yields that return at once, since nobody waits, and yields in turn; orders for domain 0 while its guests sleep.
     """
     rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "ns_per_instruction": NS, "end_when_idle": False}
+    simplest: dict[str, Any] = {"sched": SIMPLEST} | rest
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
-    pair = tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "more"))
     asleep = tuple(_guest(name, "periodic", "period_us=10000000 work_us=50") for name in ("asleep", "late"))
     return {
         "crowd": Machine(guests=(*TALK, *hogs), **rest),
-        "pair": Machine(guests=pair, **rest),
-        "orders": Machine(guests=asleep, sched=SIMPLEST, timeline=ORDERS, **rest),
+        "turns": Machine(guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), **simplest),
+        "yields": Machine(guests=(_guest("storm", "yield_storm"),), **simplest),
+        "yields_in_turn": Machine(guests=STORMS, **simplest),
+        "orders": Machine(guests=asleep, timeline=ORDERS, **simplest),
     }

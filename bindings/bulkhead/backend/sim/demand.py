@@ -21,7 +21,7 @@ from bulkhead.model.run import Run
 from bulkhead.model.spec import MODEL_PREFIX, Guest, Policy
 
 BLOCKED, YIELDED = (enum_value("sched.Stop", name, "reason") for name in ("blocked", "yielded"))
-SLICE_END = ("interrupt", "stop", "load", "leave")  # costs: the vCPU is taken off its pCPU, and goes on later
+SLICE_END = ("interrupt", "stop", "resume", "load", "leave")  # costs: it is taken off its pCPU, and goes on later
 ASKS = ("shutdown", "reboot", "set_memory", "audit")  # of the timeline; a replayed guest cannot be asked
 
 

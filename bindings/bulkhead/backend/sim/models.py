@@ -91,11 +91,12 @@ def guest_model(
     memory_values: tuple[int, ...] = (),
     ring_values: tuple[int, ...] = (),
     absent: bool = False,
+    release: int = 0,
 ) -> _core.SimGuest:
     """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
 
     The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
-    before the timeline creates it.
+    before the timeline creates it. `release` is the number of its set, 0 for none.
     """
     name, options = _model_of(spec)
     return _core.SimGuest(
@@ -112,5 +113,7 @@ def guest_model(
         memory_values=list(memory_values),
         ring_values=list(ring_values),
         start_ns=spec.start,
-        affinity=spec.affinity_mask or ALL_PCPUS,
+        affinity=[spec.masks(vcpu)[0] or ALL_PCPUS for vcpu in range(spec.vcpus)],
+        preferred=[spec.masks(vcpu)[1] for vcpu in range(spec.vcpus)],
+        release=release,
     )

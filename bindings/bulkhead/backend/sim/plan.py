@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from bulkhead import _core
 from bulkhead.backend.check import guest_frames, overhead
+from bulkhead.backend.placement import release_number
 from bulkhead.backend.sim.costs import Costs
 from bulkhead.backend.sim.models import guest_model
 from bulkhead.base.errors import SpecError
@@ -144,8 +145,8 @@ class Policies:
             }
         )
 
-    def guest(self, spec: Guest, absent: bool) -> _core.SimGuest:
-        """The guest's model with its own parameters of each policy."""
+    def guest(self, spec: Guest, absent: bool, release: int) -> _core.SimGuest:
+        """The guest's model with its own parameters of each policy; the number of the set that it starts with."""
 
         def values(kind: str, chosen: ChosenPolicy | None, own: dict[str, int]) -> tuple[int, ...]:
             return domain_values(chosen.policy if chosen is not None else None, own, kind)
@@ -156,6 +157,7 @@ class Policies:
             values("memory", self.memory, spec.memctl),
             values("ring", self.ring, spec.ringctl),
             absent,
+            release,
         )
 
     def known(self, swapped: list[ChosenPolicy]) -> dict[str, PolicyTable]:
@@ -174,7 +176,9 @@ def simulation(
     machine: Machine, policies: Policies, costs: Costs | None, first: Sequence[TimelineEntry]
 ) -> _core.Simulation:
     absent = absent_at_start(machine)
-    guests = [policies.guest(spec, spec.name in absent) for spec in machine.guests]
+    guests = [
+        policies.guest(spec, spec.name in absent, release_number(machine, spec)) for spec in machine.guests
+    ]
     scheduler = _row("scheduler", machine.sched, policies.scheduler)
     policy, name, values = scheduler or (None, "", [])
     try:

@@ -1,0 +1,251 @@
+#include "tests/fuzz/whole/boot.hpp"
+
+#include "abi/promise.hpp"
+#include "hv/arch/address_space.hpp"
+#include "hv/arch/context.hpp"
+#include "hv/arch/descriptors.hpp"
+#include "hv/arch/layout.hpp"
+#include "hv/arch/pcpu.hpp"
+#include "hv/arch/remote.hpp"
+#include "hv/base/machine.hpp"
+#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/run.hpp"
+#include "hv/domain/life.hpp"
+#include "hv/domain/vcpu_context.hpp"
+#include "hv/mm/frame.hpp"
+#include "hv/plugin/candidates.hpp"
+#include "hv/plugin/devices.hpp"
+#include "hv/plugin/loader.hpp"
+#include "hv/plugin/random.hpp"
+#include "hv/plugin/scheduler.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/ring.hpp"
+#include "tests/fuzz/allocations.hpp"
+#include "tests/fuzz/whole/pcpus.hpp"
+#include "tests/fuzz/whole/processor.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <sys/mman.h>
+#include <vector>
+
+extern "C" char __start_hv_bss[], __stop_hv_bss[], __start_hv_data[], __stop_hv_data[];
+
+namespace bulkhead::hv::whole {
+
+namespace {
+
+constexpr std::uint64_t records = 16, record_bytes = records * sizeof(trace::Record);
+constexpr std::uint32_t ledger_entries = 64;
+constexpr Nanos duration = milliseconds(100'000'000);
+
+Size size{};
+std::uint64_t free_then = 0, half_then = 0;
+
+[[noreturn]] void refuse(const char* why) {
+    std::fprintf(stderr, "the machine does not start: %s\n", why);
+    std::abort();
+}
+
+void start_memory() {
+    constexpr auto first =
+        (landmark::physical_address + sizeof(landmark::Page) + page_bytes - 1) & ~(page_bytes - 1);
+    std::memset(reinterpret_cast<void*>(layout::direct_map), 0xa5, ram_bytes); // RAM is never clean
+    start_landmark();
+    EarlyMemory early{{first, ram_bytes}};
+    const std::array ram{MemoryRange{0, ram_bytes}};
+    start_address_space(early, ram);
+    const auto ledger = early.take(ledger_entries * sizeof(landmark::LedgerEntry));
+    start_landmark_tables(reinterpret_cast<landmark::LedgerEntry*>(layout::direct_map + ledger),
+                          ledger_entries);
+    start_trace({.groups = 0, .drained = false});
+    for (unsigned i = 0; i < size.pcpus; ++i)
+        start_ring(pcpu(PcpuId{static_cast<std::uint16_t>(i)}),
+                   reinterpret_cast<trace::Record*>(layout::direct_map + early.take(record_bytes)), records);
+    free_remaining_memory(early, ram);
+    frame_table().keep_reserve(promise::reserve);
+}
+
+// The first ones of the build in the order of their names.
+void load_policies() {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator{BULKHEAD_SCHEDULER_FOLDER})
+        if (entry.path().extension() == ".so")
+            files.push_back(entry.path());
+    if (files.size() < policies)
+        refuse("there are not enough policies");
+    std::ranges::sort(files);
+    static std::vector<std::vector<std::int64_t>> values;
+    for (std::uint32_t i = 0; i < policies; ++i) {
+        std::ifstream in{files[i * (files.size() / policies)], std::ios::binary};
+        const std::vector<char> bytes{std::istreambuf_iterator<char>{in}, {}};
+        const auto loaded = load_plugin(std::as_bytes(std::span{bytes}), plugin::Kind::scheduler);
+        if (!loaded)
+            refuse("a policy is refused");
+        auto& initial = values.emplace_back();
+        for (std::uint64_t p = 0; p < loaded->descriptor->parameter_count; ++p)
+            initial.push_back(loaded->descriptor->parameters[p].initial);
+        add_candidate(i, {*loaded, initial.data()});
+    }
+    const auto& first = *find_candidate(0);
+    scheduler::start(&first.plugin, first.values);
+}
+
+// As build_dom0() does: in one go, without the calls of a builder.
+void build(const char* name, bool privileged, std::uint32_t vcpus) {
+    DomainSpec spec{.name = {},
+                    .privileged = privileged,
+                    .frames = dom0_frames,
+                    .max_frames = 2 * dom0_frames,
+                    .vcpus = vcpus,
+                    .weight = 0,
+                    .cap = 0,
+                    .time = {manifest::TimeMode::real, 1000}};
+    std::strncpy(spec.name, name, sizeof spec.name - 1);
+    const auto domain = create_domain(spec);
+    if (!domain || !furnish_domain(**domain, spec))
+        refuse("no memory for a domain");
+    for (Result<> created = fail(Error::restart); !created;)
+        if (created = create_vcpus(**domain); !created && created.error() != Error::restart)
+            refuse("no memory for vCPUs");
+    std::array<Mfn, dom0_frames> frames;
+    for (auto& mfn : frames) {
+        mfn = frame_table().allocate(**domain).value();
+        machine::set_m2p(mfn, static_cast<std::uint64_t>(&mfn - frames.data()));
+    }
+    fill_tables(frames.data(), frames.size());
+    const auto context = context_of(frames[0]);
+    auto& vcpu = *(*domain)->vcpus[0];
+    for (Result<> loaded = fail(Error::restart); !loaded;)
+        if (loaded = load_context(vcpu, context); !loaded && loaded.error() != Error::restart)
+            refuse("a domain's page tables are not acceptable");
+    vcpu.sched.online = true;
+    (*domain)->life = control::Life::running;
+    unpause_all(**domain);
+}
+
+void start() {
+    start_memory();
+    start_descriptors();
+    seed_random(1);
+    load_policies();
+    devices::start();
+    prepare_run(duration);
+    build("dom0", true, 1);
+    free_then = frame_table().free_frames();
+    half_then = frames_of_half();
+    for (std::uint32_t i = 0; i < size.guests; ++i)
+        build("guest", false, size.vcpus);
+    begin_run();
+}
+
+// In turn on every pCPU: what start_secondary() does.
+void become_a_pcpu() {
+    load_idle_root();
+    become_reachable();
+    start_ledger(machine::now());
+    give_way(Where::guest);
+}
+
+// What a run changes of the machine. Frames that are free are cleared before anybody gets them.
+struct Saved {
+    std::vector<char> variables, data;
+    std::vector<std::uint64_t> frames;
+    std::vector<std::byte> contents;
+    std::int64_t clock;
+} saved;
+
+// Byte by byte: between the variables lie gaps that the sanitizer guards.
+[[clang::no_sanitize("address"), gnu::noinline]] void copy(char* to, const char* from, std::size_t bytes) {
+    for (std::size_t i = 0; i + 8 <= bytes; i += 8)
+        *reinterpret_cast<volatile std::uint64_t*>(to + i) =
+            *reinterpret_cast<const volatile std::uint64_t*>(from + i);
+    for (std::size_t i = bytes & ~std::size_t{7}; i < bytes; ++i)
+        *const_cast<volatile char*>(to + i) = from[i];
+}
+
+std::byte* frame(std::uint64_t number) {
+    return reinterpret_cast<std::byte*>(layout::direct_map + number * page_bytes);
+}
+
+void save() {
+    saved.variables.resize(static_cast<std::size_t>(__stop_hv_bss - __start_hv_bss));
+    saved.data.resize(static_cast<std::size_t>(__stop_hv_data - __start_hv_data));
+    copy(saved.variables.data(), __start_hv_bss, saved.variables.size());
+    copy(saved.data.data(), __start_hv_data, saved.data.size());
+    for (std::uint64_t i = 0; i < ram_frames; ++i)
+        if (const auto* known = frame_table().find(Mfn{i}); known == nullptr || known->references() != 0) {
+            saved.frames.push_back(i);
+            saved.contents.insert(saved.contents.end(), frame(i), frame(i) + page_bytes);
+        }
+    saved.clock = clock_now();
+}
+
+void restore() {
+    copy(__start_hv_bss, saved.variables.data(), saved.variables.size());
+    copy(__start_hv_data, saved.data.data(), saved.data.size());
+    for (std::size_t i = 0; i < saved.frames.size(); ++i)
+        std::memcpy(frame(saved.frames[i]), saved.contents.data() + i * page_bytes, page_bytes);
+    set_clock(saved.clock);
+    misconduct(Misconduct::none);
+    test::fail_in(0);
+    std::memset(reinterpret_cast<void*>(arena), 0, arena_bytes);
+}
+
+} // namespace
+
+void begin_machine(const Size& wanted) {
+    on_guest_flush = nullptr;
+    if (size.pcpus == 0) {
+        size = wanted;
+        make_memory();
+        if (::mmap(reinterpret_cast<void*>(arena), arena_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+            refuse("no addresses for guests");
+        make_pcpus(size.pcpus);
+        on_first_pcpu(start);
+        start_pcpus(become_a_pcpu);
+        for (unsigned i = 0; i < size.pcpus; ++i)
+            resume(i);
+        save();
+    } else {
+        restore();
+    }
+    forget_translations();
+    static_cast<void>(stale_translation()); // from here on every pCPU may hold what is mapped
+}
+
+std::uint64_t free_at_start() { return free_then; }
+std::uint64_t half_at_start() { return half_then; }
+
+void fill_tables(const Mfn* frames, std::uint32_t number) {
+    constexpr std::uint32_t tables = 4;
+    constexpr std::uint64_t read_only = 5, all = 7;
+    const auto words = [&](std::uint32_t i) { return machine::frame_as<std::uint64_t>(frames[i]); };
+    for (std::uint32_t i = 0; i + 1 < tables; ++i)
+        words(i)[0] = frames[i + 1].value() << page_shift | all;
+    for (std::uint32_t i = 0; i < number; ++i)
+        words(tables - 1)[i] = frames[i].value() << page_shift | (i < tables ? read_only : all);
+}
+
+vcpu_guest_context_t context_of(Mfn root) {
+    vcpu_guest_context_t context{};
+    context.user_regs.rip = arena;
+    context.user_regs.cs = FLAT_KERNEL_CS64;
+    context.user_regs.rflags = 0x200;
+    context.kernel_sp = arena + arena_bytes - page_bytes;
+    context.kernel_ss = FLAT_KERNEL_SS64;
+    context.event_callback_eip = context.failsafe_callback_eip = context.syscall_callback_eip = arena;
+    context.ctrlreg[3] = root.value() << page_shift;
+    context.flags = VGCF_in_kernel | VGCF_online;
+    return context;
+}
+
+} // namespace bulkhead::hv::whole

@@ -1,0 +1,28 @@
+// A run of the whole hypervisor by an input: which pCPU goes on, what the guest does that it finds there,
+// what domain 0 creates, destroys and replaces. Judged after every step and at the end.
+#pragma once
+
+#include "tests/fuzz/whole/calls.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace bulkhead::hv::whole {
+
+struct Plan {
+    const char* name;
+    unsigned pcpus;
+    std::uint32_t guests; // domains besides domain 0: so many from the start, twice as many at most
+    std::uint32_t vcpus;  // of each
+    Mix mix;
+    // Domain 0's own calls, each as often as its weight says.
+    struct {
+        std::uint8_t create, destroy, pause, tune, swap, misconduct, audit;
+        std::uint8_t starve; // an allocation to come fails
+    } control;
+    std::size_t longest_input; // bytes
+};
+
+void run(const Plan& plan, std::span<const std::uint8_t> input);
+
+} // namespace bulkhead::hv::whole
