@@ -73,12 +73,6 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
 REASONS_ON_SEVERAL: tuple[tuple[str, str, str, str], ...] = (
     (
         ANY,
-        "wake_latency .* yield",
-        ANY,
-        "more of a yield falls between run_in and run_out than in the model; the sum of both is right",
-    ),
-    (
-        ANY,
         "(noisy_neighbour responder|ping_tail) .*",
         "(latency|round_trip|arrival).*",
         "each event from one pCPU to another waits for a turn",

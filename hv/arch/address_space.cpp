@@ -245,10 +245,12 @@ std::uint64_t* m2p_table() {
 void set_m2p(Mfn mfn, std::uint64_t pfn) { m2p_table()[mfn.value()] = pfn; }
 std::uint64_t get_m2p(Mfn mfn) { return m2p_table()[mfn.value()]; }
 
-void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count) {
+void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count,
+                     std::uint32_t before) {
     const auto area =
         layout::descriptors + slot * layout::descriptor_area_bytes + (ldt ? 16 * page_bytes : 0);
-    const std::uint32_t pages = ldt ? 16 : layout::reserved_gdt_page;
+    const std::uint32_t pages =
+        std::min<std::uint32_t>(std::max(count, before), ldt ? 16 : layout::reserved_gdt_page);
     // Where the guest has no frame a page of null descriptors stands, so that a bad selector raises #GP, not
     // a fault of ours.
     change_hypervisor(area, pages, [&](std::uint64_t i) {

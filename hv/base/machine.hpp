@@ -82,8 +82,9 @@ inline constexpr std::uint64_t m2p_invalid = ~std::uint64_t{0};
 
 // Maps up to 16 frames as a vCPU's guest descriptor table area (read-only, supervisor), or unmaps with count
 // 0. In force at once if that vCPU runs here. `slot` is the global vCPU slot (SchedulableVcpu::slot); the LDT
-// has its own 16 pages in it.
-void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count);
+// has its own 16 pages in it. At most `before` frames are mapped so far.
+void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count,
+                     std::uint32_t before = 16);
 
 // One byte to the machine's console.
 void put_console(char byte);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -63,8 +64,13 @@ Result<> take_descriptors(Vcpu& vcpu, std::span<const Mfn> wanted) {
 // All of `wanted` or none; then lets go of what `held` had.
 Result<> replace_descriptors(Vcpu& vcpu, std::span<Mfn, 16> held, std::span<const Mfn> wanted) {
     BULKHEAD_TRY(take_descriptors(vcpu, wanted));
-    std::ranges::swap_ranges(held, vcpu.tables.taken_frames);
-    drop_descriptors(vcpu.tables.taken_frames, *vcpu.domain);
+    for (std::size_t i = 0; i < held.size(); ++i) {
+        auto& taken = vcpu.tables.taken_frames[i];
+        const auto old = held[i];
+        held[i] = std::exchange(taken, Mfn{});
+        if (old != Mfn{})
+            drop_typed(old, *vcpu.domain);
+    }
     return {};
 }
 
@@ -87,8 +93,8 @@ Result<> set_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries) {
         return fail(Error::invalid);
     BULKHEAD_TRY(
         replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.tables.gdt_frames}, {frames, pages_of(entries)}));
-    vcpu.tables.gdt_entries = entries;
-    machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, pages_of(entries));
+    const auto before = pages_of(std::exchange(vcpu.tables.gdt_entries, entries));
+    machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, pages_of(entries), before);
     return {};
 }
 
@@ -106,8 +112,8 @@ Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries) {
     BULKHEAD_TRY(replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.tables.ldt_frames},
                                      std::span{wanted}.first(pages)));
     vcpu.tables.ldt_base = base;
-    vcpu.tables.ldt_entries = entries;
-    machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, pages);
+    const auto before = pages_of(std::exchange(vcpu.tables.ldt_entries, entries));
+    machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, pages, before);
     return {};
 }
 

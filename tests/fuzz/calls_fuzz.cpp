@@ -1,4 +1,4 @@
-// Lists of calls and calls about vCPUs, right and wrong, on two pCPUs.
+// Lists of calls, calls about vCPUs, exceptions and privileged instructions, right and wrong, on two pCPUs.
 #include "tests/fuzz/whole/machine.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .time = 16,
                                 .vcpus = 50,
                                 .lists = 100},
+                        .traps = true,
                         .control = {.create = 200,
                                     .destroy = 10,
                                     .pause = 5,

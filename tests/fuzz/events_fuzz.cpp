@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .time = 60,
                                 .vcpus = 12,
                                 .lists = 0},
+                        .traps = false,
                         .control = {.create = 160,
                                     .destroy = 10,
                                     .pause = 10,

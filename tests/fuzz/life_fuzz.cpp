@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .time = 10,
                                 .vcpus = 10,
                                 .lists = 10},
+                        .traps = false,
                         .control = {.create = 120,
                                     .destroy = 80,
                                     .pause = 20,

@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .time = 30,
                                 .vcpus = 20,
                                 .lists = 0},
+                        .traps = false,
                         .control = {.create = 100,
                                     .destroy = 20,
                                     .pause = 10,

@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .time = 10,
                                 .vcpus = 16,
                                 .lists = 0},
+                        .traps = false,
                         .control = {.create = 140,
                                     .destroy = 30,
                                     .pause = 4,

@@ -131,3 +131,20 @@ def test_guests_that_begin_too_late_leave_no_numbers(warm_up: int, has: bool) ->
     seen = SeenCase(run, Case("allocation_error", own, point), point, "label")
     assert seen.window.end > seen.window.start
     assert bool(seen.numbers["share"]) is has
+
+
+@pytest.mark.parametrize("shift, why", [(0.015, "not explained"), (0.0, "phases decide: ")])
+def test_an_outlier_whose_samples_overlap_hangs_on_the_phase(tmp_path: Path, shift: float, why: str) -> None:
+    """The samples of the hypervisor are the simulator's, shifted or not; their median is 1.5 points away."""
+    sets = ("backend=sim", "pcpus=1", "sched=credit", "case=allocation_error")
+    path = run_experiment(RunRequest("agreement", True, sets, backend="sim", out=tmp_path, samples=2)).path
+    changed(path, 0.015)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for point in document["points"]:
+        for k, sample in enumerate(point["samples"]):
+            own = shift if point["levels"]["backend"] == "qemu" else 0.0
+            sample["metrics"]["share"]["share small"] = 0.2 + own + 0.001 * k
+    write_json(path, document)
+    assert AGREEMENT.table is not None
+    (line,) = (text for text in AGREEMENT.table(read_result(path)).splitlines() if "| share small |" in text)
+    assert f"| {why}" in line

@@ -49,20 +49,12 @@ def test_the_installed_command_works_and_states_its_commit(tmp_path: Path) -> No
     tree = tmp_path / stage.TREE
     assert Path("bin/bulkhead") in files and Path("bin/bulkhead-plugin") in files
     assert not (tree / "tests").exists() and (tree / "experiments" / "weights.py").exists()
-    words = [
-        tmp_path / "bin" / "bulkhead",
-        "run",
-        "weights",
-        "--quick",
-        "--backend",
-        "sim",
-        "--out",
-        tmp_path / "out",
-    ]
+    words = [tmp_path / "bin" / "bulkhead", "run", "weights", "--quick", "--backend", "sim"]
     done = subprocess.run([*words, "--set", "sched=credit"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "out" / "weights.json").read_text(encoding="utf-8"))
+    result = json.loads((tmp_path / "out" / "weights" / "weights.json").read_text(encoding="utf-8"))
     assert result["versions"]["commit"] == stage.commit()
+    assert not (tree / "out").exists(), "results go below the current folder"
 
 
 def test_python_finds_the_installed_tree() -> None:

@@ -157,8 +157,12 @@ void install_hypervisor_slots(std::uint64_t* l4) {
 void set_m2p(Mfn mfn, std::uint64_t pfn) { Access::m2p(the_machine(), mfn) = pfn; }
 std::uint64_t get_m2p(Mfn mfn) { return Access::m2p(the_machine(), mfn); }
 
-void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count) {
-    the_machine().descriptors[{slot, ldt}].assign(frames, frames + count);
+void map_descriptors(std::uint32_t slot, bool ldt, const Mfn* frames, std::uint32_t count,
+                     std::uint32_t before) {
+    auto& mapped = the_machine().descriptors[{slot, ldt}];
+    if (mapped.size() > before)
+        throw host::Panic{"descriptor pages would stay mapped"};
+    mapped.assign(frames, frames + count);
 }
 
 void put_console(char byte) { the_machine().console += byte; }

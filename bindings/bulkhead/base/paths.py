@@ -10,7 +10,9 @@ from bootstrap.build import ROOT, build_dir
 from bulkhead.base.errors import BulkheadError
 
 __all__ = [
+    "INSTALLED",
     "KIND_FOLDER",
+    "RESULTS",
     "ROOT",
     "bare_workload_image",
     "dom0_image",
@@ -23,6 +25,12 @@ __all__ = [
     "workload_image",
     "xen_image",
 ]
+
+# An installed tree states the commit that it was made of.
+INSTALLED = (ROOT / "COMMIT").is_file()
+# Where results go unless --out says otherwise: below the checkout; below the current folder if it is installed, or of
+# somebody else.
+RESULTS = Path("out") if INSTALLED or not os.access(ROOT, os.W_OK) else ROOT / "out"
 
 # Where the policies of each kind of plugin::Kind are.
 KIND_FOLDER = {"scheduler": "sched", "memory": "memctl", "ring": "ringctl"}

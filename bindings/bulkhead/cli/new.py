@@ -9,7 +9,7 @@ from typing import Optional
 import typer
 
 from bulkhead.base.errors import SpecError
-from bulkhead.base.paths import ROOT
+from bulkhead.base.paths import INSTALLED, ROOT
 from bulkhead.base.text import suggest
 from bulkhead.experiment.scaffold import new_experiment, new_workload
 from bulkhead.policy.scaffold import EXAMPLES, scaffold
@@ -58,6 +58,14 @@ next:
 how to go on: docs/writing-a-policy.md"""
 
 
+OUTSIDE_INSTALLED = """\
+wrote {path}
+next:
+  bulkhead-plugin {folder}
+  bulkhead boot --guest kernel=workload:compute {use} {folder}/build/{name}.so
+how to go on: docs/writing-a-policy.md"""
+
+
 def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
@@ -85,7 +93,8 @@ def new(
     path = scaffold(kind, name, folder)
     pad = " " * max(0, 12 - len(name))
     experiment = SIMULATED.get(kind, "")
-    text = OUTSIDE if folder is not None else NEXT_SIMULATED if experiment else NEXT
+    outside = OUTSIDE_INSTALLED if INSTALLED else OUTSIDE
+    text = outside if folder is not None else NEXT_SIMULATED if experiment else NEXT
     use = f"--backend sim --{kind}" if experiment else "--sched"
     print(
         text.format(

@@ -13,13 +13,13 @@ from typing import List, Optional
 import typer
 
 from bulkhead.base.errors import BulkheadError, SpecError
-from bulkhead.base.paths import ROOT, output_folder
+from bulkhead.base.paths import RESULTS, ROOT, output_folder
 from bulkhead.cli.perf_calls import perf_calls
 from bulkhead.experiment.find import find
 from bulkhead.model.machine import REGISTRY
 from bulkhead.perf import draw, record
 
-OUT = ROOT / "out" / "perf"
+OUT = RESULTS / "perf"
 SHOWN = 12  # functions
 HIGHEST = 10_000
 CALLS = "calls"

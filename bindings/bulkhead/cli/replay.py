@@ -10,13 +10,13 @@ import typer
 from bulkhead.backend.sim import simulate
 from bulkhead.backend.sim.demand import demand, replay_machine
 from bulkhead.base.errors import BulkheadError
-from bulkhead.base.paths import ROOT, output_folder
+from bulkhead.base.paths import RESULTS, output_folder
 from bulkhead.base.schema import GOOD_ENDS
 from bulkhead.model import storage
 from bulkhead.model.run import EXIT_TEXT, Run
 from bulkhead.policy.choose import parse_policy
 
-OUT = ROOT / "out" / "replay"
+OUT = RESULTS / "replay"
 
 
 def _table(recorded: Run, replayed: Run, names: list[str]) -> str:

@@ -10,14 +10,13 @@ from typing import List, Optional
 import typer
 
 from bulkhead.base.errors import Interrupted
-from bulkhead.base.paths import ROOT, output_folder
+from bulkhead.base.paths import RESULTS, output_folder
 from bulkhead.cli.table import table_lines
 from bulkhead.experiment.find import find
 from bulkhead.experiment.runner import RunRequest, run_experiment
 
 MOST_LINES, SHOWN_LINES = 100, 20  # of a result's table
 DEMO = "noisy_neighbour"
-OUT = ROOT / "out"
 
 
 def _shown(path: Path) -> str:
@@ -66,7 +65,7 @@ def run(
 ) -> int:
     """Run an experiment: its points, the result as JSON, the figures. Exit status 1 if repetitions differ."""
     name = find(experiment).name if experiment.endswith(".py") else experiment
-    folder = Path(_shown(out or OUT / name))
+    folder = Path(_shown(out or RESULTS / name))
     return _carry_out(
         RunRequest(
             name,
@@ -90,7 +89,7 @@ def demo(
 ) -> int:
     """Run the main experiment quickly, under its schedulers or others, and draw its figure."""
     sets = () if sched is None else (f"sched={sched}",)
-    folder = Path(_shown(OUT / "demo"))
+    folder = Path(_shown(RESULTS / "demo"))
     words = ["./bulkhead", "run", DEMO, "--quick", *(f"--set={text}" for text in sets)]
     return _carry_out(
         RunRequest(DEMO, quick=True, sets=sets, out=folder),

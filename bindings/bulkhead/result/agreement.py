@@ -97,13 +97,19 @@ def worst(kind: str, simulated: Numbers, real: Numbers) -> float | None:
 class Compared:
     """A point that was carried out on both back ends."""
 
-    point: PointResult
+    point: PointResult  # simulated
+    other: PointResult  # on the hypervisor
     pairs: list[Pair]
 
     @property
     def agrees(self) -> bool:
         """Whether all numbers that decide are within what is allowed."""
         return all(pair.distance <= 1 for pair in self.pairs if KINDS[pair.kind].decides)
+
+    def phases_decide(self, pair: Pair) -> bool:
+        """Whether the samples of the back ends overlap: then one back end at two phases differs as the two do."""
+        here, there = (_range(point, pair) for point in (self.point, self.other))
+        return here is not None and there is not None and here[0] <= there[1] and there[0] <= here[1]
 
 
 def compared(result: Result, backend: str) -> list[Compared]:
@@ -113,14 +119,22 @@ def compared(result: Result, backend: str) -> list[Compared]:
     for point in result.where({backend: "sim"}):
         other = real.get(_key(point, backend))
         if other is not None and (both := pairs(point.metrics, other.metrics)):
-            found.append(Compared(point, both))
+            found.append(Compared(point, other, both))
     return found
+
+
+def _range(point: PointResult, pair: Pair) -> tuple[float, float] | None:
+    """The least and the largest of a number over a point's samples; None if there is one sample, or none has it."""
+    values = [sample.metrics.get(pair.kind, {}).get(pair.name) for sample in point.samples]
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if len(known) > 1 else None
 
 
 def _key(point: PointResult, backend: str) -> tuple[tuple[str, int | str], ...]:
     return tuple(sorted((name, level) for name, level in point.levels.items() if name != backend))
 
 
+PHASES = "phases decide: the samples of the back ends overlap"
 Reason = Callable[[Mapping[str, int | str], Pair], str | None]
 
 
@@ -180,7 +194,7 @@ def _outliers(rows: Sequence[Compared], backend: str, reason: Reason) -> list[st
             pair = max(outside, key=lambda each: each.distance)
             show = KINDS[pair.kind].show
             more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
-            why = reason(levels, pair) or "not explained"
+            why = PHASES if row.phases_decide(pair) else reason(levels, pair) or "not explained"
             lines.append(
                 f"| {label} | {pair.name}{more} | {show(pair.real)} | {show(pair.simulated)} | {why} |"
             )

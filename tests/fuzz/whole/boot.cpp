@@ -237,10 +237,13 @@ void fill_tables(const Mfn* frames, std::uint32_t number) {
 
 vcpu_guest_context_t context_of(Mfn root) {
     vcpu_guest_context_t context{};
+    for (std::uint32_t i = 0; i < 256; ++i)
+        context.trap_ctxt[i] = {static_cast<std::uint8_t>(i), 3, FLAT_KERNEL_CS64, arena};
     context.user_regs.rip = arena;
     context.user_regs.cs = FLAT_KERNEL_CS64;
     context.user_regs.rflags = 0x200;
-    context.kernel_sp = arena + arena_bytes - page_bytes;
+    context.user_regs.rsp = context.kernel_sp = stack_of_guests;
+    context.user_regs.ss = FLAT_KERNEL_SS64;
     context.kernel_ss = FLAT_KERNEL_SS64;
     context.event_callback_eip = context.failsafe_callback_eip = context.syscall_callback_eip = arena;
     context.ctrlreg[3] = root.value() << page_shift;

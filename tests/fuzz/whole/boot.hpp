@@ -24,6 +24,7 @@ void begin_machine(const Size& size);
 
 // Guests' memory, as far as pointers of calls reach it: at the same addresses for all.
 inline constexpr std::uint64_t arena = 0x180000000000, arena_bytes = 4 << 20;
+inline constexpr std::uint64_t stack_of_guests = arena + arena_bytes - page_bytes;
 
 // What the next hook of a policy that is not built in does instead of its work.
 enum class Misconduct : std::uint8_t { none, traps, lasts };

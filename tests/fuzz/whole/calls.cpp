@@ -5,6 +5,7 @@
 #include "hv/mm/frame.hpp"
 #include "hv/mm/walk.hpp"
 #include "tests/fuzz/whole/boot.hpp"
+#include "tests/fuzz/whole/processor.hpp"
 
 extern "C" {
 #include <xen/xen.h>
@@ -117,6 +118,46 @@ Call Calls::list(Vcpu& vcpu, Place& place) {
     const bool honest = vcpu.domain->privileged || input_.below(16) != 0;
     const auto claimed = honest ? count : input_.byte() * 0x01010101U;
     return {__HYPERVISOR_multicall, {reinterpret_cast<std::uint64_t>(entries), claimed}};
+}
+
+void Calls::raise(Vcpu& vcpu) {
+    constexpr std::uint64_t vectors[] = {1, 3, 6, 7, 13, 13, 14, 14};
+    constexpr std::array<std::uint8_t, 4> instructions[] = {{0x0f, 0x30},
+                                                            {0x0f, 0x32},
+                                                            {0x0f, 0xa2},
+                                                            {0xf4},
+                                                            {0xfa},
+                                                            {0xfb},
+                                                            {0xcd, 0x80},
+                                                            {0xe4, 0x60},
+                                                            {0x6c},
+                                                            {0xee},
+                                                            {0x9d},
+                                                            {0xcb},
+                                                            {0xcf},
+                                                            {0x0f, 0x20, 0xc0},
+                                                            {0x0f, 0x22, 0xd8},
+                                                            {0x0f, 0x06},
+                                                            {0x0f, 0x09},
+                                                            {0x0f, 0x01, 0x3f},
+                                                            {0x0f, 0x23},
+                                                            {0x48, 0x89, 0x07},
+                                                            {0x48, 0x0f, 0xb1},
+                                                            {0x66, 0x87},
+                                                            {0xf0, 0x01},
+                                                            {0x8e, 0xe8}};
+    auto bytes = input_.of(instructions);
+    if (input_.below(4) == 0)
+        bytes[input_.below(4)] = input_.byte();
+    auto& regs = vcpu.regs;
+    std::memcpy(reinterpret_cast<void*>(regs.rip), bytes.data(), bytes.size());
+    regs.vector = input_.of(vectors);
+    regs.error = (input_.byte() & 0x1fU) | 4;
+    regs.rsp = stack_of_guests - input_.byte() * 8U;
+    regs.rdi = any_address();
+    regs.rcx = input_.byte() + (input_.below(2) == 0 ? 0xc0000080U : 0U);
+    regs.rax = any_entry(*vcpu.domain);
+    set_fault_address(any_address());
 }
 
 void Calls::scribble(Vcpu& vcpu) {

@@ -50,6 +50,8 @@ class Calls {
     Calls(test::Input& input, const Mix& mix) : input_{input}, mix_{mix} {}
     // One that `vcpu` makes now; lists contain such calls. A call of domain 0 never lets it wait.
     [[nodiscard]] Call any(Vcpu& vcpu, Place& place, bool within_list = false);
+    // The guest raises an exception, at code of its choice.
+    void raise(Vcpu& vcpu);
     // The guest writes to its own pages, where its page tables let it.
     void scribble(Vcpu& vcpu);
 

@@ -109,8 +109,6 @@ Call Calls::vcpus(Vcpu& vcpu, Place& place) {
     case 0:
     case 1: {
         auto context = context_of(input_.below(4) == 0 ? any_frame(*vcpu.domain) : vcpu.tables.kernel_root);
-        for (std::uint32_t i = 0; i < 256; ++i)
-            context.trap_ctxt[i] = {static_cast<std::uint8_t>(i), 3, FLAT_KERNEL_CS64, arena};
         context.gdt_ents = input_.below(4) == 0 ? input_.byte() * 64U : 0;
         for (auto& frame : context.gdt_frames)
             frame = any_frame(*vcpu.domain).value();

@@ -106,6 +106,7 @@ class Run {
     bool act(Vcpu& vcpu) {
         auto& regs = vcpu.regs;
         const bool privileged = vcpu.domain->privileged;
+        regs.rsp = stack_of_guests; // handlers never return
         if (regs.rip == code - syscall_bytes && (privileged || input_.empty() || input_.below(16) != 0)) {
             regs.rip = code;
             regs.vector = entry_syscall;
@@ -117,6 +118,11 @@ class Run {
         if (!privileged && !ending_ && input_.below(8) == 0) {
             compute(vcpu);
             return false;
+        }
+        if (plan_.traps && !privileged && !ending_ && input_.below(8) == 0) {
+            regs.rip = code;
+            calls_.raise(vcpu);
+            return true;
         }
         Place place{vcpu};
         const auto call = choose(vcpu, place);

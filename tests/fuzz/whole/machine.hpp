@@ -15,6 +15,7 @@ struct Plan {
     std::uint32_t guests; // domains besides domain 0: so many from the start, twice as many at most
     std::uint32_t vcpus;  // of each
     Mix mix;
+    bool traps; // guests raise exceptions and use privileged instructions
     // Domain 0's own calls, each as often as its weight says.
     struct {
         std::uint8_t create, destroy, pause, tune, swap, misconduct, audit;

@@ -28,6 +28,7 @@ constexpr std::uint64_t present = 1, writable = 2, large = 0x80, frame_bits = 0x
                         processor_bits = 0x60, no_execute = 1ULL << 63, region_bytes = 2 << 20;
 
 int memory = -1;
+std::uint64_t fault_address = 0;
 std::int64_t passed = 0;                                   // besides blocks
 std::array<std::uint64_t, most_pcpus> roots{}, features{}; // CR3, CR4
 bool half_in_motion = true;                                // since the last look at it
@@ -154,6 +155,7 @@ void forget_translations() {
 }
 
 std::int64_t clock_now() { return passed + static_cast<std::int64_t>(blocks) * block_ns; }
+void set_fault_address(std::uint64_t address) { fault_address = address; }
 void pass(std::int64_t ns) { passed += ns; }
 void set_clock(std::int64_t ns) { passed = ns - static_cast<std::int64_t>(blocks) * block_ns; }
 
@@ -235,7 +237,7 @@ void invlpg(std::uint64_t address) {
     if (const auto views = held.find(page & ~(region_bytes - 1)); views != held.end())
         views->second[self()][(page >> page_shift) & 511] = leaf(page);
 }
-std::uint64_t read_cr2() { return 0; }
+std::uint64_t read_cr2() { return fault_address; }
 
 } // namespace cpu
 

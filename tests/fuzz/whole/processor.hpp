@@ -29,6 +29,9 @@ void forget_translations();
 void pass(std::int64_t ns);
 void set_clock(std::int64_t ns);
 
+// CR2 at the next page fault.
+void set_fault_address(std::uint64_t address);
+
 // Of the hypervisor's half, on all pCPUs. What a pCPU may hold is everything that was present at any time
 // since it last dropped it; a load of CR3 drops nothing, because the entries are global.
 //
