@@ -10,6 +10,8 @@ void MemoryHost<World>::refresh(const MemoryState& state) const {
     state.policy->weight = state.weight;
     state.policy->has = state.has;
     state.policy->target = state.target;
+    state.policy->ran = state.ran;
+    state.policy->waited = state.waited;
     state.policy->missed = state.missed;
 }
 

@@ -22,6 +22,9 @@ struct MemoryState {
     bool has_values = false; // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
 
+    // What its vCPUs have run, and waited for a pCPU; the world keeps both up to date for rebalance.
+    Nanos ran, waited;
+
     // Written by the host.
     memctl::Domain* policy = nullptr; // the active policy's part; nullptr while not admitted
     memctl::Frames target, has;

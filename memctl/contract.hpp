@@ -82,6 +82,8 @@ struct Domain {
     Frames most;          // the domain's size: it cannot use more
     Frames has;
     Frames target;
+    Nanos ran;            // what its vCPUs have run in all, without the hypervisor's work
+    Nanos waited;         // what they have waited for a pCPU
     std::uint64_t missed; // times the domain wanted a frame that it did not have, since the last rebalance
     std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters
 };

@@ -1,6 +1,7 @@
 // Memory is shared by weight, but an idle page costs more than one in use: 1 / (1 - tax) times as much.
 // So memory that a domain does not use goes to domains that would use it, and comes back when it is used
-// again. Use is estimated from sampled pages as the largest of a slow average, a fast one and the last
+// again. Frames that a domain was given by weight and does not ask for go to those that miss some. Use is
+// estimated from sampled pages as the largest of a slow average, a fast one and the last
 // sample, so more use shows at once and less use late; a domain that pages counts as using all.
 //
 // Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5:
@@ -23,7 +24,7 @@ using memctl::Frames;
 
 class IdleTax : public memctl::Policy {
   public:
-    struct Domain : memctl::Domain {
+    struct Domain : memctl::Domain, shares::Asking {
         std::int64_t slow, fast, last; // parts in a million of its frames that are in use
     };
 
@@ -61,9 +62,9 @@ class IdleTax : public memctl::Policy {
             if (plan.domain(i).missed > 0)
                 plan.domain(i).last = plan.domain(i).fast = whole;
         unreserved_ = shares::unreserved(plan, frames_, shares::own_bounds<Domain>);
-        shares::fill(
+        shares::fill_first_who_asks(
             plan, frames_, [this](const Domain& domain, std::int64_t level) { return claim(domain, level); },
-            shares::own_bounds<Domain>);
+            shares::own_bounds<Domain>, [](const Domain& domain) { return domain.has; }, asks_on);
     }
 
     memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }
@@ -71,6 +72,8 @@ class IdleTax : public memctl::Policy {
 
   private:
     static constexpr std::int64_t whole = 1'000'000;
+    static constexpr std::uint32_t asks_on =
+        10; // a guest that pages slowly does not miss some in each period
     static Frames in_use(const Domain& domain) {
         const std::int64_t part = std::max({domain.slow, domain.fast, domain.last});
         return Frames{domain.has.count() * part / whole};

@@ -52,6 +52,35 @@ void fill(const Plan<D>& plan, Frames frames, Claim&& claim, Limits&& bounds) {
     }
 }
 
+// What `fill_first_who_asks` keeps of each domain; a base of D.
+struct Asking {
+    Frames floor;       // of its target, once all that ask have enough
+    std::uint32_t asks; // for so many rebalances more
+};
+
+// As `fill`, but frames that a domain does not ask for go to those that do. One that missed nothing in the
+// last `asks_on` rebalances has enough: it gets at first no more than what it `needs(domain)` and some to
+// grow by. What is left then is divided as usual.
+template<class D, class Claim, class Limits, class Needs>
+void fill_first_who_asks(const Plan<D>& plan, Frames frames, Claim&& claim, Limits&& bounds, Needs&& needs,
+                         std::uint32_t asks_on) {
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+        D& domain = plan.domain(i);
+        domain.asks = domain.missed != 0 ? asks_on : domain.asks - std::min(domain.asks, 1U);
+    }
+    fill(plan, frames, claim, [&](const D& domain) {
+        const Bounds own = bounds(domain);
+        if (domain.asks != 0)
+            return own;
+        const Frames needed = needs(domain);
+        const Frames grown = needed + Frames{needed.count() / 8 + 64};
+        return Bounds{own.least, std::clamp(grown, own.least, own.most)};
+    });
+    for (std::size_t i = 0; i < plan.size(); ++i)
+        plan.domain(i).floor = plan.target(i);
+    fill(plan, frames, claim, [&](const D& domain) { return Bounds{domain.floor, bounds(domain).most}; });
+}
+
 // The claim of a domain that deserves by its weight alone.
 template<class D>
 constexpr Frames by_weight(const D& domain, std::int64_t level) {

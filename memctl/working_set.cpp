@@ -1,6 +1,8 @@
 // Every domain gets its working set: the frames that it used lately, by sampling, or, if it misses some,
-// all its frames and the missed ones. The rest goes to all domains by weight. When the machine cannot
-// hold all working sets, no domain's part is more than its working set, and they share by weight.
+// all its frames and the missed ones. Lately is a window of its own time, so that a domain does not lose
+// its set because it waits for a pCPU or for its pages. The rest goes to those that miss frames, and what
+// they leave to all domains by weight. When the machine cannot hold all working sets, no domain's part is
+// more than its working set, and they share by weight.
 //
 // Paper:    P. J. Denning, "The working set model for program behavior", CACM 11(5), 1968: the pages
 //           used in the last window are those that will be used next; the window is its tau. The size by
@@ -19,6 +21,8 @@
 //           a break of 500 us).
 #include "memctl/shares.hpp"
 
+#include <utility>
+
 namespace {
 
 using namespace bulkhead;
@@ -28,15 +32,19 @@ using memctl::Frames;
 class WorkingSet : public memctl::Policy {
   public:
     static constexpr std::size_t parts = 8; // of a window, each with the largest set that was seen in it
-    struct Domain : memctl::Domain {
+    struct Domain : memctl::Domain, shares::Asking {
         Frames seen[parts];
-        RealTime until; // when the newest part is over
-        Frames last;    // by the last sample
-        Frames wanted;  // the working set, and something to spare
+        Nanos age;                       // its own time
+        Nanos until;                     // its age when the newest part is over
+        Nanos ran_before, waited_before; // at the last rebalance
+        Frames last;                     // by the last sample
+        bool sampled;                    // ever; else all that it has is in use
+        Frames wanted;                   // the working set, and something to spare
     };
 
     static constexpr plugin::Parameter parameters[] = {
-        {"window", "ms", "a page that was used within it belongs to the working set", 1'000, 10, 60'000},
+        {"window", "ms", "a page used within so much of its own time belongs to the working set", 1'000, 10,
+         60'000},
         {"spare", "%", "extra part of the working set, since its size is estimated from samples", 10, 0, 200},
         {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
          0, 60'000},
@@ -54,23 +62,24 @@ class WorkingSet : public memctl::Policy {
           part_{microseconds(setup.values[0] * 1'000 / static_cast<std::int64_t>(parts))},
           spare_{setup.values[1]}, patience_{milliseconds(setup.values[2])} {}
 
-    bool admit(Domain& domain) {
-        domain.last = domain.has; // all of it, until something is known
-        return domain.least <= unreserved_;
-    }
+    bool admit(const Domain& domain) { return domain.least <= unreserved_; }
 
     void sample(Domain& domain, Frames looked_at, Frames used, RealTime) {
+        domain.sampled = true;
         domain.last = Frames{(domain.has.count() * used.count() + looked_at.count() - 1) / looked_at.count()};
     }
 
     void rebalance(memctl::Plan<Domain> plan, RealTime now) {
+        const Nanos passed = now - std::exchange(last_, now);
         Frames sum{};
         for (std::size_t i = 0; i < plan.size(); ++i)
-            sum += plan.domain(i).wanted = estimate(plan.domain(i), now);
+            sum += plan.domain(i).wanted = estimate(plan.domain(i), passed);
         unreserved_ = shares::unreserved(plan, frames_, shares::own_bounds<Domain>);
         if (sum <= frames_)
-            shares::fill(plan, frames_, shares::by_weight<Domain>,
-                         [](const Domain& domain) { return shares::Bounds{domain.wanted, domain.most}; });
+            shares::fill_first_who_asks(
+                plan, frames_, shares::by_weight<Domain>,
+                [](const Domain& domain) { return shares::Bounds{domain.wanted, domain.most}; },
+                [](const Domain& domain) { return domain.wanted; }, 1);
         else
             shares::fill(plan, frames_, shares::by_weight<Domain>,
                          [](const Domain& domain) { return shares::Bounds{domain.least, domain.wanted}; });
@@ -80,18 +89,27 @@ class WorkingSet : public memctl::Policy {
     Frames reclaim(const Domain&, Frames over, Nanos late) { return late >= patience_ ? over : Frames{}; }
 
   private:
+    // A domain grows older while it could run if it wanted, and, if it misses frames, while it runs: what it
+    // waits for a page or a pCPU makes no page older.
+    static void grow_older(Domain& domain, Nanos passed) {
+        const Nanos ran = domain.ran - std::exchange(domain.ran_before, domain.ran);
+        const Nanos waited = domain.waited - std::exchange(domain.waited_before, domain.waited);
+        domain.age += domain.missed != 0 ? ran : std::max(ran, passed - waited);
+    }
     // Who misses pages works with more than it has, however few it comes to use while it waits for them. The
     // largest set that was seen within the window counts.
-    Frames estimate(Domain& domain, RealTime now) const {
+    Frames estimate(Domain& domain, Nanos passed) const {
+        grow_older(domain, passed);
         const Frames missed{
             static_cast<std::int64_t>(std::min<std::uint64_t>(domain.missed, most_of(domain)))};
-        const Frames seen = missed > Frames{} ? domain.has + missed : domain.last;
-        for (std::size_t i = 0; i < parts && domain.until <= now; ++i) {
+        const Frames used = domain.sampled ? domain.last : domain.has;
+        const Frames seen = missed > Frames{} ? domain.has + missed : used;
+        for (std::size_t i = 0; i < parts && domain.until <= domain.age; ++i) {
             std::shift_right(std::begin(domain.seen), std::end(domain.seen), 1);
             domain.seen[0] = Frames{};
             domain.until = domain.until + part_;
         }
-        domain.until = std::max(domain.until, now + Nanos{1});
+        domain.until = std::max(domain.until, domain.age + Nanos{1});
         domain.seen[0] = std::max(domain.seen[0], seen);
         const Frames largest = *std::ranges::max_element(domain.seen);
         return std::clamp(largest + Frames{largest.count() * spare_ / 100}, domain.least, domain.most);
@@ -103,6 +121,7 @@ class WorkingSet : public memctl::Policy {
     std::span<const memctl::Zone> zones_;
     Frames frames_;
     Frames unreserved_;
+    RealTime last_{}; // rebalance
     Nanos part_;
     std::int64_t spare_;
     Nanos patience_;

@@ -76,6 +76,20 @@ void MachineMemory::set_weight(DomainId id, std::uint32_t weight, RealTime now) 
     at(now).tune(known(id));
 }
 
+void MachineMemory::set_times(DomainId id, Nanos ran, Nanos waited) {
+    Domain& domain = known(id);
+    domain.memory.ran = ran;
+    domain.memory.waited = waited;
+    domain.has_times = true;
+}
+
+void MachineMemory::rebalance(RealTime now) {
+    for (auto& [id, domain] : domains_)
+        if (!domain.has_times)
+            domain.memory.ran = now.since_start();
+    at(now).rebalance();
+}
+
 void MachineMemory::replace(const Policy& policy, RealTime now) {
     if (!at(now).replace(policy, policy.values.data()))
         throw std::bad_alloc{};

@@ -21,6 +21,7 @@ struct MemoryWorld : PolicyWorld<host::MemoryKind, host::fallback_memory_policy>
         DomainId id;
         host::MemoryState memory{};
         std::vector<std::uint32_t> frames{};
+        bool has_times = false; // else it always runs
     };
     MachineMemory* owner;
 
@@ -56,11 +57,13 @@ class MachineMemory {
     void depart(DomainId id, RealTime now);
     Frames populate(DomainId id, Frames wanted, RealTime now) { return at(now).populate(known(id), wanted); }
     Frames release(DomainId id, Frames count, RealTime now) { return at(now).release(known(id), count); }
+    // What the domain's vCPUs have run in all, and waited for a pCPU; until this is called, it always runs.
+    void set_times(DomainId id, Nanos ran, Nanos waited);
     void missed(DomainId id, std::uint64_t times) { host_.missed(known(id), times); }
     void sample(DomainId id, Frames looked_at, Frames used, RealTime now) {
         at(now).sample(known(id), looked_at, used);
     }
-    void rebalance(RealTime now) { at(now).rebalance(); }
+    void rebalance(RealTime now);
     Frames to_reclaim(DomainId id, RealTime now) { return at(now).to_reclaim(known(id)); }
     void set_weight(DomainId id, std::uint32_t weight, RealTime now);
     void replace(const Policy& policy, RealTime now);

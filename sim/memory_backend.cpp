@@ -120,6 +120,8 @@ void MemoryBackend::look() {
     look_at_ = machine_->now() + plan_.period;
     for (auto& [id, guest] : guests_) {
         machine_->work_for(nullptr, plan_.look);
+        const landmark::LedgerEntry& ledger = guest.domain->ledger;
+        memory_.set_times(DomainId{id}, Nanos{ledger.guest_ns}, Nanos{ledger.waiting_ns});
         if (guest.pages)
             sample(guest);
         else

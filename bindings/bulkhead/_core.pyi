@@ -176,6 +176,8 @@ class MemoryDomain:
     most: int  # frames
     has: int  # frames
     target: int  # frames; 0 until its first rebalance
+    ran: int  # ns that its vCPUs have run in all
+    waited: int  # ns that they have waited for a pCPU
     missed: int  # times that it wanted a frame, since the last rebalance
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...

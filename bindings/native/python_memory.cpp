@@ -164,6 +164,12 @@ void add_memory_views(py::module_& module) {
             "target", [](const View<Domain>& view) { return view.get().target.count(); },
             "frames that it is to have; 0 until its first rebalance")
         .def_property_readonly(
+            "ran", [](const View<Domain>& view) { return view.get().ran.count(); },
+            "ns that its vCPUs have run in all, without the hypervisor's work")
+        .def_property_readonly(
+            "waited", [](const View<Domain>& view) { return view.get().waited.count(); },
+            "ns that they have waited for a pCPU")
+        .def_property_readonly(
             "missed", [](const View<Domain>& view) { return view.get().missed; },
             "times that it wanted a frame it did not have, since the last rebalance");
 }

@@ -158,8 +158,11 @@ void rebalance_if_due(RealTime now) {
     next_rebalance = now + period;
     const Decision decision;
     for_each_domain([](Domain& domain) {
-        if (domain.allotment.is_admitted())
-            count_frames(domain);
+        if (!domain.allotment.is_admitted())
+            return;
+        count_frames(domain);
+        domain.allotment.memory.ran = Nanos{domain.ledger->guest_ns};
+        domain.allotment.memory.waited = Nanos{domain.ledger->waiting_ns};
     });
     policy_host->rebalance();
     for_each_domain([](Domain& domain) {

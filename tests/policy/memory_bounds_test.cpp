@@ -210,6 +210,23 @@ TEST_F(Machine, WorkingSetIsRememberedForAWindow) {
     EXPECT_LE(target(1), 16 * mib); // what is left goes by weight
 }
 
+// A domain that waits for a pCPU forgets nothing; one that sleeps does.
+TEST_F(Machine, WorkingSetIsMeasuredInTheDomainsOwnTime) {
+    start("working_set", {1'000, 0, 500});
+    ASSERT_TRUE(admit(1, 64 * mib, 64));
+    ASSERT_TRUE(admit(2, 64 * mib, 256));
+    work(60, {{1, 48 * mib}, {2, mib}});
+    const RealTime since = now_;
+    const auto ran = now_.since_start();
+    for (int i = 0; i < 50; ++i) {
+        host_->set_times(DomainId{1}, ran, now_ - since + milliseconds(100));
+        work(1, {{1, mib}, {2, 10 * mib}});
+    }
+    EXPECT_GE(target(1), 47 * mib);
+    work(12, {{1, mib}, {2, 10 * mib}});
+    EXPECT_LE(target(1), 16 * mib);
+}
+
 TEST_F(Machine, ColoringKeepsDomainsInZonesOfTheirOwn) {
     start("coloring", {4}, 8);
     for (std::uint16_t id = 1; id <= 4; ++id)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from machines import MILLISECOND, assert_sound, boot, said, workload
+from machines import BACKENDS, MILLISECOND, assert_sound, boot, said, workload
 
 from bulkhead import MIB, Guest, Policy, PolicyReport, Run, TimelineEntry
 from bulkhead.base.schema import event_number
@@ -186,3 +186,32 @@ def test_frames_of_a_dead_guest_go_to_the_others() -> None:
     before, after = targets[targets["time"] < gone], targets[targets["time"] > gone]
     assert int(before["a"][-1]) < 30 * FRAMES_PER_MIB < int(after["a"][-1]) == LIMIT // MIB * FRAMES_PER_MIB
     assert frames(run, "victim") >= 32 * FRAMES_PER_MIB, said(run)
+
+
+IDLERS, NEED = 6, 26  # MiB
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["idle_tax", "working_set"])
+def test_free_memory_goes_to_the_guest_that_asks(name: str, backend: str) -> None:
+    """Idle guests could each have more by weight than they ever ask for; it stayed free beside the one that pages."""
+    rare = "set_mib=2 sleep_first_ms=60000"
+    idle = [
+        workload("memory", rare, memory=4 * MIB, max_memory=LIMIT, weight=2048, name=f"idle{i}")
+        for i in range(IDLERS)
+    ]
+    run = boot(
+        *idle,
+        victim(f"set_mib={NEED} swap_us=20"),
+        backend=backend,
+        memctl=Policy(name),
+        memory=200 * MIB,
+        dom0_memory=32 * MIB,
+        trace_bytes=TRACE,
+        duration=4_000 * MILLISECOND,
+    )
+    assert_sound(run)
+    has = frames(run, "victim")
+    print(f"{name} on {backend}: the victim came to {has / FRAMES_PER_MIB:.1f} MiB")
+    assert has > (NEED - 3) * FRAMES_PER_MIB, said(run)
+    assert report(run).ejected is None
