@@ -155,7 +155,7 @@ def test_force_begins_a_period_after_the_patience_and_goes_on_at_its_pace(
     )
     run = simulate(machine)
     taken = run.select("memory_reclaim")
-    assert set(taken["domain"]) == {1} and len(taken) > 20
+    assert set(taken["domain"]) == {1} and len(taken) > 10
     lowered = [row for row in run.select("memory_target") if row["domain"] == 1][1]
     begins = int(lowered["time"]) + patience
     times = taken["time"].astype("int64")
