@@ -26,6 +26,10 @@ class Built(Distribution):
     def has_ext_modules(self) -> bool:
         return True
 
+    def has_pure_modules(self) -> bool:
+        """So that build_py runs: there is the line for Python, though no module."""
+        return True
+
 
 class WithPath(build_py):
     """Adds the line that lets Python find the installed tree."""
