@@ -87,8 +87,8 @@ class Stride : public sched::Policy {
         accounts_.retune(domain);
         if (!queue_.retune(domain, services_.now()))
             return;
-        for (std::uint16_t i = 0; i < services_.pcpus(); ++i) // it keeps no account of which are idle
-            services_.kick(PcpuId{i});
+        for (std::uint32_t i = 0; i < services_.pcpus(); ++i) // it keeps no account of which are idle
+            services_.kick(PcpuId{static_cast<std::uint16_t>(i)});
     }
 
   private:
