@@ -70,7 +70,7 @@ TEST_P(Capped, HoldsForManyVcpusOnFewPcpus) {
     expect(capped, 70, machine, 2);
 }
 
-// Its cap is no bank: what it leaves in one period it may not take in another.
+// Time under the cap that is left in one period is not added to the next.
 TEST_P(Capped, SavesNothing) {
     const auto capped = machine_.add_domain(256, 30, one<Periodic>(milliseconds(100), milliseconds(20)));
     for (int step = 0; step < 200; ++step) {

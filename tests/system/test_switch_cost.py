@@ -11,9 +11,8 @@ from bulkhead import MIB, Guest, Policy, Run
 
 NS = 4  # of an instruction
 # From one guest's first instruction to the other's, with a policy that does next to nothing and with credit: hypercall,
-# hooks, trace, bookkeeping, registers, address space. They were 1,032 and 1,515 when this was written, of which ten are what
-# the compiler inlines today. Rows and trees that stay fast among thousands of vCPUs cost 27 and 190 instructions more than
-# lists among two.
+# hooks, trace, bookkeeping, registers, address space. They were 1,032 and 1,515 when this was written. Rows and trees that
+# stay fast among thousands of vCPUs cost 27 and 190 instructions more than lists among two.
 WHOLE_SWITCH = {"round_robin": 1040, "credit": 1525}
 # What credit thinks longer than round_robin, which takes 50 instructions, from a preemption to the next guest with
 # 100 guests that compute, on average over whole rounds. It was 853; with 10,000 guests it may be twice as much.

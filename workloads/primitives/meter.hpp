@@ -40,8 +40,8 @@ inline std::uint64_t reading() {
     return median(taken);
 }
 
-// Before and after each row, for whoever counts the hypervisor's instructions (`./bulkhead perf calls`): a
-// call that no row makes.
+// Marks the beginning and the end of each row by a call that no row makes: `./bulkhead perf calls` counts the
+// hypervisor's instructions in between.
 inline void fence() { static_cast<void>(guest::hypercall::get_debugreg(7)); }
 
 inline void report(std::string_view row, std::uint64_t cost) {
