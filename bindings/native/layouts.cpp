@@ -29,7 +29,7 @@ void register_manifest() {
                          timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
                          dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, disk_count,
                          dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
-                         interface_count, dom0_share, network, placements, placement_count, reserved);
+                         interface_count, dom0_share, network, placements, placement_count, guard);
 }
 
 void register_landmark() {
@@ -42,7 +42,7 @@ void register_landmark() {
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
-                         hook_calls, hook_ns, hook_max_ns);
+                         hook_calls, hook_ns, hook_max_ns, why);
     PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
                          started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
                          ledger_physical, ledger_capacity, ledger_used, seed, drains, draining, reserved,

@@ -53,6 +53,10 @@ def boot(
     parallel: bool = typer.Option(
         True, help="A pCPU's speed is its own; not so: idle pCPUs lend theirs, and the run is faster."
     ),
+    guard: str = typer.Option(
+        "normal",
+        help="strict: a policy that writes beyond its own memory is ejected at once, and hooks take longer.",
+    ),
     seed: int = typer.Option(1, help="Seed of everything random."),
     console: Optional[str] = typer.Option(
         None, help="Show only this guest's console; in a terminal it is interactive, and Ctrl-] ends the run."
@@ -88,6 +92,7 @@ def boot(
         accel=accel,
         ns_per_instruction=parse_length(ns_per_instruction),
         parallel=parallel,
+        guard=guard,
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),

@@ -100,4 +100,4 @@ def shifted(machine: Machine, sample: int) -> Machine:
 
 def machine_of(experiment: Experiment, point: Point, sample: int) -> Machine:
     """The machine of a sample of a point."""
-    return shifted(experiment.machine(point), sample)
+    return shifted(experiment.machine_of(point), sample)

@@ -112,6 +112,8 @@ class Machine:
     # A pCPU's speed does not depend on what the others do. False spares the emulator the turns of idle pCPUs: for tests
     # of what is right, not of how long it takes.
     parallel: bool = True
+    # strict: a policy's hook that writes anything but its own memory ejects it. On the hypervisor only; hooks take longer.
+    guard: str = "normal"
     seed: int = 1
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU

@@ -9,6 +9,7 @@ from bulkhead.base.text import format_ns
 from bulkhead.metrics import TraceError, Window, run_intervals, runnable_intervals
 from bulkhead.metrics.trace import Records
 from bulkhead.metrics.waits import Wait, cause, decisions, longest, ran_during, waits
+from bulkhead.model.landmark import PolicyReport
 from bulkhead.model.run import Run
 from bulkhead.model.spec import Guest
 from bulkhead.study.names import CAUSES, Names
@@ -162,10 +163,16 @@ def ejection(names: Names) -> list[str]:
         at = report.ejected_at
         lines.append(
             f"{report.kind} {report.name} was ejected at {names.since(at)}: {report.ejected} in the hook {report.hook}"
+            f"{_what(report)}"
         )
         if report.kind == "scheduler":
             lines += _at_ejection(names, at)
     return lines
+
+
+def _what(report: PolicyReport) -> str:
+    """What it did beyond the kind of the fault, if the host says more."""
+    return f", {report.why}" if report.why else ""
 
 
 def _at_ejection(names: Names, at: int) -> list[str]:
@@ -192,7 +199,7 @@ def ejection_of(run: Run) -> list[str]:
     except TraceError as error:
         found = (report for report in run.landmark.policies if report.ejected is not None)
         return [
-            f"{one.kind} {one.name} was ejected: {one.ejected} in the hook {one.hook} ({error})"
+            f"{one.kind} {one.name} was ejected: {one.ejected} in the hook {one.hook}{_what(one)} ({error})"
             for one in found
         ]
 
