@@ -26,8 +26,8 @@ void World::attend() {
     };
     if (plan_.blocks.policy)
         static_cast<void>(block_device());
-    const bool pages = std::ranges::any_of(
-        plan_.guests, [](const GuestPlan& guest) { return find_model(guest.model)->pages; });
+    const bool pages =
+        std::ranges::any_of(plan_.guests, [](const GuestPlan& guest) { return model_of(guest)->pages; });
     if (plan_.memory.policy)
         check_memory();
     if (plan_.memory.policy || pages)
@@ -78,7 +78,7 @@ void World::check_memory() const {
 bool World::admit(std::size_t index) {
     const GuestPlan& guest = plan_.guests[index];
     if (!memory_ || memory_->admit(*built_[index], host::least_of(guest.memory), guest.memory,
-                                   guest.memory_values, find_model(guest.model)->pages))
+                                   guest.memory_values, model_of(guest)->pages))
         return true;
     machine_.destroy(*built_[index]);
     end_if_idle();

@@ -62,6 +62,7 @@ class SimGuest:
         affinity: list[int] = [],
         preferred: list[int] = [],
         release: int = 0,
+        model_file: str = "",
     ) -> None: ...
 
 class SimSettings:
