@@ -1,5 +1,6 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
 // decides. The order of steps and the domain that each bills are those of hv/dispatch/dispatch.cpp.
+#include "host/section.hpp"
 #include "sim/accounts.hpp"
 
 #include <algorithm>
@@ -13,7 +14,8 @@ using trace::Event;
 
 namespace {
 constexpr Nanos housekeeping_period = milliseconds(10);
-constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
+constexpr std::size_t visits_at_once = 64; // where visits cost nothing
+constexpr std::int64_t least_call = 1;     // ns; so that no program stops the clock
 
 constexpr std::int64_t Costs::* cost_of(Step::Call call) {
     constexpr std::array costs{&Costs::mark,    &Costs::mark,    &Costs::notify,   &Costs::wait,
@@ -125,13 +127,8 @@ void Machine::fire_due(Core& core) {
         if (due == nullptr) // its domain is in debt
             continue;
         if (due == &housekeeping_) {
-            const Nanos cost =
-                Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
-            bill(core, nullptr, cost.count());
-            if (core.current != nullptr)
-                core.current->other_work += cost;
             core.timers.arm(housekeeping_, core.own_timers, due->deadline + housekeeping_period);
-            keep_house();
+            keep_house(core);
             continue;
         }
         if (due->order >= first_own_order) {
@@ -140,6 +137,21 @@ void Machine::fire_due(Core& core) {
         }
         fire(core, vcpus_[due->order], due->deadline);
     }
+}
+
+// As many domains as the section's budget allows, going on where the last visit stopped.
+void Machine::keep_house(Core& core) {
+    const RealTime began = now_;
+    for (std::size_t left = std::min(visits_at_once, domains_.size()); left > 0; --left) {
+        host_.check_starvation(domains_[next_visited_++ % domains_.size()], now_);
+        bill(core, nullptr, options_.costs.housekeeping);
+        if (now_ - core.entered > host::section_budget)
+            break;
+    }
+    if (core.current != nullptr)
+        core.current->other_work += now_ - began;
+    if (now_ >= end_)
+        end_run(landmark::Exit::time_over);
 }
 
 // The rest of the work for an event once its vCPU is awake. A pCPU that the policy asks to pick hears of it
