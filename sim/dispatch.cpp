@@ -18,9 +18,9 @@ constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
 std::int64_t cost_of(Step::Call call, const Costs& costs) {
     if (call == Step::Call::service) // billed where it is served
         return 0;
-    constexpr std::array fields{&Costs::mark,    &Costs::mark,    &Costs::notify, &Costs::wait,
-                                &Costs::yield,   &Costs::fault,   &Costs::junk,   &Costs::control,
-                                &Costs::control, &Costs::shutdown};
+    constexpr std::array fields{&Costs::mark,    &Costs::mark,    &Costs::notify,  &Costs::wait,
+                                &Costs::poll,    &Costs::yield,   &Costs::fault,   &Costs::junk,
+                                &Costs::control, &Costs::control, &Costs::shutdown};
     static_assert(fields.size() == static_cast<std::size_t>(Step::Call::service));
     return std::max(costs.*fields[static_cast<std::size_t>(call)], least_call);
 }
@@ -158,13 +158,16 @@ inline std::int64_t Machine::cost_of_waking(std::int64_t rest, Wake wake) {
 // What was not billed yet, the way into the hypervisor, is the first owner's as well.
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     const RealTime began = core.posted;
-    trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
-          static_cast<std::uint64_t>((now_ - deadline).count()));
+    const bool polls = owner.step_.call == Step::Call::poll;
+    if (!polls)
+        trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
+              static_cast<std::uint64_t>((now_ - deadline).count()));
     const bool queued = owner.sched.state == RunState::queued;
-    bill(core, owner.domain, options_.costs.fire);
+    bill(core, owner.domain, polls ? options_.costs.expire : options_.costs.fire);
     const std::int64_t woke = owner.waiting ? options_.costs.woke : 0;
-    owner.upcall = true;
-    bill(core, owner.domain, cost_of_waking(woke, [&] { wake(owner, WakeCause::event); })); // VIRQ_TIMER
+    owner.upcall |= !polls; // VIRQ_TIMER
+    const WakeCause cause = polls ? WakeCause::timer : WakeCause::event;
+    bill(core, owner.domain, cost_of_waking(woke, [&] { wake(owner, cause); }));
     const bool foreign = core.current != nullptr && core.current != &owner;
     core.served = foreign || core.current == nullptr ? &owner : nullptr;
     if (!foreign)
@@ -185,8 +188,9 @@ inline bool Machine::complete(Core& core) {
     bill_guest(core, vcpu, now_);
     vcpu.left = Nanos{};
     Step& step = vcpu.step_;
-    const bool waits = step.call == Step::Call::wait;
-    const bool over = waits && (vcpu.signalled_ || (step.a == 0 ? step.until <= now_ : vcpu.waited));
+    const bool waits = step.call == Step::Call::wait, polls = step.call == Step::Call::poll;
+    const bool over = (waits && (vcpu.signalled_ || (step.a == 0 ? step.until <= now_ : vcpu.waited))) ||
+                      (polls && step.until <= now_);
     if (step.call == Step::Call::none || over) {
         vcpu.fetched = false;
         fetch(core, vcpu);
@@ -222,10 +226,16 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::wait:
         block(core, vcpu, expired);
+        vcpu.left = vcpu.check_;
+        break;
+    case Step::Call::poll:
+        arm(core, vcpu, step.until);
+        block(core, vcpu, false);
         break;
     case Step::Call::yield:
         if (host_.nobody_waits()) // it would only be picked again
             break;
+        bill(core, &domain, options_.costs.cede);
         core.reason = Stop::yielded;
         core.need_dispatch = true;
         break;
@@ -276,7 +286,6 @@ inline bool Machine::set_timer(Core& core, Vcpu& vcpu, RealTime deadline) {
 inline void Machine::block(Core& core, Vcpu& vcpu, bool event_waits) {
     vcpu.fetched = true; // looked at again once it is woken
     vcpu.waited = true;
-    vcpu.left = vcpu.check_;
     vcpu.waiting = !event_waits;
     core.need_dispatch |= vcpu.waiting;
 }

@@ -78,6 +78,7 @@ struct Step {
         mark,
         notify,
         wait,
+        poll,
         yield,
         fault,
         junk,
@@ -89,7 +90,7 @@ struct Step {
     Call call = Call::none;
     bool to_instant = false; // the work lasts until the real time `until`, however little of it is own
     Nanos work{};
-    RealTime until{};    // of wait: its deadline
+    RealTime until{};    // of wait and poll: their deadline
     std::uint64_t a = 0; // code, action, reason, vCPU
     std::uint64_t b = 0; // value, argument
     Guest* target = nullptr;
@@ -122,6 +123,10 @@ class Guest {
     // Blocks once, even if the deadline has passed already.
     [[nodiscard]] Await block(RealTime deadline) {
         return ask({.call = Step::Call::wait, .work = check_, .until = deadline, .a = 1});
+    }
+    // Blocks until the deadline, with no upcall between the wake and what comes next.
+    [[nodiscard]] Await poll(RealTime deadline) {
+        return ask({.call = Step::Call::poll, .work = glue_, .until = deadline});
     }
     [[nodiscard]] Await yield() { return ask({.call = Step::Call::yield, .work = glue_}); }
     // A page fault that its own handler, after so much work, sends back to where it came from.
