@@ -50,6 +50,14 @@ struct Costs {
     std::int64_t job = 0;           // guest: a periodic task, around each job's work
     std::int64_t handler = 0;       // guest: its handler of a page fault
     std::int64_t junk_own = 0;      // guest: makes up the arguments of such a call
+    std::int64_t frame = 0;         // a frame that a guest asks for, gets and maps
+    std::int64_t refusal = 0;       // a frame that it asks for in vain, and another page's that it maps
+    std::int64_t give = 0;          // a frame that it gives back
+    std::int64_t fault_own = 0;     // guest: around each page that it gives a frame
+    std::int64_t page_out = 0;      // guest: more, if another page goes out for it
+    std::int64_t give_own = 0;      // guest: around each frame that it gives back
+    std::int64_t page = 0;          // guest: around the work for each page that it uses
+    std::int64_t look = 0;          // guest: passes a page that has a frame
     std::int64_t power_on = 0;      // before domain 0 runs, if there is one guest
     std::int64_t power_on_more = 0; // and for each further one
     std::int64_t power_on_mib = 0;  // and for each MiB of the machine
@@ -115,6 +123,14 @@ inline constexpr std::array cost_fields{
     CostField{"job", &Costs::job, "guest: a periodic task, around the work of each job"},
     CostField{"handler", &Costs::handler, "guest: its handler of a page fault"},
     CostField{"junk_own", &Costs::junk_own, "guest: makes up the arguments of a random call"},
+    CostField{"frame", &Costs::frame, "a frame that a guest asks for, gets and maps"},
+    CostField{"refusal", &Costs::refusal, "a frame asked for in vain, and another page's mapped instead"},
+    CostField{"give", &Costs::give, "a frame that a guest gives back"},
+    CostField{"fault_own", &Costs::fault_own, "guest: around each page that it gives a frame"},
+    CostField{"page_out", &Costs::page_out, "guest: more, if another page goes out for it"},
+    CostField{"give_own", &Costs::give_own, "guest: around each frame that it gives back"},
+    CostField{"page", &Costs::page, "guest: around the work for each page that it uses"},
+    CostField{"look", &Costs::look, "guest: passes a page that has a frame"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs, if there is one guest"},
     CostField{"power_on_more", &Costs::power_on_more, "and for each further one"},
     CostField{"power_on_mib", &Costs::power_on_mib, "and for each MiB of the machine"},

@@ -17,12 +17,14 @@ constexpr Nanos housekeeping_period = milliseconds(10);
 constexpr std::size_t visits_at_once = 64; // where visits cost nothing
 constexpr std::int64_t least_call = 1;     // ns; so that no program stops the clock
 
-constexpr std::int64_t Costs::* cost_of(Step::Call call) {
-    constexpr std::array costs{&Costs::mark,    &Costs::mark,    &Costs::notify,   &Costs::wait,
-                               &Costs::poll,    &Costs::yield,   &Costs::fault,    &Costs::junk,
-                               &Costs::control, &Costs::control, &Costs::shutdown, &Costs::notify};
-    static_assert(costs.size() == static_cast<std::size_t>(Step::Call::service) + 1);
-    return costs[static_cast<std::size_t>(call)];
+std::int64_t cost_of(Step::Call call, const Costs& costs) {
+    if (call == Step::Call::service) // billed where it is served
+        return 0;
+    constexpr std::array fields{&Costs::mark,    &Costs::mark,    &Costs::notify,  &Costs::wait,
+                                &Costs::poll,    &Costs::yield,   &Costs::fault,   &Costs::junk,
+                                &Costs::control, &Costs::control, &Costs::shutdown};
+    static_assert(fields.size() == static_cast<std::size_t>(Step::Call::service));
+    return std::max(costs.*fields[static_cast<std::size_t>(call)], least_call);
 }
 constexpr std::int64_t release_cost(const Costs& costs, Stop why) {
     switch (why) {
@@ -218,7 +220,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
     const std::uint64_t woken = woken_;
     const bool expired = step.call == Step::Call::wait && set_timer(core, vcpu, step.until);
     ++domain.ledger.hypercalls;
-    bill(core, &domain, std::max(options_.costs.*cost_of(step.call), least_call));
+    bill(core, &domain, cost_of(step.call, options_.costs));
     vcpu.fetched = false;
     switch (step.call) {
     case Step::Call::none:

@@ -140,10 +140,12 @@ class Guest {
     [[nodiscard]] Await shutdown(std::uint32_t reason) {
         return ask({.call = Step::Call::shutdown, .work = glue_, .a = reason});
     }
-    // Of what the machine has beside pCPUs: a device, memory. What it means is theirs to say.
-    [[nodiscard]] Await service(std::uint64_t which, std::uint64_t argument = 0) {
-        return ask({.call = Step::Call::service, .work = glue_, .a = which, .b = argument});
+    // Of what the machine has beside pCPUs: a device, memory. What it means is theirs to say, and they bill
+    // it. `work` is the guest's own before it.
+    [[nodiscard]] Await service(std::uint64_t which, std::uint64_t argument, Nanos work) {
+        return ask({.call = Step::Call::service, .work = work, .a = which, .b = argument});
     }
+    [[nodiscard]] Await service(std::uint64_t which) { return service(which, 0, glue_); }
     // Domain 0 only. `target` is a guest's index in the order of creation.
     [[nodiscard]] Await control(manifest::Action action, std::uint64_t target, std::int64_t argument) {
         Step step{.call = Step::Call::control, .work = glue_, .a = static_cast<std::uint64_t>(action)};

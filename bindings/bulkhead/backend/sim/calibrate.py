@@ -25,6 +25,7 @@ from bulkhead.backend.sim.calibrate_machines import (
     common_machines,
     machines,
 )
+from bulkhead.backend.sim.calibrate_memory import paging
 from bulkhead.backend.sim.calibrate_switches import (
     choosing,
     one_yield,
@@ -57,6 +58,7 @@ def measure(execute: Execute, policy: str, common: dict[str, Run]) -> dict[str, 
     found |= orders(runs["orders"], found)
     found |= powering_on(runs["compute"], runs["beside"], runs["yields"])
     found |= building(runs["compute"], runs["beside"], found)
+    found |= dict(paging(runs, found))
     return {name: max(0, cost) for name, cost in found.items()}
 
 
