@@ -1,5 +1,6 @@
 #include "hv/trace/ledger.hpp"
 
+#include "host/section.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/trace/landmark.hpp"
 
@@ -79,8 +80,8 @@ void start_ledger(RealTime now) {
     self.ledger = &landmark_page().pcpu_ledgers[self.id.value()];
     self.posted = now;
     begin_section(self, machine::tsc());
-    constexpr std::uint64_t budgets_per_second = 50'000; // of 20 us
-    self.section_budget = machine::tsc_scale().hz / budgets_per_second;
+    constexpr std::int64_t budgets_per_second = milliseconds(1'000).count() / host::section_budget.count();
+    self.section_budget = machine::tsc_scale().hz / static_cast<std::uint64_t>(budgets_per_second);
     self.ledger->start = self.ledger->end = self.posted.since_start().count();
     use(self, &discard, &self.ledger->unbilled_ns);
 }
