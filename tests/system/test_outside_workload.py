@@ -70,7 +70,7 @@ def test_a_changed_file_is_the_one_that_runs(folder: Path, tmp_path: Path) -> No
         (changed / f"{NAME}.{kind}.cpp").write_text(text.replace(old, new), encoding="utf-8")
     assert main(["build", "--in", str(changed)]) == 0
     after = [run(changed, backend).landmark.ledger["worker"].guest_ns for backend in BACKENDS]
-    assert after[1] == pytest.approx(after[0], rel=0.1) and after[1] < 0.5 * before
+    assert after[1] == pytest.approx(after[0], rel=0.2) and after[1] < 0.5 * before
     # The same path with other contents.
     model = folder / "build" / f"{NAME}.model.so"
     own = model.read_bytes()

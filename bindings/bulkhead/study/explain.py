@@ -177,8 +177,11 @@ def _what(report: PolicyReport) -> str:
 
 def _at_ejection(names: Names, at: int) -> list[str]:
     waiting = [wait for wait in waits(names.trace) if wait.window.start < at <= wait.window.end]
+    decided = last_decisions(
+        names, Window(names.trace.whole.start, at - 1)
+    )  # at that instant the fallback decides
     if not waiting:
-        return ["No vCPU waited then.", *last_decisions(names, Window(names.trace.whole.start, at))]
+        return ["No vCPU waited then.", *decided]
     first = min(waiting, key=lambda wait: wait.window.start)
     window = Window(first.window.start, at)
     name = names.vcpu(first.domain, first.vcpu)
@@ -186,7 +189,7 @@ def _at_ejection(names: Names, at: int) -> list[str]:
         f"The longest wait then: {name}, for {format_ns(window.length)} since {names.since(window.start)}.",
         *_settings(names, first.domain),
         *what_ran(names, window),
-        *last_decisions(names, window),
+        *decided,
     ]
 
 
