@@ -87,13 +87,13 @@ void Machine::advance(Core& core) {
 inline bool Machine::wake_from_halt(Core& core) {
     core.ledger.idle_ns += (now_ - core.posted).count();
     core.posted = core.entered = now_;
-    bill(core, nullptr, options_.costs.idle_exit);
+    now_ += Nanos{options_.costs.idle_exit}; // whose that is depends on what has come
     run_timers(core);
     if (!core.need_dispatch) {
+        bill(core, nullptr, 0);
         refresh(core);
         return false;
     }
-    bill(core, nullptr, 0);
     trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
     core.halted = false;
     core.timers.forgive(false);
@@ -339,7 +339,7 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
 }
 
 // The time until the next pick is billed to the vCPU that gave up the pCPU, or to the one whose timer
-// preempted it.
+// preempted it; after a rest, to the one that is picked.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
     Vcpu* const owner = std::exchange(core.served, nullptr);
     Domain* payer = owner != nullptr ? owner->domain : nullptr;
@@ -361,6 +361,8 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     core.need_dispatch = false;
     const auto choice = host_.pick(core, for_policy(), before);
     ++decisions_;
+    if (before == nullptr && payer == nullptr && choice.vcpu != nullptr)
+        payer = choice.vcpu->domain;
     bill(core, payer, options_.costs.pick);
     if (before != nullptr && choice.vcpu != nullptr)
         (preempted ? choice.vcpu : before)->owed += now_ - stopped;

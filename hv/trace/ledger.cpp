@@ -125,6 +125,12 @@ void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now) {
         open_accounts(self, vcpu);
 }
 
+void bill_wake(Pcpu& self, const Vcpu& vcpu, RealTime now) {
+    if (self.total == &self.ledger->unbilled_ns)
+        use(self, &vcpu.service.payer->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    bill_run(self, vcpu, now);
+}
+
 void begin_idle() {
     auto& self = pcpu();
     const auto tick = machine::tsc();
