@@ -17,6 +17,7 @@ from bulkhead.experiment import (
     Observed,
     Point,
     Policies,
+    Settling,
     Whole,
 )
 from bulkhead.experiment.cases import CASE, PCPUS, SCHED, SeenCase, derive
@@ -24,7 +25,7 @@ from bulkhead.figures import Heat, Panel, Quantity
 from bulkhead.model.run import Run
 from bulkhead.policy.tables import built_policies
 from bulkhead.result import Result
-from bulkhead.result.agreement import KINDS, Pair, table, worst
+from bulkhead.result.agreement import KINDS, Pair, scattered, table, worst
 
 NAME = "agreement"
 ALSO = {"wake_latency": {"corunners": ("timer",)}}  # levels of full runs that once differed
@@ -176,6 +177,7 @@ EXPERIMENT = Experiment(
     ),
     figures=FIGURES,
     samples=3,
+    settling=Settling(most=15, apart=scattered),
     observe=observe,
     excludes=excludes,
     table=document,

@@ -60,7 +60,7 @@ DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> value
 
 void BlockBackend::submit(Domain& domain) {
     DiskPort& port = fronts_.at(domain.id.value()).port;
-    machine_->work_for(&domain, plan_.submit);
+    machine_->work_for(&domain, std::max(Nanos{machine_->costs().notify}, Nanos{1}) + plan_.submit);
     if (!device_.has_room(port.ring_))
         return;
     // Recorded before the device may take it.

@@ -16,7 +16,9 @@ struct Costs {
     std::int64_t sent = 0;          // what is left of sending an event after that
     std::int64_t timer = 0;         // a deadline set before a block
     std::int64_t wait = 0;          // a block, until the vCPU counts as blocked
-    std::int64_t yield = 0;         // a yield, until the scheduler is asked
+    std::int64_t poll = 0;          // a poll with a deadline, until the vCPU counts as blocked
+    std::int64_t yield = 0;         // a yield, until it is known whether somebody waits
+    std::int64_t cede = 0;          // more, if somebody does, until the scheduler is asked
     std::int64_t control = 0;       // a control call of domain 0, until it takes effect
     std::int64_t shutdown = 0;      // a guest's end
     std::int64_t fault = 0;         // a page fault, until its handler runs, and the way back from there
@@ -24,6 +26,7 @@ struct Costs {
     std::int64_t leave = 0;         // from the end of a call or interrupt to the guest's next instruction
     std::int64_t interrupt = 0;     // from a timer's or another pCPU's interrupt until timers are looked at
     std::int64_t fire = 0;          // one vCPU's timer expires, until it is awake
+    std::int64_t expire = 0;        // one vCPU's poll is over, until it is awake
     std::int64_t woke = 0;          // what is left of that once its vCPU is awake
     std::int64_t kick = 0;          // more, if a pCPU that works is asked to pick then
     std::int64_t stop = 0;          // a vCPU is taken off the pCPU
@@ -44,8 +47,17 @@ struct Costs {
     std::int64_t ask = 0;           // guest: a pinger, before each request
     std::int64_t take = 0;          // guest: a pinger, after each reply
     std::int64_t serve = 0;         // guest: a responder, around each request's work
+    std::int64_t job = 0;           // guest: a periodic task, around each job's work
     std::int64_t handler = 0;       // guest: its handler of a page fault
     std::int64_t junk_own = 0;      // guest: makes up the arguments of such a call
+    std::int64_t frame = 0;         // a frame that a guest asks for, gets and maps
+    std::int64_t refusal = 0;       // a frame that it asks for in vain, and another page's that it maps
+    std::int64_t give = 0;          // a frame that it gives back
+    std::int64_t fault_own = 0;     // guest: around each page that it gives a frame
+    std::int64_t page_out = 0;      // guest: more, if another page goes out for it
+    std::int64_t give_own = 0;      // guest: around each frame that it gives back
+    std::int64_t page = 0;          // guest: around the work for each page that it uses
+    std::int64_t look = 0;          // guest: passes a page that has a frame
     std::int64_t power_on = 0;      // before domain 0 runs, if there is one guest
     std::int64_t power_on_more = 0; // and for each further one
     std::int64_t power_on_mib = 0;  // and for each MiB of the machine
@@ -76,7 +88,9 @@ inline constexpr std::array cost_fields{
     CostField{"sent", &Costs::sent, "what is left of sending an event after that"},
     CostField{"timer", &Costs::timer, "a deadline set before a block"},
     CostField{"wait", &Costs::wait, "a block, until the vCPU is blocked"},
-    CostField{"yield", &Costs::yield, "a yield, until the scheduler is asked"},
+    CostField{"poll", &Costs::poll, "a poll with a deadline, until the vCPU is blocked"},
+    CostField{"yield", &Costs::yield, "a yield, until it is known whether somebody waits"},
+    CostField{"cede", &Costs::cede, "more, if somebody does, until the scheduler is asked"},
     CostField{"control", &Costs::control, "a control call of domain 0, until it takes effect"},
     CostField{"shutdown", &Costs::shutdown, "a guest's end"},
     CostField{"fault", &Costs::fault, "a page fault's way to the guest's handler, and back"},
@@ -84,6 +98,7 @@ inline constexpr std::array cost_fields{
     CostField{"leave", &Costs::leave, "from the end of a call or interrupt to the guest's next instruction"},
     CostField{"interrupt", &Costs::interrupt, "from an interrupt until timers are looked at"},
     CostField{"fire", &Costs::fire, "one vCPU's timer expires, until it is awake"},
+    CostField{"expire", &Costs::expire, "one vCPU's poll is over, until it is awake"},
     CostField{"woke", &Costs::woke, "what is left of that once its vCPU is awake"},
     CostField{"kick", &Costs::kick, "more, if a pCPU that works is asked to pick"},
     CostField{"stop", &Costs::stop, "a vCPU is taken off its pCPU"},
@@ -105,8 +120,17 @@ inline constexpr std::array cost_fields{
     CostField{"ask", &Costs::ask, "guest: a pinger, before each request"},
     CostField{"take", &Costs::take, "guest: a pinger, after each reply"},
     CostField{"serve", &Costs::serve, "guest: a responder, around the work for each request"},
+    CostField{"job", &Costs::job, "guest: a periodic task, around the work of each job"},
     CostField{"handler", &Costs::handler, "guest: its handler of a page fault"},
     CostField{"junk_own", &Costs::junk_own, "guest: makes up the arguments of a random call"},
+    CostField{"frame", &Costs::frame, "a frame that a guest asks for, gets and maps"},
+    CostField{"refusal", &Costs::refusal, "a frame asked for in vain, and another page's mapped instead"},
+    CostField{"give", &Costs::give, "a frame that a guest gives back"},
+    CostField{"fault_own", &Costs::fault_own, "guest: around each page that it gives a frame"},
+    CostField{"page_out", &Costs::page_out, "guest: more, if another page goes out for it"},
+    CostField{"give_own", &Costs::give_own, "guest: around each frame that it gives back"},
+    CostField{"page", &Costs::page, "guest: around the work for each page that it uses"},
+    CostField{"look", &Costs::look, "guest: passes a page that has a frame"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs, if there is one guest"},
     CostField{"power_on_more", &Costs::power_on_more, "and for each further one"},
     CostField{"power_on_mib", &Costs::power_on_mib, "and for each MiB of the machine"},

@@ -1,5 +1,6 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
 // decides. The order of steps and the domain that each bills are those of hv/dispatch/dispatch.cpp.
+#include "host/section.hpp"
 #include "sim/accounts.hpp"
 
 #include <algorithm>
@@ -13,14 +14,17 @@ using trace::Event;
 
 namespace {
 constexpr Nanos housekeeping_period = milliseconds(10);
-constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
+constexpr std::size_t visits_at_once = 64; // where visits cost nothing
+constexpr std::int64_t least_call = 1;     // ns; so that no program stops the clock
 
-constexpr std::int64_t Costs::* cost_of(Step::Call call) {
-    constexpr std::array costs{&Costs::mark,    &Costs::mark,     &Costs::notify, &Costs::wait,
-                               &Costs::yield,   &Costs::fault,    &Costs::junk,   &Costs::control,
-                               &Costs::control, &Costs::shutdown, &Costs::notify};
-    static_assert(costs.size() == static_cast<std::size_t>(Step::Call::service) + 1);
-    return costs[static_cast<std::size_t>(call)];
+std::int64_t cost_of(Step::Call call, const Costs& costs) {
+    if (call == Step::Call::service) // billed where it is served
+        return 0;
+    constexpr std::array fields{&Costs::mark,    &Costs::mark,    &Costs::notify,  &Costs::wait,
+                                &Costs::poll,    &Costs::yield,   &Costs::fault,   &Costs::junk,
+                                &Costs::control, &Costs::control, &Costs::shutdown};
+    static_assert(fields.size() == static_cast<std::size_t>(Step::Call::service));
+    return std::max(costs.*fields[static_cast<std::size_t>(call)], least_call);
 }
 constexpr std::int64_t release_cost(const Costs& costs, Stop why) {
     switch (why) {
@@ -83,13 +87,13 @@ void Machine::advance(Core& core) {
 inline bool Machine::wake_from_halt(Core& core) {
     core.ledger.idle_ns += (now_ - core.posted).count();
     core.posted = core.entered = now_;
-    bill(core, nullptr, options_.costs.idle_exit);
+    now_ += Nanos{options_.costs.idle_exit}; // whose that is depends on what has come
     run_timers(core);
     if (!core.need_dispatch) {
+        bill(core, nullptr, 0);
         refresh(core);
         return false;
     }
-    bill(core, nullptr, 0);
     trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
     core.halted = false;
     core.timers.forgive(false);
@@ -125,13 +129,8 @@ void Machine::fire_due(Core& core) {
         if (due == nullptr) // its domain is in debt
             continue;
         if (due == &housekeeping_) {
-            const Nanos cost =
-                Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
-            bill(core, nullptr, cost.count());
-            if (core.current != nullptr)
-                core.current->other_work += cost;
             core.timers.arm(housekeeping_, core.own_timers, due->deadline + housekeeping_period);
-            keep_house();
+            keep_house(core);
             continue;
         }
         if (due->order >= first_own_order) {
@@ -140,6 +139,21 @@ void Machine::fire_due(Core& core) {
         }
         fire(core, vcpus_[due->order], due->deadline);
     }
+}
+
+// As many domains as the section's budget allows, going on where the last visit stopped.
+void Machine::keep_house(Core& core) {
+    const RealTime began = now_;
+    for (std::size_t left = std::min(visits_at_once, domains_.size()); left > 0; --left) {
+        host_.check_starvation(domains_[next_visited_++ % domains_.size()], now_);
+        bill(core, nullptr, options_.costs.housekeeping);
+        if (now_ - core.entered > host::section_budget)
+            break;
+    }
+    if (core.current != nullptr)
+        core.current->other_work += now_ - began;
+    if (now_ >= end_)
+        end_run(landmark::Exit::time_over);
 }
 
 // The rest of the work for an event once its vCPU is awake. A pCPU that the policy asks to pick hears of it
@@ -156,13 +170,16 @@ inline std::int64_t Machine::cost_of_waking(std::int64_t rest, Wake wake) {
 // What was not billed yet, the way into the hypervisor, is the first owner's as well.
 void Machine::fire(Core& core, Vcpu& owner, RealTime deadline) {
     const RealTime began = core.posted;
-    trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
-          static_cast<std::uint64_t>((now_ - deadline).count()));
+    const bool polls = owner.step_.call == Step::Call::poll;
+    if (!polls)
+        trace(core, Event::timer_fire, &owner, static_cast<std::uint64_t>(deadline.since_start().count()),
+              static_cast<std::uint64_t>((now_ - deadline).count()));
     const bool queued = owner.sched.state == RunState::queued;
-    bill(core, owner.domain, options_.costs.fire);
+    bill(core, owner.domain, polls ? options_.costs.expire : options_.costs.fire);
     const std::int64_t woke = owner.waiting ? options_.costs.woke : 0;
-    owner.upcall = true;
-    bill(core, owner.domain, cost_of_waking(woke, [&] { wake(owner, WakeCause::event); })); // VIRQ_TIMER
+    owner.upcall |= !polls; // VIRQ_TIMER
+    const WakeCause cause = polls ? WakeCause::timer : WakeCause::event;
+    bill(core, owner.domain, cost_of_waking(woke, [&] { wake(owner, cause); }));
     const bool foreign = core.current != nullptr && core.current != &owner;
     core.served = foreign || core.current == nullptr ? &owner : nullptr;
     if (!foreign)
@@ -183,8 +200,9 @@ inline bool Machine::complete(Core& core) {
     bill_guest(core, vcpu, now_);
     vcpu.left = Nanos{};
     Step& step = vcpu.step_;
-    const bool waits = step.call == Step::Call::wait;
-    const bool over = waits && (vcpu.signalled_ || (step.a == 0 ? step.until <= now_ : vcpu.waited));
+    const bool waits = step.call == Step::Call::wait, polls = step.call == Step::Call::poll;
+    const bool over = (waits && (vcpu.signalled_ || (step.a == 0 ? step.until <= now_ : vcpu.waited))) ||
+                      (polls && step.until <= now_);
     if (step.call == Step::Call::none || over) {
         vcpu.fetched = false;
         fetch(core, vcpu);
@@ -202,7 +220,7 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
     const std::uint64_t woken = woken_;
     const bool expired = step.call == Step::Call::wait && set_timer(core, vcpu, step.until);
     ++domain.ledger.hypercalls;
-    bill(core, &domain, std::max(options_.costs.*cost_of(step.call), least_call));
+    bill(core, &domain, cost_of(step.call, options_.costs));
     vcpu.fetched = false;
     switch (step.call) {
     case Step::Call::none:
@@ -220,10 +238,16 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::wait:
         block(core, vcpu, expired);
+        vcpu.left = vcpu.check_;
+        break;
+    case Step::Call::poll:
+        arm(core, vcpu, step.until);
+        block(core, vcpu, false);
         break;
     case Step::Call::yield:
         if (host_.nobody_waits()) // it would only be picked again
             break;
+        bill(core, &domain, options_.costs.cede);
         core.reason = Stop::yielded;
         core.need_dispatch = true;
         break;
@@ -274,7 +298,6 @@ inline bool Machine::set_timer(Core& core, Vcpu& vcpu, RealTime deadline) {
 inline void Machine::block(Core& core, Vcpu& vcpu, bool event_waits) {
     vcpu.fetched = true; // looked at again once it is woken
     vcpu.waited = true;
-    vcpu.left = vcpu.check_;
     vcpu.waiting = !event_waits;
     core.need_dispatch |= vcpu.waiting;
 }
@@ -316,7 +339,7 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
 }
 
 // The time until the next pick is billed to the vCPU that gave up the pCPU, or to the one whose timer
-// preempted it.
+// preempted it; after a rest, to the one that is picked.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
     Vcpu* const owner = std::exchange(core.served, nullptr);
     Domain* payer = owner != nullptr ? owner->domain : nullptr;
@@ -338,6 +361,8 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     core.need_dispatch = false;
     const auto choice = host_.pick(core, for_policy(), before);
     ++decisions_;
+    if (before == nullptr && payer == nullptr && choice.vcpu != nullptr)
+        payer = choice.vcpu->domain;
     bill(core, payer, options_.costs.pick);
     if (before != nullptr && choice.vcpu != nullptr)
         (preempted ? choice.vcpu : before)->owed += now_ - stopped;

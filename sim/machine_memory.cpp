@@ -63,7 +63,20 @@ bool MachineMemory::admit(const Claim& claim, RealTime now) {
     const bool admitted = at(now).admit(found->second);
     if (!admitted)
         domains_.erase(found);
+    else
+        settle(found->second, claim.first);
     return admitted;
+}
+
+// Its first frames, from the first zones that have some.
+void MachineMemory::settle(Domain& domain, Frames first) {
+    for (const memctl::Zone& zone : zones_) {
+        const Frames more = std::min(first - domain.memory.has, zone.free);
+        if (more <= Frames{})
+            continue;
+        MemoryWorld{{&ground_}, this}.take(domain, zone.id, more);
+        host_.settle(domain, zone.id, domain.memory.has + more);
+    }
 }
 
 void MachineMemory::depart(DomainId id, RealTime now) {

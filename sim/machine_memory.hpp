@@ -44,6 +44,7 @@ class MachineMemory {
         DomainId id{};
         std::uint32_t weight = memctl::default_weight;
         Frames least{}, most{};
+        Frames first{};                   // it brings them along
         std::vector<std::int64_t> values; // of the policy that began; none: its defaults
     };
     using Hook = memctl::Hook;
@@ -90,6 +91,7 @@ class MachineMemory {
         ground_.now = now;
         return host_;
     }
+    void settle(Domain& domain, Frames first);
     [[nodiscard]] const Domain& known(DomainId id) const;
     [[nodiscard]] Domain& known(DomainId id) { return const_cast<Domain&>(std::as_const(*this).known(id)); }
 

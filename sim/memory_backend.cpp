@@ -10,11 +10,13 @@ using trace::Event;
 namespace {
 
 constexpr std::uint32_t alarm_order = first_own_order + 1;
-constexpr std::size_t sampled = 100;       // pages of a guest in each period
 constexpr std::int64_t most_by_force = 64; // frames at once, so that others may run in between
 constexpr Nanos between = microseconds(500);
 
 std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+// So that no program stops the clock, also where nothing costs anything.
+Nanos at_least_some(std::int64_t cost) { return Nanos{std::max(cost, std::int64_t{1})}; }
 
 } // namespace
 
@@ -42,18 +44,19 @@ MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t se
     machine_->set_alarm(alarm_, look_at_);
 }
 
-bool MemoryBackend::admit(Domain& domain, Frames least, Frames most, std::span<const std::int64_t> values,
-                          bool pages) {
+bool MemoryBackend::admit(Domain& domain, const Claim& claim, std::span<const std::int64_t> values) {
     Guest& guest = guests_.emplace(domain.id.value(), Guest{&domain, {}, {}}).first->second;
-    if (pages)
-        guest.pages.emplace(static_cast<std::size_t>(most.count()));
-    const bool admitted = memory_.admit({.id = domain.id,
-                                         .weight = domain.sched.weight,
-                                         .least = least,
-                                         .most = most,
-                                         .values = {values.begin(), values.end()}},
-                                        machine_->now());
-    machine_->record(Event::memory_admit, &domain, admitted ? 1 : 0, bits(most.count()));
+    if (claim.pages)
+        guest.pages.emplace(static_cast<std::size_t>((claim.most - claim.first).count()));
+    const bool admitted =
+        claim.first <= memory_.free() && memory_.admit({.id = domain.id,
+                                                        .weight = domain.sched.weight,
+                                                        .least = claim.least,
+                                                        .most = claim.most,
+                                                        .first = claim.pages ? claim.first : Frames{},
+                                                        .values = {values.begin(), values.end()}},
+                                                       machine_->now());
+    machine_->record(Event::memory_admit, &domain, admitted ? 1 : 0, bits(claim.most.count()));
     if (!admitted)
         guests_.erase(domain.id.value());
     else
@@ -124,12 +127,13 @@ void MemoryBackend::look() {
         memory_.set_times(DomainId{id}, Nanos{ledger.guest_ns}, Nanos{ledger.waiting_ns});
         if (guest.pages)
             sample(guest);
-        else
+        else if (plan_.sampled != 0)
             memory_.sample(DomainId{id}, Frames{1}, Frames{1}, machine_->now());
     }
     memory_.rebalance(machine_->now());
     for (auto& [id, guest] : guests_) {
-        guest.to_take = guest.pages ? memory_.to_reclaim(DomainId{id}, machine_->now()).count() : 0;
+        const Frames wanted = memory_.to_reclaim(DomainId{id}, machine_->now());
+        guest.to_take = guest.pages && plan_.by_force ? wanted.count() : 0;
         settle(guest);
     }
 }
@@ -145,7 +149,7 @@ void MemoryBackend::sample(Guest& guest) {
     if (looked_at > 0)
         memory_.sample(guest.domain->id, Frames{looked_at}, Frames{used}, machine_->now());
     guest.watched.clear();
-    for (std::size_t i = std::min(sampled, pages.present()); i > 0; --i) {
+    for (std::size_t i = std::min(plan_.sampled, pages.present()); i > 0; --i) {
         guest.watched.push_back(pages.resident(host::next_random(random_) % pages.present()));
         pages.watch(guest.watched.back());
     }
@@ -160,7 +164,7 @@ bool MemoryBackend::take_by_force(Guest& guest) {
     for (std::int64_t i = 0; i < taken.count(); ++i)
         static_cast<void>(guest.pages->evict());
     memory_.release(guest.domain->id, taken, machine_->now());
-    machine_->work_for(guest.domain, plan_.fault * taken.count());
+    machine_->work_for(guest.domain, Nanos{machine_->costs().give} * taken.count());
     account(guest);
     machine_->record(Event::memory_reclaim, guest.domain, bits(memory_.has(guest.domain->id).count()),
                      bits(taken.count()));
@@ -175,31 +179,35 @@ std::size_t MemoryBackend::pages(const Domain& domain) const {
 }
 
 std::int64_t MemoryBackend::excess(const Domain& domain) const {
-    return std::max((memory_.has(domain.id) - memory_.target(domain.id)).count(), std::int64_t{0});
+    const auto present = static_cast<std::int64_t>(guests_.at(domain.id.value()).pages->present());
+    return std::clamp((memory_.has(domain.id) - memory_.target(domain.id)).count(), std::int64_t{0}, present);
 }
 
-RealTime MemoryBackend::ready_at(const Domain& domain) const { return guests_.at(domain.id.value()).ready; }
+const MemoryBackend::Fault& MemoryBackend::faulted(const Domain& domain) const {
+    return guests_.at(domain.id.value()).fault;
+}
 
 // A frame if the domain may have one more and there is one; else the guest pages one of its others out.
 // Writing that one happens in the background; what was out must be read.
 void MemoryBackend::fault(Domain& domain, std::size_t page) {
     Guest& guest = of(domain);
     GuestPages& pages = *guest.pages;
-    machine_->work_for(&domain, plan_.fault);
-    guest.ready = machine_->now() + (pages.is_out(page) ? plan_.swap : Nanos{});
+    guest.fault = {pages.is_out(page) ? plan_.swap : Nanos{}, false};
     const bool got = memory_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};
+    machine_->record(Event::memory_grant, &domain, bits(memory_.has(domain.id).count()),
+                     std::uint64_t{1} << 32 | (got ? 1U : 0U));
+    machine_->work_for(&domain, at_least_some(got ? machine_->costs().frame : machine_->costs().refusal));
     if (!got) {
         memory_.missed(domain.id, 1);
         if (pages.present() == 0) { // the guest waits until another one gives back a frame
-            guest.ready = machine_->now() + plan_.swap;
+            guest.fault.wait = plan_.swap;
             return;
         }
         static_cast<void>(pages.evict());
+        guest.fault.pages_out = true;
     }
     pages.bring_in(page);
     account(guest);
-    machine_->record(Event::memory_fault, &domain, bits(memory_.has(domain.id).count()),
-                     bits((guest.ready - machine_->now()).count()));
 }
 
 void MemoryBackend::release(Domain& domain, std::int64_t frames) {
@@ -208,7 +216,7 @@ void MemoryBackend::release(Domain& domain, std::int64_t frames) {
     for (std::int64_t i = 0; i < given; ++i)
         static_cast<void>(guest.pages->evict());
     memory_.release(domain.id, Frames{given}, machine_->now());
-    machine_->work_for(&domain, plan_.fault * given);
+    machine_->work_for(&domain, at_least_some(machine_->costs().give * given));
     account(guest);
     machine_->record(Event::memory_release, &domain, bits(memory_.has(domain.id).count()), bits(given));
 }

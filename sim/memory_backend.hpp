@@ -18,17 +18,24 @@ struct MemoryPlan {
     std::uint32_t zones = 1;
     Nanos period = milliseconds(100); // between two looks at all domains
     Nanos swap = microseconds(4'000); // a guest waits so long for a page that is out
-    Nanos fault{};                    // hypervisor's work for a frame that a guest gets, or gives back
-    Nanos look{};                     // and for a domain in each period
+    Nanos look{};                     // hypervisor's work for a domain in each period
+    std::size_t sampled = 100;        // pages of a guest whose use is looked at in each period
+    bool by_force = true;             // frames are taken from a guest if the policy wants it
 };
 
 class MemoryBackend {
   public:
     MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed);
 
-    // Whether the policy lets the domain in. One that does not page (`pages` false) has all its frames in
-    // use, takes what its target allows and gives back at once.
-    bool admit(Domain& domain, Frames least, Frames most, std::span<const std::int64_t> values, bool pages);
+    // What a domain has of memory, to be let in. One that does not `page` has all its frames in use, takes
+    // what its target allows and gives back at once. Another has its `first` frames for itself from the
+    // beginning to its end; it pages beside them.
+    struct Claim {
+        Frames first{}, least{}, most{};
+        bool pages = false;
+    };
+    // Whether the policy lets the domain in.
+    bool admit(Domain& domain, const Claim& claim, std::span<const std::int64_t> values);
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
     void swap(const Policy& policy); // it takes over all domains, with their frames, weights and targets
@@ -40,9 +47,15 @@ class MemoryBackend {
     // For the programs of guests that page. The first three cost no time.
     bool use(const Domain& domain, std::size_t page);
     [[nodiscard]] std::size_t pages(const Domain& domain) const;
-    [[nodiscard]] std::int64_t excess(const Domain& domain) const; // frames above the target
-    // Gives a page a frame. When the page will be there.
-    [[nodiscard]] RealTime ready_at(const Domain& domain) const;
+    // Frames of pages that are above the target.
+    [[nodiscard]] std::int64_t excess(const Domain& domain) const;
+    // Gives a page a frame. What came of it: how long the guest waits for the page, if it is out, or for a
+    // frame; and whether another page went out.
+    struct Fault {
+        Nanos wait{};
+        bool pages_out = false;
+    };
+    [[nodiscard]] const Fault& faulted(const Domain& domain) const;
     void fault(Domain& domain, std::size_t page);
     void release(Domain& domain, std::int64_t frames);
 
@@ -50,7 +63,7 @@ class MemoryBackend {
     struct Guest {
         Domain* domain;
         std::optional<GuestPages> pages;
-        RealTime ready{};
+        Fault fault{};                        // the last one
         std::vector<std::uint32_t> watched{}; // pages whose use in this period is the sample
         std::int64_t to_take = 0;             // frames that the policy wants taken by force
     };

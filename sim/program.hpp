@@ -78,6 +78,7 @@ struct Step {
         mark,
         notify,
         wait,
+        poll,
         yield,
         fault,
         junk,
@@ -89,7 +90,7 @@ struct Step {
     Call call = Call::none;
     bool to_instant = false; // the work lasts until the real time `until`, however little of it is own
     Nanos work{};
-    RealTime until{};    // of wait: its deadline
+    RealTime until{};    // of wait and poll: their deadline
     std::uint64_t a = 0; // code, action, reason, vCPU
     std::uint64_t b = 0; // value, argument
     Guest* target = nullptr;
@@ -123,6 +124,10 @@ class Guest {
     [[nodiscard]] Await block(RealTime deadline) {
         return ask({.call = Step::Call::wait, .work = check_, .until = deadline, .a = 1});
     }
+    // Blocks until the deadline, with no upcall between the wake and what comes next.
+    [[nodiscard]] Await poll(RealTime deadline) {
+        return ask({.call = Step::Call::poll, .work = glue_, .until = deadline});
+    }
     [[nodiscard]] Await yield() { return ask({.call = Step::Call::yield, .work = glue_}); }
     // A page fault that its own handler, after so much work, sends back to where it came from.
     [[nodiscard]] Await fault(Nanos handler) { return ask({.call = Step::Call::fault, .work = handler}); }
@@ -135,10 +140,12 @@ class Guest {
     [[nodiscard]] Await shutdown(std::uint32_t reason) {
         return ask({.call = Step::Call::shutdown, .work = glue_, .a = reason});
     }
-    // Of what the machine has beside pCPUs: a device, memory. What it means is theirs to say.
-    [[nodiscard]] Await service(std::uint64_t which, std::uint64_t argument = 0) {
-        return ask({.call = Step::Call::service, .work = glue_, .a = which, .b = argument});
+    // Of what the machine has beside pCPUs: a device, memory. What it means is theirs to say, and they bill
+    // it. `work` is the guest's own before it.
+    [[nodiscard]] Await service(std::uint64_t which, std::uint64_t argument, Nanos work) {
+        return ask({.call = Step::Call::service, .work = work, .a = which, .b = argument});
     }
+    [[nodiscard]] Await service(std::uint64_t which) { return service(which, 0, glue_); }
     // Domain 0 only. `target` is a guest's index in the order of creation.
     [[nodiscard]] Await control(manifest::Action action, std::uint64_t target, std::int64_t argument) {
         Step step{.call = Step::Call::control, .work = glue_, .a = static_cast<std::uint64_t>(action)};

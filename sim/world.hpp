@@ -32,6 +32,7 @@ struct GuestPlan {
     std::vector<std::int64_t> sched_values{};
     bool absent = false; // not built before the timeline creates it
     Frames memory{1};    // its size
+    Frames first{};      // of it, that it has from its creation on and does not page
     std::vector<std::int64_t> memory_values{};
     std::vector<std::int64_t> ring_values{};
     Nanos start{}; // from the end of building until it runs first; 0: at once

@@ -77,8 +77,12 @@ void World::check_memory() const {
 // A guest that the memory policy refuses is built and taken down again.
 bool World::admit(std::size_t index) {
     const GuestPlan& guest = plan_.guests[index];
-    if (!memory_ || memory_->admit(*built_[index], host::least_of(guest.memory), guest.memory,
-                                   guest.memory_values, find_model(guest.model)->pages))
+    if (!memory_ || memory_->admit(*built_[index],
+                                   {.first = guest.first,
+                                    .least = host::least_of(guest.memory),
+                                    .most = guest.memory,
+                                    .pages = find_model(guest.model)->pages},
+                                   guest.memory_values))
         return true;
     machine_.destroy(*built_[index]);
     end_if_idle();

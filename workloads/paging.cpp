@@ -43,7 +43,8 @@ void map(std::uint64_t address, std::uint64_t entry) {
 } // namespace
 
 PagedMemory::PagedMemory()
-    : size_{wanted_pages()}, pages_{array_of<GuestPages::Page>(size_), array_of<std::uint32_t>(size_)},
+    : size_{wanted_pages()}, to_read_{swap_us.microseconds()},
+      pages_{array_of<GuestPages::Page>(size_), array_of<std::uint32_t>(size_)},
       window_{guest::reserve_window(size_)} {}
 
 std::uint64_t PagedMemory::address(std::size_t page) const {
@@ -72,7 +73,7 @@ bool PagedMemory::supply(std::size_t page) {
 void PagedMemory::touch(std::size_t page) {
     while (!pages_.use(page)) {
         const bool read = pages_.is_out(page), supplied = supply(page);
-        const Nanos wait = read || !supplied ? swap_us.microseconds() : Nanos{};
+        const Nanos wait = read || !supplied ? to_read_ : Nanos{};
         guest::mark(guest::Mark::page_fault, static_cast<std::uint64_t>(wait.count()));
         if (wait > Nanos{})
             guest::sleep(wait);

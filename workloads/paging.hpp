@@ -34,6 +34,7 @@ class PagedMemory {
     [[nodiscard]] std::uint64_t address(std::size_t page) const;
 
     std::size_t size_;
+    Nanos to_read_; // a page that is out
     GuestPages pages_;
     guest::Page* window_;
 };

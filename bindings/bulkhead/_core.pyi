@@ -56,6 +56,7 @@ class SimGuest:
         sched_values: list[int],
         absent: bool = False,
         frames: int = 1,
+        first: int = 0,
         memory_values: list[int] = [],
         ring_values: list[int] = [],
         start_ns: int = 0,

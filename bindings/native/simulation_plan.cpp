@@ -73,8 +73,9 @@ sim::MemoryPlan memory_plan(const Settings& settings) {
     plan.zones = static_cast<std::uint32_t>(value_or(given, "zones", plan.zones));
     read_time(given, "period_us", 1'000, plan.period);
     read_time(given, "swap_us", 1'000, plan.swap);
-    read_time(given, "fault_work", settings.instruction_ns, plan.fault);
     read_time(given, "look_work", settings.instruction_ns, plan.look);
+    plan.sampled = static_cast<std::size_t>(value_or(given, "sampled", 100));
+    plan.by_force = value_or(given, "by_force", 1) != 0;
     return plan;
 }
 
@@ -131,8 +132,9 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
                                row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},
-                               row.memory_values, row.ring_values, Nanos{row.start_ns},
-                               sim::Placements{row.affinity, row.preferred}, row.release});
+                               sim::Frames{row.first}, row.memory_values, row.ring_values,
+                               Nanos{row.start_ns}, sim::Placements{row.affinity, row.preferred},
+                               row.release});
     plan.timeline = read_timeline(timeline);
     plan.successors = open_all(successors, plan.instruction);
     return plan;

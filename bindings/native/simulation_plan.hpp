@@ -21,7 +21,7 @@ struct GuestRow {
     bool start_paused;
     std::vector<std::int64_t> sched_values;
     bool absent;
-    std::int64_t frames;
+    std::int64_t frames, first;
     std::vector<std::int64_t> memory_values, ring_values;
     std::int64_t start_ns;
     std::vector<std::uint64_t> affinity, preferred; // of each vCPU

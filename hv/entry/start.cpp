@@ -301,8 +301,8 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     devices::start();
     landmark_page().ram_frames = frame_table().size();
     landmark_page().free_frames_at_boot = frame_table().free_frames();
-    prepare_run(Nanos{header.duration});
     build_dom0(manifest, header);
+    prepare_run(Nanos{header.duration});
     start_memory_policy(manifest, header);
     landmark_page().state = landmark::State::running;
     start_other_processors();

@@ -86,14 +86,15 @@ Program periodic(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     const Nanos period = std::max(setup.microseconds("period_us"), microseconds(1));
     const Nanos work = setup.microseconds("work_us"), phase = setup.nanoseconds("phase_ns");
+    const Nanos around{setup.world().machine().costs().job};
     RealTime release =
         RealTime{(me.now().since_start().count() / period.count() + 1) * period.count()} + phase;
     for (std::uint64_t job = 0; me.now() < ends; ++job) {
         co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(release.since_start().count()));
         while (me.now() < release)
-            co_await me.wait(release);
+            co_await me.poll(release);
         co_await me.mark(code(Mark::request_seen), job);
-        co_await me.run(work);
+        co_await me.run(work + around);
         co_await me.mark(code(Mark::response_sent), job);
         release += period;
     }
@@ -136,7 +137,7 @@ struct Overhead {
     explicit Overhead(const Costs& costs)
         : resumed{costs.resume + costs.load + costs.leave}, marked{costs.glue + costs.mark + costs.leave},
           asleep{2 * costs.wait_check + costs.upcall + costs.timer + costs.wait + costs.stop},
-          yielded{costs.glue + costs.yield + costs.stop}, late{costs.interrupt + costs.fire} {}
+          yielded{costs.glue + costs.yield + costs.cede + costs.stop}, late{costs.interrupt + costs.fire} {}
     [[nodiscard]] Nanos of(const Episode& episode) const {
         if (episode.yields)
             return resumed + yielded;

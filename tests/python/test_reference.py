@@ -13,7 +13,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "results"
 FILES = sorted(FOLDER.glob("*.json"))
 SIMULATED = {  # what of them is made again: all that a few seconds allow
     "io_isolation": (),
-    "memory_hoard": ("corunners=none,hoarder,stubborn",),
 }
 
 

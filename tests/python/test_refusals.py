@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import kind_oracles
 import pytest
-from bulkhead.backend.sim import simulate
+from bulkhead.backend.sim import Costs, simulate
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.units import MIB
 from bulkhead.cli import main
@@ -130,7 +130,7 @@ def test_policies_of_two_kinds_draw_different_numbers() -> None:
 
 
 # ns for 64 frames: a break, the work for them (4 ns an instruction), the timer
-PACE = 500_000 + 64 * 1_000 * 4 + 4_000
+PACE = 500_000 + 64 * Costs.read(None).instructions["give"] * 4 + 4_000
 
 
 @pytest.mark.parametrize("policy", ["min_max", "idle_tax", "working_set"])

@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Batch:
-    """The runs to capture: every sample of every point `repeats` times, each run in a folder of its own below `folder`.
+    """The runs to capture: samples `first` to `samples` - 1 of every point, each `repeats` times and in a folder below `folder`.
 
     With `resume`, a run of the same identity that is there already is taken as it is.
     """
@@ -51,6 +51,7 @@ class Batch:
     folder: Path
     resume: bool = False
     samples: int = 1
+    first: int = 0
 
     def label(self, wanted: Wanted) -> str:
         """For people."""
@@ -62,7 +63,7 @@ class Batch:
         return [
             Wanted(point, sample, repeat)
             for point in self.points
-            for sample in range(self.samples)
+            for sample in range(self.first, self.samples)
             for repeat in range(self.repeats)
         ]
 

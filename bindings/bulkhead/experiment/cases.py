@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import to_plain
-from bulkhead.experiment.declare import SEED, Experiment
+from bulkhead.experiment.declare import SEED, Experiment, Policies
 from bulkhead.experiment.find import find_sound
 from bulkhead.experiment.observe import Observed
 from bulkhead.experiment.plan import make_plan
@@ -53,13 +53,14 @@ class Case:
 
 
 def derive(own: str, also: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Case]:
-    """Cases by name, from every experiment that the hypervisor can carry out but `own`.
+    """Cases by name, from every experiment that both back ends can carry out but `own`.
 
-    A case is one combination of quick levels; `also` has further levels by experiment and factor.
+    Experiments of ring or memory policies are left out: no scheduler is their factor, and tests of their own compare the back
+    ends. A case is one combination of quick levels; `also` has further levels by experiment and factor.
     """
     found = {}
     for experiment in find_sound(except_for=own)[0]:
-        if experiment.simulator_only or experiment.hypervisor_only:
+        if experiment.simulator_only or experiment.hypervisor_only or _has_other_policies(experiment):
             continue
         plan = make_plan(experiment, quick=True)
         more = also.get(experiment.name, {})
@@ -72,6 +73,12 @@ def derive(own: str, also: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[st
             name = " ".join([experiment.name, *(str(level) for level in point.levels.values())])
             found[name] = Case(name, experiment, point)
     return found
+
+
+def _has_other_policies(experiment: Experiment) -> bool:
+    """Whether the experiment varies policies that are not schedulers."""
+    kinds = {factor.allowed.kind for factor in experiment.factors if isinstance(factor.allowed, Policies)}
+    return bool(kinds - {"scheduler"})
 
 
 class SeenCase(Observed):

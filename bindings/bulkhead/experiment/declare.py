@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,18 @@ class MedianComparison:
     combine: Callable[[Mapping[str, Any], Mapping[str, Any]], float | None]
 
 
+@dataclass(frozen=True)
+class Settling:
+    """More samples for a point whose samples are apart, until it has `most` in all.
+
+    `apart(metrics)` is told the metrics of each sample of a point on one back end. It never sees another point, so the
+    number of samples cannot lean towards an answer.
+    """
+
+    most: int
+    apart: Callable[[Sequence[Mapping[str, Any]]], bool]
+
+
 def every_combination(point: Point) -> str | None:
     """Leaves none out."""
     return None
@@ -147,6 +159,7 @@ class Experiment:
     samples: int = (
         1  # of each point of a full run, at offsets drawn from the sample's number; a quick run has one
     )
+    settling: Settling | None = None  # more samples where these are apart; one sample never is
     simulator_only: str = ""  # why the hypervisor cannot carry it out; empty if it can
     hypervisor_only: str = ""  # why the simulator has no answer to its question; empty if it has
     median_comparisons: tuple[MedianComparison, ...] = ()

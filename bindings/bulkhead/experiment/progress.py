@@ -13,6 +13,9 @@ from rich.progress import Progress as RichProgress
 class Progress(Protocol):
     """Called from several threads."""
 
+    def more(self, runs: int) -> None:
+        ...
+
     def started(self, label: str) -> None:
         ...
 
@@ -25,6 +28,9 @@ class Progress(Protocol):
 
 class Silent:
     """Prints nothing."""
+
+    def more(self, runs: int) -> None:
+        ...
 
     def started(self, label: str) -> None:
         ...
@@ -41,6 +47,10 @@ class Lines:
 
     def __init__(self, total: int, out: TextIO) -> None:
         self._total, self._out, self._done, self._lock = total, out, 0, threading.Lock()
+
+    def more(self, runs: int) -> None:
+        with self._lock:
+            self._total += runs
 
     def started(self, label: str) -> None:
         ...
@@ -74,7 +84,7 @@ class Bar:
         self._task = self._bar.add_task(title, total=total, running="")
         self._lock = threading.Lock()
         self._fractions: dict[str, float] = {}
-        self._done = 0
+        self._done, self._total = 0, total
 
     def __enter__(self) -> Bar:
         self._bar.start()
@@ -84,6 +94,11 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def more(self, runs: int) -> None:
+        with self._lock:
+            self._total += runs
+            self._bar.update(self._task, total=self._total)
 
     def started(self, label: str) -> None:
         self.fraction(label, 0.0)

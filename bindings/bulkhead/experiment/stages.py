@@ -17,6 +17,7 @@ from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.plan import Plan
 from bulkhead.experiment.point import BACKEND
 from bulkhead.experiment.progress import Progress
+from bulkhead.experiment.settle import more_samples
 from bulkhead.experiment.sweep import sweep
 from bulkhead.metrics.trace import Schema
 from bulkhead.result import Result, write_result
@@ -55,19 +56,30 @@ def capture_stage(
     backends: Mapping[str, CarryOut],
     progress: Progress,
 ) -> list[Captured]:
-    """Run everything; without `resume`, older runs of the experiment in `out` are removed first."""
+    """Run everything; without `resume`, older runs of the experiment in `out` are removed first.
+
+    Points whose samples are apart get more of them, if the experiment settles.
+    """
     folder = out / RUNS / plan.experiment.name
     if not options.resume:
         shutil.rmtree(folder, ignore_errors=True)
     batch = Batch(
         plan.experiment, plan.points, options.repeats, options.jobs, folder, options.resume, plan.samples
     )
-    try:
-        if options.backend == "sim" and BACKEND not in plan.levels:
-            return sweep(batch, progress)
-        return capture(batch, backends, options.backend, progress)
-    except KeyboardInterrupt:
-        raise Interrupted(_kept(batch)) from None
+    simulated = options.backend == "sim" and BACKEND not in plan.levels
+
+    def carry_out(some: Batch) -> list[Captured]:
+        try:
+            return sweep(some, progress) if simulated else capture(some, backends, options.backend, progress)
+        except KeyboardInterrupt:
+            raise Interrupted(_kept(some)) from None
+
+    captures = carry_out(batch)
+    further = more_samples(batch, plan, captures)
+    if further is None:
+        return captures
+    progress.more(len(further.runs()))
+    return captures + carry_out(further)
 
 
 def _kept(batch: Batch) -> str:
@@ -80,12 +92,22 @@ def _kept(batch: Batch) -> str:
 def load_stage(plan: Plan, out: Path) -> list[Captured]:
     """The runs that an earlier capture left in `out`. BulkheadError if a point of the plan is not there."""
     folder = out / RUNS / plan.experiment.name
+    batch = Batch(plan.experiment, plan.points, 1, 1, folder, samples=plan.samples)
+    captures = _load(batch)
+    further = more_samples(batch, plan, captures)
+    return captures if further is None else captures + _load(further)
+
+
+def _load(batch: Batch) -> list[Captured]:
+    """All repetitions of the runs of a batch."""
     captures: list[Captured] = []
-    for wanted in (Wanted(point, sample) for point in plan.points for sample in range(plan.samples)):
-        found = [load_run(path, plan.experiment) for path in _repeats(wanted, folder)]
+    for wanted in batch.runs():
+        found = [load_run(path, batch.experiment) for path in _repeats(wanted, batch.folder)]
         if not found or dict(found[0].point.settings) != dict(wanted.point.settings):
-            raise BulkheadError(f"{wanted.path(folder)} is not there or has other settings; run the capture")
-        captures += [_numbered(plan.experiment, captured, folder) for captured in found]
+            raise BulkheadError(
+                f"{wanted.path(batch.folder)} is not there or has other settings; run the capture"
+            )
+        captures += [_numbered(batch.experiment, captured, batch.folder) for captured in found]
     return captures
 
 

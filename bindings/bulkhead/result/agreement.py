@@ -61,6 +61,20 @@ def numbers_of(metric: str, unit: str, value: Any) -> Iterator[tuple[str, str, f
         yield "rate", metric, value
 
 
+def scattered(samples: Sequence[Numbers]) -> bool:
+    """Whether a number that decides lies further apart in the samples of one point than is allowed between two back ends."""
+    for kind, words in KINDS.items():
+        found: dict[str, list[float]] = {}
+        for sample in samples if words.decides else ():
+            for name, value in sample.get(kind, {}).items():
+                if value is not None:
+                    found.setdefault(name, []).append(value)
+        for values in found.values():
+            if max(values) - min(values) > words.allowed(statistics.median(values)):
+                return True
+    return False
+
+
 @dataclass(frozen=True)
 class Pair:
     """A number on both back ends. `distance` is in units of what is allowed: up to 1 it agrees."""
@@ -143,7 +157,10 @@ def table(result: Result, backend: str, group: str, reason: Reason) -> str:
     rows = compared(result, backend)
     agreeing = sum(row.agrees for row in rows)
     part = 100 * agreeing / len(rows) if rows else 0.0
+    most = max((len(row.point.samples) for row in rows), default=0)
     behind = f"medians of {result.samples} samples" if result.samples > 1 else "of one phase"
+    if most > result.samples:
+        behind += f",\nand of {most} where these are further apart than that"
     lines = [
         f"# {result.title}",
         "",

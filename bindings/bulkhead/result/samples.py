@@ -24,7 +24,9 @@ def sampling(result: Result) -> str:
     """Where a result's numbers are from and how many samples are behind each."""
     if result.samples == 1:
         return f"{result.provenance}, one phase"
-    return f"{result.provenance}, median and {interval_text(result.samples)} of {result.samples} samples"
+    most = max((len(point.samples) for point in result.points), default=result.samples)
+    count = f"{result.samples} to {most}" if most > result.samples else str(result.samples)
+    return f"{result.provenance}, median and {interval_text(result.samples)} of {count} samples"
 
 
 def median(values: Sequence[Number]) -> Number:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +18,14 @@ from bulkhead.backend.sim.calibrate_machines import (
     CHECK,
     CALLS,
     FAULTS,
+    JOB_US,
     NS,
     OPERATIONS,
     WORK,
     common_machines,
     machines,
 )
+from bulkhead.backend.sim.calibrate_memory import paging
 from bulkhead.backend.sim.calibrate_switches import (
     choosing,
     one_yield,
@@ -51,9 +54,11 @@ def measure(execute: Execute, policy: str, common: dict[str, Run]) -> dict[str, 
     runs = common | {name: execute(machine) for name, machine in machines(policy).items()}
     views = {name: View(run) for name, run in runs.items()}
     found = dict(_solve(views))
+    found |= dict(_jobs(views["jobs"], found))
     found |= orders(runs["orders"], found)
     found |= powering_on(runs["compute"], runs["beside"], runs["yields"])
     found |= building(runs["compute"], runs["beside"], found)
+    found |= dict(paging(runs, found))
     return {name: max(0, cost) for name, cost in found.items()}
 
 
@@ -69,7 +74,8 @@ def _solve(views: dict[str, View]) -> Iterator[tuple[str, int]]:
     interrupt = beside.median("timers beside a hog", beside.lateness("pinger"))
     stop = beside.median("slices that end", overruns(compute, "ops")) - interrupt
     returns = one_yield(views["yields"]) - leave - glue
-    load = turn(views["yields_in_turn"]) - resume - leave - glue - returns - stop
+    load = resumed(views["shared"], "ops") - leave - resume
+    cede = turn(views["yields_in_turn"]) - resume - load - leave - glue - returns - stop
     goes_on = resume + load + leave
     seen = alone.gap("answers", alone.where("run_in", "victim"), follows("mark", "request_seen"))
     guests = dict(_own_work(views["crowd"], call, leave))
@@ -81,7 +87,7 @@ def _solve(views: dict[str, View]) -> Iterator[tuple[str, int]]:
         ("resume", resume),
         ("load", load),
     )
-    yield from (("interrupt", interrupt), ("stop", stop), ("yield", returns))
+    yield from (("interrupt", interrupt), ("stop", stop), ("yield", returns), ("cede", cede))
     yield from (("idle_exit", alone.median("timers of an idle machine", alone.lateness("pinger"))),)
     yield from choosing(alone, compute, storm)
     yield from preempting(alone, beside, stop)
@@ -110,6 +116,30 @@ def _waking(alone: View, crowd: View, around: int) -> Iterator[tuple[str, int]]:
     fire = alone.median("timers", after(alone, fires, "wake"))
     yield from (("signal", signal), ("timer", timed - blocked), ("wait", last - around - timed + blocked))
     yield from (("fire", fire), ("woke", rest_of_timer(alone)))
+
+
+def _jobs(view: View, found: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """A periodic task's polls, and its own work around its jobs, with the costs that are `found` already."""
+    leave, glue = found["leave"], found["glue"]
+    call = found["mark"] + leave + glue
+    due = view.where("mark", "task", "deadline")
+    seen, sent = (view.where("mark", "task", code) for code in ("request_seen", "response_sent"))
+    poll = view.gap("polls", due, follows("run_out")) - leave - glue - found["stop"]
+    expire = view.median("timeouts", _timeouts(view, due)) - found["idle_exit"]
+    job = view.gap("jobs", seen, follows("mark", "response_sent")) - call - JOB_US * 1000 // NS
+    after = view.gap("ends of jobs", sent, follows("mark", "deadline")) - call
+    yield from (("poll", poll), ("expire", expire), ("job", job + after))
+
+
+def _timeouts(view: View, due: Any) -> list[int]:
+    """From each deadline to the wake [ns]."""
+    woken = view.where("wake", "task")
+    first = np.searchsorted(woken, due)
+    return [
+        int(view.records["time"][woken[j]]) - int(view.records["b"][i])
+        for i, j in zip(due, first)
+        if j < len(woken)
+    ]
 
 
 def _own_work(view: View, call: int, leave: int) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,10 @@ OPERATIONS = 50  # between two marks of the computation
 FAULTS = 1000  # between two marks of the faults
 CALLS = 60  # in a round of random calls
 WORK = 3125  # iterations of four instructions for each request
+PAGE_US, PAGE_WORK = 5, 5_000 // NS  # for each page that is used
+SET_MIB, BATCH = 4, 64  # of the guest that gives frames back and takes them again
+SET_PAGES = SET_MIB * MIB // 4096
+JOB_US = 50  # work of each job of the periodic task
 CHECK = 40  # convention: a guest's look at its events before it blocks
 
 
@@ -22,7 +26,7 @@ def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) ->
     return Guest(name, f"workload:{workload}", cmdline, memory=4 * MIB, start_paused=paused)
 
 
-SIMPLEST = Policy(EXAMPLES["scheduler"].source.stem)
+SIMPLEST, FIRST = (Policy(EXAMPLES[kind].source.stem) for kind in ("scheduler", "memctl"))
 ORDERS = (  # the last entry keeps domain 0 waiting for more
     TimelineEntry(50 * MILLISECOND, "pause", "asleep"),
     TimelineEntry(100 * MILLISECOND, "swap", policy=SIMPLEST),
@@ -39,7 +43,7 @@ STORMS = tuple(_guest(name, "yield_storm") for name in ("storm", "other"))
 
 
 def machines(policy: str) -> dict[str, Machine]:
-    """The machines to run: a conversation alone or beside a hog, a storm of yields, a computation, faults, random calls."""
+    """The machines to run: a conversation alone or beside a hog, storms, a periodic task, a computation, faults, random calls."""
     talk = TALK
     common: dict[str, Any] = {
         "sched": Policy(policy),
@@ -55,6 +59,11 @@ def machines(policy: str) -> dict[str, Machine]:
             **common,
         ),
         "storm": Machine(guests=STORMS, end_when_idle=False, **common),
+        "jobs": Machine(
+            guests=(_guest("task", "periodic", f"period_us=1130 work_us={JOB_US}"),),
+            end_when_idle=False,
+            **common,
+        ),
         "compute": Machine(
             guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), end_when_idle=False, **common
         ),
@@ -71,7 +80,8 @@ def common_machines() -> dict[str, Machine]:
     """The machines to run once, under the built-in scheduler, for costs that no policy changes.
 
     A conversation that gets its turn seldom, so that requests and replies come many at a time; a computation in slices that are
-    long; yields that return at once, since nobody waits, and yields in turn; orders for domain 0 while its guests sleep.
+    long, alone and beside another; yields that return at once, since nobody waits, and yields in turn; orders for domain 0 while
+    its guests sleep; guests that page.
     """
     rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "ns_per_instruction": NS, "end_when_idle": False}
     simplest: dict[str, Any] = {"sched": SIMPLEST} | rest
@@ -80,7 +90,26 @@ def common_machines() -> dict[str, Machine]:
     return {
         "crowd": Machine(guests=(*TALK, *hogs), **rest),
         "turns": Machine(guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), **simplest),
+        "shared": Machine(
+            guests=tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "other")),
+            **simplest,
+        ),
         "yields": Machine(guests=(_guest("storm", "yield_storm"),), memory=LESS_MEMORY, **simplest),
         "yields_in_turn": Machine(guests=STORMS, **simplest),
         "orders": Machine(guests=asleep, timeline=ORDERS, **simplest),
+    } | _memory_machines(simplest)
+
+
+def _memory_machines(rest: dict[str, Any]) -> dict[str, Machine]:
+    """A guest whose pages all have frames, one that takes and gives back, one that has too few and never waits."""
+
+    def machine(name: str, workload: str, options: str, most: int) -> Machine:
+        guest = Guest(name, f"workload:{workload}", options, memory=4 * MIB, max_memory=most)
+        return Machine(guests=(guest,), memctl=FIRST, memory=112 * MIB, trace_bytes=8 * MIB, **rest)
+
+    using = f"work_us={PAGE_US} mark_ops=50 swap_us=0"
+    return {
+        "used": machine("used", "memory", f"set_mib=2 {using}", 8 * MIB),
+        "thrash": machine("thrash", "memory_thrash", f"set_mib={SET_MIB} batch={BATCH}", 8 * MIB),
+        "paged": machine("paged", "memory", f"set_mib=100 {using}", 104 * MIB),
     }

@@ -85,6 +85,11 @@ def _model_of(spec: Guest) -> tuple[str, dict[str, str]]:
     return name, options
 
 
+def _first_frames(spec: Guest) -> int:
+    """Frames that a guest whose memory grows has from its creation on; another one gets all when it asks for them."""
+    return spec.memory // constant("page_bytes") if spec.max_memory is not None else 0
+
+
 def guest_model(
     spec: Guest,
     sched_values: tuple[int, ...] = (),
@@ -110,6 +115,7 @@ def guest_model(
         sched_values=list(sched_values),
         absent=absent,
         frames=spec.most_memory // constant("page_bytes"),
+        first=_first_frames(spec),
         memory_values=list(memory_values),
         ring_values=list(ring_values),
         start_ns=spec.start,
