@@ -172,7 +172,9 @@ struct Header {
     Network network;
     std::uint64_t placements; // offset of Placement[placement_count]
     std::uint32_t placement_count;
-    Guard guard; // of calls of policies
+    Guard guard;                    // of calls of policies
+    std::uint32_t no_linear_tables; // 1: entries for a page table of the same level are refused
+    std::uint32_t reserved;
 };
 
 } // namespace bulkhead::manifest

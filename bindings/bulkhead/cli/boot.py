@@ -57,6 +57,9 @@ def boot(
         "normal",
         help="strict: a policy that writes beyond its own memory is ejected at once, and hooks take longer.",
     ),
+    linear_tables: bool = typer.Option(
+        True, help="Guests may map page tables of a level in tables of the same level."
+    ),
     seed: int = typer.Option(1, help="Seed of everything random."),
     console: Optional[str] = typer.Option(
         None, help="Show only this guest's console; in a terminal it is interactive, and Ctrl-] ends the run."
@@ -93,6 +96,7 @@ def boot(
         ns_per_instruction=parse_length(ns_per_instruction),
         parallel=parallel,
         guard=guard,
+        linear_tables=linear_tables,
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),

@@ -114,6 +114,8 @@ class Machine:
     parallel: bool = True
     # strict: a policy's hook that writes anything but its own memory ejects it. On the hypervisor only; hooks take longer.
     guard: str = "normal"
+    # Guests may map page tables of a level in tables of the same level, as NetBSD does. The simulator has no page tables.
+    linear_tables: bool = True
     seed: int = 1
     trace_groups: tuple[str, ...] = ("run", "sched", "mark", "lifecycle", "event", "policy")
     trace_bytes: int = 16 * MIB  # per pCPU
