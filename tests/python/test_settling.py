@@ -12,6 +12,7 @@ from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import Plan, make_plan
 from bulkhead.experiment.progress import Silent
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
+from bulkhead.figures.caption import caption
 from bulkhead.result import Result
 from bulkhead.result.agreement import scattered
 from bulkhead.result.gate import changes
@@ -59,6 +60,8 @@ def test_only_the_point_that_is_apart_gets_more(tmp_path: Path) -> None:
     assert (progress.announced, progress.done) == (MOST - FIRST, FIRST + MOST)
     assert [row.sample for row in result.points[1].samples] == list(range(MOST))
     assert sampling(result).endswith(f"of {FIRST} to {MOST} samples")
+    for spec in plan().experiment.figures:
+        assert f"of {FIRST} to {MOST} samples" in caption(spec, result)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bulkhead.figures.spec import Bars, Course, FigureSpec, Heat, Lines, Panel, shown_paths
 from bulkhead.result import Result, lookup
-from bulkhead.result.samples import interval_text
+from bulkhead.result.samples import interval_text, sample_count
 
 DURATION = "duration_ms"
 WORDS = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile", "max": "maximum"}
@@ -20,7 +20,7 @@ def caption(spec: FigureSpec, result: Result) -> str:
 
 def certainty(result: Result) -> str:
     """How certain the numbers are: exact runs of one or more phases, or why the runs are not exact."""
-    phases = "one phase" if result.samples == 1 else f"{result.samples} samples"
+    phases = "one phase" if result.samples == 1 else f"{sample_count(result)} samples"
     if not result.reproducible:
         return f"{phases}, not reproducible: without instruction counting"
     size = "quick, " if result.quick else ""
@@ -73,12 +73,12 @@ def _marks(spec: FigureSpec, result: Result) -> Iterator[str]:
         yield from _unanswered(spec, result)
         interval = interval_text(result.samples)
         if isinstance(spec, Heat):
-            yield f"Cells: median of {result.samples} samples."
+            yield f"Cells: median of {sample_count(result)} samples."
         elif isinstance(spec, Course):
-            yield f"Lines: median of {result.samples} samples; bands: their {interval}."
+            yield f"Lines: median of {sample_count(result)} samples; bands: their {interval}."
         else:
             shown = "Bars" if isinstance(spec, Bars) and not spec.quantity.log else "Markers"
-            yield f"{shown}: median of {result.samples} samples; whiskers: their {interval}."
+            yield f"{shown}: median of {sample_count(result)} samples; whiskers: their {interval}."
         return
     yield from _unended(spec, result)
     if isinstance(spec, Lines):

@@ -20,13 +20,19 @@ def interval_text(samples: int) -> str:
     return "range" if samples < FEWEST_FOR_PERCENTILES else "5th to 95th percentile"
 
 
+def sample_count(result: Result) -> str:
+    """How many samples a point has: one number, or the least and the most where some were apart."""
+    most = max((len(point.samples) for point in result.points), default=0)
+    return f"{result.samples} to {most}" if most > result.samples else str(result.samples)
+
+
 def sampling(result: Result) -> str:
     """Where a result's numbers are from and how many samples are behind each."""
     if result.samples == 1:
         return f"{result.provenance}, one phase"
-    most = max((len(point.samples) for point in result.points), default=result.samples)
-    count = f"{result.samples} to {most}" if most > result.samples else str(result.samples)
-    return f"{result.provenance}, median and {interval_text(result.samples)} of {count} samples"
+    return (
+        f"{result.provenance}, median and {interval_text(result.samples)} of {sample_count(result)} samples"
+    )
 
 
 def median(values: Sequence[Number]) -> Number:
