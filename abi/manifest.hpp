@@ -169,7 +169,7 @@ struct Header {
     Network network;
     std::uint64_t placements; // offset of Placement[placement_count]
     std::uint32_t placement_count;
-    std::uint32_t reserved;
+    std::uint32_t no_linear_tables; // 1: entries for a page table of the same level are refused
 };
 
 } // namespace bulkhead::manifest

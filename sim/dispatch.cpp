@@ -1,5 +1,6 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
 // decides. The order of steps and the domain that each bills are those of hv/dispatch/dispatch.cpp.
+#include "host/section.hpp"
 #include "sim/accounts.hpp"
 
 #include <algorithm>
@@ -13,7 +14,8 @@ using trace::Event;
 
 namespace {
 constexpr Nanos housekeeping_period = milliseconds(10);
-constexpr std::int64_t least_call = 1; // ns; so that no program stops the clock
+constexpr std::size_t visits_at_once = 64; // where visits cost nothing
+constexpr std::int64_t least_call = 1;     // ns; so that no program stops the clock
 
 std::int64_t cost_of(Step::Call call, const Costs& costs) {
     if (call == Step::Call::service) // billed where it is served
@@ -85,13 +87,13 @@ void Machine::advance(Core& core) {
 inline bool Machine::wake_from_halt(Core& core) {
     core.ledger.idle_ns += (now_ - core.posted).count();
     core.posted = core.entered = now_;
-    bill(core, nullptr, options_.costs.idle_exit);
+    now_ += Nanos{options_.costs.idle_exit}; // whose that is depends on what has come
     run_timers(core);
     if (!core.need_dispatch) {
+        bill(core, nullptr, 0);
         refresh(core);
         return false;
     }
-    bill(core, nullptr, 0);
     trace(core, Event::idle_out, nullptr, 0, static_cast<std::uint64_t>((now_ - core.halted_since).count()));
     core.halted = false;
     core.timers.forgive(false);
@@ -127,13 +129,8 @@ void Machine::fire_due(Core& core) {
         if (due == nullptr) // its domain is in debt
             continue;
         if (due == &housekeeping_) {
-            const Nanos cost =
-                Nanos{options_.costs.housekeeping} * static_cast<std::int64_t>(domains_.size());
-            bill(core, nullptr, cost.count());
-            if (core.current != nullptr)
-                core.current->other_work += cost;
             core.timers.arm(housekeeping_, core.own_timers, due->deadline + housekeeping_period);
-            keep_house();
+            keep_house(core);
             continue;
         }
         if (due->order >= first_own_order) {
@@ -142,6 +139,21 @@ void Machine::fire_due(Core& core) {
         }
         fire(core, vcpus_[due->order], due->deadline);
     }
+}
+
+// As many domains as the section's budget allows, going on where the last visit stopped.
+void Machine::keep_house(Core& core) {
+    const RealTime began = now_;
+    for (std::size_t left = std::min(visits_at_once, domains_.size()); left > 0; --left) {
+        host_.check_starvation(domains_[next_visited_++ % domains_.size()], now_);
+        bill(core, nullptr, options_.costs.housekeeping);
+        if (now_ - core.entered > host::section_budget)
+            break;
+    }
+    if (core.current != nullptr)
+        core.current->other_work += now_ - began;
+    if (now_ >= end_)
+        end_run(landmark::Exit::time_over);
 }
 
 // The rest of the work for an event once its vCPU is awake. A pCPU that the policy asks to pick hears of it
@@ -327,7 +339,7 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
 }
 
 // The time until the next pick is billed to the vCPU that gave up the pCPU, or to the one whose timer
-// preempted it.
+// preempted it; after a rest, to the one that is picked.
 [[gnu::always_inline]] inline void Machine::dispatch(Core& core) {
     Vcpu* const owner = std::exchange(core.served, nullptr);
     Domain* payer = owner != nullptr ? owner->domain : nullptr;
@@ -349,6 +361,8 @@ inline void Machine::fetch(const Core& core, Vcpu& vcpu) {
     core.need_dispatch = false;
     const auto choice = host_.pick(core, for_policy(), before);
     ++decisions_;
+    if (before == nullptr && payer == nullptr && choice.vcpu != nullptr)
+        payer = choice.vcpu->domain;
     bill(core, payer, options_.costs.pick);
     if (before != nullptr && choice.vcpu != nullptr)
         (preempted ? choice.vcpu : before)->owed += now_ - stopped;

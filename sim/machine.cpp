@@ -11,8 +11,6 @@ using trace::Event;
 namespace {
 
 constexpr std::uint64_t regions_of_set = host::SchedulerKind::pools + 1;
-// Domains whose vCPUs one housekeeping looks after. The hypervisor visits as many as a short time allows.
-constexpr std::size_t visits_at_once = 64;
 
 } // namespace
 
@@ -174,13 +172,6 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     trace(where(), Event::domain_create, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0,
           spec.weight);
     return domain;
-}
-
-void Machine::keep_house() {
-    for (std::size_t left = std::min(visits_at_once, domains_.size()); left > 0; --left)
-        host_.check_starvation(domains_[next_visited_++ % domains_.size()], now_);
-    if (now_ >= end_)
-        end_run(landmark::Exit::time_over);
 }
 
 void Machine::end_run(landmark::Exit status) {

@@ -172,7 +172,7 @@ class Machine {
     using Hook = sched::Hook;
 
     // machine.cpp, accounts.hpp
-    void keep_house();
+    void keep_house(Core& core);
     void set_costs(const Costs& costs);
     [[nodiscard]] landmark::PolicyReport counted() const;
     void settle(Vcpu& vcpu, RealTime now);

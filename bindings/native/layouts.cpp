@@ -29,7 +29,7 @@ void register_manifest() {
                          timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
                          dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, disk_count,
                          dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
-                         interface_count, dom0_share, network, placements, placement_count, reserved);
+                         interface_count, dom0_share, network, placements, placement_count, no_linear_tables);
 }
 
 void register_landmark() {

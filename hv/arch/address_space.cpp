@@ -59,14 +59,21 @@ std::uint64_t leaf_flags(Access access) {
     return 0;
 }
 
-// The entry for `address` at `level` (1: 4 KiB leaf, 2: 2 MiB leaf), creating the tables above it. Upper
-// entries allow everything; the leaf decides.
-std::uint64_t& entry(std::uint64_t address, unsigned level) {
+// An entry of the L4 for one of the slots. A linear entry lets a guest walk through the others at a lower
+// level, where they must not be the user's. What the first one holds, a guest may read.
+std::uint64_t slot_entry(std::uint64_t slot, std::uint64_t physical) {
+    return physical | present | writable | (slot == layout::first_slot ? user : 0);
+}
+
+// The entry for `address` at `level` (1: 4 KiB leaf, 2: 2 MiB leaf), creating the tables above it. Entries of
+// an L3 and an L2 allow everything; those of the L4 and the leaf decide.
+[[gnu::noinline]] std::uint64_t& entry(std::uint64_t address, unsigned level) {
     auto* entries = table(root);
     for (unsigned l = 4; l > level; --l) {
-        auto& e = entries[(address >> (3 + 9 * l)) & 511];
+        const auto index = (address >> (3 + 9 * l)) & 511;
+        auto& e = entries[index];
         if ((e & present) == 0)
-            e = new_table() | present | writable | user;
+            e = l == 4 ? slot_entry(index, new_table()) : new_table() | present | writable | user;
         entries = table(e);
     }
     return entries[(address >> (3 + 9 * level)) & 511];
@@ -94,9 +101,12 @@ void change_hypervisor(std::uint64_t address, std::uint64_t pages, Value value_o
     hypervisor_half::change(tables, address, pages, value_of);
 }
 
+// Not global: read as the entry of an L1, behind a linear entry, each of these is the translation of an
+// address of the guest's. A processor may hold it although nobody may use it, but not in the next address
+// space.
 void map_direct(MemoryRange range) {
     for (auto at = range.start & ~(large_bytes - 1); at < range.end; at += large_bytes)
-        entry(layout::direct_map + at, 2) = at | leaf_flags(Access::read_write) | large;
+        entry(layout::direct_map + at, 2) = at | (leaf_flags(Access::read_write) & ~global) | large;
 }
 
 void map_image() {
@@ -124,7 +134,7 @@ void start_frames(EarlyMemory& early, std::span<const MemoryRange> ram) {
     // so that every domain's root, a copy of the slots, sees them.
     for (unsigned slot = layout::first_slot; slot <= layout::last_slot; ++slot)
         if (auto& e = table(root)[slot]; (e & present) == 0)
-            e = early.take(page_bytes) | present | writable | user;
+            e = slot_entry(slot, early.take(page_bytes));
     frame_table().start(reinterpret_cast<Frame*>(layout::frames), frames);
 }
 

@@ -1,35 +1,57 @@
-# bool user_copy(void* to, const void* from, size_t bytes): copies with one of the two in the guest. A fault in the copy is
-# looked up in the fixup table and makes it answer false. The caller has checked the addresses and opened SMAP.
+# Copies with one of the two addresses in the guest. A fault in a copy is looked up in the fixup table and makes it answer
+# false. The caller has checked that the guest's address is not the hypervisor's. While copies_are_plain is set, SMAP is
+# opened here, for the copy alone; otherwise the work is copy_carefully's.
+
+# bool user_copy(void* to, const void* from, size_t bytes): eight bytes are moved at once.
     .text
     .globl user_copy
 user_copy:
+    cmpb $0, copies_are_plain(%rip)
+    je copy_carefully
+    stac
+    mov $1, %eax
+    cmp $8, %rdx
+    je 3f
     mov %rdx, %rcx
     shr $3, %rcx
-    mov $1, %eax
 0:  rep movsq
     mov %edx, %ecx
     and $7, %ecx
 1:  rep movsb
+    clac
     ret
-2:  xor %eax, %eax
+2:  clac
+    xor %eax, %eax
+    ret
+3:  mov (%rsi), %rdx
+4:  mov %rdx, (%rdi)
+    clac
     ret
     .pushsection .fixups, "a"
     .quad 0b, 2b
     .quad 1b, 2b
+    .quad 3b, 2b
+    .quad 4b, 2b
     .popsection
 
-# bool user_copy_word(void* to, const void* from): eight bytes at once, both pointers 8-byte aligned.
-    .globl user_copy_word
-user_copy_word:
+# bool user_copy_opened(void* to, const void* from, size_t bytes): the caller has opened SMAP, if there is any. Likewise.
+    .globl user_copy_opened
+user_copy_opened:
     mov $1, %eax
-3:  mov (%rsi), %rdx
-4:  mov %rdx, (%rdi)
+    cmp $8, %rdx
+    je 2f
+    mov %rdx, %rcx
+0:  rep movsb
     ret
-5:  xor %eax, %eax
+1:  xor %eax, %eax
+    ret
+2:  mov (%rsi), %rdx
+3:  mov %rdx, (%rdi)
     ret
     .pushsection .fixups, "a"
-    .quad 3b, 5b
-    .quad 4b, 5b
+    .quad 0b, 1b
+    .quad 2b, 1b
+    .quad 3b, 1b
     .popsection
 
 # bool load_selector_XX(uint16_t selector): false if the descriptor cannot be loaded; the register is then null.

@@ -1,12 +1,22 @@
 // Copies to and from the current guest, with supervisor access opened only for the copy.
+#include "hv/arch/usercopy.hpp"
+
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/features.hpp"
 #include "hv/arch/layout.hpp"
+#include "hv/arch/pcpu.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/mm/linear.hpp"
+
+#include <atomic>
 
 extern "C" {
 bool user_copy(void* to, const void* from, std::size_t bytes);
-bool user_copy_word(void* to, const void* from);
+bool user_copy_opened(void* to, const void* from, std::size_t bytes);
+
+// SMAP is there, and copies ask about no address: what usercopy.S looks at first.
+[[gnu::used]] constinit std::atomic<bool> copies_are_plain{false};
 }
 
 namespace bulkhead::hv::machine {
@@ -21,11 +31,21 @@ bool is_guest_range(std::uint64_t address, std::size_t bytes) {
     return end <= 0x0000800000000000 || address >= layout::hypervisor_end;
 }
 
-bool copy(void* to, const void* from, std::size_t bytes, std::uint64_t aligned) {
+// The processor would let the hypervisor read its own tables where a linear entry shows them. Nothing can be
+// written there. An address of the hypervisor's is behind none of its slots.
+bool is_behind_hypervisor(const void* address, std::size_t bytes) {
+    const auto& slots = pcpu().loaded->domain->memory.linear_slots;
+    return slots.any() &&
+           may_reach_hypervisor(slots, GuestAddress{reinterpret_cast<std::uint64_t>(address)}, bytes);
+}
+
+// The slow half of the copies in usercopy.S, which go on here.
+extern "C" [[gnu::used]] bool copy_carefully(void* to, const void* from, std::size_t bytes) {
+    if (is_behind_hypervisor(to, bytes) || is_behind_hypervisor(from, bytes))
+        return false;
     if (features().smap)
         cpu::stac();
-    const bool done =
-        bytes == 8 && (aligned & 7) == 0 ? user_copy_word(to, from) : user_copy(to, from, bytes);
+    const bool done = user_copy_opened(to, from, bytes);
     if (features().smap)
         cpu::clac();
     return done;
@@ -35,12 +55,20 @@ bool copy(void* to, const void* from, std::size_t bytes, std::uint64_t aligned) 
 
 bool copy_from_guest(void* to, GuestAddress from, std::size_t bytes) {
     const auto address = from.value();
-    return is_guest_range(address, bytes) && copy(to, reinterpret_cast<const void*>(address), bytes, address);
+    return is_guest_range(address, bytes) && user_copy(to, reinterpret_cast<const void*>(address), bytes);
 }
 
 bool copy_to_guest(GuestAddress to, const void* from, std::size_t bytes) {
     const auto address = to.value();
-    return is_guest_range(address, bytes) && copy(reinterpret_cast<void*>(address), from, bytes, address);
+    return is_guest_range(address, bytes) && user_copy(reinterpret_cast<void*>(address), from, bytes);
 }
 
+void check_copies() { copies_are_plain.store(false, std::memory_order_seq_cst); }
+
 } // namespace bulkhead::hv::machine
+
+namespace bulkhead::hv {
+
+void start_copies() { copies_are_plain.store(features().smap, std::memory_order_seq_cst); }
+
+} // namespace bulkhead::hv

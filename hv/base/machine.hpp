@@ -44,6 +44,10 @@ template<class T>
 [[nodiscard]] bool copy_from_guest(void* to, GuestAddress from, std::size_t bytes);
 [[nodiscard]] bool copy_to_guest(GuestAddress to, const void* from, std::size_t bytes);
 
+// From now on, on every pCPU, copies ask may_reach_hypervisor() (hv/mm/linear.hpp) about their addresses. The
+// caller has all pCPUs answer a flush next.
+void check_copies();
+
 // Writes one page-table entry so that a processor walking the table sees the old or the new value, never a
 // mixture, and atomically with respect to its accessed/dirty updates. compare_exchange returns whether
 // `expected` was still there.

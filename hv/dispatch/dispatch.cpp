@@ -177,11 +177,13 @@ void idle(Pcpu& self, Nanos longest) {
 }
 
 // The time until the next pick is billed to the domain of the vCPU that gave up the pCPU, or of the one whose
-// timer preempted it. From the pick on, the time is billed to the domain of the chosen vCPU.
+// timer preempted it; after a rest, to that of the chosen vCPU. From the pick on, the time is billed to the
+// domain of the chosen vCPU.
 void dispatch(Pcpu& self) {
     const LockGuard run{run_lock()};
     Vcpu* before = self.current;
     RealTime now = before != nullptr ? stop_current(self) : machine::now();
+    bool rested = false;
     while (self.current == nullptr) {
         self.done(work::dispatch);
         const auto choice = dispatch_held ? standing_still : scheduler::pick(self, now, before);
@@ -189,10 +191,14 @@ void dispatch(Pcpu& self) {
             settle_switch(self, *before, *choice.vcpu, choice.at);
         before = nullptr; // it may be gone after an idle time
         if (choice.vcpu != nullptr) {
-            bill_run(self, *choice.vcpu, choice.at);
+            if (rested)
+                bill_wake(self, *choice.vcpu, choice.at);
+            else
+                bill_run(self, *choice.vcpu, choice.at);
             start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
         } else {
             idle(self, choice.slice);
+            rested = true;
             now = machine::now();
         }
     }

@@ -118,11 +118,11 @@ template<class T>
 std::optional<T> read_under(Mfn root, std::uint64_t address) {
     const auto offset = address % page_bytes;
     const auto found = walk(root, GuestAddress{address});
-    if (!found.ok || offset + sizeof(T) > page_bytes ||
-        frame_table().find(entry::frame(found.leaf)) == nullptr)
+    if (!found.ok() || offset + sizeof(T) > page_bytes ||
+        frame_table().find(entry::frame(found.leaf())) == nullptr)
         return {};
     T value;
-    std::memcpy(&value, machine::frame_as<std::byte>(entry::frame(found.leaf)) + offset, sizeof value);
+    std::memcpy(&value, machine::frame_as<std::byte>(entry::frame(found.leaf())) + offset, sizeof value);
     return value;
 }
 

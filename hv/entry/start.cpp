@@ -12,6 +12,7 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/rest.hpp"
 #include "hv/arch/turns.hpp"
+#include "hv/arch/usercopy.hpp"
 #include "hv/base/late.hpp"
 #include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
@@ -26,6 +27,7 @@
 #include "hv/io/disk.hpp"
 #include "hv/io/net.hpp"
 #include "hv/mm/frame.hpp"
+#include "hv/mm/linear.hpp"
 #include "hv/plugin/candidates.hpp"
 #include "hv/plugin/devices.hpp"
 #include "hv/plugin/memory_policy.hpp"
@@ -289,6 +291,8 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     seed_random(header.seed);
     set_wall_clock(header.wall_clock);
     console_set_rate(header.console_rate);
+    set_linear_tables(header.no_linear_tables == 0);
+    start_copies();
     set_terminal(manifest, header);
     load_policies(manifest, header);
     start_scheduler();

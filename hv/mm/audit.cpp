@@ -18,7 +18,10 @@
 //  all of them
 //     and no other, at most as many as it may have. Pages lent by the hypervisor are in no list and never
 //     tables.
-//  6. Free frames are in the free list, all of them, without owner, reference or type. As many as are set
+//  6. Linear entries are not writable, and name validated tables of their own level and domain. A table's
+//  count of them, or of those
+//     that name it, is right, and no table has both.
+//  7. Free frames are in the free list, all of them, without owner, reference or type. As many as are set
 //  aside for domains are among them.
 #include "hv/domain/holders.hpp"
 #include "hv/mm/audit_checks.hpp"
@@ -81,6 +84,27 @@ std::uint64_t check_list(Violations& violations, const FrameList& list, Owner ow
     return length;
 }
 
+// Counts of links are taken down and put back like the others.
+void check_links(Violations& violations) {
+    each_frame([&](Frame& frame, Mfn mfn) {
+        visit_links(frame, 0, held_entries(frame), [&](Frame& child) {
+            violations.expect(frame.linear_links > 0 && child.linear_links < 0, mfn,
+                              "a linear entry that is not counted, or of a table that one names");
+            --frame.linear_links;
+            ++child.linear_links;
+        });
+    });
+    each_frame([&](const Frame& frame, Mfn mfn) {
+        violations.expect(links_of(frame) == 0, mfn, "linear entries and their count differ");
+    });
+    each_frame([](Frame& frame, Mfn) {
+        visit_links(frame, 0, held_entries(frame), [&](Frame& child) {
+            ++frame.linear_links;
+            --child.linear_links;
+        });
+    });
+}
+
 void check_lists(Violations& violations) {
     std::uint64_t listed = 0, promised = 0;
     for_each_domain([&](const Domain& domain) {
@@ -107,6 +131,7 @@ void check_lists(Violations& violations) {
 std::uint64_t audit() {
     Violations violations{Report::print};
     check_counts(violations);
+    check_links(violations);
     each_frame([&](const Frame& frame, Mfn mfn) {
         check_frame(violations, frame, mfn);
         if (!frame.owner.load().is_nobody())

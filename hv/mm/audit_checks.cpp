@@ -24,6 +24,8 @@ void check_state(Violations& violations, const Frame& frame, Mfn mfn) {
     violations.expect(frame.type_references() <= frame.references(), mfn,
                       "more type references than references");
     violations.expect(frame.references() != 0, mfn, "owned without a reference");
+    violations.expect(frame.linear_links == 0 || frame.validated() || frame.partial(), mfn,
+                      "linear entries of no table");
     violations.expect(!frame.shared || !has_contents(frame.type()), mfn,
                       "a page of the hypervisor is a guest's table");
 }
@@ -43,7 +45,7 @@ void check_hypervisor_slots(Violations& violations, const Frame& frame, Mfn mfn)
 void check_free(Violations& violations, const Frame& frame, Mfn mfn) {
     violations.expect(frame.references() == 0 && frame.type_references() == 0 &&
                           frame.type() == FrameType::none && !frame.held && !frame.shared && !frame.pinned &&
-                          !frame.validated() && !frame.partial(),
+                          !frame.validated() && !frame.partial() && frame.linear_links == 0,
                       mfn, "a free frame with a past");
 }
 
@@ -81,8 +83,11 @@ void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned
         const auto* target = find_owned(entry::frame(e));
         violations.expect(target != nullptr && !target->owner.load().is_hypervisor(), mfn,
                           "an entry names no guest's RAM");
-        violations.expect(frame.type() == FrameType::l1 || target == nullptr || target->owner == frame.owner,
-                          mfn, "a table names another domain's table");
+        if (frame.type() == FrameType::l1 || target == nullptr)
+            continue;
+        violations.expect(target->owner == frame.owner, mfn, "a table names another domain's table");
+        violations.expect(!is_linear(frame, *target) || !entry::is_writable(e), mfn,
+                          "a linear entry is writable");
     }
 }
 

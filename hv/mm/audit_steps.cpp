@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned items_of_a_step = 32; // entries or links
 
 struct Sums {
-    std::uint64_t references = 0, types = 0;
+    std::uint64_t references = 0, types = 0, links = 0;
     friend bool operator==(const Sums&, const Sums&) = default;
 };
 
@@ -60,6 +60,7 @@ void look_at(const Frame& frame, Mfn mfn) {
     check_frame(progress.violations, frame, mfn);
     progress.counted.references += weight(mfn) * frame.references();
     progress.counted.types += weight(mfn) * frame.type_references();
+    progress.counted.links += weight(mfn) * static_cast<std::uint64_t>(std::int64_t{links_of(frame)});
     progress.free += frame.owner.load().is_nobody() ? 1 : 0;
     progress.owned += frame.owner.load().is_domain() && !frame.shared ? 1 : 0;
     if (!frame.owner.load().is_nobody())
@@ -79,6 +80,11 @@ bool step_frames() {
     if (progress.entry < entries) {
         check_entries(progress.violations, *frame, mfn, progress.entry, std::min(last, entries));
         visit_entry_references(*frame, progress.entry, std::min(last, entries), hold);
+        visit_links(*frame, progress.entry, std::min(last, entries), [&](const Frame& child) {
+            progress.violations.expect(frame->linear_links > 0 && child.linear_links < 0, mfn,
+                                       "a linear entry that is not counted");
+            progress.held.links += weight(mfn) - weight(frame_table().number(child));
+        });
     }
     progress.entry = last < entries ? last : 0;
     progress.frame += progress.entry == 0 ? 1 : 0;

@@ -9,6 +9,23 @@
 
 namespace bulkhead::hv {
 
+// The L4 slots at which a domain ever had linear entries (hv/mm/linear.hpp), for readers without a lock.
+class LinearSlots {
+  public:
+    [[nodiscard]] bool any() const { return any_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool has(unsigned slot) const {
+        return (words_[slot / 64].load(std::memory_order_acquire) >> slot % 64 & 1) != 0;
+    }
+    void add(unsigned slot) {
+        words_[slot / 64].fetch_or(std::uint64_t{1} << slot % 64, std::memory_order_seq_cst);
+        any_.store(true, std::memory_order_seq_cst);
+    }
+
+  private:
+    std::atomic<bool> any_;
+    std::atomic<std::uint64_t> words_[8];
+};
+
 struct DomainMemory {
     // The domain's page tables and descriptor tables, the types of its frames, what its vCPUs hold of them,
     // and how many frames it has.
@@ -25,6 +42,7 @@ struct DomainMemory {
     std::uint64_t metadata; // frames that the hypervisor allocated for the domain
     std::uint64_t max_metadata;
     std::uint64_t metadata_guarantee; // as many are set aside for it
+    LinearSlots linear_slots;
     Mfn unfinished_table; // a page table whose release was interrupted: the domain's debt, see settle()
 };
 

@@ -24,8 +24,11 @@ inline constexpr unsigned hypervisor_first = 256, hypervisor_last = 271; // slot
 [[nodiscard]] constexpr FrameType below(FrameType table) {
     return static_cast<FrameType>(static_cast<std::uint8_t>(table) - 1);
 }
+[[nodiscard]] constexpr bool is_hypervisor_index(unsigned index) {
+    return index >= hypervisor_first && index <= hypervisor_last;
+}
 [[nodiscard]] constexpr bool is_hypervisor_slot(FrameType table, unsigned index) {
-    return table == FrameType::l4 && index >= hypervisor_first && index <= hypervisor_last;
+    return table == FrameType::l4 && is_hypervisor_index(index);
 }
 
 // What the processor will see for what the guest asked. Both kernel and applications of a 64-bit guest run in

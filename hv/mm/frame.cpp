@@ -282,6 +282,7 @@ void FrameTable::add_to_free(Frame& frame) {
     frame.held = frame.pinned = frame.lingering = 0;
     frame.failure = 0;
     frame.progress = 0;
+    frame.linear_links = 0;
     frame.owner.store(Owner::nobody(), std::memory_order_release);
     append(free_, frame);
 }

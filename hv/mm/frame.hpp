@@ -71,6 +71,8 @@ class FrameCounts {
 };
 // One more is refused. There are never more typed uses than references, so that neither count overflows.
 inline constexpr std::uint32_t max_references = (1U << 27) - 16;
+// Linear entries that may name one table.
+inline constexpr std::int16_t max_linear_links = 32'000;
 
 // What protects which part is said in docs/decisions/0007-locks.md. In short: references of data may be taken
 // and dropped without a lock, a table only with the lock of its owner's page tables.
@@ -100,6 +102,9 @@ struct alignas(8) Frame {
     std::uint8_t pinned : 1;    // one type reference and one reference are held by a pin
     std::uint8_t active : 1;    // its validation or release is on the stack right now
     std::uint8_t lingering : 1; // a dead owner's frame that others still refer to
+    // Of a table: so many of its entries name other tables of its level, or, negative, so many entries of
+    // others name this one (hv/mm/linear.hpp). Never both.
+    std::int16_t linear_links;
 
     [[nodiscard]] FrameCounts now() const { return FrameCounts{counts.load(std::memory_order_acquire)}; }
     [[nodiscard]] std::uint32_t references() const { return now().references(); }

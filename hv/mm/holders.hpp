@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hv/base/machine.hpp"
+#include "hv/mm/linear.hpp"
 #include "hv/mm/walk.hpp"
 
 namespace bulkhead::hv {
@@ -20,10 +21,22 @@ struct Holding {
     return frame.validated() ? entry::per_table : frame.partial() ? frame.progress : 0;
 }
 
-// What entry `e` of a table of type `table` holds. Only for present entries outside the hypervisor's slots.
-[[nodiscard]] inline Holding holding_of(FrameType table, std::uint64_t e) {
-    const auto leaf = entry::is_writable(e) ? FrameType::writable : FrameType::none;
-    return {entry::frame(e), table == FrameType::l1 ? leaf : entry::below(table)};
+// What entry `e` of an L2 to L4 is relied on to be. A linear entry relies on a table of its own level; one
+// that names its own table holds nothing, which this does not say.
+[[nodiscard]] inline Holding child_of(const Frame& table, std::uint64_t e) {
+    const auto* child = frame_table().find(entry::frame(e));
+    const bool linear = child != nullptr && is_linear(table, *child);
+    return {entry::frame(e), linear ? table.type() : entry::below(table.type())};
+}
+
+// Calls `visit(entry)` for those of the entries `first` to `last - 1`, at most held_entries(), that name
+// something.
+template<class Visit>
+void visit_entries(const Frame& frame, unsigned first, unsigned last, Visit visit) {
+    const auto* entries = machine::frame_as<const std::uint64_t>(frame_table().number(frame));
+    for (unsigned i = first; i < last; ++i)
+        if (entry::is_present(entries[i]) && !entry::is_hypervisor_slot(frame.type(), i))
+            visit(entries[i]);
 }
 
 // References that the frame's own state stands for.
@@ -38,13 +51,33 @@ void visit_own_references(const Frame& frame, Visit visit) {
         visit(Holding{self, frame.type()});
 }
 
-// Those of its entries `first` to `last - 1`, at most held_entries().
+// Those of such entries.
 template<class Visit>
 void visit_entry_references(const Frame& frame, unsigned first, unsigned last, Visit visit) {
-    const auto* entries = machine::frame_as<const std::uint64_t>(frame_table().number(frame));
-    for (unsigned i = first; i < last; ++i)
-        if (entry::is_present(entries[i]) && !entry::is_hypervisor_slot(frame.type(), i))
-            visit(holding_of(frame.type(), entries[i]));
+    const auto self = frame_table().number(frame);
+    visit_entries(frame, first, last, [&](std::uint64_t e) {
+        if (frame.type() == FrameType::l1)
+            visit(Holding{entry::frame(e), entry::is_writable(e) ? FrameType::writable : FrameType::none});
+        else if (entry::frame(e) != self)
+            visit(child_of(frame, e));
+    });
+}
+
+// The other tables that linear ones of such entries name.
+template<class Visit>
+void visit_links(const Frame& frame, unsigned first, unsigned last, Visit visit) {
+    if (frame.type() == FrameType::l1)
+        return;
+    visit_entries(frame, first, last, [&](std::uint64_t e) {
+        auto* child = frame_table().find(entry::frame(e));
+        if (child != nullptr && child != &frame && is_linear(frame, *child))
+            visit(*child);
+    });
+}
+
+// What a frame's count of links stands for: not the mark of a table that a linear entry left.
+[[nodiscard]] inline std::int16_t links_of(const Frame& frame) {
+    return is_left_by_link(frame) ? 0 : frame.linear_links;
 }
 
 } // namespace bulkhead::hv

@@ -12,7 +12,7 @@ Result<std::uint64_t> read_leaf(Mfn root, GuestAddress at) {
     const auto found = walk(root, at);
     if (found.l1 == Mfn{})
         return fail(Error::invalid);
-    return entry::is_present(found.leaf) ? found.leaf : 0;
+    return found.ok() ? found.leaf() : 0;
 }
 
 Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entry) {
@@ -38,9 +38,9 @@ Result<bool> emulate_pte_write(Vcpu& vcpu, GuestAddress at, std::uint64_t value,
         return false;
     const LockGuard tables{domain.memory.tables};
     const auto found = walk(vcpu.tables.kernel_root, at);
-    if (!found.ok || entry::is_writable(found.leaf))
+    if (!found.ok() || entry::is_writable(found.leaf()))
         return false;
-    const auto mfn = entry::frame(found.leaf);
+    const auto mfn = entry::frame(found.leaf());
     auto* frame = frame_table().find(mfn);
     if (frame == nullptr || !frame->belongs_to(Owner{domain.id}) || !frame->validated() ||
         !entry::is_table(frame->type()))

@@ -105,9 +105,9 @@ Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries) {
     std::array<Mfn, 16> wanted{};
     for (std::uint32_t i = 0; i < pages; ++i) {
         const auto found = walk(vcpu.tables.kernel_root, GuestAddress{base + i * page_bytes});
-        if (!found.ok)
+        if (!found.ok())
             return fail(Error::invalid);
-        wanted[i] = entry::frame(found.leaf);
+        wanted[i] = entry::frame(found.leaf());
     }
     BULKHEAD_TRY(replace_descriptors(vcpu, std::span<Mfn, 16>{vcpu.tables.ldt_frames},
                                      std::span{wanted}.first(pages)));

@@ -5,9 +5,11 @@
 
 #include "hv/domain/domain.hpp"
 #include "hv/mm/descriptors.hpp"
+#include "hv/mm/linear.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace bulkhead::hv {
@@ -34,17 +36,7 @@ std::uint64_t* contents(const Frame& frame) {
     return machine::frame_as<std::uint64_t>(frame_table().number(frame));
 }
 
-// Linear ("self-mapping") tables are not offered: no supported guest uses them, and without them a table's
-// references form a tree of at most four levels, so that recursion is bounded and releasing needs no search
-// for cycles.
-Result<> take_child(const Frame& table, std::uint64_t e) {
-    auto* child = frame_table().find(entry::frame(e));
-    if (child == nullptr)
-        return fail(Error::invalid);
-    return get_type(*child, entry::below(table.type()), table.owner);
-}
-
-Result<> take_entry(const Frame& table, unsigned index, std::uint64_t& slot, const Domain& owner) {
+Result<> take_entry(Frame& table, unsigned index, std::uint64_t& slot, const Domain& owner) {
     const auto type = table.type();
     if (type == FrameType::descriptors) {
         const auto checked = checked_descriptor(slot);
@@ -57,14 +49,15 @@ Result<> take_entry(const Frame& table, unsigned index, std::uint64_t& slot, con
     if (!entry::is_allowed(type, slot))
         return fail(Error::invalid);
     const auto e = entry::sanitised(type, slot);
-    BULKHEAD_TRY(type == FrameType::l1 ? take_leaf(e, Owner{owner.id}) : take_child(table, e));
+    BULKHEAD_TRY(type == FrameType::l1 ? take_leaf(e, Owner{owner.id}) : take_table_entry(table, index, e));
     if (e != slot)
         slot = e;
     return {};
 }
 
 // Where validation of an upper table was interrupted, the entry next in turn may have left its child
-// half-validated.
+// half-validated, or one that was dropped its child half-released. A table of the same level is followed only
+// if a linear entry left it, and such a table follows no other: recursion is seven deep at most.
 Result<> unwind_next_child(const Frame& table) {
     const auto type = table.type();
     if (type < FrameType::l2 || type > FrameType::l4 || table.progress >= entry::per_table ||
@@ -75,8 +68,8 @@ Result<> unwind_next_child(const Frame& table) {
     if (child == nullptr)
         return {};
     const auto now = child->now();
-    if (!now.partial() || now.type() != entry::below(type) || !child->belongs_to(table.owner) ||
-        child->active)
+    const bool below = now.type() == entry::below(type) || (now.type() == type && is_left_by_link(*child));
+    if (!now.partial() || !below || !child->belongs_to(table.owner) || child->active)
         return {};
     return unwind(*child);
 }
@@ -91,8 +84,8 @@ void drop_entry(Frame& table) {
         return;
     if (type == FrameType::l1)
         return drop_leaf(e);
-    static_cast<void>(
-        put_type(frame_table().at(entry::frame(e)))); // unwind_next_child sees it if it is an orphan now
+    if (unlink(table, e)) // unwind_next_child sees it if it is an orphan now
+        static_cast<void>(put_type(frame_table().at(entry::frame(e))));
 }
 
 // The index behind the last entry below `at` that is present, not below `least`.
@@ -188,8 +181,10 @@ Result<> validate(Frame& table, const Domain& owner) {
 Result<> clear_past(Frame& frame, FrameType wanted) {
     const bool same = frame.type() == wanted;
     const auto failure = frame.failure;
-    if (same && failure == 0)
-        return {}; // go on where it stopped
+    if (same && failure == 0) { // go on where it stopped
+        frame.linear_links = std::max<std::int16_t>(frame.linear_links, 0);
+        return {};
+    }
     BULKHEAD_TRY(unwind(frame));
     if (same)
         return fail(static_cast<Error>(failure));
@@ -311,6 +306,7 @@ Result<> unwind(Frame& frame) {
     frame.active = 0;
     BULKHEAD_TRY(dropped);
     frame.failure = 0;
+    frame.linear_links = 0;
     frame.note_use();
     frame.counts.fetch_sub(FrameCounts::partial_bit, std::memory_order_acq_rel);
     frame_table().put(frame);

@@ -1,6 +1,7 @@
 #include "hv/mm/update.hpp"
 
 #include "hv/domain/domain.hpp"
+#include "hv/mm/linear.hpp"
 #include "hv/mm/paging.hpp"
 
 namespace bulkhead::hv {
@@ -52,18 +53,14 @@ Result<> update_table(Frame& table, unsigned index, std::uint64_t wanted, Access
     const auto to = entry::sanitised(type, wanted);
     if (entry::same_reference(from, to))
         return exchange_entry(slot, from, to, bits);
-    if (entry::is_present(to)) {
-        auto* child = frame_table().find(entry::frame(to));
-        if (child == nullptr)
-            return fail(Error::invalid);
-        BULKHEAD_TRY(get_type(*child, entry::below(type), Owner{owner.id}));
-    }
+    if (entry::is_present(to))
+        BULKHEAD_TRY(take_table_entry(table, index, to));
     if (const auto written = exchange_entry(slot, from, to, bits); !written) [[unlikely]] {
-        if (entry::is_present(to))
+        if (entry::is_present(to) && unlink(table, to))
             drop_typed(entry::frame(to), owner);
         return written;
     }
-    if (entry::is_present(from))
+    if (entry::is_present(from) && unlink(table, from))
         drop_typed(entry::frame(from), owner);
     return {};
 }

@@ -1,5 +1,6 @@
 #include "hv/trace/ledger.hpp"
 
+#include "host/section.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/trace/landmark.hpp"
 
@@ -79,8 +80,8 @@ void start_ledger(RealTime now) {
     self.ledger = &landmark_page().pcpu_ledgers[self.id.value()];
     self.posted = now;
     begin_section(self, machine::tsc());
-    constexpr std::uint64_t budgets_per_second = 50'000; // of 20 us
-    self.section_budget = machine::tsc_scale().hz / budgets_per_second;
+    constexpr std::int64_t budgets_per_second = milliseconds(1'000).count() / host::section_budget.count();
+    self.section_budget = machine::tsc_scale().hz / static_cast<std::uint64_t>(budgets_per_second);
     self.ledger->start = self.ledger->end = self.posted.since_start().count();
     use(self, &discard, &self.ledger->unbilled_ns);
 }
@@ -122,6 +123,12 @@ void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now) {
     bill_to(self, *vcpu.service.payer, now);
     if (!vcpu.service.foreign) [[likely]]
         open_accounts(self, vcpu);
+}
+
+void bill_wake(Pcpu& self, const Vcpu& vcpu, RealTime now) {
+    if (self.total == &self.ledger->unbilled_ns)
+        use(self, &vcpu.service.payer->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
+    bill_run(self, vcpu, now);
 }
 
 void begin_idle() {

@@ -41,6 +41,8 @@ void bill_section_to(Domain& domain);
 void bill_to(Pcpu& self, Domain& domain, RealTime now); // bill_to for an instant that was just read
 // The same for the domain that a vCPU that is about to run works for.
 void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now);
+// The same after a rest: who runs then pays for the way out of it, too, unless the owner of a timer does.
+void bill_wake(Pcpu& self, const Vcpu& vcpu, RealTime now);
 // Nothing to run: the section ends, idle time begins; and the way back.
 void begin_idle();
 void end_idle();

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::uint64_t ram = 46; // little enough that freed frames are soon used again
 constexpr std::uint64_t quota = 28;
+constexpr unsigned window = 11; // of an L4 at first: shows its own tables
 
 class Run {
   public:
@@ -59,6 +60,7 @@ class Run {
         words(frames[0])[0] = table_entry(frames[1]);
         words(frames[1])[0] = table_entry(frames[2]);
         words(frames[2])[0] = table_entry(frames[3]);
+        words(frames[0])[window] = readonly_entry(frames[0]);
         for (unsigned i = 0; i < 12; ++i)
             words(frames[3])[i] = i < 4 ? readonly_entry(frames[i]) : writable_entry(frames[i]);
         auto started = set_kernel_root(*domain.vcpus[0], frames[0], false);
@@ -100,6 +102,17 @@ class Run {
         constexpr std::array<std::uint64_t, 8> flags{0, 5, 7, 7, 5, 0x187, 1ULL << 63 | 0x67, 0x1b};
         const auto mfn = any_frame();
         return mfn.value() << page_shift | flags[input_.below(flags.size())];
+    }
+    // An entry for the table itself, or for another one that is pinned as its level.
+    std::uint64_t linear_entry(Mfn table, unsigned choice) {
+        const auto is_alike = [&](Mfn mfn) {
+            return mfn != table && frame_table().at(mfn).type() == frame_table().at(table).type();
+        };
+        if (choice % 2 != 0 && frame_table().find(table) != nullptr)
+            for (Mfn mfn{self().memory.frames.first}; mfn != Mfn{}; mfn = Mfn{frame_table().at(mfn).next})
+                if (is_alike(mfn))
+                    return readonly_entry(mfn);
+        return readonly_entry(table);
     }
     std::uint32_t any_owners() {
         const auto choice = input_.byte();
@@ -146,19 +159,30 @@ class Run {
         std::array<mmu_update_t, 4> requests{};
         const auto count = input_.below(4) + 1;
         for (auto& r : std::span{requests}.first(count)) {
-            const auto table = any_table().value() << page_shift;
+            const auto table = any_table();
             const auto index = any_index();
             const auto command = input_.byte();
-            r = {.ptr = table | index * 8 | (command < 200 ? 0 : command & 3U), .val = any_entry()};
+            const auto value = any_entry();
+            r = {.ptr = table.value() << page_shift | index * 8 | (command < 200 ? 0 : command & 3U),
+                 .val = command < 160 ? value : linear_entry(table, command)};
         }
         hypercall<MmuUpdate>({address(requests.data()), count, 0, any_owners()});
     }
 
     GuestAddress any_address() {
         const auto choice = input_.byte();
-        const bool common = choice < 200; // below the first entry of each table, where address spaces begin
-        const std::uint64_t l4 = common ? 0 : any_index(), l3 = common ? 0 : choice % 4,
-                            l2 = common ? 0 : choice / 4 % 4, l1 = any_index();
+        const bool common = choice < 200;  // below the first entry of each table, where address spaces begin
+        const bool within = choice >= 240; // a window that shows tables
+        const std::uint64_t l4 = common   ? 0
+                                 : within ? window
+                                          : any_index(),
+                            l3 = within   ? any_index()
+                                 : common ? 0
+                                          : choice % 4,
+                            l2 = within   ? any_index()
+                                 : common ? 0
+                                          : choice / 4 % 4,
+                            l1 = any_index();
         const auto at = l4 << 39 | l3 << 30 | l2 << 21 | l1 << 12;
         return GuestAddress{l4 >= 256 ? at | 0xffff000000000000 : at};
     }
@@ -226,9 +250,11 @@ class Run {
         if (frame == nullptr || !frame->belongs_to(Owner{DomainId{current_}}) || frame->partial() ||
             (frame->type_references() != 0 && frame->type() != FrameType::writable))
             return;
-        const auto value = any_entry();
+        auto value = any_entry();
         const auto index = any_index();
         const auto how = input_.byte();
+        if (how % 8 == 0)
+            value = readonly_entry(mfn); // if it becomes an upper table, a linear entry
         words(mfn)[index] = value;
         if (how >= 200) // many alike, so that validation is long enough to be interrupted
             for (unsigned i = 8; i < 8U + how; ++i)
@@ -259,7 +285,7 @@ class Run {
     void processor_marks() {
         const auto at = any_address();
         const auto found = walk(vcpu().tables.kernel_root, at);
-        if (!found.ok)
+        if (!found.ok())
             return;
         auto table = vcpu().tables.kernel_root;
         for (unsigned level = 4; level > 0; --level) {
@@ -267,7 +293,7 @@ class Run {
             e |= entry::accessed;
             table = entry::frame(e);
         }
-        if (entry::is_writable(found.leaf))
+        if (entry::is_writable(found.leaf()) && found.l1 != Mfn{})
             words(found.l1)[found.l1_index] |= entry::dirty;
     }
 

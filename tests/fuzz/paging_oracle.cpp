@@ -3,16 +3,33 @@
 #include "hv/base/machine.hpp"
 #include "hv/mm/entry.hpp"
 
+#include <array>
+
 namespace bulkhead::hv::test {
 
-void Oracle::visit(Reach& reach, Mfn table, unsigned level) const {
-    if (!reach.tables.emplace(table.value(), level).second)
+namespace {
+
+// An entry that the hypervisor puts into this place of every L4. A walk comes to it at a lower level through
+// a linear entry; but for the tables of the machine-to-physical table, which guests may read, it ends there.
+bool is_hypervisors(unsigned index, std::uint64_t e) {
+    static const auto expected = [] {
+        std::array<std::uint64_t, entry::per_table> entries{};
+        machine::install_hypervisor_slots(entries.data());
+        return entries;
+    }();
+    return entry::is_hypervisor_index(index) && ((e ^ expected[index]) & ~entry::accessed) == 0;
+}
+
+} // namespace
+
+void Oracle::visit(Reach& reach, Mfn table, unsigned level, bool writable) const {
+    reach.tables.emplace(table.value(), level);
+    if (!reach.visited.emplace(table.value(), level, writable).second)
         return;
     const auto* entries = machine::frame_as<std::uint64_t>(table);
     for (unsigned i = 0; i < entry::per_table; ++i) {
         const auto e = entries[i];
-        if (!entry::is_present(e) ||
-            (level == 4 && i >= entry::hypervisor_first && i <= entry::hypervisor_last))
+        if (!entry::is_present(e) || (level == 4 && entry::is_hypervisor_index(i)) || is_hypervisors(i, e))
             continue;
         const auto target = entry::frame(e);
         const auto* frame = frame_table().find(target);
@@ -21,11 +38,11 @@ void Oracle::visit(Reach& reach, Mfn table, unsigned level) const {
             continue;
         }
         if (level > 1) {
-            visit(reach, target, level - 1);
+            visit(reach, target, level - 1, writable && entry::is_writable(e));
             continue;
         }
         reach.readable[target.value()] = frame->owner;
-        if (entry::is_writable(e))
+        if (writable && entry::is_writable(e))
             reach.writable[target.value()] = frame->owner;
     }
 }
@@ -33,7 +50,7 @@ void Oracle::visit(Reach& reach, Mfn table, unsigned level) const {
 Oracle::Reach Oracle::reach() const {
     Reach result;
     if (const auto root = root_(); root != Mfn{})
-        visit(result, root, 4);
+        visit(result, root, 4, true);
     return result;
 }
 

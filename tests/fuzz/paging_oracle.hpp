@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace bulkhead::hv::test {
@@ -29,10 +30,11 @@ class Oracle {
     struct Reach {
         std::map<std::uint64_t, Owner> readable, writable;   // frame and its owner when it was reached
         std::set<std::pair<std::uint64_t, unsigned>> tables; // frame and level
+        std::set<std::tuple<std::uint64_t, unsigned, bool>> visited; // and whether all above is writable
         std::string problem;
     };
     [[nodiscard]] Reach reach() const;
-    void visit(Reach& reach, Mfn table, unsigned level) const;
+    void visit(Reach& reach, Mfn table, unsigned level, bool writable) const;
 
     std::function<Mfn()> root_;
     Reach remembered_;

@@ -47,15 +47,21 @@ long domain_memory(unsigned command, domid_t id) {
     domid_t domain = id;
     return memory(command, &domain);
 }
-// Pins a table whose first entry is `entry`.
-long pin_with(unsigned command, std::uint64_t entry) {
+// Pins a table whose first entry is `entry`. `then` runs while it is pinned.
+template<class Then>
+long pin_with(unsigned command, std::uint64_t entry, Then then) {
     *reinterpret_cast<std::uint64_t*>(spare) = entry;
     works(protect(spare, pte::read_only), "making a table");
     const long result = extended(command, mfn_of(spare).value());
-    if (result == 0)
+    if (result == 0) {
+        then();
         works(hypercall::mmuext(MMUEXT_UNPIN_TABLE, mfn_of(spare).value()), "unpinning");
+    }
     works(protect(spare, pte::read_write), "making it data again");
     return result;
+}
+long pin_with(unsigned command, std::uint64_t entry) {
+    return pin_with(command, entry, [] {});
 }
 long set_gdt(std::uint64_t frame, unsigned entries) {
     return hypercall::raw(__HYPERVISOR_set_gdt, hypercall::address(&frame), entries);
@@ -78,6 +84,18 @@ constexpr ErrnoRow rows[] = {
      [] { return update(machine(upper), pte::make(kernel_root(), pte::table)); }},
     {"mmu_update", "an L2 entry for a 2 MiB page", BULKHEAD_FAILS(EINVAL),
      [] { return update(machine(upper), pte::make(mfn_of(data), pte::read_write | pte::huge)); }},
+    {"mmu_update", "a writable L2 entry for its own L2", BULKHEAD_FAILS(EINVAL),
+     [] { return update(machine(upper, 5), pte::make(mfn_of(upper), pte::table)); }},
+    {"mmu_update", "a read-only L2 entry for its own L2", BULKHEAD_WORKS,
+     [] { return update(machine(upper, 5), pte::make(mfn_of(upper), pte::read_only)); }},
+    {"mmu_update", "a read-only L2 entry for an L2 that names this one", BULKHEAD_FAILS(EINVAL),
+     [] {
+         long result = 0;
+         static_cast<void>(pin_with(MMUEXT_PIN_L2_TABLE, pte::make(mfn_of(upper), pte::read_only), [&] {
+             result = update(machine(upper, 6), pte::make(mfn_of(spare), pte::read_only));
+         }));
+         return result;
+     }},
     {"mmu_update", "an L4 entry of the hypervisor", BULKHEAD_FAILS(EINVAL),
      [] {
          return update((kernel_root().value() << page_shift) + 8 * 256, pte::make(mfn_of(table), pte::table));
@@ -86,6 +104,15 @@ constexpr ErrnoRow rows[] = {
      [] { return update(no_frame << page_shift | MMU_MACHPHYS_UPDATE, 1); }},
     {"update_va_mapping", "an address without an L1", BULKHEAD_FAILS(EINVAL),
      [] { return update_mapping(window_base + 0x30000000, 0); }},
+    {"update_va_mapping", "an address where a linear entry shows a page table", BULKHEAD_FAILS(EINVAL),
+     [] {
+         constexpr std::uint64_t slot = 300, window = 0xffff000000000000 | slot << 39;
+         const std::uint64_t entry = (kernel_root().value() << page_shift) + 8 * slot;
+         check(update(entry, pte::make(kernel_root(), pte::read_only)) == 0, "a linear entry was refused");
+         const long result = update_mapping(window | slot << 30 | slot << 21 | slot << 12, 0);
+         check(update(entry, 0) == 0, "clearing it was refused");
+         return result;
+     }},
     {"update_va_mapping", "an address of the hypervisor", BULKHEAD_FAILS(EINVAL),
      [] { return update_mapping(hypervisor_memory, 0); }},
     {"update_va_mapping", "an entry that makes a page table writable", BULKHEAD_FAILS(EBUSY),

@@ -12,8 +12,11 @@ from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import Plan, make_plan
 from bulkhead.experiment.progress import Silent
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
+from bulkhead.result import Result
 from bulkhead.result.agreement import scattered
+from bulkhead.result.gate import changes
 from bulkhead.result.samples import sampling
+from bulkhead.result.signs import policy_pairs
 from pretend import pretend
 
 SETS = ("sched=round_robin", "victim=compute", "hogs=0,1", "duration_ms=100", "warm_up_ms=20", "drain_ms=20")
@@ -56,6 +59,30 @@ def test_only_the_point_that_is_apart_gets_more(tmp_path: Path) -> None:
     assert (progress.announced, progress.done) == (MOST - FIRST, FIRST + MOST)
     assert [row.sample for row in result.points[1].samples] == list(range(MOST))
     assert sampling(result).endswith(f"of {FIRST} to {MOST} samples")
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> Result:
+    """Of two policies at one point, the first has samples that are apart."""
+    answers = iter((True, False))
+    experiment = replace(find("noisy_neighbour"), settling=Settling(MOST, lambda metrics: next(answers)))
+    policies = ("round_robin", "credit")
+    sets = ("sched=round_robin,credit", "hogs=1", *SETS[1:2], *SETS[3:])
+    both = make_plan(experiment, True, sets, lambda kind: policies, FIRST)
+    result = analyse_stage(both, tmp_path, captured(both, tmp_path)).result
+    assert [len(point.samples) for point in result.points] == [MOST, FIRST]
+    return result
+
+
+def test_policies_are_paired_in_the_samples_that_both_have(uneven: Result) -> None:
+    (pair,) = policy_pairs(uneven, "share.victim")
+    assert pair.signs.pairs == FIRST
+
+
+def test_a_result_is_compared_with_one_whose_samples_were_closer(uneven: Result) -> None:
+    closer = replace(uneven, points=[replace(p, samples=p.samples[:FIRST]) for p in uneven.points])
+    found = list(changes(uneven, closer, ["share.victim"]))
+    assert [change.signs.pairs for change in found] == [FIRST, FIRST]
 
 
 def test_one_sample_never_gets_more(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 // Whole simulated machines: shares, accounts to the nanosecond, the same trace each time, guests that talk.
+#include "host/section.hpp"
 #include "tests/sim/worlds.hpp"
 
 #include <gmock/gmock.h>
@@ -56,6 +57,22 @@ TEST_P(Worlds, EveryNanosecondIsSomebodys) {
         EXPECT_EQ(guests, 0);
         EXPECT_EQ(hypervisor, 0);
     }
+}
+
+TEST_P(Worlds, HousekeepingTakesASectionHoweverManyGuestsThereAre) {
+    constexpr std::int64_t visit = 1'000; // ns for each guest
+    std::vector<GuestPlan> crowd;
+    for (int i = 0; i < 60; ++i)
+        crowd.push_back(guest("sleeper" + std::to_string(i), "periodic",
+                              {{"period_us", "10000000"}, {"work_us", "1"}, {"phase_ns", "0"}}));
+    Plan machine = plan(std::move(crowd), milliseconds(200));
+    machine.machine.costs = Costs{};
+    machine.machine.costs.housekeeping = visit;
+    World world{policy(), machine};
+    const auto& cpu = finish(world).pcpu_ledgers[0];
+    const auto visits = (cpu.end - cpu.start) / milliseconds(10).count() + 1;
+    EXPECT_GT(cpu.unbilled_ns, visits / 2 * host::section_budget.count());
+    EXPECT_LE(cpu.unbilled_ns, visits * (host::section_budget.count() + visit));
 }
 
 TEST_P(Worlds, TheSameMachineGivesTheSameTrace) {

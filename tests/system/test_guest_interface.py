@@ -1,4 +1,4 @@
-"""The guest interface where it needs another machine than the guest tests' own: two pCPUs, another maker's processor."""
+"""The guest interface in other machines than the guest tests' own: two pCPUs, another maker's processor, other options."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from bulkhead.model.options import RunOptions
 from bulkhead.testing.guest import GUEST, machine
 
 
-def verdict(name: str, pcpus: int = 1) -> str:
+def verdict(name: str, pcpus: int = 1, linear_tables: bool = True) -> str:
     """What a guest test says of itself in a machine of its own."""
-    run = dataclasses.replace(machine(name), pcpus=pcpus).run(RunOptions())
+    changed = dataclasses.replace(machine(name), pcpus=pcpus, linear_tables=linear_tables)
+    run = changed.run(RunOptions())
     assert run.landmark.audit_failures == 0
     lines = [line for line in run.consoles[GUEST].splitlines() if line.startswith(f"VERDICT {name} ")]
     assert lines, run.consoles
@@ -22,6 +23,11 @@ def verdict(name: str, pcpus: int = 1) -> str:
 
 def test_a_vcpu_that_runs_on_another_pcpu_gets_its_events_at_once() -> None:
     assert verdict("running_vcpu", pcpus=2) == "success"
+
+
+def test_a_machine_may_refuse_linear_page_tables() -> None:
+    refused = "failure an entry of the root for itself was refused: EINVAL"
+    assert verdict("linear_tables", linear_tables=False) == refused
 
 
 def test_sysenter_enters_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

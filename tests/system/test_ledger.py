@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from machines import MILLISECOND, assert_sound, boot, said, scheduler, share, workload
+from machines import BACKENDS, MILLISECOND, assert_sound, boot, said, scheduler, share, workload
 
 from bulkhead import Run
 from bulkhead.policy.tables import built_policies
@@ -43,6 +43,16 @@ def test_storms_are_billed_to_who_makes_them(run: Run) -> None:
         assert ledger[name].hypervisor_ns > 2 * ledger["compute"].hypervisor_ns, said(run)
     assert ledger["loop_fault"].traps > 100 and ledger["event_storm"].events_sent > 100
     assert ledger["yield_storm"].run_ins >= ledger["compute"].run_ins
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_wake_pays_for_the_way_out_of_idle(backend: str) -> None:
+    """With two pCPUs that rest between requests, 0.96 % of the time was billed to no domain."""
+    talk = (workload("responder", "peer=pinger"), workload("pinger", "peer=responder period_us=200"))
+    run = boot(*talk, pcpus=2, duration=300 * MILLISECOND, backend=backend)
+    assert_sound(run)
+    unbilled = sum(pcpu.unbilled_ns for pcpu in run.landmark.pcpus)
+    assert unbilled <= 0.004 * sum(pcpu.wall_ns for pcpu in run.landmark.pcpus), said(run)
 
 
 @pytest.mark.parametrize("policy", sorted(built_policies("scheduler")))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkhead.base.paths import test_image, xen_image
+from bulkhead.base import paths
 
-XEN = xen_image()
+XEN = paths.xen_image()
 RUNNER = Path(__file__).resolve().parents[1] / "guest" / "on_xen.py"
 VERDICT = re.compile(r"^VERDICT (\S+) (success|skip|failure|error) ?(.*)$", re.MULTILINE)
 needs_xen = pytest.mark.skipif(not XEN.exists(), reason=f"there is no Xen at {XEN}: set BULKHEAD_XEN")
@@ -22,7 +22,7 @@ needs_xen = pytest.mark.skipif(not XEN.exists(), reason=f"there is no Xen at {XE
 
 def verdicts(test: str, pcpus: int = 1) -> dict[str, str]:
     """What each test says there."""
-    command = [sys.executable, str(RUNNER), str(test_image()), f"test={test}", "--xen", str(XEN)]
+    command = [sys.executable, str(RUNNER), str(paths.test_image()), f"test={test}", "--xen", str(XEN)]
     said = subprocess.run([*command, "--pcpus", str(pcpus)], capture_output=True, text=True).stdout
     assert "TESTS " in said, said
     return {name: f"{word} {text}".strip() for name, word, text in VERDICT.findall(said)}

@@ -260,13 +260,13 @@ TEST_F(CallTest, LeavesOfGrantMappings) {
 
 TEST_F(CallTest, WalkFollowsOnlyTables) {
     const auto found = walk(space.l4, GuestAddress{Space::base + 5});
-    EXPECT_TRUE(found.ok);
-    EXPECT_EQ(found.leaf, writable_entry(data));
+    EXPECT_TRUE(found.ok());
+    EXPECT_EQ(found.leaf(), writable_entry(data));
     EXPECT_EQ(found.entries[0], table_entry(space.l3));
-    EXPECT_FALSE(walk(Mfn{}, GuestAddress{Space::base}).ok);
-    EXPECT_FALSE(walk(Mfn{1ULL << 40}, GuestAddress{Space::base}).ok);
-    EXPECT_FALSE(walk(space.l4, GuestAddress{0xffff800000000000}).ok);
-    EXPECT_FALSE(walk(space.l4, GuestAddress{0x0000800000000000}).ok);
+    EXPECT_FALSE(walk(Mfn{}, GuestAddress{Space::base}).ok());
+    EXPECT_FALSE(walk(Mfn{1ULL << 40}, GuestAddress{Space::base}).ok());
+    EXPECT_FALSE(walk(space.l4, GuestAddress{0xffff800000000000}).ok());
+    EXPECT_FALSE(walk(space.l4, GuestAddress{0x0000800000000000}).ok());
 }
 
 } // namespace bulkhead::hv::host

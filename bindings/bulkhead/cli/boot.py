@@ -53,6 +53,9 @@ def boot(
     parallel: bool = typer.Option(
         True, help="A pCPU's speed is its own; not so: idle pCPUs lend theirs, and the run is faster."
     ),
+    linear_tables: bool = typer.Option(
+        True, help="Guests may map page tables of a level in tables of the same level."
+    ),
     seed: int = typer.Option(1, help="Seed of everything random."),
     console: Optional[str] = typer.Option(
         None, help="Show only this guest's console; in a terminal it is interactive, and Ctrl-] ends the run."
@@ -88,6 +91,7 @@ def boot(
         accel=accel,
         ns_per_instruction=parse_length(ns_per_instruction),
         parallel=parallel,
+        linear_tables=linear_tables,
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),

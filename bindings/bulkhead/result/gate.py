@@ -82,9 +82,11 @@ def _middle(numbers: Sequence[int | float | None]) -> int | float | None:
     return median(known) if 2 * len(known) > len(numbers) else None
 
 
-def _same_samples(one: PointResult, other: PointResult) -> bool:
-    return [(row.sample, row.starts_ns, row.phases_ns) for row in one.samples] == [
-        (row.sample, row.starts_ns, row.phases_ns) for row in other.samples
+def _same_samples(one: PointResult, other: PointResult, declared: int) -> bool:
+    """Of those that every point has; a point whose samples were apart has further ones."""
+    rows, others = one.samples[:declared], other.samples[:declared]
+    return [(row.sample, row.starts_ns, row.phases_ns) for row in rows] == [
+        (row.sample, row.starts_ns, row.phases_ns) for row in others
     ]
 
 
@@ -119,7 +121,7 @@ def changes(first: Result, second: Result, paths: Sequence[str]) -> Iterator[Cha
         raise SpecError("the results have no point in common")
     for one, other in common:
         label = ",".join(f"{name}={value}" for name, value in one.levels.items())
-        if not _same_samples(one, other):
+        if not _same_samples(one, other, max(first.samples, second.samples)):
             raise SpecError(
                 f"{label}: the results do not have the same samples; run both with one --samples N"
             )

@@ -39,8 +39,11 @@ def sign_test(lower: int, higher: int) -> float:
 
 
 def signs(first: Sequence[Number], second: Sequence[Number]) -> Signs:
-    """The signs of pairs; a pair in which either has no answer is left out."""
-    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    """The signs of pairs; a pair in which either has no answer is left out, as is a sample that only one has.
+
+    Points have the same first samples. One whose samples were apart has further ones.
+    """
+    pairs = [(a, b) for a, b in zip(first, second) if a is not None and b is not None]
     lower, higher = sum(a < b for a, b in pairs), sum(a > b for a, b in pairs)
     return Signs(lower, higher, len(pairs) - lower - higher, sign_test(lower, higher))
 

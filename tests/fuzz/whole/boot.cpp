@@ -231,6 +231,7 @@ void fill_tables(const Mfn* frames, std::uint32_t number) {
     const auto words = [&](std::uint32_t i) { return machine::frame_as<std::uint64_t>(frames[i]); };
     for (std::uint32_t i = 0; i + 1 < tables; ++i)
         words(i)[0] = frames[i + 1].value() << page_shift | all;
+    words(0)[window] = frames[0].value() << page_shift | read_only;
     for (std::uint32_t i = 0; i < number; ++i)
         words(tables - 1)[i] = frames[i].value() << page_shift | (i < tables ? read_only : all);
 }

@@ -24,6 +24,7 @@ void begin_machine(const Size& size);
 
 // Guests' memory, as far as pointers of calls reach it: at the same addresses for all.
 inline constexpr std::uint64_t arena = 0x180000000000, arena_bytes = 4 << 20;
+inline constexpr unsigned window = 300; // of a guest's L4 at first: shows its own tables
 inline constexpr std::uint64_t stack_of_guests = arena + arena_bytes - page_bytes;
 
 // What the next hook of a policy that is not built in does instead of its work.
@@ -32,7 +33,7 @@ void misconduct(Misconduct next);
 [[nodiscard]] std::uint64_t misconducts(); // so far
 
 // Page tables over the first frames of a list, as a domain's builder leaves them: a root, three tables below
-// it, and one leaf for each frame, read-only for the tables. At least five frames.
+// it, and one leaf for each frame, read-only for the tables. The root shows itself. At least five frames.
 void fill_tables(const Mfn* frames, std::uint32_t count);
 [[nodiscard]] vcpu_guest_context_t context_of(Mfn root);
 

@@ -13,6 +13,18 @@ extern "C" {
 
 namespace bulkhead::hv::whole {
 
+namespace {
+
+// The root is to show its own tables in a window, or another table's, which may be refused.
+mmu_update_t linear_update(Mfn root, Mfn other, std::uint32_t number) {
+    constexpr std::uint64_t read_only = 5;
+    const auto shown = other != Mfn{} ? other : root;
+    return {.ptr = root.value() << page_shift | (window + number) * 8,
+            .val = shown.value() << page_shift | read_only};
+}
+
+} // namespace
+
 Call Calls::tables(Vcpu& vcpu, Place& place) {
     const auto choice = input_.below(4);
     if (choice == 0)
@@ -24,9 +36,12 @@ Call Calls::tables(Vcpu& vcpu, Place& place) {
     auto* const updates = place.array<mmu_update_t>(count);
     const auto found = walk(vcpu.tables.kernel_root, GuestAddress{0});
     for (std::uint32_t i = 0; i < count; ++i) {
-        const auto table = input_.below(4) != 0 && found.l1 != Mfn{} ? found.l1 : any_frame(*vcpu.domain);
+        const auto kind = input_.below(8);
+        const auto table = kind < 6 && found.l1 != Mfn{} ? found.l1 : any_frame(*vcpu.domain);
         updates[i].ptr = table.value() << page_shift | any_index() * 8;
         updates[i].val = any_entry(*vcpu.domain);
+        if (kind == 7)
+            updates[i] = linear_update(vcpu.tables.kernel_root, (updates[i].val & 4) != 0 ? table : Mfn{}, i);
     }
     const auto owners = input_.below(8) == 0 ? any_domain() : std::uint16_t{DOMID_SELF};
     return {__HYPERVISOR_mmu_update, {reinterpret_cast<std::uint64_t>(updates), count, 0, owners}};
