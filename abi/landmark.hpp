@@ -8,7 +8,7 @@ namespace bulkhead::landmark {
 
 inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
-inline constexpr std::uint32_t version = 3;
+inline constexpr std::uint32_t version = 4;
 inline constexpr std::size_t max_pcpus = 64;
 inline constexpr std::size_t name_bytes = 16;
 
@@ -98,6 +98,14 @@ struct NonPreemptibleSection {
     std::uint32_t reserved;
 };
 
+// Into one of the text fields: cut to fit, always terminated; nothing stays of a longer text.
+template<std::size_t bytes>
+constexpr void copy_text(char (&to)[bytes], const char* from) {
+    for (char& at : to)
+        at = *from != '\0' ? *from++ : '\0';
+    to[bytes - 1] = '\0';
+}
+
 struct PolicyReport {
     char name[name_bytes * 2];
     std::uint32_t kind;    // a plugin::Kind, 0 for an unused report
@@ -109,6 +117,7 @@ struct PolicyReport {
     std::uint64_t hook_calls;
     std::int64_t hook_ns;
     std::int64_t hook_max_ns;
+    char why[160]; // what it did, in words; empty unless it was ejected
 };
 
 struct Page {

@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 10;
+inline constexpr std::uint32_t version = 11;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -127,6 +127,9 @@ struct Policy {
     char name[32];               // for messages about its file
 };
 
+// What may be written while a policy's hook runs: under `strict` nothing but the policy's memory and a stack.
+enum class Guard : std::uint32_t { normal = 0, strict = 1 };
+
 struct Header {
     std::uint64_t magic;
     std::uint32_t version;
@@ -169,7 +172,9 @@ struct Header {
     Network network;
     std::uint64_t placements; // offset of Placement[placement_count]
     std::uint32_t placement_count;
+    Guard guard;                    // of calls of policies
     std::uint32_t no_linear_tables; // 1: entries for a page table of the same level are refused
+    std::uint32_t reserved;
 };
 
 } // namespace bulkhead::manifest

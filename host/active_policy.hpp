@@ -45,6 +45,10 @@ inline constexpr std::uint32_t policy_sets = 3;
 //                                          may not return if the hook has asked for too much
 //   void ejected(Hook, Fault, RealTime, const char* why)  after the report was written (trace, log)
 //   [[noreturn]] void give_up(const char* why)            the run cannot go on: no policy is left
+//   explain(Fault)                               optional: returns a value whose member `text` has more words
+//                                                for the fault that has just ended a hook, or is empty
+//   void settles(Plugin&, std::uint32_t set)     optional: this copy of a plug-in has the regions of that set
+//   void lends(plugin::Host&)                    optional: puts something of its own before services
 //
 // `Kind` names Hooks, Hook, hook_budget, and how many pools a policy of this kind has.
 template<class World, class Kind>
@@ -95,6 +99,7 @@ class ActivePolicy {
         Set& set = sets_[number];
         world_.changes(active_ != nullptr ? &active_->plugin : nullptr, set.plugin);
         active_ = &set;
+        fill_services();
         hooks_ = set.hooks;
         object_ = set.object;
         if (first_.descriptor == nullptr)
@@ -128,10 +133,20 @@ class ActivePolicy {
     void note_ejection(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
         if (active_->built_in)
             world_.give_up(why);
+        if constexpr (requires { world_.explain(fault); }) {
+            const auto words = world_.explain(fault);
+            write_down(hook, fault, at, words.text[0] != '\0' ? words.text : why);
+        } else {
+            write_down(hook, fault, at, why);
+        }
+    }
+
+    void write_down(Hook hook, plugin::Fault fault, RealTime at, const char* why) {
         if (auto& out = world_.report(); out.ejected == 0) { // the first misconduct is the one that is told
             out.ejected = static_cast<std::uint32_t>(fault);
             out.hook = static_cast<std::uint32_t>(hook);
             out.ejected_at = at.since_start().count();
+            landmark::copy_text(out.why, why);
         }
         world_.ejected(hook, fault, at, why);
     }
@@ -151,7 +166,12 @@ class ActivePolicy {
     [[nodiscard]] Set& active() { return *active_; }
     [[nodiscard]] const Set& active() const { return *active_; }
     [[nodiscard]] World& world() { return world_; }
-    [[nodiscard]] const plugin::Host& services() {
+    [[nodiscard]] const plugin::Host& services() const { return services_; }
+
+  private:
+    static constexpr std::size_t object_alignment = 64;
+    static constexpr std::uint32_t of_fallback = 2;
+    void fill_services() {
         services_ = {
             .context = this,
             .pcpus = world_.policy_pcpus(),
@@ -166,17 +186,16 @@ class ActivePolicy {
                        std::uint64_t value) { serving(self).world_.note(code, value); },
             .kick = [](void* self, PcpuId pcpu) { serving(self).world_.kick(pcpu); },
         };
-        return services_;
+        if constexpr (requires { world_.lends(services_); })
+            world_.lends(services_);
     }
-
-  private:
-    static constexpr std::size_t object_alignment = 64;
-    static constexpr std::uint32_t of_fallback = 2;
     // Gives a set its plug-in, object, arena and pools. It is not the active one.
     template<class Reserve>
     [[nodiscard]] bool furnish(std::uint32_t number, const Plugin& plugin, Reserve reserve) {
         Set& set = sets_[number];
         set.plugin = plugin;
+        if constexpr (requires { world_.settles(set.plugin, number); })
+            world_.settles(set.plugin, number);
         set.hooks = static_cast<const typename Kind::Hooks*>(plugin.descriptor->hooks);
         set.built_in = world_.is_built_in(plugin);
         set.budget = set.built_in ? without_limit : Kind::hook_budget;

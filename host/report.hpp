@@ -13,9 +13,7 @@ namespace bulkhead::host {
 // Names the policy that runs. A policy that was ejected stays named: then this is not called.
 inline void describe(landmark::PolicyReport& report, const plugin::Descriptor& descriptor,
                      const std::int64_t* values) {
-    std::fill(std::begin(report.name), std::end(report.name), '\0'); // nothing stays of a longer name
-    for (std::size_t i = 0; i + 1 < sizeof report.name && descriptor.name[i] != '\0'; ++i)
-        report.name[i] = descriptor.name[i];
+    landmark::copy_text(report.name, descriptor.name);
     report.kind = static_cast<std::uint32_t>(descriptor.kind);
     report.parameter_count =
         std::min(descriptor.parameter_count, static_cast<std::uint32_t>(plugin::max_parameters));

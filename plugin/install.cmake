@@ -1,7 +1,7 @@
-# What a policy outside this repository is built with: `cmake --install build/release --component sdk --prefix DIR` puts the
+# What policies, workloads and models outside this repository are built with: `cmake --install build/release --component sdk --prefix DIR` puts the
 # headers, the rules of this build and the command DIR/bin/bulkhead-plugin there. The layout is this repository's.
 set(sdk share/bulkhead)
-install(FILES abi/types.hpp abi/plugin.hpp DESTINATION ${sdk}/abi COMPONENT sdk)
+install(FILES abi/types.hpp abi/plugin.hpp abi/manifest.hpp DESTINATION ${sdk}/abi COMPONENT sdk)
 foreach(kind sched memctl ringctl)
     install(DIRECTORY ${kind}/ DESTINATION ${sdk}/${kind} COMPONENT sdk FILES_MATCHING PATTERN "*.hpp")
 endforeach()
@@ -10,5 +10,14 @@ install(FILES ${reader} plugin/policy.hpp plugin/tree.hpp plugin/turns.hpp plugi
     DESTINATION ${sdk}/plugin COMPONENT sdk)
 install(FILES image/bytes.hpp DESTINATION ${sdk}/image COMPONENT sdk)
 install(FILES cmake/flags.cmake DESTINATION ${sdk}/cmake COMPONENT sdk)
+file(GLOB runtime CONFIGURE_DEPENDS guest/runtime/*.hpp workloads/*.hpp)
+foreach(header IN LISTS runtime)
+    cmake_path(RELATIVE_PATH header OUTPUT_VARIABLE place)
+    cmake_path(GET place PARENT_PATH folder)
+    install(FILES ${header} DESTINATION ${sdk}/${folder} COMPONENT sdk)
+endforeach()
+install(FILES guest/runtime/guest.ld guest/runtime/program.cmake DESTINATION ${sdk}/guest/runtime COMPONENT sdk)
+install(FILES ${CMAKE_BINARY_DIR}/workloads/libbulkhead_guest.a DESTINATION ${sdk}/guest COMPONENT sdk)
+install(FILES sim/model.hpp sim/program.hpp sim/model_setup.cpp DESTINATION ${sdk}/sim COMPONENT sdk)
 install(FILES plugin/sdk/CMakeLists.txt DESTINATION ${sdk} COMPONENT sdk)
 install(PROGRAMS plugin/sdk/bulkhead-plugin DESTINATION bin COMPONENT sdk)

@@ -1,4 +1,4 @@
-# bulkhead_plugins(KIND [FROM folder]): every *.cpp of the calling folder, or another one, becomes one plug-in,
+# bulkhead_plugins(KIND [FROM folder]): every NAME.cpp of the calling folder, or another one, becomes one plug-in,
 # ${CMAKE_BINARY_DIR}/KIND/NAME.so. The build fails with a sentence if hosts would refuse its file.
 include_guard(GLOBAL)
 include(${CMAKE_SOURCE_DIR}/plugin/file.cmake)
@@ -23,6 +23,7 @@ function(bulkhead_plugins kind)
         set(plugins_FROM ${CMAKE_CURRENT_SOURCE_DIR})
     endif()
     file(GLOB sources CONFIGURE_DEPENDS ${plugins_FROM}/*.cpp)
+    list(FILTER sources EXCLUDE REGEX "\\.(workload|model)\\.cpp$") # built by plugin/sdk
     foreach(source IN LISTS sources)
         get_filename_component(name ${source} NAME_WE)
         set(target ${kind}_${name})

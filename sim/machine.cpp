@@ -147,7 +147,7 @@ Domain& Machine::create_domain(DomainSpec spec, DomainId id) {
     domain.ledger.state = landmark::Account::alive;
     domain.ledger.weight = spec.weight;
     domain.ledger.shutdown_reason = static_cast<std::uint32_t>(landmark::Shutdown::none);
-    copy_text(domain.ledger.name, spec.name.c_str());
+    landmark::copy_text(domain.ledger.name, spec.name.c_str());
     for (ProgramMaker& maker : spec.programs) {
         Vcpu& vcpu = vcpus_.emplace_back();
         vcpu.timer.order = static_cast<std::uint32_t>(vcpus_.size() - 1);

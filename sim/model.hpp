@@ -1,6 +1,6 @@
 // How a model of a workload is declared: one row and one coroutine, registered by being in the table of
-// models.cpp. A model of a small guest has that guest's name, options and marks; what it costs the guest to
-// get to its work is in Costs.
+// models.cpp or, outside of this repository, as the one model of a file. A model of a small guest has that
+// guest's name, options and marks; what it costs the guest to get to its work is in Costs.
 #pragma once
 
 #include "guest/runtime/mark.hpp"
@@ -22,11 +22,23 @@ struct ModelOption {
     std::string_view name, unit, initial, help;
 };
 
+// What a model may ask of the world; virtual, because a model may come from a file of its own.
+class Surroundings {
+  public:
+    [[nodiscard]] virtual std::size_t vcpus_of(std::size_t guest) const = 0;
+    virtual void print(std::size_t guest, std::string_view line) = 0;
+    // vCPU 0 of a guest, once it is built; nullptr until then.
+    [[nodiscard]] virtual Guest* peer(std::string_view name) = 0;
+
+  protected:
+    ~Surroundings() = default;
+};
+
 // What a model gets: its options, the world around it, and the clock's unit.
 class ModelSetup {
   public:
-    ModelSetup(World& world, std::size_t guest, const ModelOptions& options, Nanos instruction, Nanos loop,
-               std::uint64_t seed, std::size_t vcpu = 0)
+    ModelSetup(Surroundings& world, std::size_t guest, const ModelOptions& options, Nanos instruction,
+               Nanos loop, std::uint64_t seed, std::size_t vcpu = 0)
         : world_{&world}, guest_{guest}, options_{&options}, instruction_{instruction}, loop_{loop},
           seed_{seed}, vcpu_{vcpu} {}
 
@@ -41,17 +53,18 @@ class ModelSetup {
     [[nodiscard]] Nanos instructions(std::int64_t count) const { return instruction_ * count; }
     // The unit of work of workloads/work.hpp.
     [[nodiscard]] Nanos operations(std::int64_t count) const { return (instructions(1'000) + loop_) * count; }
-    [[nodiscard]] World& world() const { return *world_; }
+    [[nodiscard]] World& world() const; // for the models of this repository only
+    [[nodiscard]] Guest* peer(std::string_view name) const { return world_->peer(name); }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
     [[nodiscard]] std::size_t vcpu() const { return vcpu_; } // its number in the guest
-    [[nodiscard]] std::size_t vcpus() const;                 // of the guest
+    [[nodiscard]] std::size_t vcpus() const { return world_->vcpus_of(guest_); }
     // On the guest's console, in no time.
-    void print(std::string_view line) const;
+    void print(std::string_view line) const { world_->print(guest_, line); }
     // When the workload stops, if it began at `began`.
     [[nodiscard]] RealTime ends(RealTime began) const;
 
   private:
-    World* world_;
+    Surroundings* world_;
     std::size_t guest_;
     const ModelOptions* options_; // the world's, which outlives every program
     Nanos instruction_, loop_;
@@ -68,6 +81,15 @@ struct Model {
     bool whole = false;
     Program (*others)(Guest& me, ModelSetup setup) = nullptr; // of each further vCPU once it is started
     bool pages = false;                                       // asks for its memory page by page
+};
+
+// What a file with a model exports as `bulkhead_model`. The sizes tell a file that was built with other
+// headers.
+struct ModelExport {
+    static constexpr std::uint64_t current_version = 1;
+    std::uint64_t version = current_version;
+    std::uint64_t sizes[4] = {sizeof(Step), sizeof(Guest), sizeof(ModelSetup), sizeof(Model)};
+    const Model* model = nullptr;
 };
 
 [[nodiscard]] std::span<const Model> models();
@@ -99,3 +121,8 @@ Program memory_hoarder(Guest& me, ModelSetup setup);
 Program memory_thrasher(Guest& me, ModelSetup setup);
 
 } // namespace bulkhead::sim
+
+// Exports the Model `object` of the enclosing namespace, the only one of its file.
+#define BULKHEAD_MODEL(object)                                                                               \
+    extern "C" [[gnu::visibility("default"), gnu::used]] const bulkhead::sim::ModelExport bulkhead_model{    \
+        .model = &object};

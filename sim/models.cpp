@@ -1,10 +1,8 @@
-// The table of models, and how a model reads its options.
+// The table of models.
 #include "sim/world.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <stdexcept>
 
 namespace bulkhead::sim {
 
@@ -98,34 +96,6 @@ const Model* find_model(std::string_view name) {
     return found == table.end() ? nullptr : found;
 }
 
-std::string_view ModelSetup::text(std::string_view name) const {
-    const auto found = options_->find(name);
-    if (found == options_->end())
-        throw std::invalid_argument{"option " + std::string{name} + " is missing"};
-    return found->second;
-}
-
-std::int64_t ModelSetup::number(std::string_view name) const {
-    const std::string_view value = text(name);
-    std::int64_t result = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-    if (error != std::errc{} || end != value.data() + value.size() || result < 0)
-        throw std::invalid_argument{"option " + std::string{name} + "=" + std::string{value} +
-                                    ": write a whole number from 0 up"};
-    return result;
-}
-
-std::int64_t ModelSetup::number_or(std::string_view name, std::int64_t other) const {
-    return options_->contains(name) ? number(name) : other;
-}
-
-std::size_t ModelSetup::vcpus() const { return world_->plan(guest_).vcpus; }
-
-void ModelSetup::print(std::string_view line) const { world_->print(guest_, line); }
-
-RealTime ModelSetup::ends(RealTime began) const {
-    const std::int64_t length = number_or("for_ms", 0);
-    return length == 0 ? RealTime::never() : began + milliseconds(length);
-}
+World& ModelSetup::world() const { return static_cast<World&>(*world_); }
 
 } // namespace bulkhead::sim

@@ -4,7 +4,6 @@
 
 #include "abi/plugin.hpp"
 
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -33,12 +32,5 @@ struct Policy {
         return values;
     }
 };
-
-// As much of a text as fits, with a zero behind it.
-template<std::size_t size>
-void copy_text(char (&to)[size], const char* from) {
-    std::strncpy(to, from, size - 1);
-    to[size - 1] = '\0';
-}
 
 } // namespace bulkhead::sim

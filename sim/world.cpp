@@ -29,7 +29,7 @@ World::World(Policy policy, Plan plan)
       starts_(plan_.guests.size(), RealTime::never()), consoles_(plan_.guests.size()) {
     const Guard::Scope loops_end;
     for (const GuestPlan& guest : plan_.guests)
-        if (find_model(guest.model) == nullptr)
+        if (model_of(guest) == nullptr)
             throw std::invalid_argument{"there is no model '" + guest.model + "'"};
     machine_.on_control = [this](Machine&, Action action, std::uint64_t target, std::int64_t argument) {
         control(action, target, argument);
@@ -269,6 +269,10 @@ std::int64_t World::change(Domain& domain, Action action, std::size_t target, st
     }
 }
 
+const Model* World::model_of(const GuestPlan& guest) {
+    return guest.file != nullptr ? &guest.file->model() : find_model(guest.model);
+}
+
 std::int64_t World::build(std::size_t index) {
     if (built_[index] != nullptr && built_[index]->alive)
         return -XEN_EEXIST;
@@ -280,7 +284,7 @@ std::int64_t World::build(std::size_t index) {
     spec.cap = guest.cap;
     spec.sched_values = guest.sched_values;
     spec.placements = guest.placements;
-    const Model& model = *find_model(guest.model);
+    const Model& model = *model_of(guest);
     spec.one_by_one = !model.whole;
     spec.programs.resize(guest.vcpus);
     for (std::size_t i = 0; i < guest.vcpus; ++i)

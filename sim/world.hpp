@@ -7,6 +7,7 @@
 #include "sim/machine.hpp"
 #include "sim/memory_backend.hpp"
 #include "sim/model.hpp"
+#include "sim/model_file.hpp"
 
 #include <optional>
 #include <span>
@@ -37,7 +38,8 @@ struct GuestPlan {
     std::vector<std::int64_t> ring_values{};
     Nanos start{}; // from the end of building until it runs first; 0: at once
     Placements placements{};
-    std::uint32_t release = 0; // the set of guests that start at one instant; 0: of none
+    std::uint32_t release = 0;               // the set of guests that start at one instant; 0: of none
+    std::shared_ptr<const ModelFile> file{}; // that has the model; nullptr: the simulator's own of that name
 };
 
 // What came of an entry of the timeline.
@@ -73,7 +75,7 @@ struct Plan {
     MemoryPlan memory{};                           // managed if there is a policy, or a guest that pages
 };
 
-class World {
+class World final : public Surroundings {
   public:
     // Throws std::invalid_argument if a model is unknown.
     World(Policy policy, Plan plan);
@@ -91,11 +93,11 @@ class World {
     // Goes on from a stop with these entries; a swap's argument counts from the first of `successors`.
     void proceed(std::span<const manifest::TimelineEntry> entries, std::vector<Successor> successors);
 
-    // For models: vCPU 0 of a guest, once it is built; nullptr until then.
-    [[nodiscard]] Guest* peer(std::string_view name);
+    [[nodiscard]] Guest* peer(std::string_view name) override;
     Link& link(const Guest& sender, const Guest& receiver);
     [[nodiscard]] const GuestPlan& plan(std::size_t guest) const { return plan_.guests[guest]; }
-    void print(std::size_t guest, std::string_view line);
+    [[nodiscard]] std::size_t vcpus_of(std::size_t guest) const override { return plan(guest).vcpus; }
+    void print(std::size_t guest, std::string_view line) override;
 
     // What each guest has printed.
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
@@ -134,6 +136,7 @@ class World {
     [[nodiscard]] bool admit(std::size_t index);
     void note_refused(std::size_t index);
     void check_memory() const;
+    [[nodiscard]] static const Model* model_of(const GuestPlan& guest); // nullptr: there is none
     void leave(const Domain& domain);
     [[nodiscard]] std::int64_t further_guests() const;
     [[nodiscard]] Nanos powering_on() const;

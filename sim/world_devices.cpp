@@ -26,8 +26,8 @@ void World::attend() {
     };
     if (plan_.blocks.policy)
         static_cast<void>(block_device());
-    const bool pages = std::ranges::any_of(
-        plan_.guests, [](const GuestPlan& guest) { return find_model(guest.model)->pages; });
+    const bool pages =
+        std::ranges::any_of(plan_.guests, [](const GuestPlan& guest) { return model_of(guest)->pages; });
     if (plan_.memory.policy)
         check_memory();
     if (plan_.memory.policy || pages)
@@ -81,7 +81,7 @@ bool World::admit(std::size_t index) {
                                    {.first = guest.first,
                                     .least = host::least_of(guest.memory),
                                     .most = guest.memory,
-                                    .pages = find_model(guest.model)->pages},
+                                    .pages = model_of(guest)->pages},
                                    guest.memory_values))
         return true;
     machine_.destroy(*built_[index]);

@@ -24,12 +24,12 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
-    PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
-                         clock_hz, trace_bytes, memory_period, memory_frames, trace_mask, guest_count,
-                         timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
-                         dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, disk_count,
-                         dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
-                         interface_count, dom0_share, network, placements, placement_count, no_linear_tables);
+    PYBIND11_NUMPY_DTYPE(
+        Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock, clock_hz, trace_bytes,
+        memory_period, memory_frames, trace_mask, guest_count, timeline_count, policy_count, console_rate,
+        end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes, dom0_weight, terminal, pcpus, drained,
+        parallel, disk_count, dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
+        interface_count, dom0_share, network, placements, placement_count, guard, no_linear_tables, reserved);
 }
 
 void register_landmark() {
@@ -42,7 +42,7 @@ void register_landmark() {
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,
-                         hook_calls, hook_ns, hook_max_ns);
+                         hook_calls, hook_ns, hook_max_ns, why);
     PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
                          started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
                          ledger_physical, ledger_capacity, ledger_used, seed, drains, draining, reserved,

@@ -136,7 +136,11 @@ void add_scheduler_views(py::module_& module) {
         .def(
             "may_run_on",
             [](const View<Vcpu>& view, std::uint16_t pcpu) { return view.get().may_run_on(PcpuId{pcpu}); },
-            py::arg("pcpu"), "whether its affinity allows that pCPU");
+            py::arg("pcpu"), "whether its affinity allows that pCPU")
+        .def(
+            "prefers",
+            [](const View<Vcpu>& view, std::uint16_t pcpu) { return view.get().prefers(PcpuId{pcpu}); },
+            py::arg("pcpu"), "whether it had rather run on that pCPU than on others");
 }
 
 } // namespace bulkhead::python

@@ -77,6 +77,15 @@ sim::MemoryPlan memory_plan(const Settings& settings) {
     return plan;
 }
 
+std::shared_ptr<const sim::ModelFile> open_model(const std::string& path) {
+    if (path.empty())
+        return nullptr;
+    auto opened = sim::ModelFile::open(path);
+    if (!opened)
+        throw pybind11::value_error{opened.error()};
+    return *opened;
+}
+
 } // namespace
 
 Opened open_scheduler(const py::object& policy, const std::string& name,
@@ -131,8 +140,8 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
                                row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},
                                sim::Frames{row.first}, row.memory_values, row.ring_values,
-                               Nanos{row.start_ns}, sim::Placements{row.affinity, row.preferred},
-                               row.release});
+                               Nanos{row.start_ns}, sim::Placements{row.affinity, row.preferred}, row.release,
+                               open_model(row.model_file)});
     plan.timeline = read_timeline(timeline);
     plan.successors = open_all(successors, plan.instruction);
     return plan;

@@ -26,6 +26,7 @@ struct GuestRow {
     std::int64_t start_ns;
     std::vector<std::uint64_t> affinity, preferred; // of each vCPU
     std::uint32_t release;
+    std::string model_file; // that has the model; empty: the simulator's own
 };
 
 // When, what, to whom, with what argument.

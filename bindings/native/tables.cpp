@@ -28,6 +28,7 @@ pybind11::dict enums() {
     pybind11::dict all;
     all["manifest.TimeMode"] = enum_dict<manifest::TimeMode>();
     all["manifest.OnCrash"] = enum_dict<manifest::OnCrash>();
+    all["manifest.Guard"] = enum_dict<manifest::Guard>();
     all["manifest.Action"] = enum_dict<manifest::Action>();
     all["landmark.State"] = enum_dict<landmark::State>();
     all["landmark.Exit"] = enum_dict<landmark::Exit>();

@@ -31,6 +31,7 @@ constexpr std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + page_byt
 alignas(page_bytes) std::uint64_t null_descriptors[512];
 EarlyMemory* early_memory = nullptr; // while the frame table is not there
 std::uint64_t root = 0;              // physical
+std::atomic<std::uint64_t> upper_entries_made = 0;
 
 std::uint64_t* table(std::uint64_t physical) {
     return reinterpret_cast<std::uint64_t*>(layout::direct_map + (physical & address_bits));
@@ -72,8 +73,10 @@ std::uint64_t slot_entry(std::uint64_t slot, std::uint64_t physical) {
     for (unsigned l = 4; l > level; --l) {
         const auto index = (address >> (3 + 9 * l)) & 511;
         auto& e = entries[index];
-        if ((e & present) == 0)
+        if ((e & present) == 0) {
             e = l == 4 ? slot_entry(index, new_table()) : new_table() | present | writable | user;
+            upper_entries_made.fetch_add(l >= 3, std::memory_order_release);
+        }
         entries = table(e);
     }
     return entries[(address >> (3 + 9 * level)) & 511];
@@ -175,12 +178,15 @@ bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes) {
                 if (!frame)
                     return false;
                 e = frame->value() << page_shift | present | writable | user;
+                upper_entries_made.fetch_add(level >= 3, std::memory_order_release);
             }
             entries = table(e);
         }
     }
     return true;
 }
+
+std::uint64_t upper_entries() { return upper_entries_made.load(std::memory_order_acquire); }
 
 Mfn frame_behind(std::uint64_t address) { return Mfn{(entry(address, 1) & address_bits) >> page_shift}; }
 

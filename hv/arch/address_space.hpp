@@ -37,6 +37,8 @@ void free_remaining_memory(const EarlyMemory& early, std::span<const MemoryRange
 
 // Makes the tables that mapping these addresses needs, which then stay. False if memory is short.
 [[nodiscard]] bool reserve_hypervisor(std::uint64_t address, std::uint64_t bytes);
+// Grows whenever an entry of the third or the fourth level appears: a copy of those is then to be made again.
+[[nodiscard]] std::uint64_t upper_entries();
 // Maps `bytes` of contiguous memory at a hypervisor address. Panics if a table is missing and there is no
 // memory for it: reserve_hypervisor comes first wherever a guest may have used memory up.
 void map_hypervisor(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, Access access);

@@ -98,14 +98,17 @@ Result<> prepare_descriptor_area(std::uint32_t slot) {
     return {};
 }
 
+void use_exception_stacks(std::uint64_t area) {
+    for (unsigned i = 0; i < 4; ++i)
+        task_states[pcpu().id.value()].ist[i] = area + (i + 2) * ist_stack_bytes;
+}
+
 void load_descriptors() {
     auto& self = pcpu();
     auto& tss = task_states[self.id.value()];
     tss = {};
     tss.io_map = sizeof(TaskState);
-    std::uint64_t sp = reinterpret_cast<std::uint64_t>(&sp) & ~(stack_area_bytes - 1);
-    for (unsigned i = 0; i < 4; ++i)
-        tss.ist[i] = sp + (i + 2) * ist_stack_bytes;
+    use_exception_stacks(stack_top() & ~(stack_area_bytes - 1));
     set_system(per_pcpu(layout::first_tss, self.id), reinterpret_cast<std::uint64_t>(&tss), sizeof tss - 1,
                9);
     self.loaded_gdt = layout::descriptors;

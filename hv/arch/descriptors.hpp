@@ -11,6 +11,8 @@ struct Vcpu;
 
 void start_descriptors(); // once, on the first pCPU: builds the shared page and the interrupt table
 void load_descriptors();  // on each pCPU: GDT, IDT, TSS, SYSCALL stubs
+// This pCPU's exceptions that need a stack of their own find theirs in this stack area.
+void use_exception_stacks(std::uint64_t area);
 // Makes the hypervisor's page appear in a vCPU's area. Fails with no_memory.
 [[nodiscard]] Result<> prepare_descriptor_area(std::uint32_t slot);
 void select_vcpu_entry(Vcpu& vcpu); // entries from the guest now save into this vCPU's registers

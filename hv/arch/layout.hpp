@@ -10,8 +10,10 @@ inline constexpr std::uint64_t hypervisor_start = 0xffff800000000000;
 inline constexpr std::uint64_t hypervisor_end = 0xffff880000000000;
 inline constexpr unsigned first_slot = 256, last_slot = 271;
 
-inline constexpr std::uint64_t m2p = 0xffff800000000000;     // slot 256: read-only for guests
-inline constexpr std::uint64_t frames = 0xffff820000000000;  // slot 260: the frame table
+inline constexpr std::uint64_t m2p = 0xffff800000000000;           // slot 256: read-only for guests
+inline constexpr std::uint64_t policy_stacks = 0xffff810000000000; // slot 258: of hooks, strict guard only
+inline constexpr std::uint64_t policy_stack_stride = 1ULL << 30;   // from one pCPU's to the next
+inline constexpr std::uint64_t frames = 0xffff820000000000;        // slot 260: the frame table
 inline constexpr std::uint64_t image = 0xffff828000000000;   // slot 261: physical 0 upward, the image itself
 inline constexpr std::uint64_t stacks = 0xffff82803f000000;  // slot 261, end of its first GiB: stack areas
 inline constexpr std::uint64_t plugins = 0xffff828040000000; // slot 261, second GiB: policy files

@@ -17,7 +17,7 @@ bool panicking = false;
 
 [[noreturn]] void die(const char* message) {
     auto& page = landmark_page();
-    copy_text(page.message, message);
+    landmark::copy_text(page.message, message);
     page.exit_status = landmark::Exit::panicked;
     page.state = landmark::State::panicked;
     flush_output();

@@ -17,6 +17,7 @@ struct Vcpu;
 
 // Aligned to its size; the last 64 bytes hold the Pcpu pointer.
 inline constexpr std::size_t stack_area_bytes = 32768;
+inline constexpr std::size_t pointer_from_top = 64;
 // Four of them lie at the bottom of the area, above a page that is not mapped.
 inline constexpr std::size_t ist_stack_bytes = 4096;
 
@@ -30,21 +31,29 @@ inline constexpr std::uint32_t new_timer = 4; // another deadline may be the nex
 inline constexpr std::uint32_t stop = 8;      // the run is over
 } // namespace work
 
-// Code of a plug-in.
-struct TextRange {
-    std::uint64_t start = 0, end = 0;
+// What a plug-in has of the hypervisor's addresses.
+struct PluginRanges {
+    std::uint64_t start = 0, end = 0;         // of its code; `end` is 0 for the built-in fallback
+    std::uint64_t memory = 0, memory_end = 0; // of its regions, all that it may write
 };
 
 // The state of a call into a plug-in: where the hypervisor continues if the plug-in faults
 // (hv/plugin/guard.*).
 struct Guard {
     std::uint64_t rsp = 0; // 0: no plug-in call is in progress; first, guard.S writes it
-    const TextRange* text = nullptr;
+    // Of the strict guard, for strict.S. CR3 outside of the hook in progress; 0: none is, or the guard is not
+    // strict.
+    std::uint64_t outer_root = 0;
+    std::uint64_t strict_root = 0;
+    std::uint64_t strict_stack = 0; // its top
+    const PluginRanges* plugin = nullptr;
     RealTime deadline{};
     std::uint32_t looks = 0; // how often an interrupt found the call in progress and let it go on
     plugin::Fault fault = plugin::Fault::none; // set by the trap handler or by a service
     std::uint64_t fault_rip = 0;
     std::uint64_t fault_vector = 0;
+    std::uint64_t fault_error = 0;   // the processor's error code
+    std::uint64_t fault_address = 0; // of a page fault
 };
 
 // Fields belong to the pCPU itself, except those marked as shared with other pCPUs.

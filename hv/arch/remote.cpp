@@ -31,7 +31,7 @@ constexpr std::uint64_t bit(PcpuId id) { return std::uint64_t{1} << id.value(); 
 
 void flush_with_globals() {
     const auto cr4 = cpu::read_cr4();
-    cpu::write_cr4(cr4 & ~cpu::cr4::pge);
+    cpu::write_cr4(cr4 ^ cpu::cr4::pge); // a change of this bit drops all, whichever way
     cpu::write_cr4(cr4);
 }
 

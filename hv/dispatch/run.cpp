@@ -141,7 +141,7 @@ void end_run(landmark::Exit status, const char* message) {
     auto& page = landmark_page();
     if (message[0] != '\0') {
         log("%s\n", message);
-        copy_text(page.message, message);
+        landmark::copy_text(page.message, message);
     }
     flush_output();
     page.exit_status = status;

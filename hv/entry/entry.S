@@ -5,6 +5,7 @@
 #  vector_N           hypervisor      the pCPU's own          all, on that stack     hypervisor_trap
 #  vector 1, 2, 8, 18 guest, ring 3   an IST stack            all, moved to Vcpu     guest_entry, resume_guest
 #  vector 1, 2, 8, 18 hypervisor      an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
+#  vector_N           a hook, strict  the stack for hooks     all, on that stack     strict_trap, hypervisor_trap
 #  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     guest_entry, resume_guest
 #                                     syscall_slots[N].regs
 #  sysenter_N         guest, ring 3   none;                  all but rip and rsp,   guest_entry, resume_guest
@@ -118,7 +119,7 @@ from_hypervisor:
     mov %rsp, %rdi
     mov %rsp, %rbx
     and $-16, %rsp
-    call hypervisor_trap
+    call *entry_from_hypervisor(%rip)  # hypervisor_trap; strict_trap under the strict guard
     test %rax, %rax
     jnz abandon                        # the guest's iret frame was bad: resume the vCPU in rax instead
     mov %rbx, %rsp

@@ -114,7 +114,7 @@ extern "C" Vcpu* hypervisor_trap(Registers* regs) {
         regs->rflags &= ~rflags::trap;
         return nullptr;
     }
-    if (apply_fixup(*regs) || recover_from_trap(*regs))
+    if (apply_fixup(*regs) || recover_from_trap(*regs, cpu::read_cr2()))
         return nullptr;
     if (regs->rip == reinterpret_cast<std::uint64_t>(guest_iret)) {
         Vcpu& vcpu = *pcpu().current;

@@ -14,6 +14,7 @@
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/entry/acpi.hpp"
+#include "hv/plugin/strict.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/ledger.hpp"
 
@@ -33,7 +34,6 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint64_t secondary_physical = 0x10000;
-constexpr std::size_t pointer_from_top = 64; // where the Pcpu pointer lies in a stack area
 constexpr Nanos longest_start = milliseconds(1'000);
 
 std::uint32_t pcpus_in_use = 1;
@@ -121,8 +121,11 @@ extern "C" [[noreturn]] void start_secondary() {
     load_descriptors();
     start_apic();
     const bool keeps_turns = pcpu().id.value() == pcpus_in_use;
-    if (!keeps_turns)
+    if (!keeps_turns) {
+        if (strict::is_on())
+            strict::start_here();
         become_reachable();
+    }
     arrived.fetch_add(1, std::memory_order_acq_rel);
     if (keeps_turns)
         keep_turns();

@@ -35,6 +35,7 @@
 #include "hv/plugin/random.hpp"
 #include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
+#include "hv/plugin/strict.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/ring.hpp"
 #include "hv/trace/trace.hpp"
@@ -284,6 +285,10 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     frame_table().keep_reserve(promise::reserve);
     start_descriptors();
     load_descriptors();
+    if (header.guard == manifest::Guard::strict) {
+        strict::start(pcpu_count());
+        strict::start_here();
+    }
     start_apic();
     log("Bulkhead: %u pCPUs, %lu MiB, clock %lu Hz, SMEP %s, SMAP %s\n", pcpu_count(),
         (frame_table().free_frames() * page_bytes) >> 20, machine::tsc_scale().hz,

@@ -4,13 +4,17 @@
 
 #include <algorithm>
 
-extern "C" char guard_way_back[], image_start[], text_end[];
+extern "C" char guard_way_back[], strict_way_back[], image_start[], text_end[];
 
 namespace bulkhead::hv {
 
 // What guard.S knows of the pCPU's stack area and of its first member.
 static_assert(stack_area_bytes == 0x8000);
 static_assert(__builtin_offsetof(Pcpu, guard) == 0 && __builtin_offsetof(Guard, rsp) == 0);
+
+namespace guard {
+constinit WayIn* way_in = &call_with_way_back;
+} // namespace guard
 
 namespace {
 
@@ -22,13 +26,14 @@ void return_to_caller(Registers& regs, Guard& guard, plugin::Fault fault) {
     guard.fault = fault;
     guard.fault_rip = regs.rip;
     guard.fault_vector = regs.vector;
-    regs.rip = reinterpret_cast<std::uint64_t>(guard_way_back);
+    guard.fault_error = regs.error;
+    regs.rip = reinterpret_cast<std::uint64_t>(guard.outer_root != 0 ? strict_way_back : guard_way_back);
     regs.rsp = guard.rsp;
     regs.rflags = rflags::fixed;
 }
 
 bool in_text(const Guard& guard, std::uint64_t rip) {
-    return rip >= guard.text->start && rip < guard.text->end;
+    return rip >= guard.plugin->start && rip < guard.plugin->end;
 }
 
 bool in_hypervisor(std::uint64_t rip) {
@@ -39,10 +44,11 @@ bool in_hypervisor(std::uint64_t rip) {
 } // namespace
 
 // Its own text, or wherever it has jumped to; a fault in a service that it called is ours.
-bool recover_from_trap(Registers& regs) {
+bool recover_from_trap(Registers& regs, std::uint64_t address) {
     auto& guard = pcpu().guard;
     if (guard.rsp == 0 || in_hypervisor(regs.rip))
         return false;
+    guard.fault_address = address;
     return_to_caller(regs, guard, plugin::Fault::trapped);
     return true;
 }

@@ -13,7 +13,7 @@ namespace bulkhead::hv {
 
 struct LoadedPlugin {
     const plugin::Descriptor* descriptor;
-    TextRange text;
+    PluginRanges ranges;
 };
 
 // Maps the object's segments, code read-only and executable, the rest read-only, and relocates it. Panics if

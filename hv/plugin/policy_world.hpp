@@ -7,6 +7,7 @@
 #include "hv/base/machine.hpp"
 #include "hv/plugin/guard.hpp"
 #include "hv/plugin/loader.hpp"
+#include "hv/plugin/strict.hpp"
 #include "hv/trace/landmark.hpp"
 #include "hv/trace/trace.hpp"
 
@@ -16,6 +17,12 @@ namespace policy_memory {
 // Gives a page of a policy's region memory. False if it is short.
 [[nodiscard]] bool back_page(std::uint64_t address);
 } // namespace policy_memory
+
+struct Explanation {
+    char text[160];
+};
+// What the exception was that has just ended a hook on this pCPU. Empty for other faults.
+[[nodiscard]] Explanation explain(plugin::Fault fault);
 
 // In trace and log.
 void note_takeover(const LoadedPlugin& plugin, bool built_in);
@@ -41,23 +48,47 @@ struct PolicyWorld {
     [[nodiscard, gnu::always_inline]] static inline host::Outcome<Return>
     call(const LoadedPlugin& plugin, Nanos budget, Hook, RealTime start, Return (*function)(Formal...),
          Actual&&... actual) {
-        return guarded(plugin.text, budget, start, function, actual...);
+        return guarded(plugin.ranges, budget, start, function, actual...);
     }
     [[nodiscard]] static landmark::PolicyReport& report() { return landmark_page().policies[number]; }
     [[gnu::always_inline]] static inline void count(Hook, Nanos took) { host::count_hook(report(), took); }
     [[nodiscard]] static LoadedPlugin fallback() { return {&fallback_descriptor(), {}}; }
-    [[nodiscard]] static bool is_built_in(const LoadedPlugin& plugin) { return plugin.text.end == 0; }
+    [[nodiscard]] static bool is_built_in(const LoadedPlugin& plugin) { return plugin.ranges.end == 0; }
     static void changes(const LoadedPlugin*, const LoadedPlugin&) {}
+    static void settles(LoadedPlugin& plugin, std::uint32_t set) {
+        plugin.ranges.memory = region(set, 0);
+        plugin.ranges.memory_end = region(set + 1, 0);
+    }
+    // A hook under the strict guard steps out of it for a service.
+    static void lends(plugin::Host& host) {
+        if (!strict::is_on())
+            return;
+        services = host;
+        host = {.context = host.context,
+                .pcpus = host.pcpus,
+                .now = outside<&plugin::Host::now>,
+                .random = outside<&plugin::Host::random>,
+                .allocate = outside<&plugin::Host::allocate>,
+                .note = outside<&plugin::Host::note>,
+                .kick = outside<&plugin::Host::kick>};
+    }
     static void serves(std::uint16_t) {} // a loop over services is found by the clock
     static void takes_over(const LoadedPlugin& plugin) { note_takeover(plugin, is_built_in(plugin)); }
     static void ejected(Hook hook, plugin::Fault fault, RealTime, const char* why) {
         note_ejection(kind, static_cast<std::uint32_t>(hook), enum_name(hook), fault, report().name, why);
     }
+    [[nodiscard]] static Explanation explain(plugin::Fault fault) { return hv::explain(fault); }
     [[noreturn]] static void give_up(const char* why) { machine::panic(why); }
     static void forget(void*, std::uint32_t) {} // stays mapped until another has the slot
 
   private:
     static constexpr std::uint64_t regions_of_set = Kind::pools + 1;
+    static inline constinit plugin::Host services{}; // as its host made them
+    template<auto service, class Return, class... Arguments>
+    static Return outside(void* context, Arguments... arguments) {
+        const strict::Outside step;
+        return (services.*service)(context, arguments...);
+    }
 
   public:
     static constexpr std::uint64_t end_of_memory =

@@ -9,14 +9,6 @@ namespace bulkhead::hv {
 struct Domain;
 
 [[nodiscard]] landmark::Page& landmark_page();
-// Into one of its text fields: cut to fit, always terminated.
-template<std::size_t N>
-void copy_text(char (&to)[N], const char* from) {
-    std::size_t i = 0;
-    for (; i < N - 1 && from[i] != '\0'; ++i)
-        to[i] = from[i];
-    to[i] = '\0';
-}
 // Clears the page and says "booting".
 void start_landmark();
 // Reserves the table of ledger entries and `pcpus` trace rings of `trace_bytes` each.

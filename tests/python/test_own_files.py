@@ -8,7 +8,6 @@ import pytest
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import plugin_dirs
 from bulkhead.cli import main
-from bulkhead.cli.new import new
 from bulkhead.experiment import scaffold
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import check_policies, make_plan
@@ -82,7 +81,7 @@ def test_a_new_workload_is_the_victim_under_another_name(
 ) -> None:
     (tmp_path / "compute.cpp").write_text(scaffold.VICTIM.read_text())
     monkeypatch.setattr(scaffold, "VICTIM", tmp_path / "compute.cpp")
-    path = new_workload("my_victim")
+    [path] = new_workload("my_victim")
     text = path.read_text()
     assert path == tmp_path / "my_victim.cpp" and text.startswith("// my_victim: say here")
     assert "BULKHEAD_WORKLOAD(my_victim)" in text and '"my_victim",' in text and "name=my_victim" in text
@@ -90,8 +89,13 @@ def test_a_new_workload_is_the_victim_under_another_name(
     for name in ("compute", "cpu_hog"):
         with pytest.raises(SpecError, match="exists already"):
             new_workload(name)
-    with pytest.raises(SpecError, match="built in the checkout only"):
-        new("workload", "x", tmp_path)
+    guest, model = new_workload("my_victim", tmp_path / "mine")
+    assert [file.name for file in (guest, model)] == ["my_victim.workload.cpp", "my_victim.model.cpp"]
+    assert guest.read_text() == text and "BULKHEAD_MODEL(my_victim)" in model.read_text()
+    guest.unlink()
+    with pytest.raises(SpecError, match="my_victim.model.cpp exists already"):
+        new_workload("my_victim", tmp_path / "mine")
+    assert not guest.exists()
 
 
 def test_a_taken_or_wrong_name_of_an_experiment_is_refused(tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_all_stands_for_every_built_policy():
     assert plan("sched=all").levels["sched"] == BUILT
 
 
+def test_the_guard_reaches_the_machine_of_any_experiment():
+    chosen = plan("guard=strict,normal", "sched=credit", "victim=compute", "hogs=0")
+    machines = [chosen.experiment.machine_of(point) for point in chosen.points]
+    assert [machine.guard for machine in machines] == ["strict", "normal"]
+    assert plan("hogs=0").experiment.machine_of(plan("hogs=0").points[0]).guard == "normal"
+    with pytest.raises(SpecError, match="unknown level 'strikt'; did you mean 'strict'"):
+        plan("guard=strikt")
+
+
 def test_settings_and_parameters_reach_the_machine():
     chosen = plan("seed=7", "duration_ms=50", "warm_up_ms=10", "credit.tslice=5", "sched=credit")
     machine = chosen.experiment.machine(chosen.points[0])

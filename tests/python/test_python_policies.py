@@ -18,7 +18,7 @@ from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.policy.memory import MemoryPolicy
 from bulkhead.policy.python import PythonPolicy
 from bulkhead.policy.ring import RingPolicy
-from bulkhead.policy.scheduler import Scheduler
+from bulkhead.policy.scheduler import Pcpu, Scheduler, Stop, Vcpu
 from bulkhead.policy.tables import Parameter
 from kind_machines import DISKS, MEMORIES, MILLISECOND
 
@@ -426,3 +426,47 @@ def test_hooks_without_a_default_must_be_there(base: type[PythonPolicy], message
     whole = {hook: lambda self, *arguments: None for hook in base.required}
     policy = type("Whole", (base,), {"name": "whole", **whole})
     assert policy.spec() == Policy("python:whole", {})  # type: ignore[attr-defined]
+
+
+class HomeFirst(Scheduler):
+    """Each vCPU on the pCPUs that it prefers, if it prefers any."""
+
+    name = "home_first"
+    honours_weights = honours_caps = False
+    honours_preferences = True
+    work_conserving = False
+
+    def start(self) -> None:
+        self.queue: list[Vcpu] = []
+
+    def wake(self, vcpu: Vcpu, now: int) -> None:
+        self.queue.append(vcpu)
+
+    def deschedule(self, vcpu: Vcpu, why: int, ran: int, now: int) -> None:
+        if vcpu in self.queue:
+            self.queue.remove(vcpu)
+        elif Stop(why).still_runnable:
+            self.queue.append(vcpu)
+
+    def pick(self, pcpu: Pcpu, now: int) -> tuple[Vcpu | None, int] | None:
+        for vcpu in self.queue:
+            if vcpu.may_run_on(pcpu.id) and (vcpu.prefers(pcpu.id) or not vcpu.preferred):
+                self.queue.remove(vcpu)
+                return vcpu, 1_000_000
+        return None
+
+
+def test_a_scheduler_declares_that_it_honours_preferences() -> None:
+    hogs = tuple(Guest(f"hog{i}", "workload:cpu_hog", memory=4 * MIB, preferred=(1,)) for i in range(2))
+    machine = Machine(guests=hogs, pcpus=2, sched=HomeFirst.spec(), duration=50_000_000, end_when_idle=False)
+    run = machine.run(backend="sim")
+    assert run.warnings == () and run.landmark.policies[0].ejected is None
+    for guest in hogs:
+        assert set(run.select("run_in", guest.name)["pcpu"]) == {1}
+    careless = replace(
+        machine,
+        sched=type("Careless", (HomeFirst,), {"name": "careless", "honours_preferences": False}).spec(),
+    )
+    assert careless.run(backend="sim").warnings == (
+        "careless ignores preferred pCPUs, but preferred pCPUs are set for hog0, hog1; choose another scheduler",
+    )

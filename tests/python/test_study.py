@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 from bulkhead import Guest, Machine, Policy
 from bulkhead.backend.sim import simulate
+from bulkhead.base.schema import event_number
+from bulkhead.base.text import format_ns
 from bulkhead.base.units import MIB
 from bulkhead.cli import main
 from bulkhead.metrics import Window, longest_wait, run_intervals, runnable_intervals, trace_of
 from bulkhead.metrics.waits import cause, longest, ran_during, waits
 from bulkhead.model import storage
 from bulkhead.model.run import Run
-from bulkhead.study.explain import EJECTION, ejection
+from bulkhead.study.explain import EJECTION, SHOWN, ejection
 from bulkhead.study.names import Names
 from bulkhead.study.perfetto import message
 from synthetic import Script
@@ -270,6 +272,51 @@ def test_an_ejection_names_the_waiting_vcpu_and_what_ran(
     )
     assert "The longest wait then: " in kept and "What ran meanwhile" in kept and " decisions:" in kept
     assert lines(capsys, "explain", tmp_path) == kept.splitlines()
+    told = decisions_before(run, run.landmark.policies[0].ejected_at)
+    assert told and kept.splitlines()[-len(told) :] == told
+
+
+def decisions_before(run: Run, at: int) -> list[str]:
+    """The last decisions in the trace as the message has them."""
+    records = run.trace[np.isin(run.trace["event"], [event_number("run_in"), event_number("idle_in")])]
+    names = {run.domain_id(guest.name): guest.name for guest in run.machine.guests}
+    found = []
+    for record in records[records["time"] < at][-SHOWN:]:
+        when = f"  {(int(record['time']) - run.landmark.started) / 1e6:.6f} ms pCPU {record['pcpu']}"
+        who = names.get(int(record["domain"]), "dom0")
+        if record["event"] == event_number("idle_in"):
+            found.append(f"{when}: idle")
+        else:
+            length, wait = format_ns(int(record["a"])), format_ns(int(record["b"]))
+            found.append(f"{when}: {who}.{record['vcpu']} for {length}, after a wait of {wait}")
+    return found
+
+
+def test_the_last_decisions_are_told_though_nobody_waited_long(tmp_path: Path) -> None:
+    guests = [
+        "--guest",
+        "kernel=workload:yield_storm,name=one,mem=4M",
+        "--guest",
+        "kernel=workload:cpu_hog,name=two,mem=4M",
+    ]
+    words = [
+        "boot",
+        "--backend",
+        "sim",
+        *guests,
+        "--sched",
+        "chaos:mode=1,after=90000",
+        "--for",
+        "100ms",
+        "--mem",
+        "128M",
+    ]
+    main([*words, "--out", str(tmp_path)])
+    run, kept = storage.load(tmp_path), (tmp_path / EJECTION).read_text().splitlines()
+    report = run.landmark.policies[0]
+    assert f"{report.ejected} in the hook {report.hook}, {report.why}" in kept[0] and report.why
+    assert kept[-SHOWN:] == decisions_before(run, report.ejected_at)
+    assert any("one.0 for " in line for line in kept[-SHOWN:])
 
 
 def test_no_ejection_no_file(run: Run, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

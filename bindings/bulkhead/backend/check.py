@@ -271,6 +271,7 @@ def _check_options(machine: Machine) -> None:
     if not 0 <= machine.control_share <= 100:
         raise SpecError(f"dom0_share={machine.dom0_share} is outside 0 to 100")
     _ = machine.instruction_ns  # a SpecError if it is impossible
+    enum_value("manifest.Guard", machine.guard, "guard")
     if machine.accel not in ("tcg", "kvm", "auto"):
         raise SpecError(f"accel '{machine.accel}': write tcg, kvm or auto")
     if not 0 <= machine.seed < 1 << 64:

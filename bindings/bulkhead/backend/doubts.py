@@ -11,9 +11,14 @@ from bulkhead.model.machine import Machine
 from bulkhead.policy.choose import choose
 
 
-def doubts(machine: Machine) -> tuple[str, ...]:
+def doubts(machine: Machine, backend: str = "qemu") -> tuple[str, ...]:
     """What was asked for and will not happen, in the order of the machine's fields."""
-    return (*_ignored(machine), *reservation_doubts(machine), *_too_late(machine))
+    return (*_guard(machine, backend), *_ignored(machine), *reservation_doubts(machine), *_too_late(machine))
+
+
+def _guard(machine: Machine, backend: str) -> Iterator[str]:
+    if machine.guard != "normal" and backend == "sim":
+        yield f"guard={machine.guard} is of the hypervisor; the simulator protects only the constants of policies"
 
 
 def _ignored(machine: Machine) -> Iterator[str]:

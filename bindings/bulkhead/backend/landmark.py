@@ -114,6 +114,7 @@ def _policy(row: Row, known: dict[str, PolicyTable]) -> PolicyReport:
         hook_calls=int(row["hook_calls"]),
         hook_ns=int(row["hook_ns"]),
         hook_max_ns=int(row["hook_max_ns"]),
+        why=_text(row["why"]) if ejected else None,
     )
 
 

@@ -13,6 +13,7 @@ from bulkhead.base.errors import BulkheadError
 from bulkhead.cli import (
     bench,
     boot,
+    build,
     calibrate,
     check,
     compare,
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("doctor", help="What this machine has and lacks.")(lambda: None)  # answered before set-up
-app.command("build", help="Set up and build.")(lambda: None)  # done before we get here
+app.command("build")(build.build)
 app.command("demo")(run.demo)
 app.command("test")(tests.test)
 app.command("fuzz")(tests.fuzz)

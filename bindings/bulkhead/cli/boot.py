@@ -53,6 +53,10 @@ def boot(
     parallel: bool = typer.Option(
         True, help="A pCPU's speed is its own; not so: idle pCPUs lend theirs, and the run is faster."
     ),
+    guard: str = typer.Option(
+        "normal",
+        help="strict: a policy that writes beyond its own memory is ejected at once, and hooks take longer.",
+    ),
     linear_tables: bool = typer.Option(
         True, help="Guests may map page tables of a level in tables of the same level."
     ),
@@ -91,6 +95,7 @@ def boot(
         accel=accel,
         ns_per_instruction=parse_length(ns_per_instruction),
         parallel=parallel,
+        guard=guard,
         linear_tables=linear_tables,
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import typer
@@ -15,6 +16,7 @@ from bulkhead.policy.choose import choose, parse_policy
 from bulkhead.report.answer import answer, command
 from bulkhead.result import read_result
 from bulkhead.testing.check import check as check_policy
+from bulkhead.testing.check import writes
 
 REFERENCES = ROOT / "results"
 BYTES_PER_RECORD = 6  # of a packed trace, roughly
@@ -24,15 +26,17 @@ def check(
     policy: str = typer.Argument(
         ..., metavar="NAME|PATH.so[:p=v,...]", help="A built scheduler, or its file."
     ),
-    machines: int = typer.Option(20, help="Random machines to try."),
+    machines: int = typer.Option(20, help="Random machines to simulate."),
+    boots: int = typer.Option(2, help="Random machines to boot under the strict guard; 0 for none."),
 ) -> int:
-    """Hold a scheduler to its promises on random machines in the simulator. Exit status 1 if one is broken."""
-    if machines < 1:
-        raise SpecError(f"check: --machines {machines} is not at least 1")
+    """Hold a scheduler to its promises on random machines. Exit status 1 if one is broken."""
+    if machines < 1 or boots < 0:
+        raise SpecError(f"check: --machines {machines} is not at least 1, or --boots {boots} is less than 0")
     spec = parse_policy("scheduler", policy)
     broken = 0
     print(f"{'':6} {'the scheduler ...':45} tried on")
-    for verdict in check_policy(spec, choose("scheduler", spec).policy, machines):
+    booted = (writes(spec, boots) for _ in range(min(boots, 1)))
+    for verdict in itertools.chain(check_policy(spec, choose("scheduler", spec).policy, machines), booted):
         broken += not verdict.holds
         print(f"{'holds' if verdict.holds else 'BROKEN':6} {verdict.promise:45} {verdict.detail}", flush=True)
     return 1 if broken else 0

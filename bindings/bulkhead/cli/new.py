@@ -40,7 +40,7 @@ NEXT_WORKLOAD = """\
 wrote {path}
 next:
   ./bulkhead boot --guest kernel=workload:{name} --for 1s
-how to go on: workloads/README.md; the simulator needs a model of it beside those in sim/models"""
+how to go on: docs/workloads.md; the simulator needs a model of it beside those in sim/models"""
 
 KINDS = (*EXAMPLES, "experiment", "workload")
 
@@ -52,8 +52,7 @@ COMPARED = {"memctl": "memory_hoard", "ringctl": "io_isolation"}
 OUTSIDE = """\
 wrote {path}
 next:
-  cmake --install build/release --component sdk --prefix DIR   once: headers and the command below
-  DIR/bin/bulkhead-plugin {folder}
+  ./bulkhead build --in {folder}
   ./bulkhead boot --guest kernel=workload:compute {use} {folder}/build/{name}.so
 how to go on: docs/writing-a-policy.md"""
 
@@ -64,6 +63,27 @@ next:
   bulkhead-plugin {folder}
   bulkhead boot --guest kernel=workload:compute {use} {folder}/build/{name}.so
 how to go on: docs/writing-a-policy.md"""
+
+
+OUTSIDE_WORKLOAD = """\
+wrote {paths}
+next:
+  {build}
+  {command} boot --guest kernel=workload:{folder}/build/{name}.elf --for 1s
+  {command} boot --guest kernel=workload:{folder}/build/{name}.elf --for 1s --backend sim
+how to go on: docs/workloads.md"""
+
+
+def _next_workload(name: str, paths: list[Path], folder: Path | None) -> str:
+    if folder is None:
+        return NEXT_WORKLOAD.format(path=_shown(paths[0]), name=name)
+    return OUTSIDE_WORKLOAD.format(
+        paths=" and ".join(map(str, paths)),
+        build=f"bulkhead-plugin {folder}" if INSTALLED else f"./bulkhead build --in {folder}",
+        command="bulkhead" if INSTALLED else "./bulkhead",
+        folder=folder,
+        name=name,
+    )
 
 
 def _shown(path: Path) -> str:
@@ -86,9 +106,7 @@ def new(
         print(NEXT_EXPERIMENT.format(path=_shown(path), run=name if folder is None else path))
         return 0
     if kind == "workload":
-        if folder is not None:
-            raise SpecError("new workload: workloads are built in the checkout only; leave --in out")
-        print(NEXT_WORKLOAD.format(path=_shown(new_workload(name)), name=name))
+        print(_next_workload(name, new_workload(name, folder), folder))
         return 0
     path = scaffold(kind, name, folder)
     pad = " " * max(0, 12 - len(name))

@@ -105,7 +105,7 @@ DOM0_EXAMPLE = "--dom0 weight=512,sched.length=500"
 def _default_name(kernel: str, taken: Iterable[str]) -> str:
     """Workload or file name, cut to length; a number is appended until no other guest has that name."""
     own = next((prefix for prefix in (WORKLOAD_PREFIX, MODEL_PREFIX) if kernel.startswith(prefix)), None)
-    base = kernel.removeprefix(own) if own is not None else Path(kernel).stem
+    base = Path(kernel.removeprefix(own or "")).stem
     if base.startswith("vmlinuz") or kernel == DEBIAN_KERNEL:
         base = "linux"
     base = (

@@ -9,7 +9,7 @@ from typing import Any
 from bulkhead.backend.versions import NO_QEMU
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import SEED, Comparison, Experiment, Policies
+from bulkhead.experiment.declare import GUARD, SEED, Comparison, Experiment, Policies
 from bulkhead.experiment.plan import Plan
 from bulkhead.experiment.point import BACKEND
 from bulkhead.experiment.shift import offsets
@@ -87,7 +87,7 @@ def _of_samples(experiment: Experiment, runs: Sequence[tuple[Captured, PointResu
         return runs[0][1]
     rows = []
     for captured, point in runs:
-        drawn = offsets(experiment.machine(captured.point), captured.sample)
+        drawn = offsets(experiment.machine_of(captured.point), captured.sample)
         starts = {guest: offset.start_ns for guest, offset in drawn.items()}
         phases = {guest: offset.phase_ns for guest, offset in drawn.items() if offset.phase_ns}
         rows.append(sample_row(captured.sample, starts, phases, point))
@@ -117,7 +117,8 @@ def _factor_rows(plan: Plan) -> dict[str, FactorRow]:
             list(plan.levels[f.name]),
             f.allowed.kind if isinstance(f.allowed, Policies) else "",
         )
-        for f in plan.experiment.factors
+        for f in (*plan.experiment.factors, GUARD)
+        if f.name in plan.levels
     }
     return rows | {s.name: FactorRow(s.help, s.unit, list(plan.levels[s.name])) for s in plan.swept}
 

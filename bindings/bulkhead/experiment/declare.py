@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bulkhead.experiment.observe import Observed
@@ -65,6 +65,15 @@ class Setting:
 
 
 SEED = Setting("seed", "seed of the machine and of every policy", "1", 1, 1, 0, (1 << 63) - 1)
+
+# Every experiment has it, once it is asked for: --set guard=strict.
+GUARD = Factor(
+    "guard",
+    "strict: a hook that writes beyond its policy's memory ejects it",
+    (),
+    (),
+    Choice(("normal", "strict")),
+)
 
 
 def duration(full: int, quick: int) -> Setting:
@@ -172,5 +181,12 @@ class Experiment:
         return next((s for s in (*self.settings, SEED) if s.name == name), None)
 
     def factor(self, name: str) -> Factor | None:
-        """A factor by name."""
-        return next((f for f in self.factors if f.name == name), None)
+        """A factor by name, also the one that every experiment has."""
+        return next((f for f in (*self.factors, GUARD) if f.name == name), None)
+
+    def machine_of(self, point: Point) -> Machine:
+        """The machine of a point, under the guard that was asked for."""
+        machine = self.machine(point)
+        if GUARD.name not in point.levels or GUARD.name in [factor.name for factor in self.factors]:
+            return machine
+        return replace(machine, guard=point.text(GUARD.name))

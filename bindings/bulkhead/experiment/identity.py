@@ -14,8 +14,8 @@ from bulkhead.backend.versions import NO_QEMU, versions
 from bulkhead.base.paths import dom0_image, hypervisor_image
 from bulkhead.base.plain import to_plain
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import WORKLOAD_PREFIX
-from bulkhead.model.workloads import workloads
+from bulkhead.model.spec import WORKLOAD_PREFIX, Guest
+from bulkhead.model.workloads import find_workload, is_outside, model_file
 from bulkhead.policy.choose import choose
 
 
@@ -31,14 +31,29 @@ def _files(machine: Machine, backend: str) -> Iterator[Path]:
     if backend == "sim":
         yield Path(_core.__file__)
         yield COSTS
+        for guest in machine.guests:
+            yield from _outside_files(guest)
         return
     yield hypervisor_image()
     yield dom0_image()
-    images = {f"{WORKLOAD_PREFIX}{name}": workload.image for name, workload in workloads().items()}
     for guest in machine.guests:
-        yield images.get(guest.kernel, Path(guest.kernel))
+        yield _kernel(guest)
         if guest.initrd is not None:
             yield Path(guest.initrd)
+
+
+def _kernel(guest: Guest) -> Path:
+    if guest.kernel.startswith(WORKLOAD_PREFIX):
+        return find_workload(guest.kernel.removeprefix(WORKLOAD_PREFIX)).image
+    return Path(guest.kernel)
+
+
+def _outside_files(guest: Guest) -> Iterator[Path]:
+    """The image, which has the options, and the model of a workload outside of the checkout."""
+    name = guest.kernel.removeprefix(WORKLOAD_PREFIX)
+    if name != guest.kernel and is_outside(name):
+        workload = find_workload(name)
+        yield from (workload.image, model_file(workload) or workload.image)
 
 
 def identity(machine: Machine, backend: str) -> str:

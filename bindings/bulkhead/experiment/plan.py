@@ -156,7 +156,7 @@ def _why_not(
     plan: Plan, point: Point, backend: str, cannot: Callable[[str, Machine], str | None]
 ) -> str | None:
     excluded = plan.experiment.excludes(point)
-    return excluded or cannot(str(point.levels.get(BACKEND, backend)), plan.experiment.machine(point))
+    return excluded or cannot(str(point.levels.get(BACKEND, backend)), plan.experiment.machine_of(point))
 
 
 def _example(experiment: Experiment) -> str:

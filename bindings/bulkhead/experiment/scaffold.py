@@ -1,4 +1,4 @@
-"""The first version of an experiment, which is the guide's example, and of a workload, which is the simplest victim."""
+"""The first version of an experiment (the guide's example) and of a workload (the simplest victim) with its model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from bulkhead.policy.scaffold import check_name
 
 GUIDE = ROOT / "docs" / "experiments.md"
 VICTIM = ROOT / "workloads" / "victims" / "compute.cpp"
+MODEL = ROOT / "plugin" / "sdk" / "example.model.cpp"
+MODEL_NAME = "example"
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 WORKLOAD_HEADER = """\
 // {name}: say here what the victim does and what it loses to others. It starts as a copy of a victim that only
 // computes: integer work in operations of 1000 instructions.
+"""
+MODEL_HEADER = """\
+// What the workload {name} does, for the simulator. It starts as the model of a victim that only computes. Options and marks
+// are those of the workload; each co_await is work or a call of the hypervisor.
 """
 
 
@@ -41,12 +47,28 @@ def new_experiment(name: str, folder: Path | None = None) -> Path:
     return _write("experiment", name, (folder or FOLDER) / f"{name}.py", text)
 
 
-def new_workload(name: str) -> Path:
-    """Write NAME.cpp into workloads/victims/. SpecError if the name is not valid or is taken."""
+def new_workload(name: str, folder: Path | None = None) -> list[Path]:
+    """Write NAME.cpp into workloads/victims/; or NAME.workload.cpp and its model NAME.model.cpp into another folder.
+
+    SpecError if the name is not valid or is taken.
+    """
     check_name("workload", name)
     taken = {path.stem for kind in ("victims", "attacks") for path in (ROOT / "workloads" / kind).iterdir()}
     if name in taken:
         raise SpecError(f"new workload: a workload named '{name}' exists already; choose another name")
-    body = re.sub(r"\A(//[^\n]*\n)+", "", VICTIM.read_text(encoding="utf-8"))
-    body = re.sub(rf"\b{VICTIM.stem}\b", name, body)
-    return _write("workload", name, VICTIM.with_name(f"{name}.cpp"), WORKLOAD_HEADER.format(name=name) + body)
+    source = WORKLOAD_HEADER.format(name=name) + _renamed(VICTIM, VICTIM.stem, name)
+    if folder is None:
+        return [_write("workload", name, VICTIM.with_name(f"{name}.cpp"), source)]
+    model = MODEL_HEADER.format(name=name) + _renamed(MODEL, MODEL_NAME, name)
+    if (folder / f"{name}.model.cpp").exists():
+        raise SpecError(f"new workload: {folder / name}.model.cpp exists already; choose another name")
+    return [
+        _write("workload", name, folder / f"{name}.workload.cpp", source),
+        _write("workload", name, folder / f"{name}.model.cpp", model),
+    ]
+
+
+def _renamed(example: Path, old: str, name: str) -> str:
+    """An example without its opening comment, under another name."""
+    body = re.sub(r"\A(//[^\n]*\n)+", "", example.read_text(encoding="utf-8"))
+    return re.sub(rf"\b{old}\b", name, body)

@@ -17,7 +17,7 @@ from bulkhead.experiment.point import Point
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
-from bulkhead.model.workloads import PHASE, Option, workloads
+from bulkhead.model.workloads import PHASE, Option, find_workload
 
 START_SPREAD_NS = 10_000_000  # a tick of the schedulers that have one
 PERIOD = "period_us"
@@ -43,8 +43,7 @@ def _options(guest: Guest) -> Mapping[str, Option]:
     """The options of a guest's workload or model by name; none for a kernel."""
     rows: tuple[Option, ...] = ()
     if guest.kernel.startswith(WORKLOAD_PREFIX):
-        known = workloads().get(guest.kernel.removeprefix(WORKLOAD_PREFIX))
-        rows = known.options if known is not None else ()
+        rows = find_workload(guest.kernel.removeprefix(WORKLOAD_PREFIX)).options
     elif guest.kernel.startswith(MODEL_PREFIX):
         rows = own_models().get(guest.kernel.removeprefix(MODEL_PREFIX), ("", ()))[1]
     return {row.name: row for row in rows}
@@ -100,4 +99,4 @@ def shifted(machine: Machine, sample: int) -> Machine:
 
 def machine_of(experiment: Experiment, point: Point, sample: int) -> Machine:
     """The machine of a sample of a point."""
-    return shifted(experiment.machine(point), sample)
+    return shifted(experiment.machine_of(point), sample)

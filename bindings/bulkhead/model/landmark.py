@@ -77,6 +77,7 @@ class PolicyReport:
     hook_calls: int
     hook_ns: int
     hook_max_ns: int
+    why: str | None = None  # it was ejected, in words
 
 
 @dataclass(frozen=True)

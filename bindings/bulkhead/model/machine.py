@@ -112,6 +112,8 @@ class Machine:
     # A pCPU's speed does not depend on what the others do. False spares the emulator the turns of idle pCPUs: for tests
     # of what is right, not of how long it takes.
     parallel: bool = True
+    # strict: a policy's hook that writes anything but its own memory ejects it. On the hypervisor only; hooks take longer.
+    guard: str = "normal"
     # Guests may map page tables of a level in tables of the same level, as NetBSD does. The simulator has no page tables.
     linear_tables: bool = True
     seed: int = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkhead import _core
@@ -19,6 +19,7 @@ SWAP = "swap_us"  # the option that a workload with a model of paging has
 PHASE = "phase_ns"  # the option that a workload with a periodic activity has
 BARE = {"attacks": "attack", "victims": "victim"}
 REQUIRED = "-"
+IMAGE, MODEL = ".elf", ".model.so"  # of a workload outside of the checkout
 
 
 @dataclass(frozen=True)
@@ -84,31 +85,80 @@ def _bare_workloads() -> dict[str, Workload]:
     return found
 
 
-@functools.cache
-def _tables() -> dict[str, Workload]:
+def _tables(image: Path) -> dict[str, Workload]:
     tables = {}
-    for sort, name, summary, *options in section_records(workload_image()):
+    for sort, name, summary, *options in section_records(image):
         rows = tuple(Option(*options[i : i + 4]) for i in range(0, len(options) - 3, 4))
-        tables[name] = Workload(name, sort, summary, rows, workload_image())
+        tables[name] = Workload(name, sort, summary, rows, image)
     return tables
+
+
+@functools.cache
+def _built_tables() -> dict[str, Workload]:
+    return _tables(workload_image())
+
+
+def _common(tables: dict[str, Workload]) -> tuple[Option, ...]:
+    return _given_by_user([o for table in tables.values() if table.sort == COMMON for o in table.options])
 
 
 def common_options() -> tuple[Option, ...]:
     """The options that every workload has, without the one that Python itself writes."""
-    common = [option for table in _tables().values() if table.sort == COMMON for option in table.options]
-    return _given_by_user(common)
+    return _common(_built_tables())
+
+
+def _with_common(tables: dict[str, Workload]) -> dict[str, Workload]:
+    common = _common(tables)
+    return {
+        name: replace(table, options=table.options + common)
+        for name, table in tables.items()
+        if table.sort != COMMON
+    }
 
 
 def workloads() -> dict[str, Workload]:
     """Every workload by name. BulkheadError if the guest image is not built."""
-    tables = _tables()
-    common = [option for table in tables.values() if table.sort == COMMON for option in table.options]
-    found = {
-        name: Workload(name, table.sort, table.summary, table.options + _given_by_user(common), table.image)
-        for name, table in tables.items()
-        if table.sort != COMMON
-    }
-    return {**found, **_bare_workloads()}
+    return {**_with_common(_built_tables()), **_bare_workloads()}
+
+
+def is_outside(name: str) -> bool:
+    """Whether `workload:NAME` means an image outside of the checkout: NAME is then the path of its file."""
+    return "/" in name or name.endswith(IMAGE)
+
+
+def find_workload(name: str) -> Workload:
+    """A workload by name, or by the path of its image. SpecError for an unknown one."""
+    if is_outside(name):
+        return _outside(Path(name).expanduser())
+    known = workloads()
+    if name not in known:
+        raise SpecError(f"unknown workload '{name}'{suggest(name, known)}")
+    return known[name]
+
+
+def _outside(image: Path) -> Workload:
+    """The one workload of an image; of several, the one that is named as its file."""
+    if not image.is_file():
+        raise SpecError(f"workload {image}: there is no such file; build it with ./bulkhead build --in DIR")
+    try:
+        found = _with_common(_tables(image))
+    except BulkheadError:
+        raise SpecError(
+            f"workload {image} is not an image of a workload; build one from NAME.workload.cpp with "
+            "./bulkhead build --in DIR, or write kernel=PATH for any other kernel"
+        ) from None
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if image.stem not in found:
+        raise SpecError(
+            f"workload {image} has {len(found)} workloads and none is named '{image.stem}': {', '.join(found)}"
+        )
+    return found[image.stem]
+
+
+def model_file(workload: Workload) -> Path | None:
+    """The simulator's model beside the image of a workload outside of the checkout; None for other workloads."""
+    return None if workload.image.parent == workload_image().parent else workload.image.with_suffix(MODEL)
 
 
 def with_paging(words: str, options: Container[str], paging: Paging) -> str:
@@ -138,10 +188,8 @@ def _given_by_user(common: list[Option]) -> tuple[Option, ...]:
 
 def check_workload(name: str, cmdline: str) -> Workload:
     """SpecError with a suggestion for an unknown workload, an unknown option or a missing one."""
-    known = workloads()
-    if name not in known:
-        raise SpecError(f"unknown workload '{name}'{suggest(name, known)}")
-    workload = known[name]
+    workload = find_workload(name)
+    name = workload.name
     options = {option.name for option in workload.options}
     given = [word.partition("=")[0] for word in cmdline.split()]
     for word in given:

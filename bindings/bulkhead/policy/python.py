@@ -24,6 +24,7 @@ _PROMISES = {
     "work_conserving": "idles",
     "honours_weights": "ignores_weights",
     "honours_caps": "ignores_caps",
+    "honours_preferences": "ignores_preferences",
 }
 
 Host = _core.Host
@@ -39,8 +40,8 @@ class PythonPolicy:
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     work_conserving: ClassVar[bool] = True  # False: it may leave a resource idle while a domain waits for it
-    honours_weights: ClassVar[bool] = True  # False: weights and caps of domains change nothing
-    honours_caps: ClassVar[bool] = True
+    honours_weights: ClassVar[bool] = True  # False: weights of domains change nothing
+    honours_caps: ClassVar[bool] = True  # likewise caps
     host: Host
     values: dict[str, int]
 
@@ -53,7 +54,7 @@ class PythonPolicy:
                 f"{KIND_TEXT[cls.kind]} {cls.__name__}: give it a name of lower-case letters, digits and '_'"
             )
         for promise in _PROMISES:
-            if not isinstance(kept := getattr(cls, promise), bool):
+            if not isinstance(kept := getattr(cls, promise, True), bool):
                 raise SpecError(f"{KIND_TEXT[cls.kind]} {name}: {promise}={kept!r} is not True or False")
         _check_table(f"{KIND_TEXT[cls.kind]} {name}", cls.parameters)
         _registered[cls.kind][name] = cls
@@ -62,7 +63,7 @@ class PythonPolicy:
     def traits(cls) -> int:
         """Bits of plugin::Trait."""
         bits = _core.enums["plugin.Trait"]
-        return sum(bits[trait] for promise, trait in _PROMISES.items() if not getattr(cls, promise))
+        return sum(bits[trait] for promise, trait in _PROMISES.items() if not getattr(cls, promise, True))
 
     def __init__(self, values: dict[str, int]) -> None:
         self.values = values

@@ -9,6 +9,7 @@ from bulkhead.base.text import format_ns
 from bulkhead.metrics import TraceError, Window, run_intervals, runnable_intervals
 from bulkhead.metrics.trace import Records
 from bulkhead.metrics.waits import Wait, cause, decisions, longest, ran_during, waits
+from bulkhead.model.landmark import PolicyReport
 from bulkhead.model.run import Run
 from bulkhead.model.spec import Guest
 from bulkhead.study.names import CAUSES, Names
@@ -162,16 +163,25 @@ def ejection(names: Names) -> list[str]:
         at = report.ejected_at
         lines.append(
             f"{report.kind} {report.name} was ejected at {names.since(at)}: {report.ejected} in the hook {report.hook}"
+            f"{_what(report)}"
         )
         if report.kind == "scheduler":
             lines += _at_ejection(names, at)
     return lines
 
 
+def _what(report: PolicyReport) -> str:
+    """What it did beyond the kind of the fault, if the host says more."""
+    return f", {report.why}" if report.why else ""
+
+
 def _at_ejection(names: Names, at: int) -> list[str]:
     waiting = [wait for wait in waits(names.trace) if wait.window.start < at <= wait.window.end]
+    decided = last_decisions(
+        names, Window(names.trace.whole.start, at - 1)
+    )  # at that instant the fallback decides
     if not waiting:
-        return ["No vCPU waited then.", *last_decisions(names, Window(names.trace.whole.start, at))]
+        return ["No vCPU waited then.", *decided]
     first = min(waiting, key=lambda wait: wait.window.start)
     window = Window(first.window.start, at)
     name = names.vcpu(first.domain, first.vcpu)
@@ -179,7 +189,7 @@ def _at_ejection(names: Names, at: int) -> list[str]:
         f"The longest wait then: {name}, for {format_ns(window.length)} since {names.since(window.start)}.",
         *_settings(names, first.domain),
         *what_ran(names, window),
-        *last_decisions(names, window),
+        *decided,
     ]
 
 
@@ -192,7 +202,7 @@ def ejection_of(run: Run) -> list[str]:
     except TraceError as error:
         found = (report for report in run.landmark.policies if report.ejected is not None)
         return [
-            f"{one.kind} {one.name} was ejected: {one.ejected} in the hook {one.hook} ({error})"
+            f"{one.kind} {one.name} was ejected: {one.ejected} in the hook {one.hook}{_what(one)} ({error})"
             for one in found
         ]
 

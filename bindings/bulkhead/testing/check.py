@@ -158,6 +158,19 @@ def check(policy: Policy, table: PolicyTable, machines: int) -> Iterator[Verdict
     yield _caps(policy, table)
 
 
+def writes(policy: Policy, machines: int) -> Verdict:
+    """On the hypervisor, where the strict guard sees every write of a hook."""
+    promise = "writes nothing but its own memory"
+    for seed in range(1, machines + 1):
+        run = replace(random_machine(policy, seed), guard="strict").run()
+        for report in run.landmark.policies:
+            if report.ejected is not None:
+                return Verdict(
+                    promise, False, f"seed {seed}: {report.ejected} in {report.hook}: {report.why}"
+                )
+    return Verdict(promise, True, f"{machines} random machines, booted under the strict guard")
+
+
 def _hogs(policy: Policy, *guests: Guest) -> dict[str, float]:
     """Shares of one pCPU over the second half of a run."""
     run = simulate(Machine(guests=guests, sched=policy, duration=SHARE_MS * MS, end_when_idle=False))

@@ -64,7 +64,7 @@ extern "C" [[clang::no_sanitize("function")]] plugin::Returned guard_call(std::u
     using Function =
         plugin::Returned (*)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t);
     auto& guard = pcpu().guard;
-    const bool built_in = guard.text->end == 0;
+    const bool built_in = guard.plugin->end == 0;
     const auto how =
         built_in ? whole::Misconduct::none : std::exchange(next_misconduct, whole::Misconduct::none);
     misconducts_so_far += how != whole::Misconduct::none;
@@ -86,8 +86,9 @@ extern "C" plugin::Returned call_with_way_back(std::uint64_t a, std::uint64_t b,
                                                std::uint64_t d, std::uint64_t e, const void* function) {
     return guard_call(a, b, c, d, e, function);
 }
+constinit WayIn* way_in = &call_with_way_back;
 } // namespace guard
-bool recover_from_trap(Registers&) { return false; }
+bool recover_from_trap(Registers&, std::uint64_t) { return false; }
 bool recover_from_overrun(Registers&) { return false; }
 
 const Features& features() {

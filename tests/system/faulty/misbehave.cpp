@@ -16,7 +16,8 @@ enum class Way : std::int64_t {
     divide,
     endless,
     in_wake,
-    construct
+    construct,
+    stray_write
 };
 
 class Misbehave : public Policy {
@@ -24,8 +25,9 @@ class Misbehave : public Policy {
     using Hook = boost::intrusive::list_base_hook<>;
     struct Vcpu : sched::Vcpu, Hook {};
     static constexpr plugin::Parameter parameters[] = {
-        {"way", "1", "how to break the contract (0: not at all)", 0, 0, 7},
+        {"way", "1", "how to break the contract (0: not at all)", 0, 0, 8},
         {"after", "1", "picks before that", 50, 0, 1'000'000},
+        {"address", "1", "where a stray write goes, once", 0, INT64_MIN, INT64_MAX},
     };
     static constexpr Text text{.name = "misbehave",
                                .summary = "breaks the contract on request",
@@ -34,7 +36,7 @@ class Misbehave : public Policy {
                                .source = "tests/system/faulty/misbehave.cpp"};
 
     explicit Misbehave(const Setup<Misbehave>& setup)
-        : way_{static_cast<Way>(setup.values[0])}, after_{setup.values[1]} {
+        : way_{static_cast<Way>(setup.values[0])}, after_{setup.values[1]}, address_{setup.values[2]} {
         if (way_ == Way::construct)
             fault();
     }
@@ -83,6 +85,10 @@ class Misbehave : public Policy {
             asm volatile("cltd; idivl %1" : "+a"(one) : "r"(zero) : "edx");
             break;
         }
+        case Way::stray_write:
+            asm volatile("movl $1, (%0)" : : "r"(address_) : "memory");
+            way_ = Way::none;
+            break;
         case Way::endless:
             for (;;)
                 asm volatile("pause");
@@ -93,7 +99,7 @@ class Misbehave : public Policy {
     }
 
     Way way_;
-    std::int64_t after_;
+    std::int64_t after_, address_;
     std::int64_t picks_ = 0;
     Vcpu* last_ = nullptr;
     boost::intrusive::list<Vcpu, boost::intrusive::constant_time_size<false>> queue_;

@@ -253,7 +253,7 @@ class Booted:
             and machine.terminal is None,
             host_seconds=seconds,
             lost_to=ended.lost_to,
-            warnings=doubts(machine),
+            warnings=doubts(machine, "qemu"),
         )
         if self.options.out is not None:
             self._keep(run, self.options.out)

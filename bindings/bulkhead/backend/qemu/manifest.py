@@ -244,6 +244,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
     row["dom0_weight"], row["pcpus"] = machine.dom0_weight, machine.pcpus
     row["dom0_share"] = machine.control_share
+    row["guard"] = enum_value("manifest.Guard", machine.guard, "guard")
     row["no_linear_tables"] = not machine.linear_tables
     row["dom0_sched_values"][: len(parts.dom0_sched_values)] = parts.dom0_sched_values
     row["parallel"] = parts.clock_hz != 0 and machine.parallel and machine.pcpus > 1

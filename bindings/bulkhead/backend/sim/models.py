@@ -10,8 +10,17 @@ from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import PHASE, REQUIRED, Option, check_workload, common_options, with_phase
+from bulkhead.model.workloads import (
+    PHASE,
+    REQUIRED,
+    Option,
+    check_workload,
+    common_options,
+    model_file,
+    with_phase,
+)
 
+MODEL_SOURCE = ".model.cpp"
 ALL_PCPUS = (1 << 64) - 1
 _ROWS = {name: (help_text, options) for name, help_text, options in _core.sim_models}
 
@@ -62,15 +71,25 @@ def cannot_simulate(machine: Machine) -> str | None:
     return None
 
 
-def _model_of(spec: Guest) -> tuple[str, dict[str, str]]:
-    """The model that stands in for a guest, and its effective options. SpecError if there is none, or they are wrong."""
+def _model_of(spec: Guest) -> tuple[str, dict[str, str], str]:
+    """The model that stands in for a guest, its effective options, and its file if it is not the simulator's own.
+
+    SpecError if there is none, or the options are wrong.
+    """
+    file: Path | None = None
     if spec.kernel.startswith(MODEL_PREFIX):
         name = spec.kernel.removeprefix(MODEL_PREFIX)
         options = _model_options(spec, name)
     elif spec.kernel.startswith(WORKLOAD_PREFIX):
         workload = check_workload(spec.kernel.removeprefix(WORKLOAD_PREFIX), spec.cmdline)
         name = workload.name
-        if name not in _ROWS:
+        file = model_file(workload)
+        if file is not None and not file.is_file():
+            raise SpecError(
+                f"guest {spec.name}: the simulator needs a model of workload '{name}' in {file}; write "
+                f"{name}{MODEL_SOURCE} beside its source and build it, or use --backend qemu"
+            )
+        if file is None and name not in _ROWS:
             raise SpecError(
                 f"guest {spec.name}: the simulator has no model of workload '{name}'; use --backend qemu"
             )
@@ -82,7 +101,7 @@ def _model_of(spec: Guest) -> tuple[str, dict[str, str]]:
         )
     if with_phase(spec, options) != spec.cmdline:
         options[PHASE] = str(spec.phase)
-    return name, options
+    return name, options, str(file or "")
 
 
 def _first_frames(spec: Guest) -> int:
@@ -103,7 +122,7 @@ def guest_model(
     The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
     before the timeline creates it. `release` is the number of its set, 0 for none.
     """
-    name, options = _model_of(spec)
+    name, options, file = _model_of(spec)
     return _core.SimGuest(
         name=spec.name,
         model=name,
@@ -122,4 +141,5 @@ def guest_model(
         affinity=[spec.masks(vcpu)[0] or ALL_PCPUS for vcpu in range(spec.vcpus)],
         preferred=[spec.masks(vcpu)[1] for vcpu in range(spec.vcpus)],
         release=release,
+        model_file=file,
     )

@@ -142,7 +142,7 @@ class Simulated:
             versions=versions(NO_QEMU),
             reproducible=True,
             host_seconds=seconds,
-            warnings=doubts(machine),
+            warnings=doubts(machine, "sim"),
         )
         if self.options.out is not None:
             save(run, self.options.out)
