@@ -2,13 +2,8 @@
 # false. The caller has checked that the guest's address is not the hypervisor's. While copies_are_plain is set, SMAP is
 # opened here, for the copy alone; otherwise the work is copy_carefully's.
 
-# bool user_copy(void* to, const void* from, size_t bytes): eight bytes are moved at once.
-    .text
-    .globl user_copy
-user_copy:
-    cmpb $0, copies_are_plain(%rip)
-    je copy_carefully
-    stac
+# Eight bytes are moved at once. `close` is clac, or nothing.
+    .macro copy_and close
     mov $1, %eax
     cmp $8, %rdx
     je 3f
@@ -18,14 +13,14 @@ user_copy:
     mov %edx, %ecx
     and $7, %ecx
 1:  rep movsb
-    clac
+    \close
     ret
-2:  clac
+2:  \close
     xor %eax, %eax
     ret
 3:  mov (%rsi), %rdx
 4:  mov %rdx, (%rdi)
-    clac
+    \close
     ret
     .pushsection .fixups, "a"
     .quad 0b, 2b
@@ -33,26 +28,23 @@ user_copy:
     .quad 3b, 2b
     .quad 4b, 2b
     .popsection
+    .endm
 
-# bool user_copy_opened(void* to, const void* from, size_t bytes): the caller has opened SMAP, if there is any. Likewise.
-    .globl user_copy_opened
-user_copy_opened:
-    mov $1, %eax
-    cmp $8, %rdx
-    je 2f
-    mov %rdx, %rcx
-0:  rep movsb
-    ret
-1:  xor %eax, %eax
-    ret
-2:  mov (%rsi), %rdx
-3:  mov %rdx, (%rdi)
-    ret
-    .pushsection .fixups, "a"
-    .quad 0b, 1b
-    .quad 2b, 1b
-    .quad 3b, 1b
-    .popsection
+# bool user_copy(void* to, const void* from, size_t bytes), and user_copy_smap, which does not ask
+    .text
+    .globl user_copy
+user_copy:
+    cmpb $0, copies_are_plain(%rip)
+    je copy_carefully
+    .globl user_copy_smap
+user_copy_smap:
+    stac
+    copy_and clac
+
+# bool user_copy_without_smap(void* to, const void* from, size_t bytes): for a processor that has none.
+    .globl user_copy_without_smap
+user_copy_without_smap:
+    copy_and
 
 # bool load_selector_XX(uint16_t selector): false if the descriptor cannot be loaded; the register is then null.
     .macro selector_loader register

@@ -13,7 +13,8 @@
 
 extern "C" {
 bool user_copy(void* to, const void* from, std::size_t bytes);
-bool user_copy_opened(void* to, const void* from, std::size_t bytes);
+bool user_copy_smap(void* to, const void* from, std::size_t bytes);
+bool user_copy_without_smap(void* to, const void* from, std::size_t bytes);
 
 // SMAP is there, and copies ask about no address: what usercopy.S looks at first.
 [[gnu::used]] constinit std::atomic<bool> copies_are_plain{false};
@@ -31,24 +32,26 @@ bool is_guest_range(std::uint64_t address, std::size_t bytes) {
     return end <= 0x0000800000000000 || address >= layout::hypervisor_end;
 }
 
-// The processor would let the hypervisor read its own tables where a linear entry shows them. Nothing can be
-// written there. An address of the hypervisor's is behind none of its slots.
-bool is_behind_hypervisor(const void* address, std::size_t bytes) {
-    const auto& slots = pcpu().loaded->domain->memory.linear_slots;
-    return slots.any() &&
-           may_reach_hypervisor(slots, GuestAddress{reinterpret_cast<std::uint64_t>(address)}, bytes);
+bool copy_unasked(void* to, const void* from, std::size_t bytes) {
+    return features().smap ? user_copy_smap(to, from, bytes) : user_copy_without_smap(to, from, bytes);
 }
 
-// The slow half of the copies in usercopy.S, which go on here.
+// The processor would let the hypervisor read its own tables where a linear entry shows them. Nothing can be
+// written there. An address of the hypervisor's is behind none of its slots.
+[[gnu::noinline]] bool copy_asking(void* to, const void* from, std::size_t bytes) {
+    const auto& slots = pcpu().loaded->domain->memory.linear_slots;
+    for (const void* address : {static_cast<const void*>(to), from})
+        if (may_reach_hypervisor(slots, GuestAddress{reinterpret_cast<std::uint64_t>(address)}, bytes))
+            return false;
+    return copy_unasked(to, from, bytes);
+}
+
+// The slow half of the copies in usercopy.S, which go on here. A domain without linear entries pays for
+// another's as little as possible.
 extern "C" [[gnu::used]] bool copy_carefully(void* to, const void* from, std::size_t bytes) {
-    if (is_behind_hypervisor(to, bytes) || is_behind_hypervisor(from, bytes))
-        return false;
-    if (features().smap)
-        cpu::stac();
-    const bool done = user_copy_opened(to, from, bytes);
-    if (features().smap)
-        cpu::clac();
-    return done;
+    if (pcpu().loaded->domain->memory.linear_slots.any()) [[unlikely]]
+        return copy_asking(to, from, bytes);
+    return copy_unasked(to, from, bytes);
 }
 
 } // namespace

@@ -30,6 +30,16 @@ def test_a_machine_may_refuse_linear_page_tables() -> None:
     assert verdict("linear_tables", linear_tables=False) == refused
 
 
+def test_a_processor_without_smap_copies_with_care(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each copy then takes the way that it takes elsewhere once a domain has linear tables."""
+    monkeypatch.setitem(process.CPU, "tcg", "max,-smap")
+    run = machine("all").run(RunOptions())
+    assert "SMAP absent" in run.consoles["bulkhead"]
+    verdicts = [line.split()[2] for line in run.consoles[GUEST].splitlines() if line.startswith("VERDICT ")]
+    assert len(verdicts) > 60 and set(verdicts) <= {"success", "skip"}
+    assert (run.exit_status, run.landmark.audit_failures) == (0, 0)
+
+
 def test_sysenter_enters_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processors of Intel's have the instruction in 64-bit mode."""
     monkeypatch.setitem(process.CPU, "tcg", "max,vendor=GenuineIntel")
