@@ -15,6 +15,9 @@ std::uint64_t name_of(const BlockDevice::Request& request) {
     return std::uint64_t{request.ring} << 32 | (request.number & 0xffffffff);
 }
 
+// Pages of a request beyond the first.
+std::int64_t further_pages(std::uint32_t bytes) { return (std::max(bytes, 1U) - 1) / page_bytes; }
+
 } // namespace
 
 std::optional<std::uint64_t> DiskPort::take_answer() {
@@ -34,11 +37,10 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
         machine_->record(Event::policy_note, nullptr, code, value);
     };
     device_.on_taken = [this](const BlockDevice::Request& request) {
-        machine_->record(Event::ring_request, by_ring_[request.ring], name_of(request), request.bytes);
+        served_.push_back(by_ring_[request.ring]);
+        machine_->record(Event::ring_request, served_.back(), name_of(request), request.bytes);
     };
-    device_.on_done = [this](const BlockDevice::Request& request, Nanos service) {
-        answered(request, service);
-    };
+    device_.on_done = [this](const BlockDevice::Request& request, Nanos service) { done(request, service); };
     device_.on_eject() = [this](ringctl::Hook hook, plugin::Fault fault) {
         machine_->record(Event::policy_eject, nullptr,
                          static_cast<std::uint64_t>(plugin::Kind::ring) << 32 |
@@ -60,7 +62,9 @@ DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> value
 
 void BlockBackend::submit(Domain& domain) {
     DiskPort& port = fronts_.at(domain.id.value()).port;
-    machine_->work_for(&domain, std::max(Nanos{machine_->costs().notify}, Nanos{1}) + plan_.submit);
+    const Costs& costs = machine_->costs();
+    const std::int64_t take = costs.disk_take + costs.disk_segment * further_pages(port.wish.bytes);
+    machine_->work_for(&domain, Nanos{std::max(take, std::int64_t{1})}); // no program stops the clock
     if (!device_.has_room(port.ring_))
         return;
     // Recorded before the device may take it.
@@ -69,21 +73,36 @@ void BlockBackend::submit(Domain& domain) {
     coming.number = device_.submitted();
     machine_->record(Event::ring_submit, &domain, name_of(coming), port.wish.bytes);
     port.numbers_[coming.number] = port.submitted_++;
+    if (device_.has_capacity())
+        machine_->work_for(&domain, Nanos{costs.disk_next});
     device_.submit(port.ring_, port.wish.operation, port.wish.sector, port.wish.bytes, machine_->now());
+    machine_->work_for(&domain, Nanos{costs.disk_queue});
     rearm();
 }
 
-void BlockBackend::answered(const BlockDevice::Request& request, Nanos service) {
-    Domain& domain = *by_ring_[request.ring];
-    DiskPort& port = fronts_.at(domain.id.value()).port;
-    machine_->work_for(&domain, plan_.complete);
-    machine_->record(Event::ring_complete, &domain, name_of(request),
+void BlockBackend::done(const BlockDevice::Request& request, Nanos service) {
+    machine_->record(Event::ring_complete, by_ring_[request.ring], name_of(request),
                      static_cast<std::uint64_t>(service.count()));
+    unanswered_.push_back(request);
+}
+
+// The bytes of the first one have moved, and its guest hears of it.
+void BlockBackend::answer() {
+    const BlockDevice::Request request = unanswered_.front();
+    unanswered_.pop_front();
+    const Costs& costs = machine_->costs();
+    Domain& domain = *by_ring_[request.ring];
+    const std::int64_t sectors =
+        (std::min<std::int64_t>(request.bytes, page_bytes) - 1) / ringctl::sector_bytes + 1;
+    machine_->work_for(&domain, Nanos{costs.disk_answer + costs.disk_sector * sectors +
+                                      costs.disk_page * further_pages(request.bytes)});
+    DiskPort& port = fronts_.at(domain.id.value()).port;
     const auto number = port.numbers_.extract(request.number);
     port.done_.push_back(number.mapped());
     ++port.answered_;
     port.bytes_ += request.bytes;
     machine_->send_event(domain);
+    machine_->work_for(&domain, Nanos{costs.woke + costs.disk_rest});
 }
 
 std::vector<BlockCount> BlockBackend::counts() const {
@@ -94,8 +113,19 @@ std::vector<BlockCount> BlockBackend::counts() const {
     return all;
 }
 
+// The drive has its next request before the last one's bytes move.
 void BlockBackend::on_alarm() {
+    const Costs& costs = machine_->costs();
+    Domain* const served = served_.empty() ? nullptr : served_.front();
+    if (device_.done_at() <= machine_->now())
+        machine_->work_for(served, Nanos{costs.disk_done});
+    if (device_.queued() > 0)
+        machine_->work_for(served, Nanos{costs.disk_next});
     device_.advance(machine_->now());
+    while (served_.size() > device_.in_service())
+        served_.pop_front();
+    while (!unanswered_.empty())
+        answer();
     rearm();
 }
 
@@ -107,6 +137,7 @@ void BlockBackend::rearm() {
 void BlockBackend::gone(const Domain& domain) {
     if (const auto front = fronts_.find(domain.id.value()); front != fronts_.end())
         device_.close(front->second.port.ring_, machine_->now());
+    std::ranges::replace_if(served_, [&](const Domain* each) { return each == &domain; }, nullptr);
 }
 
 void BlockBackend::set_weight(const Domain& domain) {

@@ -37,8 +37,6 @@ class DiskPort {
 struct BlockPlan {
     std::optional<Policy> policy; // none: the built-in one
     Disk disk{};
-    Nanos submit{};   // hypervisor's work for a request that comes in
-    Nanos complete{}; // and for one that is done
 };
 
 struct BlockCount {
@@ -69,7 +67,8 @@ class BlockBackend {
         Domain* domain;
         DiskPort port;
     };
-    void answered(const BlockDevice::Request& request, Nanos service);
+    void done(const BlockDevice::Request& request, Nanos service);
+    void answer();
     void rearm();
 
     Machine* machine_;
@@ -78,6 +77,8 @@ class BlockBackend {
     Deadline alarm_;
     std::map<std::uint16_t, Front> fronts_; // by domain
     std::vector<Domain*> by_ring_;
+    std::deque<Domain*> served_;                  // of each request that the drive has; nullptr: it is gone
+    std::deque<BlockDevice::Request> unanswered_; // that it is done with
 };
 
 } // namespace bulkhead::sim

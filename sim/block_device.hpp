@@ -70,6 +70,9 @@ class BlockDevice {
     void advance(RealTime now);
 
     [[nodiscard]] std::uint64_t submitted() const { return host_.submitted(); } // the next request's number
+    [[nodiscard]] RealTime done_at() const { return drive_.next(); } // with the request that it serves
+    // It would take another request at once.
+    [[nodiscard]] bool has_capacity() const { return host_.in_service() < drive_.depth(); }
     [[nodiscard]] std::size_t queued() const { return host_.queued(); }
     [[nodiscard]] std::size_t in_service() const { return host_.in_service(); }
     [[nodiscard]] bool has_room(std::uint32_t ring) const { return rings_[ring].queue.has_room(); }

@@ -58,6 +58,16 @@ struct Costs {
     std::int64_t give_own = 0;      // guest: around each frame that it gives back
     std::int64_t page = 0;          // guest: around the work for each page that it uses
     std::int64_t look = 0;          // guest: passes a page that has a frame
+    std::int64_t disk_take = 0;     // a guest's request, until it is queued
+    std::int64_t disk_segment = 0;  // more, for each further page of it
+    std::int64_t disk_queue = 0;    // what is left of that, before the guest goes on
+    std::int64_t disk_next = 0;     // the ring policy is asked, until the drive has its choice
+    std::int64_t disk_done = 0;     // the drive is done with a request, until it can have another
+    std::int64_t disk_answer = 0;   // after that, until the request is answered
+    std::int64_t disk_sector = 0;   // more, for each sector that is copied
+    std::int64_t disk_page = 0;     // more, for each further page
+    std::int64_t disk_rest = 0;     // what is left of that
+    std::int64_t disk_own = 0;      // guest: before it asks, after an answer
     std::int64_t power_on = 0;      // before domain 0 runs, if there is one guest
     std::int64_t power_on_more = 0; // and for each further one
     std::int64_t power_on_mib = 0;  // and for each MiB of the machine
@@ -131,6 +141,16 @@ inline constexpr std::array cost_fields{
     CostField{"give_own", &Costs::give_own, "guest: around each frame that it gives back"},
     CostField{"page", &Costs::page, "guest: around the work for each page that it uses"},
     CostField{"look", &Costs::look, "guest: passes a page that has a frame"},
+    CostField{"disk_take", &Costs::disk_take, "a guest's block request, until it is queued"},
+    CostField{"disk_segment", &Costs::disk_segment, "more, for each further page of it"},
+    CostField{"disk_queue", &Costs::disk_queue, "what is left of that"},
+    CostField{"disk_next", &Costs::disk_next, "the ring policy is asked, until the drive has its choice"},
+    CostField{"disk_done", &Costs::disk_done, "the drive is done, until it can have another request"},
+    CostField{"disk_answer", &Costs::disk_answer, "after that, until the request is answered"},
+    CostField{"disk_sector", &Costs::disk_sector, "more, for each sector that is copied"},
+    CostField{"disk_page", &Costs::disk_page, "more, for each further page"},
+    CostField{"disk_rest", &Costs::disk_rest, "what is left of that"},
+    CostField{"disk_own", &Costs::disk_own, "guest: before it asks for more, after an answer"},
     CostField{"power_on", &Costs::power_on, "before domain 0 runs, if there is one guest"},
     CostField{"power_on_more", &Costs::power_on_more, "and for each further one"},
     CostField{"power_on_mib", &Costs::power_on_mib, "and for each MiB of the machine"},

@@ -157,6 +157,8 @@ void MemoryBackend::sample(Guest& guest) {
 
 // Some of what the policy wants; true if there is more to take. What the guest gave back meanwhile counts.
 bool MemoryBackend::take_by_force(Guest& guest) {
+    if (!guest.pages) // it gave back at once
+        return false;
     guest.to_take = std::min(guest.to_take, excess(*guest.domain));
     const Frames taken{std::min(guest.to_take, most_by_force)};
     if (taken == Frames{})

@@ -145,7 +145,6 @@ class Guest {
     [[nodiscard]] Await service(std::uint64_t which, std::uint64_t argument, Nanos work) {
         return ask({.call = Step::Call::service, .work = work, .a = which, .b = argument});
     }
-    [[nodiscard]] Await service(std::uint64_t which) { return service(which, 0, glue_); }
     // Domain 0 only. `target` is a guest's index in the order of creation.
     [[nodiscard]] Await control(manifest::Action action, std::uint64_t target, std::int64_t argument) {
         Step step{.call = Step::Call::control, .work = glue_, .a = static_cast<std::uint64_t>(action)};

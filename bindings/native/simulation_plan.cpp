@@ -61,8 +61,6 @@ sim::BlockPlan block_plan(const Settings& settings) {
     read_time(given, "seek_us", 1'000, plan.disk.seek);
     plan.disk.bytes_per_us = value_or(given, "bytes_per_us", plan.disk.bytes_per_us);
     plan.disk.depth = static_cast<std::uint32_t>(value_or(given, "depth", plan.disk.depth));
-    read_time(given, "submit_work", settings.instruction_ns, plan.submit);
-    read_time(given, "complete_work", settings.instruction_ns, plan.complete);
     return plan;
 }
 

@@ -53,6 +53,7 @@ Program disk(Guest& me, ModelSetup setup) {
         throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
     const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");
+    const Nanos own{setup.world().machine().costs().disk_own};
     std::uint64_t answers = 0;
     while (me.now() < ends) {
         while (const auto answer = port.take_answer()) {
@@ -66,7 +67,7 @@ Program disk(Guest& me, ModelSetup setup) {
                 co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(due.since_start().count()));
             co_await me.mark(code(Mark::request_sent), port.submitted());
             port.wish = stream.next();
-            co_await me.service(service_disk);
+            co_await me.service(service_disk, 0, own);
             due += period;
         }
         co_await me.wait(period > Nanos{} && port.outstanding() < depth ? std::min(due, ends) : ends);

@@ -15,6 +15,7 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import event_number
 from bulkhead.base.units import MIB
 from bulkhead.cli.parse import parse_guest
+from bulkhead.experiment.find import find
 from bulkhead.experiment.runner import RunRequest, run_experiment
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Disk, Guest, Paging, Policy, TimelineEntry
@@ -232,11 +233,11 @@ def test_a_memory_policy_in_python_is_for_the_simulator() -> None:
         prepare(machine)
 
 
-def test_an_experiment_says_that_only_the_simulator_has_it() -> None:
-    with pytest.raises(
-        SpecError, match="io_isolation: the hypervisor .*; run it in the simulator: --backend sim"
-    ):
-        run_experiment(RunRequest("io_isolation"))
+def test_an_experiment_says_that_only_the_simulator_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    only = replace(find("weights"), simulator_only="it needs what only the simulator has")
+    monkeypatch.setattr("bulkhead.experiment.runner.find", lambda name: only)
+    with pytest.raises(SpecError, match="weights: it needs .*; run it in the simulator: --backend sim"):
+        run_experiment(RunRequest("weights"))
 
 
 def test_a_flood_is_felt_under_one_queue_only(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -22,11 +22,11 @@ next:
   ./bulkhead boot --guest kernel=workload:compute --sched {name}
 how to go on: docs/writing-a-policy.md"""
 
-NEXT_SIMULATED = """\
+NEXT_COMPARED = """\
 wrote {path}
 next:
   ./bulkhead test policy                          its file, its description, and random guests
-  ./bulkhead run {experiment} --backend sim --set {kind}={name}
+  ./bulkhead run {experiment} --quick --set {kind}={name}
 how to go on: docs/writing-a-policy.md"""
 
 NEXT_EXPERIMENT = """\
@@ -46,8 +46,8 @@ KINDS = (*EXAMPLES, "experiment", "workload")
 
 # What else a kind may be called, as in `list policies`.
 ALIASES = {"sched": "scheduler", "memory": "memctl", "ring": "ringctl"}
-# Kinds that only the simulator hosts, and an experiment that compares them.
-SIMULATED = {"memctl": "memory_hoard", "ringctl": "io_isolation"}
+# An experiment that compares policies of a kind, where that is not the main one.
+COMPARED = {"memctl": "memory_hoard", "ringctl": "io_isolation"}
 
 OUTSIDE = """\
 wrote {path}
@@ -110,10 +110,10 @@ def new(
         return 0
     path = scaffold(kind, name, folder)
     pad = " " * max(0, 12 - len(name))
-    experiment = SIMULATED.get(kind, "")
+    experiment = COMPARED.get(kind, "")
     outside = OUTSIDE_INSTALLED if INSTALLED else OUTSIDE
-    text = outside if folder is not None else NEXT_SIMULATED if experiment else NEXT
-    use = f"--backend sim --{kind}" if experiment else "--sched"
+    text = outside if folder is not None else NEXT_COMPARED if experiment else NEXT
+    use = f"--{kind}" if experiment else "--sched"
     print(
         text.format(
             path=_shown(path), name=name, pad=pad, folder=folder, kind=kind, experiment=experiment, use=use

@@ -188,10 +188,6 @@ class Disk:
     seek_us: int = 360
     bytes_per_us: int = 400  # of the transfer
     depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
-    # In the simulator, instructions of the hypervisor for a request that comes in and for one that is done, billed to
-    # its guest.
-    submit_work: int = 1500
-    complete_work: int = 1000
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bulkhead.backend.sim.calibrate_disk import reading
 from bulkhead.backend.sim.calibrate_domain0 import building, orders, powering_on
 from bulkhead.backend.sim.calibrate_machines import (
     CHECK,
@@ -59,6 +60,7 @@ def measure(execute: Execute, policy: str, common: dict[str, Run]) -> dict[str, 
     found |= powering_on(runs["compute"], runs["beside"], runs["yields"])
     found |= building(runs["compute"], runs["beside"], found)
     found |= dict(paging(runs, found))
+    found |= dict(reading(runs, found))
     return {name: max(0, cost) for name, cost in found.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.model.spec import Guest, GuestDisk, Policy, TimelineEntry
 from bulkhead.policy.scaffold import EXAMPLES
 
 MILLISECOND = 1_000_000
@@ -18,6 +18,7 @@ WORK = 3125  # iterations of four instructions for each request
 PAGE_US, PAGE_WORK = 5, 5_000 // NS  # for each page that is used
 SET_MIB, BATCH = 4, 64  # of the guest that gives frames back and takes them again
 SET_PAGES = SET_MIB * MIB // 4096
+LONG_PAGES = 16  # of a long read
 JOB_US = 50  # work of each job of the periodic task
 CHECK = 40  # convention: a guest's look at its events before it blocks
 
@@ -26,7 +27,9 @@ def _guest(name: str, workload: str, cmdline: str = "", paused: bool = False) ->
     return Guest(name, f"workload:{workload}", cmdline, memory=4 * MIB, start_paused=paused)
 
 
-SIMPLEST, FIRST = (Policy(EXAMPLES[kind].source.stem) for kind in ("scheduler", "memctl"))
+SIMPLEST, FIRST, FIRST_RING = (
+    Policy(EXAMPLES[kind].source.stem) for kind in ("scheduler", "memctl", "ringctl")
+)
 ORDERS = (  # the last entry keeps domain 0 waiting for more
     TimelineEntry(50 * MILLISECOND, "pause", "asleep"),
     TimelineEntry(100 * MILLISECOND, "swap", policy=SIMPLEST),
@@ -81,23 +84,27 @@ def common_machines() -> dict[str, Machine]:
 
     A conversation that gets its turn seldom, so that requests and replies come many at a time; a computation in slices that are
     long, alone and beside another; yields that return at once, since nobody waits, and yields in turn; orders for domain 0 while
-    its guests sleep; guests that page.
+    its guests sleep; guests that page; guests that read a disk.
     """
     rest: dict[str, Any] = {"duration": 500 * MILLISECOND, "ns_per_instruction": NS, "end_when_idle": False}
     simplest: dict[str, Any] = {"sched": SIMPLEST} | rest
     hogs = tuple(_guest(f"hog{i}", "cpu_hog") for i in range(3))
     asleep = tuple(_guest(name, "periodic", "period_us=10000000 work_us=50") for name in ("asleep", "late"))
-    return {
-        "crowd": Machine(guests=(*TALK, *hogs), **rest),
-        "turns": Machine(guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), **simplest),
-        "shared": Machine(
-            guests=tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "other")),
-            **simplest,
-        ),
-        "yields": Machine(guests=(_guest("storm", "yield_storm"),), memory=LESS_MEMORY, **simplest),
-        "yields_in_turn": Machine(guests=STORMS, **simplest),
-        "orders": Machine(guests=asleep, timeline=ORDERS, **simplest),
-    } | _memory_machines(simplest)
+    return (
+        {
+            "crowd": Machine(guests=(*TALK, *hogs), **rest),
+            "turns": Machine(guests=(_guest("ops", "compute", f"mark_ops={OPERATIONS}"),), **simplest),
+            "shared": Machine(
+                guests=tuple(_guest(name, "compute", f"mark_ops={OPERATIONS}") for name in ("ops", "other")),
+                **simplest,
+            ),
+            "yields": Machine(guests=(_guest("storm", "yield_storm"),), memory=LESS_MEMORY, **simplest),
+            "yields_in_turn": Machine(guests=STORMS, **simplest),
+            "orders": Machine(guests=asleep, timeline=ORDERS, **simplest),
+        }
+        | _memory_machines(simplest)
+        | _disk_machines(simplest)
+    )
 
 
 def _memory_machines(rest: dict[str, Any]) -> dict[str, Machine]:
@@ -112,4 +119,19 @@ def _memory_machines(rest: dict[str, Any]) -> dict[str, Machine]:
         "used": machine("used", "memory", f"set_mib=2 {using}", 8 * MIB),
         "thrash": machine("thrash", "memory_thrash", f"set_mib={SET_MIB} batch={BATCH}", 8 * MIB),
         "paged": machine("paged", "memory", f"set_mib=100 {using}", 104 * MIB),
+    }
+
+
+def _disk_machines(rest: dict[str, Any]) -> dict[str, Machine]:
+    """Guests that read a sector, a page or a long run of pages in each millisecond, and one that never stops."""
+
+    def machine(name: str, options: str) -> Machine:
+        guest = Guest(name, "workload:disk", options, memory=4 * MIB, disks=(GuestDisk(8 * MIB),))
+        return Machine(guests=(guest,), ringctl=FIRST_RING, memory=LESS_MEMORY, **rest)
+
+    return {
+        "sectors": machine("sectors", "period_us=1000 bytes=512"),
+        "pages": machine("pages", "period_us=1000 bytes=4096"),
+        "longs": machine("longs", f"period_us=1000 bytes={LONG_PAGES * 4096}"),
+        "busy": machine("busy", "depth=8 bytes=512"),
     }
