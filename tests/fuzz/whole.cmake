@@ -1,7 +1,7 @@
 # The whole hypervisor as a program of the host (tests/fuzz/whole): every source that does not need a processor, with the
 # fuzzing engine's counters, sanitizers, and a callback for each basic block, which is what its clock counts.
 file(GLOB whole_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/*/*.cpp ${CMAKE_SOURCE_DIR}/host/*.cpp)
-list(FILTER whole_sources EXCLUDE REGEX "/hv/(arch|entry)/|/hv/plugin/guard.cpp")
+list(FILTER whole_sources EXCLUDE REGEX "/hv/(arch|entry)/|/hv/plugin/(guard|strict)[.]cpp")
 foreach(portable arch/address_space arch/descriptors arch/remote entry/interrupts)
     list(APPEND whole_sources ${CMAKE_SOURCE_DIR}/hv/${portable}.cpp)
 endforeach()

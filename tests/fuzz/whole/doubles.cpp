@@ -12,6 +12,7 @@
 #include "hv/dispatch/guest_time.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/plugin/guard.hpp"
+#include "hv/plugin/strict.hpp"
 #include "hv/trap/seams.hpp"
 #include "tests/fuzz/whole/boot.hpp"
 #include "tests/fuzz/whole/cost.hpp"
@@ -88,6 +89,12 @@ extern "C" plugin::Returned call_with_way_back(std::uint64_t a, std::uint64_t b,
 }
 constinit WayIn* way_in = &call_with_way_back;
 } // namespace guard
+
+namespace strict { // needs page tables that a processor walks
+bool is_on() { return false; }
+Outside::Outside() = default;
+Outside::~Outside() = default;
+} // namespace strict
 bool recover_from_trap(Registers&, std::uint64_t) { return false; }
 bool recover_from_overrun(Registers&) { return false; }
 

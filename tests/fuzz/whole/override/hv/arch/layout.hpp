@@ -11,6 +11,8 @@ inline constexpr std::uint64_t hypervisor_start = 0x200000000000, hypervisor_end
 inline constexpr unsigned first_slot = 256, last_slot = 271;
 
 inline constexpr std::uint64_t m2p = 0x200000000000;
+inline constexpr std::uint64_t policy_stacks = 0x210000000000;
+inline constexpr std::uint64_t policy_stack_stride = 1ULL << 30;
 inline constexpr std::uint64_t descriptors = 0x218000000000;
 inline constexpr std::uint64_t frames = 0x220000000000;
 inline constexpr std::uint64_t image = 0x228000000000;
