@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from machines import BACKENDS, MILLISECOND, assert_sound, boot, said, scheduler, share, workload
 
-from bulkhead import Run
+from bulkhead import Policy, Run
 from bulkhead.policy.tables import built_policies
 
 
@@ -47,12 +47,13 @@ def test_storms_are_billed_to_who_makes_them(run: Run) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_wake_pays_for_the_way_out_of_idle(backend: str) -> None:
-    """With two pCPUs that rest between requests, 0.96 % of the time was billed to no domain."""
+    """Two pCPUs rest between requests: 1.5 % of the time was billed to no domain. credit2 kicks only the pCPU that is to pick:
+    one that finds nobody is still at no domain's expense."""
     talk = (workload("responder", "peer=pinger"), workload("pinger", "peer=responder period_us=200"))
-    run = boot(*talk, pcpus=2, duration=300 * MILLISECOND, backend=backend)
+    run = boot(*talk, sched=Policy("credit2"), pcpus=2, duration=300 * MILLISECOND, backend=backend)
     assert_sound(run)
     unbilled = sum(pcpu.unbilled_ns for pcpu in run.landmark.pcpus)
-    assert unbilled <= 0.004 * sum(pcpu.wall_ns for pcpu in run.landmark.pcpus), said(run)
+    assert unbilled <= 0.002 * sum(pcpu.wall_ns for pcpu in run.landmark.pcpus), said(run)
 
 
 @pytest.mark.parametrize("policy", sorted(built_policies("scheduler")))
