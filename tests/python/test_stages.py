@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from bulkhead.experiment.find import find
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Lines, Silent
+from bulkhead.experiment.runner import RunRequest, run_experiment
 from bulkhead.experiment.stages import Capturing, analyse_stage, capture_stage, load_stage
 from bulkhead.metrics import Schema
 from bulkhead.result import read_result
@@ -244,3 +246,11 @@ def test_a_trace_comes_back_from_disk_as_it_was(tmp_path):
     (tmp_path / storage.TRACE).write_bytes(b"PK damaged")
     with pytest.raises(BulkheadError, match="holds no run"):
         storage.load(tmp_path)
+
+
+def test_progress_goes_to_stderr_as_it_is_at_the_call(monkeypatch, tmp_path):
+    heard = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", heard)
+    sets = ("sched=credit", "hogs=0", "victim=compute")
+    run_experiment(RunRequest("noisy_neighbour", True, sets, jobs=1, backend="sim", out=tmp_path))
+    assert "hogs=0" in heard.getvalue()

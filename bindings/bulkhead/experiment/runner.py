@@ -49,8 +49,8 @@ class Outcome:
     lines: tuple[str, ...]  # for people
 
 
-def run_experiment(request: RunRequest, out: TextIO = sys.stderr) -> Outcome:
-    """Do it. BulkheadError, in one line, for whatever the user can put right."""
+def run_experiment(request: RunRequest, out: TextIO | None = None) -> Outcome:
+    """Do it. BulkheadError, in one line, for whatever the user can put right. Progress goes to `out`, else to stderr."""
     _check(request)
     if request.first == "draw":
         return _drawn(request)
@@ -68,7 +68,8 @@ def run_experiment(request: RunRequest, out: TextIO = sys.stderr) -> Outcome:
     if request.first == "capture":
         check_policies(plan)
         with ExitStack() as stack:
-            progress = _progress(request.name, len(plan.points) * plan.samples * request.repeat, out, stack)
+            count = len(plan.points) * plan.samples * request.repeat
+            progress = _progress(request.name, count, out or sys.stderr, stack)
             options = Capturing(request.repeat, request.jobs, request.backend, request.resume)
             backends = {name: backend.run for name, backend in REGISTRY.backends.items()}
             captures = capture_stage(plan, request.out, options, backends, progress)
