@@ -77,7 +77,7 @@ void visit_links(const Frame& frame, unsigned first, unsigned last, Visit visit)
 
 // What a frame's count of links stands for: not the mark of a table that a linear entry left.
 [[nodiscard]] inline std::int16_t links_of(const Frame& frame) {
-    return is_left_by_link(frame) ? 0 : frame.linear_links;
+    return is_left_by_link(frame) ? std::int16_t{0} : frame.linear_links;
 }
 
 } // namespace bulkhead::hv
