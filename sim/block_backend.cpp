@@ -16,7 +16,9 @@ std::uint64_t name_of(const BlockDevice::Request& request) {
 }
 
 // Pages of a request beyond the first.
-std::int64_t further_pages(std::uint32_t bytes) { return (std::max(bytes, 1U) - 1) / page_bytes; }
+std::int64_t further_pages(std::uint32_t bytes) {
+    return static_cast<std::int64_t>((std::max(bytes, 1U) - 1) / page_bytes);
+}
 
 } // namespace
 
