@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from bulkhead.backend.qemu.process import Process
 from bulkhead.model.storage import load
 from conftest import ROOT
 
@@ -116,3 +118,14 @@ def test_the_emulators_threads_do_not_preempt_each_other(tmp_path: Path) -> None
             assert policies == {os.SCHED_BATCH}
         finally:
             command.terminate()
+
+
+def test_an_interrupt_in_the_midst_of_a_wait_ends_the_machine(tmp_path: Path) -> None:
+    """Popen.wait holds a lock for a moment, and the handler of a signal that comes then must not wait for it."""
+    process = Process(["sleep", "1000"], (), tmp_path / "log")
+    stopper = threading.Thread(target=process.stop, daemon=True)
+    with process._process._waitpid_lock:  # type: ignore[attr-defined]
+        stopper.start()
+        stopper.join(PATIENCE_SECONDS)
+        assert not stopper.is_alive(), "it waits for a lock that the interrupted code holds"
+    assert wait_for(lambda: process.poll() is not None)

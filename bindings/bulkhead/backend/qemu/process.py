@@ -152,14 +152,17 @@ class Process:
             pass
 
     def stop(self) -> None:
-        """End it: politely, then not."""
+        """End it: politely, then not.
+
+        An interrupt may have come while the interrupted code held Popen's lock, so nothing here waits without an end.
+        """
         if self._process.poll() is None:
             self.ended_here = True
             self._process.terminate()
             self.wait(PATIENCE_SECONDS)
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait()
+            self.wait(PATIENCE_SECONDS)
         _running.discard(self)
 
     def __enter__(self) -> Process:
