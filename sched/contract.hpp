@@ -55,10 +55,9 @@
 // - A vCPU's affinity changes only while the vCPU is blocked (the host pauses it first) and always allows
 //   some pCPU.
 // - A vCPU's preferred pCPUs change like its affinity, and never forbid anything. The host offers a queued
-// vCPU to the idle
-//   pCPUs that it prefers before it offers it to others, under every policy. A policy that declares
-//   `honours_preferences` promises more: a vCPU that could always run on a pCPU that it prefers runs on no
-//   other.
+//   vCPU to the idle pCPUs that it prefers before it offers it to others, under every policy. A policy that
+//   declares `honours_preferences` promises more: a vCPU that could always run on a pCPU that it prefers runs
+//   on no other.
 // - A slice may end later than asked for, or earlier (timer rounding): trust `ran` and `now`, not the
 //   slice. `now` never goes backwards from one hook to the next.
 // - When policies are swapped, the new policy gets attach for every vCPU, and wake if it is runnable; none of
