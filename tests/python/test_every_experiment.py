@@ -26,7 +26,10 @@ ONLY_SIMULATED = {"agreement": ("backend=sim",)}
 NO_SAMPLES = (
     ("wake_to_run", {"sched": "credit_sampled", "victim": "responder", "hogs": 4}),
     ("wake_to_run", {"sched": "credit"}),  # a dodger whose phase lets it find the pCPU free each time
-    ("alone", {"corunners": "flood", "ringctl": "fifo"}),  # in a short run more than 1 % of the reads never end
+    (
+        "alone",
+        {"corunners": "flood", "ringctl": "fifo"},
+    ),  # in a short run more than 1 % of the reads never end
 )
 NO_SUCH_ANSWER = {"swap_midrun": {"jobs": "vectors"}}  # metrics that the simulator has, but for one guest
 
