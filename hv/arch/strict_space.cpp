@@ -4,27 +4,28 @@
 #include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/mm/entry.hpp"
 #include "hv/mm/frame.hpp"
 
 namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint64_t present = 1, writable = 2, address_bits = 0x000ffffffffff000;
+using entry::present, entry::writable;
+
 constexpr unsigned entries = 512, range_bits = 30; // of addresses below a third-level entry
+constexpr std::uint64_t range_bytes = std::uint64_t{1} << range_bits;
 
 // A stack area of each pCPU for hooks, and one for exceptions; no other pCPU's is in the range of its entry.
 constexpr std::uint64_t areas = 2;
 static_assert(areas * stack_area_bytes <= layout::policy_stack_stride);
-static_assert(layout::policy_stack_stride == std::uint64_t{1} << range_bits);
+static_assert(layout::policy_stack_stride == range_bytes);
 constexpr std::uint64_t pages_of_area = stack_area_bytes / page_bytes;
 
 constexpr unsigned slot_of(std::uint64_t address) { return (address >> 39) & (entries - 1); }
 constexpr unsigned range_of(std::uint64_t address) { return (address >> range_bits) & (entries - 1); }
 
-std::uint64_t* table(std::uint64_t entry) {
-    return machine::frame_as<std::uint64_t>(Mfn{(entry & address_bits) >> page_shift});
-}
+std::uint64_t* table(std::uint64_t e) { return machine::frame_as<std::uint64_t>(entry::frame(e)); }
 
 Mfn new_frame() {
     const auto frame = frame_table().allocate_for_hypervisor();
@@ -94,11 +95,11 @@ void StrictSpace::open(std::uint64_t from, std::uint64_t to) {
         close_all();
     if (from == from_ && to == to_)
         return;
-    for (auto at = from_; at < to_; at += layout::policy_stack_stride)
+    for (auto at = from_; at < to_; at += range_bytes)
         ranges_[range_of(at)] &= ~writable;
-    for (auto at = from; at < to; at += layout::policy_stack_stride)
-        if (auto& entry = ranges_[range_of(at)]; (entry & present) != 0)
-            entry |= writable;
+    for (auto at = from; at < to; at += range_bytes)
+        if (auto& e = ranges_[range_of(at)]; entry::is_present(e))
+            e |= writable;
     from_ = from;
     to_ = to;
 }

@@ -1,6 +1,7 @@
-# The strict guard's ways in and out of a hook, and its way through an exception or interrupt that strikes there. As in
-# guard.S, the Guard is the first member of the Pcpu, which the end of each stack area points to. But for these lines, a
-# pCPU runs with the strict root only in a hook.
+# The strict guard's ways in and out of a hook, and its way through an exception or interrupt that strikes there. But for
+# these lines, a pCPU runs with the strict root only in a hook.
+#include "hv/plugin/way_in.inc"
+
     .set outer_root, 8
     .set strict_root, 16
     .set strict_stack, 24
@@ -10,17 +11,7 @@
 # hooks.
     .globl call_on_strict_stack
 call_on_strict_stack:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    mov %rsp, %rax
-    or $0x7fff, %rax
-    mov -63(%rax), %rax
-    push %rax
-    mov %rsp, (%rax)                    # Guard::rsp; not 0: a call is in progress
+    begin_call
     mov %cr3, %rbx
     mov %rbx, outer_root(%rax)
     mov strict_stack(%rax), %rsp
@@ -30,9 +21,7 @@ call_on_strict_stack:
     nop
     call *%r9
     cli
-    mov %rsp, %rcx                      # registers are as the hook left them; it cannot write the pointer to the Pcpu
-    or $0x7fff, %rcx
-    mov -63(%rcx), %rcx
+    load_guard %rcx                     # registers are as the hook left them; it cannot write the pointer to the Pcpu
     mov outer_root(%rcx), %rsi
     mov %rsi, %cr3
     mov (%rcx), %rsp
@@ -40,12 +29,7 @@ strict_out:
     pop %rcx
     movq $0, outer_root(%rcx)
     movq $0, (%rcx)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    restore_registers
     ret
 
 # Where an abandoned call goes on, with rsp = Guard::rsp, as at guard_way_back.
@@ -61,9 +45,7 @@ strict_way_back:
 # Vcpu* strict_trap(Registers*): hypervisor_trap in the address space outside of the hook. entry.S has saved all registers.
     .globl strict_trap
 strict_trap:
-    mov %rsp, %rax
-    or $0x7fff, %rax
-    mov -63(%rax), %rax
+    load_guard %rax
     mov outer_root(%rax), %rcx
     test %rcx, %rcx
     jz hypervisor_trap
