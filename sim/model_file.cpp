@@ -1,9 +1,9 @@
 #include "sim/model_file.hpp"
 
+#include "sim/file_bytes.hpp"
+
 #include <algorithm>
 #include <dlfcn.h>
-#include <fstream>
-#include <iterator>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
@@ -39,13 +39,12 @@ ModelFile::open(const std::filesystem::path& path) {
     const auto refuse = [&path](std::string_view why) {
         return std::unexpected{path.string().append(": ").append(why)};
     };
-    std::ifstream in{path, std::ios::binary};
-    const std::vector<char> bytes{std::istreambuf_iterator<char>{in}, {}};
-    if (!in.is_open() || in.bad() || std::filesystem::is_directory(path))
-        return refuse("the file cannot be read; check its path and permissions");
-    const int copy = copy_of(bytes);
+    const auto bytes = bytes_of(path);
+    if (!bytes)
+        return refuse(unreadable);
+    const int copy = copy_of(*bytes);
     if (copy < 0)
-        return refuse("there is no memory for a copy of the file");
+        return refuse("memory is too short for a copy of the file");
     void* library = ::dlopen(("/proc/self/fd/" + std::to_string(copy)).c_str(), RTLD_NOW | RTLD_LOCAL);
     std::shared_ptr<ModelFile> made{new ModelFile{library, copy}};
     if (library == nullptr)

@@ -1,11 +1,10 @@
 #include "sim/plugin_file.hpp"
 
 #include "plugin/file.hpp"
+#include "sim/file_bytes.hpp"
 
 #include <cstring>
 #include <dlfcn.h>
-#include <fstream>
-#include <iterator>
 #include <link.h>
 #include <sys/mman.h>
 
@@ -43,11 +42,10 @@ std::expected<PluginFile, std::string> PluginFile::open(const std::filesystem::p
     const auto refuse = [&path](std::string_view why) {
         return std::unexpected{path.string().append(": ").append(why)};
     };
-    std::ifstream in{path, std::ios::binary};
-    const std::vector<char> bytes{std::istreambuf_iterator<char>{in}, {}};
-    if (!in.is_open() || in.bad() || std::filesystem::is_directory(path))
-        return refuse("the file cannot be read; check its path and permissions");
-    const auto file = plugin::read_file(std::as_bytes(std::span{bytes}), kind);
+    const auto bytes = bytes_of(path);
+    if (!bytes)
+        return refuse(unreadable);
+    const auto file = plugin::read_file(std::as_bytes(std::span{*bytes}), kind);
     if (!file)
         return refuse(plugin::sentence(file.error()).view());
     // Without a slash dlopen would look elsewhere.
