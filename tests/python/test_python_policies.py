@@ -18,7 +18,7 @@ from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.policy.memory import MemoryPolicy
 from bulkhead.policy.python import PythonPolicy
 from bulkhead.policy.ring import RingPolicy
-from bulkhead.policy.scheduler import Pcpu, Scheduler, Stop, Vcpu
+from bulkhead.policy.scheduler import Pcpu, Scheduler, Vcpu
 from bulkhead.policy.tables import Parameter
 from kind_machines import DISKS, MEMORIES, MILLISECOND
 
@@ -428,25 +428,12 @@ def test_hooks_without_a_default_must_be_there(base: type[PythonPolicy], message
     assert policy.spec() == Policy("python:whole", {})  # type: ignore[attr-defined]
 
 
-class HomeFirst(Scheduler):
-    """Each vCPU on the pCPUs that it prefers, if it prefers any."""
+class HomeFirst(oracles.RoundRobin):
+    """Each vCPU in turn on the pCPUs that it prefers, if it prefers any."""
 
     name = "home_first"
-    honours_weights = honours_caps = False
     honours_preferences = True
     work_conserving = False
-
-    def start(self) -> None:
-        self.queue: list[Vcpu] = []
-
-    def wake(self, vcpu: Vcpu, now: int) -> None:
-        self.queue.append(vcpu)
-
-    def deschedule(self, vcpu: Vcpu, why: int, ran: int, now: int) -> None:
-        if vcpu in self.queue:
-            self.queue.remove(vcpu)
-        elif Stop(why).still_runnable:
-            self.queue.append(vcpu)
 
     def pick(self, pcpu: Pcpu, now: int) -> tuple[Vcpu | None, int] | None:
         for vcpu in self.queue:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from machines import BACKENDS
-
-from bulkhead.experiment.runner import RunRequest, run_experiment
-from bulkhead.result.model import PointResult
+from quick_points import Points, quick_points
 
 POLICIES = ("first_fit", "min_max", "proportional_share")
 CORUNNERS = ("none", "hoarder", "thrasher")
@@ -14,23 +12,12 @@ ALLOCATIONS, RECLAIM = 0.02, 0.10  # how far the back ends may be apart
 
 
 @pytest.fixture(scope="module")
-def hoards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[tuple[str, str], PointResult]]:
-    """The points of `memory_hoard` by back end, policy and co-runner."""
-    sets = (f"memctl={','.join(POLICIES)}", f"corunners={','.join(CORUNNERS)}")
-    found = {}
-    for backend in BACKENDS:
-        request = RunRequest(
-            "memory_hoard", True, sets, backend=backend, out=tmp_path_factory.mktemp(backend)
-        )
-        points = run_experiment(request).result.points
-        found[backend] = {(str(p.levels["memctl"]), str(p.levels["corunners"])): p for p in points}
-    return found
+def hoards(tmp_path_factory: pytest.TempPathFactory) -> Points:
+    return quick_points("memory_hoard", "memctl", POLICIES, CORUNNERS, tmp_path_factory)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_reservation_keeps_a_hoarder_from_costing_anything(
-    hoards: dict[str, dict[tuple[str, str], PointResult]], backend: str
-) -> None:
+def test_a_reservation_keeps_a_hoarder_from_costing_anything(hoards: Points, backend: str) -> None:
     points = hoards[backend]
     assert points["min_max", "hoarder"].metrics["lost"] <= 5
     assert points["min_max", "hoarder"].metrics["reclaim"] is not None
@@ -39,7 +26,7 @@ def test_a_reservation_keeps_a_hoarder_from_costing_anything(
 
 
 def test_allocations_and_times_to_reclaim_agree(
-    hoards: dict[str, dict[tuple[str, str], PointResult]],
+    hoards: Points,
 ) -> None:
     real, simulated = (hoards[backend] for backend in BACKENDS)
     apart = []

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import pytest
 from machines import BACKENDS
-
-from bulkhead.experiment.runner import RunRequest, run_experiment
-from bulkhead.result.model import PointResult
+from quick_points import Points, quick_points
 
 POLICIES = ("fifo", "token_bucket", "drr", "mclock")
 CORUNNERS = ("none", "flood", "big")
-Points = dict[str, dict[tuple[str, str], PointResult]]
 THROUGHPUT, P99, P99_NS = 0.02, 0.10, 50_000  # how far the back ends may be apart
 
 
 @pytest.fixture(scope="module")
 def isolation(tmp_path_factory: pytest.TempPathFactory) -> Points:
-    """The points of `io_isolation` by back end, policy and co-runner."""
-    sets = (f"ringctl={','.join(POLICIES)}", f"corunners={','.join(CORUNNERS)}")
-    found = {}
-    for backend in BACKENDS:
-        request = RunRequest(
-            "io_isolation", True, sets, backend=backend, out=tmp_path_factory.mktemp(backend)
-        )
-        points = run_experiment(request).result.points
-        found[backend] = {(str(p.levels["ringctl"]), str(p.levels["corunners"])): p for p in points}
-    return found
+    return quick_points("io_isolation", "ringctl", POLICIES, CORUNNERS, tmp_path_factory)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
