@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bulkhead.base.errors import BulkheadError
+from bulkhead.base.errors import BulkheadError, Interrupted
 from bulkhead.experiment import Settling
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import Plan, make_plan
@@ -62,6 +62,21 @@ def test_only_the_point_that_is_apart_gets_more(tmp_path: Path) -> None:
     assert sampling(result).endswith(f"of {FIRST} to {MOST} samples")
     for spec in plan().experiment.figures:
         assert f"of {FIRST} to {MOST} samples" in caption(spec, result)
+
+
+def test_an_interrupt_among_further_samples_counts_the_first_ones(tmp_path: Path) -> None:
+    calls = 0
+
+    def interrupted(machine, options):  # type: ignore[no-untyped-def]
+        nonlocal calls
+        calls += 1
+        if calls > 2 * FIRST:
+            raise KeyboardInterrupt
+        return pretend(machine, options)
+
+    whole = 2 * FIRST + MOST - FIRST
+    with pytest.raises(Interrupted, match=f"{2 * FIRST} of {whole} runs are finished"):
+        capture_stage(plan(), tmp_path, Capturing(jobs=1), {"qemu": interrupted}, Silent())
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def capture_stage(
         try:
             return sweep(some, progress) if simulated else capture(some, backends, options.backend, progress)
         except KeyboardInterrupt:
-            raise Interrupted(_kept(some)) from None
+            raise Interrupted(_kept(batch, some if some is not batch else None)) from None
 
     captures = carry_out(batch)
     further = more_samples(batch, plan, captures)
@@ -82,11 +82,11 @@ def capture_stage(
     return captures + carry_out(further)
 
 
-def _kept(batch: Batch) -> str:
+def _kept(first: Batch, further: Batch | None) -> str:
     """What an interrupted capture leaves."""
-    runs = batch.runs()
-    finished = sum((wanted.path(batch.folder) / PLACE).is_file() for wanted in runs)
-    return f"interrupted; {finished} of {len(runs)} runs are finished and kept in {batch.folder}"
+    runs = first.runs() + (further.runs() if further is not None else [])
+    finished = sum((wanted.path(first.folder) / PLACE).is_file() for wanted in runs)
+    return f"interrupted; {finished} of {len(runs)} runs are finished and kept in {first.folder}"
 
 
 def load_stage(plan: Plan, out: Path) -> list[Captured]:
