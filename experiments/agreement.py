@@ -55,12 +55,6 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
         ANY,
         "two cycles of turns are possible: the order of two virtual deadlines a microsecond apart chooses one",
     ),
-    (
-        "eevdf",
-        "wake_latency periodic .*",
-        ANY,
-        "the model of the periodic task blocks where the guest polls, which takes 3 us more for each job",
-    ),
     (ANY, "swap_midrun small", ANY, "credit_sampled serves in it; see there"),
     (
         "bvt",
