@@ -118,7 +118,7 @@ def test_a_finished_run_stands_for_its_files_alone(folder: Path, tmp_path: Path)
 
 def test_mistakes_are_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path, sentence in (
-        (tmp_path / "nothing.elf", "there is no such file; build it with ./bulkhead build --in DIR"),
+        (tmp_path / "nothing.elf", "the file does not exist; build it with ./bulkhead build --in DIR"),
         (folder / f"{NAME}.model.cpp", "is not an image of a workload"),
     ):
         with pytest.raises(SpecError, match=sentence):
@@ -139,7 +139,7 @@ def test_mistakes_are_named(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert "is not a folder" in capsys.readouterr().err
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "x.workload.cpp").write_text("this is no program", encoding="utf-8")
+    (broken / "x.workload.cpp").write_text("not a program", encoding="utf-8")
     assert main(["build", "--in", str(broken)]) == 2
     assert "x.workload.cpp" in capsys.readouterr().err
 

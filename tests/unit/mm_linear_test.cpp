@@ -96,7 +96,7 @@ TEST_F(LinearTest, ATableIsLinearOrMapsLinearly) {
         expect_error(link(b, 1, a), Error::invalid); // a circle of two
         expect_error(link(b, 1, c), Error::invalid); // a chain
         expect_error(link(c, 1, a), Error::invalid); // and from its other end
-        EXPECT_TRUE(link(b, 1, b));                  // names itself, which is no link
+        EXPECT_TRUE(link(b, 1, b));                  // names itself, which is not a link
         EXPECT_TRUE(link(c, 1, b));
         EXPECT_EQ(frame(b).linear_links, -2);
         const auto built = page(guest);
@@ -124,7 +124,7 @@ TEST_F(LinearTest, WritableForeignAndUnvalidatedTablesAreRefused) {
     const auto half = page(guest); // its validation is never finished
     for (unsigned i = 0; i < 496; i += 16)
         words(half)[i] = readonly_entry(half);
-    words(half)[511] = readonly_entry(root); // so that it is no L3 either
+    words(half)[511] = readonly_entry(root); // so that it is not an L3 either
     world.machine.preempt_every = 2;
     expect_error(pin(half, FrameType::l4, guest), Error::restart);
     world.machine.preempt_every = 0;

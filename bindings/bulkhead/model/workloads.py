@@ -139,7 +139,7 @@ def find_workload(name: str) -> Workload:
 def _outside(image: Path) -> Workload:
     """The one workload of an image; of several, the one that is named as its file."""
     if not image.is_file():
-        raise SpecError(f"workload {image}: there is no such file; build it with ./bulkhead build --in DIR")
+        raise SpecError(f"workload {image}: the file does not exist; build it with ./bulkhead build --in DIR")
     try:
         found = _with_common(_tables(image))
     except BulkheadError:
