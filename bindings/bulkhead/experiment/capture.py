@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
 from bulkhead.experiment.declare import Experiment
@@ -99,16 +98,10 @@ def capture(
         return captured.without_trace(normalise(batch.experiment, captured), path)
 
     with ThreadPoolExecutor(max_workers=batch.jobs) as pool:
-        futures = [pool.submit(one, wanted) for wanted in batch.runs()]
         try:
+            futures = [pool.submit(one, wanted) for wanted in batch.runs()]
             return [future.result() for future in futures]
         except BaseException:
             stopped.set()
-            cancel(futures)
+            pool.shutdown(cancel_futures=True)
             raise
-
-
-def cancel(futures: Sequence[Future[Any]]) -> None:
-    """Cancel the runs that have not begun."""
-    for future in futures:
-        future.cancel()

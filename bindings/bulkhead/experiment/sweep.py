@@ -11,17 +11,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 from bulkhead.backend.sim import simulate
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import from_plain, to_plain
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
-from bulkhead.experiment.capture import Batch, Wanted, cancel
+from bulkhead.experiment.capture import Batch, Wanted
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.find import find, folder_of
 from bulkhead.experiment.identity import identity
@@ -68,10 +70,25 @@ def _work(task: _Task) -> list[Captured]:
     return [_one(experiment, *run, task.resume) for run in task.runs]
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """What is started meanwhile never sees an interrupt: a process inherits the signals that are held."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_workers_parent() -> None:
+    """Start the process that workers are forks of. A terminal sends an interrupt to all: this is for the command alone."""
+    resource_tracker.ensure_running()  # first, since its start releases what is held
+    with _interrupts_held():
+        forkserver.ensure_running()
+
+
 def _become_worker() -> None:
-    """An interrupt is the parent's to see, which ends its workers; and no worker outlives its parent, however that ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """No worker outlives its parent, however that ends. A worker whose pool is broken is terminated, so it must obey."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -100,17 +117,18 @@ def sweep(batch: Batch, progress: Progress, folder: Path | None = None) -> list[
     for path in {run[1].parent for task in tasks for run in task.runs}:
         path.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("forkserver")
+    _start_workers_parent()
     with ProcessPoolExecutor(batch.jobs, context, _become_worker) as pool:
-        futures = [pool.submit(_work, task) for task in tasks]
         try:
-            return _gather(batch, futures, progress)
+            return _gather(batch, [pool.submit(_work, task) for task in tasks], progress)
         except BrokenProcessPool:
-            cancel(futures)
             raise BulkheadError(
                 "a worker of the sweep was killed (is there memory enough?); run the same again with --resume"
             ) from None
         except BaseException:
-            cancel(futures)
+            pool.shutdown(
+                cancel_futures=True
+            )  # one by one they would be errors to a pool that breaks meanwhile
             raise
 
 
