@@ -79,7 +79,8 @@ FIGURE = Lines(
     name="many_guests",
     caption=(
         "Guests of 1 MiB that compute for 50 us ten times a second, on one pCPU. (a) Time to build the last ten of them, "
-        "each. (b) Mean time of a call of the scheduler. (c) Longest section of the hypervisor without an interrupt. (d) Memory of the hypervisor for each guest."
+        "each. (b) Mean time of a call of the scheduler. (c) Longest section of the hypervisor without an "
+        "interrupt. (d) Memory of the hypervisor for each guest."
     ),
     x="guests",
     x_label="guests",
