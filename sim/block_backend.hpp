@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sim/block_device.hpp"
+#include "sim/guest_devices.hpp"
 #include "sim/machine.hpp"
 
 #include <deque>
@@ -11,23 +12,23 @@
 
 namespace bulkhead::sim {
 
-// A guest's end of its ring: what its program sees.
-class DiskPort {
+class BlockBackend;
+
+// A guest's end of its ring.
+class DiskPort final : public GuestDisk {
   public:
-    struct Wish {
-        ringctl::Operation operation{};
-        std::uint64_t sector = 0;
-        std::uint32_t bytes = 0;
-    };
-    // The program's own count of requests that were accepted; the next one has this number.
-    [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
-    [[nodiscard]] std::uint64_t outstanding() const { return numbers_.size() + done_.size(); }
-    // The number of a request that has been answered, in the order of the answers.
-    [[nodiscard]] std::optional<std::uint64_t> take_answer();
-    Wish wish{}; // what the next Service::submit is about
+    explicit DiskPort(const BlockBackend& backend) : backend_{&backend} {}
+    [[nodiscard]] std::uint64_t sectors() const override;
+    [[nodiscard]] std::uint64_t submitted() const override { return submitted_; }
+    [[nodiscard]] std::uint64_t outstanding() const override { return numbers_.size() + done_.size(); }
+    [[nodiscard]] std::optional<std::uint64_t> take_answer() override;
 
   private:
     friend class BlockBackend;
+    Nanos note(const Request& request) override;
+
+    const BlockBackend* backend_;
+    Request wish_{}; // what the next service_disk is about
     std::uint32_t ring_ = 0;
     std::uint64_t submitted_ = 0, answered_ = 0, bytes_ = 0;
     std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
@@ -59,6 +60,7 @@ class BlockBackend {
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return device_.report(); }
     [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }
+    [[nodiscard]] Nanos own_work() const { return Nanos{machine_->costs().disk_own}; } // of a guest
     // What was done for each domain that ever had a ring, since the start.
     [[nodiscard]] std::vector<BlockCount> counts() const;
 

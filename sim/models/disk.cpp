@@ -1,5 +1,5 @@
 // Guests that do nothing but block I/O: a reader of any pattern, and the attack that fills the queue.
-#include "sim/world.hpp"
+#include "sim/model.hpp"
 
 #include <algorithm>
 #include <random>
@@ -20,11 +20,11 @@ class Stream {
           sequential_{setup.number("sequential") != 0}, chance_{setup.seed()} {
         if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
-        step_ = host::RequestFields{.bytes = bytes_}.end();
+        step_ = GuestDisk::sectors_of(bytes_);
         places_ = sectors / step_;
         place_ = chance_() % places_;
     }
-    DiskPort::Wish next() {
+    GuestDisk::Request next() {
         place_ = sequential_ ? (place_ + 1) % places_ : chance_() % places_;
         return {operation_, place_ * step_, bytes_};
     }
@@ -45,15 +45,13 @@ class Stream {
 // the answers so far.
 Program disk(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
-    BlockBackend& device = setup.world().block_device();
-    DiskPort& port = setup.world().disk_port(me);
-    Stream stream{setup, device.sectors()};
+    GuestDisk& port = setup.disk(me);
+    Stream stream{setup, port.sectors()};
     const Nanos period = setup.microseconds("period_us"), work = setup.microseconds("work_us");
     if (setup.number("depth") < 1 || setup.number("depth") > ringctl::most_queued)
         throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
     const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");
-    const Nanos own{setup.world().machine().costs().disk_own};
     std::uint64_t answers = 0;
     while (me.now() < ends) {
         while (const auto answer = port.take_answer()) {
@@ -66,8 +64,7 @@ Program disk(Guest& me, ModelSetup setup) {
             if (period > Nanos{})
                 co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(due.since_start().count()));
             co_await me.mark(code(Mark::request_sent), port.submitted());
-            port.wish = stream.next();
-            co_await me.service(service_disk, 0, own);
+            co_await port.submit(me, stream.next());
             due += period;
         }
         co_await me.wait(period > Nanos{} && port.outstanding() < depth ? std::min(due, ends) : ends);
