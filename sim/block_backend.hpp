@@ -18,9 +18,8 @@ class DiskPort {
         ringctl::Operation operation{};
         std::uint64_t sector = 0;
         std::uint32_t bytes = 0;
+        std::uint64_t number = 0; // the program's own, which its answer has
     };
-    // The program's own count of requests that were accepted; the next one has this number.
-    [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
     [[nodiscard]] std::uint64_t outstanding() const { return numbers_.size() + done_.size(); }
     // The number of a request that has been answered, in the order of the answers.
     [[nodiscard]] std::optional<std::uint64_t> take_answer();
@@ -29,7 +28,7 @@ class DiskPort {
   private:
     friend class BlockBackend;
     std::uint32_t ring_ = 0;
-    std::uint64_t submitted_ = 0, answered_ = 0, bytes_ = 0;
+    std::uint64_t answered_ = 0, bytes_ = 0;
     std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
     std::deque<std::uint64_t> done_;
 };
@@ -48,10 +47,11 @@ class BlockBackend {
   public:
     BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed);
 
-    // The ring of a guest; opened when it is asked for first. `values` are the policy's domain parameters.
-    DiskPort& port(Domain& domain, std::span<const std::int64_t> values);
+    // A ring of a guest, by its number there; opened when it is asked for first. `values` are the policy's
+    // domain parameters.
+    DiskPort& port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values);
     // Puts the port's wish into its ring; ignored if that is full.
-    void submit(Domain& domain);
+    void submit(Domain& domain, std::uint32_t number);
     void on_alarm();
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
@@ -67,6 +67,13 @@ class BlockBackend {
         Domain* domain;
         DiskPort port;
     };
+    // Those of a domain.
+    template<class Visit>
+    void for_each_of(const Domain& domain, Visit&& visit) {
+        auto front = fronts_.lower_bound({domain.id.value(), 0});
+        for (; front != fronts_.end() && front->second.domain == &domain; ++front)
+            visit(front->second);
+    }
     void done(const BlockDevice::Request& request, Nanos service);
     void answer();
     void rearm();
@@ -75,8 +82,8 @@ class BlockBackend {
     BlockPlan plan_;
     BlockDevice device_;
     Deadline alarm_;
-    std::map<std::uint16_t, Front> fronts_; // by domain
-    std::vector<Domain*> by_ring_;
+    std::map<std::pair<std::uint16_t, std::uint32_t>, Front> fronts_; // by domain and number
+    std::vector<Front*> by_ring_;
     std::deque<Domain*> served_;                  // of each request that the drive has; nullptr: it is gone
     std::deque<BlockDevice::Request> unanswered_; // that it is done with
 };

@@ -55,7 +55,7 @@ struct Successor {
 };
 
 // What a program may ask of the machine's devices (Guest::service).
-inline constexpr std::uint64_t service_disk = 0;    // put the port's wish into the ring
+inline constexpr std::uint64_t service_disk = 0;    // put the wish of the port of that number into its ring
 inline constexpr std::uint64_t service_fault = 1;   // a frame for page `argument`
 inline constexpr std::uint64_t service_release = 2; // take `argument` frames back
 
@@ -105,7 +105,7 @@ class World final : public Surroundings {
     static Domain& domain_of(Guest& me) { return *static_cast<Vcpu&>(me).domain; }
     BlockBackend& block_device();
     [[nodiscard]] std::vector<BlockCount> block_counts() const;
-    DiskPort& disk_port(Guest& me);
+    DiskPort& disk_port(Guest& me, std::uint32_t number); // one of its rings
     MemoryBackend& memory() { return *memory_; }
 
     // The machine's summary, with what became of all policies.

@@ -44,15 +44,15 @@ BlockBackend& World::block_device() {
     return *blocks_;
 }
 
-DiskPort& World::disk_port(Guest& me) {
+DiskPort& World::disk_port(Guest& me, std::uint32_t number) {
     Domain& domain = domain_of(me);
     const auto index = static_cast<std::size_t>(std::ranges::find(built_, &domain) - built_.begin());
-    return block_device().port(domain, plan_.guests[index].ring_values);
+    return block_device().port(domain, number, plan_.guests[index].ring_values);
 }
 
 void World::serve(Domain& domain, std::uint64_t which, std::uint64_t argument) {
     if (which == service_disk)
-        return blocks_->submit(domain);
+        return blocks_->submit(domain, static_cast<std::uint32_t>(argument));
     if (which == service_fault)
         return memory_->fault(domain, argument);
     memory_->release(domain, static_cast<std::int64_t>(argument));

@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <random>
 #include <stdexcept>
+#include <vector>
 
 namespace bulkhead::sim {
 
 using guest::Mark;
 
 namespace {
+
+constexpr std::int64_t most_rings = 16; // as many disks as a guest may have
 
 // Where and how large the next request is.
 class Stream {
@@ -24,9 +27,9 @@ class Stream {
         places_ = sectors / step_;
         place_ = chance_() % places_;
     }
-    DiskPort::Wish next() {
+    DiskPort::Wish next(std::uint64_t number) {
         place_ = sequential_ ? (place_ + 1) % places_ : chance_() % places_;
-        return {operation_, place_ * step_, bytes_};
+        return {operation_, place_ * step_, bytes_, number};
     }
 
   private:
@@ -40,37 +43,52 @@ class Stream {
 
 } // namespace
 
-// With a period, requests are due on a timetable whatever became of earlier ones (open loop); without,
-// `depth` of them are always outstanding. Marks: deadline and request_sent, reply_received, and operations:
-// the answers so far.
+// With a period, `burst` requests at a time are due on a timetable whatever became of earlier ones (open
+// loop); without, `depth` of them are always outstanding on each ring. Marks: deadline and request_sent,
+// reply_received, and operations: the answers so far.
 Program disk(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
     BlockBackend& device = setup.world().block_device();
-    DiskPort& port = setup.world().disk_port(me);
     Stream stream{setup, device.sectors()};
     const Nanos period = setup.microseconds("period_us"), work = setup.microseconds("work_us");
+    if (setup.number("rings") < 1 || setup.number("rings") > most_rings)
+        throw std::invalid_argument{"option rings: write 1 to " + std::to_string(most_rings)};
+    if (setup.number("burst") < 1)
+        throw std::invalid_argument{"option burst: write 1 or more"};
     if (setup.number("depth") < 1 || setup.number("depth") > ringctl::most_queued)
         throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
     const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
+    const auto burst = static_cast<std::uint64_t>(setup.number("burst"));
+    std::vector<DiskPort*> ports;
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(setup.number("rings")); ++i)
+        ports.push_back(&setup.world().disk_port(me, i));
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");
     const Nanos own{setup.world().machine().costs().disk_own};
-    std::uint64_t answers = 0;
+    std::uint64_t sent = 0, answers = 0;
     while (me.now() < ends) {
-        while (const auto answer = port.take_answer()) {
-            co_await me.mark(code(Mark::reply_received), *answer);
-            co_await me.mark(code(Mark::operations), ++answers);
-            if (work > Nanos{})
-                co_await me.run(work);
+        for (DiskPort* const port : ports)
+            while (const auto answer = port->take_answer()) {
+                co_await me.mark(code(Mark::reply_received), *answer);
+                co_await me.mark(code(Mark::operations), ++answers);
+                if (work > Nanos{})
+                    co_await me.run(work);
+            }
+        bool has_room = false;
+        for (std::size_t i = 0; i < ports.size(); ++i) {
+            DiskPort& port = *ports[i];
+            while (port.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
+                if (period > Nanos{})
+                    co_await me.mark(code(Mark::deadline),
+                                     static_cast<std::uint64_t>(due.since_start().count()));
+                co_await me.mark(code(Mark::request_sent), sent);
+                port.wish = stream.next(sent);
+                co_await me.service(service_disk, i, own);
+                if (++sent % burst == 0)
+                    due += period;
+            }
+            has_room |= port.outstanding() < depth;
         }
-        while (port.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
-            if (period > Nanos{})
-                co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(due.since_start().count()));
-            co_await me.mark(code(Mark::request_sent), port.submitted());
-            port.wish = stream.next();
-            co_await me.service(service_disk, 0, own);
-            due += period;
-        }
-        co_await me.wait(period > Nanos{} && port.outstanding() < depth ? std::min(due, ends) : ends);
+        co_await me.wait(period > Nanos{} && has_room ? std::min(due, ends) : ends);
         me.take_event();
     }
 }
