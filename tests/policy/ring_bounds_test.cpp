@@ -85,6 +85,28 @@ TEST(Sfq, ShortRequestsAreNotFree) {
     EXPECT_NEAR(ratio(time.at(1), time.at(2)), 1.0, 0.01);
 }
 
+// Light domains with equal requests start together, round after round; a heavier one that comes starts with
+// them, and waits for what is in service only.
+TEST(Sfq, LightDomainsInStepDoNotPrecedeAHeavierOne) {
+    sim::Disk disk;
+    disk.seek = Nanos{};
+    Traffic traffic{named(kind, "sfq"), 1, disk};
+    const auto heavy = traffic.open(1, 256);
+    std::vector<Traffic::Backlog> light;
+    for (std::uint16_t i = 0; i < 8; ++i)
+        light.push_back({traffic.open(static_cast<std::uint16_t>(2 + i), 32), small, 4});
+    std::map<std::uint64_t, RealTime> asked;
+    for (int i = 0; i < 200; ++i) {
+        asked[*traffic.submit(heavy, small)] = traffic.now;
+        traffic.run_backlogged(traffic.now + microseconds(1'013), light);
+    }
+    traffic.run_backlogged(traffic.now + milliseconds(5), light);
+    for (const Traffic::Event& event : traffic.done)
+        if (event.domain == 1) {
+            EXPECT_LE(event.at - asked.at(event.number), disk.time(small, true) * 2);
+        }
+}
+
 // Each of these may have served somebody by a guarantee; that makes no debt towards who comes later.
 struct Arrival {
     const char* policy;
