@@ -5,7 +5,7 @@
 namespace bulkhead::image {
 namespace {
 
-constexpr std::uint64_t region_unit = 4 << 20;    // the mapped region ends at a multiple
+constexpr std::uint64_t region_unit = 4 << 20;    // the mapped region ends at a multiple, or with the memory
 constexpr std::uint64_t region_spare = 512 << 10; // mapped and unused behind the last element
 
 // Hands out consecutive frames.
@@ -43,18 +43,22 @@ std::uint64_t place_elements(Layout& layout, const Request& request, std::uint64
     return cursor.next();
 }
 
-std::uint64_t region_end(const Layout& layout, std::uint64_t elements_end) {
-    return round_up(layout.base.value() + elements_end * page_bytes + region_spare, region_unit);
+// Pages of the region: `most` if the domain has no more for it, but never without the spare ones.
+std::uint64_t region_pages(const Layout& layout, std::uint64_t elements_end, std::uint64_t most) {
+    const auto end = elements_end * page_bytes + region_spare;
+    const auto rounded = round_up(layout.base.value() + end, region_unit) - layout.base.value();
+    return std::max(end / page_bytes, std::min(rounded / page_bytes, most));
 }
 
-// The region may end exactly at the top of the address space, where the address after it is 0.
-bool place_region(Layout& layout, const Request& request) {
+// The region may end exactly at the top of the address space, where the address after it is 0. `most` pages
+// may be in it.
+bool place_region(Layout& layout, const Request& request, std::uint64_t most) {
     std::uint64_t tables = 1;
     for (;;) {
         const auto elements_end = place_elements(layout, request, tables);
         if (!guest_may_map(layout.base.value(), elements_end * page_bytes + region_spare))
             return false;
-        layout.mapped_pages = (region_end(layout, elements_end) - layout.base.value()) / page_bytes;
+        layout.mapped_pages = region_pages(layout, elements_end, most);
         if (!guest_may_map(layout.base.value(), layout.mapped_pages * page_bytes))
             return false;
         auto set = size_tables(true, layout.base.value(), layout.mapped_pages);
@@ -75,17 +79,19 @@ bool p2m_address_is_free(const Layout& layout, std::uint64_t begin, std::uint64_
     return slot(begin + bytes - 1) < slot(layout.base.value()) || slot(begin) > slot(layout.tables.last());
 }
 
-bool place_p2m_apart(Layout& layout, const Kernel& kernel, Cursor& cursor) {
-    const auto begin = kernel.init_p2m->value();
-    const auto pages = p2m_pages(layout);
-    if (!p2m_address_is_free(layout, begin, pages * page_bytes))
-        return false;
-    layout.p2m = cursor.take(pages);
-    layout.p2m_address = GuestAddress{begin};
-    layout.p2m_tables = size_tables(false, begin, pages);
-    layout.p2m_tables.target = layout.p2m.first;
-    layout.p2m_tables.frames = cursor.take(layout.p2m_tables.frames.count);
-    return true;
+// What lies behind the region: an initrd that is not mapped, a list that is apart and its tables.
+std::uint64_t place_behind(Layout& layout, const Kernel& kernel, std::uint64_t first) {
+    Cursor cursor{first};
+    if (layout.initrd_bytes != 0 && !layout.initrd_mapped)
+        layout.initrd = cursor.take(pages_for(layout.initrd_bytes));
+    if (layout.p2m_apart) {
+        layout.p2m_address = GuestAddress{kernel.init_p2m->value()};
+        layout.p2m = cursor.take(p2m_pages(layout));
+        layout.p2m_tables = size_tables(false, layout.p2m_address.value(), layout.p2m.count);
+        layout.p2m_tables.target = layout.p2m.first;
+        layout.p2m_tables.frames = cursor.take(layout.p2m_tables.frames.count);
+    }
+    return cursor.next();
 }
 
 Layout begin_layout(const Kernel& kernel, const Request& request) {
@@ -114,14 +120,13 @@ std::expected<Layout, LayoutError> plan(const Kernel& kernel, const Request& req
     if (request.pages == 0 || request.initrd_bytes > request.pages * page_bytes)
         return std::unexpected(too_little);
     Layout layout = begin_layout(kernel, request);
-    if (!place_region(layout, request))
+    const auto behind = place_behind(layout, kernel, 0);
+    if (!place_region(layout, request, request.pages - std::min(behind, request.pages)))
         return std::unexpected(LayoutError{.error = Error::bad_addresses});
-    Cursor cursor{layout.mapped_pages};
-    if (request.initrd_bytes != 0 && !layout.initrd_mapped)
-        layout.initrd = cursor.take(pages_for(request.initrd_bytes));
-    if (layout.p2m_apart && !place_p2m_apart(layout, kernel, cursor))
+    if (layout.p2m_apart &&
+        !p2m_address_is_free(layout, layout.p2m_address.value(), layout.p2m.count * page_bytes))
         return std::unexpected(LayoutError{.error = Error::bad_p2m_address});
-    layout.frames_used = cursor.next();
+    layout.frames_used = place_behind(layout, kernel, layout.mapped_pages);
     if (layout.frames_used > request.pages)
         return std::unexpected(
             LayoutError{.error = Error::too_little_memory, .needed_pages = layout.frames_used});

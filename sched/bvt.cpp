@@ -76,8 +76,9 @@ class Bvt : public sched::Policy {
         if (!warps || !queue_.may_run(domain, now))
             return;
         Pcpu* victim = running_.weakest_for(vcpu, Later{});
-        if (victim != nullptr && Later{}(*victim->running->domain, domain)) {
-            victim->claimed = true;
+        if (victim != nullptr && Later{}(*victim->running->domain, domain) &&
+            !running_.must_leave_to(domain_of(*victim->running), domain, accounts_.active())) {
+            victim->claimed = &domain;
             services_.kick(victim->id);
         }
     }
@@ -87,7 +88,7 @@ class Bvt : public sched::Policy {
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
-            bill(domain, running_.stop(vcpu, ran), now);
+            bill(domain, running_.stop(vcpu, why, ran), now);
         if (!sched::still_runnable(why))
             return accounts_.sleeps(domain);
         if (why == sched::Stop::yielded)
@@ -97,13 +98,13 @@ class Bvt : public sched::Policy {
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
-        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
+        const auto [vcpu, impatient, least] = queue_.take_for(pcpu, now, running_, accounts_.active());
         if (vcpu == nullptr) {
             running_.idle(pcpu);
             return queue_.idle(now);
         }
         const Nanos warped = domain_of(*vcpu).warped;
-        accounts_.serves(domain_of(*vcpu), !impatient && warped <= Nanos{});
+        accounts_.serves(domain_of(*vcpu), least && warped <= Nanos{});
         place(domain_of(*vcpu));
         running_.start(pcpu, *vcpu, now);
         const Nanos slice = sched::Caps::slice(domain_of(*vcpu),

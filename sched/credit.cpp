@@ -16,7 +16,9 @@
 //           within two of its shares of a round plus one rate limit. A vCPU of a domain that uses less
 //           than its share preempts hogs at once. It waits at most two graces (100 us) for each other
 //           vCPU of its kind, and one rate limit if it wakes more often. No domain waits longer than
-//           sched/patience.hpp says, plus the turns of other domains that did.
+//           sched/patience.hpp says, plus the turns of other domains that did. On several pCPUs a
+//           domain that has its weight's part of them, rounded up, takes none from a domain that can
+//           use no more than its own part.
 #include "plugin/turns.hpp"
 #include "sched/caps.hpp"
 #include "sched/patience.hpp"
@@ -66,6 +68,7 @@ class Credit : public sched::Policy {
     struct Pcpu : sched::Pcpu {
         Vcpu* running;
         Vcpu* held;     // was preempted here just now, and may finish its protected time
+        Vcpu* cut;      // ran here last without giving way, and waits
         RealTime began; // when the one that runs, or is held, was picked first
         RealTime since; // from there on it is not billed yet
         Nanos billed;   // of its turn so far
@@ -113,6 +116,8 @@ class Credit : public sched::Policy {
             return queue_back(vcpu);
         Pcpu* const victim = weakest_for(vcpu, now);
         const bool outranks = victim != nullptr && standing_of(domain) >= standing_of(*victim, now);
+        if (victim != nullptr && (!outranks || must_leave_to(domain_of(*victim->running), domain)))
+            return queue_back(vcpu);
         vcpu.boosted = outranks && pay_boost(domain, now);
         domain.wakers.push_back(vcpu);
         (vcpu.boosted ? boosted_ : woken_).push_back(vcpu);
@@ -153,7 +158,7 @@ class Credit : public sched::Policy {
             return idle(now);
         if (unscaled(clock_ - domain->position, domain->weight) <= least_credit())
             start_round(*domain);
-        Vcpu& vcpu = *domain->turn.first_for(pcpu.id);
+        Vcpu& vcpu = *served_before(*domain, pcpu).turn.first_for(pcpu.id);
         return run(vcpu, pcpu, slice_of(vcpu), now);
     }
 
@@ -329,6 +334,8 @@ class Credit : public sched::Policy {
         patience_.queues(vcpu, now);
         if (why == sched::Stop::yielded)
             give_way(domain);
+        else
+            vcpu.on->cut = &vcpu;
         if (why != sched::Stop::preempted || !has_credit(domain) || sched::Caps::holds_back(domain))
             return queue_back(vcpu);
         domain.turn.push_front(vcpu); // its turn is not over
@@ -354,8 +361,12 @@ class Credit : public sched::Policy {
             reached(domain);
         }
         vcpu.boosted = false;
-        if (vcpu.on != nullptr && vcpu.on->held == &vcpu)
+        if (vcpu.on == nullptr)
+            return;
+        if (vcpu.on->held == &vcpu)
             vcpu.on->held = nullptr;
+        if (vcpu.on->cut == &vcpu)
+            vcpu.on->cut = nullptr;
     }
 
     bool pay_boost(Domain& domain, RealTime now) const {
@@ -394,7 +405,27 @@ class Credit : public sched::Policy {
         Vcpu* const waker = first_woken(pcpu);
         if (pcpu.held != nullptr && waker != nullptr && now - pcpu.began < protection(*pcpu.held, *waker))
             return pcpu.held;
-        return waker;
+        return waker != nullptr && waits_elsewhere(*waker, pcpu, now) ? nullptr : waker;
+    }
+    // One that may not preempt leaves the pCPU to the vCPU that was here if it can have that of a domain with
+    // less left of its share, within a rate limit.
+    bool waits_elsewhere(const Vcpu& waker, const Pcpu& here, RealTime now) {
+        if (waker.boosted || here.cut == nullptr || domain_of(*here.cut).parked)
+            return false;
+        Pcpu* weakest = nullptr;
+        Nanos least = standing_of(domain_of(*here.cut));
+        for (std::uint32_t i = 0; i < services_.pcpus(); ++i) {
+            Pcpu& pcpu = pcpus_[i];
+            if (pcpu.running == nullptr || !waker.may_run_on(pcpu.id) || standing_of(pcpu, now) >= least)
+                continue;
+            weakest = &pcpu;
+            least = standing_of(pcpu, now);
+        }
+        if (weakest != nullptr && !weakest->claimed && weakest->until > weakest->began + rate_limit_) {
+            weakest->claimed = true;
+            services_.kick(weakest->id);
+        }
+        return weakest != nullptr;
     }
     Vcpu* first_woken(const Pcpu& pcpu) {
         Vcpu* const boosted = boosted_.first_for(pcpu.id);
@@ -412,6 +443,25 @@ class Credit : public sched::Policy {
             enter_order(*parked);
         }
         return first_for(order_, pcpu);
+    }
+    // The domain that `first` must leave this pCPU to, or `first`.
+    [[nodiscard]] Domain& served_before(Domain& first, const Pcpu& pcpu) const {
+        if (pcpu.cut == nullptr)
+            return first;
+        Domain& last = domain_of(*pcpu.cut);
+        return !last.parked && must_leave_to(last, first) ? last : first;
+    }
+
+    // Whether `taker` has its part of the machine without the pCPU of `owner`, which can use no more vCPUs at
+    // once than its own part is. Then `owner` could never make up for the time that `taker` has saved.
+    [[nodiscard]] bool must_leave_to(const Domain& owner, const Domain& taker) const {
+        const auto machine = std::int64_t{services_.pcpus()};
+        if (&owner == &taker || (std::int64_t{owner.runnable} - 1) * active_ >= owner.counted * machine)
+            return false;
+        auto taken = static_cast<std::int64_t>(taker.wakers.size());
+        for (std::uint32_t i = 0; i < services_.pcpus(); ++i)
+            taken += pcpus_[i].running != nullptr && &domain_of(*pcpus_[i].running) == &taker;
+        return taken * active_ >= taker.counted * machine;
     }
 
     // How long `vcpu` may run in one go now that `waker` waits.

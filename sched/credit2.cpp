@@ -66,8 +66,9 @@ class Credit2 : public sched::Policy {
         accounts_.wakes(domain);
         Pcpu* victim = running_.weakest_for(vcpu, LessCredit{});
         if (victim != nullptr && LessCredit{}(*victim->running->domain, domain) &&
+            !running_.must_leave_to(domain_of(*victim->running), domain, accounts_.active()) &&
             queue_.may_run(domain, now) && allowance_.pay(domain, now)) {
-            victim->claimed = true;
+            victim->claimed = &domain;
             services_.kick(victim->id);
             domain.boosted = true;
             queue_.reorder(domain);
@@ -80,7 +81,7 @@ class Credit2 : public sched::Policy {
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
-            bill(domain, running_.stop(vcpu, ran), now);
+            bill(domain, running_.stop(vcpu, why, ran), now);
         if (!sched::still_runnable(why)) {
             accounts_.sleeps(domain);
             if (domain.runnable == 0)
@@ -94,13 +95,13 @@ class Credit2 : public sched::Policy {
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
-        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
+        const auto [vcpu, impatient, least] = queue_.take_for(pcpu, now, running_, accounts_.active());
         if (vcpu == nullptr) {
             running_.idle(pcpu);
             return queue_.idle(now);
         }
         Domain& domain = domain_of(*vcpu);
-        accounts_.serves(domain, !impatient && !domain.boosted);
+        accounts_.serves(domain, least && !domain.boosted);
         domain.boosted = false;
         queue_.reorder(domain);
         running_.start(pcpu, *vcpu, now);

@@ -57,9 +57,10 @@ class Eevdf : public sched::Policy {
         queue_.push_back(vcpu, now);
         Pcpu* victim = running_.weakest_for(vcpu, LaterDeadline{});
         if (victim != nullptr && domain.position <= clock() &&
-            LaterDeadline{}(*victim->running->domain, domain) && queue_.may_run(domain, now) &&
-            allowance_.pay(domain, now)) {
-            victim->claimed = true;
+            LaterDeadline{}(*victim->running->domain, domain) &&
+            !running_.must_leave_to(domain_of(*victim->running), domain, active_) &&
+            queue_.may_run(domain, now) && allowance_.pay(domain, now)) {
+            victim->claimed = &domain;
             services_.kick(victim->id);
         }
     }
@@ -69,7 +70,7 @@ class Eevdf : public sched::Policy {
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
-            bill(domain, running_.stop(vcpu, ran), now);
+            bill(domain, running_.stop(vcpu, why, ran), now);
         if (!sched::still_runnable(why)) {
             if (--domain.runnable == 0)
                 leave(domain);
@@ -82,7 +83,7 @@ class Eevdf : public sched::Policy {
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
         settle(now);
-        const auto [vcpu, impatient] = queue_.take_for(pcpu.id, now);
+        const auto [vcpu, impatient, least] = queue_.take_for(pcpu, now, running_, active_);
         if (vcpu == nullptr) {
             running_.idle(pcpu);
             return queue_.idle(now);

@@ -16,18 +16,20 @@ class Running {
         pcpu.running = &vcpu;
         pcpu.since = now;
         pcpu.billed = Nanos{};
-        pcpu.claimed = false;
+        pcpu.claimed = nullptr;
     }
     void idle(Pcpu& pcpu) {
         pcpu.running = nullptr;
-        pcpu.claimed = false;
+        pcpu.claimed = nullptr;
     }
     // `vcpu` has stopped after `ran`: what remains to be billed (less than nothing if it was billed too
     // much).
-    [[nodiscard]] Nanos stop(const Vcpu& vcpu, Nanos ran) {
+    [[nodiscard]] Nanos stop(Vcpu& vcpu, Stop why, Nanos ran) {
         for (Pcpu& pcpu : all())
             if (pcpu.running == &vcpu) {
                 pcpu.running = nullptr;
+                if (still_runnable(why) && why != Stop::yielded)
+                    cut(pcpu, vcpu);
                 return ran - pcpu.billed;
             }
         return ran;
@@ -66,14 +68,34 @@ class Running {
                 continue;
             if (pcpu.running == nullptr)
                 return nullptr;
-            if (!pcpu.claimed &&
+            if (pcpu.claimed == nullptr &&
                 (weakest == nullptr || weaker(domain_of(*pcpu.running), domain_of(*weakest->running))))
                 weakest = &pcpu;
         }
         return weakest;
     }
 
+    // Whether `taker` has its part of the machine without the pCPU of `owner`, which can use no more vCPUs at
+    // once than its own part is. Then `owner` could never make up for the time that `taker` has saved.
+    // `active` has the weights of all domains with runnable vCPUs.
+    [[nodiscard]] bool must_leave_to(const Domain& owner, const Domain& taker, std::int64_t active) const {
+        const auto machine = std::int64_t{count_};
+        if (&owner == &taker || (std::int64_t{owner.runnable} - 1) * active >= owner.weight * machine)
+            return false;
+        std::int64_t taken = 0;
+        for (const Pcpu& pcpu : all())
+            taken += pcpu.claimed == &taker ||
+                     (pcpu.claimed == nullptr && pcpu.running != nullptr && pcpu.running->domain == &taker);
+        return taken * active >= taker.weight * machine;
+    }
+
   private:
+    static void cut(Pcpu& pcpu, Vcpu& vcpu) {
+        if (pcpu.cut != nullptr)
+            pcpu.cut->cut_on = nullptr;
+        pcpu.cut = &vcpu;
+        vcpu.cut_on = &pcpu;
+    }
     [[nodiscard]] std::span<Pcpu> all() const { return {pcpus_, count_}; }
     Pcpu* pcpus_;
     std::uint32_t count_;

@@ -74,12 +74,32 @@ class Queue {
     struct Turn {
         Vcpu* vcpu;     // nullptr: none
         bool impatient; // the former: a least slice is its due
+        bool least;     // the latter, not one that it left the pCPU to
     };
     [[nodiscard]] Turn take_for(PcpuId pcpu, RealTime now) {
-        Turn turn{patience_.overdue_for(pcpu, now), true};
+        return take_for(pcpu, now, [](Vcpu* first) { return first; });
+    }
+    // The same, but a pCPU is left to the vCPU whose turn was cut short here, where `running` says so.
+    [[nodiscard]] Turn take_for(Pcpu& pcpu, RealTime now, const Running& running, std::int64_t active) {
+        pcpu.claimed = nullptr;
+        return take_for(pcpu.id, now, [&](Vcpu* first) {
+            Vcpu* const cut = pcpu.cut;
+            const bool stays = first != nullptr && cut != nullptr && !own(*cut).parked &&
+                               running.must_leave_to(own(*cut), own(*first), active);
+            return stays ? cut : first;
+        });
+    }
+    [[nodiscard]] Order& order() { return order_; }
+
+  private:
+    template<class Choose>
+    [[nodiscard]] Turn take_for(PcpuId pcpu, RealTime now, Choose&& choose) {
+        Turn turn{patience_.overdue_for(pcpu, now), true, false};
         if (turn.vcpu == nullptr) {
             release(now);
-            turn = {first_for(pcpu), false};
+            Vcpu* const first = first_for(pcpu);
+            Vcpu* const chosen = choose(first);
+            turn = {chosen, false, chosen == first};
         }
         if (turn.vcpu != nullptr) {
             patience_.runs(*turn.vcpu, now);
@@ -87,9 +107,6 @@ class Queue {
         }
         return turn;
     }
-    [[nodiscard]] Order& order() { return order_; }
-
-  private:
     [[nodiscard]] Vcpu* first_for(PcpuId pcpu) {
         D* const domain = order_.first_for(pcpu);
         return domain == nullptr ? nullptr : domain->turn.first_for(pcpu);
@@ -145,6 +162,8 @@ class Queue {
     void take_out(Vcpu& vcpu) {
         D& domain = own(vcpu);
         domain.turn.erase(vcpu);
+        if (Pcpu* const pcpu = std::exchange(vcpu.cut_on, nullptr); pcpu != nullptr)
+            pcpu->cut = nullptr;
         const auto before = std::exchange(domain.reach, domain.turn.reach());
         if (domain.reach == 0)
             leave_order(domain);

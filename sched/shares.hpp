@@ -13,7 +13,9 @@ namespace bulkhead::sched::shares {
 struct ByOrder; // tag
 using OrderHook = plugin::TreeHook<std::uint64_t, ByOrder>;
 
+struct Pcpu;
 struct Vcpu : sched::Vcpu, plugin::TurnHook<>, PatientVcpu {
+    Pcpu* cut_on; // see Pcpu::cut
     [[nodiscard]] bool queued() const { return TurnHook::waits(); }
 };
 
@@ -27,9 +29,10 @@ struct Domain : sched::Domain, OrderHook, PatientDomain<Vcpu>, CappedDomain {
 
 struct Pcpu : sched::Pcpu {
     Vcpu* running;
-    RealTime since; // what it ran until then is billed
-    Nanos billed;   // of this run
-    bool claimed;   // kicked, and has not picked since
+    Vcpu* cut;             // ran here last without giving way, and waits
+    RealTime since;        // what it ran until then is billed
+    Nanos billed;          // of this run
+    const Domain* claimed; // for a vCPU of it the pCPU was kicked, and has not picked since
 };
 
 inline Domain& domain_of(const sched::Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
@@ -56,10 +59,17 @@ class Accounts {
     }
     // One more of its vCPUs is runnable. `domain` is in no queue when its first one wakes.
     void wakes(Domain& domain) {
-        if (domain.runnable++ == 0)
-            domain.position = std::max(domain.position, floor());
+        if (domain.runnable++ != 0)
+            return;
+        domain.position = std::max(domain.position, floor());
+        active_ += domain.counted;
     }
-    void sleeps(Domain& domain) { --domain.runnable; }
+    void sleeps(Domain& domain) {
+        if (--domain.runnable == 0)
+            active_ -= domain.counted;
+    }
+    // Weights of the domains with runnable vCPUs.
+    [[nodiscard]] std::int64_t active() const { return active_; }
 
     void bill(Domain& domain, Nanos time) const {
         domain.position = std::max(domain.position + scaled(time, domain.weight), floor());
@@ -75,6 +85,8 @@ class Accounts {
     void retune(Domain& domain) {
         domain.position = clock_ + scaled(unscaled(domain.position - clock_, domain.counted), domain.weight);
         weights_ += domain.weight - std::int64_t{domain.counted};
+        if (domain.runnable != 0)
+            active_ += domain.weight - std::int64_t{domain.counted};
         domain.counted = domain.weight;
         most_behind_ = saving_ * 65'536 / std::max(weights_, std::int64_t{1}) * pcpus_;
     }
@@ -90,7 +102,7 @@ class Accounts {
     std::uint32_t pcpus_;
     Nanos saving_;
     VirtualTime clock_;
-    std::int64_t weights_ = 0; // of all attached domains
+    std::int64_t weights_ = 0, active_ = 0; // of all attached domains; of those with runnable vCPUs
     Nanos most_behind_;
 };
 

@@ -70,12 +70,12 @@ class Stride : public sched::Policy {
     }
 
     sched::Decision pick(Pcpu& pcpu, RealTime now) {
-        const auto [next, impatient] = queue_.take_for(pcpu.id, now);
+        const auto [next, impatient, least] = queue_.take_for(pcpu.id, now);
         if (next == nullptr)
             return queue_.idle(now);
         auto& vcpu = static_cast<Vcpu&>(*next);
         Domain& domain = shares::domain_of(vcpu);
-        accounts_.serves(domain, !impatient);
+        accounts_.serves(domain, least);
         vcpu.paid = impatient ? sched::least_slice : sched::Caps::slice(domain, quantum_);
         bill(domain, vcpu.paid, now);
         return {&vcpu, vcpu.paid};

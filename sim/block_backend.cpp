@@ -3,6 +3,9 @@
 #include "host/draws.hpp"
 #include "host/fallbacks.hpp"
 
+#include <stdexcept>
+#include <string>
+
 namespace bulkhead::sim {
 
 using trace::Event;
@@ -30,6 +33,18 @@ std::optional<std::uint64_t> DiskPort::take_answer() {
     return number;
 }
 
+std::uint64_t DiskPort::sectors() const { return backend_->sectors(); }
+
+Nanos DiskPort::note(const Request& request) {
+    const std::uint64_t sectors = sectors_of(request.bytes);
+    if (sectors == 0 || sectors > backend_->sectors() || request.sector > backend_->sectors() - sectors)
+        throw std::invalid_argument{"a model asked its disk for " + std::to_string(request.bytes) +
+                                    " bytes at sector " + std::to_string(request.sector) + " of " +
+                                    std::to_string(backend_->sectors())};
+    wish_ = request;
+    return backend_->own_work();
+}
+
 BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
     : machine_{&machine}, plan_{std::move(plan)},
       device_{plan_.policy ? *plan_.policy : Policy{&host::fallback_ring_policy(), nullptr, {}},
@@ -54,7 +69,8 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
 }
 
 DiskPort& BlockBackend::port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values) {
-    const auto [found, fresh] = fronts_.try_emplace(std::pair{domain.id.value(), number}, Front{&domain, {}});
+    const auto [found, fresh] =
+        fronts_.try_emplace(std::pair{domain.id.value(), number}, Front{&domain, DiskPort{*this, number}});
     if (fresh) {
         found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values);
         by_ring_.push_back(&found->second);
@@ -65,7 +81,7 @@ DiskPort& BlockBackend::port(Domain& domain, std::uint32_t number, std::span<con
 void BlockBackend::submit(Domain& domain, std::uint32_t number) {
     DiskPort& port = fronts_.at({domain.id.value(), number}).port;
     const Costs& costs = machine_->costs();
-    const std::int64_t take = costs.disk_take + costs.disk_segment * further_pages(port.wish.bytes);
+    const std::int64_t take = costs.disk_take + costs.disk_segment * further_pages(port.wish_.bytes);
     machine_->work_for(&domain, Nanos{std::max(take, std::int64_t{1})}); // no program stops the clock
     if (!device_.has_room(port.ring_))
         return;
@@ -73,11 +89,11 @@ void BlockBackend::submit(Domain& domain, std::uint32_t number) {
     BlockDevice::Request coming;
     coming.ring = port.ring_;
     coming.number = device_.submitted();
-    machine_->record(Event::ring_submit, &domain, name_of(coming), port.wish.bytes);
-    port.numbers_[coming.number] = port.wish.number;
+    machine_->record(Event::ring_submit, &domain, name_of(coming), port.wish_.bytes);
+    port.numbers_[coming.number] = port.submitted_++;
     if (device_.has_capacity())
         machine_->work_for(&domain, Nanos{costs.disk_next});
-    device_.submit(port.ring_, port.wish.operation, port.wish.sector, port.wish.bytes, machine_->now());
+    device_.submit(port.ring_, port.wish_.operation, port.wish_.sector, port.wish_.bytes, machine_->now());
     machine_->work_for(&domain, Nanos{costs.disk_queue});
     rearm();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sim/block_device.hpp"
+#include "sim/guest_devices.hpp"
 #include "sim/machine.hpp"
 
 #include <deque>
@@ -11,24 +12,27 @@
 
 namespace bulkhead::sim {
 
-// A guest's end of its ring: what its program sees.
-class DiskPort {
+class BlockBackend;
+
+// A guest's end of its ring.
+class DiskPort final : public GuestDisk {
   public:
-    struct Wish {
-        ringctl::Operation operation{};
-        std::uint64_t sector = 0;
-        std::uint32_t bytes = 0;
-        std::uint64_t number = 0; // the program's own, which its answer has
-    };
-    [[nodiscard]] std::uint64_t outstanding() const { return numbers_.size() + done_.size(); }
-    // The number of a request that has been answered, in the order of the answers.
-    [[nodiscard]] std::optional<std::uint64_t> take_answer();
-    Wish wish{}; // what the next Service::submit is about
+    DiskPort(const BlockBackend& backend, std::uint32_t number) : backend_{&backend}, number_{number} {}
+    [[nodiscard]] std::uint64_t sectors() const override;
+    [[nodiscard]] std::uint64_t submitted() const override { return submitted_; }
+    [[nodiscard]] std::uint64_t outstanding() const override { return numbers_.size() + done_.size(); }
+    [[nodiscard]] std::optional<std::uint64_t> take_answer() override;
 
   private:
     friend class BlockBackend;
-    std::uint32_t ring_ = 0;
-    std::uint64_t answered_ = 0, bytes_ = 0;
+    Nanos note(const Request& request) override;
+    [[nodiscard]] std::uint32_t number() const override { return number_; }
+
+    const BlockBackend* backend_;
+    Request wish_{};         // what the next service_disk is about
+    std::uint32_t number_;   // of the guest's rings
+    std::uint32_t ring_ = 0; // of the drive's
+    std::uint64_t submitted_ = 0, answered_ = 0, bytes_ = 0;
     std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
     std::deque<std::uint64_t> done_;
 };
@@ -59,6 +63,7 @@ class BlockBackend {
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return device_.report(); }
     [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }
+    [[nodiscard]] Nanos own_work() const { return Nanos{machine_->costs().disk_own}; } // of a guest
     // What was done for each domain that ever had a ring, since the start.
     [[nodiscard]] std::vector<BlockCount> counts() const;
 

@@ -3,6 +3,9 @@
 #include "host/draws.hpp"
 #include "host/fallbacks.hpp"
 
+#include <stdexcept>
+#include <string>
+
 namespace bulkhead::sim {
 
 using trace::Event;
@@ -46,8 +49,10 @@ MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t se
 
 bool MemoryBackend::admit(Domain& domain, const Claim& claim, std::span<const std::int64_t> values) {
     Guest& guest = guests_.emplace(domain.id.value(), Guest{&domain, {}, {}}).first->second;
-    if (claim.pages)
+    if (claim.pages) {
         guest.pages.emplace(static_cast<std::size_t>((claim.most - claim.first).count()));
+        guest.port.emplace(*this, domain);
+    }
     const bool admitted =
         claim.first <= memory_.free() && memory_.admit({.id = domain.id,
                                                         .weight = domain.sched.weight,
@@ -174,19 +179,35 @@ bool MemoryBackend::take_by_force(Guest& guest) {
     return guest.to_take > 0;
 }
 
-bool MemoryBackend::use(const Domain& domain, std::size_t page) { return of(domain).pages->use(page); }
+GuestPages& MemoryBackend::Port::own() const { return *backend_->of(*domain_).pages; }
 
-std::size_t MemoryBackend::pages(const Domain& domain) const {
-    return guests_.at(domain.id.value()).pages->size();
+bool MemoryBackend::Port::use(std::size_t page) {
+    GuestPages& pages = own();
+    if (page >= pages.size())
+        throw std::invalid_argument{"a model used page " + std::to_string(page) + " of " +
+                                    std::to_string(pages.size())};
+    return pages.use(page);
+}
+
+GuestMemory::Fault MemoryBackend::Port::faulted() const { return backend_->of(*domain_).fault; }
+
+GuestMemory::Costs MemoryBackend::Port::costs() const {
+    const sim::Costs& costs = backend_->machine_->costs();
+    return {.page = Nanos{costs.page}, .look = Nanos{costs.look}, .page_out = Nanos{costs.page_out}};
+}
+
+Nanos MemoryBackend::Port::work_of_fault() const { return Nanos{backend_->machine_->costs().fault_own}; }
+
+Nanos MemoryBackend::Port::work_of_release() const { return Nanos{backend_->machine_->costs().give_own}; }
+
+MemoryBackend::Port* MemoryBackend::port(const Domain& domain) {
+    const auto guest = guests_.find(domain.id.value());
+    return guest == guests_.end() || !guest->second.port ? nullptr : &*guest->second.port;
 }
 
 std::int64_t MemoryBackend::excess(const Domain& domain) const {
     const auto present = static_cast<std::int64_t>(guests_.at(domain.id.value()).pages->present());
     return std::clamp((memory_.has(domain.id) - memory_.target(domain.id)).count(), std::int64_t{0}, present);
-}
-
-const MemoryBackend::Fault& MemoryBackend::faulted(const Domain& domain) const {
-    return guests_.at(domain.id.value()).fault;
 }
 
 // A frame if the domain may have one more and there is one; else the guest pages one of its others out.

@@ -3,6 +3,7 @@
 // guest has: the memory policy does.
 #pragma once
 
+#include "sim/guest_devices.hpp"
 #include "sim/guest_pages.hpp"
 #include "sim/machine.hpp"
 #include "sim/machine_memory.hpp"
@@ -25,6 +26,25 @@ struct MemoryPlan {
 
 class MemoryBackend {
   public:
+    // What the program of a guest that pages sees.
+    class Port final : public GuestMemory {
+      public:
+        Port(MemoryBackend& backend, Domain& domain) : backend_{&backend}, domain_{&domain} {}
+        [[nodiscard]] std::size_t pages() const override { return own().size(); }
+        [[nodiscard]] bool use(std::size_t page) override;
+        [[nodiscard]] std::int64_t excess() const override { return backend_->excess(*domain_); }
+        [[nodiscard]] Fault faulted() const override;
+        [[nodiscard]] Costs costs() const override;
+
+      private:
+        [[nodiscard]] GuestPages& own() const;
+        [[nodiscard]] Nanos work_of_fault() const override;
+        [[nodiscard]] Nanos work_of_release() const override;
+
+        MemoryBackend* backend_;
+        Domain* domain_;
+    };
+
     MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t seed);
 
     // What a domain has of memory, to be let in. One that does not `page` has all its frames in use, takes
@@ -44,18 +64,9 @@ class MemoryBackend {
     [[nodiscard]] const landmark::PolicyReport& report() const { return memory_.report(); }
     [[nodiscard]] const plugin::Descriptor& policy() const { return memory_.policy(); }
 
-    // For the programs of guests that page. The first three cost no time.
-    bool use(const Domain& domain, std::size_t page);
-    [[nodiscard]] std::size_t pages(const Domain& domain) const;
-    // Frames of pages that are above the target.
-    [[nodiscard]] std::int64_t excess(const Domain& domain) const;
-    // Gives a page a frame. What came of it: how long the guest waits for the page, if it is out, or for a
-    // frame; and whether another page went out.
-    struct Fault {
-        Nanos wait{};
-        bool pages_out = false;
-    };
-    [[nodiscard]] const Fault& faulted(const Domain& domain) const;
+    // For the programs of guests that page; nullptr for one that does not.
+    [[nodiscard]] Port* port(const Domain& domain);
+    // Gives a page a frame.
     void fault(Domain& domain, std::size_t page);
     void release(Domain& domain, std::int64_t frames);
 
@@ -63,10 +74,13 @@ class MemoryBackend {
     struct Guest {
         Domain* domain;
         std::optional<GuestPages> pages;
-        Fault fault{};                        // the last one
+        std::optional<Port> port{};           // if there are pages
+        GuestMemory::Fault fault{};           // the last one
         std::vector<std::uint32_t> watched{}; // pages whose use in this period is the sample
         std::int64_t to_take = 0;             // frames that the policy wants taken by force
     };
+    // Frames of pages that are above the target.
+    [[nodiscard]] std::int64_t excess(const Domain& domain) const;
     void retarget(DomainId id, Frames target);
     void look();
     bool take_by_force(Guest& guest);

@@ -54,11 +54,6 @@ struct Successor {
     Costs costs{}; // in nanoseconds; a scheduler's
 };
 
-// What a program may ask of the machine's devices (Guest::service).
-inline constexpr std::uint64_t service_disk = 0;    // put the wish of the port of that number into its ring
-inline constexpr std::uint64_t service_fault = 1;   // a frame for page `argument`
-inline constexpr std::uint64_t service_release = 2; // take `argument` frames back
-
 struct Plan {
     Options machine;
     Nanos instruction{4};
@@ -101,12 +96,9 @@ class World final : public Surroundings {
 
     // What each guest has printed.
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
-    // The guest's own domain, its disk, and the machine's memory; the latter only for models that page.
-    static Domain& domain_of(Guest& me) { return *static_cast<Vcpu&>(me).domain; }
-    BlockBackend& block_device();
+    [[nodiscard]] GuestDisk& disk(Guest& me, std::uint32_t ring) override;
+    [[nodiscard]] GuestMemory& memory(Guest& me) override;
     [[nodiscard]] std::vector<BlockCount> block_counts() const;
-    DiskPort& disk_port(Guest& me, std::uint32_t number); // one of its rings
-    MemoryBackend& memory() { return *memory_; }
 
     // The machine's summary, with what became of all policies.
     [[nodiscard]] Machine::Summary summary() const;
@@ -116,6 +108,8 @@ class World final : public Surroundings {
     static constexpr auto started = static_cast<manifest::Action>(0);
     static constexpr auto release = static_cast<manifest::Action>(0xffff); // the target's set starts
 
+    static Domain& domain_of(Guest& me) { return *static_cast<Vcpu&>(me).domain; }
+    BlockBackend& block_device();
     Program domain0(Guest& me);
     void control(manifest::Action action, std::size_t target, std::int64_t argument);
     // 0, or a negated errno.

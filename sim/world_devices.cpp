@@ -44,10 +44,17 @@ BlockBackend& World::block_device() {
     return *blocks_;
 }
 
-DiskPort& World::disk_port(Guest& me, std::uint32_t number) {
+GuestDisk& World::disk(Guest& me, std::uint32_t ring) {
     Domain& domain = domain_of(me);
     const auto index = static_cast<std::size_t>(std::ranges::find(built_, &domain) - built_.begin());
-    return block_device().port(domain, number, plan_.guests[index].ring_values);
+    return block_device().port(domain, ring, plan_.guests[index].ring_values);
+}
+
+GuestMemory& World::memory(Guest& me) {
+    GuestMemory* const own = memory_ ? memory_->port(domain_of(me)) : nullptr;
+    if (own == nullptr)
+        throw std::invalid_argument{"the model uses memory page by page, and its Model does not say `pages`"};
+    return *own;
 }
 
 void World::serve(Domain& domain, std::uint64_t which, std::uint64_t argument) {

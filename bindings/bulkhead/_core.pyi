@@ -138,6 +138,7 @@ class SchedDomain:
     """A domain, as a scheduler sees it."""
 
     id: int
+    values: dict[str, int]  # effective parameters of the domain
     vcpus: int  # attached ones
     weight: int  # relative share, 1 to 65535
     cap: int  # % of one pCPU, 0 for none
@@ -174,6 +175,7 @@ class MemoryDomain:
     """A domain, as a memory policy sees it, from admit to depart."""
 
     id: int
+    values: dict[str, int]  # effective parameters of the domain
     weight: int  # relative share, 1 to 65535
     least: int  # frames of 4 KiB
     most: int  # frames
@@ -189,6 +191,7 @@ class RingDomain:
     """A domain, as a ring policy sees it."""
 
     id: int
+    values: dict[str, int]  # effective parameters of the domain
     rings: int  # attached ones
     weight: int  # relative share, 1 to 65535
     def __getattr__(self, name: str) -> Any: ...

@@ -150,6 +150,7 @@ void add_memory_views(py::module_& module) {
                              py::dynamic_attr())
         .def_property_readonly(
             "id", [](const View<Domain>& view) { return view.get().id.value(); }, "its number")
+        .def_property_readonly("values", values_of<Domain>, "effective parameters of the domain, by name")
         .def_property_readonly(
             "weight", [](const View<Domain>& view) { return view.get().weight; },
             "relative share, 1 to 65535")

@@ -19,6 +19,28 @@ PythonPolicy::PythonPolicy(py::object object, std::string name, std::uint32_t pa
     descriptor_.domain_bytes = domain_bytes;
     descriptor_.traits = object_.attr("traits")().cast<std::uint32_t>();
     descriptor_.hooks = hooks;
+    read_domain_parameters();
+}
+
+// Rows of bulkhead.Parameter, which the class has checked.
+void PythonPolicy::read_domain_parameters() {
+    for (const py::handle row : object_.attr("domain_parameters")) {
+        const auto text = [&](const char* field) {
+            return texts_.emplace_back(row.attr(field).cast<std::string>()).c_str();
+        };
+        const auto number = [&](const char* field) { return row.attr(field).cast<std::int64_t>(); };
+        domain_parameters_.push_back(
+            {text("name"), text("unit"), text("help"), number("initial"), number("least"), number("most")});
+    }
+    descriptor_.domain_parameters = domain_parameters_.data();
+    descriptor_.domain_parameter_count = domain_parameters_.size();
+}
+
+py::dict PythonPolicy::by_name(const std::int64_t* values) const {
+    py::dict named;
+    for (const plugin::Parameter& row : domain_parameters_)
+        named[row.name] = *values++;
+    return named;
 }
 
 PythonPolicy::~PythonPolicy() {

@@ -4,9 +4,12 @@
 
 #include "sim/policy.hpp"
 
+#include <deque>
 #include <optional>
 #include <pybind11/pybind11.h>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace bulkhead::python {
 
@@ -36,10 +39,13 @@ class View final : public AnyView {
     T* object_;
 };
 
+class PythonPolicy;
+
 // An object of a kind's contract with the view that Python has of it: a reference that the policy owns.
 template<class Base>
 struct Seen : Base {
     pybind11::handle view;
+    const PythonPolicy* owner = nullptr; // set with the view
 };
 
 // The descriptor of a policy in Python, and calls of its object. Shared by the machine and the simulation
@@ -91,8 +97,10 @@ class PythonPolicy {
 
     template<class T>
     pybind11::handle view_of(T& object) {
-        if (!object.view)
+        if (!object.view) {
             object.view = keep(View<T>{object});
+            object.owner = this;
+        }
         return object.view;
     }
     // A view that is emptied with all others.
@@ -127,14 +135,20 @@ class PythonPolicy {
     // lock.
     void retire();
 
+    // Values in the order of `domain_parameters`, by the names of that table.
+    [[nodiscard]] pybind11::dict by_name(const std::int64_t* values) const;
+
     // The one of a kind that this thread made last: what a `create` hook is for.
     [[nodiscard]] static PythonPolicy*& under_construction(plugin::Kind kind);
 
   private:
     void set_type_error(const pybind11::object& given, const char* expected) const;
+    void read_domain_parameters();
 
     pybind11::object object_;
     std::string name_;
+    std::deque<std::string> texts_; // of the rows; a deque, so that they stay where they are
+    std::vector<plugin::Parameter> domain_parameters_;
     plugin::Descriptor descriptor_{};
     std::unordered_map<PyObject*, AnyView*> views_; // Python's object owns it, and this a reference to that
     std::optional<pybind11::error_already_set> failure_;
@@ -158,6 +172,11 @@ inline std::pair<pybind11::object, pybind11::object> pair_of(const pybind11::han
 }
 
 inline PythonPolicy& python_self(void* policy) { return **static_cast<PythonPolicy**>(policy); }
+// What a domain was given for the policy, by name.
+template<class Domain>
+pybind11::dict values_of(const View<Domain>& view) {
+    return view.get().owner->by_name(view.get().values);
+}
 inline std::int64_t ns(RealTime time) { return time.since_start().count(); }
 // In a `create` hook: the policy's memory holds the address of its PythonPolicy.
 inline PythonPolicy& adopt(void* policy, plugin::Kind kind) {

@@ -109,7 +109,8 @@ void add_ring_views(py::module_& module) {
             "attached ones, with the one in the hands of attach or detach")
         .def_property_readonly(
             "weight", [](const View<Domain>& view) { return view.get().weight; },
-            "relative share, 1 to 65535");
+            "relative share, 1 to 65535")
+        .def_property_readonly("values", values_of<Domain>, "effective parameters of the domain, by name");
     py::class_<View<Ring>>(module, "Ring",
                            "A ring of a domain, from attach to detach. It takes any other attribute that the "
                            "policy wants to keep with it.",

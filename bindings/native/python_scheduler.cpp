@@ -104,7 +104,8 @@ void add_scheduler_views(py::module_& module) {
             "weight", [](const View<Domain>& view) { return view.get().weight; },
             "relative share, 1 to 65535")
         .def_property_readonly(
-            "cap", [](const View<Domain>& view) { return view.get().cap; }, "% of one pCPU, 0 for none");
+            "cap", [](const View<Domain>& view) { return view.get().cap; }, "% of one pCPU, 0 for none")
+        .def_property_readonly("values", values_of<Domain>, "effective parameters of the domain, by name");
     py::class_<View<Pcpu>>(
         module, "SchedPcpu",
         "A physical CPU. It takes any other attribute that the policy wants to keep with it.",

@@ -1,5 +1,5 @@
 // Guests that do nothing but block I/O: a reader of any pattern, and the attack that fills the queue.
-#include "sim/world.hpp"
+#include "sim/model.hpp"
 
 #include <algorithm>
 #include <random>
@@ -23,13 +23,13 @@ class Stream {
           sequential_{setup.number("sequential") != 0}, chance_{setup.seed()} {
         if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
-        step_ = host::RequestFields{.bytes = bytes_}.end();
+        step_ = GuestDisk::sectors_of(bytes_);
         places_ = sectors / step_;
         place_ = chance_() % places_;
     }
-    DiskPort::Wish next(std::uint64_t number) {
+    GuestDisk::Request next() {
         place_ = sequential_ ? (place_ + 1) % places_ : chance_() % places_;
-        return {operation_, place_ * step_, bytes_, number};
+        return {operation_, place_ * step_, bytes_};
     }
 
   private:
@@ -48,8 +48,6 @@ class Stream {
 // reply_received, and operations: the answers so far.
 Program disk(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
-    BlockBackend& device = setup.world().block_device();
-    Stream stream{setup, device.sectors()};
     const Nanos period = setup.microseconds("period_us"), work = setup.microseconds("work_us");
     if (setup.number("rings") < 1 || setup.number("rings") > most_rings)
         throw std::invalid_argument{"option rings: write 1 to " + std::to_string(most_rings)};
@@ -59,34 +57,36 @@ Program disk(Guest& me, ModelSetup setup) {
         throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
     const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
     const auto burst = static_cast<std::uint64_t>(setup.number("burst"));
-    std::vector<DiskPort*> ports;
-    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(setup.number("rings")); ++i)
-        ports.push_back(&setup.world().disk_port(me, i));
+    const auto rings = static_cast<std::uint32_t>(setup.number("rings"));
+    std::vector<GuestDisk*> disks;
+    for (std::uint32_t i = 0; i < rings; ++i)
+        disks.push_back(&setup.disk(me, i));
+    Stream stream{setup, disks.front()->sectors()};
+    // A request has one number in all of the guest.
+    const auto name_of = [rings](std::uint64_t number, std::uint32_t ring) { return number * rings + ring; };
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");
-    const Nanos own{setup.world().machine().costs().disk_own};
     std::uint64_t sent = 0, answers = 0;
     while (me.now() < ends) {
-        for (DiskPort* const port : ports)
-            while (const auto answer = port->take_answer()) {
-                co_await me.mark(code(Mark::reply_received), *answer);
+        for (std::uint32_t i = 0; i < rings; ++i)
+            while (const auto answer = disks[i]->take_answer()) {
+                co_await me.mark(code(Mark::reply_received), name_of(*answer, i));
                 co_await me.mark(code(Mark::operations), ++answers);
                 if (work > Nanos{})
                     co_await me.run(work);
             }
         bool has_room = false;
-        for (std::size_t i = 0; i < ports.size(); ++i) {
-            DiskPort& port = *ports[i];
-            while (port.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
+        for (std::uint32_t i = 0; i < rings; ++i) {
+            GuestDisk& disk = *disks[i];
+            while (disk.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
                 if (period > Nanos{})
                     co_await me.mark(code(Mark::deadline),
                                      static_cast<std::uint64_t>(due.since_start().count()));
-                co_await me.mark(code(Mark::request_sent), sent);
-                port.wish = stream.next(sent);
-                co_await me.service(service_disk, i, own);
+                co_await me.mark(code(Mark::request_sent), name_of(disk.submitted(), i));
+                co_await disk.submit(me, stream.next());
                 if (++sent % burst == 0)
                     due += period;
             }
-            has_room |= port.outstanding() < depth;
+            has_room |= disk.outstanding() < depth;
         }
         co_await me.wait(period > Nanos{} && has_room ? std::min(due, ends) : ends);
         me.take_event();

@@ -1,6 +1,6 @@
 // Guests that use memory: one with a working set, the attack that hoards, and the one that releases and takes
 // again. Each does what the small guest of its name does.
-#include "sim/world.hpp"
+#include "sim/model.hpp"
 #include "workloads/random.hpp"
 
 #include <algorithm>
@@ -13,7 +13,6 @@ using guest::Mark;
 namespace {
 
 constexpr std::int64_t mib_pages = (1 << 20) / static_cast<std::int64_t>(page_bytes);
-constexpr std::int64_t most_at_once = 64; // frames that a balloon gives back in one call
 
 std::size_t pages_of(const ModelSetup& setup, std::string_view option, std::size_t all) {
     const std::int64_t wanted = setup.number(option) * mib_pages;
@@ -29,27 +28,24 @@ std::size_t pages_of(const ModelSetup& setup, std::string_view option, std::size
 // Uses random pages of its set, `work_us` of work for each. From `grow_ms` on the set is `set_mib`, before
 // that a sixteenth. Gives back what it is asked for. Marks: operations, and each fault with its wait.
 Program memory_user(Guest& me, ModelSetup setup) {
-    MemoryBackend& memory = setup.world().memory();
-    const Costs& costs = setup.world().machine().costs();
-    Domain& own = setup.world().domain_of(me);
+    GuestMemory& memory = setup.memory(me);
     const RealTime ends = setup.ends(me.now());
     const RealTime grows = me.now() + milliseconds(setup.number("grow_ms"));
-    const Nanos work = std::max(setup.microseconds("work_us"), microseconds(1)) + Nanos{costs.page};
+    const Nanos work = std::max(setup.microseconds("work_us"), microseconds(1)) + memory.costs().page;
     const std::int64_t step = std::max<std::int64_t>(setup.number("mark_ops"), 1);
-    const std::size_t whole = pages_of(setup, "set_mib", memory.pages(own));
+    const std::size_t whole = pages_of(setup, "set_mib", memory.pages());
     workload::Random chance{1};
     std::uint64_t done = 0;
     for (std::int64_t until_mark = step; me.now() < ends; --until_mark) {
-        if (const std::int64_t excess = std::min(memory.excess(own), most_at_once); excess > 0)
-            co_await me.service(service_release, static_cast<std::uint64_t>(excess),
-                                Nanos{costs.give_own} * excess);
+        if (const std::int64_t excess = std::min(memory.excess(), GuestMemory::most_at_once); excess > 0)
+            co_await memory.release(me, excess);
         const std::size_t set = me.now() < grows ? std::max<std::size_t>(whole / 16, 1) : whole;
         const std::size_t page = chance.below(set);
-        while (!memory.use(own, page)) {
-            co_await me.service(service_fault, page, Nanos{costs.fault_own});
-            if (memory.faulted(own).pages_out)
-                co_await me.run(Nanos{costs.page_out});
-            const Nanos wait = memory.faulted(own).wait;
+        while (!memory.use(page)) {
+            co_await memory.fault(me, page);
+            if (memory.faulted().pages_out)
+                co_await me.run(memory.costs().page_out);
+            const Nanos wait = memory.faulted().wait;
             co_await me.mark(code(Mark::page_fault), static_cast<std::uint64_t>(wait.count()));
             for (const RealTime there = me.now() + wait; me.now() < there;)
                 co_await me.wait(there), me.take_event();
@@ -65,24 +61,21 @@ Program memory_user(Guest& me, ModelSetup setup) {
 
 // Takes all that it can get, once, and then sleeps; `stubborn` ones do not listen to the balloon either.
 Program memory_hoarder(Guest& me, ModelSetup setup) {
-    MemoryBackend& memory = setup.world().memory();
-    const Costs& costs = setup.world().machine().costs();
-    Domain& own = setup.world().domain_of(me);
-    const std::size_t all = pages_of(setup, "set_mib", memory.pages(own));
+    GuestMemory& memory = setup.memory(me);
+    const std::size_t all = pages_of(setup, "set_mib", memory.pages());
     const bool stubborn = setup.number("stubborn") != 0;
     for (std::size_t page = 0; page < all; ++page)
-        if (!memory.use(own, page)) {
-            co_await me.service(service_fault, page, Nanos{costs.fault_own});
-            if (memory.faulted(own).pages_out)
-                co_await me.run(Nanos{costs.page_out});
+        if (!memory.use(page)) {
+            co_await memory.fault(me, page);
+            if (memory.faulted().pages_out)
+                co_await me.run(memory.costs().page_out);
             co_await me.mark(code(Mark::page_fault));
         }
     co_await me.mark(code(Mark::operations), all);
     for (;;) {
-        while (!stubborn && memory.excess(own) > 0) {
-            const std::int64_t excess = std::min(memory.excess(own), most_at_once);
-            co_await me.service(service_release, static_cast<std::uint64_t>(excess),
-                                Nanos{costs.give_own} * excess);
+        while (!stubborn && memory.excess() > 0) {
+            const std::int64_t excess = std::min(memory.excess(), GuestMemory::most_at_once);
+            co_await memory.release(me, excess);
         }
         co_await me.wait(RealTime::never());
         me.take_event();
@@ -91,26 +84,23 @@ Program memory_hoarder(Guest& me, ModelSetup setup) {
 
 // Gives `batch` frames back and takes them again, over and over.
 Program memory_thrasher(Guest& me, ModelSetup setup) {
-    MemoryBackend& memory = setup.world().memory();
-    const Costs& costs = setup.world().machine().costs();
-    Domain& own = setup.world().domain_of(me);
+    GuestMemory& memory = setup.memory(me);
     const RealTime ends = setup.ends(me.now());
-    const std::size_t all = pages_of(setup, "set_mib", memory.pages(own));
+    const std::size_t all = pages_of(setup, "set_mib", memory.pages());
     const auto batch = std::max<std::int64_t>(setup.number("batch"), 1);
     std::uint64_t rounds = 0;
     while (me.now() < ends) {
         Nanos looked{};
         for (std::size_t page = 0; page < all && me.now() < ends; ++page) {
-            looked += Nanos{costs.look};
-            if (memory.use(own, page))
+            looked += memory.costs().look;
+            if (memory.use(page))
                 continue;
-            co_await me.service(service_fault, page, std::exchange(looked, Nanos{}) + Nanos{costs.fault_own});
-            if (memory.faulted(own).pages_out)
-                co_await me.run(Nanos{costs.page_out});
+            co_await memory.fault(me, page, std::exchange(looked, Nanos{}));
+            if (memory.faulted().pages_out)
+                co_await me.run(memory.costs().page_out);
             co_await me.mark(code(Mark::page_fault));
         }
-        co_await me.service(service_release, static_cast<std::uint64_t>(batch),
-                            looked + Nanos{costs.give_own} * batch);
+        co_await memory.release(me, batch, looked);
         co_await me.mark(code(Mark::operations), ++rounds);
     }
 }

@@ -177,6 +177,23 @@ TEST_P(Shares, WakeStormCostsTheVictimNothing) {
     EXPECT_LE(machine_.of({victim, 0}).preempted, 2'100U);
 }
 
+// Many vCPUs of a domain that is far within its share are due at one instant, while a task preempts for a
+// moment. A hog with one vCPU cannot make up for what it loses to the second of them at once.
+TEST_P(Shares, OfASingleVcpuAreNotTakenByACrowdThatHasAPcpu) {
+    for (const std::uint32_t pcpus : {2U, 4U}) {
+        Machine machine{scheduler(GetParam()), realistic(pcpus)};
+        const auto victim = machine.add_domain(256, 0, hogs(1));
+        machine.add_domain(256, 0, one<Periodic>(milliseconds(1), microseconds(10)));
+        std::vector<std::unique_ptr<Behaviour>> crowd;
+        for (int i = 0; i < 32; ++i)
+            crowd.push_back(
+                std::make_unique<Periodic>(milliseconds(10), microseconds(25), microseconds(8 * i)));
+        machine.add_domain(256, 0, std::move(crowd));
+        machine.run_for(milliseconds(1'000));
+        EXPECT_GE(machine.share(victim) * pcpus, 0.98) << pcpus << " pCPUs";
+    }
+}
+
 // A least slice of 50 us at a share of 1 in 65,536 takes 3.28 s. An earlier turn would be more than the
 // share.
 TEST_P(Shares, OfTheSmallestWeightComeAsOftenAsTheyAllow) {

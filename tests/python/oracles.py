@@ -105,9 +105,14 @@ class Credit(Scheduler):
             self.queue(vcpu)
             return
         victim = self.weakest_for(vcpu, now)
-        self.woken.append(vcpu)
-        if victim is None or self.standing(domain) < self.standing_on(victim, now):
+        if victim is None:
+            self.woken.append(vcpu)
             return
+        outranks = self.standing(domain) >= self.standing_on(victim, now)
+        if not outranks or self.must_leave_to(victim.running.domain, domain):
+            self.queue(vcpu)
+            return
+        self.woken.append(vcpu)
         vcpu.boosted = self.pay_boost(domain, now)
         if not victim.claimed and (vcpu.boosted or victim.until > victim.began + self.limit):
             victim.claimed = True
@@ -131,7 +136,7 @@ class Credit(Scheduler):
     def pick(self, pcpu: Pcpu, now: int) -> tuple[Vcpu | None, int] | None:
         if pcpu.id not in self.pcpus:
             self.pcpus[pcpu.id] = pcpu
-            pcpu.running = pcpu.held = None
+            pcpu.running = pcpu.held = pcpu.cut = None
             pcpu.began = pcpu.since = pcpu.until = pcpu.billed = 0
         pcpu.claimed = False
         vcpu = self.overdue_for(pcpu, now)
@@ -147,6 +152,9 @@ class Credit(Scheduler):
             domain = min(able, key=lambda domain: int(domain.position))
             if self.credit(domain) <= min(self.limit, self.round) // 32:
                 self.start_round(domain)
+            last = pcpu.cut.domain if pcpu.cut is not None else domain
+            if last not in self.parked and self.must_leave_to(last, domain):
+                domain = last
             vcpu = next(vcpu for vcpu in domain.turn if vcpu.may_run_on(pcpu.id))
             return self.run(vcpu, pcpu, self.slice_of(domain), now)
         if self.parked:
@@ -281,6 +289,8 @@ class Credit(Scheduler):
         self.begin_to_wait(vcpu, now)
         if why == Stop.YIELDED:
             self.give_way(domain)
+        else:
+            vcpu.on.cut = vcpu
         goes_on = why == Stop.PREEMPTED and self.has_credit(domain) and not self.is_held_back(domain)
         self.queue(vcpu, first=goes_on)
         if goes_on:
@@ -306,6 +316,8 @@ class Credit(Scheduler):
         vcpu.boosted = False
         if vcpu.on is not None and vcpu.on.held is vcpu:
             vcpu.on.held = None
+        if vcpu.on is not None and vcpu.on.cut is vcpu:
+            vcpu.on.cut = None
 
     # Patience: a domain that has waited too long is picked before all others.
 
@@ -369,10 +381,36 @@ class Credit(Scheduler):
     def next_waker(self, pcpu: Pcpu, now: int) -> Vcpu | None:
         """One that woke, or the one just preempted while it is protected from it."""
         waker = self.first_woken(pcpu)
-        if waker is None or pcpu.held is None:
-            return waker
-        held: Vcpu = pcpu.held
-        return held if now - pcpu.began < self.protection(held, waker) else waker
+        if waker is None:
+            return None
+        held: Vcpu | None = pcpu.held
+        if held is not None and now - pcpu.began < self.protection(held, waker):
+            return held
+        return None if self.waits_elsewhere(waker, pcpu, now) else waker
+
+    def waits_elsewhere(self, waker: Vcpu, here: Pcpu, now: int) -> bool:
+        """Whether one that may not preempt waits for the pCPU of a domain with less left than the one here."""
+        if waker.boosted or here.cut is None or here.cut.domain in self.parked:
+            return False
+        least = self.standing(here.cut.domain)
+        busy = [pcpu for pcpu in self.busy_pcpus() if waker.may_run_on(pcpu.id)]
+        weaker = [pcpu for pcpu in busy if self.standing_on(pcpu, now) < least]
+        if not weaker:
+            return False
+        weakest = min(weaker, key=lambda pcpu: self.standing_on(pcpu, now))
+        if not weakest.claimed and weakest.until > weakest.began + self.limit:
+            weakest.claimed = True
+            self.host.kick(weakest.id)
+        return True
+
+    def must_leave_to(self, owner: Domain, taker: Domain) -> bool:
+        """Whether the taker has its part of the pCPUs, and the owner could not make up for the loss of one."""
+        active = sum(int(domain.counted) for domain in self.domains if domain.active)
+        if owner is taker or (owner.runnable - 1) * active >= owner.counted * self.host.pcpus:
+            return False
+        running = sum(pcpu.running.domain is taker for pcpu in self.busy_pcpus())
+        taken = running + len(self.wakers(taker))
+        return bool(taken * active >= taker.counted * self.host.pcpus)
 
     def protection(self, vcpu: Vcpu, waker: Vcpu) -> int:
         """How long the vCPU may run in one go now that the other one waits."""

@@ -18,7 +18,8 @@ from bulkhead.base.errors import BulkheadError
 from bulkhead.base.schema import constant, layout
 from bulkhead.cli import main
 from bulkhead.cli.progress import Progress
-from bulkhead.cli.watch import Watcher, count, fitting, plain_lines, table
+from bulkhead.cli.watch import COLUMNS, Watcher, count, fitting, plain_lines, table
+from bulkhead.experiment.progress import Bar, in_room
 from bulkhead.model.landmark import DomainLedger, PcpuLedger
 from bulkhead.model.sample import Blocks, Sample, rates
 from kind_machines import DISKS, MILLISECOND
@@ -193,9 +194,6 @@ def test_block_rates_are_those_of_the_domain_or_unknown() -> None:
     assert (row.block_requests, row.block_bytes) == (0, 0), "it has no ring"
     (row,) = rates(None, replace(after, blocks=None)).domains
     assert (row.block_requests, row.block_bytes) == (None, None)
-    assert (
-        "blocks -/s, block I/O - B/s" in plain_lines(after, rates(None, replace(after, blocks=None)), None)[1]
-    )
 
 
 def test_a_simulated_machine_tells_its_block_rates() -> None:
@@ -223,15 +221,17 @@ def test_boot_watches_the_simulator(capsys: pytest.CaptureFixture[str]) -> None:
         "kernel=model:disk,name=reader",
     ]
     assert main(words) == 5
-    row = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("   reader "))
+    lines = capsys.readouterr().err.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("   reader "))
+    row = " ".join(" ".join(lines[first : first + 3]).split())
     found = re.search(r"blocks ([\d.]+k?)/s, block I/O ([\d.]+[kM]) B/s", row)
     assert found is not None and found.groups() != ("0", "0"), row
 
 
 def test_a_plain_table_has_units_and_names() -> None:
     after = machine_at(200, ledger("a", 60_000_000))
-    head, row = plain_lines(after, rates(None, after), 4.2)
-    assert head.startswith("-- 200 ms of 1 s, 800 ms left (about 4 s here); x; idle 85.0 %")
+    head, more, row, *_ = plain_lines(after, rates(None, after), 4.2)
+    assert head == "-- 200 ms of 1 s, 800 ms left (about 4 s here); x;" and more.startswith("   idle 85.0 %")
     assert row.startswith("   a               weight 256, CPU 15.0 %")
 
 
@@ -252,9 +252,89 @@ def test_the_table_fits_into_the_terminal(width: int) -> None:
     grid = [line for line in lines if "a_name_15_long_" in line or line.startswith("b")]
     assert len(grid) == 2 and all(len(line) <= width for line in lines)
     assert not any("…" in line for line in lines), "nothing is cut"
-    titles = [title for title, _, _ in fitting(rates(None, after).domains, width)]
+    titles = [title for title, _, _ in fitting(COLUMNS, rates(None, after).domains, width)]
     assert titles[:3] == ["weight", "CPU", "hyperv."] and "waiting" in titles
     assert len(titles) == (14 if width == 200 else len(titles)) and len(titles) >= 6
+
+
+def drawn(sample: Sample, width: int = 80, height: int = 24) -> list[str]:
+    """The lines of the table in a terminal of that size."""
+    console = Console(width=width, height=height, file=io.StringIO())
+    console.print(table(sample, rates(None, sample), 4.2, width, height))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+BUSY = {"hypercalls": 123_456, "traps": 9_999, "events_sent": 5_000_000, "wakes": 77_777, "run_ins": 88_888}
+USED = {"console_bytes": 123_456, "copied_bytes": 9_999_999}
+
+
+def crowd(guests: int, **more: Any) -> Sample:
+    """So many guests with long names, the later ones with less CPU time."""
+    rows = [
+        ledger(f"a_name_of_15_{i:02}", 9_000_000 - i * 100_000, domain=i + 1, **BUSY, **more)
+        for i in range(guests)
+    ]
+    return replace(machine_at(200, *rows), scheduler="credit_sampled", exact=False)
+
+
+@pytest.mark.parametrize("guests", [1, 4, 30])
+@pytest.mark.parametrize("disks", [False, True])
+def test_every_line_is_at_most_80_columns_there(guests: int, disks: bool) -> None:
+    blocks = {i + 1: Blocks(123_456, 10**9) for i in range(guests)}
+    sample = replace(crowd(guests, **USED), blocks=blocks if disks else {})
+    lines = drawn(sample)
+    assert max(map(len, lines)) <= 80 and len(lines) <= 24 and not any("…" in line for line in lines)
+    assert sum(line.startswith("a_name_of_15_") for line in lines) == min(guests, 19)
+    assert (lines[-1] == "and 11 more domains with 18.1 % of the CPU time") == (guests == 30)
+    assert ("block I/O" in "".join(lines)) == disks
+    plain = plain_lines(sample, rates(None, sample), 4.2)
+    assert max(map(len, plain)) <= 80
+    own = [line for line in plain if line.startswith("   a_name_of_15_")]
+    assert len(own) == guests and all(re.search(r"CPU [\d.]+ %", line) for line in own)
+    joined = " ".join(" ".join(plain).split())
+    assert joined.count("hypercalls") == 0 and joined.count("calls 617k/s") == guests
+    assert joined.count("block I/O 5.0G B/s") == (guests if disks else 0)
+
+
+def test_what_the_machine_has_not_has_no_column() -> None:
+    bare = replace(crowd(2, frames_owned=0), blocks={})
+    full = replace(crowd(2, **USED), blocks={1: Blocks(5, 4096)})
+    words = {"memory": "MiB", "block I/O": "blocks", "console": "console", "copied": "copied"}
+    for title, word in words.items():
+        assert title not in "".join(drawn(bare, 200)) and title in "".join(drawn(full, 200))
+        assert f"{word} " not in " ".join(plain_lines(bare, rates(None, bare), None)[1:])
+    unknown = replace(full, blocks=None)  # the back end does not say
+    assert "blocks" not in "".join(drawn(unknown, 200))
+
+
+@pytest.mark.parametrize("running", [0, 1, 4, 30])
+def test_the_bar_of_a_sweep_keeps_its_count_and_its_time(running: int) -> None:
+    bar = Bar("the_name_of_an_experiment_that_is_long", 1234)
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    bar._bar.live.console = console
+    for i in range(running):
+        bar.started(f"sched=credit_sampled, attackers={i}, pcpus=2, seed=3, sample 4 of 9")
+    console.print(bar._bar.get_renderable())
+    assert isinstance(console.file, io.StringIO)
+    (line,) = console.file.getvalue().splitlines()
+    assert len(line) <= 80 and "/1234" in line and "-:--:--" in line
+    assert ("sched=" in line) == (running == 1) and (f"{running} running" in line) == (running > 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "room", "text"),
+    [
+        (["a"], 20, "a"),
+        (["sched=credit, hogs=3"], 14, "sched=credit,…"),
+        (["sched=credit, hogs=3", "b", "c"], 40, "sched=credit, hogs=3 and 2 more"),
+        (["sched=credit, hogs=3", "b", "c"], 20, "3 running"),
+        (["sched=credit", "b"], 8, ""),
+        ([], 80, ""),
+    ],
+)
+def test_what_runs_is_named_in_the_room_that_there_is(labels: list[str], room: int, text: str) -> None:
+    assert in_room(labels, room) == text
 
 
 def test_the_last_table_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +342,8 @@ def test_the_last_table_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[object] = []
     watcher = Watcher()
     live = SimpleNamespace(
-        console=SimpleNamespace(width=80), update=lambda table, refresh: shown.append((table, refresh))
+        console=SimpleNamespace(size=SimpleNamespace(width=80, height=24)),
+        update=lambda table, refresh: shown.append((table, refresh)),
     )
     monkeypatch.setattr(watcher, "_live", live)
     last = machine_at(200, ledger("a", 60_000_000))

@@ -1,6 +1,7 @@
 #include "image/layout.hpp"
 #include "image_maker.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <xen/elfnote.h>
 
@@ -131,12 +132,13 @@ TEST(Layout, AListAddressInTheKernelsSlotOrTheHypervisorsIsRefused) {
 
 TEST(Layout, TooLittleMemorySaysHowMuchIsNeeded) {
     const auto file = kernel_file(base);
-    const auto refused = plan_for(file, {.pages = 512});
+    const auto refused = plan_for(file, {.pages = 300});
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().error, Error::too_little_memory);
-    EXPECT_EQ(refused.error().needed_pages, 1024U);
-    EXPECT_FALSE(plan_for(file, {.pages = 1023}).has_value());
-    EXPECT_TRUE(plan_for(file, {.pages = 1024}).has_value());
+    const auto needed = refused.error().needed_pages;
+    EXPECT_EQ(needed, 0x103U + 1 + 1 + 4 + 1 + 128); // kernel, list, start_info, tables, stack, spare
+    EXPECT_FALSE(plan_for(file, {.pages = needed - 1}).has_value());
+    EXPECT_TRUE(plan_for(file, {.pages = needed}).has_value());
     EXPECT_EQ(plan_for(file, {.pages = 0}).error().error, Error::too_little_memory);
     EXPECT_EQ(
         plan_for(file,
@@ -144,6 +146,27 @@ TEST(Layout, TooLittleMemorySaysHowMuchIsNeeded) {
             .error()
             .error,
         Error::too_little_memory);
+}
+
+TEST(Layout, TheRegionOfASmallDomainEndsWithItsMemory) {
+    const auto file = kernel_file(base);
+    for (const std::uint64_t pages : {500, 1000, 1023, 1024, 1025}) {
+        const auto layout = plan_for(file, {.pages = pages});
+        ASSERT_TRUE(layout.has_value());
+        EXPECT_EQ(layout->mapped_pages, std::min<std::uint64_t>(pages, 1024));
+        EXPECT_EQ(layout->frames_used, layout->mapped_pages);
+    }
+}
+
+// What lies behind the region has its frames whatever the region would like.
+TEST(Layout, TheRegionOfASmallDomainLeavesRoomBehindIt) {
+    const auto file = kernel_file(base, 0x8000000000, true);
+    const auto layout = plan_for(
+        file, {.pages = 1024, .initrd_bytes = 100 * page_bytes, .rings = true, .initrd_mapped = false});
+    ASSERT_TRUE(layout.has_value());
+    EXPECT_EQ(layout->initrd.first.value(), layout->mapped_pages);
+    EXPECT_EQ(layout->frames_used, 1024U);
+    EXPECT_EQ(layout->p2m_tables.frames.end().value(), 1024U);
 }
 
 TEST(Layout, SizesBeyondAllBoundsAreRefused) {

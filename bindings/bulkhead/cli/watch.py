@@ -19,7 +19,10 @@ PLAIN_INTERVAL_SECONDS = 5.0
 EVERY = 0.5  # seconds of this computer between two samples
 MIB = 1 << 20
 GAP = 2  # characters between two columns
-WIDE = 200
+WIDE = 200  # columns, and lines, where no terminal says otherwise
+TALL = 1000
+AROUND = 5  # lines of the table that are not a domain's: two of the machine, two of titles, the rest
+PLAIN = 80  # columns of the plain lines
 SMOOTH = 0.5  # weight of the newest pace in the estimate of the time left
 
 
@@ -36,10 +39,6 @@ def count(rate: float) -> str:
     return f"{rate:.1f}G"
 
 
-def _known(rate: float | None) -> str:
-    return "-" if rate is None else count(rate)
-
-
 COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
     ("weight", "", lambda row: str(row.weight)),
     ("CPU", "%", lambda row: f"{100 * row.cpu:.1f}"),
@@ -51,8 +50,8 @@ COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
     ("calls", "/s", lambda row: count(row.hypercalls)),
     ("traps", "/s", lambda row: count(row.traps)),
     ("memory", "MiB", lambda row: f"{row.memory / MIB:.0f}"),
-    ("blocks", "/s", lambda row: _known(row.block_requests)),
-    ("block I/O", "B/s", lambda row: _known(row.block_bytes)),
+    ("blocks", "/s", lambda row: count(row.block_requests or 0)),
+    ("block I/O", "B/s", lambda row: count(row.block_bytes or 0)),
     ("console", "B/s", lambda row: count(row.console)),
     ("copied", "B/s", lambda row: count(row.copied)),
 )
@@ -87,49 +86,85 @@ def head(sample: Sample, between: Rates, left: float | None) -> list[str]:
     return [f"{when}{over}{here}; {sample.scheduler}", f"{idle}; {free}{rough}"]
 
 
+def there(sample: Sample) -> list[tuple[str, str, Callable[[DomainRates], str]]]:
+    """The columns of what the machine has: no disk, no column for it."""
+    rows = sample.domains.values()
+    used = {
+        "memory": any(row.frames_owned for row in rows),
+        "blocks": bool(sample.blocks),
+        "block I/O": bool(sample.blocks),
+        "console": any(row.console_bytes for row in rows),
+        "copied": any(row.copied_bytes for row in rows),
+    }
+    return [column for column in COLUMNS if used.get(column[0], True)]
+
+
+def _folded(first: str, parts: Sequence[str], separator: str) -> list[str]:
+    """Parts one after another, on as many lines as they need; further lines begin below the first part."""
+    lines, indent = [first + parts[0]], " " * len(first)
+    for part in parts[1:]:
+        if len(lines[-1]) + len(separator) + len(part) < PLAIN:
+            lines[-1] += f"{separator} {part}"
+        else:
+            lines[-1] += separator
+            lines.append(indent + part)
+    return lines
+
+
 def plain_lines(sample: Sample, between: Rates, left: float | None) -> list[str]:
-    """The table without a terminal: one line for the machine, one for each domain that lives."""
-    lines = [f"-- {'; '.join(head(sample, between, left))}"]
+    """The table without a terminal: the machine first, then each domain that lives."""
+    lines = _folded("-- ", head(sample, between, left), ";")
     for row in between.domains:
         if row.state == "gone":
             continue
-        cells = (
+        cells = [
             f"{title} {cell(row)}{'' if unit == '/s' else ' '}{unit}".rstrip()
-            for title, unit, cell in COLUMNS
-        )
-        lines.append(f"   {row.name:15} {', '.join(cells)}")
+            for title, unit, cell in there(sample)
+        ]
+        lines += _folded(f"   {row.name:15} ", cells, ",")
     return lines
 
 
 # Titles of the columns in the order in which a narrow terminal has room for them.
-FIRST = ("CPU", "waiting", "weight", "hyperv.", "wakes", "runs", "memory", "events", "calls", "block I/O")
+FIRST = ("CPU", "waiting", "weight", "hyperv.", "wakes", "runs", "memory", "block I/O", "events", "calls")
 
 
-def fitting(rows: Sequence[DomainRates], width: int) -> list[tuple[str, str, Callable[[DomainRates], str]]]:
-    """The columns that a terminal of this width has room for, the most telling ones first to stay."""
+def fitting(
+    columns: Sequence[tuple[str, str, Callable[[DomainRates], str]]], rows: Sequence[DomainRates], width: int
+) -> list[tuple[str, str, Callable[[DomainRates], str]]]:
+    """Those of the columns that a terminal of this width has room for, the most telling ones first to stay."""
     order = [*FIRST, *(title for title, _, _ in COLUMNS if title not in FIRST)]
     left, chosen = width - max([len("domain"), *(len(row.name) for row in rows)]), set()
-    for title, unit, cell in sorted(COLUMNS, key=lambda column: order.index(column[0])):
+    for title, unit, cell in sorted(columns, key=lambda column: order.index(column[0])):
         left -= GAP + max([len(title), len(unit), *(len(cell(row)) for row in rows)])
         if left < 0:
             break
         chosen.add(title)
-    return [column for column in COLUMNS if column[0] in chosen]
+    return [column for column in columns if column[0] in chosen]
 
 
-def table(sample: Sample, between: Rates, left: float | None, width: int = WIDE) -> Group:
-    """The table for a terminal of this width; a narrow one shows fewer columns, and none of them cut."""
-    columns = fitting(between.domains, width)
+def table(sample: Sample, between: Rates, left: float | None, width: int = WIDE, height: int = TALL) -> Group:
+    """The table for a terminal of this size.
+
+    A narrow one shows fewer columns, and none of them cut; a low one the domains with the most CPU time.
+    """
+    shown = between.domains[: max(1, height - AROUND)]
+    columns = fitting(there(sample), shown, width)
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
     grid.add_column("domain\n", no_wrap=True)
     for title, unit, _ in columns:
         grid.add_column(f"{title}\n{unit}", justify="right", no_wrap=True)
-    for row in between.domains:
+    for row in shown:
         style = "dim" if row.state == "gone" else ""
         grid.add_row(Text(row.name), *(cell(row) for _, _, cell in columns), style=style)
     parts = head(sample, between, left)
     whole = "; ".join(parts)
-    return Group(Text(whole if len(whole) <= width else "\n".join(parts), style="bold"), grid)
+    top = Text(whole if len(whole) <= width else "\n".join(parts), style="bold")
+    rest = between.domains[len(shown) :]
+    if not rest:
+        return Group(top, grid)
+    used = f"{100 * sum(row.cpu for row in rest):.1f} %"
+    return Group(top, grid, Text(f"and {len(rest)} more domains with {used} of the CPU time"))
 
 
 class Watcher:
@@ -148,7 +183,8 @@ class Watcher:
         if self._live is not None and not between.domains and self._before is not None:
             return  # no time has passed: the table stays as it is
         if self._live is not None:
-            self._live.update(table(sample, between, left, self._live.console.width), refresh=True)
+            size = self._live.console.size
+            self._live.update(table(sample, between, left, size.width, size.height), refresh=True)
         elif time.monotonic() >= self._next_plain or sample.state == "finished":
             self._next_plain = time.monotonic() + PLAIN_INTERVAL_SECONDS
             print("\n".join(plain_lines(sample, between, left)), file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, TextIO
 
@@ -69,19 +70,36 @@ class Lines:
             )
 
 
+BAR = 20  # characters of the bar itself
+GAPS = 4  # between its five columns
+LEAST_LABEL = 12  # characters; a narrower place shows only how many run
+
+
+def in_room(labels: Sequence[str], room: int) -> str:
+    """What is running, in so many characters: the first label, shortened if need be, and how many there are beside it."""
+    if not labels:
+        return ""
+    more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+    left = room - len(more)
+    if left < LEAST_LABEL:
+        return f"{len(labels)} running" if room >= LEAST_LABEL else ""
+    return (labels[0] if len(labels[0]) <= left else f"{labels[0][: left - 1]}…") + more
+
+
 class Bar:
     """A bar over all runs, with what is running and the time left. To be used in a `with` statement."""
 
     def __init__(self, title: str, total: int) -> None:
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(BAR),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[running]}"),
         )
         self._bar = RichProgress(*columns, transient=True)
-        self._task = self._bar.add_task(title, total=total, running="")
+        self._title = title if len(title) <= BAR else f"{title[: BAR - 1]}…"
+        self._task = self._bar.add_task(self._title, total=total, running="")
         self._lock = threading.Lock()
         self._fractions: dict[str, float] = {}
         self._done, self._total = 0, total
@@ -116,4 +134,6 @@ class Bar:
 
     def _show(self) -> None:
         completed = self._done + sum(self._fractions.values())
-        self._bar.update(self._task, completed=completed, running=" | ".join(self._fractions))
+        fixed = len(self._title) + BAR + 2 * len(str(self._total)) + len("/") + len("0:00:00") + GAPS
+        running = in_room(list(self._fractions), self._bar.console.width - fixed)
+        self._bar.update(self._task, completed=completed, running=running)

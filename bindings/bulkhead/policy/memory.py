@@ -14,12 +14,12 @@ MemoryHost = _core.MemoryHost
 class MemoryPolicy(PythonPolicy):
     """Base of a memory policy in Python. Derive, give it a `name`, write the hooks, run it: `memctl=Mine.spec()`.
 
-    Hooks get the simulator's own objects: a `MemoryDomain` has `id`, `weight`, and in frames of 4 KiB `least`, `most`, `has`
-    and `target`, `ran` and `waited` [ns that its vCPUs have run, and waited for a pCPU, in all], and `missed`, the times it
-    wanted a frame it did not have since the last rebalance. The object takes any other attribute that the policy wants to
-    keep with it. `self.memory` has `frames` and `zones`, a list of (frames, free); `self.host` has `now()`, `random()` (64
-    bits from the run's seed) and `note(code, value)`; `self.values` has the effective parameters. Times are whole
-    nanoseconds.
+    Hooks get the simulator's own objects: a `MemoryDomain` has `id`, `weight`, `values`, and in frames of 4 KiB `least`,
+    `most`, `has` and `target`, `ran` and `waited` [ns that its vCPUs have run, and waited for a pCPU, in all], and `missed`,
+    the times it wanted a frame it did not have since the last rebalance. The object takes any other attribute that the
+    policy wants to keep with it. `self.memory` has `frames` and `zones`, a list of (frames, free); `self.host` has `now()`,
+    `random()` (64 bits from the run's seed) and `note(code, value)`; `self.values` has the effective parameters,
+    `domain.values` those of a domain. Times are whole nanoseconds.
 
     What a hook may rely on and what it may answer is said in memctl/contract.hpp. An exception in a hook ends the run.
     """

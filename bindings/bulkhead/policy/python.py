@@ -5,13 +5,15 @@ Slow (a few microseconds of this computer for each hook) and exact: a policy's d
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from bulkhead import _core
-from bulkhead.base.errors import SpecError
+from bulkhead.base.errors import SpecError, mistake
 from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
 from bulkhead.model.spec import Policy
@@ -27,6 +29,12 @@ _PROMISES = {
     "honours_preferences": "ignores_preferences",
 }
 
+# The tables of a class, and how many rows each may have.
+_TABLES = {
+    "parameters": "plugin.max_parameters",
+    "domain_parameters": "plugin.max_domain_parameters",
+}
+
 Host = _core.Host
 
 _registered: dict[str, dict[str, type[PythonPolicy]]] = {kind: {} for kind in KIND_TEXT}
@@ -39,6 +47,7 @@ class PythonPolicy:
     required: ClassVar[tuple[str, ...]]  # hooks that have no default
     name: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    domain_parameters: ClassVar[tuple[Parameter, ...]] = ()  # of each domain: `domain.values`
     work_conserving: ClassVar[bool] = True  # False: it may leave a resource idle while a domain waits for it
     honours_weights: ClassVar[bool] = True  # False: weights of domains change nothing
     honours_caps: ClassVar[bool] = True  # likewise caps
@@ -56,7 +65,8 @@ class PythonPolicy:
         for promise in _PROMISES:
             if not isinstance(kept := getattr(cls, promise, True), bool):
                 raise SpecError(f"{KIND_TEXT[cls.kind]} {name}: {promise}={kept!r} is not True or False")
-        _check_table(f"{KIND_TEXT[cls.kind]} {name}", cls.parameters)
+        for field, most in _TABLES.items():
+            _check_table(f"{KIND_TEXT[cls.kind]} {name}", field, getattr(cls, field), constant(most))
         _registered[cls.kind][name] = cls
 
     @classmethod
@@ -87,6 +97,25 @@ class PythonPolicy:
         return spec
 
 
+def load(path: Path) -> type[PythonPolicy]:
+    """The policy that a file of Python declares. SpecError if it declares none, or several, or cannot be loaded."""
+    spec = importlib.util.spec_from_file_location(f"bulkhead_policy_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise SpecError(f"policy file {path} does not exist; write the path of a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # what inspect.getfile looks at
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SpecError(f"policy file {path} cannot be loaded: {mistake(error)}") from error
+    known = (policy for policies in _registered.values() for policy in policies.values())
+    found = [policy for policy in known if policy.__module__ == module.__name__]
+    if len(found) != 1:
+        names = ", ".join(policy.name for policy in found) or "none"
+        raise SpecError(f"policy file {path} is to declare one policy; it declares {names}")
+    return found[0]
+
+
 class ChosenPython(NamedTuple):
     """A policy's class with what the rest of the package wants to know of a policy."""
 
@@ -103,7 +132,18 @@ def python_policy(kind: str, spec: Policy) -> ChosenPython:
     policy = known[name]
     _check_hooks(f"{text} {name}", policy)
     doc = (policy.__doc__ or "").strip().partition("\n")[0]
-    table = PolicyTable(kind, name, doc, "", "", "", policy.parameters, (), _file_of(policy), policy.traits())
+    table = PolicyTable(
+        kind,
+        name,
+        doc,
+        "",
+        "",
+        "",
+        policy.parameters,
+        policy.domain_parameters,
+        _file_of(policy),
+        policy.traits(),
+    )
     numbers = effective(table, table.parameters, spec.parameters, "parameter")
     return ChosenPython(policy, table, {row.name: n for row, n in zip(table.parameters, numbers)})
 
@@ -118,13 +158,12 @@ def _check_hooks(whose: str, policy: type[PythonPolicy]) -> None:
         )
 
 
-def _check_table(whose: str, table: object) -> None:
+def _check_table(whose: str, field: str, table: object, most: int) -> None:
     """SpecError unless it is a tuple of a few `Parameter`s with names of their own, whole numbers, and defaults in range."""
-    most = constant("plugin.max_parameters")
     if not isinstance(table, tuple) or not all(isinstance(row, Parameter) for row in table):
-        raise SpecError(f"{whose}: parameters={table!r} is not a tuple of Parameter")
+        raise SpecError(f"{whose}: {field}={table!r} is not a tuple of Parameter")
     if len(table) > most:
-        raise SpecError(f"{whose}: {len(table)} parameters are too many; {most} are the most")
+        raise SpecError(f"{whose}: {len(table)} {field} are too many; {most} are the most")
     names = [row.name for row in table]
     for row in table:
         if not isinstance(row.name, str) or not row.name.isidentifier() or names.count(row.name) > 1:

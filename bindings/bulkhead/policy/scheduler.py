@@ -44,10 +44,10 @@ class Scheduler(PythonPolicy):
     """Base of a scheduler in Python. Derive, give it a `name`, write the hooks, and run it: `sched=Mine.spec(slice=1000)`.
 
     Hooks get the simulator's own objects: a `Vcpu` has `id`, `domain`, `last_pcpu`, `affinity`, `may_run_on(pcpu)`,
-    `preferred`, `prefers(pcpu)`, a `Domain` has `id`, `weight`, `cap` [% of one pCPU], `vcpus`, a `Pcpu` has `id`.
+    `preferred`, `prefers(pcpu)`, a `Domain` has `id`, `weight`, `cap` [% of one pCPU], `vcpus`, `values`, a `Pcpu` has `id`.
     Each object takes any other attribute that the policy wants to keep with it. Times are whole nanoseconds.
     `self.host` has `pcpus`, `now()`, `random()` (64 bits from the run's seed), `kick(pcpu)` and `note(code, value)`;
-    `self.values` has the effective parameters.
+    `self.values` has the effective parameters, `domain.values` those of a domain (`domain_parameters`).
 
     What a hook may rely on, and what `pick` may answer, is said in sched/contract.hpp. An exception in a hook ends the run.
     """
