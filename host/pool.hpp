@@ -4,6 +4,7 @@
 #pragma once
 
 #include "abi/types.hpp"
+#include "host/fence.hpp"
 #include "plugin/policy.hpp"
 
 #include <algorithm>
@@ -20,15 +21,26 @@ inline constexpr std::uint64_t region_bytes = std::uint64_t{1} << 30;
 // false if it has none.
 class Region {
   public:
-    void start(std::uint64_t base) { base_ = base; } // what was backed there before still is
+#ifdef BULKHEAD_FENCED
+    constexpr Region() = default;
+    Region(const Region&) = delete;
+    Region& operator=(const Region&) = delete;
+    ~Region() { allow(base_, backed_); } // the addresses may be another's next
+#endif
+    void start(std::uint64_t base) { // what was backed there before still is
+        base_ = base;
+        forbid(base_, backed_);
+    }
     // Whether all `bytes` from the start have memory.
     template<class World>
     [[nodiscard]] bool back(World& world, std::uint64_t bytes) {
         if (bytes > region_bytes)
             return false;
-        for (; backed_ < bytes; backed_ += page_bytes)
+        for (; backed_ < bytes; backed_ += page_bytes) {
             if (!world.back_page(base_ + backed_))
                 return false;
+            forbid(base_ + backed_, page_bytes);
+        }
         return true;
     }
     [[nodiscard]] std::uint64_t base() const { return base_; }
@@ -46,7 +58,7 @@ class Pool {
     void start(std::uint64_t base, std::uint32_t bytes, bool packed = false) {
         region_.start(base);
         bytes_ = bytes;
-        pitch_ = packed ? bytes : std::max((bytes + 15) / 16 * 16, std::uint32_t{16});
+        pitch_ = packed ? bytes : std::max((bytes + 15) / 16 * 16, std::uint32_t{16}) + fence_bytes;
         inverse_ = packed ? 0 : UINT64_MAX / pitch_ + 1;
     }
     // Memory for the first `count` objects, so that `create` cannot fail for them. False if it is short.
@@ -60,6 +72,7 @@ class Pool {
         const auto end = (std::uint64_t{index} + 1) * pitch_;
         if (!region_.back(world, end))
             return nullptr;
+        allow(region_.base() + end - pitch_, bytes_);
         return std::memset(reinterpret_cast<void*>(region_.base() + end - pitch_), 0, bytes_);
     }
     // Where object `index` is, if it was created.
@@ -94,7 +107,7 @@ class Arena {
   public:
     void start(std::uint64_t base) {
         region_.start(base);
-        used_ = 0;
+        used_ = fences_ = 0;
     }
     // Zeroed; nullptr if the alignment is not a power of two up to a page, or the arena or the machine's
     // memory is used up.
@@ -104,15 +117,17 @@ class Arena {
             bytes > plugin::arena_bytes)
             return nullptr;
         const auto at = (used_ + alignment - 1) & ~(alignment - 1);
-        if (at + bytes > plugin::arena_bytes || !region_.back(world, at + bytes))
+        if (at + bytes - fences_ > plugin::arena_bytes || !region_.back(world, at + bytes))
             return nullptr;
-        used_ = at + bytes;
+        used_ = at + bytes + fence_bytes;
+        fences_ += fence_bytes;
+        allow(region_.base() + at, bytes);
         return std::memset(reinterpret_cast<void*>(region_.base() + at), 0, bytes);
     }
 
   private:
     Region region_;
-    std::uint64_t used_ = 0;
+    std::uint64_t used_ = 0, fences_ = 0; // bytes; the second are of the first, and not the policy's
 };
 
 } // namespace bulkhead::host

@@ -15,6 +15,15 @@ target_link_options(bulkhead_plugin INTERFACE
     -Wl,-T,${CMAKE_SOURCE_DIR}/plugin/plugin.ld -Wl,--version-script=${CMAKE_SOURCE_DIR}/plugin/exports.map
     -Wl,-z,defs -Wl,-z,max-page-size=4096 -Wl,-z,now -Wl,--hash-style=sysv -Wl,--strip-debug)
 
+# A policy once more with sanitizers, for `bulkhead check`. No host takes this file: it needs the sanitizers' own functions.
+if(BULKHEAD_HOST_SANITIZERS)
+    add_library(bulkhead_plugin_checked INTERFACE)
+    target_link_libraries(bulkhead_plugin_checked INTERFACE bulkhead_host)
+    target_compile_definitions(bulkhead_plugin_checked INTERFACE NDEBUG BULKHEAD_FREESTANDING BOOST_DISABLE_ASSERTS)
+    target_compile_options(bulkhead_plugin_checked INTERFACE
+        $<TARGET_PROPERTY:bulkhead_freestanding,INTERFACE_COMPILE_OPTIONS> -O1 -fPIC)
+endif()
+
 add_custom_target(policies)
 
 function(bulkhead_plugins kind)
@@ -35,5 +44,11 @@ function(bulkhead_plugins kind)
         add_dependencies(policies ${target})
         add_custom_command(TARGET ${target} POST_BUILD
             COMMAND bulkhead_plugin_check $<TARGET_FILE:${target}> VERBATIM)
+        if(BULKHEAD_HOST_SANITIZERS)
+            add_library(${target}_checked MODULE EXCLUDE_FROM_ALL ${source})
+            target_link_libraries(${target}_checked PRIVATE bulkhead_plugin_checked)
+            set_target_properties(${target}_checked PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+                LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/checked/${kind})
+        endif()
     endforeach()
 endfunction()

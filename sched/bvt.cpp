@@ -8,7 +8,7 @@
 //           Xen (Barham et al., SOSP 2003).
 // Good at:  low latency for domains that run briefly and seldom, shares by weight at the same time.
 // Bad at:   domains that wake more often than `unwarp` or run longer than `warp_limit`: they wait as
-//           hogs do. Caps are ignored.
+//           hogs do. On several pCPUs a warp borrows nothing from a domain that uses all of its part.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one allowance per competing domain plus the warp. A domain preempts others at most once per
 //           `unwarp`. Waits are bounded as
@@ -76,8 +76,7 @@ class Bvt : public sched::Policy {
         if (!warps || !queue_.may_run(domain, now))
             return;
         Pcpu* victim = running_.weakest_for(vcpu, Later{});
-        if (victim != nullptr && Later{}(*victim->running->domain, domain) &&
-            !running_.must_leave_to(domain_of(*victim->running), domain, accounts_.active())) {
+        if (victim != nullptr && may_take(domain, domain_of(*victim->running))) {
             victim->claimed = &domain;
             services_.kick(victim->id);
         }
@@ -85,6 +84,8 @@ class Bvt : public sched::Policy {
 
     void deschedule(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
         Domain& domain = domain_of(vcpu);
+        // The time here counts for the warp, also where others pay for it.
+        settle(now);
         if (vcpu.queued()) // paused or gone while it waited
             queue_.remove(vcpu);
         else
@@ -131,6 +132,15 @@ class Bvt : public sched::Policy {
             return static_cast<const Domain&>(a).effective > static_cast<const Domain&>(b).effective;
         }
     };
+    // On several pCPUs a domain that had more for its weight borrows nothing from one that uses all of its
+    // part: a warp could not be paid back.
+    [[nodiscard]] bool may_take(const Domain& taker, const Domain& owner) const {
+        const std::int64_t active = accounts_.active();
+        if (owner.effective <= taker.effective || running_.must_leave_to(owner, taker, active))
+            return false;
+        return taker.position <= owner.position || services_.pcpus() == 1 ||
+               !running_.uses_its_part(owner, active);
+    }
     static Domain& domain_of(const Vcpu& vcpu) { return static_cast<Domain&>(*vcpu.domain); }
 
     void place(Domain& domain) {
@@ -140,7 +150,8 @@ class Bvt : public sched::Policy {
     void bill(Domain& domain, Nanos time, RealTime now) {
         accounts_.bill(domain, time);
         queue_.spend(domain, time, now, running_);
-        domain.warped = std::max(domain.warped - time, Nanos{});
+        if (time > Nanos{})
+            domain.warped = std::max(domain.warped - time, Nanos{});
         place(domain);
     }
     void settle(RealTime now) {

@@ -7,8 +7,7 @@
 // Paper:    I. Stoica, H. Abdel-Wahab, "Earliest eligible virtual deadline first: a flexible and
 //           accurate mechanism for proportional share resource allocation", ODU TR-95-22, 1995.
 // Good at:  the smallest possible error of shares; only short requests buy latency.
-// Bad at:   wake-up latency next to hogs with the same request length: about half a request. Caps are
-//           ignored.
+// Bad at:   wake-up latency next to hogs with the same request length: about half a request.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one request in any window. A woken domain starts within one request of each competing
 //           domain. Waits are bounded as

@@ -75,18 +75,22 @@ class Running {
         return weakest;
     }
 
-    // Whether `taker` has its part of the machine without the pCPU of `owner`, which can use no more vCPUs at
-    // once than its own part is. Then `owner` could never make up for the time that `taker` has saved.
-    // `active` has the weights of all domains with runnable vCPUs.
+    // Whether `owner` can use no more vCPUs at once than its part of the machine is, rounded up: then it
+    // cannot make up for the loss of a pCPU by having more of them later. `active` has the weights of all
+    // domains with runnable vCPUs.
+    [[nodiscard]] bool uses_its_part(const Domain& owner, std::int64_t active) const {
+        return (std::int64_t{owner.runnable} - 1) * active < std::int64_t{owner.weight} * count_;
+    }
+    // Whether `taker` has its part of the machine, rounded up, without the pCPU of `owner`, which could not
+    // make up for the time that `taker` has saved.
     [[nodiscard]] bool must_leave_to(const Domain& owner, const Domain& taker, std::int64_t active) const {
-        const auto machine = std::int64_t{count_};
-        if (&owner == &taker || (std::int64_t{owner.runnable} - 1) * active >= owner.weight * machine)
+        if (&owner == &taker || !uses_its_part(owner, active))
             return false;
         std::int64_t taken = 0;
         for (const Pcpu& pcpu : all())
             taken += pcpu.claimed == &taker ||
                      (pcpu.claimed == nullptr && pcpu.running != nullptr && pcpu.running->domain == &taker);
-        return taken * active >= taker.weight * machine;
+        return taken * active >= std::int64_t{taker.weight} * count_;
     }
 
   private:

@@ -7,8 +7,7 @@
 //           resource management", MIT/LCS/TM-528, 1995.
 // Good at:  shares by weight that are exact over short windows, for any number of vCPUs in a domain;
 //           cheap.
-// Bad at:   wake-up latency: it never preempts, so a woken vCPU waits for the end of a quantum. Caps are
-//           ignored.
+// Bad at:   wake-up latency: it never preempts, so a woken vCPU waits for the end of a quantum.
 // Bounds:   on one pCPU the share of a domain that always wants to run is that of its weight, to within
 //           one quantum per competing domain in any window. A yield gives away the rest of the quantum.
 //           Waits are bounded as

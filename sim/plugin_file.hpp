@@ -16,6 +16,11 @@ class PluginFile {
   public:
     [[nodiscard]] static std::expected<PluginFile, std::string>
     open(const std::filesystem::path& path, plugin::Kind kind = plugin::Kind::scheduler);
+    // One that is in place already, and is neither judged nor protected; `library` keeps it there.
+    [[nodiscard]] static PluginFile in_place(std::shared_ptr<void> library,
+                                             const plugin::Descriptor& descriptor) {
+        return {std::move(library), descriptor};
+    }
     [[nodiscard]] const plugin::Descriptor& descriptor() const { return *descriptor_; }
     [[nodiscard]] const sched::Hooks& hooks() const {
         return *static_cast<const sched::Hooks*>(descriptor_->hooks);

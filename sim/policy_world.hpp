@@ -105,7 +105,10 @@ struct PolicyWorld {
         throw std::logic_error{std::string{"no policy is left, not even the built-in one: "} + why};
     }
     // A policy that still uses the object will see rubbish.
-    static void forget(void* object, std::uint32_t bytes) { std::memset(object, 0xdd, bytes); }
+    static void forget(void* object, std::uint32_t bytes) {
+        std::memset(object, 0xdd, bytes);
+        host::forbid(reinterpret_cast<std::uint64_t>(object), bytes);
+    }
 };
 
 // The values of a domain's parameters for a host's state: those that were given, and the first policy's own

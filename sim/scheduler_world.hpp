@@ -51,7 +51,10 @@ struct SchedulerWorld {
     void request_dispatch(PcpuId pcpu) const;
     [[nodiscard]] bool is_asked(PcpuId pcpu) const;
     // A policy that still uses the object will see rubbish.
-    static void forget(void* object, std::uint32_t bytes) { std::memset(object, 0xdd, bytes); }
+    static void forget(void* object, std::uint32_t bytes) {
+        std::memset(object, 0xdd, bytes);
+        host::forbid(reinterpret_cast<std::uint64_t>(object), bytes);
+    }
 };
 
 } // namespace bulkhead::sim

@@ -105,6 +105,12 @@ void take_one(BlockRing& ring) {
 }
 static_assert(sizeof(blkif_request_indirect) <= sizeof(blkif_request));
 
+// The ring holds what was taken and has no answer yet, and the rest of its slots are the most that can have
+// come: a producer that goes back behind what was taken is too far ahead of it, too.
+bool is_possible(const BlockRing& ring, RING_IDX produced) {
+    return produced - ring.taken <= ring_slots - (ring.taken - ring.answered);
+}
+
 } // namespace
 
 // The guest may fill the ring again meanwhile: the section's budget ends that, and the rest is for later.
@@ -112,7 +118,7 @@ void take_requests(BlockRing& ring) {
     note_more(ring, false);
     while (!ring.broken) {
         const RING_IDX produced = std::atomic_ref{ring.shared->req_prod}.load(std::memory_order_acquire);
-        if (produced - ring.answered > ring_slots)
+        if (!is_possible(ring, produced))
             return break_ring(ring);
         if (produced == ring.taken) {
             std::atomic_ref{ring.shared->req_event}.store(ring.taken + 1, std::memory_order_seq_cst);

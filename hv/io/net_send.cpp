@@ -93,6 +93,12 @@ void take_one(NetPort& port, RING_IDX produced) {
         answer_packet(port, chain.id, chain.requests, chain.extras, NETIF_RSP_ERROR);
 }
 
+// The ring holds what was taken and has no answer yet, and the rest of its slots are the most that can have
+// come: a producer that goes back behind what was taken is too far ahead of it, too.
+bool is_possible(const NetPort& port, RING_IDX produced) {
+    return produced - port.tx_taken <= net_slots - (port.tx_taken - port.tx_answered);
+}
+
 } // namespace
 
 // The guest may fill the ring again meanwhile: the section's budget ends that, and the rest is for later.
@@ -102,7 +108,7 @@ void take_packets(NetPort& port) {
     note_packets_left(port, false);
     while (!port.broken && port.sending.queue.has_room()) {
         const RING_IDX produced = std::atomic_ref{port.tx->req_prod}.load(std::memory_order_acquire);
-        if (produced - port.tx_answered > net_slots)
+        if (!is_possible(port, produced))
             return break_port(port);
         if (produced == port.tx_taken) {
             std::atomic_ref{port.tx->req_event}.store(port.tx_taken + 1, std::memory_order_seq_cst);

@@ -1,5 +1,6 @@
 // Malformed block requests: each is answered with an error, a broken ring is left alone, and after all of
 // them the disk works as before.
+#include "guest/runtime/clock.hpp"
 #include "guest/runtime/events.hpp"
 #include "tests/guest/block.hpp"
 
@@ -91,6 +92,30 @@ GUEST_TEST(block_read_only, "a read-only disk refuses writes") {
     expect(front, of(BLKIF_OP_WRITE, buffer), error, "writing to a read-only disk");
     expect(front, of(BLKIF_OP_READ, buffer), BLKIF_RSP_OKAY, "reading it");
     works(front.disconnect(), "disconnecting");
+    buffer.free();
+}
+
+// It goes back behind requests that are at the drive: the ring does not hold so many more.
+GUEST_TEST(block_producer_back, "a ring whose producer goes back is broken, and can be made anew") {
+    constexpr std::uint32_t shown = 20, back = 10;
+    Front broken = disk();
+    Buffer buffer = works(Buffer::make(1), "lending pages");
+    for (std::uint32_t i = 0; i < block_device::slots; ++i)
+        broken.put(of(BLKIF_OP_READ, buffer));
+    for (const std::uint32_t by : {shown - block_device::slots, back - shown}) {
+        broken.overflow(by);
+        broken.push();
+        sleep(microseconds(100)); // time to take them all, not to answer them
+    }
+    sleep(milliseconds(20));
+    std::uint32_t answers = 0; // what the drive was done with before
+    while (broken.take())
+        ++answers;
+    check(answers < back, "the broken ring was answered {} times", answers);
+    works(broken.disconnect(), "disconnecting the broken ring");
+    Front again = disk();
+    expect(again, of(BLKIF_OP_READ, buffer), BLKIF_RSP_OKAY, "reading from a ring made anew");
+    works(again.disconnect(), "disconnecting");
     buffer.free();
 }
 

@@ -106,6 +106,31 @@ void breaks(Front& other, std::string_view what, Break misuse) {
     works(again.disconnect(), "disconnecting");
 }
 
+// Behind the requests of packets that are on their way. What was taken is changed so that no packet ends
+// anywhere.
+void goes_back(Front& front) {
+    constexpr std::uint32_t packets = 4, pieces = 8, shown = packets * pieces;
+    auto piece = front.request(0, 1);
+    piece.flags = NETTXF_more_data;
+    for (std::uint32_t i = 0; i < net_device::slots; ++i) {
+        auto request = piece;
+        if (i % pieces == 0)
+            request.size = 1500;
+        if (i < shown && i % pieces == pieces - 1)
+            request.flags = 0;
+        front.put(request);
+    }
+    front.overflow(shown - net_device::slots);
+    front.push();
+    front.overflow(net_device::slots - shown);
+    for (std::uint32_t i = 0; i < packets; ++i) {
+        front.overflow(pieces - 1);
+        front.put(piece);
+    }
+    front.overflow(pieces - shown - net_device::slots);
+    front.push();
+}
+
 } // namespace
 
 GUEST_TEST(net_misuse, "a malformed packet gets an error, and the interface still works") {
@@ -146,6 +171,7 @@ GUEST_TEST(net_overflow,
         front.overflow(300);
         front.push();
     });
+    breaks(other, "a tx producer that goes back", goes_back);
     breaks(other, "a packet that does not end", [](Front& front) {
         auto request = front.request(0, 100);
         request.flags = NETTXF_more_data;

@@ -1,4 +1,4 @@
-// The memory and ring plug-ins of this build, for the tests that drive them.
+// The memory and ring plug-ins that tests drive.
 #pragma once
 
 #include "sim/plugin_file.hpp"
@@ -7,38 +7,16 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <random>
-#include <stdexcept>
 
 namespace bulkhead::policy_test {
 
-inline std::filesystem::path folder_of(plugin::Kind kind) {
-    return kind == plugin::Kind::memory ? BULKHEAD_MEMORY_FOLDER : BULKHEAD_RING_FOLDER;
-}
-
-// All of a kind, sorted by name.
-inline std::vector<std::filesystem::path> files_of(plugin::Kind kind) {
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator{folder_of(kind)})
-        if (entry.path().extension() == ".so")
-            files.push_back(entry.path());
-    std::ranges::sort(files);
-    return files;
-}
-
-inline sim::Policy opened(plugin::Kind kind, const std::filesystem::path& path) {
-    auto file = sim::PluginFile::open(path, kind);
-    if (!file)
-        throw std::runtime_error{file.error()};
-    return file->policy();
-}
-
-// One by name, with parameters in the order of its table; none: the defaults.
-inline sim::Policy named(plugin::Kind kind, const std::string& name, std::vector<std::int64_t> values = {}) {
-    sim::Policy policy = opened(kind, folder_of(kind) / (name + ".so"));
-    if (!values.empty())
-        policy.values = std::move(values);
-    return policy;
-}
+// Those of a kind that this program is about, sorted by name: those of the build, or a single one.
+[[nodiscard]] std::vector<std::filesystem::path> files_of(plugin::Kind kind);
+// One of those; throws std::runtime_error if it cannot be opened.
+[[nodiscard]] sim::Policy opened(plugin::Kind kind, const std::filesystem::path& path);
+// One of the build by name, with parameters in the order of its table; none: the defaults.
+[[nodiscard]] sim::Policy named(plugin::Kind kind, const std::string& name,
+                                std::vector<std::int64_t> values = {});
 
 inline bool has(const sim::Policy& policy, plugin::Trait trait) {
     return (policy.descriptor->traits & static_cast<std::uint32_t>(trait)) != 0;

@@ -14,11 +14,15 @@ std::vector<std::filesystem::path> scheduler_files() {
     return files;
 }
 
-PluginFile scheduler(const std::string& name) {
-    auto file = PluginFile::open(std::filesystem::path{BULKHEAD_SCHEDULER_FOLDER} / (name + ".so"));
+PluginFile opened(const std::filesystem::path& path) {
+    auto file = PluginFile::open(path);
     if (!file)
         throw std::runtime_error{file.error()};
     return *file;
+}
+
+PluginFile scheduler(const std::string& name) {
+    return opened(std::filesystem::path{BULKHEAD_SCHEDULER_FOLDER} / (name + ".so"));
 }
 
 } // namespace bulkhead::policy_test

@@ -7,8 +7,10 @@ namespace bulkhead::policy_test {
 
 using sim::PluginFile;
 
-// The schedulers of this build, sorted by name.
+// The schedulers that this program is about, sorted by name: those of the build, or a single one.
 [[nodiscard]] std::vector<std::filesystem::path> scheduler_files();
+// One of those; throws std::runtime_error if it cannot be opened.
+[[nodiscard]] PluginFile opened(const std::filesystem::path& path);
 // One of them; throws std::runtime_error if it cannot be opened, for tests that name their policy.
 [[nodiscard]] PluginFile scheduler(const std::string& name);
 

@@ -10,7 +10,7 @@ gtest_discover_tests(policy_tests PROPERTIES LABELS policy DISCOVERY_MODE PRE_TE
 
 # What a scheduler's wakes and picks cost, up to 10,000 vCPUs, and the hooks of memory and ring policies: `ninja -C build/release bench_sched && build/release/tests/bench_sched`.
 find_package(benchmark REQUIRED)
-add_executable(bench_sched EXCLUDE_FROM_ALL policy/bench_pick.cpp policy/bench_kinds.cpp policy/plugin_file.cpp)
+add_executable(bench_sched EXCLUDE_FROM_ALL policy/bench_pick.cpp policy/bench_kinds.cpp policy/plugin_file.cpp policy/kinds.cpp)
 target_link_libraries(bench_sched PRIVATE bulkhead_host bulkhead_sim benchmark::benchmark)
 target_compile_definitions(bench_sched PRIVATE BULKHEAD_SCHEDULER_FOLDER="${CMAKE_BINARY_DIR}/sched"
     BULKHEAD_MEMORY_FOLDER="${CMAKE_BINARY_DIR}/memctl" BULKHEAD_RING_FOLDER="${CMAKE_BINARY_DIR}/ringctl")

@@ -13,7 +13,7 @@ std::string test_name(const testing::TestParamInfo<std::filesystem::path>& info)
 
 class Properties : public testing::TestWithParam<std::filesystem::path> {
   protected:
-    PluginFile file_ = PluginFile::open(GetParam()).value();
+    PluginFile file_ = opened(GetParam());
 };
 
 // One random machine: guests come, go, are paused, moved and re-weighted while they run.
@@ -205,8 +205,7 @@ TEST_P(Properties, SwapsInFlightLoseNobody) {
         Chaos chaos{file_, seed};
         for (const auto& path : scheduler_files()) {
             ASSERT_NO_THROW(chaos.run(15)) << "seed " << seed;
-            ASSERT_NO_THROW(chaos.machine().swap(PluginFile::open(path).value()))
-                << path << ", seed " << seed;
+            ASSERT_NO_THROW(chaos.machine().swap(opened(path))) << path << ", seed " << seed;
             ASSERT_NO_THROW(chaos.run(15)) << "after " << path << ", seed " << seed;
             ASSERT_NO_THROW(chaos.machine().swap(file_)) << "seed " << seed;
         }
@@ -215,7 +214,7 @@ TEST_P(Properties, SwapsInFlightLoseNobody) {
 
 TEST_P(Properties, AfterASwapSharesAreTheSuccessors) {
     for (const auto& path : scheduler_files()) {
-        Machine machine{PluginFile::open(path).value(), realistic()};
+        Machine machine{opened(path), realistic()};
         machine.add_domain(256, 0, hogs(1));
         machine.add_domain(256, 0, hogs(1));
         machine.run_for(milliseconds(100));

@@ -17,17 +17,17 @@ std::string test_name(const testing::TestParamInfo<std::filesystem::path>& info)
 auto without(std::initializer_list<sched::Trait> traits) {
     std::vector<std::filesystem::path> files = policy_test::scheduler_files();
     std::erase_if(files, [&](const std::filesystem::path& path) {
-        const PluginFile file = PluginFile::open(path).value();
+        const PluginFile file = policy_test::opened(path);
         return std::ranges::any_of(traits, [&](sched::Trait trait) { return file.has(trait); });
     });
     return testing::ValuesIn(files);
 }
 
-class Properties : public testing::TestWithParam<std::filesystem::path> {
+class Simulated : public testing::TestWithParam<std::filesystem::path> {
   protected:
-    [[nodiscard]] static PluginFile file() { return PluginFile::open(GetParam()).value(); }
+    [[nodiscard]] static PluginFile file() { return policy_test::opened(GetParam()); }
 };
-class Conserving : public Properties {};
+class SimulatedConserving : public Simulated {};
 
 std::vector<GuestPlan> hogs(int count) {
     std::vector<GuestPlan> guests;
@@ -36,7 +36,7 @@ std::vector<GuestPlan> hogs(int count) {
     return guests;
 }
 
-TEST_P(Conserving, NoPcpuIdlesBesideWork) {
+TEST_P(SimulatedConserving, NoPcpuIdlesBesideWork) {
     for (const std::uint32_t pcpus : {1u, 2u, 4u}) {
         World world{policy_of(file()), plan(hogs(6), milliseconds(500), pcpus)};
         const auto page = finish(world);
@@ -48,7 +48,7 @@ TEST_P(Conserving, NoPcpuIdlesBesideWork) {
     }
 }
 
-TEST_P(Properties, NobodyStarves) {
+TEST_P(Simulated, NobodyStarves) {
     World world{policy_of(file()), plan(hogs(12), milliseconds(4'000), 2)};
     finish(world);
     std::int64_t longest = 0;
@@ -61,7 +61,7 @@ TEST_P(Properties, NobodyStarves) {
         EXPECT_GT(domain.ledger.run_ins, 0u) << domain.ledger.name;
 }
 
-TEST_P(Properties, NobodyIsLostInAnEventfulLife) {
+TEST_P(Simulated, NobodyIsLostInAnEventfulLife) {
     Plan planned = plan(hogs(5), milliseconds(900), 3);
     std::int64_t at = 20'000'000;
     const auto then = [&](Action action, std::uint32_t target, std::int64_t argument = 0) {
@@ -94,9 +94,9 @@ TEST_P(Properties, NobodyIsLostInAnEventfulLife) {
         }
 }
 
-INSTANTIATE_TEST_SUITE_P(Schedulers, Properties, without({sched::Trait::misbehaves}), test_name);
-INSTANTIATE_TEST_SUITE_P(Schedulers, Conserving, without({sched::Trait::misbehaves, sched::Trait::idles}),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(Schedulers, Simulated, without({sched::Trait::misbehaves}), test_name);
+INSTANTIATE_TEST_SUITE_P(Schedulers, SimulatedConserving,
+                         without({sched::Trait::misbehaves, sched::Trait::idles}), test_name);
 
 } // namespace
 } // namespace bulkhead::sim_test

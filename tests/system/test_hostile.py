@@ -26,6 +26,7 @@ CHOSEN = (
     Trial("memory_hoard", 4, 1),
     Trial("memory_thrash", 4, 1),
     Trial("store_storm", 1, 2),
+    Trial("store_storm", 1, 2, "bvt"),
     Trial("store_storm", 22, 1),
     Trial("store_storm", 4, 1, "stride"),
     Trial("table_storm", 4, 2),

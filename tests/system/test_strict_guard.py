@@ -12,6 +12,7 @@ from test_ejection import WAYS, scheduler_report
 from test_switch_cost import NS, storm, switches
 
 from bulkhead import GuestDisk, GuestNet, Policy, Run, TimelineEntry
+from bulkhead.policy.choose import choose
 from bulkhead.policy.tables import built_policies
 from bulkhead.testing.check import writes
 from bulkhead.testing.guest import ALL_TOGETHER, GUEST, VERDICT, machine
@@ -144,7 +145,7 @@ def test_guests_cannot_tell() -> None:
 
 
 def test_check_has_a_line_for_it() -> None:
-    assert writes(Policy("credit"), 1).holds
-    parameters = {"way": STRAY_WRITE, "address": HARMLESS - (1 << 64)}
-    verdict = writes(Policy(FAULTY, parameters), 1)
+    assert writes(Policy("credit"), choose("scheduler", Policy("credit")).policy, 1).holds
+    spec = Policy(FAULTY, {"way": STRAY_WRITE, "address": HARMLESS - (1 << 64)})
+    verdict = writes(spec, choose("scheduler", spec).policy, 1)
     assert not verdict.holds and f"seed 1: trapped in pick: a write to {HARMLESS:#x}" in verdict.detail

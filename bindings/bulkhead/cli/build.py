@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Optional
 
 import typer
-from bootstrap.build import build_dir
 
-from bulkhead.base.errors import BulkheadError, SpecError
-from bulkhead.base.paths import INSTALLED, ROOT
-
-COMMAND = Path("bin") / "bulkhead-plugin"
-LONGEST_FAILURE = 40  # lines
+from bulkhead.base.errors import SpecError
+from bulkhead.base.sdk import build_folder
 
 
 def build(
@@ -29,34 +23,5 @@ def build(
         raise SpecError(
             f"build: --in {folder} is not a folder; make one with ./bulkhead new KIND NAME --in {folder}"
         )
-    done = subprocess.run([_command(), folder], capture_output=True, text=True)
-    if done.returncode != 0:
-        lines = (done.stderr + done.stdout).strip().splitlines()
-        raise BulkheadError("\n".join([f"building {folder} failed:", *lines[:LONGEST_FAILURE]]))
-    print(done.stdout, end="")
+    print(build_folder(folder), end="")
     return 0
-
-
-def _command() -> Path:
-    """The installed bulkhead-plugin; in a checkout it is installed beside the build. BulkheadError if it cannot be."""
-    if INSTALLED:
-        return ROOT.parents[1] / COMMAND
-    prefix = build_dir("release").parent / "sdk"
-    if os.access(prefix.parent, os.W_OK):
-        words = [
-            "cmake",
-            "--install",
-            str(build_dir("release")),
-            "--component",
-            "sdk",
-            "--prefix",
-            str(prefix),
-        ]
-        done = subprocess.run(words, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise BulkheadError(f"the headers cannot be installed in {prefix}: {done.stderr.strip()}")
-    elif not (prefix / COMMAND).is_file():
-        raise BulkheadError(
-            f"this user cannot write {prefix.parent}; its owner runs ./bulkhead build --in once with any folder"
-        )
-    return prefix / COMMAND

@@ -61,15 +61,20 @@ def parse_policy(kind: str, text: str) -> Policy:
         raise SpecError(
             f"{text}: a policy in Python runs in the program that defines it (Machine.run); name a plug-in here"
         )
+    name = text.partition(":")[0]
+    return Policy(name, parse_values(_find(kind, name), text))
+
+
+def parse_values(policy: PolicyTable, text: str) -> dict[str, int]:
+    """The parameters of `NAME:p=v,p=v`, for the policy that NAME is."""
     name, colon, rest = text.partition(":")
-    policy = _find(kind, name)
     units = {parameter.name: parameter.unit for parameter in policy.parameters}
     values: dict[str, int] = {}
     for key, value in (split_pairs(rest, text, f"{name}:slice=5000") if colon else {}).items():
         if key not in units:
             raise SpecError(f"policy {name} has no parameter '{key}'{suggest(key, units)}")
         values[key] = _parse_value(f"policy {name}: {key}", value, units[key])
-    return Policy(name, values)
+    return values
 
 
 def _parse_value(what: str, text: str, unit: str) -> int:

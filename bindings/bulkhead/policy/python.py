@@ -108,8 +108,13 @@ def load(path: Path) -> type[PythonPolicy]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise SpecError(f"policy file {path} cannot be loaded: {mistake(error)}") from error
-    known = (policy for policies in _registered.values() for policy in policies.values())
-    found = [policy for policy in known if policy.__module__ == module.__name__]
+    found = [
+        policy
+        for policy in vars(module).values()
+        if isinstance(policy, type)
+        and issubclass(policy, PythonPolicy)
+        and policy.__module__ == module.__name__
+    ]
     if len(found) != 1:
         names = ", ".join(policy.name for policy in found) or "none"
         raise SpecError(f"policy file {path} is to declare one policy; it declares {names}")

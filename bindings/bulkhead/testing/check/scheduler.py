@@ -1,14 +1,10 @@
-"""Holds one scheduler to what every scheduler promises, on random machines in the simulator: a table of what holds.
-
-The machines come from their seeds, so that a failure can be run again. The oracles know no policy: they read the
-policy's own declarations (plugin::Trait) and the trace.
-"""
+"""What every scheduler promises, on random machines in the simulator. The machines come from their seeds."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +25,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.policy.tables import PolicyTable
+from bulkhead.testing.check.promises import Oracle, Verdict, accounts, repeats, stays, tried
 
 MS = 1_000_000
 RANDOM_MS, SHARE_MS = 400, 4_000
@@ -38,15 +35,6 @@ IDLE_SLACK = 0.001  # of the run
 # The simulator may hand a vCPU to another pCPU a switch before the first one's record of its end.
 TWICE_SLACK_NS = 20_000
 SMALL = 4 * MIB
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One promise: whether it holds on all machines that were tried, or why the policy does not make it."""
-
-    promise: str
-    holds: bool
-    detail: str  # the first machine on which it does not hold, or how many were tried
 
 
 def random_machine(policy: Policy, seed: int) -> Machine:
@@ -90,16 +78,6 @@ def _entry(draw: random.Random, guests: tuple[Guest, ...]) -> tuple[TimelineEntr
     return (TimelineEntry(at, "pause", name), TimelineEntry(at + 20 * MS, "unpause", name))
 
 
-def _stays(run: Run) -> str | None:
-    found = next((report for report in run.landmark.policies if report.ejected), None)
-    return f"ejected: {found.ejected} in {found.hook}" if found is not None else None
-
-
-def _accounts(run: Run) -> str | None:
-    error = sum(abs(pcpu.error_ns) for pcpu in run.landmark.pcpus)
-    return f"{error} ns unexplained" if error else None
-
-
 def _affinities(run: Run) -> str | None:
     running = run_intervals(trace_of(run))
     for guest in run.machine.guests:
@@ -126,49 +104,25 @@ def _works(run: Run) -> str | None:
     return f"idle for {format_ns(int(lost))} beside a runnable vCPU" if lost > allowed else None
 
 
-def _repeats(run: Run) -> str | None:
-    again = simulate(run.machine)
-    return None if again.trace_sha256 == run.trace_sha256 else "the same machine gave another trace"
-
-
-ALWAYS: tuple[tuple[str, Callable[[Run], str | None]], ...] = (
-    ("is never ejected", _stays),
-    ("explains every nanosecond", _accounts),
+ALWAYS: tuple[tuple[str, Oracle], ...] = (
+    ("is never ejected", stays),
+    ("explains every nanosecond", accounts),
     ("keeps vCPUs on the pCPUs that they may use", _affinities),
     ("runs a vCPU on one pCPU at a time", _one_place),
-    ("gives the same trace again", _repeats),
+    ("gives the same trace again", repeats),
 )
+CONSERVES = "never idles beside a runnable vCPU"
 
 
-def check(policy: Policy, table: PolicyTable, machines: int) -> Iterator[Verdict]:
-    """Every promise, with the first seed that breaks it."""
+def promises(policy: Policy, table: PolicyTable, machines: int) -> Iterator[Verdict]:
+    """Each promise of a scheduler, on so many random machines."""
     runs = [simulate(random_machine(policy, seed)) for seed in range(1, machines + 1)]
-    oracles = [*ALWAYS, *([] if table.has("idles") else [("never idles beside a runnable vCPU", _works)])]
-    for promise, oracle in oracles:
-        broken = next(((run, why) for run in runs if (why := oracle(run)) is not None), None)
-        if broken is None:
-            yield Verdict(promise, True, f"{machines} random machines")
-        else:
-            yield Verdict(promise, False, f"seed {broken[0].machine.seed}: {broken[1]}")
-    if table.has("idles"):
-        yield Verdict(
-            "never idles beside a runnable vCPU", True, "not promised: the policy declares that it may idle"
-        )
+    idles = table.has("idles")
+    yield from tried([*ALWAYS, *([] if idles else [(CONSERVES, _works)])], runs)
+    if idles:
+        yield Verdict(CONSERVES, None, "not promised: the policy declares that it may idle")
     yield _shares(policy, table)
     yield _caps(policy, table)
-
-
-def writes(policy: Policy, machines: int) -> Verdict:
-    """On the hypervisor, where the strict guard sees every write of a hook."""
-    promise = "writes nothing but its own memory"
-    for seed in range(1, machines + 1):
-        run = replace(random_machine(policy, seed), guard="strict").run()
-        for report in run.landmark.policies:
-            if report.ejected is not None:
-                return Verdict(
-                    promise, False, f"seed {seed}: {report.ejected} in {report.hook}: {report.why}"
-                )
-    return Verdict(promise, True, f"{machines} random machines, booted under the strict guard")
 
 
 def _hogs(policy: Policy, *guests: Guest) -> dict[str, float]:
@@ -184,7 +138,7 @@ def _hogs(policy: Policy, *guests: Guest) -> dict[str, float]:
 def _shares(policy: Policy, table: PolicyTable) -> Verdict:
     promise = f"gives shares by weight, within {SHARE_SLACK:.0%}"
     if table.has("ignores_weights"):
-        return Verdict(promise, True, "not promised: the policy declares that it ignores weights")
+        return Verdict(promise, None, "not promised: the policy declares that it ignores weights")
     weights = (256, 512, 768)
     guests = [Guest(f"w{weight}", "workload:cpu_hog", memory=SMALL, weight=weight) for weight in weights]
     found = _hogs(policy, *guests)
@@ -195,7 +149,7 @@ def _shares(policy: Policy, table: PolicyTable) -> Verdict:
 def _caps(policy: Policy, table: PolicyTable) -> Verdict:
     promise = f"holds caps, within {CAP_SLACK:.0%}"
     if table.has("ignores_caps"):
-        return Verdict(promise, True, "not promised: the policy declares that it ignores caps")
+        return Verdict(promise, None, "not promised: the policy declares that it ignores caps")
     capped = Guest("capped", "workload:cpu_hog", memory=SMALL, cap=30)
     alone = _hogs(policy, capped)["capped"]
     beside = _hogs(policy, capped, replace(capped, name="free", cap=0))["capped"]
