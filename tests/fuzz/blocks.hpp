@@ -8,5 +8,8 @@
 namespace bulkhead::hv::test {
 
 extern std::uint64_t blocks;
+// Called once, between two basic blocks, when `blocks` comes to be alarm_at.
+extern std::uint64_t alarm_at;
+extern void (*alarm)();
 
 } // namespace bulkhead::hv::test

@@ -18,9 +18,10 @@ add_library(whole_harness OBJECT ${harness_sources} fuzz/paging_oracle.cpp fuzz/
 target_link_libraries(whole_harness PRIVATE bulkhead_warnings)
 target_include_directories(whole_harness BEFORE PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/whole/override)
 target_compile_options(whole_harness PRIVATE ${fuzz_flags} -O2)
-target_compile_definitions(whole_harness PRIVATE BULKHEAD_SCHEDULER_FOLDER="${CMAKE_BINARY_DIR}/sched")
+target_compile_definitions(whole_harness PRIVATE BULKHEAD_SCHEDULER_FOLDER="${CMAKE_BINARY_DIR}/sched"
+    BULKHEAD_RING_FOLDER="${CMAKE_BINARY_DIR}/ringctl")
 
-foreach(harness translations events calls life policies)
+foreach(harness translations events calls life policies rings)
     bulkhead_fuzzer(${harness}_fuzz fuzz/${harness}_fuzz.cpp $<TARGET_OBJECTS:whole_hv> $<TARGET_OBJECTS:whole_harness>
         SECONDS 2)
     target_link_libraries(${harness}_fuzz PRIVATE bulkhead_plugin_file)

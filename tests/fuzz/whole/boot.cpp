@@ -12,15 +12,21 @@
 #include "hv/dispatch/run.hpp"
 #include "hv/domain/life.hpp"
 #include "hv/domain/vcpu_context.hpp"
+#include "hv/io/disk.hpp"
+#include "hv/io/net.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/candidates.hpp"
 #include "hv/plugin/devices.hpp"
 #include "hv/plugin/loader.hpp"
+#include "hv/plugin/net_rings.hpp"
 #include "hv/plugin/random.hpp"
+#include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/ring.hpp"
 #include "tests/fuzz/allocations.hpp"
+#include "tests/fuzz/blocks.hpp"
+#include "tests/fuzz/whole/fronts.hpp"
 #include "tests/fuzz/whole/pcpus.hpp"
 #include "tests/fuzz/whole/processor.hpp"
 
@@ -54,6 +60,13 @@ std::uint64_t free_then = 0, half_then = 0;
     std::abort();
 }
 
+// The disks' contents are blank.
+void make_disks(EarlyMemory& early) {
+    for (std::uint32_t i = 0; i < disks; ++i)
+        add_disk(reinterpret_cast<std::byte*>(layout::direct_map + early.take(disk_bytes)),
+                 disk_bytes / ringctl::sector_bytes, i + 1 == disks);
+}
+
 void start_memory() {
     constexpr auto first =
         (landmark::physical_address + sizeof(landmark::Page) + page_bytes - 1) & ~(page_bytes - 1);
@@ -69,33 +82,59 @@ void start_memory() {
     for (unsigned i = 0; i < size.pcpus; ++i)
         start_ring(pcpu(PcpuId{static_cast<std::uint16_t>(i)}),
                    reinterpret_cast<trace::Record*>(layout::direct_map + early.take(record_bytes)), records);
+    if (size.rings)
+        make_disks(early);
     free_remaining_memory(early, ram);
     frame_table().keep_reserve(promise::reserve);
 }
 
-// The first ones of the build in the order of their names.
-void load_policies() {
+// So many of a folder, evenly in the order of their names.
+void load_some(const char* folder, plugin::Kind kind, std::uint32_t first, std::uint32_t count) {
     std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator{BULKHEAD_SCHEDULER_FOLDER})
+    for (const auto& entry : std::filesystem::directory_iterator{folder})
         if (entry.path().extension() == ".so")
             files.push_back(entry.path());
-    if (files.size() < policies)
+    if (files.size() < count)
         refuse("there are not enough policies");
     std::ranges::sort(files);
     static std::vector<std::vector<std::int64_t>> values;
-    for (std::uint32_t i = 0; i < policies; ++i) {
-        std::ifstream in{files[i * (files.size() / policies)], std::ios::binary};
+    for (std::uint32_t i = 0; i < count; ++i) {
+        std::ifstream in{files[i * (files.size() / count)], std::ios::binary};
         const std::vector<char> bytes{std::istreambuf_iterator<char>{in}, {}};
-        const auto loaded = load_plugin(std::as_bytes(std::span{bytes}), plugin::Kind::scheduler);
+        const auto loaded = load_plugin(std::as_bytes(std::span{bytes}), kind);
         if (!loaded)
             refuse("a policy is refused");
         auto& initial = values.emplace_back();
         for (std::uint64_t p = 0; p < loaded->descriptor->parameter_count; ++p)
             initial.push_back(loaded->descriptor->parameters[p].initial);
-        add_candidate(i, {*loaded, initial.data()});
+        add_candidate(first + i, {*loaded, initial.data()});
     }
+}
+
+void load_policies() {
+    load_some(BULKHEAD_SCHEDULER_FOLDER, plugin::Kind::scheduler, 0, policies);
     const auto& first = *find_candidate(0);
     scheduler::start(&first.plugin, first.values);
+}
+
+// The drive begins with the fallback, the switch with a policy that was loaded.
+void start_rings() {
+    load_some(BULKHEAD_RING_FOLDER, plugin::Kind::ring, policies, ring_policies);
+    rings::start({.request = microseconds(10),
+                  .seek = microseconds(20),
+                  .bytes_per_us = 400,
+                  .depth = 2,
+                  .sectors = sectors_of_all_disks()},
+                 nullptr, nullptr);
+    start_switch({.link = {.bytes_per_us = 125, .delay = microseconds(10)}, .buffer = 16});
+    for (std::uint32_t i = 0; i < interfaces; ++i) {
+        const auto own = address_of_interface(i);
+        if (!add_interface(0, device::Mac::of(std::as_bytes(std::span{own}))))
+            refuse("an interface's address is taken");
+    }
+    const auto& first = *find_candidate(policies);
+    net_rings::start({.request = microseconds(2), .seek = Nanos{0}, .bytes_per_us = 1250}, &first.plugin,
+                     first.values);
 }
 
 // As build_dom0() does: in one go, without the calls of a builder.
@@ -136,6 +175,8 @@ void start() {
     start_descriptors();
     seed_random(1);
     load_policies();
+    if (size.rings)
+        start_rings();
     devices::start();
     prepare_run(duration);
     build("dom0", true, 1);
@@ -196,6 +237,7 @@ void restore() {
     set_clock(saved.clock);
     misconduct(Misconduct::none);
     test::fail_in(0);
+    test::alarm_at = 0;
     std::memset(reinterpret_cast<void*>(arena), 0, arena_bytes);
 }
 

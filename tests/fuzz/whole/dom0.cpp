@@ -65,8 +65,9 @@ std::optional<Call> Dom0::end_one() {
 
 std::optional<Call> Dom0::choose(Place& place) {
     const auto& weights = plan_.control;
-    const std::uint8_t all[] = {weights.create, weights.destroy,    weights.pause, weights.tune,
-                                weights.swap,   weights.misconduct, weights.audit, weights.starve};
+    const std::uint8_t all[] = {weights.create,  weights.destroy,    weights.pause, weights.tune,
+                                weights.swap,    weights.misconduct, weights.audit, weights.starve,
+                                weights.connect, weights.disconnect};
     auto choice = input_.byte();
     std::size_t kind = 0;
     while (kind < std::size(all) && choice >= all[kind])
@@ -87,7 +88,8 @@ std::optional<Call> Dom0::choose(Place& place) {
     case 3:
         return tune();
     case 4:
-        return control_call(control::Call::swap_policy, input_.below(policies + 1));
+        return control_call(control::Call::swap_policy,
+                            input_.below(policies + 1 + (plan_.rings ? ring_policies : 0)));
     case 5:
         misconduct(input_.below(2) == 0 ? Misconduct::traps : Misconduct::lasts);
         return {};
@@ -96,6 +98,10 @@ std::optional<Call> Dom0::choose(Place& place) {
     case 7:
         test::fail_in(1 + input_.below(48));
         return {};
+    case 8:
+        return connect(place);
+    case 9:
+        return disconnect();
     default:
         return {};
     }
@@ -145,6 +151,9 @@ Call Dom0::create(Place& place) {
     request.vcpus = 1 + input_.below(plan_.vcpus);
     request.weight = input_.byte();
     request.cap = input_.below(4) == 0 ? 50 : 0;
+    if (request.cap == 0 && request.weight % 2 != 0 &&
+        plan_.most_vcpus != 0) // no byte more: seeds stay what they were
+        request.vcpus = plan_.most_vcpus;
     request.dilation = 2000;
     constexpr manifest::TimeMode modes[] = {manifest::TimeMode::real, manifest::TimeMode::virtual_,
                                             manifest::TimeMode::dilated};
@@ -183,6 +192,7 @@ Call Dom0::load(Place& place) {
 }
 
 void Dom0::answered(std::int64_t answer) {
+    note_connection(answer);
     if (!std::exchange(builds_, false) || ending_)
         return;
     switch (stage_) {
@@ -198,6 +208,8 @@ void Dom0::answered(std::int64_t answer) {
         return;
     case Stage::load:
         stage_ = answer == 0 ? Stage::start : Stage::none;
+        if (answer == 0 && plan_.rings)
+            fronts_.born(*find_domain(DomainId{built_}));
         return;
     case Stage::start:
     case Stage::none:

@@ -41,9 +41,10 @@ Run* current = nullptr;
 class Run {
   public:
     Run(const Plan& plan, std::span<const std::uint8_t> bytes)
-        : plan_{plan}, input_{bytes}, calls_{input_, plan.mix}, dom0_{input_, plan, calls_} {
+        : plan_{plan}, input_{bytes}, calls_{input_, plan.mix}, fronts_{input_},
+          dom0_{input_, plan, calls_, fronts_} {
         current = this;
-        begin_machine({plan.pcpus, plan.guests, plan.vcpus});
+        begin_machine({plan.pcpus, plan.guests, plan.vcpus, plan.rings});
         own_at_start_ = frames_of_dom0();
         for (unsigned i = 0; i < plan.pcpus; ++i)
             roots_.push_back(idle_root());
@@ -55,6 +56,11 @@ class Run {
         };
         watch_locks();
         forget_ids();
+        if (plan.rings)
+            for_each_domain([this](Domain& domain) {
+                if (!domain.privileged)
+                    fronts_.born(domain);
+            });
         start_pcpus([] { current->live(); });
     }
     ~Run() {
@@ -155,13 +161,19 @@ class Run {
                 return call;
         if (ending_)
             return Call{__HYPERVISOR_sched_op, {SCHEDOP_block}};
+        if (plan_.rings && vcpu.domain->privileged) // it does nothing else with what is the back ends'
+            return Call{__HYPERVISOR_sched_op, {SCHEDOP_yield}};
+        if (auto* const front = fronts_.find(vcpu.domain->id); front != nullptr)
+            if (const auto call = front->next(place); call)
+                return call;
         return calls_.any(vcpu, place);
     }
 
     void compute(Vcpu& vcpu) {
         constexpr std::int64_t lengths[] = {100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
         pass(input_.of(lengths));
-        calls_.scribble(vcpu);
+        if (const auto* front = fronts_.find(vcpu.domain->id); front == nullptr || !front->behaves())
+            calls_.scribble(vcpu);
         if (input_.below(4) == 0 && vcpu.info != nullptr) // it has seen its events, or does not want to
             vcpu.info->evtchn_upcall_pending = 0, vcpu.info->evtchn_upcall_mask = input_.byte() & 1;
     }
@@ -196,8 +208,8 @@ class Run {
             judge_quiet();
     }
 
-    void judge_quiet() const {
-        for (const auto& problem : {lost_wake_up(), reused_id(), broken_port()})
+    void judge_quiet() {
+        for (const auto& problem : {lost_wake_up(), reused_id(), broken_port(), fronts_.judge()})
             require(problem.empty(), problem);
     }
 
@@ -236,6 +248,8 @@ class Run {
     // All guests block, and domain 0 destroys them.
     void end() {
         ending_ = true;
+        if (plan_.rings)
+            await_answers();
         dom0_.end_all();
         for (std::uint64_t i = 0; !dom0_.ended_all(); ++i) {
             require(i < most_steps_to_end, "the end of all domains never comes");
@@ -246,6 +260,19 @@ class Run {
         settle();
         judge_quiet();
         judge_end();
+    }
+
+    // Rings that are connected are served to their end. There is time for more than timers between two.
+    void await_answers() {
+        constexpr std::int64_t pause = 50'000;
+        for (std::uint64_t i = 0; !fronts_.have_all_answers(); ++i) {
+            require(i < most_steps_to_end, "a request is never answered");
+            for (unsigned each = 0; each < 4 * plan_.pcpus; ++each)
+                step(each % plan_.pcpus, 50);
+            pass(pause);
+            const auto problem = fronts_.judge();
+            require(problem.empty(), problem);
+        }
     }
 
     // What is half done is not to be judged.
@@ -260,6 +287,7 @@ class Run {
     void judge_end() const {
         require(audit_grants() == 0, "use counts and records differ");
         require(audit() == 0, "the frame audit failed");
+        require(!plan_.rings || are_all_seats_free(), "a ring or an interface is left");
         const auto expected =
             free_at_start() + own_at_start_ - frames_of_dom0() - (frames_of_half() - half_at_start());
         require(frame_table().free_frames() == expected, "of " + std::to_string(expected) + " frames " +
@@ -270,6 +298,7 @@ class Run {
     const Plan& plan_;
     test::Input input_;
     Calls calls_;
+    Fronts fronts_;
     Dom0 dom0_;
     bool ending_ = false;
     std::uint64_t judged_ = 0;

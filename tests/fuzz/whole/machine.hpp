@@ -20,8 +20,11 @@ struct Plan {
     struct {
         std::uint8_t create, destroy, pause, tune, swap, misconduct, audit;
         std::uint8_t starve; // an allocation to come fails
+        std::uint8_t connect = 0, disconnect = 0;
     } control;
-    std::size_t longest_input; // bytes
+    std::size_t longest_input;    // bytes
+    std::uint32_t most_vcpus = 0; // of some domains that domain 0 creates; 0: as of the others
+    bool rings = false;           // there are disks and network interfaces, and guests have front ends
 };
 
 void run(const Plan& plan, std::span<const std::uint8_t> input);

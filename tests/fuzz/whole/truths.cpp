@@ -2,6 +2,11 @@
 
 #include "hv/arch/pcpu.hpp"
 #include "hv/domain/domain.hpp"
+#include "hv/io/block_seats.hpp"
+#include "hv/io/disk.hpp"
+#include "hv/io/net.hpp"
+#include "hv/io/net_port.hpp"
+#include "tests/fuzz/whole/fronts.hpp"
 
 #include <map>
 #include <set>
@@ -68,6 +73,19 @@ std::string broken_port() {
         }
     });
     return found;
+}
+
+bool are_all_seats_free() {
+    for (std::uint32_t i = 0; i < max_rings; ++i)
+        if (ring_by_number(i) != nullptr)
+            return false;
+    for (std::uint32_t i = 0; i < device::Switch::max_ports; ++i)
+        if (net_port(i) != nullptr)
+            return false;
+    for (std::uint32_t i = 0; i < disks; ++i)
+        if (find_disk(i)->ring != nullptr)
+            return false;
+    return !is_more_left() && !are_packets_left();
 }
 
 void forget_ids() {
