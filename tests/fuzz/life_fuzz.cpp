@@ -25,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                     .misconduct = 0,
                                     .audit = 10,
                                     .starve = 20},
-                        .longest_input = 1024};
+                        .longest_input = 1024,
+                        .most_vcpus = 16};
     run(plan, {data, size});
     return 0;
 }

@@ -108,11 +108,12 @@ class Run {
         const auto is_alike = [&](Mfn mfn) {
             return mfn != table && frame_table().at(mfn).type() == frame_table().at(table).type();
         };
+        Mfn found = table;
         if (choice % 2 != 0 && frame_table().find(table) != nullptr)
             for (Mfn mfn{self().memory.frames.first}; mfn != Mfn{}; mfn = Mfn{frame_table().at(mfn).next})
-                if (is_alike(mfn))
-                    return readonly_entry(mfn);
-        return readonly_entry(table);
+                if (is_alike(mfn) && (found == table || choice / 2 % 2 != 0)) // the first or the last one
+                    found = mfn;
+        return readonly_entry(found);
     }
     std::uint32_t any_owners() {
         const auto choice = input_.byte();
@@ -167,6 +168,32 @@ class Run {
                  .val = command < 160 ? value : linear_entry(table, command)};
         }
         hypercall<MmuUpdate>({address(requests.data()), count, 0, any_owners()});
+    }
+
+    // A page is mapped for reading only, cleared and pinned as an upper table, of which there are several
+    // then.
+    void make_table() {
+        const auto mfn = any_frame();
+        const auto l1 = walk(vcpu().tables.kernel_root, GuestAddress{0}).l1;
+        const auto* const frame = frame_table().find(mfn);
+        if (l1 == Mfn{} || frame == nullptr || !frame->belongs_to(Owner{DomainId{current_}}))
+            return;
+        if (frame->type() == FrameType::writable && !frame->partial())
+            std::fill_n(words(mfn), 512, 0);
+        for (unsigned i = 0; i < 512; ++i)
+            if (const auto e = words(l1)[i]; entry::is_writable(e) && entry::frame(e) == mfn) {
+                mmu_update_t request{.ptr = l1.value() << page_shift | i * 8, .val = readonly_entry(mfn)};
+                hypercall<MmuUpdate>({address(&request), 1, 0, DOMID_SELF});
+            }
+        mmuext_op_t pin{};
+        pin.cmd = MMUEXT_PIN_L2_TABLE + input_.below(3);
+        pin.arg1.mfn = mfn.value();
+        hypercall<MmuextOp>({address(&pin), 1, 0, DOMID_SELF});
+        if (frame->validated() && input_.below(2) == 0) {
+            mmu_update_t request{.ptr = mfn.value() << page_shift | any_index() * 8,
+                                 .val = linear_entry(mfn, input_.byte())};
+            hypercall<MmuUpdate>({address(&request), 1, 0, DOMID_SELF});
+        }
     }
 
     GuestAddress any_address() {
@@ -344,7 +371,7 @@ class Run {
             return choice < 200 ? exchange() : choice < 220 ? processor_marks() : die();
         }
         default:
-            return processor_marks();
+            return make_table();
         }
     }
 

@@ -42,10 +42,12 @@ void watch_locks() {
 void note_hook(std::uint64_t count) { longest_hook_seen = std::max(longest_hook_seen, count); }
 
 std::string what_took_too_long() {
-    for (std::size_t rank = 0; rank < ranks; ++rank)
-        if (const auto held = std::exchange(longest_held[rank], 0); held > longest_hold)
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+        const auto most = rank == static_cast<std::size_t>(Rank::drive) ? longest_drive_hold : longest_hold;
+        if (const auto held = std::exchange(longest_held[rank], 0); held > most)
             return "a lock of rank " + std::to_string(rank) + " was held for " + std::to_string(held) +
                    " blocks";
+    }
     if (const auto took = std::exchange(longest_hook_seen, 0); took > longest_hook)
         return "a hook of the fallback took " + std::to_string(took) + " blocks";
     return {};

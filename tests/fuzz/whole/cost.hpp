@@ -13,6 +13,8 @@ namespace bulkhead::hv::whole {
 inline constexpr std::uint64_t longest_section = 8'000;
 // A lock is held. Calls of domain 0 hold the control lock, for which no guest waits, as long as a section.
 inline constexpr std::uint64_t longest_hold = 6'000;
+// The drive lock is held for as many requests as a section's budget has time for (hv/base/locks.hpp).
+inline constexpr std::uint64_t longest_drive_hold = longest_section;
 // A hook of the policy that is built in.
 inline constexpr std::uint64_t longest_hook = 600;
 

@@ -51,14 +51,18 @@ std::uint32_t FrontEnd::any_ref() {
 
 // Of a producer's next value.
 std::uint32_t FrontEnd::any_index(std::uint32_t now) {
-    constexpr std::uint32_t jumps[] = {1, 1, 2, 3, 8, 31, 32, 33, 255, 256, 257, ~0U, ~4U, 1U << 31, 0};
+    constexpr std::uint32_t jumps[] = {1,   2,   3,   8,   31,   32,   33,       255,
+                                       256, 257, ~0U, ~4U, ~11U, ~15U, 1U << 31, 0};
     return now + input_.of(jumps);
 }
 
 blkif_request_segment FrontEnd::any_segment() {
     const auto bits = input_.byte();
-    return {any_ref(), static_cast<std::uint8_t>(bits % 8),
-            static_cast<std::uint8_t>(bits >= 224 ? bits : bits / 32)};
+    const auto first = bits % 8, last = bits / 32;
+    return {any_ref(), static_cast<std::uint8_t>(first),
+            static_cast<std::uint8_t>(bits >= 240       ? bits
+                                      : bits % 16 == 15 ? last
+                                                        : std::max(first, last))};
 }
 
 std::optional<Call> FrontEnd::misbehave(Place& place) {
@@ -104,7 +108,7 @@ void FrontEnd::break_block_ring() {
     auto* const ring = own<blkif_sring>(pages_.block_ring());
     if (ring == nullptr)
         return;
-    const auto count = input_.below(8) == 0 ? slots : input_.below(5);
+    const auto count = input_.below(4) == 0 ? slots : input_.below(5);
     const auto request = any_block_request();
     for (std::uint32_t i = 0; i < count; ++i)
         ring->ring[(ring->req_prod + i) % slots].req = request;
