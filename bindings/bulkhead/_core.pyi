@@ -30,7 +30,6 @@ class DescriptorRow(TypedDict):
     parameters: list[ParameterRow]
     domain_parameters: list[ParameterRow]
 
-layouts: dict[str, np.dtype[Any]]
 constants: dict[str, int]
 enums: dict[str, dict[str, int]]
 hooks: dict[str, dict[str, int]]
@@ -38,6 +37,7 @@ still_runnable: list[int]
 events: list[EventRow]
 compiler: str
 
+def layouts() -> dict[str, np.dtype[Any]]: ...
 def read_plugin(path: str, kind: int = ...) -> DescriptorRow: ...
 def check_kernel(path: str, memory_bytes: int, initrd_bytes: int) -> None: ...
 def read_section(path: str, name: str) -> bytes: ...

@@ -58,7 +58,9 @@ void register_steering() {
 
 } // namespace
 
-void add_layouts(pybind11::module_& module) {
+namespace {
+
+pybind11::dict make_layouts() {
     register_manifest();
     register_landmark();
     register_steering();
@@ -77,7 +79,20 @@ void add_layouts(pybind11::module_& module) {
     layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();
     layouts["steering.Page"] = pybind11::dtype::of<steering::Page>();
     layouts["trace.Record"] = pybind11::dtype::of<trace::Record>();
-    module.attr("layouts") = layouts;
+    return layouts;
+}
+
+} // namespace
+
+// numpy takes longer to load than all the rest of a short command, so it is loaded when the first layout is
+// asked for. Never freed: the interpreter may be gone before this module is.
+const pybind11::dict& layouts() {
+    static const auto* const made = new pybind11::dict{make_layouts()};
+    return *made;
+}
+
+void add_layouts(pybind11::module_& module) {
+    module.def("layouts", &layouts, "numpy types of the structures of abi/, by name");
 }
 
 } // namespace bulkhead::python

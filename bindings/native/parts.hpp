@@ -6,7 +6,9 @@
 
 namespace bulkhead::python {
 
-void add_layouts(pybind11::module_& module);    // numpy types of the manifest, the landmark and the trace
+void add_layouts(pybind11::module_& module);
+// numpy types of the manifest, the landmark and the trace, by name.
+[[nodiscard]] const pybind11::dict& layouts();
 void add_tables(pybind11::module_& module);     // constants, enums, the trace's event table
 void add_plugins(pybind11::module_& module);    // reading a plug-in's descriptor
 void add_kernels(pybind11::module_& module);    // checking a guest kernel

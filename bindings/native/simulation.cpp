@@ -86,7 +86,7 @@ class Simulation {
         auto* records = owned.get();
         const py::capsule keeper{owned.release(),
                                  [](void* kept) { delete static_cast<std::vector<trace::Record>*>(kept); }};
-        return py::array{py::dtype::of<trace::Record>(),
+        return py::array{layouts()["trace.Record"].cast<py::dtype>(),
                          {records->size()},
                          {sizeof(trace::Record)},
                          records->data(),

@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / "bindings"), str(ROOT)]
 from bulkhead import metrics  # noqa: E402
 from bulkhead.backend.landmark import merge  # noqa: E402
 from bulkhead.backend.sim import simulate  # noqa: E402
-from bulkhead.base.schema import RECORD  # noqa: E402
+from bulkhead.base.layouts import RECORD  # noqa: E402
 from bulkhead.base.units import MIB  # noqa: E402
 from bulkhead.model import storage  # noqa: E402
 from bulkhead.model.machine import Machine  # noqa: E402

@@ -26,9 +26,9 @@ def covered(layout: np.dtype[Any]) -> int:
     return sum(covered(field[0]) for field in layout.fields.values())
 
 
-@pytest.mark.parametrize("name", sorted(_core.layouts))
+@pytest.mark.parametrize("name", sorted(_core.layouts()))
 def test_no_byte_without_a_field(name: str) -> None:
-    layout = _core.layouts[name]
+    layout = _core.layouts()[name]
     assert covered(layout) == layout.itemsize
 
 
@@ -45,7 +45,7 @@ def names(kind: type) -> set[str]:
     ],
 )
 def test_page_parts_reach_python(kind: type, field: str, extra: set[str]) -> None:
-    part = _core.layouts["landmark.Page"][field]
+    part = _core.layouts()["landmark.Page"][field]
     fields = set((part.base if part.subdtype else part).names or ())
     renamed = {"parameter_count": "parameters"}
     assert {renamed.get(name, name) for name in fields} - extra == names(kind)
@@ -69,7 +69,7 @@ def test_every_exit_and_shutdown_has_a_text() -> None:
 
 
 def test_ledger_entry_reaches_python() -> None:
-    assert set(_core.layouts["landmark.LedgerEntry"].names or ()) - {"reserved"} == names(DomainLedger)
+    assert set(_core.layouts()["landmark.LedgerEntry"].names or ()) - {"reserved"} == names(DomainLedger)
 
 
 def test_page_reaches_python() -> None:
@@ -84,12 +84,12 @@ def test_page_reaches_python() -> None:
         "reserved",
         "pcpu_ledgers",
     }
-    fields = set(_core.layouts["landmark.Page"].names or ()) - plumbing
+    fields = set(_core.layouts()["landmark.Page"].names or ()) - plumbing
     assert fields - names(Landmark) == set()
 
 
 def test_record_is_32_bytes() -> None:
-    record = _core.layouts["trace.Record"]
+    record = _core.layouts()["trace.Record"]
     assert record.itemsize == 32
     assert record.names == ("time", "event", "domain", "vcpu", "pcpu", "a", "b")
 

@@ -11,7 +11,8 @@ from bulkhead.backend.qemu.manifest import GuestFiles, Parts, build_manifest
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.base.errors import SpecError
 from bulkhead.base.paths import plugin_dirs
-from bulkhead.base.schema import constant, layout
+from bulkhead.base.layouts import layout
+from bulkhead.base.schema import constant
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Placement, Policy, TimelineEntry

@@ -10,7 +10,8 @@ import pytest
 from bulkhead import Guest, Machine
 from bulkhead.backend.qemu import accel, booted
 from bulkhead.base.errors import MachineError
-from bulkhead.base.schema import constant, layout
+from bulkhead.base.layouts import layout
+from bulkhead.base.schema import constant
 from bulkhead.base.units import MIB
 
 SILENT = """#!/bin/sh

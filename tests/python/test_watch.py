@@ -15,7 +15,8 @@ import pytest
 from bulkhead.backend import snapshot
 from bulkhead.backend.snapshot import read_account, sample_of
 from bulkhead.base.errors import BulkheadError
-from bulkhead.base.schema import constant, layout
+from bulkhead.base.layouts import layout
+from bulkhead.base.schema import constant
 from bulkhead.cli import main
 from bulkhead.cli.progress import Progress
 from bulkhead.cli.watch import COLUMNS, Watcher, count, fitting, plain_lines, table

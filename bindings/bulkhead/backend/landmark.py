@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bulkhead.base.errors import BulkheadError
-from bulkhead.base.schema import RECORD, constant, enum_name, hook_name, layout
+from bulkhead.base.layouts import RECORD, layout
+from bulkhead.base.schema import constant, enum_name, hook_name
 from bulkhead.model.landmark import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
 from bulkhead.policy.tables import PolicyTable
 

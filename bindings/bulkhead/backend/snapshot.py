@@ -23,7 +23,8 @@ from bulkhead.backend.landmark import (
     policy_name,
     read_page,
 )
-from bulkhead.base.schema import constant, enum_name, layout, part
+from bulkhead.base.layouts import layout, part
+from bulkhead.base.schema import constant, enum_name
 from bulkhead.model.sample import Blocks, Sample
 
 TRIES = 50  # then the machine posts faster than this computer reads

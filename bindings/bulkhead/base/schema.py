@@ -1,34 +1,17 @@
-"""The C++ headers' tables as Python sees them: layouts, constants, enums, trace events. Reads them; never adds to them."""
+"""The C++ headers' tables as Python sees them: constants, enums, trace events. Reads them; never adds to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from bulkhead import _core
 from bulkhead.base.errors import SpecError
 from bulkhead.base.text import suggest
 
 EVENTS = {row["name"]: row for row in _core.events}
-RECORD = _core.layouts["trace.Record"]
 MARKS = _core.enums["guest.Mark"]  # what guests mark in the trace, by name
 EXIT = _core.enums["landmark.Exit"]  # how a run ends, by name
 GOOD_ENDS = (EXIT["all_off"], EXIT["time_over"])
-
-
-def layout(name: str) -> np.dtype[Any]:
-    """The numpy type of a structure, e.g. "manifest.Guest"."""
-    return _core.layouts[name]
-
-
-def part(kind: np.dtype[Any], name: str) -> tuple[np.dtype[Any], int]:
-    """Type of a field of a structure, and its offset in bytes."""
-    fields = kind.fields
-    assert fields is not None, kind
-    found = fields[name]
-    return found[0], found[1]
 
 
 def constant(name: str) -> int:

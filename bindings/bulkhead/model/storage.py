@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import from_plain, to_plain
-from bulkhead.base.schema import RECORD
+from bulkhead.base.layouts import RECORD
 from bulkhead.model.run import Run
 
 SUMMARY = "run.json"

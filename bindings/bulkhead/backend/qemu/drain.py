@@ -11,7 +11,8 @@ import numpy.typing as npt
 from bulkhead.backend.landmark import read_page, ring_records
 from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.ram import Ram
-from bulkhead.base.schema import constant, layout, part
+from bulkhead.base.layouts import layout, part
+from bulkhead.base.schema import constant
 from bulkhead.model.machine import Machine
 
 

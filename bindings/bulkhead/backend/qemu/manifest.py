@@ -11,7 +11,8 @@ import numpy as np
 from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_frames, time_mode
 from bulkhead.backend.interfaces import index_of, mac_of, network_numbers
 from bulkhead.backend.placement import release_number
-from bulkhead.base.schema import constant, enum_value, group_mask, layout
+from bulkhead.base.layouts import layout
+from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.units import US
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Network, Policy, TimelineEntry

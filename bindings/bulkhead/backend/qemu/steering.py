@@ -16,7 +16,8 @@ from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.manifest import ordered_policy, write_entry
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.base.errors import SpecError
-from bulkhead.base.schema import constant, layout, part
+from bulkhead.base.layouts import layout, part
+from bulkhead.base.schema import constant
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import TimelineEntry
 from bulkhead.policy.choose import choose

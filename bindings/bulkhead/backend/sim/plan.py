@@ -11,7 +11,8 @@ from bulkhead.backend.placement import release_number
 from bulkhead.backend.sim.costs import Costs
 from bulkhead.backend.sim.models import guest_model
 from bulkhead.base.errors import SpecError
-from bulkhead.base.schema import RECORD, enum_value, group_mask
+from bulkhead.base.layouts import RECORD
+from bulkhead.base.schema import enum_value, group_mask
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Guest, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start

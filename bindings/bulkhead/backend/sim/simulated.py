@@ -28,7 +28,7 @@ from bulkhead.backend.sim.plan import (
 from bulkhead.backend.snapshot import Account, sample_of
 from bulkhead.backend.versions import NO_QEMU, versions
 from bulkhead.base.errors import SpecError
-from bulkhead.base.schema import layout
+from bulkhead.base.layouts import layout
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
