@@ -1,7 +1,8 @@
 // Start-time fair queueing: a request starts, in virtual time, at the end of its domain's last one, and
-// ends there plus its cost over the domain's weight. The request that starts first is served first.
-// Virtual time is the start of the last served request, so a domain that was away has no claim on the
-// past.
+// ends there plus its cost over the domain's weight. The request that starts first is served first, and of
+// those that start together the one that ends first: many light domains in step would otherwise all precede a
+// heavier one. Virtual time is the start of the last served request, so a domain that was away has no claim
+// on the past.
 //
 // Paper:    P. Goyal, H. M. Vin, H. Cheng, "Start-time fair queuing", SIGCOMM 1996; for devices that
 //           hold several requests: W. Jin, J. S. Chase, J. Kaur, "Interposed proportional sharing for a
@@ -47,12 +48,14 @@ class Sfq : public ringctl::Policy {
 
     ringctl::Decision next(RealTime) {
         Domain* domain = turns_.least([](const Domain&) { return true; },
-                                      [](const Domain& a, const Domain& b) { return a.start < b.start; });
+                                      [this](const Domain& a, const Domain& b) {
+                                          return a.start != b.start ? a.start < b.start : end(a) < end(b);
+                                      });
         if (domain == nullptr)
             return ringctl::Decision::nothing();
         Request& request = domain->queue.front();
         clock_ = domain->start;
-        domain->end = domain->start + flows::cost_of(request, unit_) * flows::virtual_unit / domain->weight;
+        domain->end = end(*domain);
         turns_.remove(request);
         domain->start = domain->end;
         return ringctl::Decision::serve(request);
@@ -71,6 +74,12 @@ class Sfq : public ringctl::Policy {
   private:
     static Domain& domain_of(const Request& request) {
         return static_cast<Domain&>(flows::domain_of(request));
+    }
+
+    // Of a domain's oldest request.
+    [[nodiscard]] std::int64_t end(const Domain& domain) const {
+        return domain.start +
+               flows::cost_of(domain.queue.front(), unit_) * flows::virtual_unit / domain.weight;
     }
 
     flows::Unit unit_;

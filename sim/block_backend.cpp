@@ -54,7 +54,7 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
         machine_->record(Event::policy_note, nullptr, code, value);
     };
     device_.on_taken = [this](const BlockDevice::Request& request) {
-        served_.push_back(by_ring_[request.ring]);
+        served_.push_back(by_ring_[request.ring]->domain);
         machine_->record(Event::ring_request, served_.back(), name_of(request), request.bytes);
     };
     device_.on_done = [this](const BlockDevice::Request& request, Nanos service) { done(request, service); };
@@ -68,17 +68,18 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
                      plan_.policy ? plugin::abi_version : 0);
 }
 
-DiskPort& BlockBackend::port(Domain& domain, std::span<const std::int64_t> values) {
-    const auto [found, fresh] = fronts_.try_emplace(domain.id.value(), Front{&domain, DiskPort{*this}});
+DiskPort& BlockBackend::port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values) {
+    const auto [found, fresh] =
+        fronts_.try_emplace(std::pair{domain.id.value(), number}, Front{&domain, DiskPort{*this, number}});
     if (fresh) {
         found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values);
-        by_ring_.push_back(&domain);
+        by_ring_.push_back(&found->second);
     }
     return found->second.port;
 }
 
-void BlockBackend::submit(Domain& domain) {
-    DiskPort& port = fronts_.at(domain.id.value()).port;
+void BlockBackend::submit(Domain& domain, std::uint32_t number) {
+    DiskPort& port = fronts_.at({domain.id.value(), number}).port;
     const Costs& costs = machine_->costs();
     const std::int64_t take = costs.disk_take + costs.disk_segment * further_pages(port.wish_.bytes);
     machine_->work_for(&domain, Nanos{std::max(take, std::int64_t{1})}); // no program stops the clock
@@ -98,7 +99,7 @@ void BlockBackend::submit(Domain& domain) {
 }
 
 void BlockBackend::done(const BlockDevice::Request& request, Nanos service) {
-    machine_->record(Event::ring_complete, by_ring_[request.ring], name_of(request),
+    machine_->record(Event::ring_complete, by_ring_[request.ring]->domain, name_of(request),
                      static_cast<std::uint64_t>(service.count()));
     unanswered_.push_back(request);
 }
@@ -108,12 +109,12 @@ void BlockBackend::answer() {
     const BlockDevice::Request request = unanswered_.front();
     unanswered_.pop_front();
     const Costs& costs = machine_->costs();
-    Domain& domain = *by_ring_[request.ring];
+    auto& [owner, port] = *by_ring_[request.ring];
+    Domain& domain = *owner;
     const std::int64_t sectors =
         (std::min<std::int64_t>(request.bytes, page_bytes) - 1) / ringctl::sector_bytes + 1;
     machine_->work_for(&domain, Nanos{costs.disk_answer + costs.disk_sector * sectors +
                                       costs.disk_page * further_pages(request.bytes)});
-    DiskPort& port = fronts_.at(domain.id.value()).port;
     const auto number = port.numbers_.extract(request.number);
     port.done_.push_back(number.mapped());
     ++port.answered_;
@@ -124,9 +125,13 @@ void BlockBackend::answer() {
 
 std::vector<BlockCount> BlockBackend::counts() const {
     std::vector<BlockCount> all;
-    all.reserve(fronts_.size());
-    for (const auto& [domain, front] : fronts_)
-        all.push_back({DomainId{domain}, front.port.answered_, front.port.bytes_});
+    for (const auto& [ring, front] : fronts_) {
+        const DomainId domain{ring.first};
+        if (all.empty() || all.back().domain != domain)
+            all.push_back({domain});
+        all.back().requests += front.port.answered_;
+        all.back().bytes += front.port.bytes_;
+    }
     return all;
 }
 
@@ -152,13 +157,14 @@ void BlockBackend::rearm() {
 }
 
 void BlockBackend::gone(const Domain& domain) {
-    if (const auto front = fronts_.find(domain.id.value()); front != fronts_.end())
-        device_.close(front->second.port.ring_, machine_->now());
+    for_each_of(domain, [&](const Front& front) { device_.close(front.port.ring_, machine_->now()); });
     std::ranges::replace_if(served_, [&](const Domain* each) { return each == &domain; }, nullptr);
 }
 
 void BlockBackend::set_weight(const Domain& domain) {
-    if (!fronts_.contains(domain.id.value()))
+    bool any = false;
+    for_each_of(domain, [&](const Front&) { any = true; });
+    if (!any)
         return;
     device_.set_weight(domain.id, domain.sched.weight, machine_->now());
     rearm();

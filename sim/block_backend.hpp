@@ -17,7 +17,7 @@ class BlockBackend;
 // A guest's end of its ring.
 class DiskPort final : public GuestDisk {
   public:
-    explicit DiskPort(const BlockBackend& backend) : backend_{&backend} {}
+    DiskPort(const BlockBackend& backend, std::uint32_t number) : backend_{&backend}, number_{number} {}
     [[nodiscard]] std::uint64_t sectors() const override;
     [[nodiscard]] std::uint64_t submitted() const override { return submitted_; }
     [[nodiscard]] std::uint64_t outstanding() const override { return numbers_.size() + done_.size(); }
@@ -26,10 +26,12 @@ class DiskPort final : public GuestDisk {
   private:
     friend class BlockBackend;
     Nanos note(const Request& request) override;
+    [[nodiscard]] std::uint32_t number() const override { return number_; }
 
     const BlockBackend* backend_;
-    Request wish_{}; // what the next service_disk is about
-    std::uint32_t ring_ = 0;
+    Request wish_{};         // what the next service_disk is about
+    std::uint32_t number_;   // of the guest's rings
+    std::uint32_t ring_ = 0; // of the drive's
     std::uint64_t submitted_ = 0, answered_ = 0, bytes_ = 0;
     std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
     std::deque<std::uint64_t> done_;
@@ -49,10 +51,11 @@ class BlockBackend {
   public:
     BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed);
 
-    // The ring of a guest; opened when it is asked for first. `values` are the policy's domain parameters.
-    DiskPort& port(Domain& domain, std::span<const std::int64_t> values);
+    // A ring of a guest, by its number there; opened when it is asked for first. `values` are the policy's
+    // domain parameters.
+    DiskPort& port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values);
     // Puts the port's wish into its ring; ignored if that is full.
-    void submit(Domain& domain);
+    void submit(Domain& domain, std::uint32_t number);
     void on_alarm();
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
@@ -69,6 +72,13 @@ class BlockBackend {
         Domain* domain;
         DiskPort port;
     };
+    // Those of a domain.
+    template<class Visit>
+    void for_each_of(const Domain& domain, Visit&& visit) {
+        auto front = fronts_.lower_bound({domain.id.value(), 0});
+        for (; front != fronts_.end() && front->second.domain == &domain; ++front)
+            visit(front->second);
+    }
     void done(const BlockDevice::Request& request, Nanos service);
     void answer();
     void rearm();
@@ -77,8 +87,8 @@ class BlockBackend {
     BlockPlan plan_;
     BlockDevice device_;
     Deadline alarm_;
-    std::map<std::uint16_t, Front> fronts_; // by domain
-    std::vector<Domain*> by_ring_;
+    std::map<std::pair<std::uint16_t, std::uint32_t>, Front> fronts_; // by domain and number
+    std::vector<Front*> by_ring_;
     std::deque<Domain*> served_;                  // of each request that the drive has; nullptr: it is gone
     std::deque<BlockDevice::Request> unanswered_; // that it is done with
 };

@@ -10,7 +10,7 @@
 namespace bulkhead::sim {
 
 // What a program may ask of the machine's devices (Guest::service).
-inline constexpr std::uint64_t service_disk = 0;    // put the noted request into the ring
+inline constexpr std::uint64_t service_disk = 0;    // put the noted request into ring `argument`
 inline constexpr std::uint64_t service_fault = 1;   // a frame for page `argument`
 inline constexpr std::uint64_t service_release = 2; // take `argument` frames back
 
@@ -34,13 +34,14 @@ class GuestDisk {
     [[nodiscard]] virtual std::optional<std::uint64_t> take_answer() = 0;
     // Puts a request into the ring; ignored if that is full.
     [[nodiscard]] Guest::Await submit(Guest& me, const Request& request) {
-        return me.service(service_disk, 0, note(request));
+        return me.service(service_disk, number(), note(request));
     }
 
   protected:
     ~GuestDisk() = default;
     // What the next service is about; answers with the guest's own work for it.
     virtual Nanos note(const Request& request) = 0;
+    [[nodiscard]] virtual std::uint32_t number() const = 0; // of the guest's rings
 };
 
 // Of a guest whose Model says `pages`; the others have all their memory from the start.

@@ -30,7 +30,7 @@ class Surroundings {
     virtual void print(std::size_t guest, std::string_view line) = 0;
     // vCPU 0 of a guest, once it is built; nullptr until then.
     [[nodiscard]] virtual Guest* peer(std::string_view name) = 0;
-    [[nodiscard]] virtual GuestDisk& disk(Guest& me) = 0;
+    [[nodiscard]] virtual GuestDisk& disk(Guest& me, std::uint32_t ring) = 0;
     [[nodiscard]] virtual GuestMemory& memory(Guest& me) = 0;
 
   protected:
@@ -58,8 +58,8 @@ class ModelSetup {
     [[nodiscard]] Nanos operations(std::int64_t count) const { return (instructions(1'000) + loop_) * count; }
     [[nodiscard]] World& world() const; // for the models of this repository only
     [[nodiscard]] Guest* peer(std::string_view name) const { return world_->peer(name); }
-    // The guest's disk, which has a ring from here on.
-    [[nodiscard]] GuestDisk& disk(Guest& me) const { return world_->disk(me); }
+    // The guest's disk, which has a ring from here on; by another number a further ring of its own.
+    [[nodiscard]] GuestDisk& disk(Guest& me, std::uint32_t ring = 0) const { return world_->disk(me, ring); }
     // Throws std::invalid_argument unless the Model says `pages`.
     [[nodiscard]] GuestMemory& memory(Guest& me) const { return world_->memory(me); }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
@@ -93,7 +93,7 @@ struct Model {
 // What a file with a model exports as `bulkhead_model`. The sizes tell a file that was built with other
 // headers.
 struct ModelExport {
-    static constexpr std::uint64_t current_version = 2;
+    static constexpr std::uint64_t current_version = 3;
     std::uint64_t version = current_version;
     std::uint64_t sizes[4] = {sizeof(Step), sizeof(Guest), sizeof(ModelSetup), sizeof(Model)};
     const Model* model = nullptr;

@@ -25,9 +25,11 @@ constexpr ModelOption replay_options[] = {
 };
 constexpr ModelOption disk_options[] = {
     {"bytes", "1", "4096", "size of a request, 512 to 1048576"},
-    {"depth", "1", "1", "requests outstanding at most, 1 to 64"},
+    {"depth", "1", "1", "requests outstanding on each ring at most, 1 to 64"},
+    {"rings", "1", "1", "rings that are used at a time, 1 to 16"},
     {"period_us", "us", "0",
-     "time between two requests, whatever became of earlier ones; 0: after each answer"},
+     "time from requests to the next ones, whatever became of earlier ones; 0: after each answer"},
+    {"burst", "1", "1", "requests that are due at one instant, if they have a period"},
     {"phase_ns", "ns", "0", "shift of all requests, if they have a period"},
     {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
     {"write", "1", "0", "1: writes, 0: reads"},
@@ -35,8 +37,10 @@ constexpr ModelOption disk_options[] = {
 };
 constexpr ModelOption flood_options[] = {
     {"bytes", "1", "512", "size of a request, 512 to 1048576"},
-    {"depth", "1", "64", "requests outstanding at most, 1 to 64"},
-    {"period_us", "us", "0", "time between two requests; 0: after each answer"},
+    {"depth", "1", "64", "requests outstanding on each ring at most, 1 to 64"},
+    {"rings", "1", "1", "rings that are used at a time, 1 to 16"},
+    {"period_us", "us", "0", "time from requests to the next ones; 0: after each answer"},
+    {"burst", "1", "1", "requests that are due at one instant, if they have a period"},
     {"phase_ns", "ns", "0", "shift of all requests, if they have a period"},
     {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
     {"write", "1", "0", "1: writes, 0: reads"},

@@ -96,7 +96,7 @@ class World final : public Surroundings {
 
     // What each guest has printed.
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
-    [[nodiscard]] GuestDisk& disk(Guest& me) override;
+    [[nodiscard]] GuestDisk& disk(Guest& me, std::uint32_t ring) override;
     [[nodiscard]] GuestMemory& memory(Guest& me) override;
     [[nodiscard]] std::vector<BlockCount> block_counts() const;
 

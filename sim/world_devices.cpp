@@ -44,10 +44,10 @@ BlockBackend& World::block_device() {
     return *blocks_;
 }
 
-GuestDisk& World::disk(Guest& me) {
+GuestDisk& World::disk(Guest& me, std::uint32_t ring) {
     Domain& domain = domain_of(me);
     const auto index = static_cast<std::size_t>(std::ranges::find(built_, &domain) - built_.begin());
-    return block_device().port(domain, plan_.guests[index].ring_values);
+    return block_device().port(domain, ring, plan_.guests[index].ring_values);
 }
 
 GuestMemory& World::memory(Guest& me) {
@@ -59,7 +59,7 @@ GuestMemory& World::memory(Guest& me) {
 
 void World::serve(Domain& domain, std::uint64_t which, std::uint64_t argument) {
     if (which == service_disk)
-        return blocks_->submit(domain);
+        return blocks_->submit(domain, static_cast<std::uint32_t>(argument));
     if (which == service_fault)
         return memory_->fault(domain, argument);
     memory_->release(domain, static_cast<std::int64_t>(argument));

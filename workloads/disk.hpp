@@ -6,12 +6,13 @@
 namespace bulkhead::workload {
 
 struct DiskOptions {
-    Option bytes, depth, period_us, phase_ns, sequential, write, work_us;
+    Option bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us;
 };
 
-// With a period, requests are due on a timetable whatever became of earlier ones (open loop); without,
-// `depth` of them are always outstanding. Marks: deadline and request_sent, reply_received, and operations:
-// the answers so far. Prints one RESULT line under `name`.
+// With a period, `burst` requests at a time are due on a timetable whatever became of earlier ones (open
+// loop); without, `depth` of them are always outstanding on each ring. Each disk has a ring of its own.
+// Marks: deadline and request_sent, reply_received, and operations: the answers so far. Prints one RESULT
+// line under `name`.
 void use_disk(std::string_view name, const DiskOptions& options);
 
 } // namespace bulkhead::workload

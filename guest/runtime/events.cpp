@@ -133,16 +133,35 @@ void wait_any(GuestTime deadline) {
     block();
 }
 
-bool wait(Port port, GuestTime deadline) {
+namespace {
+
+template<class Signalled>
+bool wait_until(Signalled&& was_signalled, GuestTime deadline) {
     const Masked guard;
     for (;;) {
-        if (take(port))
+        if (was_signalled())
             return true;
         if (deadline != GuestTime::never() && now() >= deadline)
             return false;
         wait_any(deadline);
         __atomic_store_n(&vcpu().evtchn_upcall_mask, std::uint8_t{1}, __ATOMIC_SEQ_CST);
     }
+}
+
+} // namespace
+
+bool wait(Port port, GuestTime deadline) {
+    return wait_until([port] { return take(port); }, deadline);
+}
+
+bool wait(std::span<const Port> ports, GuestTime deadline) {
+    const auto take_all = [ports] {
+        bool any = false;
+        for (const Port port : ports)
+            any |= take(port);
+        return any;
+    };
+    return wait_until(take_all, deadline);
 }
 
 Masked::Masked() : before_{vcpu().evtchn_upcall_mask != 0} {

@@ -5,6 +5,8 @@
 #include "abi/types.hpp"
 #include "guest/runtime/result.hpp"
 
+#include <span>
+
 namespace bulkhead::guest::events {
 
 using Handler = void (*)(Port port);
@@ -28,6 +30,8 @@ void unmask(Port port); // delivers what came while it was masked
 // Waits (blocked) until the port was signalled, or until the deadline; true if it was signalled, and takes
 // it.
 bool wait(Port port, GuestTime deadline = GuestTime::never());
+// The same for several ports: until at least one of them was signalled, and takes all that were.
+bool wait(std::span<const Port> ports, GuestTime deadline = GuestTime::never());
 // Waits until any event was handled or the deadline has passed. May return for no reason. Leaves upcalls
 // open.
 void wait_any(GuestTime deadline = GuestTime::never());

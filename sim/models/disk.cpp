@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <random>
 #include <stdexcept>
+#include <vector>
 
 namespace bulkhead::sim {
 
 using guest::Mark;
 
 namespace {
+
+constexpr std::int64_t most_rings = 16; // as many disks as a guest may have
 
 // Where and how large the next request is.
 class Stream {
@@ -40,34 +43,52 @@ class Stream {
 
 } // namespace
 
-// With a period, requests are due on a timetable whatever became of earlier ones (open loop); without,
-// `depth` of them are always outstanding. Marks: deadline and request_sent, reply_received, and operations:
-// the answers so far.
+// With a period, `burst` requests at a time are due on a timetable whatever became of earlier ones (open
+// loop); without, `depth` of them are always outstanding on each ring. Marks: deadline and request_sent,
+// reply_received, and operations: the answers so far.
 Program disk(Guest& me, ModelSetup setup) {
     const RealTime ends = setup.ends(me.now());
-    GuestDisk& port = setup.disk(me);
-    Stream stream{setup, port.sectors()};
     const Nanos period = setup.microseconds("period_us"), work = setup.microseconds("work_us");
+    if (setup.number("rings") < 1 || setup.number("rings") > most_rings)
+        throw std::invalid_argument{"option rings: write 1 to " + std::to_string(most_rings)};
+    if (setup.number("burst") < 1)
+        throw std::invalid_argument{"option burst: write 1 or more"};
     if (setup.number("depth") < 1 || setup.number("depth") > ringctl::most_queued)
         throw std::invalid_argument{"option depth: write 1 to " + std::to_string(ringctl::most_queued)};
     const auto depth = static_cast<std::uint64_t>(setup.number("depth"));
+    const auto burst = static_cast<std::uint64_t>(setup.number("burst"));
+    const auto rings = static_cast<std::uint32_t>(setup.number("rings"));
+    std::vector<GuestDisk*> disks;
+    for (std::uint32_t i = 0; i < rings; ++i)
+        disks.push_back(&setup.disk(me, i));
+    Stream stream{setup, disks.front()->sectors()};
+    // A request has one number in all of the guest.
+    const auto name_of = [rings](std::uint64_t number, std::uint32_t ring) { return number * rings + ring; };
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");
-    std::uint64_t answers = 0;
+    std::uint64_t sent = 0, answers = 0;
     while (me.now() < ends) {
-        while (const auto answer = port.take_answer()) {
-            co_await me.mark(code(Mark::reply_received), *answer);
-            co_await me.mark(code(Mark::operations), ++answers);
-            if (work > Nanos{})
-                co_await me.run(work);
+        for (std::uint32_t i = 0; i < rings; ++i)
+            while (const auto answer = disks[i]->take_answer()) {
+                co_await me.mark(code(Mark::reply_received), name_of(*answer, i));
+                co_await me.mark(code(Mark::operations), ++answers);
+                if (work > Nanos{})
+                    co_await me.run(work);
+            }
+        bool has_room = false;
+        for (std::uint32_t i = 0; i < rings; ++i) {
+            GuestDisk& disk = *disks[i];
+            while (disk.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
+                if (period > Nanos{})
+                    co_await me.mark(code(Mark::deadline),
+                                     static_cast<std::uint64_t>(due.since_start().count()));
+                co_await me.mark(code(Mark::request_sent), name_of(disk.submitted(), i));
+                co_await disk.submit(me, stream.next());
+                if (++sent % burst == 0)
+                    due += period;
+            }
+            has_room |= disk.outstanding() < depth;
         }
-        while (port.outstanding() < depth && (period == Nanos{} || me.now() >= due)) {
-            if (period > Nanos{})
-                co_await me.mark(code(Mark::deadline), static_cast<std::uint64_t>(due.since_start().count()));
-            co_await me.mark(code(Mark::request_sent), port.submitted());
-            co_await port.submit(me, stream.next());
-            due += period;
-        }
-        co_await me.wait(period > Nanos{} && port.outstanding() < depth ? std::min(due, ends) : ends);
+        co_await me.wait(period > Nanos{} && has_room ? std::min(due, ends) : ends);
         me.take_event();
     }
 }

@@ -1,4 +1,4 @@
-// What single ring policies promise in their files: shares by weight, rates, reservations and limits.
+// What single ring policies promise in their files: shares by weight, rates and targets.
 #include "tests/policy/traffic.hpp"
 
 namespace bulkhead::policy_test {
@@ -85,6 +85,28 @@ TEST(Sfq, ShortRequestsAreNotFree) {
     EXPECT_NEAR(ratio(time.at(1), time.at(2)), 1.0, 0.01);
 }
 
+// Light domains with equal requests start together, round after round; a heavier one that comes starts with
+// them, and waits for what is in service only.
+TEST(Sfq, LightDomainsInStepDoNotPrecedeAHeavierOne) {
+    sim::Disk disk;
+    disk.seek = Nanos{};
+    Traffic traffic{named(kind, "sfq"), 1, disk};
+    const auto heavy = traffic.open(1, 256);
+    std::vector<Traffic::Backlog> light;
+    for (std::uint16_t i = 0; i < 8; ++i)
+        light.push_back({traffic.open(static_cast<std::uint16_t>(2 + i), 32), small, 4});
+    std::map<std::uint64_t, RealTime> asked;
+    for (int i = 0; i < 200; ++i) {
+        asked[*traffic.submit(heavy, small)] = traffic.now;
+        traffic.run_backlogged(traffic.now + microseconds(1'013), light);
+    }
+    traffic.run_backlogged(traffic.now + milliseconds(5), light);
+    for (const Traffic::Event& event : traffic.done)
+        if (event.domain == 1) {
+            EXPECT_LE(event.at - asked.at(event.number), disk.time(small, true) * 2);
+        }
+}
+
 // Each of these may have served somebody by a guarantee; that makes no debt towards who comes later.
 struct Arrival {
     const char* policy;
@@ -163,63 +185,6 @@ TEST(TokenBucket, ALargeRequestCountsForItsSize) {
     const auto ring = traffic.open(1);
     traffic.run_backlogged(RealTime{} + milliseconds(1'000), {{ring, large, 8}}); // four tokens each
     EXPECT_NEAR(static_cast<double>(traffic.served.size()), 26.0, 1.0);
-}
-
-int served_of(const Traffic& traffic, std::uint16_t domain, RealTime from) {
-    return static_cast<int>(std::ranges::count_if(traffic.served, [&](const Traffic::Event& event) {
-        return event.domain == domain && event.at >= from;
-    }));
-}
-
-TEST(Mclock, AReservationIsKeptWhateverTheWeights) {
-    Traffic traffic{named(kind, "mclock")};
-    const auto reserved = traffic.open(1, 16, {1'000, 0}), heavy = traffic.open(2, 4'096);
-    traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{reserved, small, 8}, {heavy, small, 32}});
-    EXPECT_GE(served_of(traffic, 1, RealTime{} + milliseconds(1'000)), 998);
-    EXPECT_GT(served_of(traffic, 2, RealTime{} + milliseconds(1'000)), 1'200);
-}
-
-TEST(Mclock, ALimitHoldsOnAnIdleDevice) {
-    Traffic traffic{named(kind, "mclock")};
-    const auto ring = traffic.open(1, 256, {0, 300});
-    traffic.run_backlogged(RealTime{} + milliseconds(1'000), {{ring, small, 16}});
-    EXPECT_NEAR(served_of(traffic, 1, {}), 300, 2);
-}
-
-TEST(Mclock, ALimitHoldsWhateverIsReserved) {
-    for (const auto& [policy, own] : {std::pair<std::int64_t, std::int64_t>{0, 1'000}, {1'000, 0}, {0, 60}}) {
-        Traffic traffic{named(kind, "mclock", {policy})};
-        const auto ring = traffic.open(1, 256, {own, 100}), other = traffic.open(2, 256, {500, 0});
-        traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{ring, small, 16}, {other, small, 16}});
-        std::vector<RealTime> at;
-        for (const Traffic::Event& event : traffic.served)
-            if (event.domain == 1)
-                at.push_back(event.at);
-        EXPECT_GE(at.size(), 190U); // a busy device is not always free when it may
-        for (std::size_t i = 0; i < at.size(); ++i)
-            for (std::size_t j = i; j < at.size(); ++j)
-                ASSERT_LE(static_cast<double>(j - i), 100 * ratio(at[j] - at[i], milliseconds(1'000)) + 1e-6);
-        EXPECT_GE(served_of(traffic, 2, {}), 998);
-    }
-}
-
-// Who waits for its limit is behind all others in virtual time; who comes new is not.
-TEST(Mclock, ALimitedNeighbourGivesNewcomersNoClaim) {
-    Traffic traffic{named(kind, "mclock")};
-    const auto limited = traffic.open(1, 256, {0, 50}), stays = traffic.open(2);
-    traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{limited, small, 8}, {stays, small, 8}});
-    const RealTime from = traffic.now;
-    const auto comes = traffic.open(3);
-    traffic.run_backlogged(from + milliseconds(1'000),
-                           {{limited, small, 8}, {stays, small, 8}, {comes, small, 8}});
-    EXPECT_NEAR(served_of(traffic, 3, from), served_of(traffic, 2, from), 5);
-}
-
-TEST(Mclock, TheRestIsByWeight) {
-    Traffic traffic{named(kind, "mclock")};
-    const auto first = traffic.open(1, 256), second = traffic.open(2, 512);
-    traffic.run_backlogged(RealTime{} + milliseconds(2'000), {{first, small, 16}, {second, small, 16}});
-    EXPECT_NEAR(static_cast<double>(served_of(traffic, 2, {})) / served_of(traffic, 1, {}), 2.0, 0.02);
 }
 
 // A guest that asks for 4 KiB by timetable beside others that never stop asking. How long its answers take.

@@ -5,17 +5,21 @@ namespace bulkhead::workload {
 namespace {
 
 constexpr Option bytes{"bytes", "1", "512", "size of a request, 512 to 131072"};
-constexpr Option depth{"depth", "1", "32", "requests outstanding at most, 1 to 32"};
+constexpr Option depth{"depth", "1", "32", "requests outstanding on each ring at most, 1 to 32"};
+constexpr Option rings{"rings", "1", "1", "disks that are used at a time, xvda and those after it; 1 to 16"};
 constexpr Option period_us{
     "period_us", "us", "0",
-    "time between two requests, whatever became of earlier ones; 0: after each answer"};
+    "time from requests to the next ones, whatever became of earlier ones; 0: after each answer"};
+constexpr Option burst{"burst", "1", "1", "requests that are due at one instant, if they have a period"};
 constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests, if they have a period"};
 constexpr Option sequential{"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"};
 constexpr Option write{"write", "1", "0", "1: writes, 0: reads"};
 constexpr Option work_us{"work_us", "us", "0", "CPU time for each answer, in units of 1,000 instructions"};
-constexpr Option options_[] = {bytes, depth, period_us, phase_ns, sequential, write, work_us};
+constexpr Option options_[] = {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us};
 
-void run() { use_disk("disk_flood", {bytes, depth, period_us, phase_ns, sequential, write, work_us}); }
+void run() {
+    use_disk("disk_flood", {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us});
+}
 
 constexpr Workload flood{Kind::attack, "disk_flood", "fills the drive's queue with small requests", options_,
                          run};

@@ -120,8 +120,8 @@ void load_policies() {
 // The drive begins with the fallback, the switch with a policy that was loaded.
 void start_rings() {
     load_some(BULKHEAD_RING_FOLDER, plugin::Kind::ring, policies, ring_policies);
-    rings::start({.request = microseconds(10),
-                  .seek = microseconds(20),
+    rings::start({.request = microseconds(50),
+                  .seek = microseconds(200),
                   .bytes_per_us = 400,
                   .depth = 2,
                   .sectors = sectors_of_all_disks()},

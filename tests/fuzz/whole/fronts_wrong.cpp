@@ -58,11 +58,11 @@ std::uint32_t FrontEnd::any_index(std::uint32_t now) {
 
 blkif_request_segment FrontEnd::any_segment() {
     const auto bits = input_.byte();
-    const auto first = bits % 8, last = bits / 32;
-    return {any_ref(), static_cast<std::uint8_t>(first),
-            static_cast<std::uint8_t>(bits >= 240       ? bits
-                                      : bits % 16 == 15 ? last
-                                                        : std::max(first, last))};
+    const auto first = bits % 8;
+    auto last = std::max(first, bits / 32);
+    if (bits % 16 == 15) // behind the page, or before the first one
+        last = input_.below(2) == 0 ? 8 + bits / 16 : bits / 32;
+    return {any_ref(), static_cast<std::uint8_t>(first), static_cast<std::uint8_t>(last)};
 }
 
 std::optional<Call> FrontEnd::misbehave(Place& place) {

@@ -1,0 +1,158 @@
+"""Floods of a drive: an attacker with more requests, more rings or more domains beside a guest that reads little.
+
+The victim reads 4 KiB each 4 ms, 10 % of the modelled drive. The attacker fills its rings with random reads of 512 bytes and
+never stops. Its domains together have the victim's weight, in equal parts. The fair-share base line is the attacker with one
+domain, one ring and one request: the drive is always busy, and each of the two has half of it.
+"""
+
+from __future__ import annotations
+
+from bulkhead import MIB, GuestDisk, Machine, Policy
+from bulkhead.experiment import (
+    Comparison,
+    Experiment,
+    Factor,
+    Metric,
+    Point,
+    Policies,
+    Whole,
+    drain,
+    duration,
+    small_guest,
+    summary,
+    warm_up,
+)
+from bulkhead.figures import Lines, Panel, Quantity
+from bulkhead.metrics import degradation
+
+POLICIES = ("fifo", "round_robin", "drr", "sfq", "mclock", "latency_target")
+WEIGHT = 256  # of the victim, and of all of the attacker's domains together
+# Policies that can be told what the victim is to have.
+RESERVED = {
+    "mclock": {"reservation": 300},
+    "latency_target": {"target": 2000, "rate": 300},
+}
+RINGS, DOMAINS, REQUESTS = (1, 2, 4, 8), (1, 2, 4, 8), (1, 8, 16, 32)
+FLOOD = {"rings": 1, "domains": 1, "requests": 32}  # one of them varies at a time,
+WORST = {"rings": 8, "domains": 8, "requests": 32}  # but here
+FAIR = {"rings": 1, "domains": 1, "requests": 1}
+DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefghijklmnop")
+
+
+def machine(point: Point) -> Machine:
+    """The victim, and as many attackers as the attacker has domains."""
+    policy, domains, rings = point.policy("ringctl"), point.number("domains"), point.number("rings")
+    victim = small_guest(
+        "victim",
+        "disk",
+        "period_us=4003 depth=32",
+        weight=WEIGHT,
+        disks=(GuestDisk(16 * MIB),),
+        ringctl=RESERVED.get(policy.name, {}),
+    )
+    attackers = tuple(
+        small_guest(
+            f"attacker{number + 1}",
+            "disk_flood",
+            f"rings={rings} depth={point.number('requests')}",
+            weight=max(1, WEIGHT // domains),
+            disks=tuple(GuestDisk(MIB, name=name) for name in DISK_NAMES[:rings]),
+        )
+        for number in range(domains)
+    )
+    return Machine(
+        guests=(victim, *attackers),
+        sched=Policy("credit2"),
+        ringctl=policy,
+        duration=point.duration_ns,
+        seed=point.number("seed"),
+        end_when_idle=False,
+    )
+
+
+def excludes(point: Point) -> str | None:
+    """One thing varies at a time, but for the worst flood."""
+    levels = {name: point.number(name) for name in FLOOD}
+    if sum(levels[name] != FLOOD[name] for name in FLOOD) <= 1 or levels in (FAIR, WORST):
+        return None
+    return "more than one of rings, domains and requests differs from the plain flood"
+
+
+METRICS = (
+    Metric(
+        "latency",
+        "ns",
+        "response time: from the instant at which the victim's read was due to its completion (open loop)",
+        lambda run: summary(run.open_loop("victim")),
+    ),
+    Metric("iops", "1/s", "reads of the victim per second", lambda run: run.progress("victim").per_second),
+    Metric(
+        "attack",
+        "1/s",
+        "reads of the attacker per second",
+        lambda run: sum(run.progress(name).per_second for name in run.guests if name != "victim"),
+    ),
+)
+
+COMPARISONS = (
+    Comparison("lost", "%", "victim's loss of reads per second", "iops", FAIR, degradation),
+    Comparison(
+        "growth",
+        "%",
+        "growth of the victim's p99 over its fair-share base line",
+        "latency.p99",
+        FAIR,
+        lambda here, there: 100 * (here / there - 1),
+    ),
+)
+
+
+def figure(varied: str, label: str) -> Lines:
+    """The flood with one thing varied."""
+    where = {name: level for name, level in FLOOD.items() if name != varied}
+    rest = ", ".join(f"{level} {name if level > 1 else name[:-1]}" for name, level in where.items())
+    return Lines(
+        name=f"ring_flood_{varied}",
+        caption=(
+            "A guest that reads 4 KiB each 4 ms from the modelled drive, beside a flood of 512-byte reads whose domains have "
+            f"the same weight together. Otherwise the attacker has {rest}, where requests are those of one ring. No marker "
+            "where more than 1 % of the reads never completed."
+        ),
+        x=varied,
+        x_label=label,
+        series="ringctl",
+        panels=(
+            Panel(
+                path="latency.p99",
+                low="latency.p50",
+                high="latency.max",
+                quantity=Quantity("p99 of response [ms]", factor=1e-6, log=True),
+                title="response time of the victim",
+                where=where,
+            ),
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="ring_flood",
+    title="Floods of a drive",
+    question="Does a flood with more requests, rings or domains make a guest wait longer that reads little?",
+    factors=(
+        Factor("ringctl", "ring policy", POLICIES, ("fifo", "mclock"), Policies("ring")),
+        Factor("rings", "rings of each domain of the attacker", RINGS, (1, 8), Whole(1, 16)),
+        Factor("domains", "domains of the attacker", DOMAINS, (1, 8), Whole(1, 16)),
+        Factor("requests", "requests outstanding on each ring", REQUESTS, (1, 32), Whole(1, 32)),
+    ),
+    settings=(duration(full=3000, quick=1500), warm_up(full=500, quick=400), drain(full=500, quick=300)),
+    machine=machine,
+    metrics=METRICS,
+    comparisons=COMPARISONS,
+    figures=(
+        figure("rings", "rings of the attacker"),
+        figure("domains", "domains of the attacker"),
+        figure("requests", "requests of the attacker"),
+    ),
+    samples=3,
+    excludes=excludes,
+)

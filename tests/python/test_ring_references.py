@@ -1,0 +1,64 @@
+"""What the reference results say of ring policies: the claims of ringctl/README.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bulkhead.result import PointResult, read_result
+
+FOLDER = Path(__file__).resolve().parents[2] / "results"
+ALLOCATION, RESERVED, HELD, GROWTH = 1.0, 0.03, 0.01, 10.0  # per cent, part, part, per cent
+KEEP = ("sfq", "mclock", "latency_target")  # policies under which no flood moves the victim's p99
+
+
+def points_of(experiment: str) -> tuple[PointResult, ...]:
+    """All points of a reference result."""
+    return tuple(read_result(FOLDER / f"{experiment}.json").points)
+
+
+def test_the_allocation_of_figure_3_at_twenty_capacities() -> None:
+    points = {
+        (str(p.levels["ringctl"]), int(p.levels["capacity"])): p for p in points_of("mclock_reservations")
+    }
+    assert len(points) == 2 * 20
+    for (policy, capacity), point in points.items():
+        assert point.metrics["apart"] < ALLOCATION, (policy, capacity)
+        assert point.spread["apart"].high < ALLOCATION, (policy, capacity)
+        got, rule = point.metrics["iops"], point.metrics["rule"]
+        assert got["rd"] == pytest.approx(rule["rd"], rel=RESERVED)
+        if policy == "mclock":
+            assert got["dm"] <= 1000 * (1 + HELD)
+            if capacity >= 500:
+                assert got["rd"] >= 250 * (1 - RESERVED) and got["oltp"] >= 250 * (1 - RESERVED)
+
+
+def test_idle_credit_lowers_the_latency_of_bursts_as_table_5_does() -> None:
+    points = {
+        p.levels["credit"]: p.metrics for p in points_of("mclock_credit") if p.levels["ringctl"] == "mclock"
+    }
+    without, credited = points[1], points[64]
+    assert 1 - credited["latency"]["mean"] / without["latency"]["mean"] == pytest.approx(
+        1 - 30.8 / 49, abs=0.02
+    )
+    for guest in ("bursty", "steady"):
+        assert credited["iops"][guest] == pytest.approx(without["iops"][guest], rel=HELD)
+
+
+def test_no_flood_moves_the_p99_of_a_guest_within_its_share() -> None:
+    points = points_of("ring_flood")
+    assert {str(point.levels["ringctl"]) for point in points} > {*KEEP, "fifo"}
+    for point in points:
+        policy, fair = point.levels["ringctl"], (1, 1, 1) == tuple(list(point.levels.values())[1:])
+        growth = point.metrics.get("growth")
+        if policy in KEEP:
+            assert growth is not None and growth <= GROWTH, point.levels
+        if policy == "fifo" and not fair:
+            assert growth is None or growth > 100, point.levels
+
+
+def test_limits_in_requests_and_bytes_hold_at_once() -> None:
+    points = [point for point in points_of("ring_limits") if point.levels["ringctl"] == "mclock"]
+    assert len(points) == 6
+    for point in points:
+        assert point.metrics["used"] == pytest.approx(1, abs=HELD), point.levels
