@@ -18,9 +18,9 @@ from bulkhead.experiment import (
     Policies,
     drain,
     duration,
+    read_metrics,
     share_metric,
     small_guest,
-    summary,
     warm_up,
 )
 from bulkhead.figures import Ideal, Lines, Panel, Quantity
@@ -73,13 +73,7 @@ def device_share(run: Observed) -> dict[str, float]:
 
 
 METRICS = (
-    Metric(
-        "latency",
-        "ns",
-        "response time: from the instant at which the victim's read was due to its completion (open loop)",
-        lambda run: summary(run.open_loop("victim")),
-    ),
-    Metric("iops", "1/s", "reads of the victim per second", lambda run: run.progress("victim").per_second),
+    *read_metrics("victim"),
     Metric("device", "1", "part of the device's time for each guest", device_share),
     share_metric(),
 )

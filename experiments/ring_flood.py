@@ -18,8 +18,8 @@ from bulkhead.experiment import (
     Whole,
     drain,
     duration,
+    read_metrics,
     small_guest,
-    summary,
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity
@@ -79,13 +79,7 @@ def excludes(point: Point) -> str | None:
 
 
 METRICS = (
-    Metric(
-        "latency",
-        "ns",
-        "response time: from the instant at which the victim's read was due to its completion (open loop)",
-        lambda run: summary(run.open_loop("victim")),
-    ),
-    Metric("iops", "1/s", "reads of the victim per second", lambda run: run.progress("victim").per_second),
+    *read_metrics("victim"),
     Metric(
         "attack",
         "1/s",

@@ -3,6 +3,7 @@
 from bulkhead.experiment.common import (
     entitlement_metric,
     fairness_metric,
+    read_metrics,
     response_metric,
     share_metric,
     skew_metric,
@@ -48,6 +49,7 @@ __all__ = [
     "entitlement_metric",
     "fairness_metric",
     "find",
+    "read_metrics",
     "response_metric",
     "share_metric",
     "skew_metric",

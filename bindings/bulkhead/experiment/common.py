@@ -74,6 +74,17 @@ def response_metric(sender: str, when: When = always) -> Metric:
     return Metric("latency", "ns", help_text, lambda run: summary(run.open_loop(sender)), when)
 
 
+def read_metrics(guest: str) -> tuple[Metric, ...]:
+    """Metrics `latency` and `iops`: the open-loop response time of a guest's reads, and their rate."""
+    help_text = (
+        f"response time: from the instant at which the {guest}'s read was due to its completion (open loop)"
+    )
+    return (
+        Metric("latency", "ns", help_text, lambda run: summary(run.open_loop(guest))),
+        Metric("iops", "1/s", f"reads of the {guest} per second", lambda run: run.progress(guest).per_second),
+    )
+
+
 def wake_metric(guest: str) -> Metric:
     """Metric `wake_to_run`: what a guest's vCPUs waited after each wake."""
     return Metric(
