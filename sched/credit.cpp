@@ -18,9 +18,10 @@
 //           vCPU of its kind, and one rate limit if it wakes more often. No domain waits longer than
 //           sched/patience.hpp says, plus the turns of other domains that did. On several pCPUs a
 //           domain that has its weight's part of them, rounded up, takes none from a domain that can
-//           use no more than its own part.
+//           use no more than its own part and has had at most 10 ms more.
 #include "plugin/turns.hpp"
 #include "sched/caps.hpp"
+#include "sched/part.hpp"
 #include "sched/patience.hpp"
 
 #include <utility>
@@ -452,16 +453,17 @@ class Credit : public sched::Policy {
         return !last.parked && must_leave_to(last, first) ? last : first;
     }
 
-    // Whether `taker` has its part of the machine without the pCPU of `owner`, which can use no more vCPUs at
-    // once than its own part is. Then `owner` could never make up for the time that `taker` has saved.
+    // Whether `taker` has its part of the machine without the pCPU of `owner`, which could not make up for
+    // the time that `taker` has saved, and has not had more than is due to it.
     [[nodiscard]] bool must_leave_to(const Domain& owner, const Domain& taker) const {
-        const auto machine = std::int64_t{services_.pcpus()};
-        if (&owner == &taker || (std::int64_t{owner.runnable} - 1) * active_ >= owner.counted * machine)
+        if (&owner == &taker ||
+            !sched::uses_its_part(owner.runnable, owner.counted, active_, services_.pcpus()) ||
+            unscaled(owner.position - taker.position, owner.counted) > sched::most_ahead)
             return false;
         auto taken = static_cast<std::int64_t>(taker.wakers.size());
         for (std::uint32_t i = 0; i < services_.pcpus(); ++i)
             taken += pcpus_[i].running != nullptr && &domain_of(*pcpus_[i].running) == &taker;
-        return taken * active_ >= taker.counted * machine;
+        return sched::has_its_part(taken, taker.counted, active_, services_.pcpus());
     }
 
     // How long `vcpu` may run in one go now that `waker` waits.

@@ -1,6 +1,7 @@
 // Which vCPU of a policy that shares by weight runs on which pCPU, and how often a domain may preempt others.
 #pragma once
 
+#include "sched/part.hpp"
 #include "sched/shares.hpp"
 
 #include <span>
@@ -75,22 +76,20 @@ class Running {
         return weakest;
     }
 
-    // Whether `owner` can use no more vCPUs at once than its part of the machine is, rounded up: then it
-    // cannot make up for the loss of a pCPU by having more of them later. `active` has the weights of all
-    // domains with runnable vCPUs.
     [[nodiscard]] bool uses_its_part(const Domain& owner, std::int64_t active) const {
-        return (std::int64_t{owner.runnable} - 1) * active < std::int64_t{owner.weight} * count_;
+        return sched::uses_its_part(owner.runnable, owner.weight, active, count_);
     }
-    // Whether `taker` has its part of the machine, rounded up, without the pCPU of `owner`, which could not
-    // make up for the time that `taker` has saved.
+    // Whether `taker` has its part of the machine without the pCPU of `owner`, which could not make up for
+    // the time that `taker` has saved, and has not had more than is due to it.
     [[nodiscard]] bool must_leave_to(const Domain& owner, const Domain& taker, std::int64_t active) const {
-        if (&owner == &taker || !uses_its_part(owner, active))
+        if (&owner == &taker || !uses_its_part(owner, active) ||
+            unscaled(owner.position - taker.position, owner.weight) > most_ahead)
             return false;
         std::int64_t taken = 0;
         for (const Pcpu& pcpu : all())
             taken += pcpu.claimed == &taker ||
                      (pcpu.claimed == nullptr && pcpu.running != nullptr && pcpu.running->domain == &taker);
-        return taken * active >= std::int64_t{taker.weight} * count_;
+        return has_its_part(taken, taker.weight, active, count_);
     }
 
   private:

@@ -9,6 +9,7 @@ US = 1_000
 LEAST_SLICE = 50 * US
 GRACE = LEAST_SLICE
 PATIENCE = 1_000_000 * US
+MOST_AHEAD = 10_000 * US  # of an owner that keeps its pCPU
 SCALE = 65_536  # of times over a weight, so that rounding never matters
 
 
@@ -407,6 +408,8 @@ class Credit(Scheduler):
         """Whether the taker has its part of the pCPUs, and the owner could not make up for the loss of one."""
         active = sum(int(domain.counted) for domain in self.domains if domain.active)
         if owner is taker or (owner.runnable - 1) * active >= owner.counted * self.host.pcpus:
+            return False
+        if quotient(owner.position - taker.position, SCALE) * int(owner.counted) > MOST_AHEAD:
             return False
         running = sum(pcpu.running.domain is taker for pcpu in self.busy_pcpus())
         taken = running + len(self.wakers(taker))
