@@ -5,6 +5,7 @@
 #include "ringctl/contract.hpp"
 #include "sim/program.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace bulkhead::sim {
@@ -73,7 +74,7 @@ class GuestMemory {
     // Gives so many frames back; their pages go out.
     [[nodiscard]] Guest::Await release(Guest& me, std::int64_t frames, Nanos before = {}) {
         return me.service(service_release, static_cast<std::uint64_t>(frames),
-                          before + work_of_release() * frames);
+                          before + work_of_release() * std::max(frames, std::int64_t{0}));
     }
     [[nodiscard]] virtual Costs costs() const = 0;
 

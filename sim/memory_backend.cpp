@@ -215,6 +215,12 @@ std::int64_t MemoryBackend::excess(const Domain& domain) const {
 void MemoryBackend::fault(Domain& domain, std::size_t page) {
     Guest& guest = of(domain);
     GuestPages& pages = *guest.pages;
+    if (page >= pages.size())
+        throw std::invalid_argument{"a model asks for page " + std::to_string(page) + " of " +
+                                    std::to_string(pages.size())};
+    guest.fault = {};
+    if (pages.is_present(static_cast<std::uint32_t>(page)))
+        return; // another vCPU has brought it in meanwhile
     guest.fault = {pages.is_out(page) ? plan_.swap : Nanos{}, false};
     const bool got = memory_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};
     machine_->record(Event::memory_grant, &domain, bits(memory_.has(domain.id).count()),
@@ -234,6 +240,8 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
 }
 
 void MemoryBackend::release(Domain& domain, std::int64_t frames) {
+    if (frames < 0)
+        throw std::invalid_argument{"a model gives " + std::to_string(frames) + " frames back"};
     Guest& guest = of(domain);
     const std::int64_t given = std::min(frames, static_cast<std::int64_t>(guest.pages->present()));
     for (std::int64_t i = 0; i < given; ++i)

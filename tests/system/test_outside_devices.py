@@ -122,6 +122,16 @@ BULKHEAD_MODEL(my_reader)
             "true",
             "a model used page 1048576 of 1024",
         ),
+        (
+            "co_await setup.memory(me).fault(me, 1 << 20);",
+            "true",
+            "a model asks for page 1048576 of 1024",
+        ),
+        (
+            "co_await setup.memory(me).release(me, -1);",
+            "true",
+            "a model gives -1 frames back",
+        ),
     ],
 )
 def test_a_models_mistakes_are_named(

@@ -103,7 +103,7 @@ def _folded(first: str, parts: Sequence[str], separator: str) -> list[str]:
     """Parts one after another, on as many lines as they need; further lines begin below the first part."""
     lines, indent = [first + parts[0]], " " * len(first)
     for part in parts[1:]:
-        if len(lines[-1]) + len(separator) + len(part) < PLAIN:
+        if len(f"{lines[-1]}{separator} {part}{separator}") <= PLAIN:
             lines[-1] += f"{separator} {part}"
         else:
             lines[-1] += separator

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+import numpy as np
+
 from bulkhead.backend.check import overhead
 from bulkhead.backend.sim import simulate
 from bulkhead.base.schema import constant
+from bulkhead.base.text import format_ns
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
@@ -66,15 +69,19 @@ def _frames(run: Run) -> int:
 
 
 def _fits(run: Run) -> str | None:
-    """Targets of the domains that live, after each change."""
+    """Targets of the domains that live, at the end of each instant at which one changes."""
     frames, targets = _frames(run), dict[int, int]()
-    gone = {int(row["time"]): int(row["domain"]) for row in run.select("domain_destroy")}
-    for row in run.select("memory_target"):
-        for at in [at for at in gone if at <= row["time"]]:
-            targets.pop(gone.pop(at), None)
-        targets[int(row["domain"])] = int(row["a"])
-    together = sum(targets.values())
-    return f"targets of {together} frames of {frames}" if together > frames else None
+    gone = {int(row["domain"]): int(row["time"]) for row in run.select("domain_destroy")}
+    changes = run.select("memory_target")
+    for instant in np.unique(changes["time"]):
+        for row in changes[changes["time"] == instant]:
+            targets[int(row["domain"])] = int(row["a"])
+        together = sum(
+            target for domain, target in targets.items() if gone.get(domain, instant + 1) > instant
+        )
+        if together > frames:
+            return f"targets of {together} frames of {frames} at {format_ns(int(instant))}"
+    return None
 
 
 def _least(run: Run) -> str | None:

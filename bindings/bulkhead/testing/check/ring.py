@@ -89,6 +89,8 @@ def _busy(run: Run) -> str | None:
             lost += time - since
         since, waiting, serving = time, waiting + queued, serving + served
         requests += queued == 1
+    if waiting > 0 and serving == 0:
+        lost += end - since
     allowed = IDLE_SLACK_NS * (requests + 1)
     return f"idle for {format_ns(lost)} beside a request" if lost > allowed else None
 

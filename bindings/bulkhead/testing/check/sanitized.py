@@ -42,6 +42,7 @@ class _Found:
     holds: bool
     why: str
     by_sanitizer: bool = False
+    ended: bool = True
 
 
 def source_of(table: PolicyTable) -> Path | None:
@@ -66,16 +67,29 @@ def sanitized(chosen: ChosenPolicy) -> Iterator[Verdict]:
     build(SANITIZED, [PROGRAM])
     file = _built(table, source)
     words = [str(build_dir(SANITIZED) / "tests" / PROGRAM), str(file), ",".join(map(str, chosen.values))]
-    tests = _tests(words)
+    try:
+        listed = _call(words, "--gtest_list_tests")
+    except subprocess.TimeoutExpired:
+        yield Verdict(CLEAN, False, f"loading it has no end within {SECONDS} s")
+        return
+    if listed.returncode != 0:
+        yield Verdict(CLEAN, False, f"it cannot be loaded: {_reason(listed.stdout, source).why}")
+        return
+    tests = _tests(listed.stdout)
     first: _Found | None = None
+    unknown = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for test, found in zip(tests, pool.map(functools.partial(_run, words, source), tests)):
             suite, name = test.partition("/")[2].split("/")[0].split(".")
             where = f"with sanitizers, in {PLACES.get(suite, ELSEWHERE)}"
             yield Verdict(_words(name), found.holds, where if found.holds else found.why)
             first = first or (found if found.by_sanitizer else None)
+            unknown += not found.ended
     where = f"{len(tests)} properties with address and undefined-behaviour sanitizers"
-    yield Verdict(CLEAN, first is None, where if first is None else first.why)
+    if first is None and (unknown > 0 or not tests):
+        yield Verdict(CLEAN, None, f"not known: {unknown} of {len(tests)} properties did not end")
+    else:
+        yield Verdict(CLEAN, first is None, where if first is None else first.why)
 
 
 def _words(name: str) -> str:
@@ -110,10 +124,10 @@ def _call(words: list[str], *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _tests(words: list[str]) -> list[str]:
-    """Full names of the tests that there are for this policy."""
+def _tests(listed: str) -> list[str]:
+    """Full names of the tests that there are for this policy, from GoogleTest's list."""
     tests, suite = [], ""
-    for line in _call(words, "--gtest_list_tests").stdout.splitlines():
+    for line in listed.splitlines():
         name = line.partition("#")[0].rstrip()
         if not name.startswith("  "):
             suite = name
@@ -126,7 +140,7 @@ def _run(words: list[str], source: Path, test: str) -> _Found:
     try:
         done = _call(words, f"--gtest_filter={test}")
     except subprocess.TimeoutExpired:
-        return _Found(False, f"no end within {SECONDS} s")
+        return _Found(False, f"no end within {SECONDS} s", ended=False)
     if done.returncode == 0:
         return _Found(True, "")
     return _reason(done.stdout, source)
