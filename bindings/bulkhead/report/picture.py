@@ -18,6 +18,8 @@ from bulkhead.result import Result
 
 LARGEST = 300_000  # bytes of an SVG; what is larger is a PNG
 OWN_NAMES = re.compile(r'(\bid="|url\(#|href="#)')
+ATTRIBUTE = re.compile(r'="[^"]*"')
+FINE = re.compile(r"(\.\d\d)\d+")  # digits below a hundredth of a point, which nobody sees
 METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)pt" [^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
 
@@ -50,7 +52,7 @@ def picture(spec: FigureSpec, result: Result) -> Picture:
 
 
 def _inline(name: str, text: str, svg: str) -> Picture:
-    svg = METADATA.sub("", svg)
+    svg = ATTRIBUTE.sub(lambda found: FINE.sub(r"\1", found[0]), METADATA.sub("", svg))
     svg = OWN_NAMES.sub(rf"\g<1>{name}-", svg[svg.index("<svg") :])
     found = SIZE.match(svg)
     assert found is not None, "matplotlib writes width and viewBox"
