@@ -59,6 +59,7 @@ Program disk(Guest& me, ModelSetup setup) {
     const auto burst = static_cast<std::uint64_t>(setup.number("burst"));
     const auto rings = static_cast<std::uint32_t>(setup.number("rings"));
     std::vector<GuestDisk*> disks;
+    disks.reserve(rings);
     for (std::uint32_t i = 0; i < rings; ++i)
         disks.push_back(&setup.disk(me, i));
     Stream stream{setup, disks.front()->sectors()};
