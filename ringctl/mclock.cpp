@@ -106,8 +106,8 @@ class Mclock : public ringctl::Policy {
         clock_ = std::max(clock_, next != nullptr ? next->share : served);
     }
 
-    // A request was served at `now` though it might have been at `tag`. The delay is made up for, as far as
-    // `burst_` requests like it go: the device was taken, which is no reason to get less than the limit.
+    // A request was served at `now` though it might have been at `tag`. A delay of up to `burst_` such
+    // requests is made up for, so that a busy device does not keep a domain below its limit.
     void pay(RealTime& tag, Nanos spacing, RealTime now) const {
         tag = std::max(tag, now - spacing * burst_) + spacing;
     }

@@ -28,7 +28,7 @@ class GuestDisk {
     [[nodiscard]] virtual std::uint64_t sectors() const = 0;
     // The guest's own count of requests that were accepted; the next one has this number.
     [[nodiscard]] virtual std::uint64_t submitted() const = 0;
-    // Accepted and not taken as an answer; at most ringctl::most_queued.
+    // Accepted and not taken as an answer.
     [[nodiscard]] virtual std::uint64_t outstanding() const = 0;
     // The number of a request that has been answered, in the order of the answers. An answer is an event,
     // too.

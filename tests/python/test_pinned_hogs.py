@@ -1,4 +1,4 @@
-"""Hogs that are pinned to one of two pCPUs share it in turns of a millisecond or more, whoever has the other."""
+"""Hogs that are pinned to one of two pCPUs share it in turns of a millisecond or more, beside any load on the other."""
 
 from __future__ import annotations
 

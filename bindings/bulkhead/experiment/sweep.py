@@ -11,10 +11,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
@@ -70,25 +69,18 @@ def _work(task: _Task) -> list[Captured]:
     return [_one(experiment, *run, task.resume) for run in task.runs]
 
 
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """What is started meanwhile never sees an interrupt: a process inherits the signals that are held."""
+def _start_workers_parent() -> None:
+    """Start the process that workers are forks of. They inherit that interrupts are held, which the command alone sees."""
+    resource_tracker.ensure_running()  # first, since its start releases what is held
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        yield
+        forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_workers_parent() -> None:
-    """Start the process that workers are forks of. A terminal sends an interrupt to all: this is for the command alone."""
-    resource_tracker.ensure_running()  # first, since its start releases what is held
-    with _interrupts_held():
-        forkserver.ensure_running()
-
-
 def _become_worker() -> None:
-    """No worker outlives its parent, however that ends. A worker whose pool is broken is terminated, so it must obey."""
+    """A worker ends with its parent. It obeys SIGTERM, by which a broken pool ends its workers."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
