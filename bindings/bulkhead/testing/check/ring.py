@@ -14,6 +14,7 @@ from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 from bulkhead.model.spec import Disk, Guest, GuestDisk, Policy, TimelineEntry
 from bulkhead.policy.tables import PolicyTable
+from bulkhead.testing.check import rates
 from bulkhead.testing.check.promises import Oracle, Verdict, accounts, repeats, stays, tried
 
 MS = 1_000_000
@@ -110,3 +111,4 @@ def promises(policy: Policy, table: PolicyTable, machines: int) -> Iterator[Verd
     yield from tried([*ALWAYS, *([] if idles else [(CONSERVES, _busy)])], runs)
     if idles:
         yield Verdict(CONSERVES, None, "not promised: the policy declares that it may idle")
+    yield from rates.promises(policy, table)
