@@ -26,6 +26,7 @@ struct HypercallContext {
     Vcpu& caller;
     Domain& domain; // the caller's
     HypercallArguments& arguments;
+    bool again = false; // `run` answered Error::restart
 };
 
 using HypercallResult = Result<std::int64_t>; // the value goes to rax

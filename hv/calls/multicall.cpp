@@ -27,9 +27,8 @@ static_assert(sizeof(Entry) == sizeof(multicall_entry_t) &&
               offsetof(Entry, result) == offsetof(multicall_entry_t, result) &&
               offsetof(Entry, arguments) == offsetof(multicall_entry_t, args));
 
-[[nodiscard]] Result<> write_result(GuestPtr<Entry> at, const HypercallResult& result) {
-    const auto word = result ? *result : -static_cast<std::int64_t>(result.error());
-    return GuestPtr<std::int64_t>{at.address().value() + offsetof(Entry, result)}.write(word);
+[[nodiscard]] Result<> write_result(GuestPtr<Entry> at, std::int64_t result) {
+    return GuestPtr<std::int64_t>{at.address().value() + offsetof(Entry, result)}.write(result);
 }
 
 } // namespace
@@ -42,17 +41,17 @@ HypercallResult Multicall::run(HypercallContext& context) const {
             return 0; // by the call before: it does nothing any more
         if (i != 0 && machine::should_preempt())
             return continue_from(context, calls + i, count - i);
-        auto entry = at.read();
-        if (!entry)
-            return fail(entry.error());
-        HypercallContext inner{context.caller, context.domain, entry->arguments};
-        const auto result =
-            allowed(entry->op) ? invoke_hypercall(entry->op, inner) : HypercallResult{fail(Error::invalid)};
-        if (!result && result.error() == Error::restart) { // its arguments say what is left
-            BULKHEAD_TRY(at.write(*entry));
+        Entry entry; // copied straight to where its call finds its arguments
+        if (!machine::copy_from_guest(&entry, at.address(), sizeof entry))
+            return fail(Error::bad_address);
+        HypercallContext inner{context.caller, context.domain, entry.arguments};
+        const auto result = allowed(entry.op) ? invoke_hypercall(entry.op, inner)
+                                              : -static_cast<std::int64_t>(Error::invalid);
+        if (inner.again) [[unlikely]] { // its arguments say what is left
+            BULKHEAD_TRY(at.write(entry));
             return continue_from(context, calls + i, count - i);
         }
-        if (entry->op == __HYPERVISOR_iret) { // the guest goes on where the frame says
+        if (entry.op == __HYPERVISOR_iret) { // the guest goes on where the frame says
             if (context.caller.processor.in_kernel)
                 static_cast<void>(write_result(at, result));
             return result;

@@ -24,17 +24,24 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr unsigned hypercall_count = 64;
-using Handler = HypercallResult (*)(HypercallContext&);
+using Handler = std::int64_t (*)(HypercallContext&);
 
 template<Hypercall H>
-HypercallResult perform(HypercallContext& context) {
-    return H::decode(context.arguments).run(context);
+std::int64_t perform(HypercallContext& context) {
+    const auto result = H::decode(context.arguments).run(context);
+    if (result) [[likely]]
+        return *result;
+    context.again = result.error() == Error::restart;
+    return -static_cast<std::int64_t>(result.error());
 }
+
+std::int64_t unknown(HypercallContext&) { return -static_cast<std::int64_t>(Error::not_implemented); }
 
 template<Hypercall... H>
 struct Table {
-    std::array<Handler, hypercall_count> handlers{};
+    std::array<Handler, hypercall_count> handlers;
     constexpr Table() {
+        handlers.fill(unknown);
         static_assert(((H::number < hypercall_count) && ...));
         ((handlers[H::number] = perform<H>), ...);
     }
@@ -48,10 +55,8 @@ constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuT
 
 } // namespace
 
-HypercallResult invoke_hypercall(std::uint64_t number, HypercallContext& context) {
-    if (number >= hypercall_count || table.handlers[number] == nullptr)
-        return fail(Error::not_implemented);
-    return table.handlers[number](context);
+std::int64_t invoke_hypercall(std::uint64_t number, HypercallContext& context) {
+    return number < hypercall_count ? table.handlers[number](context) : unknown(context);
 }
 
 void handle_hypercall(Vcpu& vcpu) {
@@ -62,8 +67,8 @@ void handle_hypercall(Vcpu& vcpu) {
     HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
     trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);
     HypercallContext context{vcpu, *vcpu.domain, arguments};
-    const auto result = invoke_hypercall(number, context);
-    if (!result && result.error() == Error::restart) {
+    const auto answer = invoke_hypercall(number, context);
+    if (context.again) [[unlikely]] {
         regs.rdi = arguments[0];
         regs.rsi = arguments[1];
         regs.rdx = arguments[2];
@@ -73,7 +78,7 @@ void handle_hypercall(Vcpu& vcpu) {
         regs.rip -= 2; // the SYSCALL instruction, which the guest executes again with rax unchanged
         return;
     }
-    regs.rax = static_cast<std::uint64_t>(result ? *result : -static_cast<std::int64_t>(result.error()));
+    regs.rax = static_cast<std::uint64_t>(answer);
     trace_event(trace::Event::hypercall_out, vcpu, number, regs.rax);
 }
 

@@ -59,12 +59,10 @@ template<std::size_t N>
     return answer(address, uuid);
 }
 
-} // namespace
-
-HypercallResult XenVersion::run(HypercallContext& context) const {
+// All questions but the version: they need room for their answers, which the version shall not pay for.
+[[gnu::noinline]] HypercallResult describe(const Domain& domain, std::uint32_t command,
+                                           std::uint64_t argument) {
     switch (command) {
-    case XENVER_version:
-        return version::abi_major << 16 | version::abi_minor;
     case XENVER_extraversion:
         return answer_text<XEN_EXTRAVERSION_LEN>(argument, version::extra);
     case XENVER_compile_info:
@@ -80,7 +78,7 @@ HypercallResult XenVersion::run(HypercallContext& context) const {
     case XENVER_pagesize:
         return static_cast<std::int64_t>(page_bytes);
     case XENVER_guest_handle:
-        return handle(context.domain, argument);
+        return handle(domain, argument);
     case XENVER_commandline:
         return answer_text<sizeof(xen_commandline_t)>(argument, "");
     case XENVER_build_id:
@@ -88,6 +86,15 @@ HypercallResult XenVersion::run(HypercallContext& context) const {
     default:
         return fail(Error::not_implemented);
     }
+}
+
+} // namespace
+
+// Linux asks for the version to have its events delivered: it wants the entry, not the answer.
+HypercallResult XenVersion::run(HypercallContext& context) const {
+    if (command == XENVER_version) [[likely]]
+        return version::abi_major << 16 | version::abi_minor;
+    return describe(context.domain, command, argument);
 }
 
 } // namespace bulkhead::hv
