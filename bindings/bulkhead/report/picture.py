@@ -20,6 +20,9 @@ LARGEST = 300_000  # bytes of an SVG; what is larger is a PNG
 OWN_NAMES = re.compile(r'(\bid="|url\(#|href="#)')
 ATTRIBUTE = re.compile(r'="[^"]*"')
 FINE = re.compile(r"(\.\d\d)\d+")  # digits below a hundredth of a point, which nobody sees
+INDENT = re.compile(r"\n\s*")
+ID = re.compile(r' id="([^"]*)"')
+USED = re.compile(r'(?:url\(|href=")#([^")]*)')
 METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)pt" [^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
 
@@ -53,6 +56,8 @@ def picture(spec: FigureSpec, result: Result) -> Picture:
 
 def _inline(name: str, text: str, svg: str) -> Picture:
     svg = ATTRIBUTE.sub(lambda found: FINE.sub(r"\1", found[0]), METADATA.sub("", svg))
+    svg, used = INDENT.sub("\n", svg), set(USED.findall(svg))
+    svg = ID.sub(lambda found: found[0] if found[1] in used else "", svg)
     svg = OWN_NAMES.sub(rf"\g<1>{name}-", svg[svg.index("<svg") :])
     found = SIZE.match(svg)
     assert found is not None, "matplotlib writes width and viewBox"
