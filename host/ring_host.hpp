@@ -64,16 +64,22 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     // The domain's weight has changed.
     void tune(Domain& domain);
     // Puts a request into a ring that is open and has room, and gives the device something to do. Its number.
-    std::uint64_t submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes);
-    // The device is done with a request, after so much of its time; the world calls give_work next.
-    void complete(Request& request, Nanos service);
-    // Asks the policy while the device has room.
-    void give_work();
+    // The world is given `tag` again with the request.
+    std::uint64_t submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
+                         std::uint32_t tag = 0);
+    // The device is done with a request, after so much of its time; the world calls give_work next. The
+    // present instant.
+    RealTime complete(Request& request, Nanos service);
+    // Asks the policy while the device has room. `asked` is now, or the instant that was just read.
+    void give_work(RealTime asked);
+    void give_work() { give_work(now()); }
 
     // When to call give_work again, if nothing happens before.
     [[nodiscard]] RealTime asks_again() const { return queued_ > 0 ? ask_again_ : RealTime::never(); }
     [[nodiscard]] std::uint64_t submitted() const { return submitted_; } // the next request's number
     [[nodiscard]] std::uint32_t queued() const { return queued_; }
+    // Of the queued ones, if there are any: whose request has waited longest.
+    [[nodiscard]] const Request& oldest() const { return waiting_.front(); }
     [[nodiscard]] std::uint32_t in_service() const { return in_service_; }
     [[nodiscard]] static bool is_open(const Ring& ring) { return ring.queue.policy != nullptr; }
 
@@ -98,15 +104,14 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     [[nodiscard]] bool enter(RingState& ring);
     void enter_all();
     void take_over_place(RingDomainState& domain, DomainId newcomer);
-    [[nodiscard]] bool enqueue(Request& request);
+    [[nodiscard]] bool enqueue(Request& request, RealTime& at);
     void withdraw(Request& request);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);
     [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request, RealTime asked);
-    void take(Request& request);
+    void take(Request& request, RealTime now);
     void note_overtaken(const Request& taken, Nanos time);
     [[nodiscard]] bool is_starved(const RingDomainState& domain) const;
     [[nodiscard]] bool is_anybody_starved() const;
-    [[nodiscard]] static Request& free_place(RingState& ring);
     [[nodiscard]] static std::uint32_t index_of(const Request& request) {
         return request.ring->number * ringctl::most_queued +
                static_cast<std::uint32_t>(&request - request.ring->requests);

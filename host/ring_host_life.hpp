@@ -103,8 +103,9 @@ void RingHost<World>::enter_all() {
         if (!entered)
             this->world().give_up("memory that was reserved for the ring policy is gone");
     }
+    RealTime at = now();
     for (Request& request : waiting_)
-        if (!enqueue(request))
+        if (!enqueue(request, at))
             return;
 }
 

@@ -10,22 +10,17 @@
 namespace bulkhead::host {
 
 template<class World>
-Request& RingHost<World>::free_place(RingState& ring) {
-    return *std::find_if(std::begin(ring.requests), std::end(ring.requests),
-                         [](const Request& each) { return each.state == Request::State::unused; });
-}
-
-template<class World>
 std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector,
-                                      std::uint32_t bytes) {
+                                      std::uint32_t bytes, std::uint32_t tag) {
     RingState& state = ring.queue;
-    Request& request = free_place(state);
-    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, now(), {}};
+    Request& request = state.free_place();
+    RealTime at = now();
+    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at, {}, tag};
     request.estimate = this->world().device().estimate(request, sector == state.ends_at);
     request.ring = &state;
     request.state = Request::State::queued;
     state.ends_at = request.end();
-    ++state.used;
+    state.take_place(request);
     ++queued_;
     waiting_.push_back(request);
     if (RingDomainState& domain = *state.domain; domain.queued++ == 0) {
@@ -33,8 +28,8 @@ std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, 
         domain.overtaken = {};
     }
     const auto number = request.number; // its place may be another's when the device has it
-    static_cast<void>(enqueue(request));
-    give_work();
+    static_cast<void>(enqueue(request, at));
+    give_work(at);
     return number;
 }
 
@@ -52,13 +47,16 @@ void RingHost<World>::hand_over(RingHost& self, Request& request) {
     self.hooks().enqueue(self.object(), part, self.now());
 }
 
-// False if the policy failed; then the fallback is in charge and has the request.
+// False if the policy failed; then the fallback is in charge and has the request. `at` is the present before
+// and after it.
 template<class World>
-bool RingHost<World>::enqueue(Request& request) {
+bool RingHost<World>::enqueue(Request& request, RealTime& at) {
     auto& pool = this->active().pools[RingKind::requests];
     if (pool.create(this->world(), index_of(request)) == nullptr)
         this->world().give_up("memory that was reserved for the ring policy is gone");
-    return call(Hook::enqueue, now(), &hand_over, *this, request).well();
+    const auto called = call(Hook::enqueue, at, &hand_over, *this, request);
+    at = called.well() ? called.end : now();
+    return called.well();
 }
 
 template<class World>
@@ -66,7 +64,7 @@ void RingHost<World>::withdraw(Request& request) {
     waiting_.erase(waiting_.iterator_to(request));
     request.state = Request::State::unused;
     --queued_;
-    --request.ring->used;
+    request.ring->leave_place(request);
     --request.ring->domain->queued;
     const Set& told = this->active();
     ringctl::Request& part = part_of(request);
@@ -98,19 +96,19 @@ const char* RingHost<World>::wrong(const ringctl::Decision& answer, const Reques
 }
 
 template<class World>
-void RingHost<World>::give_work() {
+void RingHost<World>::give_work(RealTime asked) {
     while (in_service_ < this->world().device().depth() &&
            queued_ > 0) { // each turn serves, ejects, or is the last
-        const RealTime asked = now();
         const auto called = call(Hook::next, asked, hooks().next, object(), asked);
+        const RealTime before = std::exchange(asked, called.well() ? called.end : now());
         if (!called.well()) // the fallback is in charge
             continue;
         const ringctl::Decision& answer = called.answer;
         Request* const request = answer.request != nullptr ? named(answer) : nullptr;
-        if (const char* what = wrong(answer, request, asked); what != nullptr) {
+        if (const char* what = wrong(answer, request, before); what != nullptr) {
             eject(Hook::next, plugin::Fault::wrong_answer, called.end, what);
         } else if (request != nullptr) {
-            take(*request);
+            take(*request, called.end);
             if (!this->may_idle() && is_anybody_starved())
                 eject(Hook::next, plugin::Fault::starvation, called.end, "a domain was starved");
         } else if (answer.until == RealTime::never() && in_service_ == 0) {
@@ -125,14 +123,14 @@ void RingHost<World>::give_work() {
 }
 
 template<class World>
-void RingHost<World>::take(Request& request) {
+void RingHost<World>::take(Request& request, RealTime now) {
     waiting_.erase(waiting_.iterator_to(request));
     serving_.push_back(request);
     request.state = Request::State::in_service;
     request.known = true;
     --queued_;
     ++in_service_;
-    note_overtaken(request, this->world().device().serve(request, now()));
+    note_overtaken(request, this->world().device().serve(request, now));
     this->world().taken(ring_of(*request.ring), static_cast<const RequestFields&>(request));
 }
 
@@ -168,21 +166,24 @@ bool RingHost<World>::is_anybody_starved() const {
 }
 
 template<class World>
-void RingHost<World>::complete(Request& request, Nanos service) {
+RealTime RingHost<World>::complete(Request& request, Nanos service) {
     RingState& ring = *request.ring;
     serving_.erase(serving_.iterator_to(request));
     --in_service_;
+    RealTime at = now();
     if (std::exchange(request.known, false)) {
         const Set& told = this->active();
         ringctl::Request& part = part_of(request);
-        static_cast<void>(call(Hook::complete, now(), hooks().complete, object(), part, service, now()));
+        const auto called = call(Hook::complete, at, hooks().complete, object(), part, service, at);
+        at = called.well() ? called.end : now();
         if (&this->active() == &told)
             this->world().forget(&part, told.pools[RingKind::requests].bytes());
     }
     request.state = Request::State::unused;
-    --ring.used;
+    ring.leave_place(request);
     if (const RequestFields fields = request; ring.policy != nullptr) // its place may be another's at once
         this->world().done(ring_of(ring), fields, service);
+    return at;
 }
 
 } // namespace bulkhead::host

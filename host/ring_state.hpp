@@ -5,6 +5,7 @@
 
 #include "ringctl/contract.hpp"
 
+#include <bit>
 #include <boost/intrusive/list.hpp>
 
 namespace bulkhead::host {
@@ -19,6 +20,7 @@ struct RequestFields {
     ringctl::Operation operation{};
     RealTime arrived{};
     Nanos estimate{};
+    std::uint32_t tag = 0; // the world's own
     // Where it ends, and the next one of a stream begins.
     [[nodiscard]] std::uint64_t end() const {
         return sector + (bytes + ringctl::sector_bytes - 1) / ringctl::sector_bytes;
@@ -58,11 +60,22 @@ struct RingState {
     ringctl::Ring* policy = nullptr; // the active policy's part; nullptr while not open
     RingDomainState* domain = nullptr;
     std::uint32_t used = 0;    // requests, queued or in service
+    std::uint64_t places = 0;  // bit n: place n of `requests` is used
     std::uint64_t ends_at = 0; // where the stream of its requests would go on
     Request requests[ringctl::most_queued];
     boost::intrusive::list_member_hook<> order; // in the list of open rings
 
     [[nodiscard]] bool has_room() const { return used < ringctl::most_queued; }
+    // The lowest place that is free; there is room.
+    [[nodiscard]] Request& free_place() { return requests[std::countr_one(places)]; }
+    void take_place(const Request& request) { change_place(request, 1); }
+    void leave_place(const Request& request) { change_place(request, -1); }
+
+  private:
+    void change_place(const Request& request, int by) {
+        places ^= std::uint64_t{1} << (&request - requests);
+        used += static_cast<std::uint32_t>(by);
+    }
 };
 
 } // namespace bulkhead::host

@@ -113,14 +113,14 @@ void BlockBackend::answer() {
     Domain& domain = *owner;
     const std::int64_t sectors =
         (std::min<std::int64_t>(request.bytes, page_bytes) - 1) / ringctl::sector_bytes + 1;
-    machine_->work_for(&domain, Nanos{costs.disk_answer + costs.disk_sector * sectors +
-                                      costs.disk_page * further_pages(request.bytes)});
+    work_later_for(&domain, costs.disk_answer + costs.disk_sector * sectors +
+                                costs.disk_page * further_pages(request.bytes));
     const auto number = port.numbers_.extract(request.number);
     port.done_.push_back(number.mapped());
     ++port.answered_;
     port.bytes_ += request.bytes;
     machine_->send_event(domain);
-    machine_->work_for(&domain, Nanos{costs.woke + costs.disk_rest});
+    work_later_for(&domain, costs.woke + costs.disk_rest);
 }
 
 std::vector<BlockCount> BlockBackend::counts() const {
@@ -140,9 +140,9 @@ void BlockBackend::on_alarm() {
     const Costs& costs = machine_->costs();
     Domain* const served = served_.empty() ? nullptr : served_.front();
     if (device_.done_at() <= machine_->now())
-        machine_->work_for(served, Nanos{costs.disk_done});
+        work_later_for(served, costs.disk_done);
     if (device_.queued() > 0)
-        machine_->work_for(served, Nanos{costs.disk_next});
+        work_later_for(served, costs.disk_next);
     device_.advance(machine_->now());
     while (served_.size() > device_.in_service())
         served_.pop_front();
@@ -158,7 +158,8 @@ void BlockBackend::rearm() {
 
 void BlockBackend::gone(const Domain& domain) {
     for_each_of(domain, [&](const Front& front) { device_.close(front.port.ring_, machine_->now()); });
-    std::ranges::replace_if(served_, [&](const Domain* each) { return each == &domain; }, nullptr);
+    std::ranges::replace_if(
+        served_, [&](const Domain* each) { return each == &domain; }, nullptr);
 }
 
 void BlockBackend::set_weight(const Domain& domain) {

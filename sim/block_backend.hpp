@@ -40,6 +40,7 @@ class DiskPort final : public GuestDisk {
 struct BlockPlan {
     std::optional<Policy> policy; // none: the built-in one
     Disk disk{};
+    bool is_billed = true; // work for a request after its guest has asked; else to no domain
 };
 
 struct BlockCount {
@@ -82,6 +83,9 @@ class BlockBackend {
     void done(const BlockDevice::Request& request, Nanos service);
     void answer();
     void rearm();
+    void work_later_for(Domain* domain, std::int64_t amount) {
+        machine_->work_for(plan_.is_billed ? domain : nullptr, Nanos{amount});
+    }
 
     Machine* machine_;
     BlockPlan plan_;

@@ -61,6 +61,7 @@ sim::BlockPlan block_plan(const Settings& settings) {
     read_time(given, "seek_us", 1'000, plan.disk.seek);
     plan.disk.bytes_per_us = value_or(given, "bytes_per_us", plan.disk.bytes_per_us);
     plan.disk.depth = static_cast<std::uint32_t>(value_or(given, "depth", plan.disk.depth));
+    plan.is_billed = value_or(given, "billed", 1) != 0;
     return plan;
 }
 

@@ -304,7 +304,9 @@ void start_device(void (*serve)(RealTime now)) {
 
 void device_works_for(Domain* payer) {
     static constinit Domain* before = nullptr; // the drive lock keeps it
-    if (before == nullptr && payer != nullptr) {
+    if (payer == before)
+        return;
+    if (before == nullptr) {
         bill_section_to(*payer);
     } else {
         if (before != nullptr)
@@ -319,9 +321,10 @@ void set_device_timer(RealTime deadline) {
     const LockGuard run{run_lock()};
     auto& self = pcpu();
     if (deadline == RealTime::never())
-        host::TimerQueue::cancel(device->timer);
-    else if (device->timer.line == nullptr || device->timer.deadline != deadline)
-        self.timers.arm(device->timer, device->lines[self.id.value()], deadline);
+        return host::TimerQueue::cancel(device->timer); // an interrupt that comes too early finds nothing due
+    if (device->timer.line != nullptr && device->timer.deadline == deadline)
+        return;
+    self.timers.arm(device->timer, device->lines[self.id.value()], deadline);
     self.ask(work::new_timer);
 }
 

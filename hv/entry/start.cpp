@@ -219,7 +219,7 @@ void start_rings(const manifest::Header& header) {
                              .bytes_per_us = std::max<std::int64_t>(header.drive.bytes_per_us, 1),
                              .depth = std::max(header.drive.depth, 1U),
                              .sectors = sectors_of_all_disks()};
-    rings::start(model, first != nullptr ? &first->plugin : nullptr,
+    rings::start(model, header.drive.unbilled == 0, first != nullptr ? &first->plugin : nullptr,
                  first != nullptr ? first->values : nullptr);
 }
 

@@ -3,7 +3,6 @@
 
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
-#include "hv/dispatch/devices.hpp"
 #include "hv/io/block_ring.hpp"
 #include "hv/io/block_seats.hpp"
 #include "hv/io/granted_page.hpp"
@@ -126,7 +125,7 @@ bool take_left_requests() {
     BlockRing* const ring = ring_with_more();
     if (ring == nullptr)
         return false;
-    device_works_for(ring->guest);
+    rings::work_for(ring->guest);
     take_requests(*ring);
     return true;
 }

@@ -2,7 +2,6 @@
 // answer is published. A long request is copied in pieces.
 #include "hv/base/late.hpp"
 #include "hv/base/machine.hpp"
-#include "hv/dispatch/devices.hpp"
 #include "hv/io/block.hpp"
 #include "hv/io/block_ring.hpp"
 #include "hv/io/granted_page.hpp"
@@ -51,26 +50,23 @@ constinit Late<Copies> copies; // whose bytes are to move, in the order in which
 void start_block_rings() { copies.make(); }
 
 void drive_is_done(BlockRing& ring, const host::RequestFields& done) {
-    auto* const request = std::ranges::find_if(ring.requests, [&](const BlockRequest& each) {
-        return each.state == BlockRequest::State::at_the_drive && each.number == done.number;
-    });
-    request->state = BlockRequest::State::copying;
-    copies->push_back(*request);
+    auto& request = ring.requests[done.tag];
+    request.state = BlockRequest::State::copying;
+    copies->push_back(request);
 }
 
-bool copy_one_request() {
-    if (copies->empty())
-        return false;
+bool is_copy_left() { return !copies->empty(); }
+
+void copy_one_request() {
     auto& request = copies->front();
-    device_works_for(request.ring->guest);
+    rings::work_for(request.ring->guest);
     while (!is_over(request)) {
         if (!copy_segment(request) || (machine::should_preempt() && !is_over(request)))
-            return true;
+            return;
     }
     copies->pop_front();
-    request.state = BlockRequest::State::unused;
+    request.ring->release(request);
     answer(*request.ring, request.id, request.operation, request.status);
-    return true;
 }
 
 void drop_copies(BlockRing& ring) {
@@ -102,7 +98,7 @@ void break_ring(BlockRing& ring) {
     ring.broken = true;
     drop_copies(ring);
     for (auto& request : ring.requests)
-        request.state = BlockRequest::State::unused;
+        ring.release(request);
     rings::close(ring);
 }
 

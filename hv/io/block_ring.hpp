@@ -32,7 +32,6 @@ struct BlockRequest : boost::intrusive::list_base_hook<> {
     std::uint16_t segments = 0;
     std::uint16_t copied = 0;   // as many of them
     std::uint64_t id = 0;       // the guest's own
-    std::uint64_t number = 0;   // the drive's
     std::uint64_t position = 0; // of the next segment: sector of the disk
     BlockRing* ring = nullptr;
     blkif_request_segment segment[most_segments]{};
@@ -48,18 +47,27 @@ struct BlockRing {
     blkif_sring* shared = nullptr; // direct map
     Mfn frame{};
     Port port{};
-    RING_IDX taken = 0, answered = 0; // free-running, our own
-    bool broken = false;              // no request is taken any more
-    bool has_more = false;            // the section's time was over before all were taken
+    RING_IDX taken = 0, answered = 0;       // free-running, our own
+    bool broken = false;                    // no request is taken any more
+    bool has_more = false;                  // the section's time was over before all were taken
+    std::uint32_t free = ~std::uint32_t{0}; // bit n: request n is unused
     BlockRequest requests[ring_slots]{};
+
+    void release(BlockRequest& request) {
+        request.state = BlockRequest::State::unused;
+        free |= std::uint32_t{1} << (&request - requests);
+    }
 };
+static_assert(ring_slots == 32);
 
 // Before the first ring.
 void start_block_rings();
 // Takes what the guest has put into its ring, as long as the section's budget lasts.
 void take_requests(BlockRing& ring);
-// Moves one request's bytes and answers it, as far as the budget lasts. False if none waits for that.
-[[nodiscard]] bool copy_one_request();
+// Whether a request's bytes are still to be moved; moves those of one, and answers it, as far as the budget
+// lasts.
+[[nodiscard]] bool is_copy_left();
+void copy_one_request();
 // The drive is done with that request of the ring, which is open.
 void drive_is_done(BlockRing& ring, const host::RequestFields& done);
 // Those of the ring that wait to be copied are dropped: it goes.

@@ -9,6 +9,7 @@
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace bulkhead::hv {
@@ -19,9 +20,8 @@ namespace {
 constexpr std::int16_t waits = 1;
 static_assert(waits != BLKIF_RSP_OKAY && waits != BLKIF_RSP_ERROR && waits != BLKIF_RSP_EOPNOTSUPP);
 
-BlockRequest& free_request(BlockRing& ring) {
-    return *std::ranges::find(ring.requests, BlockRequest::State::unused, &BlockRequest::state);
-}
+// The ring has no more slots than it has requests, so that one is free.
+BlockRequest& free_request(BlockRing& ring) { return ring.requests[std::countr_zero(ring.free)]; }
 
 // Sectors of all segments, 0 if one of them is impossible.
 std::uint64_t sectors_of(const BlockRequest& request) {
@@ -42,14 +42,15 @@ std::int16_t queue(BlockRing& ring, BlockRequest& request, std::uint64_t sector)
     if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector ||
         (disk.read_only && !request.is_read()))
         return BLKIF_RSP_ERROR;
+    const auto place = static_cast<std::uint32_t>(&request - ring.requests);
+    ring.free &= ~(std::uint32_t{1} << place);
     request.state = BlockRequest::State::at_the_drive;
     request.status = BLKIF_RSP_OKAY;
     request.copied = 0;
     request.position = sector;
     request.ring = &ring;
-    request.number = rings::next_number();
     rings::submit(ring, request.is_read() ? ringctl::Operation::read : ringctl::Operation::write,
-                  disk.first + sector, static_cast<std::uint32_t>(sectors * ringctl::sector_bytes));
+                  disk.first + sector, static_cast<std::uint32_t>(sectors * ringctl::sector_bytes), place);
     return waits;
 }
 

@@ -89,7 +89,7 @@ void pass_to(const SentPacket& packet, std::uint32_t number) {
 void end_first(SentPacket& packet, std::int16_t status) {
     passing->pop_front();
     current = {};
-    packet.state = SentPacket::State::unused;
+    packet.port->release(packet);
     answer_packet(*packet.port, packet.id, packet.pieces, 0, status);
     note_packets_left(*packet.port, !packet.port->broken); // there is room for one more
 }
@@ -98,32 +98,29 @@ void end_first(SentPacket& packet, std::int16_t status) {
 
 void start_passing() { passing.make(); }
 
-void packet_is_sent(NetPort& port, std::uint64_t number, RealTime at) {
-    auto* const packet = std::ranges::find_if(port.sent, [&](const SentPacket& each) {
-        return each.state == SentPacket::State::at_the_switch && each.number == number;
-    });
-    packet->state = SentPacket::State::passing;
-    packet->passed = at;
-    passing->push_back(*packet);
+void packet_is_sent(NetPort& port, std::uint32_t place, RealTime at) {
+    auto& packet = port.sent[place];
+    packet.state = SentPacket::State::passing;
+    packet.passed = at;
+    passing->push_back(packet);
 }
 
-bool pass_one_packet() {
-    if (passing->empty())
-        return false;
+bool is_packet_to_pass() { return !passing->empty(); }
+
+void pass_one_packet() {
     auto& packet = passing->front();
     device_works_for(packet.port->guest);
     std::int16_t status = NETIF_RSP_OKAY;
     while (current.pieces < packet.pieces && status == NETIF_RSP_OKAY)
         if (!read_piece(packet, status) || machine::should_preempt())
-            return true;
+            return;
     if (status == NETIF_RSP_OKAY) {
         if (!current.is_forwarded)
             choose_target(packet);
         if (!pass_on(packet))
-            return true;
+            return;
     }
     end_first(packet, status);
-    return true;
 }
 
 void drop_passing(NetPort& port) {
@@ -133,7 +130,7 @@ void drop_passing(NetPort& port) {
                 current = {};
             passing->erase(passing->iterator_to(packet));
         }
-        packet.state = SentPacket::State::unused;
+        port.release(packet);
     }
 }
 

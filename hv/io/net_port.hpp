@@ -46,9 +46,8 @@ struct SentPacket : boost::intrusive::list_base_hook<> {
     State state = State::unused;
     std::uint8_t pieces = 0;
     std::uint16_t bytes = 0;
-    std::uint16_t flags = 0;  // NETTXF_*
-    std::uint64_t number = 0; // the switch's
-    RealTime passed{};        // when the switch was done with it
+    std::uint16_t flags = 0; // NETTXF_*
+    RealTime passed{};       // when the switch was done with it
     NetPort* port = nullptr;
     std::uint16_t id[most_pieces]; // the guest's own
     NetPiece piece[most_pieces];
@@ -59,8 +58,7 @@ struct HeldPacket : boost::intrusive::list_base_hook<> {
     enum class State : std::uint8_t { coming, at_the_switch, delivering };
     State state = State::coming;
     std::uint16_t bytes = 0;
-    std::uint16_t flags = 0;  // NETRXF_*
-    std::uint64_t number = 0; // the switch's
+    std::uint16_t flags = 0; // NETRXF_*
     RealTime arrives{};
     NetPort* port = nullptr;
     std::byte data[largest_packet + 2]; // not cleared
@@ -84,10 +82,16 @@ struct NetPort : boost::intrusive::set_base_hook<> {
     bool has_more = false;   // the section's time was over before all were taken
     bool is_due = false;     // among the ports whose first coming packet is waited for
     RealTime due{};
-    HeldPackets coming{};   // in the order of their arrival; not yet known to the policy
-    std::uint64_t held = 0; // bit n: place n of `buffer` is used
+    HeldPackets coming{};                        // in the order of their arrival; not yet known to the policy
+    std::uint64_t held = 0;                      // bit n: place n of `buffer` is used
+    std::uint64_t sent_free = ~std::uint64_t{0}; // bit n: place n of `sent` is unused
     SentPacket sent[ringctl::most_queued]{};
     HeldPacket buffer[ringctl::most_queued];
+
+    void release(SentPacket& packet) {
+        packet.state = SentPacket::State::unused;
+        sent_free |= std::uint64_t{1} << (&packet - sent);
+    }
 };
 static_assert(ringctl::most_queued == 64);
 
@@ -111,10 +115,11 @@ void note_packets_left(NetPort& port, bool left);
 void answer_packet(NetPort& port, const std::uint16_t* ids, std::uint32_t requests, std::uint32_t extras,
                    std::int16_t status);
 
-// The switch is done with that packet of the port's, since `at`.
-void packet_is_sent(NetPort& port, std::uint64_t number, RealTime at);
-// Moves one packet from its sender to where it goes, or a part of it. False if none waits for that.
-[[nodiscard]] bool pass_one_packet();
+// The switch is done with the packet in that place of `sent`, since `at`.
+void packet_is_sent(NetPort& port, std::uint32_t place, RealTime at);
+// Whether a packet is to be moved from its sender to where it goes; moves one, or a part of it.
+[[nodiscard]] bool is_packet_to_pass();
+void pass_one_packet();
 void drop_passing(NetPort& port);
 
 // A packet of `bytes` bytes at `data` comes to the port, or is dropped.
@@ -124,10 +129,11 @@ void look_after_arrivals(NetPort& port);
 [[nodiscard]] RealTime next_arrival();
 // Hands the policy one packet that has arrived by `now`. False if none has.
 [[nodiscard]] bool announce_one_packet(RealTime now);
-// The switch is done with that packet for the port.
-void packet_is_admitted(NetPort& port, std::uint64_t number);
-// Moves one packet into its guest. False if none waits for that.
-[[nodiscard]] bool deliver_one_packet();
+// The switch is done with the packet in that place of `buffer`.
+void packet_is_admitted(NetPort& port, std::uint32_t place);
+// Whether a packet is to be moved into its guest; moves one.
+[[nodiscard]] bool is_packet_to_deliver();
+void deliver_one_packet();
 // All that the port holds is lost: it goes.
 void drop_held(NetPort& port);
 

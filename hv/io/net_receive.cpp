@@ -135,28 +135,23 @@ bool announce_one_packet(RealTime now) {
     auto& packet = port.coming.front();
     port.coming.pop_front();
     packet.state = HeldPacket::State::at_the_switch;
-    packet.number = net_rings::next_number();
     ++port.asked;
     look_after_arrivals(port); // before the policy hears: what it serves at once needs no look any more
     if (!port.broken)
-        net_rings::submit(port.receiving, ringctl::Operation::receive, packet.bytes);
+        net_rings::submit(port.receiving, ringctl::Operation::receive, packet.bytes,
+                          static_cast<std::uint32_t>(&packet - port.buffer));
     return true;
 }
 
-void packet_is_admitted(NetPort& port, std::uint64_t number) {
-    for (auto held = port.held; held != 0; held &= held - 1) {
-        auto& packet = port.buffer[std::countr_zero(held)];
-        if (packet.state != HeldPacket::State::at_the_switch || packet.number != number)
-            continue;
-        packet.state = HeldPacket::State::delivering;
-        delivering->push_back(packet);
-        return;
-    }
+void packet_is_admitted(NetPort& port, std::uint32_t place) {
+    auto& packet = port.buffer[place];
+    packet.state = HeldPacket::State::delivering;
+    delivering->push_back(packet);
 }
 
-bool deliver_one_packet() {
-    if (delivering->empty())
-        return false;
+bool is_packet_to_deliver() { return !delivering->empty(); }
+
+void deliver_one_packet() {
     auto& packet = delivering->front();
     NetPort& port = *packet.port;
     device_works_for(port.guest);
@@ -165,7 +160,6 @@ bool deliver_one_packet() {
         delivering->push_back(packet);
     else if (!port.is_due)
         look_after_arrivals(port); // there may be room for the next one
-    return true;
 }
 
 void drop_held(NetPort& port) {

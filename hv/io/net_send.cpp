@@ -7,6 +7,7 @@
 #include "hv/plugin/net_rings.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace bulkhead::hv {
@@ -71,7 +72,9 @@ bool check(Chain& chain) {
 }
 
 void queue(NetPort& port, const Chain& chain) {
-    auto& packet = *std::ranges::find(port.sent, SentPacket::State::unused, &SentPacket::state);
+    const auto place = static_cast<std::uint32_t>(std::countr_zero(port.sent_free));
+    port.sent_free &= port.sent_free - 1;
+    auto& packet = port.sent[place];
     packet.state = SentPacket::State::at_the_switch;
     packet.pieces = static_cast<std::uint8_t>(chain.requests);
     packet.bytes = static_cast<std::uint16_t>(chain.bytes);
@@ -79,8 +82,7 @@ void queue(NetPort& port, const Chain& chain) {
     packet.port = &port;
     std::copy_n(chain.id, chain.requests, packet.id);
     std::copy_n(chain.piece, chain.requests, packet.piece);
-    packet.number = net_rings::next_number();
-    net_rings::submit(port.sending, ringctl::Operation::send, packet.bytes);
+    net_rings::submit(port.sending, ringctl::Operation::send, packet.bytes, place);
 }
 
 void take_one(NetPort& port, RING_IDX produced) {

@@ -21,12 +21,12 @@ void serve(RealTime now) {
     const LockGuard drive_held{drive_lock()};
     if (is_audit_under_way())
         return set_device_timer(now + rest_for_audit);
-    do {
-        const bool had_requests = rings::step();
-        const bool had_packets = net_rings::step();
-        if (!had_requests && !had_packets)
+    for (bool had_work = true; had_work; now = machine::now()) {
+        had_work = rings::step(now);
+        had_work |= net_rings::step(now);
+        if (machine::should_preempt())
             break;
-    } while (!machine::should_preempt());
+    }
     set_timer();
     device_works_for(nullptr);
 }

@@ -14,16 +14,26 @@ namespace {
 constinit Late<NetGround> ground;
 constinit Late<host::RingHost<NetWorld>> policy_host;
 constinit bool is_there = false;
-constinit bool has_bytes = false; // to be moved, for which there was no time
+
+Domain* owner(const host::Request& request) {
+    return boost::intrusive::get_parent_from_member(request.ring, &NetQueue::queue)->port->guest;
+}
 
 void finish_oldest() {
     const auto service = ground->engine.take_done();
-    device_works_for(
-        boost::intrusive::get_parent_from_member(service.request->ring, &NetQueue::queue)->port->guest);
+    device_works_for(owner(*service.request));
     ground->done = service.done;
-    policy_host->complete(*service.request, service.time);
-    policy_host->give_work();
-    has_bytes = true;
+    policy_host->give_work(policy_host->complete(*service.request, service.time));
+}
+
+bool are_bytes_left() { return is_packet_to_deliver() || is_packet_to_pass(); }
+
+// What makes room in a port's buffer comes first.
+void move_one_packet() {
+    if (is_packet_to_deliver())
+        deliver_one_packet();
+    else
+        pass_one_packet();
 }
 
 } // namespace
@@ -51,40 +61,38 @@ bool open(NetQueue& queue) { return policy_host->open(queue); }
 void close(NetQueue& queue) { policy_host->close(queue); }
 void tune(RingTenant& tenant) { policy_host->tune(tenant); }
 bool is_open(const NetQueue& queue) { return host::RingHost<NetWorld>::is_open(queue); }
-std::uint64_t next_number() { return policy_host->submitted(); }
 
-void submit(NetQueue& queue, ringctl::Operation operation, std::uint32_t bytes) {
+void submit(NetQueue& queue, ringctl::Operation operation, std::uint32_t bytes, std::uint32_t tag) {
     host::RequestFields coming;
     coming.number = policy_host->submitted();
     trace_event(trace::Event::ring_submit, *queue.port->guest, NetWorld::name_of(queue, coming), bytes);
-    policy_host->submit(queue, operation, 0, bytes);
+    policy_host->submit(queue, operation, 0, bytes, tag);
 }
 
-// The switch comes first, so that it does not idle while bytes move; then what makes room.
-bool step() {
+// The switch comes first, so that it does not idle while bytes move; then what makes room. A policy's own
+// instant is billed to the domain whose packet has waited longest.
+bool step(RealTime now) {
     if (!is_there)
         return false;
-    const RealTime now = machine::now();
     if (ground->engine.next() <= now) {
         finish_oldest();
     } else if (policy_host->asks_again() <= now) {
-        device_works_for(nullptr);
-        policy_host->give_work();
+        device_works_for(owner(policy_host->oldest()));
+        policy_host->give_work(now);
     } else if (announce_one_packet(now)) {
         return true;
-    } else if (has_bytes) {
-        const bool delivered = deliver_one_packet(), passed = pass_one_packet();
-        has_bytes = delivered || passed;
-    } else {
+    } else if (!are_bytes_left()) {
         return take_left_packets();
     }
+    if (are_bytes_left())
+        move_one_packet();
     return true;
 }
 
 RealTime next_work() {
     if (!is_there)
         return RealTime::never();
-    if (has_bytes || are_packets_left())
+    if (are_bytes_left() || are_packets_left())
         return machine::now();
     return std::min({ground->engine.next(), policy_host->asks_again(), next_arrival()});
 }

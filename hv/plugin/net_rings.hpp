@@ -22,11 +22,10 @@ void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int
 void close(NetQueue& queue);
 void tune(RingTenant& tenant);
 [[nodiscard]] bool is_open(const NetQueue& queue);
-[[nodiscard]] std::uint64_t next_number();
-void submit(NetQueue& queue, ringctl::Operation operation, std::uint32_t bytes);
+void submit(NetQueue& queue, ringctl::Operation operation, std::uint32_t bytes, std::uint32_t tag);
 
 // One piece of what is due (hv/plugin/devices.hpp): false if there is nothing. And when there will be.
-[[nodiscard]] bool step();
+[[nodiscard]] bool step(RealTime now);
 [[nodiscard]] RealTime next_work();
 
 } // namespace bulkhead::hv::net_rings

@@ -30,9 +30,9 @@ struct NetWorld : RingPolicyWorld<layout::net_policy_memory> {
         trace_event(trace::Event::ring_complete, *queue.port->guest, name_of(queue, packet),
                     static_cast<std::uint64_t>(service.count()));
         if (packet.operation == ringctl::Operation::send)
-            packet_is_sent(*queue.port, packet.number, ground->done);
+            packet_is_sent(*queue.port, packet.tag, ground->done);
         else
-            packet_is_admitted(*queue.port, packet.number);
+            packet_is_admitted(*queue.port, packet.tag);
     }
 
     // Block rings have the numbers below.

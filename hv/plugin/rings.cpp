@@ -4,6 +4,7 @@
 #include "hv/dispatch/devices.hpp"
 #include "hv/io/block.hpp"
 #include "hv/plugin/ring_world.hpp"
+#include "hv/trace/ledger.hpp"
 
 #include <algorithm>
 
@@ -16,19 +17,23 @@ namespace {
 constinit Late<device::DiskDrive> drive;
 constinit Late<host::RingHost<RingWorld>> policy_host;
 
-constinit bool is_there = false;
-constinit bool has_copies = false; // for which there was no time
+constinit bool is_there = false, bills_guests = true;
+
+Domain* owner(const host::Request& request) {
+    return boost::intrusive::get_parent_from_member(request.ring, &BlockRing::queue)->guest;
+}
 
 void finish_oldest() {
     const auto service = drive->take_done();
-    device_works_for(
-        boost::intrusive::get_parent_from_member(service.request->ring, &BlockRing::queue)->guest);
-    policy_host->complete(*service.request, service.time);
+    work_for(owner(*service.request));
+    policy_host->give_work(policy_host->complete(*service.request, service.time));
 }
 
 } // namespace
 
-void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values) {
+void start(const device::Disk& model, bool is_billed, const LoadedPlugin* plugin,
+           const std::int64_t* values) {
+    bills_guests = is_billed;
     start_block_rings();
     start_seats();
     RingWorld::reserve_regions();
@@ -38,29 +43,34 @@ void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int
     policy_host.make(world).start(plugin != nullptr ? *plugin : RingWorld::fallback(), values);
 }
 
-// The drive comes first, so that it does not idle while bytes move.
-bool step() {
+void work_for(Domain* guest) {
+    device_works_for(bills_guests ? guest : nullptr);
+    if (!bills_guests)
+        bill_to(nullptr);
+}
+
+// The drive comes first, so that it does not idle while bytes move. A policy's own instant is billed to the
+// domain whose request has waited longest.
+bool step(RealTime now) {
     if (!is_there)
         return false;
-    if (drive->next() <= machine::now()) {
+    if (drive->next() <= now) {
         finish_oldest();
-        policy_host->give_work();
-        has_copies = true;
-    } else if (policy_host->asks_again() <= machine::now()) {
-        device_works_for(nullptr);
-        policy_host->give_work();
-    } else if (has_copies) {
-        has_copies = copy_one_request();
-    } else {
+    } else if (policy_host->asks_again() <= now) {
+        work_for(owner(policy_host->oldest()));
+        policy_host->give_work(now);
+    } else if (!is_copy_left()) {
         return take_left_requests();
     }
+    if (is_copy_left())
+        copy_one_request();
     return true;
 }
 
 RealTime next_work() {
     if (!is_there)
         return RealTime::never();
-    if (has_copies || is_more_left())
+    if (is_copy_left() || is_more_left())
         return machine::now();
     return std::min(drive->next(), policy_host->asks_again());
 }
@@ -78,13 +88,13 @@ bool open(BlockRing& ring) { return policy_host->open(ring); }
 void close(BlockRing& ring) { policy_host->close(ring); }
 void tune(RingTenant& tenant) { policy_host->tune(tenant); }
 bool is_open(const BlockRing& ring) { return host::RingHost<RingWorld>::is_open(ring); }
-std::uint64_t next_number() { return policy_host->submitted(); }
 
-void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes) {
+void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
+            std::uint32_t tag) {
     host::RequestFields coming;
     coming.number = policy_host->submitted();
     trace_event(trace::Event::ring_submit, *ring.guest, RingWorld::name_of(ring, coming), bytes);
-    policy_host->submit(ring, operation, sector, bytes);
+    policy_host->submit(ring, operation, sector, bytes, tag);
 }
 
 } // namespace rings

@@ -10,7 +10,9 @@
 namespace bulkhead::hv::rings {
 
 // At boot, on a machine with disks or a ring policy; `plugin` is nullptr for the fallback alone.
-void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values);
+// Work for a request after its guest has asked for it is billed to that guest, or to nobody if not
+// `is_billed`.
+void start(const device::Disk& model, bool is_billed, const LoadedPlugin* plugin, const std::int64_t* values);
 [[nodiscard]] bool is_running();
 // It was started; another policy takes over with every ring and what is queued. no_memory: the former one
 // stays.
@@ -21,11 +23,14 @@ void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int
 void close(BlockRing& ring);
 void tune(RingTenant& tenant);
 [[nodiscard]] bool is_open(const BlockRing& ring);
-[[nodiscard]] std::uint64_t next_number();
-void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes);
+void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
+            std::uint32_t tag);
+
+// What follows in this piece is work for that guest.
+void work_for(Domain* guest);
 
 // One piece of what is due (hv/plugin/devices.hpp): false if there is nothing. And when there will be.
-[[nodiscard]] bool step();
+[[nodiscard]] bool step(RealTime now);
 [[nodiscard]] RealTime next_work();
 
 } // namespace bulkhead::hv::rings

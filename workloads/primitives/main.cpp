@@ -38,6 +38,12 @@ void guest_main() {
         primitives::measure_switches();
     else if (part == "calls")
         primitives::measure_calls();
+    else if (part == "block")
+        primitives::measure_block();
+    else if (part == "send")
+        primitives::measure_sending();
+    else if (part == "receive")
+        primitives::measure_receiving();
     else
         primitives::measure_all();
     shutdown(Shutdown::poweroff);

@@ -62,7 +62,8 @@ void measure(std::string_view row, auto&& before, auto&& action) {
     report(row, median(taken) - reading());
 }
 void measure(std::string_view row, auto&& action) {
-    measure(row, [] {}, action);
+    measure(
+        row, [] {}, action);
 }
 
 // The groups of rows, in the order in which main.cpp runs them.
@@ -76,5 +77,9 @@ void measure_events();
 void measure_timers();
 void measure_emulation();
 void measure_traps(); // last: it takes the trap table over
+// For guests with a disk or an interface.
+void measure_block();
+void measure_sending();
+void measure_receiving();
 
 } // namespace bulkhead::primitives

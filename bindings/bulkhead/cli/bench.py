@@ -15,6 +15,8 @@ from bulkhead.base.text import parse_size, suggest
 from bulkhead.cli.bench_linux import QUESTIONS, Row, compare
 from bulkhead.cli.bench_primitives import NAME as PRIMITIVES
 from bulkhead.cli.bench_primitives import bench_primitives
+from bulkhead.cli.bench_rings import NAME as RINGS
+from bulkhead.cli.bench_rings import bench_rings
 from bulkhead.cli.bench_simulator import bench_simulator
 from bulkhead.cli.bench_suites import SUITES, print_rows, rows
 from bulkhead.cli.parse import parse_length
@@ -23,7 +25,7 @@ from bulkhead.result import write_json
 
 SIMULATOR = "simulator"
 MINIMUM_SECONDS = 0.02  # of each benchmark
-KNOWN = (*QUESTIONS, PRIMITIVES, *SUITES)
+KNOWN = (*QUESTIONS, PRIMITIVES, RINGS, *SUITES)
 AGAINST = "xen"
 
 
@@ -48,7 +50,7 @@ def bench(
     what: str = typer.Argument(
         ...,
         metavar="|".join(KNOWN),
-        help="boot: time to the first program; operations; primitives: hypercalls and traps; "
+        help="boot: time to the first program; operations; primitives: hypercalls and traps; rings: block requests and packets; "
         "policies: a wake, a pick, a frame, a request; simulator: its speed, and SimPy's; trace: reading traces.",
     ),
     mem: str = typer.Option("512M", help="Memory of the guest, and of the bare machine."),
@@ -58,6 +60,7 @@ def bench(
         metavar=AGAINST,
         help="primitives: the same image on Xen too, whose file BULKHEAD_XEN names.",
     ),
+    ringctl: str = typer.Option("fifo", metavar="NAME", help="rings: the ring policy."),
     out: Optional[Path] = typer.Option(None, help="Also write the numbers to this JSON file."),
 ) -> int:
     """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image.
@@ -68,6 +71,9 @@ def bench(
         raise SpecError(f"--against {against}: only '{PRIMITIVES} --against {AGAINST}' is known")
     if what == PRIMITIVES:
         bench_primitives(against is not None, out)
+        return 0
+    if what == RINGS:
+        bench_rings(ringctl, out)
         return 0
     if what == SIMULATOR:
         bench_simulator(out)

@@ -188,6 +188,8 @@ class Disk:
     seek_us: int = 360
     bytes_per_us: int = 400  # of the transfer
     depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
+    # 0: work for a request after its guest has asked for it is billed to nobody, as where a driver domain does it
+    billed: int = 1
 
 
 @dataclass(frozen=True)

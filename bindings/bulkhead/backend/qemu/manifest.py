@@ -225,6 +225,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["disks"], row["disk_count"] = writer.add(disks.tobytes()), len(disks)
     row["drive"]["request"], row["drive"]["seek"] = drive.request_us * US, drive.seek_us * US
     row["drive"]["bytes_per_us"], row["drive"]["depth"] = drive.bytes_per_us, drive.depth
+    row["drive"]["unbilled"] = drive.billed == 0
     interfaces = _interface_table(machine)
     row["interfaces"], row["interface_count"] = writer.add(interfaces.tobytes()), len(interfaces)
     placements = _placement_table(machine)
