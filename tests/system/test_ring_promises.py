@@ -11,6 +11,8 @@ from bulkhead.experiment.runner import RunRequest, run_experiment
 from bulkhead.result.model import PointResult
 
 ALLOCATION, RESERVED, HELD, GROWTH = 1.0, 3.0, 0.01, 10.0  # per cent, per cent, part, per cent
+PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0  # per cent: of a weight's part, of a CPU share, of all CPU time
+SAVED = {"token_bucket": 16 + 1, "mclock": 4 + 1}  # requests beyond the limit that the policy may let pass
 SHORT = 0.02  # an answer more or less in a quick run's window
 
 
@@ -63,3 +65,30 @@ def test_limits_in_requests_and_bytes_hold_at_once(backend: str, tmp_path: Any) 
     assert len(points) == 2
     for point in points.values():
         assert point.metrics["used"] == pytest.approx(1, abs=HELD)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weights_hold_where_work_needs_cpu_and_drive(backend: str, tmp_path: Any) -> None:
+    points = points_of("sosp03_disk", backend, tmp_path, ("ringctl=fifo,sfq", "load=disk"))
+    weighted, ignored = (points[policy, "disk", "1 to 8"].metrics for policy in ("sfq", "fifo"))
+    assert weighted["error"] < PROPORTIONAL and weighted["kept"] > 1 - SHORT
+    assert ignored["error"] > 100
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ring_work_is_paid_for_by_the_guest_that_causes_it(backend: str, tmp_path: Any) -> None:
+    points = points_of("billing", backend, tmp_path, ("sched=credit2", "size=65536"))
+    billed, unbilled = (points["credit2", how, 65536].metrics for how in ("billed", "to nobody"))
+    assert billed["error"] < BILLED and billed["unbilled"] < UNBILLED
+    assert unbilled["error"] > 2 * BILLED and unbilled["unbilled"] > 5 * UNBILLED
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_limit_holds_whenever_and_through_how_many_rings_a_guest_asks(backend: str, tmp_path: Any) -> None:
+    points = points_of("limiter_abuse", backend, tmp_path)
+    for (policy, attack), point in points.items():
+        if attack == "domains":  # each has the limit
+            assert 2 < point.metrics["rate"] <= 4 * (1 + SHORT), policy
+            continue
+        assert point.metrics["rate"] <= 1 + SHORT, (policy, attack)
+        assert point.metrics["burst"] <= SAVED[str(policy)], (policy, attack)

@@ -14,7 +14,7 @@ constexpr Option burst{"burst", "1", "1", "requests that are due at one instant,
 constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests, if they have a period"};
 constexpr Option sequential{"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"};
 constexpr Option write{"write", "1", "0", "1: writes, 0: reads"};
-constexpr Option work_us{"work_us", "us", "0", "CPU time for each answer, in units of 1,000 instructions"};
+constexpr Option work_us{"work_us", "us", "0", "CPU time for each answer, at 4 ns per instruction"};
 constexpr Option options_[] = {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us};
 
 void run() {

@@ -89,7 +89,8 @@ def _runs(guests: Callable[[int], tuple[Guest, ...]], ringctl: str, fast: bool) 
     for run, number in zip((few, many), NUMBERS, strict=True):
         for guest in run.machine.guests:
             rows = results(run.consoles.get(guest.name, ""), PRIMITIVES)
-            if run.exit_status != 0 or [(row["number"], row["failures"]) for row in rows] != [(str(number), "0")]:
+            said = [(row["number"], row["failures"]) for row in rows]
+            if run.exit_status != 0 or said != [(str(number), "0")]:
                 raise BulkheadError(f"bench: {guest.name} did not end well: {run.end}")
     return few, many
 
