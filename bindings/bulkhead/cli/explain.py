@@ -1,4 +1,4 @@
-"""`bulkhead explain`: why a vCPU was not running; and `bulkhead trace`: a run in the forms of other tools."""
+"""`bulkhead explain`: why a vCPU was not running, or what a guest waited for; `bulkhead trace`: a run for other tools."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from bulkhead.model import storage
 from bulkhead.study.chrome import write_chrome
 from bulkhead.study.ctf import write_ctf
 from bulkhead.study.explain import ejection, explain_at, explain_longest
+from bulkhead.study.explain_memory import explain_memory
+from bulkhead.study.explain_requests import explain_longest_request, explain_requests_at
 from bulkhead.study.names import Names
 from bulkhead.study.perfetto import write_perfetto
 from bulkhead.study.rows import write_csv, write_npz
@@ -38,33 +40,54 @@ INCOMPLETE_HELP = "Also of a run whose trace lost records."
 
 def explain(
     run: Path = typer.Argument(..., help=RUN_HELP),
-    vcpu: Optional[str] = typer.Option(None, metavar="GUEST.N", help="The vCPU, for example victim.0."),
-    at: Optional[str] = typer.Option(
-        None, help="Why it was not running at this instant, for example 123.4ms."
+    vcpu: Optional[str] = typer.Option(
+        None, metavar="GUEST.N", help="Why this vCPU was not running, for example victim.0."
     ),
-    longest: bool = typer.Option(False, "--longest", help="Its longest wait."),
+    requests: Optional[str] = typer.Option(
+        None, metavar="GUEST", help="Why this guest waited for its disk or its network."
+    ),
+    memory: Optional[str] = typer.Option(None, metavar="GUEST", help="Why this guest had no more memory."),
+    at: Optional[str] = typer.Option(None, help="At this instant, for example 123.4ms."),
+    longest: bool = typer.Option(
+        False, "--longest", help="The longest wait, or the request that took longest."
+    ),
     incomplete: bool = typer.Option(False, help=INCOMPLETE_HELP),
 ) -> int:
-    """Say why a vCPU was not running: what ran instead, by which decisions of which policy.
+    """Say why a vCPU was not running, or what a guest waited for: who was served instead, by which decisions of which policy.
 
-    Instants count from the end of building. Without --vcpu: why a policy was ejected.
+    Instants count from the end of building. Without a vCPU or a guest: why a policy was ejected.
     """
     names = Names(storage.load(run), incomplete)
-    if vcpu is None:
+    asked = [option for option in (vcpu, requests, memory) if option is not None]
+    if not asked:
         for line in ejection(names) or ["No policy was ejected; --vcpu GUEST.N --longest explains a wait."]:
             print(line)
         return 0
+    if len(asked) > 1:
+        raise SpecError("explain: write one of --vcpu, --requests and --memory")
     if longest == (at is not None):
         raise SpecError("explain: write --at 123.4ms for an instant, or --longest for the longest wait")
-    chosen = names.parse_vcpu(vcpu)
-    lines = (
-        explain_longest(names, chosen)
-        if at is None
-        else explain_at(names, chosen, names.parse_instant(at, "--at"))
-    )
-    for line in lines:
+    if memory is not None and longest:
+        raise SpecError("explain: --memory has no longest wait; write --at 123.4ms for an instant")
+    instant = names.parse_instant(at, "--at") if at is not None else None
+    for line in _explained(names, vcpu, requests, memory, instant):
         print(line)
     return 0
+
+
+def _explained(
+    names: Names, vcpu: str | None, requests: str | None, memory: str | None, at: int | None
+) -> list[str]:
+    if vcpu is not None:
+        chosen = names.parse_vcpu(vcpu)
+        return explain_longest(names, chosen) if at is None else explain_at(names, chosen, at)
+    if requests is not None:
+        domain = names.parse_domain(requests, "--requests")
+        return (
+            explain_longest_request(names, domain) if at is None else explain_requests_at(names, domain, at)
+        )
+    assert memory is not None and at is not None
+    return explain_memory(names, names.parse_domain(memory, "--memory"), at)
 
 
 def trace(

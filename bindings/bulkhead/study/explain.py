@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from bulkhead.base.schema import enum_value
 from bulkhead.base.text import format_ns
 from bulkhead.metrics import TraceError, Window, run_intervals, runnable_intervals
+from bulkhead.metrics.requests import requests
 from bulkhead.metrics.trace import Records
 from bulkhead.metrics.waits import Wait, cause, decisions, longest, ran_during, waits
 from bulkhead.model.landmark import PolicyReport
@@ -16,7 +18,6 @@ from bulkhead.study.names import CAUSES, Names
 
 EJECTION = "ejection.txt"
 SHOWN = 8  # vCPUs, and decisions
-SCHEDULER = 1  # plugin::Kind
 
 
 def explain_longest(names: Names, vcpu: tuple[int, int]) -> list[str]:
@@ -39,7 +40,13 @@ def explain_at(names: Names, vcpu: tuple[int, int], at: int) -> list[str]:
         chosen = own.where(here)
         span = f"from {names.since(int(chosen.start[0]))} to {names.since(int(chosen.end[0]))}"
         return [f"{name} was running at {names.since(at)}: on pCPU {int(chosen.pcpu[0])}, {span}."]
-    return [f"{name} did not want to run at {names.since(at)}: {_asleep(names, vcpu, at)}."]
+    lines = [f"{name} did not want to run at {names.since(at)}: {_asleep(names, vcpu, at)}."]
+    waiting = sum(one.domain == vcpu[0] and one.outstanding(at) for one in requests(names.trace))
+    if waiting:
+        lines.append(
+            f"Its guest waited for {waiting} requests then: --requests {names.domain(vcpu[0])} says for which."
+        )
+    return lines
 
 
 def _asleep(names: Names, vcpu: tuple[int, int], at: int) -> str:
@@ -101,18 +108,18 @@ def _settings(names: Names, domain: int) -> Iterator[str]:
     yield f"{guest.name} has {', '.join(parts)}."
 
 
-def policy_at(names: Names, time: int) -> str:
-    """The scheduler in charge at an instant."""
+def policy_at(names: Names, time: int, kind: str = "scheduler") -> str:
+    """The policy of a kind (scheduler, memory, ring) that was in charge at an instant."""
     loads = names.trace.of("policy_load", "policy_eject")
-    schedulers = [report for report in names.run.landmark.policies if report.kind == "scheduler"]
-    number, taken, fallback = names.trace.number("policy_load"), 0, False
+    loaded = [report.name for report in names.run.landmark.policies if report.kind == kind]
+    of_number, number = enum_value("plugin.Kind", kind, "kind"), names.trace.number("policy_load")
+    taken, fallback = 0, False
     for record in loads[loads["time"] <= time]:
-        if int(record["event"]) == number and int(record["a"]) == SCHEDULER:
+        if int(record["event"]) == number and int(record["a"]) == of_number:
             fallback = int(record["b"]) == 0
             taken += not fallback
-        elif int(record["event"]) != number and int(record["a"]) >> 32 == SCHEDULER:
+        elif int(record["event"]) != number and int(record["a"]) >> 32 == of_number:
             fallback = True
-    loaded = [report.name for report in schedulers]
     if fallback or not taken or taken > len(loaded):
         return "the built-in fallback" if fallback or not loaded else f"the policy {loaded[0]}"
     return f"the policy {loaded[taken - 1]}"

@@ -48,6 +48,13 @@ class Names:
             raise SpecError(f"--vcpu {text}: the run has no domain '{name}'{suggest(name, known)}")
         return known[name].domain, parse_integer(number, f"--vcpu {text}", 0, MOST_VCPUS - 1)
 
+    def parse_domain(self, text: str, option: str) -> int:
+        """A domain's number by its name. SpecError names what there is."""
+        known = self.run.landmark.ledger
+        if text not in known:
+            raise SpecError(f"{option} {text}: the run has no domain '{text}'{suggest(text, known)}")
+        return known[text].domain
+
     def parse_instant(self, text: str, option: str) -> int:
         """Real time [ns] of "123.4ms" after the end of building. SpecError if the run was over then."""
         at = self.origin + (0 if text == "0" else parse_duration(text, option))

@@ -1,0 +1,155 @@
+"""`explain` follows waits for disks and for memory, with the numbers of the trace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from bulkhead import Guest, GuestDisk, Machine, Policy
+from bulkhead.backend.sim import simulate
+from bulkhead.base.text import format_ns
+from bulkhead.base.units import MIB
+from bulkhead.cli import main
+from bulkhead.metrics import Window, runnable_intervals, trace_of
+from bulkhead.metrics.requests import Request, requests, served_during
+from bulkhead.model import storage
+from bulkhead.model.run import Run
+
+MS = 1_000_000
+
+
+def lines(capsys: pytest.CaptureFixture[str], *words: object) -> list[str]:
+    assert main(["explain", *(str(word) for word in words)]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture(scope="module")
+def rings() -> Run:
+    disks = (GuestDisk(4 * MIB),)
+    victim = Guest("victim", "workload:disk", "depth=2", memory=8 * MIB, disks=disks, ringctl={"limit": 400})
+    flood = Guest("flood", "workload:disk_flood", memory=8 * MIB, disks=disks)
+    return simulate(
+        Machine(guests=(victim, flood), ringctl=Policy("mclock"), duration=200 * MS, end_when_idle=False)
+    )
+
+
+@pytest.fixture(scope="module")
+def rings_folder(rings: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rings")
+    storage.save(rings, path)
+    return path
+
+
+def test_requests_are_paired_with_what_became_of_them(rings: Run) -> None:
+    found = requests(trace_of(rings))
+    done = [one for one in found if one.done is not None]
+    assert len(done) == len(rings.select("ring_complete")) > 100
+    for one in done:
+        assert one.taken is not None and one.done is not None
+        assert one.queued <= one.taken <= one.done and 0 < one.worked <= one.done - one.taken
+    assert sum(one.worked for one in done) == int(rings.select("ring_complete")["b"].sum())
+    whole = served_during(found, "disk", trace_of(rings).whole)
+    assert sum(row.requests for row in whole) == len(done)
+
+
+def test_a_number_that_returns_is_another_request() -> None:
+    first = Request(1, 0, 7, 512, 10, 20, 30, 5)
+    assert first.outstanding(29) and not first.outstanding(30) and not first.outstanding(9)
+    assert first.device == "disk"
+    assert (
+        Request(1, 1 << 31, 0, 0, 0).device == "send" and Request(1, 1 << 31 | 1, 0, 0, 0).device == "receive"
+    )
+
+
+def test_the_request_that_took_longest(
+    rings: Run, rings_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = lines(capsys, rings_folder, "--requests", "victim", "--longest")
+    number = rings.domain_id("victim")
+    own = [one for one in requests(trace_of(rings)) if one.domain == number and one.done is not None]
+    worst = max(own, key=lambda one: (one.done or 0) - one.queued)
+    assert worst.done is not None and worst.taken is not None
+    assert said[0].startswith(f"victim's request {worst.number} of ring {worst.ring}, 4,096 bytes, took ")
+    assert format_ns(worst.done - worst.queued) in said[0]
+    assert f"in the queue for {format_ns(worst.taken - worst.queued)}" in said[1]
+    assert said[2] == "In charge was the policy mclock." and "victim has weight 256, limit=400." in said
+    rows = {
+        line.split()[0]: int(line.split()[1])
+        for line in said
+        if re.match(r"  (victim|flood) +\d+ requests", line)
+    }
+    window = Window(worst.queued, worst.done)
+    names = {number: "victim", rings.domain_id("flood"): "flood"}
+    expected = served_during(requests(trace_of(rings)), "disk", window)
+    assert rows == {names[row.domain]: row.requests for row in expected} and rows["flood"] > 0
+
+
+def test_a_vcpu_that_sleeps_for_its_disk_says_so(
+    rings: Run, rings_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = rings.domain_id("victim")
+    wanted = runnable_intervals(trace_of(rings)).of_domain(number)
+    asleep = (wanted.end[:-1] + wanted.start[1:]) // 2
+    at, one = next(
+        (int(time), one)
+        for time in asleep
+        for one in requests(trace_of(rings))
+        if one.domain == number and one.outstanding(int(time)) and (one.taken or time + 1) > time
+    )
+    at -= rings.landmark.started
+    said = lines(capsys, rings_folder, "--vcpu", "victim", "--at", f"{at}ns")
+    assert re.search(r"waited for [12] requests then: --requests victim", said[-1])
+    said = lines(capsys, rings_folder, "--requests", "victim", "--at", f"{at}ns")
+    assert any(
+        f"request {one.number} of ring {one.ring}" in line and "in the queue since" in line for line in said
+    )
+
+
+def test_a_guest_that_wants_more_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    guests = tuple(
+        Guest(name, "workload:memory", memory=8 * MIB, max_memory=64 * MIB, weight=weight)
+        for name, weight in (("rich", 512), ("poor", 256))
+    )
+    run = simulate(
+        Machine(
+            guests=guests,
+            memctl=Policy("proportional_share"),
+            memory=160 * MIB,
+            duration=500 * MS,
+            end_when_idle=False,
+        )
+    )
+    storage.save(run, tmp_path)
+    targets = run.select("memory_target")
+    last = targets[targets["domain"] == run.domain_id("poor")][-1]
+    at = int(run.trace["time"][-1]) - run.landmark.started
+    said = lines(capsys, tmp_path, "--memory", "poor", "--at", f"{at}ns")
+    assert f"of the {int(last['a']) * 4096 / MIB:.2f} MiB that it might have since" in said[0]
+    assert said[1] == "In charge was the policy proportional_share."
+    assert any(line.startswith("poor has 8 MiB at its start, weight 256") for line in said)
+    assert any(line.startswith("  rich had ") for line in said)
+    grants = run.select("memory_grant")
+    asked = int((grants["domain"] == run.domain_id("poor")).sum())
+    assert any(line.startswith(f"It asked {asked} times, for ") for line in said) and asked > 0
+    assert any("ms: it may have" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--requests", "victum", "--longest"), "the run has no domain 'victum'; did you mean 'victim'"),
+        (("--requests", "victim"), "write --at 123.4ms for an instant, or --longest"),
+        (
+            ("--requests", "victim", "--memory", "victim", "--longest"),
+            "write one of --vcpu, --requests and --memory",
+        ),
+        (("--memory", "victim", "--longest"), "--memory has no longest wait"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: tuple[str, ...], message: str, rings_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(rings_folder), *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
