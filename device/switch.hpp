@@ -43,6 +43,11 @@ class Switch {
   public:
     static constexpr std::uint32_t max_ports = 256;
     static constexpr std::uint32_t most_learned = 8; // addresses of one port, beside its own
+    // A sender holds at most so many times the free places of a buffer, so that floods never fill it: one
+    // alone has three quarters of it, and there is room for others. Source: A. K. Choudhury, E. L. Hahne,
+    // "Dynamic queue length thresholds for shared-memory packet switches", IEEE/ACM Transactions on
+    // Networking 1998.
+    static constexpr std::uint32_t most_of_free = 3;
     static constexpr std::uint32_t no_port = ~std::uint32_t{0}, all_ports = no_port - 1;
 
     constexpr explicit Switch(const SwitchModel& model) : model_{model} {}
@@ -59,14 +64,15 @@ class Switch {
     // A packet of the station at `from`: the port that it goes to, all_ports of its network but `from`, or
     // no_port if its receiver is at `from` itself. Learns where the sender is.
     [[nodiscard]] std::uint32_t forward(std::uint32_t from, Mac source, Mac target, std::uint32_t bytes);
-    // Takes a place of the port's buffer. False: it is full, and the packet is dropped.
-    [[nodiscard]] bool admit(std::uint32_t port);
+    // Takes a place of the port's buffer for a packet that came from `from`. False: it is full, or the sender
+    // has its part of it (`most_of_free`), and the packet is dropped.
+    [[nodiscard]] bool admit(std::uint32_t port, std::uint32_t from);
     // When an admitted packet arrives that the switch passes to the port at `now`.
     [[nodiscard]] RealTime send(std::uint32_t port, std::uint32_t bytes, RealTime now) {
         return ports_[port].line.send(model_.link, bytes, now);
     }
-    // The station has taken an admitted packet, or `lost` it.
-    void release(std::uint32_t port, std::uint32_t bytes, bool lost);
+    // The station has taken an admitted packet that came from `from`, or `lost` it.
+    void release(std::uint32_t port, std::uint32_t from, std::uint32_t bytes, bool lost);
     // The port's station has gone: its buffer is empty, and what was learned from it forgotten.
     void empty(std::uint32_t port);
 
@@ -108,6 +114,7 @@ class Switch {
     SwitchModel model_;
     std::uint32_t count_ = 0;
     std::array<Port, max_ports> ports_{};
+    std::array<std::array<std::uint8_t, max_ports>, max_ports> held_from_{}; // packets in a buffer, by sender
     std::array<Entry, own_places> own_{};                // addresses that ports were given
     std::array<std::array<Entry, ways>, sets> others_{}; // learned ones
 };
@@ -173,19 +180,22 @@ inline std::uint32_t Switch::forward(std::uint32_t from, Mac source, Mac target,
     return found != from ? found : no_port;
 }
 
-inline bool Switch::admit(std::uint32_t port) {
+inline bool Switch::admit(std::uint32_t port, std::uint32_t from) {
     auto& to = ports_[port];
-    if (to.held >= model_.buffer) {
+    auto& share = held_from_[port][from];
+    if (to.held >= model_.buffer || share >= most_of_free * (model_.buffer - to.held)) {
         ++to.counters.dropped;
         return false;
     }
     ++to.held;
+    ++share;
     return true;
 }
 
-inline void Switch::release(std::uint32_t port, std::uint32_t bytes, bool lost) {
+inline void Switch::release(std::uint32_t port, std::uint32_t from, std::uint32_t bytes, bool lost) {
     auto& to = ports_[port];
     --to.held;
+    --held_from_[port][from];
     if (lost) {
         ++to.counters.dropped;
     } else {
@@ -196,6 +206,7 @@ inline void Switch::release(std::uint32_t port, std::uint32_t bytes, bool lost) 
 
 inline void Switch::empty(std::uint32_t port) {
     ports_[port].held = 0;
+    held_from_[port].fill(0);
     if (ports_[port].learned == 0)
         return;
     for (auto& set : others_)

@@ -67,7 +67,7 @@ void choose_target(const SentPacket& packet) {
 
 void pass_to(const SentPacket& packet, std::uint32_t number) {
     if (NetPort* const port = net_port(number); port != nullptr && !port->broken)
-        bring(*port, frame, packet.bytes, flags_for_receiver(packet.flags), packet.passed);
+        bring(*port, *packet.port, frame, packet.bytes, flags_for_receiver(packet.flags), packet.passed);
 }
 
 // False: there was no time for all who get it.

@@ -59,6 +59,7 @@ struct HeldPacket : boost::intrusive::list_base_hook<> {
     State state = State::coming;
     std::uint16_t bytes = 0;
     std::uint16_t flags = 0; // NETRXF_*
+    std::uint16_t from = 0;  // the switch's port
     RealTime arrives{};
     NetPort* port = nullptr;
     std::byte data[largest_packet + 2]; // not cleared
@@ -122,8 +123,9 @@ void packet_is_sent(NetPort& port, std::uint32_t place, RealTime at);
 void pass_one_packet();
 void drop_passing(NetPort& port);
 
-// A packet of `bytes` bytes at `data` comes to the port, or is dropped.
-void bring(NetPort& port, const std::byte* data, std::uint16_t bytes, std::uint16_t flags, RealTime now);
+// A packet of `bytes` bytes at `data` that was sent at `from` comes to the port, or is dropped.
+void bring(NetPort& port, const NetPort& from, const std::byte* data, std::uint16_t bytes,
+           std::uint16_t flags, RealTime now);
 // Packets of a port have come or its guest has given pages: sets when to look at it again.
 void look_after_arrivals(NetPort& port);
 [[nodiscard]] RealTime next_arrival();

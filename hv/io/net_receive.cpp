@@ -24,7 +24,7 @@ constinit Late<HeldPackets> delivering;
 void free_place(HeldPacket& packet, bool lost) {
     NetPort& port = *packet.port;
     port.held &= ~(std::uint64_t{1} << (&packet - port.buffer));
-    machine_switch().release(port.number, packet.bytes, lost);
+    machine_switch().release(port.number, packet.from, packet.bytes, lost);
     if (lost)
         trace_event(trace::Event::net_drop, *port.guest, port.number, packet.bytes);
 }
@@ -97,9 +97,10 @@ void start_arrivals() {
     delivering.make();
 }
 
-void bring(NetPort& port, const std::byte* data, std::uint16_t bytes, std::uint16_t flags, RealTime now) {
+void bring(NetPort& port, const NetPort& from, const std::byte* data, std::uint16_t bytes,
+           std::uint16_t flags, RealTime now) {
     auto& ports = machine_switch();
-    if (port.held == ~std::uint64_t{0} || !ports.admit(port.number))
+    if (port.held == ~std::uint64_t{0} || !ports.admit(port.number, from.number))
         return trace_event(trace::Event::net_drop, *port.guest, port.number, bytes);
     const auto place = static_cast<std::uint32_t>(std::countr_one(port.held));
     port.held |= std::uint64_t{1} << place;
@@ -107,6 +108,7 @@ void bring(NetPort& port, const std::byte* data, std::uint16_t bytes, std::uint1
     packet.state = HeldPacket::State::coming;
     packet.bytes = bytes;
     packet.flags = flags;
+    packet.from = static_cast<std::uint16_t>(from.number);
     packet.arrives = ports.send(port.number, bytes, now);
     packet.port = &port;
     std::memcpy(packet.data, data, bytes);

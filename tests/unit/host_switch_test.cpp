@@ -107,20 +107,31 @@ TEST_F(SwitchTest, AFullTableForgetsButKeepsItsCounts) {
 }
 
 TEST_F(SwitchTest, ABufferIsFullUntilItsStationTakesAPacket) {
-    for (int i = 0; i < 4; ++i)
-        EXPECT_TRUE(switch_->admit(1));
-    EXPECT_FALSE(switch_->admit(1));
-    EXPECT_TRUE(switch_->admit(2)) << "another port has its own";
-    switch_->release(1, 100, false);
-    EXPECT_TRUE(switch_->admit(1));
-    switch_->release(1, 100, true);
+    for (const std::uint32_t from : {0U, 2U, 0U, 2U})
+        EXPECT_TRUE(switch_->admit(1, from));
+    EXPECT_FALSE(switch_->admit(1, 3));
+    EXPECT_TRUE(switch_->admit(2, 0)) << "another port has its own";
+    switch_->release(1, 0, 100, false);
+    EXPECT_TRUE(switch_->admit(1, 0));
+    switch_->release(1, 2, 100, true);
     const auto& counters = switch_->counters(1);
     EXPECT_EQ(counters.dropped, 2U);
     EXPECT_EQ(counters.received_packets, 1U);
     EXPECT_EQ(counters.received_bytes, 100U);
     switch_->empty(1);
-    for (int i = 0; i < 4; ++i)
-        EXPECT_TRUE(switch_->admit(1));
+    for (const std::uint32_t from : {0U, 2U, 0U, 2U})
+        EXPECT_TRUE(switch_->admit(1, from));
+}
+
+TEST_F(SwitchTest, NoFloodFillsABuffer) {
+    for (int i = 0; i < 3; ++i)
+        EXPECT_TRUE(switch_->admit(1, 0));
+    EXPECT_FALSE(switch_->admit(1, 0)) << "the last place is for others";
+    EXPECT_TRUE(switch_->admit(1, 2));
+    switch_->release(1, 2, 100, false);
+    EXPECT_FALSE(switch_->admit(1, 0));
+    switch_->release(1, 0, 100, false);
+    EXPECT_TRUE(switch_->admit(1, 0));
 }
 
 TEST_F(SwitchTest, EachPortHasItsOwnLink) {
