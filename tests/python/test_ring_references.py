@@ -9,6 +9,8 @@ from bulkhead.result import PointResult, read_result
 
 FOLDER = Path(__file__).resolve().parents[2] / "results"
 ALLOCATION, RESERVED, HELD, GROWTH = 1.0, 0.03, 0.01, 10.0  # per cent, part, part, per cent
+PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0  # per cent: of a weight's part, of a CPU share, of all CPU time
+SAVED = {"token_bucket": 16 + 1, "mclock": 4 + 1}  # requests beyond the limit that the policy may let pass
 KEEP = ("sfq", "mclock", "latency_target")  # policies under which no flood moves the victim's p99
 
 
@@ -62,3 +64,37 @@ def test_limits_in_requests_and_bytes_hold_at_once() -> None:
     assert len(points) == 6
     for point in points:
         assert point.metrics["used"] == pytest.approx(1, abs=HELD), point.levels
+
+
+def test_shares_of_cpu_and_drive_are_proportional_and_cost_no_throughput() -> None:
+    points = [point for point in points_of("sosp03_disk") if point.levels["weights"] == "1 to 8"]
+    assert len(points) == 4 * 3
+    for point in points:
+        assert point.metrics["kept"] == pytest.approx(1, abs=0.003), point.levels
+        if point.levels["ringctl"] != "fifo":
+            assert point.spread["error"].high < PROPORTIONAL, point.levels
+        elif point.levels["load"] != "cpu":
+            assert point.metrics["error"] > 300, point.levels
+
+
+def test_ring_work_moves_no_share_if_it_is_billed() -> None:
+    points = points_of("billing")
+    assert len(points) == 5 * 2 * 3
+    for point in points:
+        error, unbilled = point.spread["error"], point.spread["unbilled"]
+        if point.levels["billing"] == "billed":
+            assert error.high < BILLED and unbilled.high < UNBILLED, point.levels
+        else:
+            assert error.low > 3 and unbilled.low > 3, point.levels
+
+
+def test_no_timing_and_no_rings_pass_a_limit() -> None:
+    points = {(p.levels["ringctl"], p.levels["attack"]): p for p in points_of("limiter_abuse")}
+    assert len(points) == 3 * 5
+    for (policy, attack), point in points.items():
+        if policy == "fifo":
+            continue
+        most = 4 if attack == "domains" else 1  # each domain has the limit
+        assert point.metrics["rate"] <= most * (1 + HELD), (policy, attack)
+        if attack != "domains":
+            assert point.metrics["burst"] <= SAVED[str(policy)], (policy, attack)
