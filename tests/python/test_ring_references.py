@@ -98,3 +98,11 @@ def test_no_timing_and_no_rings_pass_a_limit() -> None:
         assert point.metrics["rate"] <= most * (1 + HELD), (policy, attack)
         if attack != "domains":
             assert point.metrics["burst"] <= SAVED[str(policy)], (policy, attack)
+
+
+def test_a_flood_delays_round_trips_and_loses_none() -> None:
+    points = points_of("net_latency")
+    assert len(points) == 5 * 4
+    for point in points:
+        assert point.metrics["lost"] < 1, point.levels
+        assert point.metrics["latency"]["p99"] < 8_000_000, point.levels

@@ -19,10 +19,13 @@ from bulkhead.result import Result
 LARGEST = 300_000  # bytes of an SVG; what is larger is a PNG
 OWN_NAMES = re.compile(r'(\bid="|url\(#|href="#)')
 ATTRIBUTE = re.compile(r'="[^"]*"')
-FINE = re.compile(r"(\.\d\d)\d+")  # digits below a hundredth of a point, which nobody sees
+FINE = re.compile(r"(\.\d)\d+")  # digits below a tenth of a point, which nobody sees
+COMMAND = re.compile(r"\s*([MLHVCSQTAz])\s*")  # of a path
+PATH = re.compile(r' d="[^"]*"')
 INDENT = re.compile(r"\n\s*")
 ID = re.compile(r' id="([^"]*)"')
 USED = re.compile(r'(?:url\(|href=")#([^")]*)')
+GROUP = re.compile(r"<g\b[^>]*>\n|</g>\n")
 METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)pt" [^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
 
@@ -54,11 +57,29 @@ def picture(spec: FigureSpec, result: Result) -> Picture:
     return _inline(spec.name, text, file.getvalue().decode("utf-8"))
 
 
+def _without_bare_groups(svg: str) -> str:
+    """The same drawing without groups that have no attribute."""
+    kept: list[bool] = []
+
+    def one(found: re.Match[str]) -> str:
+        if found[0] == "</g>\n":
+            return found[0] if kept.pop() else ""
+        if not found[0].endswith("/>\n"):
+            kept.append(found[0] != "<g>\n")
+        return "" if found[0] in ("<g>\n", "<g/>\n") else found[0]
+
+    return GROUP.sub(one, svg)
+
+
 def _inline(name: str, text: str, svg: str) -> Picture:
     svg = ATTRIBUTE.sub(lambda found: FINE.sub(r"\1", found[0]), METADATA.sub("", svg))
+    svg = PATH.sub(lambda found: ' d="' + COMMAND.sub(r"\1", found[0][4:]), svg)
     svg, used = INDENT.sub("\n", svg), set(USED.findall(svg))
     svg = ID.sub(lambda found: found[0] if found[1] in used else "", svg)
-    svg = OWN_NAMES.sub(rf"\g<1>{name}-", svg[svg.index("<svg") :])
+    svg = _without_bare_groups(svg[svg.index("<svg") :])
+    for number, one in enumerate(sorted(used, key=len, reverse=True)):
+        svg = svg.replace(f'id="{one}"', f'id="{number}"').replace(f"#{one}", f"#{number}")
+    svg = OWN_NAMES.sub(rf"\g<1>{name}-", svg)
     found = SIZE.match(svg)
     assert found is not None, "matplotlib writes width and viewBox"
     width, box = found.groups()
