@@ -1,5 +1,6 @@
 #include "hv/dispatch/run.hpp"
 
+#include "host/section.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/power.hpp"
 #include "hv/arch/remote.hpp"
@@ -56,7 +57,8 @@ bool visit_below(std::uint32_t end, RealTime now) {
         show_leftovers(*domain);
         scheduler::check_starvation(*domain, now);
         refresh_ledger_entry(*domain);
-        if (machine::should_preempt())
+        // The time that it waits for locks counts as well: nobody waits for the rest of the visit.
+        if (machine::should_preempt() || section_length() >= host::section_budget)
             return false;
     }
     return true;

@@ -34,6 +34,8 @@ CHOSEN = (
     Trial("tick_flood", 12, 1),
     Trial("timeout_flood", 22, 1),
     Trial("timeout_flood", 1, 2),
+    Trial("timeout_flood", 1, 2, "bvt"),
+    Trial("timeout_flood", 1, 2, "credit2"),
     Trial("store_storm", 4, 1),
     Trial("timer_storm", 1, 1, "bvt"),
     Trial("timer_storm", 4, 2),
