@@ -25,6 +25,7 @@
 #include <cstring>
 #include <iterator>
 #include <new>
+#include <span>
 
 extern "C" {
 #include <xen/sched.h>
@@ -141,24 +142,41 @@ Result<> take_vcpus_away(Domain& domain) {
     return {};
 }
 
-// Answers restart while a vCPU still runs on another pCPU.
-Result<> stop_all(Domain& domain) {
+// The first of a destruction's steps. The domain is left to die, with all that it owns.
+void begin_death(Domain& domain) {
+    domain.memory.frames_to_return = domain.memory.frames.count;
+    trace_event(trace::Event::domain_destroy, domain, domain.memory.frames_to_return, 0);
+    if (domain.life != control::Life::shut_down)
+        domain.shutdown_reason = SHUTDOWN_poweroff;
+    domain.life = control::Life::dying;
+    frame_table().end_promise(domain.memory);
+}
+
+// False while it runs on a pCPU, which is asked to stop it. A queued one leaves its queue.
+bool stop_vcpu(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
+    reconsider(vcpu);
+    stop_timers(vcpu);
+    return detach_vcpu(vcpu).has_value();
+}
+
+// Answers restart until no vCPU is left with the scheduler: a domain's page tables must not be in force while
+// they are taken apart.
+Result<> stop_all(Domain& domain) {
     if (domain.life != control::Life::dying) {
-        domain.memory.frames_to_return = domain.memory.frames.count;
-        trace_event(trace::Event::domain_destroy, domain, domain.memory.frames_to_return, 0);
-        if (domain.life != control::Life::shut_down)
-            domain.shutdown_reason = SHUTDOWN_poweroff;
-        domain.life = control::Life::dying;
-        frame_table().end_promise(domain.memory);
+        const LockGuard run{run_lock()};
+        begin_death(domain);
     }
-    reconsider_all(domain);
-    // A domain's page tables must not be in force while they are taken apart.
-    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i)
-        if (Vcpu* vcpu = domain.vcpus[i]; vcpu != nullptr && vcpu->sched.policy != nullptr) {
-            stop_timers(*vcpu);
-            BULKHEAD_TRY(detach_vcpu(*vcpu));
-        }
+    bool all_stopped = true;
+    for (Vcpu* vcpu : std::span{domain.vcpus}.first(domain.vcpu_count)) {
+        if (vcpu == nullptr || vcpu->sched.policy == nullptr)
+            continue;
+        all_stopped &= stop_vcpu(*vcpu);
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
+    if (!all_stopped)
+        return fail(Error::restart);
     return {};
 }
 

@@ -7,12 +7,14 @@ namespace bulkhead::hv {
 
 namespace {
 
+// Each that is held is a step: a vCPU may hold dozens.
 Result<> drop_one(Mfn& held, Domain& domain) {
     if (held == Mfn{})
         return {};
     drop_typed(held, domain);
     held = {};
-    return settle(domain);
+    BULKHEAD_TRY(settle(domain));
+    return machine::should_preempt() ? fail(Error::restart) : Result<>{};
 }
 
 Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
@@ -80,9 +82,13 @@ Result<> relinquish_vcpus(Domain& domain) {
     const LockGuard tables{domain.memory.tables};
     domain.memory.max_frames = 0; // no more memory and tables, for any caller
     BULKHEAD_TRY(settle(domain));
-    for (auto& i = domain.memory.vcpus_relinquished; i < domain.vcpu_count; ++i)
+    for (auto& i = domain.memory.vcpus_relinquished; i < domain.vcpu_count;) {
         if (domain.vcpus[i] != nullptr)
             BULKHEAD_TRY(drop_vcpu(*domain.vcpus[i], domain));
+        ++i;
+        if (machine::should_preempt())
+            return fail(Error::restart);
+    }
     return {};
 }
 

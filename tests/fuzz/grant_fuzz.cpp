@@ -11,7 +11,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <span>
+#include <tuple>
 
 using namespace bulkhead;
 using namespace bulkhead::hv;
@@ -120,6 +122,20 @@ class Run {
         operation.dom = any_domain();
         call(caller, GNTTABOP_map_grant_ref, operation);
     }
+    // What another guest has lent to this one, which random numbers rarely hit.
+    void map_rightly(unsigned caller) {
+        constexpr unsigned flags[] = {GNTMAP_host_map, GNTMAP_host_map | GNTMAP_readonly};
+        auto& lender = domain(input_.below(guests));
+        const auto* const entries = hv::machine::frame_as<grant_entry_v1_t>(lender.grants.frames[0]);
+        gnttab_map_grant_ref_t operation{};
+        operation.flags = flags[input_.below(std::size(flags))];
+        operation.host_addr = std::uint64_t{tables + input_.below(leaves - tables)} << page_shift;
+        operation.dom = lender.id.value();
+        operation.ref = input_.below(refs);
+        for (unsigned i = 0; i < refs && entries[operation.ref].domid != domain(caller).id.value(); ++i)
+            operation.ref = (operation.ref + 1) % refs;
+        call(caller, GNTTABOP_map_grant_ref, operation);
+    }
     void unmap(unsigned caller) {
         gnttab_unmap_grant_ref_t operation{};
         operation.host_addr = any_place(caller);
@@ -170,8 +186,13 @@ class Run {
         auto* entry =
             hv::machine::frame_as<grant_entry_v1_t>(domain(caller).grants.frames[0]) + input_.below(refs);
         entry->flags = static_cast<std::uint16_t>(input_.below(4) == 0 ? input_.byte() : 1U);
-        entry->domid = any_domain();
-        entry->frame = static_cast<std::uint32_t>(any_frame(caller).value());
+        const bool rightly = input_.below(2) == 0; // a page of its own to a guest that there is
+        const auto frame = rightly ? frames_[caller][tables + input_.below(pages)] : any_frame(caller);
+        entry->domid = rightly ? domain(input_.below(guests)).id.value() : any_domain();
+        entry->frame = static_cast<std::uint32_t>(frame.value());
+        if ((entry->flags & GTF_type_mask) == GTF_permit_access)
+            lent_[{domain(caller).id.value(), entry->domid, entry->frame}] |=
+                (entry->flags & GTF_readonly) == 0;
     }
     // The guest writes to its page table itself: its own page, or nothing.
     void write_leaf(unsigned caller) {
@@ -217,8 +238,9 @@ class Run {
         switch (action) {
         case 0:
         case 1:
-        case 2:
             return map(caller);
+        case 2:
+            return map_rightly(caller);
         case 3:
             return unmap(caller);
         case 4:
@@ -240,7 +262,27 @@ class Run {
         }
     }
 
+    // A guest reaches pages of others only where these have lent them to it, as its entries said at some
+    // time.
+    void judge_reach(unsigned borrower) {
+        const auto* const entries = world_.machine.words(frames_[borrower][tables - 1]);
+        const auto id = domain(borrower).id;
+        for (const auto e : std::span{entries, leaves}) {
+            const auto* const frame = entry::is_present(e) ? frame_table().find(entry::frame(e)) : nullptr;
+            if (frame == nullptr || !frame->owner.load().is_domain() || frame->belongs_to(Owner{id}))
+                continue;
+            const auto found =
+                lent_.find({frame->owner.load().domain().value(), id.value(), entry::frame(e).value()});
+            require(found != lent_.end(), "a guest reaches a page that nobody has lent to it");
+            require(found->second || !entry::is_writable(e),
+                    "a guest may write a page that it was lent for reading");
+        }
+    }
+
     void judge() {
+        for (unsigned i = 0; i < guests; ++i)
+            if (!dead(i))
+                judge_reach(i);
         require(audit_grants() == 0, "use counts and records differ");
         require(audit() == 0, "the frame audit failed");
     }
@@ -275,6 +317,8 @@ class Run {
     test::Input input_;
     std::uint64_t free_at_start_;
     Mfn frames_[guests][tables + pages]{};
+    // Lender, borrower, frame: lent at some time; true: also for writing.
+    std::map<std::tuple<std::uint16_t, std::uint16_t, std::uint64_t>, bool> lent_;
 };
 
 } // namespace

@@ -132,9 +132,26 @@ class Run {
         if (problem.empty() && audit() != 0)
             problem = "the audit found violations";
         if (problem.empty())
+            problem = judge_walks();
+        if (problem.empty())
             return;
         std::fprintf(stderr, "%s\n%s", problem.c_str(), world_.machine.console.c_str());
         std::abort();
+    }
+
+    // Through linear entries to each level of the caller's tables, also to the hypervisor's slots there.
+    std::string judge_walks() {
+        constexpr std::array<std::uint64_t, 4> ends{0, window, entry::hypervisor_first,
+                                                    entry::hypervisor_last};
+        for (const auto first : {std::uint64_t{0}, std::uint64_t{window}})
+            for (const auto second : ends)
+                for (const auto third : ends)
+                    for (const auto fourth : ends) {
+                        const GuestAddress at{first << 39 | second << 30 | third << 21 | fourth << 12};
+                        if (auto problem = test::wrong_walk(vcpu().tables.kernel_root, at); !problem.empty())
+                            return problem;
+                    }
+        return {};
     }
 
     // Some calls are dropped in the middle: a guest need not continue what it began.

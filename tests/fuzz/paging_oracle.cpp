@@ -2,6 +2,7 @@
 
 #include "hv/base/machine.hpp"
 #include "hv/mm/entry.hpp"
+#include "hv/mm/walk.hpp"
 
 #include <array>
 
@@ -18,6 +19,22 @@ bool is_hypervisors(unsigned index, std::uint64_t e) {
         return entries;
     }();
     return entry::is_hypervisor_index(index) && ((e ^ expected[index]) & ~entry::accessed) == 0;
+}
+
+// The present entries on the way to an address, as far as a guest may be shown them.
+std::array<std::uint64_t, 4> entries_for_guest(Mfn root, GuestAddress at) {
+    std::array<std::uint64_t, 4> entries{};
+    Mfn table = root;
+    for (unsigned level = 4; level >= 1 && is_guest_address(at) && frame_table().find(table) != nullptr;
+         --level) {
+        const auto index = table_index(level, at);
+        const auto e = machine::frame_as<std::uint64_t>(table)[index];
+        if (!entry::is_present(e) || is_hypervisors(index, e))
+            break;
+        entries[4 - level] = e;
+        table = entry::frame(e);
+    }
+    return entries;
 }
 
 } // namespace
@@ -81,6 +98,17 @@ std::string Oracle::check() {
             return "the hypervisor uses a frame that a processor may still walk as a guest's table";
     }
     return {};
+}
+
+std::string wrong_walk(Mfn root, GuestAddress at) {
+    const auto expected = entries_for_guest(root, at);
+    auto found = walk(root, at).entries;
+    for (auto& each : found)
+        if (!entry::is_present(each))
+            each = 0;
+    return found == expected
+               ? ""
+               : "a walk in software goes another way than a guest may, to " + std::to_string(at.value());
 }
 
 } // namespace bulkhead::hv::test

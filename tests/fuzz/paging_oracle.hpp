@@ -40,4 +40,8 @@ class Oracle {
     Reach remembered_;
 };
 
+// Whether the hypervisor's own walk finds what a processor finds, but for its own entries in an L4 that a
+// linear entry leads to. Empty if so.
+[[nodiscard]] std::string wrong_walk(Mfn root, GuestAddress at);
+
 } // namespace bulkhead::hv::test

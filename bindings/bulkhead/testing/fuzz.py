@@ -18,6 +18,7 @@ from bulkhead.testing.case import FAILED, PASSED, Case, junit_cases, shorten
 
 PRESET = "clang"
 LIMIT = "-max_total_time="  # the argument that only fuzzers have
+LENGTHS = ("-len_control=", "-max_len=")  # of its inputs
 INPUT_SECONDS = 10  # an input that takes longer is a hang
 CORPORA = ROOT / "out" / "fuzz"
 
@@ -46,6 +47,7 @@ class Fuzzer:
     name: str
     program: str
     seeds: tuple[str, ...]
+    lengths: tuple[str, ...] = ()  # arguments that say how long its inputs are
 
     def command(self, seconds: int, corpora: Path) -> list[str]:
         """Its command line for so long. What it finds stays below `corpora`."""
@@ -56,6 +58,7 @@ class Fuzzer:
             f"{LIMIT}{seconds}",
             f"-timeout={INPUT_SECONDS}",
             "-print_final_stats=1",
+            *self.lengths,
             f"-artifact_prefix={corpora / (self.name + '-')}",
             str(corpus),
             *self.seeds,
@@ -69,7 +72,8 @@ def parse_fuzzers(listing: str) -> dict[str, Fuzzer]:
         program, *arguments = test.get("command", [""])
         if any(argument.startswith(LIMIT) for argument in arguments):
             folders = [argument for argument in arguments if not argument.startswith("-")]
-            found[test["name"]] = Fuzzer(test["name"], program, tuple(folders))
+            lengths = [argument for argument in arguments if argument.startswith(LENGTHS)]
+            found[test["name"]] = Fuzzer(test["name"], program, tuple(folders), tuple(lengths))
     return found
 
 

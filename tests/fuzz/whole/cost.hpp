@@ -11,6 +11,7 @@ namespace bulkhead::hv::whole {
 // A section without a preemption point: the budget after which long work stops at its next safe point, and
 // the longest piece of work between two of them.
 inline constexpr std::uint64_t longest_section = 8'000;
+inline constexpr std::uint64_t longest_piece = 3'000; // of these
 // A lock is held. Calls of domain 0 hold the control lock, for which no guest waits, as long as a section.
 inline constexpr std::uint64_t longest_hold = 6'000;
 // The drive lock is held for as many requests as a section's budget has time for (hv/base/locks.hpp).

@@ -1,6 +1,7 @@
 // How domain 0 connects guests' front ends and disconnects them, rightly and wrongly.
 #include "abi/control.hpp"
 #include "tests/fuzz/whole/dom0.hpp"
+#include "tests/fuzz/whole/producers.hpp"
 
 #include <utility>
 
@@ -16,6 +17,7 @@ Call with(control::Call call, Place& place, const Request& request) {
 } // namespace
 
 std::optional<Call> Dom0::connect(Place& place) {
+    forget_producers();
     const DomainId id{calls_.any_domain()};
     const auto device = input_.of({Device::disk, Device::interface});
     auto* const front = fronts_.find(id);

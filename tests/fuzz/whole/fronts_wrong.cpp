@@ -5,6 +5,7 @@
 #include "hv/mm/frame.hpp"
 #include "tests/fuzz/whole/fronts.hpp"
 #include "tests/fuzz/whole/processor.hpp"
+#include "tests/fuzz/whole/producers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -199,7 +200,10 @@ void FrontEnd::change_later() {
     change = {domain_.id, pages_.mfn(page), word,
               input_.below(2) == 0 ? any_index(now[word]) : input_.byte() * 0x01010101U};
     test::alarm = make_change;
-    test::alarm_at = blocks + 1 + input_.byte() * input_.of(distances);
+    const auto distance = input_.byte();
+    test::alarm_at = blocks + 1 + distance * input_.of(distances);
+    if (word == 0) // or just when it is read
+        change_at_read(1 + distance % 8, make_change);
 }
 
 } // namespace bulkhead::hv::whole

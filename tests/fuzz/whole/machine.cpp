@@ -13,6 +13,7 @@
 #include "tests/fuzz/whole/dom0.hpp"
 #include "tests/fuzz/whole/pcpus.hpp"
 #include "tests/fuzz/whole/processor.hpp"
+#include "tests/fuzz/whole/producers.hpp"
 #include "tests/fuzz/whole/truths.hpp"
 
 #include <algorithm>
@@ -44,6 +45,8 @@ class Run {
         : plan_{plan}, input_{bytes}, calls_{input_, plan.mix}, fronts_{input_},
           dom0_{input_, plan, calls_, fronts_} {
         current = this;
+        forget_producers();
+        change_at_read(0, nullptr);
         begin_machine({plan.pcpus, plan.guests, plan.vcpus, plan.rings});
         own_at_start_ = frames_of_dom0();
         for (unsigned i = 0; i < plan.pcpus; ++i)
@@ -194,6 +197,10 @@ class Run {
     void judge(Where after) {
         const auto slow = what_took_too_long();
         require(slow.empty(), slow);
+        if (plan_.rings) {
+            const auto overtaken = overtaken_producer();
+            require(overtaken.empty(), overtaken);
+        }
         const bool anyway = ++judged_ % 32 == 0;
         if (is_half_in_motion() || anyway) {
             const auto stale = stale_translation();
