@@ -186,7 +186,7 @@ struct Hooks {
     // preferred one is idle. Default: the vCPU's last pCPU.
     PcpuId (*place)(void* policy, Vcpu& vcpu, RealTime now);
     // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its
-    // ring was served).
+    // ring was served). A policy that only gives turns or slots keeps no account to charge.
     void (*charge)(void* policy, Vcpu& vcpu, Nanos amount);
     // Optional. The weight or cap of the domain changed, at any time; the new values are already in it.
     void (*tune)(void* policy, Domain& domain);

@@ -11,9 +11,10 @@
 //           get least.
 // Bounds:   on one pCPU, if budgets over periods add up to at most 1, a server gets at least the supply
 //           bound of (period, budget) in any window in which it always wants to run, less one least
-//           slice (50 us) and the switches. On several pCPUs the bound of global EDF holds instead.
-//           Where reservations leave nothing, each domain without one gets a least slice per second, as
-//           sched/patience.hpp says, which the servers miss.
+//           slice (50 us) and the switches. What the hypervisor or domain 0 does for it is part of that. On
+//           several pCPUs the bound of global EDF holds instead. Where reservations leave nothing, each
+//           domain without one gets a least slice per second, as sched/patience.hpp says, which the servers
+//           miss.
 #include "plugin/turns.hpp"
 #include "sched/patience.hpp"
 
@@ -73,6 +74,21 @@ class Rtds : public sched::Policy {
     void tune(Domain& domain) {
         if (domain.vcpus != 0)
             patience_.attach(domain);
+    }
+    // What the hypervisor does for a vCPU counts as what it runs: on its budget, or else on its turn.
+    void charge(Vcpu& vcpu, Nanos amount) {
+        if (budget_of(vcpu) == Nanos{}) {
+            vcpu.turn -= amount;
+            return;
+        }
+        const RealTime now = services_.now();
+        if (!vcpu.queued() && vcpu.deadline != RealTime{})
+            renew(vcpu, now);
+        vcpu.budget -= amount;
+        if (vcpu.reserved && vcpu.budget <= Nanos{} && pcpu_of(vcpu) == nullptr) {
+            dequeue(vcpu);
+            enqueue(vcpu, now);
+        }
     }
 
     void wake(Vcpu& vcpu, RealTime now) {

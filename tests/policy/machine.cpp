@@ -169,6 +169,11 @@ void Machine::set_share(std::uint16_t domain, std::uint32_t weight, std::uint32_
     settle();
 }
 
+void Machine::charge(VcpuKey key, Nanos amount) {
+    plugin_.hooks().charge(policy_.at(), view(thread(key)), amount);
+    settle();
+}
+
 void Machine::pause(VcpuKey key) {
     Thread& paused = thread(key);
     if (paused.paused)

@@ -76,6 +76,7 @@ class Machine {
     void set_share(std::uint16_t domain, std::uint32_t weight, std::uint32_t cap);
     void pause(VcpuKey key);
     void unpause(VcpuKey key);
+    void charge(VcpuKey key, Nanos amount);                 // for work elsewhere that takes no pCPU here
     void set_affinity(VcpuKey key, std::uint64_t affinity); // pauses it meanwhile
     void run_for(Nanos duration);
     // Another policy takes over, with its default parameters, as in a host: nobody runs, all are attached,

@@ -89,6 +89,40 @@ TEST(Rtds, WithoutExtraABudgetIsAlsoALimit) {
     EXPECT_NEAR(machine.share(limited), 0.2, 0.01);
 }
 
+// A server that is charged from outside has so much less of its budget, whether it runs, waits or sleeps.
+TEST(Rtds, AChargeIsPaidFromTheBudget) {
+    Machine machine{scheduler("rtds"), with({0, 5'000})};
+    const auto limited = machine.add_domain(256, 0, hogs(1), ~0ULL, {4'000, 10'000});
+    const auto sleeper =
+        machine.add_domain(256, 0, one<Periodic>(milliseconds(10), milliseconds(3)), ~0ULL, {4'000, 10'000});
+    machine.run_for(milliseconds(1));
+    const auto before = machine.ran(limited), slept = machine.ran(sleeper);
+    for (int i = 0; i < 100; ++i) {
+        for (const auto charged : {limited, sleeper}) {
+            machine.charge({charged, 0}, milliseconds(1));
+            machine.run_for(microseconds(3'300)); // at another place of the period each time
+            machine.charge({charged, 0}, milliseconds(1));
+            machine.run_for(microseconds(1'700));
+        }
+    }
+    for (const Nanos ran : {machine.ran(limited) - before, machine.ran(sleeper) - slept}) { // of 1 s
+        EXPECT_GE(ran, milliseconds(190));
+        EXPECT_LE(ran, milliseconds(210));
+    }
+}
+
+// Without a reservation a charge shortens the turn.
+TEST(Rtds, AChargeIsPaidFromATurn) {
+    Machine machine{scheduler("rtds"), realistic()};
+    const auto charged = machine.add_domain(256, 0, hogs(1)), other = machine.add_domain(256, 0, hogs(1));
+    for (int i = 0; i < 400; ++i) {
+        machine.run_for(milliseconds(5));
+        machine.charge({charged, 0}, milliseconds(1));
+    }
+    EXPECT_LE(machine.share(charged), 0.48);
+    EXPECT_GE(machine.share(other), 0.52);
+}
+
 TEST(Rtds, WithExtraNothingIsLeftIdle) {
     Machine machine{scheduler("rtds"), realistic()};
     const auto one_server = machine.add_domain(256, 0, hogs(1), ~0ULL, {2'000, 10'000});
