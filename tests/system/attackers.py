@@ -27,7 +27,7 @@ PREEMPTING = ("credit", "credit2", "bvt")  # they declare wake-up preemption
 TASK_P99 = 60_000  # ns: how late a task of 1 ms may begin on one pCPU
 FOREIGN = 0.02  # of a pCPU: the hypervisor's work that the victim pays for, its own included, on one pCPU
 LEAST = 800 * MILLISECOND  # of a run
-EACH = 130 * MILLISECOND  # of a run for each attacker on a pCPU: two slices are then 2 % of a share
+EACH = 260 * MILLISECOND  # of a run for each attacker on a pCPU: two slices of 2 ms are then 1.6 % of a share
 TASK_FROM, TASK_LESS = 150, 400  # ms: when the task begins, and how much shorter than the run it is
 
 
