@@ -125,7 +125,7 @@ void start_rings() {
                   .bytes_per_us = 400,
                   .depth = 2,
                   .sectors = sectors_of_all_disks()},
-                 nullptr, nullptr);
+                 true, nullptr, nullptr);
     start_switch({.link = {.bytes_per_us = 125, .delay = microseconds(10)}, .buffer = 16});
     for (std::uint32_t i = 0; i < interfaces; ++i) {
         const auto own = address_of_interface(i);
