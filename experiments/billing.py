@@ -67,7 +67,9 @@ def error(run: Observed) -> float:
 
 
 METRICS = (
-    Metric("error", "%", "difference of the computing guest's CPU time from its half, relative to that", error),
+    Metric(
+        "error", "%", "difference of the computing guest's CPU time from its half, relative to that", error
+    ),
     Metric("part", "1", "part of the pCPU time that served each guest, or nobody", parts),
     Metric("unbilled", "%", "pCPU time that nobody is billed for", lambda run: 100 * parts(run)["nobody"]),
     Metric("reads", "1/s", "reads per second", lambda run: run.progress("reads").per_second),

@@ -65,7 +65,7 @@ def machine(point: Point) -> Machine:
 
 def rates(run: Observed) -> dict[str, float]:
     """Transactions of each guest per second."""
-    return {name: run.progress(name).per_second for name in run.guests}
+    return {name: run.progress(name).per_second or 0.0 for name in run.guests}
 
 
 def per_weight(run: Observed) -> dict[str, float]:

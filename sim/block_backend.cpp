@@ -158,8 +158,7 @@ void BlockBackend::rearm() {
 
 void BlockBackend::gone(const Domain& domain) {
     for_each_of(domain, [&](const Front& front) { device_.close(front.port.ring_, machine_->now()); });
-    std::ranges::replace_if(
-        served_, [&](const Domain* each) { return each == &domain; }, nullptr);
+    std::ranges::replace_if(served_, [&](const Domain* each) { return each == &domain; }, nullptr);
 }
 
 void BlockBackend::set_weight(const Domain& domain) {

@@ -27,9 +27,9 @@ constinit Histogram latency{};
 class Stream {
   public:
     Stream(std::uint64_t disk_sectors, const block_device::Buffer& buffer, const DiskOptions& options)
-        : buffer_{buffer}, sectors_{static_cast<std::uint32_t>(
-                               (options.bytes.number() + block_device::sector_bytes - 1) /
-                               block_device::sector_bytes)},
+        : buffer_{buffer},
+          sectors_{static_cast<std::uint32_t>((options.bytes.number() + block_device::sector_bytes - 1) /
+                                              block_device::sector_bytes)},
           operation_{options.write.number() != 0 ? std::uint8_t{BLKIF_OP_WRITE}
                                                  : std::uint8_t{BLKIF_OP_READ}},
           sequential_{options.sequential.number() != 0}, places_{disk_sectors / sectors_},
@@ -65,8 +65,8 @@ class Reader {
     Reader(Fronts& fronts, Stream& stream, const DiskOptions& options)
         : fronts_{fronts}, stream_{stream}, depth_{options.depth.number()},
           period_{options.period_us.microseconds()}, burst_{options.burst.number()},
-          work_{options.work_us.number() * 1'000 / iteration_ns}, due_{now() + period_ +
-                                                                       options.phase_ns.nanoseconds()} {}
+          work_{options.work_us.number() * 1'000 / iteration_ns},
+          due_{now() + period_ + options.phase_ns.nanoseconds()} {}
 
     void run() {
         while (!over()) {

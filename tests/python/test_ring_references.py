@@ -9,7 +9,8 @@ from bulkhead.result import PointResult, read_result
 
 FOLDER = Path(__file__).resolve().parents[2] / "results"
 ALLOCATION, RESERVED, HELD, GROWTH = 1.0, 0.03, 0.01, 10.0  # per cent, part, part, per cent
-PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0  # per cent: of a weight's part, of a CPU share, of all CPU time
+# Per cent: of a weight's part, of a CPU share, of all CPU time.
+PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0
 SAVED = {"token_bucket": 16 + 1, "mclock": 4 + 1}  # requests beyond the limit that the policy may let pass
 KEEP = ("sfq", "mclock", "latency_target")  # policies under which no flood moves the victim's p99
 

@@ -11,7 +11,8 @@ from bulkhead.experiment.runner import RunRequest, run_experiment
 from bulkhead.result.model import PointResult
 
 ALLOCATION, RESERVED, HELD, GROWTH = 1.0, 3.0, 0.01, 10.0  # per cent, per cent, part, per cent
-PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0  # per cent: of a weight's part, of a CPU share, of all CPU time
+# Per cent: of a weight's part, of a CPU share, of all CPU time.
+PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0
 SAVED = {"token_bucket": 16 + 1, "mclock": 4 + 1}  # requests beyond the limit that the policy may let pass
 SHORT = 0.02  # an answer more or less in a quick run's window
 

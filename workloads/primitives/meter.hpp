@@ -62,8 +62,7 @@ void measure(std::string_view row, auto&& before, auto&& action) {
     report(row, median(taken) - reading());
 }
 void measure(std::string_view row, auto&& action) {
-    measure(
-        row, [] {}, action);
+    measure(row, [] {}, action);
 }
 
 // The groups of rows, in the order in which main.cpp runs them.
