@@ -67,9 +67,9 @@ struct CreateDomain {
     std::uint32_t weight;
     std::uint32_t cap;
     manifest::TimeMode time_mode;
-    std::uint32_t dilation; // 1/1000
-    std::uint16_t id;       // out
-    std::uint16_t reserved;
+    std::uint32_t dilation;                                   // 1/1000
+    std::uint16_t id;                                         // out
+    std::uint16_t pae;                                        // 1: a 32-bit guest
     std::uint64_t shared_info_mfn;                            // out
     std::int64_t sched_values[plugin::max_domain_parameters]; // as in manifest::Guest
     std::int64_t memory_values[plugin::max_domain_parameters];

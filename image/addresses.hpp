@@ -1,4 +1,4 @@
-// The virtual addresses that a 64-bit PV guest may use, and alignment arithmetic that does not overflow for
+// The virtual addresses that a PV guest may use, and alignment arithmetic that does not overflow for
 // them.
 #pragma once
 
@@ -26,6 +26,12 @@ constexpr bool guest_may_map(std::uint64_t begin, std::uint64_t bytes) {
     if (last < begin)
         return false;
     return last < low_half_end || begin >= hypervisor_end;
+}
+
+// The same for a 32-bit guest: below the hypervisor's hole.
+inline constexpr std::uint64_t pae_hole = 0xf580'0000;
+constexpr bool guest_may_map(std::uint64_t begin, std::uint64_t bytes, bool pae) {
+    return pae ? begin < pae_hole && bytes <= pae_hole - begin : guest_may_map(begin, bytes);
 }
 
 } // namespace bulkhead::image

@@ -1,5 +1,6 @@
-// A bounds-checked view of an ELF64 file from an untrusted source. It never reads outside of the span it was
-// given and never allocates; what it returns points into that span.
+// A bounds-checked view of an ELF file, of 64 or 32 bits, from an untrusted source. Headers have the wide
+// form in both. It never reads outside of the span it was given and never allocates; what it returns points
+// into that span.
 #pragma once
 
 #include "image/bytes.hpp"
@@ -12,9 +13,11 @@ namespace bulkhead::image {
 
 class Elf {
   public:
-    // Accepts a complete x86-64 executable; says what it is instead, if it is something well known.
+    // Accepts a complete executable for x86-64 or, of 32 bits, for i386; says what it is instead, if it is
+    // something well known.
     [[nodiscard]] static std::expected<Elf, Error> open(Bytes file);
 
+    [[nodiscard]] bool is_32_bit() const { return header_.e_ident[EI_CLASS] == ELFCLASS32; }
     [[nodiscard]] std::uint64_t entry() const { return header_.e_entry; }
     [[nodiscard]] unsigned program_headers() const { return header_.e_phnum; }
     [[nodiscard]] unsigned section_headers() const { return header_.e_shnum; }

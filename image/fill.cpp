@@ -18,10 +18,10 @@ struct Position {
 Position locate(const TableSet& set, std::uint64_t index) {
     if (set.has_root) {
         if (index == 0)
-            return {set, 4, 0};
+            return {set, set.levels, 0};
         --index;
     }
-    unsigned level = 3;
+    unsigned level = set.levels - 1;
     while (level > 1 && index >= set.count[level - 1])
         index -= set.count[level-- - 1];
     const unsigned shift = level_shift(level + 1);
@@ -47,9 +47,11 @@ std::optional<EntryTarget> target_in(const Layout& layout, const TableSet& set, 
     if (!maps(set, level, address))
         return std::nullopt;
     if (level > 1)
-        return EntryTarget{set.table_for(level - 1, std::max(address, set.begin)), table_flags};
+        return EntryTarget{set.table_for(level - 1, std::max(address, set.begin)),
+                           level == 3 && layout.pae ? entry_present : table_flags};
     const Pfn pfn{set.target.value() + (address - set.begin) / page_bytes};
-    return EntryTarget{pfn, leaf_flags | (layout.is_table(pfn) ? 0 : entry_writable | entry_dirty)};
+    return EntryTarget{pfn, (layout.pae ? leaf_flags & ~entry_user : leaf_flags) |
+                                (layout.is_table(pfn) ? 0 : entry_writable | entry_dirty)};
 }
 
 } // namespace
@@ -59,14 +61,15 @@ std::optional<EntryTarget> table_entry_target(const Layout& layout, std::uint64_
     const auto table =
         apart ? locate(layout.p2m_tables, index - layout.tables.frames.count) : locate(layout.tables, index);
     const auto address = slot_address(table, slot);
-    if (auto target = target_in(layout, table.set, table.level, address); target || table.level < 4)
+    if (auto target = target_in(layout, table.set, table.level, address);
+        target || table.level < 4 || layout.pae)
         return target;
     return target_in(layout, layout.p2m_tables, table.level, address); // the root serves both sets
 }
 
 void fill_kernel(const Kernel& kernel, const Layout& layout, Pfn pfn, Page out) {
     if (kernel.hypercall_page && *kernel.hypercall_page == layout.address(pfn))
-        return write_hypercall_page(out);
+        return kernel.pae ? write_pae_hypercall_page(out) : write_hypercall_page(out);
     std::memset(out.data(), 0, out.size());
     const std::uint64_t begin = pfn.value() * page_bytes;
     const std::uint64_t end = begin + page_bytes;

@@ -20,7 +20,8 @@ using TablePage = std::span<std::uint64_t, 512>;
 inline constexpr std::uint64_t entry_present = 1 << 0, entry_writable = 1 << 1, entry_user = 1 << 2,
                                entry_accessed = 1 << 5, entry_dirty = 1 << 6;
 
-// Kernel and applications of a 64-bit PV guest both run in ring 3, so every level is open to the user.
+// Kernel and applications of a 64-bit PV guest both run in ring 3, so every level is open to the user. The
+// pages of a 32-bit kernel are not: it runs in ring 1. Its root, an L3, has entries without rights.
 inline constexpr std::uint64_t leaf_flags = entry_present | entry_user | entry_accessed;
 inline constexpr std::uint64_t table_flags =
     entry_present | entry_writable | entry_user | entry_accessed | entry_dirty;
@@ -56,6 +57,18 @@ void fill_p2m(const Layout& layout, std::uint64_t page, const Map& map, TablePag
     }
 }
 
+// The same for a 32-bit guest, whose list has entries of four bytes.
+template<FrameMap Map>
+void fill_pae_p2m(const Layout& layout, std::uint64_t page, const Map& map, Page out) {
+    constexpr std::uint64_t entries = page_bytes / sizeof(std::uint32_t);
+    for (std::uint64_t i = 0; i < entries; ++i) {
+        const auto pfn = page * entries + i;
+        const auto entry =
+            static_cast<std::uint32_t>(pfn < layout.pages ? map(Pfn{pfn}).value() : ~std::uint64_t{0});
+        std::memcpy(out.data() + i * sizeof entry, &entry, sizeof entry);
+    }
+}
+
 // One page of the loaded kernel, with zeros where no segment has bytes, or the hypercall stubs.
 void fill_kernel(const Kernel& kernel, const Layout& layout, Pfn pfn, Page out);
 
@@ -79,6 +92,8 @@ void fill_frame(const Contents& contents, Pfn pfn, const Map& map, Page out) {
         return fill_kernel(contents.kernel, layout, pfn, out);
     if (layout.initrd.has(pfn))
         return fill_initrd(contents.initrd, layout, pfn, out);
+    if (layout.p2m.has(pfn) && layout.pae)
+        return fill_pae_p2m(layout, pfn.value() - layout.p2m.first.value(), map, out);
     if (layout.p2m.has(pfn))
         return fill_p2m(layout, pfn.value() - layout.p2m.first.value(), map, words);
     if (layout.tables.frames.has(pfn))
@@ -88,8 +103,14 @@ void fill_frame(const Contents& contents, Pfn pfn, const Map& map, Page out) {
                           pfn.value() - layout.p2m_tables.frames.first.value() + layout.tables.frames.count,
                           map, words);
     std::memset(out.data(), 0, out.size());
-    if (layout.start_info.has(pfn))
+    if (!layout.start_info.has(pfn))
+        return;
+    if (layout.pae) {
+        const auto narrow = pae_form(contents.start_info);
+        std::memcpy(out.data(), &narrow, sizeof narrow);
+    } else {
         std::memcpy(out.data(), &contents.start_info, sizeof contents.start_info);
+    }
 }
 
 // Whether a frame that is zero already needs fill_frame at all.

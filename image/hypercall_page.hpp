@@ -51,6 +51,27 @@ inline void write_hypercall_stub(std::span<std::byte, hypercall_stub_bytes> stub
         code.emit(rex_b, std::byte{0x5b}, pop_rcx, ret); // pop r11; pop rcx; ret
 }
 
+// Of a 32-bit kernel. INT changes no register but eax, the result.
+inline void write_pae_hypercall_stub(std::span<std::byte, hypercall_stub_bytes> stub, std::size_t number) {
+    using namespace detail;
+    const auto n = static_cast<std::uint32_t>(number);
+    const auto immediate = [n](unsigned shift) { return static_cast<std::byte>(n >> shift); };
+    for (auto& byte : stub)
+        byte = int3;
+    Assembler code{stub};
+    if (number == hypercall_iret)
+        code.emit(push_rax); // push eax
+    code.emit(mov_eax, immediate(0), immediate(8), immediate(16), immediate(24));
+    code.emit(std::byte{0xcd}, std::byte{0x82}); // int 0x82
+    if (number != hypercall_iret)
+        code.emit(ret);
+}
+
+inline void write_pae_hypercall_page(std::span<std::byte, page_bytes> page) {
+    for (std::size_t n = 0; n < page_bytes / hypercall_stub_bytes; ++n)
+        write_pae_hypercall_stub(page.subspan(n * hypercall_stub_bytes).first<hypercall_stub_bytes>(), n);
+}
+
 inline void write_hypercall_page(std::span<std::byte, page_bytes> page) {
     for (std::size_t n = 0; n < page_bytes / hypercall_stub_bytes; ++n)
         write_hypercall_stub(page.subspan(n * hypercall_stub_bytes).first<hypercall_stub_bytes>(), n);

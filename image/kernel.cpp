@@ -71,7 +71,7 @@ std::uint64_t hypercall_page_address(const Kernel& kernel, std::uint64_t noted) 
 std::expected<void, Error> place_addresses(Kernel& kernel, std::uint64_t file_entry) {
     const Notes& notes = kernel.notes;
     kernel.base = GuestAddress{notes.virt_base.value_or(0)};
-    if (kernel.base.value() % page_bytes != 0 || !guest_may_map(kernel.base.value(), kernel.end))
+    if (kernel.base.value() % page_bytes != 0 || !guest_may_map(kernel.base.value(), kernel.end, kernel.pae))
         return std::unexpected(Error::bad_addresses);
     const auto entry = notes.entry.value_or(file_entry);
     if (!inside(kernel, entry, 1))
@@ -83,7 +83,7 @@ std::expected<void, Error> place_addresses(Kernel& kernel, std::uint64_t file_en
             return std::unexpected(Error::bad_hypercall_page);
         kernel.hypercall_page = GuestAddress{page};
     }
-    if (notes.init_p2m) {
+    if (notes.init_p2m && !kernel.pae) {
         if (*notes.init_p2m % page_bytes != 0)
             return std::unexpected(Error::bad_p2m_address);
         kernel.init_p2m = GuestAddress{*notes.init_p2m};
@@ -102,8 +102,11 @@ std::expected<Kernel, Error> read_kernel(Bytes file) {
         return std::unexpected(notes.error());
     if (const auto fine = check_wishes(*notes); !fine)
         return std::unexpected(fine.error());
+    if (elf->is_32_bit() && notes->pae == "no")
+        return std::unexpected(Error::no_pae);
     Kernel kernel;
     kernel.notes = *notes;
+    kernel.pae = elf->is_32_bit();
     const std::uint64_t default_offset = notes->legacy ? notes->virt_base.value_or(0) : 0;
     if (const auto done = read_segments(kernel, *elf, notes->paddr_offset.value_or(default_offset)); !done)
         return std::unexpected(done.error());

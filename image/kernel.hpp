@@ -18,6 +18,7 @@ inline constexpr std::size_t max_segments = 16;
 
 struct Kernel {
     Notes notes;
+    bool pae = false;  // a 32-bit kernel
     GuestAddress base; // where pseudo-physical address 0 is mapped
     GuestAddress entry;
     std::optional<GuestAddress> hypercall_page;

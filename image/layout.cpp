@@ -23,7 +23,7 @@ class Cursor {
     std::uint64_t next_;
 };
 
-std::uint64_t p2m_pages(const Layout& layout) { return pages_for(layout.pages * sizeof(std::uint64_t)); }
+std::uint64_t p2m_pages(const Layout& layout) { return pages_for(layout.pages * layout.p2m_word()); }
 
 // Elements a to f of the layout, then tables and stack given the number of tables. Returns the first frame
 // after them.
@@ -56,12 +56,12 @@ bool place_region(Layout& layout, const Request& request, std::uint64_t most) {
     std::uint64_t tables = 1;
     for (;;) {
         const auto elements_end = place_elements(layout, request, tables);
-        if (!guest_may_map(layout.base.value(), elements_end * page_bytes + region_spare))
+        if (!guest_may_map(layout.base.value(), elements_end * page_bytes + region_spare, layout.pae))
             return false;
         layout.mapped_pages = region_pages(layout, elements_end, most);
-        if (!guest_may_map(layout.base.value(), layout.mapped_pages * page_bytes))
+        if (!guest_may_map(layout.base.value(), layout.mapped_pages * page_bytes, layout.pae))
             return false;
-        auto set = size_tables(true, layout.base.value(), layout.mapped_pages);
+        auto set = size_tables(true, layout.base.value(), layout.mapped_pages, layout.pae ? 3 : 4);
         set.target = Pfn{0};
         set.frames.first = layout.tables.frames.first;
         layout.tables = set;
@@ -96,6 +96,7 @@ std::uint64_t place_behind(Layout& layout, const Kernel& kernel, std::uint64_t f
 
 Layout begin_layout(const Kernel& kernel, const Request& request) {
     Layout layout;
+    layout.pae = kernel.pae;
     layout.base = kernel.base;
     layout.pages = request.pages;
     layout.kernel = {Pfn{kernel.begin / page_bytes}, (kernel.end - kernel.begin) / page_bytes};

@@ -1,4 +1,4 @@
-// Plans a PV64 domain's first memory: which pseudo-physical frame holds what, and what the first address
+// Plans a PV domain's first memory: which pseudo-physical frame holds what, and what the first address
 // space maps, as <xen/xen.h> states under "Start-of-day memory layout". Pure arithmetic: it touches no memory
 // of the domain.
 #pragma once
@@ -18,6 +18,7 @@ struct Request {
 };
 
 struct Layout {
+    bool pae = false;  // a 32-bit guest
     GuestAddress base; // pseudo-physical frame 0 in the first address space
     std::uint64_t pages = 0;
     std::uint64_t mapped_pages = 0; // frames 0 .. mapped_pages - 1 are mapped one after the other from `base`
@@ -36,6 +37,7 @@ struct Layout {
     TableSet p2m_tables;           // of a list that is apart; empty otherwise
     std::uint64_t frames_used = 0; // frames from 0 on that hold anything or are mapped
 
+    [[nodiscard]] std::uint64_t p2m_word() const { return pae ? 4 : 8; } // bytes of an entry of the list
     [[nodiscard]] Pfn root() const { return tables.frames.first; }
     [[nodiscard]] GuestAddress address(Pfn pfn) const {
         return GuestAddress{base.value() + pfn.value() * page_bytes};

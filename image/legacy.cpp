@@ -57,6 +57,8 @@ std::string_view* text_field(Notes& notes, std::string_view name) {
         return &notes.xen_version;
     if (name == "LOADER")
         return &notes.loader;
+    if (name == "PAE")
+        return &notes.pae;
     return nullptr;
 }
 

@@ -69,6 +69,8 @@ std::string_view* text_field(Notes& notes, std::uint32_t type) {
         return &notes.xen_version;
     case XEN_ELFNOTE_LOADER:
         return &notes.loader;
+    case XEN_ELFNOTE_PAE_MODE:
+        return &notes.pae;
     default:
         return nullptr;
     }
@@ -91,7 +93,7 @@ std::expected<void, Error> apply(Notes& notes, const Note& note) {
     auto* const field = numeric_field(notes, note.type);
     if (!field && note.type != XEN_ELFNOTE_MOD_START_PFN && note.type != XEN_ELFNOTE_SUPPORTED_FEATURES &&
         note.type != XEN_ELFNOTE_PHYS32_ENTRY)
-        return {}; // nothing that a 64-bit PV loader acts on
+        return {}; // nothing that a PV loader acts on
     const auto value = number(note.value);
     if (!value)
         return std::unexpected(Error::bad_note);

@@ -21,6 +21,7 @@ struct Notes {
     std::string_view guest_version;
     std::string_view xen_version;
     std::string_view loader;
+    std::string_view pae; // of a 32-bit kernel: "yes", "no" and others; empty if it does not say
     std::uint64_t required_features = 0; // bits by XENFEAT_*
     std::uint64_t supported_features = 0;
 };

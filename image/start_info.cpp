@@ -6,8 +6,9 @@
 namespace bulkhead::image {
 namespace {
 
-constexpr std::string_view magic = "xen-3.0-x86_64";
-static_assert(magic.size() < sizeof(start_info_t::magic));
+constexpr std::string_view wide_magic = "xen-3.0-x86_64", pae_magic = "xen-3.0-x86_32p";
+static_assert(wide_magic.size() < sizeof(start_info_t::magic) &&
+              pae_magic.size() < sizeof(start_info_t::magic));
 
 // The most bytes of command line, with room for the terminating zero.
 constexpr std::size_t max_command_line = MAX_GUEST_CMDLINE - 1;
@@ -40,6 +41,7 @@ std::expected<start_info_t, Error> make_start_info(const Layout& layout, const S
     if (facts.command_line.size() > max_command_line)
         return std::unexpected(Error::long_command_line);
     start_info_t info{};
+    const auto magic = layout.pae ? pae_magic : wide_magic;
     std::copy(magic.begin(), magic.end(), info.magic);
     info.nr_pages = layout.pages;
     info.shared_info = facts.shared_info_mfn * page_bytes;
@@ -59,16 +61,38 @@ std::expected<start_info_t, Error> make_start_info(const Layout& layout, const S
     return info;
 }
 
+pae_abi::StartInfo pae_form(const start_info_t& from) {
+    const auto word = [](std::uint64_t value) { return static_cast<std::uint32_t>(value); };
+    pae_abi::StartInfo to{};
+    std::copy(std::begin(from.magic), std::end(from.magic), to.magic);
+    to.nr_pages = word(from.nr_pages);
+    to.shared_info = word(from.shared_info);
+    to.flags = from.flags;
+    to.store_mfn = word(from.store_mfn);
+    to.store_evtchn = from.store_evtchn;
+    to.console_frame = word(from.console.domU.mfn);
+    to.console_port = from.console.domU.evtchn;
+    to.pt_base = word(from.pt_base);
+    to.nr_pt_frames = word(from.nr_pt_frames);
+    to.mfn_list = word(from.mfn_list);
+    to.mod_start = word(from.mod_start);
+    to.mod_len = word(from.mod_len);
+    std::copy(std::begin(from.cmd_line), std::end(from.cmd_line), to.cmd_line);
+    return to;
+}
+
 void fill_context(vcpu_guest_context_t& context, const Kernel& kernel, const Layout& layout, Mfn root) {
     auto& registers = context.user_regs;
     registers.rip = kernel.entry.value();
     registers.rsp = layout.stack_top().value();
     registers.rsi = layout.address(layout.start_info.first).value();
     registers.rflags = interrupts_on;
-    registers.cs = FLAT_KERNEL_CS;
-    registers.ss = FLAT_KERNEL_SS;
-    registers.ds = registers.es = registers.fs = registers.gs = FLAT_KERNEL_DS;
-    context.kernel_ss = FLAT_KERNEL_SS;
+    // Of a 32-bit kernel those of ring 1, as xen/arch-x86/xen-x86_32.h has them.
+    constexpr std::uint16_t ring_1_code = 0xe019, ring_1_data = 0xe021;
+    registers.cs = kernel.pae ? ring_1_code : FLAT_KERNEL_CS;
+    registers.ss = kernel.pae ? ring_1_data : FLAT_KERNEL_SS;
+    registers.ds = registers.es = registers.fs = registers.gs = kernel.pae ? ring_1_data : FLAT_KERNEL_DS;
+    context.kernel_ss = registers.ss;
     context.kernel_sp = registers.rsp;
     context.ctrlreg[3] = xen_pfn_to_cr3(root.value());
     context.flags = VGCF_in_kernel | VGCF_online;

@@ -1,6 +1,6 @@
 // How many page tables a contiguous mapping needs and where each level lies: the tables of one mapping are
-// consecutive frames, root first if the set has one, then all L3, all L2, all L1, each level in the order of
-// the addresses it maps.
+// consecutive frames, root first if the set has one, then all L3 (none, but the root, with three levels), all
+// L2, all L1, each level in the order of the addresses it maps.
 #pragma once
 
 #include "abi/types.hpp"
@@ -32,25 +32,27 @@ struct TableSet {
     std::uint64_t pages = 0;              // mapped from there on
     Pfn target;                           // what the first page maps; the rest follows
     Frames frames;                        // the tables
-    std::array<std::uint64_t, 3> count{}; // L1, L2, L3
+    std::array<std::uint64_t, 3> count{}; // L1, L2, L3; without the root
+    unsigned levels = 4;                  // 3 for a 32-bit guest
 
     [[nodiscard]] constexpr std::uint64_t last() const { return begin + pages * page_bytes - 1; }
 
     // The frame of the L`level` table (1 to 3) that maps `address`, which is in the range.
     [[nodiscard]] constexpr Pfn table_for(unsigned level, std::uint64_t address) const {
         std::uint64_t index = has_root ? 1 : 0;
-        for (unsigned above = 3; above > level; --above)
+        for (unsigned above = levels - 1; above > level; --above)
             index += count[above - 1];
         return frames.at(index + (address >> level_shift(level + 1)) - (begin >> level_shift(level + 1)));
     }
 };
 
 // A set for `pages` pages (not 0) from `begin` on; `frames.first` and `target` are left to the caller.
-constexpr TableSet size_tables(bool has_root, std::uint64_t begin, std::uint64_t pages) {
+constexpr TableSet size_tables(bool has_root, std::uint64_t begin, std::uint64_t pages, unsigned levels = 4) {
     TableSet set{
         .has_root = has_root, .begin = begin, .pages = pages, .target = {}, .frames = {}, .count = {}};
     set.frames.count = has_root ? 1 : 0;
-    for (unsigned level = 1; level <= 3; ++level) {
+    set.levels = levels;
+    for (unsigned level = 1; level < levels; ++level) {
         set.count[level - 1] = tables_of_level(level, begin, set.last());
         set.frames.count += set.count[level - 1];
     }

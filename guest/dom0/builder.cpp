@@ -91,6 +91,7 @@ std::expected<control::CreateDomain, BuildFault> create(const Blueprint& bluepri
     request.frames = blueprint.layout.pages;
     request.max_frames = std::max(blueprint.layout.pages, guest.max_memory_bytes / page_bytes);
     request.vcpus = guest.vcpus;
+    request.pae = blueprint.kernel.pae ? 1 : 0;
     request.weight = guest.weight;
     request.cap = guest.cap;
     std::ranges::copy(guest.sched_values, request.sched_values);
@@ -145,8 +146,11 @@ Step fill(const image::Contents& contents, DomainId id, const FrameList& frames)
     return {};
 }
 
-// A PV kernel finds its first root pinned: Linux unpins it when it moves to its own.
+// A PV kernel finds its first root pinned: Linux unpins it when it moves to its own. The hypervisor pins that
+// of a 32-bit guest when the vCPU gets it.
 Step pin_root(const Blueprint& blueprint, DomainId id, const FrameList& frames) {
+    if (blueprint.kernel.pae)
+        return {};
     const auto done =
         guest::hypercall::mmuext(MMUEXT_PIN_L4_TABLE, frames(blueprint.layout.root()).value(), id);
     if (!done)
@@ -171,6 +175,9 @@ std::expected<Built, BuildFault> raise(const Blueprint& blueprint, DomainId id, 
         return fail("the machine has too little free memory for it; give the machine more (--mem) or the "
                     "guest less (mem=)",
                     done.error());
+    if (blueprint.kernel.pae && shared_info >= (std::uint64_t{1} << 32) / page_bytes)
+        return fail(
+            "a 32-bit guest's shared page would lie above 4 GiB; give the machine less memory (--mem)");
     const auto rings = connect(blueprint, id, frames);
     if (!rings)
         return std::unexpected{rings.error()};

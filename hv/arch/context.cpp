@@ -4,6 +4,7 @@
 #include "hv/arch/cpu.hpp"
 #include "hv/arch/descriptors.hpp"
 #include "hv/arch/features.hpp"
+#include "hv/arch/layout.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
@@ -13,6 +14,8 @@
 #include "hv/trap/seams.hpp"
 
 #include <bit>
+#include <cstddef>
+#include <cstring>
 
 extern "C" {
 bool load_selector_ds(std::uint16_t selector);
@@ -24,6 +27,8 @@ bool load_selector_gs(std::uint16_t selector);
 namespace bulkhead::hv {
 
 namespace {
+
+constexpr std::uint64_t efer_syscall = 1; // EFER.SCE
 
 // Of the mask's upper half, edx, nothing is enabled: it may hold anything.
 void save_fpu(const Vcpu& vcpu) {
@@ -47,17 +52,41 @@ void disable_breakpoints() { asm volatile("mov %0, %%dr7" ::"r"(0x400UL)); }
 
 // What few guests ask for, looked for at once because it is part of every switch.
 bool is_unusual(const Vcpu& vcpu) {
-    return (static_cast<std::uint8_t>(vcpu.processor.debug[7]) |
-            static_cast<std::uint8_t>(vcpu.processor.task_switched)) != 0;
+    std::uint16_t flags;
+    static_assert(offsetof(ProcessorState, pae) == offsetof(ProcessorState, task_switched) + 1);
+    std::memcpy(&flags, &vcpu.processor.task_switched, sizeof flags);
+    return (static_cast<std::uint8_t>(vcpu.processor.debug[7]) | flags) != 0;
+}
+
+// Ring 1 is supervisor to paging. Under SMEP and SMAP a kernel there could not touch its applications' pages,
+// so both are off while such a vCPU is loaded. SYSCALL and SYSENTER, which do not tell ring 1 from ring 3,
+// are off as well.
+void enter_pae() {
+    cpu::write_cr4(cpu::read_cr4() & ~(cpu::cr4::smep | cpu::cr4::smap));
+    cpu::wrmsr(cpu::msr::efer, cpu::rdmsr(cpu::msr::efer) & ~efer_syscall);
+    cpu::wrmsr(cpu::msr::sysenter_cs, 0);
+    load_gates(true);
+}
+
+void leave_pae() {
+    cpu::write_cr4(cpu::read_cr4() | (features().smep ? cpu::cr4::smep : 0) |
+                   (features().smap ? cpu::cr4::smap : 0));
+    cpu::wrmsr(cpu::msr::efer, cpu::rdmsr(cpu::msr::efer) | efer_syscall);
+    cpu::wrmsr(cpu::msr::sysenter_cs, layout::hypervisor_cs);
+    load_gates(false);
 }
 
 [[gnu::noinline]] void leave_unusual(const Vcpu& vcpu) {
+    if (vcpu.processor.pae)
+        leave_pae();
     if (has_breakpoints(vcpu))
         disable_breakpoints();
     cpu::clts(); // XSAVE, too, would trap
 }
 
 [[gnu::noinline]] void enter_unusual(const Vcpu& vcpu) {
+    if (vcpu.processor.pae)
+        enter_pae();
     if (has_breakpoints(vcpu))
         load_debug_registers(vcpu);
     if (vcpu.processor.task_switched)

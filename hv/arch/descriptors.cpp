@@ -11,7 +11,7 @@
 #include <array>
 
 extern "C" {
-extern char vector_stubs[], syscall_stubs[], syscall_compat_stubs[], sysenter_stubs[];
+extern char vector_stubs[], pae_vector_stubs[], syscall_stubs[], syscall_compat_stubs[], sysenter_stubs[];
 struct SyscallSlot {
     std::uint64_t saved_sp;
     std::uint64_t regs_end;
@@ -40,26 +40,32 @@ struct Gate {
 
 constexpr std::size_t vector_stub_bytes = 16, syscall_stub_bytes = 32;
 std::array<TaskState, landmark::max_pcpus + 1> task_states;
-std::array<Gate, 256> gates;
-std::uint64_t* shared_page = nullptr; // 512 descriptors: selectors 0xe000 to 0xeff8
+using Gates = std::array<Gate, 256>;
+Gates gates, pae_gates;
+// 512 descriptors each: selectors 0xe000 to 0xeff8.
+std::uint64_t* shared_page = nullptr;
+std::uint64_t* pae_shared_page = nullptr;
 
-std::uint64_t* descriptor(std::uint16_t selector) { return shared_page + (selector & 0xff8) / 8; }
+std::uint64_t* descriptor(std::uint16_t selector, std::uint64_t* page = shared_page) {
+    return page + (selector & 0xff8) / 8;
+}
 
 // A 16-byte system descriptor (TSS: type 9, LDT: type 2).
-void set_system(std::uint16_t selector, std::uint64_t base, std::uint32_t limit, std::uint64_t type) {
-    auto* d = descriptor(selector);
+void set_system(std::uint16_t selector, std::uint64_t base, std::uint32_t limit, std::uint64_t type,
+                std::uint64_t* page = shared_page) {
+    auto* d = descriptor(selector, page);
     d[0] = (limit & 0xffff) | ((base & 0xffffff) << 16) | (type << 40) | (1ULL << 47) |
            (static_cast<std::uint64_t>(limit >> 16) << 48) | (((base >> 24) & 0xff) << 56);
     d[1] = base >> 32;
 }
 
-void set_gate(unsigned vector, unsigned privilege, unsigned ist) {
-    const auto target = reinterpret_cast<std::uint64_t>(vector_stubs) + vector * vector_stub_bytes;
-    gates[vector].low = (target & 0xffff) | (static_cast<std::uint64_t>(layout::hypervisor_cs) << 16) |
+void set_gate(Gates& table, const char* stubs, unsigned vector, unsigned privilege, unsigned ist) {
+    const auto target = reinterpret_cast<std::uint64_t>(stubs) + vector * vector_stub_bytes;
+    table[vector].low = (target & 0xffff) | (static_cast<std::uint64_t>(layout::hypervisor_cs) << 16) |
                         (static_cast<std::uint64_t>(ist) << 32) | (14ULL << 40) |
                         (static_cast<std::uint64_t>(privilege) << 45) | (1ULL << 47) |
                         (((target >> 16) & 0xffff) << 48);
-    gates[vector].high = target >> 32;
+    table[vector].high = target >> 32;
 }
 
 constexpr std::uint16_t per_pcpu(std::uint16_t first, PcpuId id) {
@@ -68,33 +74,59 @@ constexpr std::uint16_t per_pcpu(std::uint16_t first, PcpuId id) {
 
 } // namespace
 
-void start_descriptors() {
+namespace {
+
+// Page with the hypervisor's own segments, which no guest can load.
+std::uint64_t* new_shared_page() {
     const auto frame = frame_table().allocate_for_hypervisor();
     if (!frame)
         machine::panic("no memory for the descriptor page");
-    shared_page = machine::frame_as<std::uint64_t>(*frame);
-    *descriptor(layout::hypervisor_cs) = 0x00af9b000000ffff; // ring 0, 64-bit code
-    *descriptor(layout::hypervisor_ss) = 0x00cf93000000ffff;
+    auto* page = machine::frame_as<std::uint64_t>(*frame);
+    *descriptor(layout::hypervisor_cs, page) = 0x00af9b000000ffff; // ring 0, 64-bit code
+    *descriptor(layout::hypervisor_ss, page) = 0x00cf93000000ffff;
+    return page;
+}
+
+void set_gates(Gates& table, const char* stubs) {
+    for (unsigned vector = 0; vector < 256; ++vector)
+        set_gate(table, stubs, vector, vector == 3 || vector == 4 ? 3 : 0, 0);
+    set_gate(table, stubs, 1, 0, 4);  // debug
+    set_gate(table, stubs, 2, 0, 1);  // NMI
+    set_gate(table, stubs, 8, 0, 2);  // double fault
+    set_gate(table, stubs, 18, 0, 3); // machine check
+}
+
+} // namespace
+
+void start_descriptors() {
+    shared_page = new_shared_page();
+    pae_shared_page = new_shared_page();
+    *descriptor(layout::pae_kernel_cs, pae_shared_page) = 0x00cfbb000000ffff; // ring 1, flat, 32-bit
+    *descriptor(layout::pae_kernel_ss, pae_shared_page) = 0x00cfb3000000ffff;
+    *descriptor(layout::pae_user_cs, pae_shared_page) = 0x00cffb000000ffff; // ring 3
+    *descriptor(layout::pae_user_ss, pae_shared_page) = 0x00cff3000000ffff;
     *descriptor(layout::guest_cs32) = 0x00cffb000000ffff; // ring 3, flat
     *descriptor(layout::guest_ss) = 0x00cff3000000ffff;
     *descriptor(layout::guest_cs64) = 0x00affb000000ffff;
     if (!prepare_descriptor_area(0))
         machine::panic("no memory for the descriptor tables");
-    for (unsigned vector = 0; vector < 256; ++vector)
-        set_gate(vector, vector == 3 || vector == 4 ? 3 : 0, 0);
-    set_gate(1, 0, 4);  // debug
-    set_gate(2, 0, 1);  // NMI
-    set_gate(8, 0, 2);  // double fault
-    set_gate(18, 0, 3); // machine check
+    set_gates(gates, vector_stubs);
+    set_gates(pae_gates, pae_vector_stubs);
+    set_gate(pae_gates, pae_vector_stubs, pae_hypercall_vector, 1, 0); // ring 1's alone
 }
 
-Result<> prepare_descriptor_area(std::uint32_t slot) {
+void load_gates(bool pae) {
+    cpu::lidt({sizeof gates - 1, reinterpret_cast<std::uint64_t>((pae ? pae_gates : gates).data())});
+}
+
+Result<> prepare_descriptor_area(std::uint32_t slot, bool pae) {
     const auto area = layout::descriptors + slot * layout::descriptor_area_bytes;
     if (!reserve_hypervisor(area, layout::descriptor_area_bytes))
         return fail(Error::no_memory);
     machine::map_descriptors(slot, false, nullptr, 0);
     map_hypervisor(area + layout::reserved_gdt_page * page_bytes,
-                   machine::frame_of(shared_page).value() << page_shift, page_bytes, Access::read_write);
+                   machine::frame_of(pae ? pae_shared_page : shared_page).value() << page_shift, page_bytes,
+                   Access::read_write);
     return {};
 }
 
@@ -113,7 +145,7 @@ void load_descriptors() {
                9);
     self.loaded_gdt = layout::descriptors;
     cpu::lgdt({0xffff, layout::descriptors});
-    cpu::lidt({sizeof gates - 1, reinterpret_cast<std::uint64_t>(gates.data())});
+    load_gates(false);
     asm volatile(
         "pushq %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1: mov %1, %%ss" ::"i"(layout::hypervisor_cs),
         "r"(static_cast<std::uint32_t>(layout::hypervisor_ss))
@@ -147,8 +179,7 @@ extern "C" Registers* move_to_vcpu(const Registers* on_ist) {
 }
 
 void load_gdt_of(const Vcpu& vcpu) {
-    const auto slot = vcpu.tables.gdt_entries == 0 ? 0 : vcpu.sched.slot;
-    const auto base = layout::descriptors + slot * layout::descriptor_area_bytes;
+    const auto base = layout::descriptors + vcpu.tables.gdt_slot * layout::descriptor_area_bytes;
     auto& self = pcpu();
     if (self.loaded_gdt == base)
         return;
@@ -162,9 +193,11 @@ void load_ldt_of(const Vcpu& vcpu) {
         return;
     }
     const auto selector = per_pcpu(layout::ldt_selector, pcpu().id);
-    set_system(selector,
-               layout::descriptors + vcpu.sched.slot * layout::descriptor_area_bytes + 16 * page_bytes,
-               vcpu.tables.ldt_entries * 8 - 1, 2);
+    const auto base = layout::descriptors + vcpu.sched.slot * layout::descriptor_area_bytes + 16 * page_bytes;
+    const auto limit = vcpu.tables.ldt_entries * 8 - 1;
+    set_system(selector, base, limit, 2);
+    if (vcpu.domain->pae)
+        set_system(selector, base, limit, 2, pae_shared_page);
     cpu::lldt(selector);
 }
 

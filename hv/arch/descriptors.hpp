@@ -13,8 +13,10 @@ void start_descriptors(); // once, on the first pCPU: builds the shared page and
 void load_descriptors();  // on each pCPU: GDT, IDT, TSS, SYSCALL stubs
 // This pCPU's exceptions that need a stack of their own find theirs in this stack area.
 void use_exception_stacks(std::uint64_t area);
-// Makes the hypervisor's page appear in a vCPU's area. Fails with no_memory.
-[[nodiscard]] Result<> prepare_descriptor_area(std::uint32_t slot);
+// Makes the hypervisor's page appear in a vCPU's area, or that of 32-bit guests. Fails with no_memory.
+[[nodiscard]] Result<> prepare_descriptor_area(std::uint32_t slot, bool pae = false);
+// The gates in force while the vCPU of a 32-bit guest is loaded, and those for all others.
+void load_gates(bool pae);
 void select_vcpu_entry(Vcpu& vcpu); // entries from the guest now save into this vCPU's registers
 void load_gdt_of(const Vcpu& vcpu);
 void load_ldt_of(const Vcpu& vcpu);

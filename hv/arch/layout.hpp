@@ -39,6 +39,10 @@ inline constexpr std::uint64_t descriptor_area_bytes = 32 * 4096;
 inline constexpr unsigned reserved_gdt_page = 14;
 inline constexpr std::uint16_t hypervisor_cs = 0xe008, hypervisor_ss = 0xe010;
 inline constexpr std::uint16_t guest_cs32 = 0xe023, guest_ss = 0xe02b, guest_cs64 = 0xe033;
+// In that of a 32-bit guest the same places hold ring 1's and ring 3's, all of 32 bits
+// (xen/arch-x86/xen-x86_32.h). No 64-bit code but the hypervisor's own is there.
+inline constexpr std::uint16_t pae_kernel_cs = 0xe019, pae_kernel_ss = 0xe021, pae_user_cs = 0xe02b,
+                               pae_user_ss = 0xe033;
 inline constexpr std::uint16_t first_tss = 0xe040;    // one of 16 bytes per pCPU
 inline constexpr std::uint16_t ldt_selector = 0xe800; // one of 16 bytes per pCPU
 

@@ -15,6 +15,7 @@ struct ProcessorState {
     bool in_kernel;     // the guest's kernel runs, not its applications
     std::uint8_t iopl;  // virtual I/O privilege level
     bool task_switched; // the guest's virtual CR0.TS
+    bool pae;           // of a 32-bit guest
     Selectors selectors;
     std::uint64_t fs_base, gs_base_kernel, gs_base_user; // the active gs base is the kernel's while in_kernel
     std::uint64_t debug[8];

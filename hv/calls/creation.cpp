@@ -59,7 +59,8 @@ HypercallResult take_apart(HypercallContext& context, Domain& domain, Error why)
 }
 
 Result<DomainSpec> spec_of(const control::CreateDomain& request) {
-    if (request.weight > heaviest_domain || request.cap > 100 * landmark::max_pcpus || !is_time_rule(request))
+    if (request.pae > 1 || request.weight > heaviest_domain || request.cap > 100 * landmark::max_pcpus ||
+        !is_time_rule(request))
         return fail(Error::invalid);
     DomainSpec spec{.name = {},
                     .privileged = false,
@@ -69,6 +70,7 @@ Result<DomainSpec> spec_of(const control::CreateDomain& request) {
                     .weight = request.weight,
                     .cap = request.cap,
                     .time = {request.time_mode, request.dilation},
+                    .pae = request.pae != 0,
                     .sched_values = request.sched_values,
                     .memory_values = request.memory_values};
     std::memcpy(spec.name, request.name, sizeof spec.name - 1);

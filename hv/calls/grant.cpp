@@ -3,6 +3,7 @@
 
 #include "hv/calls/grant.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/grant/copy.hpp"
 #include "hv/grant/map.hpp"
@@ -74,13 +75,22 @@ template<class T, class Operate>
     return GrantStatus::okay;
 }
 
-[[nodiscard]] Result<> list_frames(const Domain& domain, std::uint64_t to, std::uint32_t count) {
+template<class Word>
+[[nodiscard]] Result<> list_frames(const Domain& domain, GuestPtr<Word> to, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i)
-        BULKHEAD_TRY((GuestPtr<std::uint64_t>{to} + i).write(domain.grants.frames[i].value()));
+        BULKHEAD_TRY((to + i).write(static_cast<Word>(domain.grants.frames[i].value())));
     return {};
 }
 
-[[nodiscard]] Result<> setup_table(Domain& caller, gnttab_setup_table_t& operation) {
+GuestPtr<std::uint64_t> list_of(const gnttab_setup_table_t& operation) {
+    return GuestPtr<std::uint64_t>{reinterpret_cast<std::uint64_t>(operation.frame_list.p)};
+}
+GuestPtr<std::uint32_t> list_of(const pae_abi::GnttabSetupTable& operation) {
+    return GuestPtr<std::uint32_t>{operation.frame_list};
+}
+
+template<class Operation>
+[[nodiscard]] Result<> setup_table(Domain& caller, Operation& operation) {
     const auto set_status = [&](GrantStatus status) {
         operation.status = static_cast<std::int16_t>(status);
         return Result<>{};
@@ -94,8 +104,7 @@ template<class T, class Operate>
     if (!grown)
         return fail(grown.error());
     if (*grown == GrantStatus::okay)
-        BULKHEAD_TRY(list_frames(**domain, reinterpret_cast<std::uint64_t>(operation.frame_list.p),
-                                 operation.nr_frames));
+        BULKHEAD_TRY(list_frames(**domain, list_of(operation), operation.nr_frames));
     return set_status(*grown);
 }
 
@@ -154,6 +163,20 @@ HypercallResult GrantTableOp::run(HypercallContext& context) const {
         return fail(Error::not_supported);
     default:
         return fail(Error::not_implemented); // get_status_frames among them: status frames are version 2's
+    }
+}
+
+HypercallResult PaeGrantTableOp::run(HypercallContext& context) const {
+    switch (call.command) {
+    case GNTTABOP_setup_table:
+        return single<pae_abi::GnttabSetupTable>(call,
+                                                 [&](auto& o) { return setup_table(context.domain, o); });
+    case GNTTABOP_query_size:
+    case GNTTABOP_set_version:
+    case GNTTABOP_get_version:
+        return call.run(context);
+    default:
+        return fail(Error::not_implemented);
     }
 }
 

@@ -22,4 +22,11 @@ struct GrantTableOp {
 };
 static_assert(Hypercall<GrantTableOp>);
 
+// Of a 32-bit guest, which grants but does not yet map or copy what others grant.
+struct PaeGrantTableOp {
+    GrantTableOp call;
+    static PaeGrantTableOp decode(const HypercallArguments& a) { return {GrantTableOp::decode(a)}; }
+    HypercallResult run(HypercallContext& context) const;
+};
+
 } // namespace bulkhead::hv

@@ -1,5 +1,6 @@
 #include "hv/calls/memory.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/calls/reservation.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/types.hpp"
@@ -15,8 +16,19 @@ namespace {
 constexpr unsigned command_bits = 6;
 constexpr std::uint64_t command_mask = (1 << command_bits) - 1;
 
+template<class Word>
+GuestPtr<Word> list_of(const xen_memory_reservation_t& request) {
+    return GuestPtr<Word>{reinterpret_cast<std::uint64_t>(request.extent_start.p)};
+}
+template<class Word>
+GuestPtr<Word> list_of(const pae_abi::MemoryReservation& request) {
+    return GuestPtr<Word>{request.extent_start};
+}
+
+// `Request` is the structure in the guest's width, `Word` an element of its list.
+template<class Request, class Word>
 HypercallResult change_reservation(const MemoryOp& call, HypercallContext& context) {
-    const GuestPtr<const xen_memory_reservation_t> argument{call.argument};
+    const GuestPtr<const Request> argument{call.argument};
     const auto request = argument.read();
     const auto start = call.command >> command_bits;
     if (!request)
@@ -27,7 +39,8 @@ HypercallResult change_reservation(const MemoryOp& call, HypercallContext& conte
     if (!owner)
         return static_cast<std::int64_t>(start);
     const auto command = call.command & command_mask;
-    Reservation reservation{**owner, *request, start};
+    BasicReservation<Word> reservation{**owner, list_of<Word>(*request), request->nr_extents,
+                                       request->extent_order, start};
     const auto outcome = command == XENMEM_populate_physmap       ? reservation.populate()
                          : command == XENMEM_increase_reservation ? reservation.increase()
                                                                   : reservation.decrease();
@@ -83,7 +96,7 @@ HypercallResult MemoryOp::run(HypercallContext& context) const {
     case XENMEM_increase_reservation:
     case XENMEM_decrease_reservation:
     case XENMEM_populate_physmap:
-        return change_reservation(*this, context);
+        return change_reservation<xen_memory_reservation_t, std::uint64_t>(*this, context);
     case XENMEM_exchange:
         return exchange_frames(command >> command_bits, argument, context);
     case XENMEM_maximum_ram_page:
@@ -97,6 +110,24 @@ HypercallResult MemoryOp::run(HypercallContext& context) const {
         return report_memory_map(*this, context);
     default:
         return fail(Error::not_implemented); // among them what only translated guests have
+    }
+}
+
+HypercallResult PaeMemoryOp::run(HypercallContext& context) const {
+    // The start extent has 26 bits of the command; a list that needs more is refused.
+    const MemoryOp call{command, argument};
+    switch (command & command_mask) {
+    case XENMEM_increase_reservation:
+    case XENMEM_decrease_reservation:
+    case XENMEM_populate_physmap:
+        return change_reservation<pae_abi::MemoryReservation, std::uint32_t>(call, context);
+    case XENMEM_maximum_ram_page:
+        return static_cast<std::int64_t>(frame_table().size() - 1);
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+        return report_reservation(call, context);
+    default:
+        return fail(Error::not_implemented);
     }
 }
 

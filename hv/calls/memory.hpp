@@ -21,4 +21,15 @@ struct MemoryOp {
     HypercallResult run(HypercallContext& context) const;
 };
 
+// Of a 32-bit guest. It does not yet exchange frames, nor read a memory map or where the machine-to-physical
+// table is.
+struct PaeMemoryOp {
+    std::uint32_t command;
+    std::uint32_t argument;
+    static PaeMemoryOp decode(const HypercallArguments& a) {
+        return {static_cast<std::uint32_t>(a[0]), static_cast<std::uint32_t>(a[1])};
+    }
+    HypercallResult run(HypercallContext& context) const;
+};
+
 } // namespace bulkhead::hv

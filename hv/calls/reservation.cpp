@@ -45,11 +45,8 @@ bool Grants::cover(std::uint64_t frames, std::uint64_t wanted) {
 
 } // namespace
 
-Reservation::Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start)
-    : owner_{owner}, list_{reinterpret_cast<std::uint64_t>(request.extent_start.p)},
-      extents_{request.nr_extents}, order_{request.extent_order}, done_{start} {}
-
-Result<> Reservation::take(Step step) {
+template<class Word>
+Result<> BasicReservation<Word>::take(Step step) {
     if (order_ > max_run_order)
         return fail(Error::invalid);
     const auto frames = std::uint64_t{1} << order_;
@@ -65,7 +62,8 @@ Result<> Reservation::take(Step step) {
     return {};
 }
 
-Result<> Reservation::decrease() {
+template<class Word>
+Result<> BasicReservation<Word>::decrease() {
     if (order_ > max_run_order)
         return fail(Error::invalid);
     const Grants grants{owner_}; // none: at the end the policy's books follow
@@ -77,31 +75,35 @@ Result<> Reservation::decrease() {
     return {};
 }
 
-void Reservation::give_back(Mfn first) {
+template<class Word>
+void BasicReservation<Word>::give_back(Mfn first) {
     const LockGuard tables{owner_.memory.tables};
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
         static_cast<void>(frame_table().release(Mfn{first.value() + i}, owner_));
 }
 
-Result<Mfn> Reservation::allocate() {
+template<class Word>
+Result<Mfn> BasicReservation<Word>::allocate() {
     const LockGuard tables{owner_.memory.tables};
     return frame_table().allocate_run(owner_, order_);
 }
 
 // A guest that can't be told of its frames doesn't get them.
-Result<Mfn> Reservation::allocate_reported(GuestPtr<std::uint64_t> place) {
+template<class Word>
+Result<Mfn> BasicReservation<Word>::allocate_reported(GuestPtr<Word> place) {
     const auto mfn = allocate();
     BULKHEAD_TRY(mfn);
     if (list_.is_null())
         return mfn;
-    if (const auto told = place.write(mfn->value()); !told) {
+    if (const auto told = place.write(static_cast<Word>(mfn->value())); !told) {
         give_back(*mfn);
         return fail(told.error());
     }
     return mfn;
 }
 
-Result<> Reservation::populate_one(GuestPtr<std::uint64_t> place) {
+template<class Word>
+Result<> BasicReservation<Word>::populate_one(GuestPtr<Word> place) {
     const auto pfn = place.read();
     BULKHEAD_TRY(pfn);
     const auto mfn = allocate_reported(place);
@@ -112,12 +114,14 @@ Result<> Reservation::populate_one(GuestPtr<std::uint64_t> place) {
     return {};
 }
 
-Result<> Reservation::increase_one(GuestPtr<std::uint64_t> place) {
+template<class Word>
+Result<> BasicReservation<Word>::increase_one(GuestPtr<Word> place) {
     BULKHEAD_TRY(allocate_reported(place));
     return {};
 }
 
-Result<> Reservation::decrease_one(GuestPtr<std::uint64_t> place) {
+template<class Word>
+Result<> BasicReservation<Word>::decrease_one(GuestPtr<Word> place) {
     const auto first = place.read();
     BULKHEAD_TRY(first);
     const LockGuard tables{owner_.memory.tables};
@@ -125,5 +129,8 @@ Result<> Reservation::decrease_one(GuestPtr<std::uint64_t> place) {
         BULKHEAD_TRY(frame_table().release(Mfn{*first + i}, owner_));
     return {};
 }
+
+template class BasicReservation<std::uint64_t>;
+template class BasicReservation<std::uint32_t>;
 
 } // namespace bulkhead::hv

@@ -13,32 +13,35 @@ namespace bulkhead::hv {
 
 // One request, from extent `start` on. The three ways to run it stop at the first extent that can't be done,
 // at the first that the memory policy does not grant, or with restart at a preemption point; done() tells how
-// far they came.
-class Reservation {
+// far they came. `Word` is an element of the guest's lists.
+template<class Word>
+class BasicReservation {
   public:
-    Reservation(Domain& owner, const xen_memory_reservation_t& request, std::uint64_t start);
+    BasicReservation(Domain& owner, GuestPtr<Word> list, std::uint64_t extents, unsigned order,
+                     std::uint64_t start)
+        : owner_{owner}, list_{list}, extents_{extents}, order_{order}, done_{start} {}
 
     // Frames for given pseudo-physical numbers: reads them from the guest's list and writes the machine's
     // there.
-    [[nodiscard]] Result<> populate() { return take(&Reservation::populate_one); }
+    [[nodiscard]] Result<> populate() { return take(&BasicReservation::populate_one); }
     // Frames without a number yet; the list, if there is one, is filled with the machine's numbers.
-    [[nodiscard]] Result<> increase() { return take(&Reservation::increase_one); }
+    [[nodiscard]] Result<> increase() { return take(&BasicReservation::increase_one); }
     // Gives the listed frames up.
     [[nodiscard]] Result<> decrease();
     [[nodiscard]] std::uint64_t done() const { return done_; }
 
   private:
-    using Step = Result<> (Reservation::*)(GuestPtr<std::uint64_t> place);
+    using Step = Result<> (BasicReservation::*)(GuestPtr<Word> place);
     [[nodiscard]] Result<> take(Step step);
-    [[nodiscard]] Result<> populate_one(GuestPtr<std::uint64_t> place);
-    [[nodiscard]] Result<> increase_one(GuestPtr<std::uint64_t> place);
-    [[nodiscard]] Result<> decrease_one(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<> populate_one(GuestPtr<Word> place);
+    [[nodiscard]] Result<> increase_one(GuestPtr<Word> place);
+    [[nodiscard]] Result<> decrease_one(GuestPtr<Word> place);
     [[nodiscard]] Result<Mfn> allocate();
-    [[nodiscard]] Result<Mfn> allocate_reported(GuestPtr<std::uint64_t> place);
+    [[nodiscard]] Result<Mfn> allocate_reported(GuestPtr<Word> place);
     void give_back(Mfn first);
 
     Domain& owner_;
-    GuestPtr<std::uint64_t> list_;
+    GuestPtr<Word> list_;
     std::uint64_t extents_;
     unsigned order_;
     std::uint64_t done_;

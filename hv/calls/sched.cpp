@@ -1,5 +1,6 @@
 #include "hv/calls/sched.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
 #include "hv/dispatch/timers.hpp"
@@ -34,15 +35,21 @@ HypercallResult shutdown(Domain& domain, std::uint64_t argument) {
     return 0;
 }
 
+std::uint64_t ports_of(const sched_poll_t& request) {
+    return reinterpret_cast<std::uint64_t>(request.ports.p);
+}
+std::uint64_t ports_of(const pae_abi::SchedPoll& request) { return request.ports; }
+
 // Waits until one of a few ports is pending or the time is over, without enabling the upcall.
+template<class Request>
 HypercallResult poll(Vcpu& vcpu, Domain& domain, std::uint64_t argument) {
-    const auto request = GuestPtr<sched_poll_t>{argument}.read();
+    const auto request = GuestPtr<Request>{argument}.read();
     if (!request)
         return fail(request.error());
     if (request->nr_ports > max_polled)
         return fail(Error::invalid);
     evtchn_port_t ports[max_polled];
-    const auto address = reinterpret_cast<std::uint64_t>(request->ports.p);
+    const auto address = ports_of(*request);
     if (!machine::copy_from_guest(ports, GuestAddress{address}, request->nr_ports * sizeof ports[0]))
         return fail(Error::bad_address);
     vcpu.poll.active = true;
@@ -88,12 +95,18 @@ HypercallResult SchedOp::run(HypercallContext& context) const {
                                 // one
         return fail(Error::not_implemented);
     case SCHEDOP_poll:
-        return poll(context.caller, context.domain, argument);
+        return poll<sched_poll_t>(context.caller, context.domain, argument);
     case SCHEDOP_remote_shutdown:
         return remote_shutdown(context.domain, argument);
     default:
         return fail(Error::not_implemented);
     }
+}
+
+HypercallResult PaeSchedOp::run(HypercallContext& context) const {
+    if (call.command == SCHEDOP_poll)
+        return poll<pae_abi::SchedPoll>(context.caller, context.domain, call.argument);
+    return call.run(context);
 }
 
 HypercallResult SetTimerOp::run(HypercallContext& context) const {

@@ -19,6 +19,13 @@ struct SchedOp {
     HypercallResult run(HypercallContext& context) const;
 };
 
+// The same of a 32-bit guest.
+struct PaeSchedOp {
+    SchedOp call;
+    static PaeSchedOp decode(const HypercallArguments& a) { return {SchedOp::decode(a)}; }
+    HypercallResult run(HypercallContext& context) const;
+};
+
 // The deadline is in the guest's own time, ns; 0 stops the timer.
 struct SetTimerOp {
     static constexpr unsigned number = __HYPERVISOR_set_timer_op;

@@ -1,5 +1,6 @@
 #include "hv/calls/vcpu.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/base/locks.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
@@ -45,7 +46,10 @@ Result<> move_info(Vcpu& vcpu, const vcpu_register_vcpu_info_t& where) {
     vcpu.info_frame = frame;
     // Events that came in before are looked for once more, since their bits may have been missed by the
     // guest.
-    std::atomic_ref{info->evtchn_pending_sel}.store(~xen_ulong_t{0});
+    if (vcpu.domain->pae)
+        std::atomic_ref{reinterpret_cast<pae_abi::VcpuInfo*>(info)->pending_sel}.store(~std::uint32_t{0});
+    else
+        std::atomic_ref{info->evtchn_pending_sel}.store(~xen_ulong_t{0});
     std::atomic_ref{info->evtchn_upcall_pending}.store(1);
     publish_time(vcpu);
     return {};
@@ -86,12 +90,8 @@ HypercallResult set_period(Vcpu& vcpu, std::uint64_t argument) {
     return 0;
 }
 
-HypercallResult set_single(Vcpu& vcpu, std::uint64_t argument) {
-    const auto request = GuestPtr<vcpu_set_singleshot_timer_t>{argument}.read();
-    if (!request)
-        return fail(request.error());
-    const GuestTime deadline{
-        static_cast<std::int64_t>(std::min<std::uint64_t>(request->timeout_abs_ns, INT64_MAX))};
+HypercallResult set_single(Vcpu& vcpu, std::uint64_t timeout_abs_ns) {
+    const GuestTime deadline{static_cast<std::int64_t>(std::min<std::uint64_t>(timeout_abs_ns, INT64_MAX))};
     set_oneshot(vcpu, deadline);
     return 0;
 }
@@ -144,6 +144,27 @@ void take_down(Vcpu& vcpu) {
 
 } // namespace
 
+HypercallResult PaeVcpuOp::run(HypercallContext& context) const {
+    switch (call.command) {
+    case VCPUOP_up:
+    case VCPUOP_down:
+    case VCPUOP_is_up:
+    case VCPUOP_set_periodic_timer:
+    case VCPUOP_stop_periodic_timer:
+    case VCPUOP_stop_singleshot_timer:
+    case VCPUOP_register_vcpu_info:
+        return call.run(context);
+    case VCPUOP_set_singleshot_timer: {
+        if (call.vcpu != context.caller.id.value())
+            return fail(Error::invalid);
+        const auto request = GuestPtr<pae_abi::VcpuSetSingleshotTimer>{call.argument}.read();
+        return request ? set_single(context.caller, request->timeout_abs_ns) : fail(request.error());
+    }
+    default:
+        return fail(Error::not_implemented);
+    }
+}
+
 HypercallResult VcpuOp::run(HypercallContext& context) const {
     if (vcpu >= context.domain.vcpu_count || context.domain.vcpus[vcpu] == nullptr)
         return fail(Error::no_entry);
@@ -176,8 +197,12 @@ HypercallResult VcpuOp::run(HypercallContext& context) const {
     case VCPUOP_stop_periodic_timer:
         set_periodic(target, Nanos{0});
         return 0;
-    case VCPUOP_set_singleshot_timer:
-        return &target == &context.caller ? set_single(target, argument) : fail(Error::invalid);
+    case VCPUOP_set_singleshot_timer: {
+        if (&target != &context.caller)
+            return fail(Error::invalid);
+        const auto request = GuestPtr<vcpu_set_singleshot_timer_t>{argument}.read();
+        return request ? set_single(target, request->timeout_abs_ns) : fail(request.error());
+    }
     case VCPUOP_stop_singleshot_timer:
         if (&target != &context.caller)
             return fail(Error::invalid);

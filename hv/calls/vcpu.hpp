@@ -23,4 +23,12 @@ struct VcpuOp {
     HypercallResult run(HypercallContext& context) const;
 };
 
+// Of a 32-bit guest. It has one vCPU: it cannot yet initialise others, nor register areas for its time and
+// runstate.
+struct PaeVcpuOp {
+    VcpuOp call;
+    static PaeVcpuOp decode(const HypercallArguments& a) { return {VcpuOp::decode(a)}; }
+    HypercallResult run(HypercallContext& context) const;
+};
+
 } // namespace bulkhead::hv

@@ -4,6 +4,7 @@
 
 #include "hv/base/version.hpp"
 #include "hv/domain/domain.hpp"
+#include "hv/mm/pae.hpp"
 
 #include <array>
 
@@ -42,13 +43,14 @@ template<std::size_t N>
     return answer(address, info);
 }
 
-[[nodiscard]] HypercallResult features(std::uint64_t address) {
+[[nodiscard]] HypercallResult features(const Domain& domain, std::uint64_t address) {
     const auto asked = GuestPtr<xen_feature_info_t>{address}.read();
     if (!asked)
         return fail(asked.error());
     if (asked->submap_idx >= XENFEAT_NR_SUBMAPS)
         return fail(Error::invalid);
-    return answer(address, xen_feature_info_t{.submap_idx = asked->submap_idx, .submap = version::features});
+    const auto submap = version::features | (domain.pae ? 1U << XENFEAT_pae_pgdir_above_4gb : 0);
+    return answer(address, xen_feature_info_t{.submap_idx = asked->submap_idx, .submap = submap});
 }
 
 // A UUID made from the domain's number: distinct among the guests of a run, the same in every run.
@@ -72,9 +74,11 @@ template<std::size_t N>
     case XENVER_changeset:
         return answer_text<sizeof(xen_changeset_info_t)>(argument, version::commit);
     case XENVER_platform_parameters:
+        if (context.domain.pae)
+            return answer(argument, static_cast<std::uint32_t>(pae::hole));
         return answer(argument, xen_platform_parameters_t{.virt_start = version::hypervisor_start});
     case XENVER_get_features:
-        return features(argument);
+        return features(context.domain, argument);
     case XENVER_pagesize:
         return static_cast<std::int64_t>(page_bytes);
     case XENVER_guest_handle:

@@ -1,5 +1,6 @@
 #include "hv/dispatch/guest_time.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/timers.hpp"
@@ -142,14 +143,26 @@ void set_time_area(Vcpu& vcpu, std::uint64_t area) {
 
 void set_wall_clock(std::int64_t unix_ns) { wall_clock_at_start = unix_ns; }
 
-void publish_wall_clock(Domain& domain) {
-    auto& shared = *domain.shared;
+namespace {
+
+// The same fields in both forms of the page.
+template<class Shared>
+void write_wall_clock(Shared& shared) {
     const auto version = shared.wc_version | 1;
     std::atomic_ref{shared.wc_version}.store(version, std::memory_order_release);
     shared.wc_sec = static_cast<std::uint32_t>(wall_clock_at_start / 1'000'000'000);
     shared.wc_nsec = static_cast<std::uint32_t>(wall_clock_at_start % 1'000'000'000);
     shared.wc_sec_hi = static_cast<std::uint32_t>((wall_clock_at_start / 1'000'000'000) >> 32);
     std::atomic_ref{shared.wc_version}.store(version + 1, std::memory_order_release);
+}
+
+} // namespace
+
+void publish_wall_clock(Domain& domain) {
+    if (domain.pae)
+        write_wall_clock(*reinterpret_cast<pae_abi::SharedInfo*>(domain.shared));
+    else
+        write_wall_clock(*domain.shared);
 }
 
 void change_runstate(Vcpu& vcpu, std::uint32_t runstate, RealTime now) {

@@ -33,6 +33,7 @@ struct Domain {
     std::atomic<std::uint32_t> holds; // see DomainHold; under the lock of the table while it grows
     char name[manifest::name_bytes];
     bool privileged; // domain 0
+    bool pae;        // a 32-bit guest, whose kernel runs in ring 1 (hv/pae)
     control::Life life;
     std::uint32_t shutdown_reason;
     Dump dump; // if it crashed

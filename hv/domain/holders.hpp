@@ -32,15 +32,18 @@ void visit_external_references(const Domain& domain, Visit visit) {
         if (vcpu == nullptr)
             continue;
         const auto& tables = vcpu->tables;
-        each(tables.kernel_root, FrameType::l4);
+        // A 32-bit guest's kernel root is the hypervisor's own.
+        each(domain.pae ? Mfn{} : tables.kernel_root, FrameType::l4);
+        each(tables.pae_root, FrameType::pae_l3);
         each(tables.user_root, FrameType::l4);
         each(vcpu->info_frame, FrameType::writable);
+        const auto descriptors = domain.pae ? FrameType::pae_descriptors : FrameType::descriptors;
         for (const auto frame : tables.gdt_frames)
-            each(frame, FrameType::descriptors);
+            each(frame, descriptors);
         for (const auto frame : tables.ldt_frames)
-            each(frame, FrameType::descriptors);
+            each(frame, descriptors);
         for (const auto frame : tables.taken_frames)
-            each(frame, FrameType::descriptors);
+            each(frame, descriptors);
     }
 }
 

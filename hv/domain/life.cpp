@@ -61,6 +61,7 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     vcpu.processor.in_kernel = true;
     vcpu.sched.affinity = ~std::uint64_t{0};
     vcpu.processor.cr4 = first_cr4();
+    vcpu.processor.pae = domain.pae;
     vcpu.runstate.state = RUNSTATE_offline;
     vcpu.runstate.since = machine::now();
     vcpu.info = &domain.shared->vcpu_info[index];
@@ -73,11 +74,12 @@ Result<> create_vcpu(Domain& domain, std::uint32_t index) {
     const auto slot = take_vcpu_slot(vcpu);
     if (!slot)
         return fail(slot.error());
-    if (const auto prepared = prepare_descriptor_area(*slot); !prepared) {
+    if (const auto prepared = prepare_descriptor_area(*slot, domain.pae); !prepared) {
         free_vcpu_slot(*slot);
         return prepared;
     }
     vcpu.sched.slot = *slot;
+    vcpu.tables.gdt_slot = domain.pae ? *slot : 0;
     start_timers(vcpu);
     return attach_vcpu(vcpu);
 }
@@ -117,8 +119,9 @@ void take_vcpu_away(Domain& domain, Vcpu& vcpu) {
         const LockGuard run{run_lock()};
         domain.vcpus[vcpu.id.value()] = nullptr;
     }
-    if (vcpu.entries.handlers != nullptr)
-        domain.free_metadata(vcpu.entries.handlers);
+    for (auto* handlers : {vcpu.entries.handlers, vcpu.entries.pae.handlers})
+        if (handlers != nullptr)
+            domain.free_metadata(handlers);
     if (vcpu.sched.slot != 0) {
         machine::map_descriptors(vcpu.sched.slot, false, nullptr, 0);
         machine::map_descriptors(vcpu.sched.slot, true, nullptr, 0);
@@ -196,6 +199,7 @@ Result<Domain*> create_domain(const DomainSpec& spec) {
     domain.sched.slot = seat->slot;
     std::memcpy(domain.name, spec.name, sizeof domain.name - 1);
     domain.privileged = spec.privileged;
+    domain.pae = spec.pae;
     domain.life = control::Life::paused;
     domain.sched.pause_count = 1;
     domain.memory.max_frames = spec.max_frames;

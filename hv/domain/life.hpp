@@ -15,6 +15,7 @@ struct DomainSpec {
     std::uint32_t cap;
     std::uint32_t share = 0; // host::DomainState::share
     TimeRule time;
+    bool pae = false; // a 32-bit guest
     // plugin::max_domain_parameters of them; none: the policy's defaults.
     const std::int64_t* sched_values = nullptr;
     const std::int64_t* memory_values = nullptr; // as many, of the memory policy

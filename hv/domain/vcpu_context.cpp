@@ -1,5 +1,6 @@
 #include "hv/domain/vcpu_context.hpp"
 
+#include "hv/arch/layout.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
@@ -43,6 +44,16 @@ constexpr std::uint64_t cr3_frame(std::uint64_t cr3) { return cr3 >> page_shift;
 
 bool is_guest_selector(std::uint64_t selector) { return (selector & 4) != 0 || (selector & 3) == 3; }
 
+// A 32-bit kernel starts in ring 1, in the flat segments that the ABI reserves.
+void take_pae_registers(Registers& to, const cpu_user_regs_t& from) {
+    constexpr std::uint64_t low_half = 0xffffffff;
+    to.r8 = to.r9 = to.r10 = to.r11 = to.r12 = to.r13 = to.r14 = to.r15 = 0;
+    to.rip = from.rip & low_half;
+    to.rsp = from.rsp & low_half;
+    to.cs = layout::pae_kernel_cs;
+    to.ss = layout::pae_kernel_ss;
+}
+
 void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     auto& to = vcpu.regs;
     to = {};
@@ -55,6 +66,8 @@ void take_registers(Vcpu& vcpu, const cpu_user_regs_t& from) {
     to.ss = from.ss == 0 ? std::uint64_t{FLAT_KERNEL_SS64} : std::uint64_t{from.ss} | 3;
     to.rflags = (from.rflags & ~(rflags::iopl | rflags::nested | rflags::vm86 | rflags::trap)) |
                 rflags::interrupt | rflags::fixed;
+    if (vcpu.domain->pae)
+        take_pae_registers(to, from);
     vcpu.processor.iopl = static_cast<std::uint8_t>((from.rflags & rflags::iopl) >> 12);
     vcpu.processor.selectors = {from.ds, from.es, from.fs, from.gs};
 }
@@ -68,6 +81,8 @@ Result<> take_gdt(Vcpu& vcpu, const vcpu_guest_context_t& context) {
         return fail(Error::invalid);
     for (std::size_t i = 0; i < count; ++i)
         frames[i] = Mfn{context.gdt_frames[i]};
+    if (vcpu.domain->pae)
+        return set_pae_gdt(vcpu, frames, static_cast<std::uint32_t>(context.gdt_ents));
     return set_gdt(vcpu, frames, static_cast<std::uint32_t>(context.gdt_ents));
 }
 
@@ -111,10 +126,20 @@ Result<> take_traps(Vcpu& vcpu, vcpu_guest_context_t& context, const Source& fro
     return {};
 }
 
+// A kernel finds its first root pinned.
+Result<> take_pae_root(Vcpu& vcpu, Mfn root) {
+    BULKHEAD_TRY(set_pae_root(vcpu, root, false));
+    if (!frame_table().at(root).pinned)
+        BULKHEAD_TRY(pin(root, FrameType::pae_l3, *vcpu.domain));
+    return settle(*vcpu.domain);
+}
+
 // The lock of the page tables is held.
 Result<> take_tables(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     BULKHEAD_TRY(settle(*vcpu.domain));
     BULKHEAD_TRY(take_gdt(vcpu, context));
+    if (vcpu.domain->pae)
+        return take_pae_root(vcpu, Mfn{cr3_frame(context.ctrlreg[3])});
     BULKHEAD_TRY(set_kernel_root(vcpu, Mfn{cr3_frame(context.ctrlreg[3])}, false));
     if (context.ctrlreg[1] != 0)
         BULKHEAD_TRY(set_user_root(vcpu, Mfn{cr3_frame(context.ctrlreg[1])}, false));
@@ -125,6 +150,8 @@ void take_entries_and_bases(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     vcpu.processor.in_kernel = true;
     vcpu.entries.kernel_sp = context.kernel_sp;
     vcpu.entries.kernel_ss = context.kernel_ss;
+    if (vcpu.domain->pae) // which registers them by calls
+        return;
     vcpu.entries.event_callback = {context.event_callback_eip, true};
     vcpu.entries.failsafe_callback = {context.failsafe_callback_eip,
                                       (context.flags & VGCF_failsafe_disables_events) != 0};

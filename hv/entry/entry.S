@@ -6,10 +6,14 @@
 #  vector 1, 2, 8, 18 guest, ring 3   an IST stack            all, moved to Vcpu     guest_entry, resume_guest
 #  vector 1, 2, 8, 18 hypervisor      an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
 #  vector_N           a hook, strict  the stack for hooks     all, on that stack     strict_trap, hypervisor_trap
+#  pae_vector_N       guest, ring 1   vCPU's regs (TSS.rsp0)  all, in Vcpu::regs     pae_guest_entry, resume_guest
+#                     or ring 3
 #  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     guest_entry, resume_guest
 #                                     syscall_slots[N].regs
 #  sysenter_N         guest, ring 3   none;                  all but rip and rsp,   guest_entry, resume_guest
 #                                     syscall_slots[N].regs  in Vcpu::regs
+#
+# Gates to pae_vector_N are in force while the vCPU of a 32-bit guest is loaded. They do as vector_N does in all else.
 #
 # The guest's gs base is never touched: the pCPU is found from the stack pointer, the vCPU from where regs were saved.
     .set hypervisor_stack_offset, 176
@@ -35,10 +39,10 @@
     push %r15
     .endm
 
-    .text
+    .macro vector_stub_table name, common, on_ist
     .align 16
-    .globl vector_stubs
-vector_stubs:
+    .globl \name
+\name:
     .set vector, 0
     .rept 256
     .align 16
@@ -48,12 +52,17 @@ vector_stubs:
     .endif
     pushq $vector
     .if vector == 1 || vector == 2 || vector == 8 || vector == 18
-    jmp vector_on_ist
+    jmp \on_ist
     .else
-    jmp vector_common
+    jmp \common
     .endif
     .set vector, vector + 1
     .endr
+    .endm
+
+    .text
+    vector_stub_table vector_stubs, vector_common, vector_on_ist
+    vector_stub_table pae_vector_stubs, pae_vector_common, pae_vector_on_ist
 
 # #DB has an IST stack because a guest's data breakpoint that MOV SS hits strikes at the first instruction of a system-call
 # stub, where rsp is still the guest's.
@@ -107,6 +116,30 @@ resume_guest:
     .globl guest_iret
 guest_iret:
     iretq
+
+    .align 16
+pae_vector_on_ist:
+    push_registers
+    cld
+    testb $3, 144(%rsp)
+    jz from_hypervisor
+    mov %rsp, %rdi
+    call move_to_vcpu
+    mov %rax, %rsp
+    jmp from_pae_guest
+
+    .align 16
+pae_vector_common:
+    push_registers
+    cld
+    testb $3, 144(%rsp)
+    jz from_hypervisor
+from_pae_guest:
+    mov %rsp, %rdi
+    mov hypervisor_stack_offset(%rsp), %rsp
+    xor %ebp, %ebp
+    call pae_guest_entry
+    jmp resume_guest
 
 # The first vCPU of a pCPU: rdi is the Vcpu.
     .globl enter_first_guest

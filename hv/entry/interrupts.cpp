@@ -10,6 +10,8 @@
 #include "hv/calls/table.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/timers.hpp"
+#include "hv/pae/calls.hpp"
+#include "hv/pae/trap.hpp"
 #include "hv/plugin/guard.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
@@ -73,6 +75,16 @@ void take_interrupt(std::uint64_t vector) {
     }
 }
 
+void take_pae_trap(Vcpu& vcpu) {
+    const auto& regs = vcpu.regs;
+    const auto fault_address = regs.vector == vector::page_fault ? cpu::read_cr2() : 0;
+    name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs.vector));
+    count(vcpu.domain->ledger->traps);
+    trace_event(trace::Event::trap, vcpu, regs.vector << 32 | (regs.error & 0xffffffff), regs.rip);
+    if (regs.vector != vector::nmi)
+        handle_pae_trap(vcpu, fault_address);
+}
+
 // An interrupt ends the loop of a resting pCPU at once.
 void leave_spin(Registers& regs) {
     const auto start = reinterpret_cast<std::uint64_t>(spin_start);
@@ -91,6 +103,22 @@ extern "C" Vcpu* guest_entry(Registers* regs) {
     enter_hypervisor(pcpu());
     if (regs->vector == entry_syscall && vcpu.processor.in_kernel) [[likely]]
         handle_hypercall(vcpu);
+    else
+        take_trap(vcpu);
+    return &leave_hypervisor();
+}
+
+// From a 32-bit guest, in ring 1 or ring 3.
+extern "C" Vcpu* pae_guest_entry(Registers* regs) {
+    Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
+    if (features().smap)
+        cpu::clac();
+    enter_hypervisor(pcpu());
+    vcpu.processor.in_kernel = (regs->cs & 3) != 3;
+    if (regs->vector == pae_hypercall_vector)
+        handle_pae_hypercall(vcpu);
+    else if (regs->vector < 32)
+        take_pae_trap(vcpu);
     else
         take_trap(vcpu);
     return &leave_hypervisor();

@@ -6,6 +6,7 @@
 #include "hv/domain/domain.hpp"
 #include "hv/event/bits.hpp"
 #include "hv/event/internal.hpp"
+#include "hv/pae/events.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
@@ -284,8 +285,9 @@ Result<> unmask_port(Domain& domain, Port port) {
     if (!is_open(found))
         return fail(Error::invalid);
     shared_info_t& shared = *domain.shared;
-    if (shared_bits::test_and_clear(shared.evtchn_mask, port.value()) &&
-        shared_bits::test(shared.evtchn_pending, port.value()))
+    if (!shared_bits::test_and_clear(shared.evtchn_mask, port.value()))
+        return domain.pae ? unmask_pae_port(domain, port, found.vcpu) : Result<>{}; // its masks lie elsewhere
+    if (shared_bits::test(shared.evtchn_pending, port.value()))
         events::notify_vcpu(domain, found.vcpu, port);
     return {};
 }
@@ -297,7 +299,7 @@ Result<evtchn_status_t> port_status(Domain& domain, Port port) {
     evtchn_status_t status{};
     status.dom = domain.id.value();
     status.port = port.value();
-    status.vcpu = found.vcpu;
+    status.vcpu = found.vcpu & ~unsigned{pae_vcpu};
     switch (found.state) {
     case State::free:
     case State::reserved:

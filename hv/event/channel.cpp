@@ -2,11 +2,13 @@
 
 #include "hv/event/channel.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/timers.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/event/bits.hpp"
 #include "hv/event/internal.hpp"
+#include "hv/pae/events.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -58,6 +60,26 @@ void make_pending(Domain& domain, std::uint16_t vcpu, Port port) {
 
 } // namespace
 
+namespace {
+
+// Makes the upcall of a vCPU pending, and wakes it.
+void raise_upcall(Vcpu& vcpu) {
+    if (std::atomic_ref{vcpu.info->evtchn_upcall_pending}.exchange(1) != 0)
+        return;
+    end_poll(vcpu);
+    wake_vcpu(vcpu, WakeCause::event);
+}
+
+// The common way found no vCPU of that number.
+[[gnu::noinline, gnu::cold]] void notify_pae_vcpu(Domain& domain, unsigned number, Port port) {
+    const auto index = number & ~unsigned{pae_vcpu};
+    Vcpu* vcpu = index != number && index < domain.vcpu_count ? domain.vcpus[index] : nullptr;
+    if (vcpu != nullptr && vcpu->info != nullptr && select_pae_port(domain, *vcpu, port))
+        raise_upcall(*vcpu);
+}
+
+} // namespace
+
 namespace events {
 
 void raise(Domain& domain, Port port, const EventPort& contents) {
@@ -72,13 +94,10 @@ Lock<Rank::bindings>& binding_lock() {
 void notify_vcpu(Domain& domain, std::uint16_t vcpu_index, Port port) {
     Vcpu* vcpu = vcpu_index < domain.vcpu_count ? domain.vcpus[vcpu_index] : nullptr;
     if (vcpu == nullptr || vcpu->info == nullptr)
-        return;
+        return notify_pae_vcpu(domain, vcpu_index, port);
     if (shared_bits::test_and_set(&vcpu->info->evtchn_pending_sel, port.value() / shared_bits::word_bits))
         return;
-    if (std::atomic_ref{vcpu->info->evtchn_upcall_pending}.exchange(1) != 0)
-        return;
-    end_poll(*vcpu);
-    wake_vcpu(*vcpu, WakeCause::event);
+    raise_upcall(*vcpu);
 }
 
 Result<Port> take_port(Domain& domain, const EventPort& contents) {
@@ -106,8 +125,11 @@ EventPort snapshot(Domain& domain, Port port) {
 
 void store(Domain& domain, Port port, const EventPort& contents) {
     const LockGuard guard{domain.events.lock};
-    if (EventPort* found = domain.events.find(port); found != nullptr)
+    if (EventPort* found = domain.events.find(port); found != nullptr) {
         *found = contents;
+        if (domain.pae)
+            found->vcpu |= pae_vcpu;
+    }
 }
 
 void release_port(Domain& domain, Port port) {
@@ -122,6 +144,8 @@ Result<> EventChannels::start(Domain& domain) {
     const LockGuard guard{events::binding_lock()};
     if (const auto zero = events::take_port(domain, {.state = State::reserved}); !zero)
         return fail(zero.error());
+    if (domain.pae) // of 1024
+        std::ranges::fill(used + pae_abi::max_ports / 64, std::end(used), ~std::uint64_t{0});
     return {};
 }
 

@@ -26,6 +26,10 @@ static_assert(max_ports == EVTCHN_2L_NR_CHANNELS);
 // held.
 using PortHandler = void (*)(Domain& domain, Port port);
 
+// Set in EventPort::vcpu of a 32-bit domain's ports: no vCPU has that number, so that the common way to
+// notify one needs no question to find out that this one is told in another form.
+inline constexpr std::uint16_t pae_vcpu = 0x8000;
+
 struct EventPort {
     enum class State : std::uint8_t { free, reserved, unbound, interdomain, virq, ipi, hypervisor };
     State state = State::free;

@@ -11,7 +11,14 @@ namespace bulkhead::hv {
 
 namespace {
 
-bool has_contents(FrameType type) { return entry::is_table(type) || type == FrameType::descriptors; }
+bool has_contents(FrameType type) {
+    return entry::is_table(type) || type == FrameType::descriptors || type == FrameType::pae_descriptors;
+}
+
+bool is_as_written(FrameType type, std::uint64_t e) {
+    return pae::is_table(type) ? pae::sanitised(type, e) == e && pae::is_allowed(type, e)
+                               : entry::sanitised(type, e) == e && entry::is_allowed(type, e);
+}
 
 void check_state(Violations& violations, const Frame& frame, Mfn mfn) {
     violations.expect(!frame.active, mfn, "work on it never ended");
@@ -78,16 +85,20 @@ void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned
         const auto e = entries[i];
         if (!entry::is_present(e) || entry::is_hypervisor_slot(frame.type(), i))
             continue;
-        violations.expect(entry::sanitised(frame.type(), e) == e && entry::is_allowed(frame.type(), e), mfn,
+        violations.expect(!pae::is_closed_slot(frame.type(), i) || !frame.validated(), mfn,
+                          "an entry of a 32-bit guest that leads into the hole or above 4 GiB");
+        if (pae::is_closed_slot(frame.type(), i))
+            continue;
+        violations.expect(is_as_written(frame.type(), e), mfn,
                           "an entry that the hypervisor would not write");
         const auto* target = find_owned(entry::frame(e));
         violations.expect(target != nullptr && !target->owner.load().is_hypervisor(), mfn,
                           "an entry names no guest's RAM");
-        if (frame.type() == FrameType::l1 || target == nullptr)
+        if (is_leaf_table(frame.type()) || target == nullptr)
             continue;
         violations.expect(target->owner == frame.owner, mfn, "a table names another domain's table");
-        violations.expect(!is_linear(frame, *target) || !entry::is_writable(e), mfn,
-                          "a linear entry is writable");
+        violations.expect(pae::is_table(frame.type()) || !is_linear(frame, *target) || !entry::is_writable(e),
+                          mfn, "a linear entry is writable");
     }
 }
 

@@ -20,4 +20,17 @@ namespace bulkhead::hv {
     return descriptor | privilege | accessed;
 }
 
+// The same for a 32-bit guest, whose kernel has ring 1. What is ring 0's becomes ring 1's. 64-bit code is
+// refused in every ring: in ring 1 or 2 it would reach the hypervisor's memory.
+[[nodiscard]] constexpr Result<std::uint64_t> checked_pae_descriptor(std::uint64_t descriptor) {
+    constexpr std::uint64_t present = 1ULL << 47, privilege = 3ULL << 45, ring_1 = 1ULL << 45,
+                            code_or_data = 1ULL << 44, code = 1ULL << 43, accessed = 1ULL << 40,
+                            long_mode = 1ULL << 53;
+    if ((descriptor & present) == 0)
+        return descriptor;
+    if ((descriptor & code_or_data) == 0 || ((descriptor & code) != 0 && (descriptor & long_mode) != 0))
+        return fail(Error::invalid);
+    return descriptor | ((descriptor & privilege) == 0 ? ring_1 : 0) | accessed;
+}
+
 } // namespace bulkhead::hv

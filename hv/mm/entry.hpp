@@ -19,7 +19,7 @@ inline constexpr unsigned hypervisor_first = 256, hypervisor_last = 271; // slot
 [[nodiscard]] constexpr Mfn frame(std::uint64_t e) { return Mfn{(e & address_bits) >> page_shift}; }
 
 [[nodiscard]] constexpr bool is_table(FrameType type) {
-    return type >= FrameType::l1 && type <= FrameType::l4;
+    return type >= FrameType::l1 && type <= FrameType::pae_l2_top;
 }
 [[nodiscard]] constexpr FrameType below(FrameType table) {
     return static_cast<FrameType>(static_cast<std::uint8_t>(table) - 1);

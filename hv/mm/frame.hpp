@@ -17,8 +17,22 @@ struct Domain;
 struct DomainMemory;
 
 // Exclusive uses of a frame. `none` and `writable` data; l1..l4 page tables whose entries were validated;
-// descriptors.
-enum class FrameType : std::uint8_t { none, writable, l1, l2, l3, l4, descriptors };
+// descriptors. Those of 32-bit guests are types of their own (hv/mm/pae.hpp): an entry there may be the
+// kernel's alone, and a descriptor may be of ring 1.
+enum class FrameType : std::uint8_t {
+    none,
+    writable,
+    l1,
+    l2,
+    l3,
+    l4,
+    pae_l1,
+    pae_l2,
+    pae_l3,     // the root: four entries
+    pae_l2_top, // an L2 of the last GiB, which the hole is in
+    descriptors,
+    pae_descriptors
+};
 
 // The owner of a frame: a domain, the hypervisor, or none (a free frame, or one that is not RAM).
 class Owner {
@@ -48,7 +62,7 @@ class Owner {
 // stand at the top and a count that is wrong can't spoil the type.
 class FrameCounts {
   public:
-    static constexpr std::uint64_t type_mask = 7, partial_bit = 8, validated_bit = 16, one_typed_use = 32,
+    static constexpr std::uint64_t type_mask = 15, partial_bit = 16, validated_bit = 32, one_typed_use = 64,
                                    one_reference = std::uint64_t{1} << 32,
                                    typed_use_mask = one_reference - one_typed_use;
     constexpr explicit FrameCounts(std::uint64_t word) : word_{word} {}
@@ -70,7 +84,7 @@ class FrameCounts {
     std::uint64_t word_;
 };
 // One more is refused. There are never more typed uses than references, so that neither count overflows.
-inline constexpr std::uint32_t max_references = (1U << 27) - 16;
+inline constexpr std::uint32_t max_references = (1U << 26) - 16;
 // Linear entries that may name one table.
 inline constexpr std::int16_t max_linear_links = 32'000;
 

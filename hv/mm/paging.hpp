@@ -51,10 +51,17 @@ void put_data(Mfn mfn, bool writable);
 [[nodiscard]] Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool in_force);
 [[nodiscard]] Result<> set_user_root(Vcpu& vcpu, Mfn root, bool in_force);
 
+// The same for the vCPU of a 32-bit guest, which has one root for its kernel and its applications: an L3. May
+// also fail with no_memory, for want of a page of metadata at the first time.
+[[nodiscard]] Result<> set_pae_root(Vcpu& vcpu, Mfn root, bool in_force);
+
 // Makes `count` frames the vCPU's descriptor tables, or none with count 0. All or nothing. May answer
 // restart.
 [[nodiscard]] Result<> set_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries);
 [[nodiscard]] Result<> set_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries);
+// Of a 32-bit guest.
+[[nodiscard]] Result<> set_pae_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries);
+[[nodiscard]] Result<> set_pae_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries);
 
 // A fault handler's question: the guest's kernel wrote `bytes` (1, 2, 4 or 8) of `value` to `at`, where a
 // page table of its own is mapped read-only. True: the write was done as a validated update and the

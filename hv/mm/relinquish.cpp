@@ -24,6 +24,11 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
     if (vcpu.tables.ldt_entries != 0)
         machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, 0);
     vcpu.tables.gdt_entries = vcpu.tables.ldt_entries = 0;
+    if (domain.pae && vcpu.tables.kernel_root != Mfn{}) {
+        domain.free_metadata(machine::frame_data(vcpu.tables.kernel_root));
+        vcpu.tables.kernel_root = {};
+    }
+    BULKHEAD_TRY(drop_one(vcpu.tables.pae_root, domain));
     BULKHEAD_TRY(drop_one(vcpu.tables.kernel_root, domain));
     BULKHEAD_TRY(drop_one(vcpu.tables.user_root, domain));
     for (auto& mfn : vcpu.tables.gdt_frames)

@@ -6,6 +6,7 @@
 #include "hv/domain/domain.hpp"
 #include "hv/mm/descriptors.hpp"
 #include "hv/mm/linear.hpp"
+#include "hv/mm/pae.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 
@@ -36,20 +37,66 @@ std::uint64_t* contents(const Frame& frame) {
     return machine::frame_as<std::uint64_t>(frame_table().number(frame));
 }
 
+// What differs between the tables of 64-bit and of 32-bit guests. A table's type says once which it is, so
+// that the loops below ask nothing.
+struct Wide {
+    static constexpr FrameType descriptors = FrameType::descriptors, leaves = FrameType::l1;
+    static bool has_children(FrameType type) { return type >= FrameType::l2 && type <= FrameType::l4; }
+    static bool is_closed(FrameType type, unsigned index) { return entry::is_hypervisor_slot(type, index); }
+    static bool is_allowed(FrameType type, std::uint64_t e) { return entry::is_allowed(type, e); }
+    static std::uint64_t sanitised(FrameType type, std::uint64_t e) { return entry::sanitised(type, e); }
+    static auto checked(std::uint64_t descriptor) { return checked_descriptor(descriptor); }
+    static Result<> take_child(Frame& table, unsigned index, std::uint64_t e) {
+        return take_table_entry(table, index, e);
+    }
+    // Whether entry `index` left `child`, which has the type `now`, half-done.
+    static bool names(FrameType type, unsigned, const Frame& child, FrameType now) {
+        return now == entry::below(type) || (now == type && is_left_by_link(child));
+    }
+    static bool unlink(Frame& table, std::uint64_t e) { return hv::unlink(table, e); }
+    static void close(std::uint64_t&) {} // the hypervisor's entries are written at the end
+};
+
+struct Pae {
+    static constexpr FrameType descriptors = FrameType::pae_descriptors, leaves = FrameType::pae_l1;
+    static bool has_children(FrameType type) { return pae::is_table(type) && type != leaves; }
+    static bool is_closed(FrameType type, unsigned index) { return pae::is_closed_slot(type, index); }
+    static bool is_allowed(FrameType type, std::uint64_t e) { return pae::is_allowed(type, e); }
+    static std::uint64_t sanitised(FrameType type, std::uint64_t e) { return pae::sanitised(type, e); }
+    static auto checked(std::uint64_t descriptor) { return checked_pae_descriptor(descriptor); }
+    static Result<> take_child(Frame& table, unsigned index, std::uint64_t e) {
+        auto* child = frame_table().find(entry::frame(e));
+        return child == nullptr ? fail(Error::invalid)
+                                : get_type(*child, pae::child_type(table.type(), index), table.owner);
+    }
+    static bool names(FrameType type, unsigned index, const Frame&, FrameType now) {
+        return now == pae::child_type(type, index);
+    }
+    static bool unlink(const Frame&, std::uint64_t) { return true; }
+    static void close(std::uint64_t& slot) { slot = 0; } // the processor walks all 512
+};
+
+bool is_pae(FrameType type) { return pae::is_table(type) || type == FrameType::pae_descriptors; }
+
+template<class Width>
 Result<> take_entry(Frame& table, unsigned index, std::uint64_t& slot, const Domain& owner) {
     const auto type = table.type();
-    if (type == FrameType::descriptors) {
-        const auto checked = checked_descriptor(slot);
+    if (type == Width::descriptors) {
+        const auto checked = Width::checked(slot);
         BULKHEAD_TRY(checked);
         slot = *checked;
         return {};
     }
-    if (!entry::is_present(slot) || entry::is_hypervisor_slot(type, index))
+    if (!entry::is_present(slot))
         return {};
-    if (!entry::is_allowed(type, slot))
+    if (Width::is_closed(type, index)) {
+        Width::close(slot);
+        return {};
+    }
+    if (!Width::is_allowed(type, slot))
         return fail(Error::invalid);
-    const auto e = entry::sanitised(type, slot);
-    BULKHEAD_TRY(type == FrameType::l1 ? take_leaf(e, Owner{owner.id}) : take_table_entry(table, index, e));
+    const auto e = Width::sanitised(type, slot);
+    BULKHEAD_TRY(type == Width::leaves ? take_leaf(e, Owner{owner.id}) : Width::take_child(table, index, e));
     if (e != slot)
         slot = e;
     return {};
@@ -58,17 +105,18 @@ Result<> take_entry(Frame& table, unsigned index, std::uint64_t& slot, const Dom
 // Where validation of an upper table was interrupted, the entry next in turn may have left its child
 // half-validated, or one that was dropped its child half-released. A table of the same level is followed only
 // if a linear entry left it, and such a table follows no other: recursion is seven deep at most.
+template<class Width>
 Result<> unwind_next_child(const Frame& table) {
     const auto type = table.type();
-    if (type < FrameType::l2 || type > FrameType::l4 || table.progress >= entry::per_table ||
-        entry::is_hypervisor_slot(type, table.progress))
+    if (!Width::has_children(type) || table.progress >= entry::per_table ||
+        Width::is_closed(type, table.progress))
         return {};
     const auto e = contents(table)[table.progress];
     auto* child = entry::is_present(e) ? frame_table().find(entry::frame(e)) : nullptr;
     if (child == nullptr)
         return {};
     const auto now = child->now();
-    const bool below = now.type() == entry::below(type) || (now.type() == type && is_left_by_link(*child));
+    const bool below = Width::names(type, table.progress, *child, now.type());
     if (!now.partial() || !below || !child->belongs_to(table.owner) || child->active)
         return {};
     return unwind(*child);
@@ -76,15 +124,16 @@ Result<> unwind_next_child(const Frame& table) {
 
 // Gives back what entry `progress - 1` holds. A child that loses its last holder becomes an orphan, to be
 // unwound next.
+template<class Width>
 void drop_entry(Frame& table) {
     const auto index = static_cast<unsigned>(--table.progress);
     const auto e = contents(table)[index];
     const auto type = table.type();
-    if (!entry::is_present(e) || entry::is_hypervisor_slot(type, index))
+    if (!entry::is_present(e) || Width::is_closed(type, index))
         return;
-    if (type == FrameType::l1)
+    if (type == Width::leaves)
         return drop_leaf(e);
-    if (unlink(table, e)) // unwind_next_child sees it if it is an orphan now
+    if (Width::unlink(table, e)) // unwind_next_child sees it if it is an orphan now
         static_cast<void>(put_type(frame_table().at(entry::frame(e))));
 }
 
@@ -96,6 +145,7 @@ unsigned behind_last_present(const std::uint64_t* entries, unsigned at, unsigned
 }
 
 // Down to entry `least`. Answers whether any held something.
+template<class Width>
 Result<bool> drop_block(Frame& table, unsigned least) {
     const auto* entries = contents(table);
     if (table.progress == least + block && is_empty(entries + least)) {
@@ -106,17 +156,18 @@ Result<bool> drop_block(Frame& table, unsigned least) {
         table.progress = static_cast<std::uint16_t>(behind_last_present(entries, table.progress, least));
         if (table.progress == least)
             return worked;
-        drop_entry(table);
-        BULKHEAD_TRY(unwind_next_child(table));
+        drop_entry<Width>(table);
+        BULKHEAD_TRY(unwind_next_child<Width>(table));
     }
 }
 
+template<class Width>
 Result<> drop_entries(Frame& table) {
-    if (table.type() == FrameType::descriptors)
+    if (table.type() == Width::descriptors)
         table.progress = 0;
-    BULKHEAD_TRY(unwind_next_child(table));
+    BULKHEAD_TRY(unwind_next_child<Width>(table));
     while (table.progress > 0) {
-        const auto worked = drop_block(table, (table.progress - 1u) / block * block);
+        const auto worked = drop_block<Width>(table, (table.progress - 1u) / block * block);
         BULKHEAD_TRY(worked);
         if (table.progress > 0 && stop_here(table.progress, *worked))
             return fail(Error::restart);
@@ -133,9 +184,10 @@ void finish_validation(Frame& table) {
 }
 
 // Up to entry `end`. Answers whether any held something.
+template<class Width>
 Result<bool> take_block(Frame& table, unsigned end, const Domain& owner) {
     auto* entries = contents(table);
-    const bool all = table.type() == FrameType::descriptors; // none of those is empty
+    const bool all = table.type() == Width::descriptors; // none of those is empty
     if (!all && table.progress + block == end && is_empty(entries + table.progress)) {
         table.progress = static_cast<std::uint16_t>(end);
         return false;
@@ -145,16 +197,17 @@ Result<bool> take_block(Frame& table, unsigned end, const Domain& owner) {
         if (!entry::is_present(entries[i]) && !all)
             continue;
         table.progress = static_cast<std::uint16_t>(i);
-        BULKHEAD_TRY(take_entry(table, i, entries[i], owner));
+        BULKHEAD_TRY(take_entry<Width>(table, i, entries[i], owner));
         worked = true;
     }
     table.progress = static_cast<std::uint16_t>(end);
     return worked;
 }
 
+template<class Width>
 Result<> take_entries(Frame& table, const Domain& owner) {
     while (table.progress < entry::per_table) {
-        const auto worked = take_block(table, (table.progress / block + 1u) * block, owner);
+        const auto worked = take_block<Width>(table, (table.progress / block + 1u) * block, owner);
         BULKHEAD_TRY(worked);
         if (table.progress < entry::per_table && stop_here(table.progress, *worked))
             return fail(Error::restart);
@@ -164,7 +217,8 @@ Result<> take_entries(Frame& table, const Domain& owner) {
 
 Result<> validate(Frame& table, const Domain& owner) {
     table.active = 1;
-    const auto taken = take_entries(table, owner);
+    const auto taken =
+        is_pae(table.type()) ? take_entries<Pae>(table, owner) : take_entries<Wide>(table, owner);
     table.active = 0;
     if (taken) {
         finish_validation(table);
@@ -302,7 +356,7 @@ bool put_type(Frame& frame) {
 
 Result<> unwind(Frame& frame) {
     frame.active = 1;
-    const auto dropped = drop_entries(frame);
+    const auto dropped = is_pae(frame.type()) ? drop_entries<Pae>(frame) : drop_entries<Wide>(frame);
     frame.active = 0;
     BULKHEAD_TRY(dropped);
     frame.failure = 0;

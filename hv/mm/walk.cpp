@@ -20,6 +20,19 @@ namespace {
     }
 }
 
+// The L1 of a 32-bit guest, whose type look_up() does not know.
+[[gnu::noinline, gnu::cold]] bool is_in_pae_l1(Walk& found, GuestAddress at) {
+    if (!entry::is_present(found.entries[2]))
+        return false;
+    const auto table = entry::frame(found.entries[2]);
+    const auto* frame = frame_table().find(table);
+    if (frame == nullptr || frame->type() != FrameType::pae_l1)
+        return false;
+    found.l1 = table;
+    found.l1_index = table_index(1, at);
+    return true;
+}
+
 // The table's entry for `at`, as the table of a level. False if the table is not RAM, which frame 0 never is.
 bool read_entry(Walk& result, Mfn table, unsigned level, GuestAddress at) {
     if (frame_table().find(table) == nullptr) [[unlikely]]
@@ -49,7 +62,8 @@ bool look_up(Walk& result, Mfn root, GuestAddress at) {
 Walk walk(Mfn root, GuestAddress at) {
     Walk result;
     if (is_guest_address(at) && !look_up(result, root, at)) [[unlikely]]
-        leave_hypervisor_off(result, at);
+        if (!is_in_pae_l1(result, at))
+            leave_hypervisor_off(result, at);
     return result;
 }
 

@@ -1,5 +1,6 @@
 // Handing exceptions, events and system calls to the guest's kernel, and the table of its handlers.
 #include "hv/domain/domain.hpp"
+#include "hv/pae/trap.hpp"
 #include "hv/trap/address.hpp"
 #include "hv/trap/seams.hpp"
 #include "hv/trap/trap.hpp"
@@ -19,8 +20,11 @@ TrapHandler handler_of(const Vcpu& vcpu, unsigned vector) {
 void crash(Vcpu& vcpu, const char* why) { crash_domain(*vcpu.domain, why); }
 
 void deliver(Vcpu& vcpu, const TrapHandler& handler, std::optional<std::uint64_t> error) {
-    if (handler.address == 0)
+    if (handler.address == 0) { // a 32-bit kernel's handlers are not in that table
+        if (vcpu.domain->pae)
+            return deliver_to_pae(vcpu, static_cast<unsigned>(vcpu.regs.vector), error);
         return crash(vcpu, "an exception for which its kernel registered no handler");
+    }
     if (!bounce(vcpu, {handler.address, handler.mask_events, error}))
         crash(vcpu, "an exception, and its kernel's stack cannot be written");
 }
@@ -60,7 +64,7 @@ bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
     const auto handler = handler_of(vcpu, vector);
     const unsigned least = vcpu.processor.in_kernel ? 1 : 3;
     if (handler.address == 0 || handler.privilege < least)
-        return false;
+        return vcpu.domain->pae && deliver_software_interrupt_to_pae(vcpu, vector);
     deliver(vcpu, handler, {});
     return true;
 }
@@ -75,7 +79,10 @@ void deliver_nmi(Vcpu& vcpu) {
 
 void deliver_event_callback(Vcpu& vcpu) {
     if (vcpu.entries.event_callback.address == 0)
-        return crash(vcpu, "an event is pending and unmasked, but its kernel registered no event callback");
+        return vcpu.domain->pae
+                   ? deliver_event_to_pae(vcpu)
+                   : crash(vcpu,
+                           "an event is pending and unmasked, but its kernel registered no event callback");
     if (!bounce(vcpu, {vcpu.entries.event_callback.address, true}))
         crash(vcpu, "an event, and its kernel's stack cannot be written");
 }
@@ -96,8 +103,11 @@ void deliver_sysenter(Vcpu& vcpu) {
 
 void deliver_failsafe(Vcpu& vcpu) {
     if (vcpu.entries.failsafe_callback.address == 0)
-        return crash(vcpu,
-                     "its saved state cannot be resumed, and its kernel registered no failsafe callback");
+        return vcpu.domain->pae
+                   ? deliver_failsafe_to_pae(vcpu)
+                   : crash(
+                         vcpu,
+                         "its saved state cannot be resumed, and its kernel registered no failsafe callback");
     save_selectors(vcpu);
     const Bounce target{
         vcpu.entries.failsafe_callback.address, vcpu.entries.failsafe_callback.mask_events, {}, true};

@@ -1,6 +1,7 @@
 // Finding the bytes of the current instruction, and reading and writing registers by number.
 #include "hv/trap/emulate_code.hpp"
 
+#include "hv/arch/layout.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/trap/trap.hpp"
@@ -53,6 +54,8 @@ std::optional<CodeSegment> code_segment(const Vcpu& vcpu) {
     if (selector == FLAT_RING3_CS64)
         return CodeSegment{true, 0};
     if (selector == FLAT_RING3_CS32)
+        return CodeSegment{false, 0};
+    if (vcpu.domain->pae && (selector == layout::pae_kernel_cs || selector == layout::pae_user_cs))
         return CodeSegment{false, 0};
     const auto found = descriptor(vcpu, selector);
     if (!found)

@@ -4,6 +4,7 @@
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/pae/trap.hpp"
 #include "hv/trap/cpu_policy.hpp"
 #include "hv/trap/emulate_debug_registers.hpp"
 #include "hv/trap/seams.hpp"
@@ -33,13 +34,18 @@ bool write_cr0(Vcpu& vcpu, std::uint64_t value) {
     return true;
 }
 
+// A 32-bit guest folds the bits of a frame above 4 GiB into the low ones.
+Mfn frame_in_pae_cr3(std::uint64_t value) { return Mfn{(value & 0xffffffff) >> 12 | (value & 0xfff) << 20}; }
+std::uint64_t pae_cr3_of(Mfn frame) { return (frame.value() << 12 | frame.value() >> 20) & 0xffffffff; }
+
 // MOV to CR3: `value` names a frame like CR3 itself does. Unfinished work runs the instruction again, which
 // continues it.
 Emulation write_cr3(Vcpu& vcpu, std::uint64_t value, const Code& code, const Instruction& instruction) {
     const LockGuard tables{vcpu.domain->memory.tables};
     auto outcome = settle(*vcpu.domain);
     if (outcome)
-        outcome = set_kernel_root(vcpu, Mfn{value >> page_shift}, true);
+        outcome = vcpu.domain->pae ? set_pae_root(vcpu, frame_in_pae_cr3(value), true)
+                                   : set_kernel_root(vcpu, Mfn{value >> page_shift}, true);
     if (outcome)
         outcome = settle(*vcpu.domain);
     if (outcome)
@@ -52,8 +58,10 @@ std::optional<std::uint64_t> read_control(const Vcpu& vcpu, unsigned number) {
     case 0:
         return read_cr0(vcpu);
     case 2:
-        return vcpu.info->arch.cr2;
+        return vcpu.domain->pae ? pae_fault_address(vcpu) : vcpu.info->arch.cr2;
     case 3:
+        if (vcpu.domain->pae)
+            return pae_cr3_of(vcpu.tables.pae_root);
         return vcpu.tables.kernel_root.value() << page_shift;
     case 4:
         return accepted_cr4(vcpu.processor.cr4);
@@ -69,7 +77,10 @@ Emulation write_control(Vcpu& vcpu, std::uint64_t value, const Code& code, const
             return Emulation::fault;
         break;
     case 2:
-        vcpu.info->arch.cr2 = value;
+        if (vcpu.domain->pae)
+            pae_fault_address(vcpu) = static_cast<std::uint32_t>(value);
+        else
+            vcpu.info->arch.cr2 = value;
         break;
     case 3:
         return write_cr3(vcpu, value, code, instruction);

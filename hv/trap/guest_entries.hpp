@@ -19,6 +19,12 @@ struct Callback {
     bool mask_events = false;
 };
 
+// What a 32-bit kernel registered. It has none of the others, so that a 64-bit guest's way asks for nothing.
+struct PaeEntries {
+    Callback event_callback, failsafe_callback;
+    TrapHandler* handlers; // as below
+};
+
 struct GuestEntries {
     std::uint64_t kernel_sp;
     std::uint64_t kernel_ss;
@@ -26,7 +32,8 @@ struct GuestEntries {
     Callback syscall32_callback, sysenter_callback;
     TrapHandler* handlers;         // 256 of them, from the domain's metadata quota
     std::atomic<bool> nmi_pending; // any vCPU of the domain sets it
-    bool in_nmi;                   // its handler runs, until the next iret: no other one is delivered
+    PaeEntries pae;
+    bool in_nmi; // its handler runs, until the next iret: no other one is delivered
 };
 
 } // namespace bulkhead::hv

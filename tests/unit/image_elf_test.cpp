@@ -62,10 +62,10 @@ TEST(Elf, NamesWhatIsNoElfFile) {
 TEST(Elf, RefusesOtherKindsOfElf) {
     ImageMaker maker;
     maker.header.e_ident[EI_CLASS] = ELFCLASS32;
-    EXPECT_EQ(refusal(maker.make()), Error::not_64_bit);
+    EXPECT_EQ(refusal(maker.make()), Error::not_x86) << "of 32 bits, but for x86-64";
     maker = {};
     maker.header.e_machine = EM_AARCH64;
-    EXPECT_EQ(refusal(maker.make()), Error::not_x86_64);
+    EXPECT_EQ(refusal(maker.make()), Error::not_x86);
     maker = {};
     maker.header.e_type = ET_DYN;
     EXPECT_EQ(refusal(maker.make()), Error::not_executable);

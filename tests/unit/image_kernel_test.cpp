@@ -55,10 +55,15 @@ TEST(Kernel, GrubIsAccepted) {
     EXPECT_EQ(kernel->loads().size(), 2U);
 }
 
-TEST(Kernel, The32BitGrubIsNamed) {
+TEST(Kernel, ReadsThe32BitGrub) {
     const auto file = read_file("/usr/lib/grub-xen/grub-i386-xen.bin");
     ASSERT_FALSE(file.empty()) << "package grub-xen-host is missing";
-    EXPECT_EQ(read_kernel(file).error(), Error::not_64_bit);
+    const auto kernel = read_kernel(file);
+    ASSERT_TRUE(kernel.has_value()) << message(kernel.error());
+    EXPECT_TRUE(kernel->pae);
+    EXPECT_EQ(kernel->notes.guest_os, "GRUB");
+    EXPECT_EQ(kernel->base.value(), 0U);
+    EXPECT_EQ(kernel->loads().size(), 2U);
 }
 
 TEST(Kernel, WithoutNotesItIsNoXenKernel) {

@@ -1,0 +1,95 @@
+// Structures of the 32-bit guest ABI, in types of fixed width, so that 64-bit code reads them.
+// abi/pae_check.cpp compares each with the headers' own, compiled for 32 bits. No header of the standard
+// library is needed here.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace bulkhead::pae_abi {
+
+// The ABI aligns 64-bit values to four bytes.
+using Word64 [[gnu::aligned(4)]] = uint64_t;
+
+struct TrapInfo {
+    uint8_t vector, flags;
+    uint16_t cs;
+    uint32_t address;
+};
+
+struct MmuextOp {
+    uint32_t cmd, arg1, arg2;
+};
+
+struct MulticallEntry {
+    uint32_t op;
+    int32_t result;
+    uint32_t args[6];
+};
+
+struct CallbackRegister {
+    uint16_t type, flags;
+    uint32_t cs, eip;
+};
+
+struct CallbackUnregister {
+    uint16_t type, unused;
+};
+
+struct SchedPoll {
+    uint32_t ports, nr_ports;
+    Word64 timeout;
+};
+
+struct MemoryReservation {
+    uint32_t extent_start, nr_extents, extent_order, mem_flags;
+    uint16_t domid;
+};
+
+struct MachphysMapping {
+    uint32_t v_start, v_end, max_mfn;
+};
+
+struct GnttabSetupTable {
+    uint16_t dom;
+    uint32_t nr_frames;
+    int16_t status;
+    uint32_t frame_list;
+};
+
+struct VcpuSetSingleshotTimer {
+    Word64 timeout_abs_ns;
+    uint32_t flags;
+};
+
+struct VcpuRegisterTimeMemoryArea {
+    uint32_t address;
+    uint32_t padding;
+};
+
+// Up to the time, which all widths have at the same place.
+struct VcpuInfo {
+    uint8_t upcall_pending, upcall_mask;
+    uint32_t pending_sel;
+    uint32_t cr2;
+    uint32_t reserved[5];
+    uint32_t time[8];
+};
+
+struct SharedInfo {
+    VcpuInfo vcpu_info[32];
+    uint32_t evtchn_pending[32], evtchn_mask[32];
+    uint32_t wc_version, wc_sec, wc_nsec;
+    uint32_t max_pfn, frame_list_list, nmi_reason, p2m_cr3, p2m_vaddr, p2m_generation, wc_sec_hi;
+};
+inline constexpr unsigned max_ports = 1024;
+
+struct StartInfo {
+    char magic[32];
+    uint32_t nr_pages, shared_info, flags, store_mfn, store_evtchn, console_frame, console_port;
+    uint32_t pt_base, nr_pt_frames, mfn_list, mod_start, mod_len;
+    int8_t cmd_line[1024];
+    uint32_t first_p2m_pfn, nr_p2m_frames;
+};
+
+} // namespace bulkhead::pae_abi

@@ -1,0 +1,67 @@
+// Compares abi/pae.hpp with the ABI's own headers. Compiled for 32 bits and linked into nothing.
+#include "abi/pae.hpp"
+
+#include <xen/callback.h>
+#include <xen/grant_table.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+#include <xen/xen.h>
+
+namespace bulkhead::pae_abi {
+
+static_assert(sizeof(void*) == 4);
+
+#define SAME_SIZE(ours, theirs) static_assert(sizeof(ours) == sizeof(theirs))
+#define SAME_PLACE(ours, field, theirs, their_field)                                                         \
+    static_assert(offsetof(ours, field) == offsetof(theirs, their_field))
+
+SAME_SIZE(TrapInfo, trap_info_t);
+SAME_PLACE(TrapInfo, cs, trap_info_t, cs);
+SAME_PLACE(TrapInfo, address, trap_info_t, address);
+SAME_SIZE(MmuextOp, mmuext_op_t);
+SAME_PLACE(MmuextOp, arg1, mmuext_op_t, arg1);
+SAME_PLACE(MmuextOp, arg2, mmuext_op_t, arg2);
+SAME_SIZE(MulticallEntry, multicall_entry_t);
+SAME_PLACE(MulticallEntry, result, multicall_entry_t, result);
+SAME_PLACE(MulticallEntry, args, multicall_entry_t, args);
+SAME_SIZE(CallbackRegister, callback_register_t);
+SAME_PLACE(CallbackRegister, flags, callback_register_t, flags);
+SAME_PLACE(CallbackRegister, cs, callback_register_t, address.cs);
+SAME_PLACE(CallbackRegister, eip, callback_register_t, address.eip);
+SAME_SIZE(CallbackUnregister, callback_unregister_t);
+SAME_SIZE(SchedPoll, sched_poll_t);
+SAME_PLACE(SchedPoll, nr_ports, sched_poll_t, nr_ports);
+SAME_PLACE(SchedPoll, timeout, sched_poll_t, timeout);
+SAME_SIZE(MemoryReservation, xen_memory_reservation_t);
+SAME_PLACE(MemoryReservation, nr_extents, xen_memory_reservation_t, nr_extents);
+SAME_PLACE(MemoryReservation, extent_order, xen_memory_reservation_t, extent_order);
+SAME_PLACE(MemoryReservation, domid, xen_memory_reservation_t, domid);
+SAME_SIZE(MachphysMapping, xen_machphys_mapping_t);
+SAME_SIZE(GnttabSetupTable, gnttab_setup_table_t);
+SAME_PLACE(GnttabSetupTable, nr_frames, gnttab_setup_table_t, nr_frames);
+SAME_PLACE(GnttabSetupTable, status, gnttab_setup_table_t, status);
+SAME_PLACE(GnttabSetupTable, frame_list, gnttab_setup_table_t, frame_list);
+SAME_SIZE(VcpuSetSingleshotTimer, vcpu_set_singleshot_timer_t);
+SAME_PLACE(VcpuSetSingleshotTimer, flags, vcpu_set_singleshot_timer_t, flags);
+SAME_SIZE(VcpuInfo, vcpu_info_t);
+SAME_PLACE(VcpuInfo, upcall_mask, vcpu_info_t, evtchn_upcall_mask);
+SAME_PLACE(VcpuInfo, pending_sel, vcpu_info_t, evtchn_pending_sel);
+SAME_PLACE(VcpuInfo, cr2, vcpu_info_t, arch.cr2);
+SAME_PLACE(VcpuInfo, time, vcpu_info_t, time);
+SAME_SIZE(SharedInfo, shared_info_t);
+SAME_PLACE(SharedInfo, evtchn_pending, shared_info_t, evtchn_pending);
+SAME_PLACE(SharedInfo, evtchn_mask, shared_info_t, evtchn_mask);
+SAME_PLACE(SharedInfo, wc_version, shared_info_t, wc_version);
+SAME_PLACE(SharedInfo, max_pfn, shared_info_t, arch);
+static_assert(max_ports == EVTCHN_2L_NR_CHANNELS);
+SAME_SIZE(StartInfo, start_info_t);
+SAME_PLACE(StartInfo, nr_pages, start_info_t, nr_pages);
+SAME_PLACE(StartInfo, store_evtchn, start_info_t, store_evtchn);
+SAME_PLACE(StartInfo, console_frame, start_info_t, console);
+SAME_PLACE(StartInfo, pt_base, start_info_t, pt_base);
+SAME_PLACE(StartInfo, mfn_list, start_info_t, mfn_list);
+SAME_PLACE(StartInfo, cmd_line, start_info_t, cmd_line);
+SAME_PLACE(StartInfo, first_p2m_pfn, start_info_t, first_p2m_pfn);
+
+} // namespace bulkhead::pae_abi

@@ -1,0 +1,162 @@
+// The table of hypercalls of 32-bit guests. A number that is not listed answers ENOSYS.
+#include "hv/pae/calls.hpp"
+
+#include "hv/calls/console.hpp"
+#include "hv/calls/control.hpp"
+#include "hv/calls/descriptors.hpp"
+#include "hv/calls/event.hpp"
+#include "hv/calls/grant.hpp"
+#include "hv/calls/memory.hpp"
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
+#include "hv/calls/sched.hpp"
+#include "hv/calls/vcpu.hpp"
+#include "hv/calls/vcpu_state.hpp"
+#include "hv/calls/version.hpp"
+#include "hv/domain/domain.hpp"
+#include "hv/pae/entries.hpp"
+#include "hv/trace/ledger.hpp"
+#include "hv/trace/trace.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace bulkhead::hv {
+
+namespace {
+
+constexpr unsigned hypercall_count = 64;
+constexpr std::uint64_t low_half = 0xffffffff;
+using Handler = HypercallResult (*)(HypercallContext&);
+
+struct PaeSetTimerOp {
+    static SetTimerOp decode(const HypercallArguments& a) { return {a[0] | a[1] << 32}; }
+};
+
+struct PaeMulticall {
+    GuestPtr<pae_abi::MulticallEntry> calls;
+    std::uint32_t count;
+    static PaeMulticall decode(const HypercallArguments& a) {
+        return {GuestPtr<pae_abi::MulticallEntry>{a[0]}, static_cast<std::uint32_t>(a[1])};
+    }
+    HypercallResult run(HypercallContext& context) const;
+};
+
+template<class Call>
+HypercallResult perform(HypercallContext& context) {
+    return Call::decode(context.arguments).run(context);
+}
+
+struct Table {
+    std::array<Handler, hypercall_count> handlers{};
+
+    // Those whose arguments have one form.
+    template<class... Call>
+    constexpr void add_common() {
+        ((handlers[Call::number] = perform<Call>), ...);
+    }
+    template<class Call>
+    constexpr void add(unsigned number) {
+        handlers[number] = perform<Call>;
+    }
+    constexpr Table() {
+        add_common<MmuUpdate, StackSwitch, FpuTaskswitch, SetDebugreg, GetDebugreg, XenVersion, ConsoleIo,
+                   VmAssist, EventChannelOp, PhysdevOp, Control>();
+        add<PaeSetTrapTable>(__HYPERVISOR_set_trap_table);
+        add<PaeSetGdt>(__HYPERVISOR_set_gdt);
+        add<PaeSetCallbacks>(__HYPERVISOR_set_callbacks);
+        add<PaeUpdateDescriptor>(__HYPERVISOR_update_descriptor);
+        add<PaeMemoryOp>(__HYPERVISOR_memory_op);
+        add<PaeMulticall>(__HYPERVISOR_multicall);
+        add<PaeUpdateVaMapping>(__HYPERVISOR_update_va_mapping);
+        add<PaeSetTimerOp>(__HYPERVISOR_set_timer_op);
+        add<PaeGrantTableOp>(__HYPERVISOR_grant_table_op);
+        add<PaeIret>(__HYPERVISOR_iret);
+        add<PaeVcpuOp>(__HYPERVISOR_vcpu_op);
+        add<PaeMmuextOp>(__HYPERVISOR_mmuext_op);
+        add<PaeSchedOp>(__HYPERVISOR_sched_op);
+        add<PaeCallbackOp>(__HYPERVISOR_callback_op);
+    }
+};
+
+constexpr Table table;
+
+// In a register of the guest's.
+std::uint64_t in_register(const HypercallResult& result) {
+    return static_cast<std::uint64_t>(result ? *result : -static_cast<std::int64_t>(result.error())) &
+           low_half;
+}
+
+HypercallResult continue_from(HypercallContext& context, GuestPtr<pae_abi::MulticallEntry> calls,
+                              std::uint32_t count) {
+    context.arguments[0] = calls.address().value();
+    context.arguments[1] = count;
+    return fail(Error::restart);
+}
+
+Result<> write_result(GuestPtr<pae_abi::MulticallEntry> at, const HypercallResult& result) {
+    return GuestPtr<std::uint32_t>{at.address().value() + offsetof(pae_abi::MulticallEntry, result)}.write(
+        static_cast<std::uint32_t>(in_register(result)));
+}
+
+HypercallResult PaeMulticall::run(HypercallContext& context) const {
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto at = calls + i;
+        if (context.domain.life == control::Life::shut_down)
+            return 0; // by the call before: it does nothing any more
+        if (i != 0 && machine::should_preempt())
+            return continue_from(context, at, count - i);
+        auto entry = at.read();
+        if (!entry)
+            return fail(entry.error());
+        const auto& args = entry->args;
+        HypercallArguments arguments{{args[0], args[1], args[2], args[3], args[4], args[5]}};
+        HypercallContext inner{context.caller, context.domain, arguments};
+        const auto result = entry->op == __HYPERVISOR_multicall ? HypercallResult{fail(Error::invalid)}
+                                                                : invoke_pae_hypercall(entry->op, inner);
+        if (!result && result.error() == Error::restart) { // its arguments say what is left
+            for (std::size_t n = 0; n < arguments.value.size(); ++n)
+                entry->args[n] = static_cast<std::uint32_t>(arguments[n]);
+            BULKHEAD_TRY(at.write(*entry));
+            return continue_from(context, at, count - i);
+        }
+        if (entry->op == __HYPERVISOR_iret) // the guest goes on where the frame says
+            return result;
+        BULKHEAD_TRY(write_result(at, result));
+    }
+    return 0;
+}
+
+} // namespace
+
+HypercallResult invoke_pae_hypercall(std::uint64_t number, HypercallContext& context) {
+    if (number >= hypercall_count || table.handlers[number] == nullptr)
+        return fail(Error::not_implemented);
+    return table.handlers[number](context);
+}
+
+void handle_pae_hypercall(Vcpu& vcpu) {
+    auto& regs = vcpu.regs;
+    const auto number = regs.rax & low_half;
+    name_section(landmark::SectionKind::hypercall, static_cast<std::uint32_t>(number));
+    count(vcpu.domain->ledger->hypercalls);
+    HypercallArguments arguments{{regs.rbx & low_half, regs.rcx & low_half, regs.rdx & low_half,
+                                  regs.rsi & low_half, regs.rdi & low_half, regs.rbp & low_half}};
+    trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);
+    HypercallContext context{vcpu, *vcpu.domain, arguments};
+    const auto result = invoke_pae_hypercall(number, context);
+    if (!result && result.error() == Error::restart) {
+        regs.rbx = arguments[0] & low_half;
+        regs.rcx = arguments[1] & low_half;
+        regs.rdx = arguments[2] & low_half;
+        regs.rsi = arguments[3] & low_half;
+        regs.rdi = arguments[4] & low_half;
+        regs.rbp = arguments[5] & low_half;
+        regs.rip -= 2; // the INT instruction, which the guest executes again with eax unchanged
+        return;
+    }
+    regs.rax = in_register(result);
+    trace_event(trace::Event::hypercall_out, vcpu, number, regs.rax);
+}
+
+} // namespace bulkhead::hv

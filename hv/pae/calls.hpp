@@ -1,0 +1,14 @@
+// Hypercalls of 32-bit guests. A call whose arguments have the same form in both widths goes to the handler
+// that 64-bit guests use; the others are read here in their own form (abi/pae.hpp) and handed on.
+#pragma once
+
+#include "hv/calls/hypercall.hpp"
+
+namespace bulkhead::hv {
+
+// INT 0x82 of a kernel in ring 1: the number is in eax, arguments in ebx, ecx, edx, esi, edi and ebp.
+void handle_pae_hypercall(Vcpu& vcpu);
+
+[[nodiscard]] HypercallResult invoke_pae_hypercall(std::uint64_t number, HypercallContext& context);
+
+} // namespace bulkhead::hv
