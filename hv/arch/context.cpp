@@ -15,7 +15,6 @@
 
 #include <bit>
 #include <cstddef>
-#include <cstring>
 
 extern "C" {
 bool load_selector_ds(std::uint16_t selector);
@@ -54,7 +53,7 @@ void disable_breakpoints() { asm volatile("mov %0, %%dr7" ::"r"(0x400UL)); }
 bool is_unusual(const Vcpu& vcpu) {
     std::uint16_t flags;
     static_assert(offsetof(ProcessorState, pae) == offsetof(ProcessorState, task_switched) + 1);
-    std::memcpy(&flags, &vcpu.processor.task_switched, sizeof flags);
+    __builtin_memcpy(&flags, &vcpu.processor.task_switched, sizeof flags);
     return (static_cast<std::uint8_t>(vcpu.processor.debug[7]) | flags) != 0;
 }
 

@@ -4,22 +4,11 @@
 
 namespace bulkhead::hv {
 
-namespace {
-
-// An array of 32-bit words.
-Result<std::uint64_t> read_pae_mask(std::uint64_t address) {
-    const auto word = GuestPtr<const std::uint32_t>{address}.read();
-    BULKHEAD_TRY(word);
-    return *word;
-}
-
-} // namespace
-
 Result<tlb::Mask> processors_of(Domain& domain, std::uint64_t vcpu_mask) {
     const tlb::Mask self = tlb::Mask{1} << machine::this_pcpu().value();
     if (vcpu_mask == 0)
         return self;
-    const auto vcpus = domain.pae ? read_pae_mask(vcpu_mask) : GuestPtr<std::uint64_t>{vcpu_mask}.read();
+    const auto vcpus = GuestPtr<const std::uint64_t>{vcpu_mask}.read();
     BULKHEAD_TRY(vcpus);
     tlb::Mask mask = 0;
     for (std::uint32_t id = 0; id < domain.vcpu_count; ++id)

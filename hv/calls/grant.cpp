@@ -4,6 +4,7 @@
 #include "hv/calls/grant.hpp"
 
 #include "abi/pae.hpp"
+#include "hv/calls/table.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/grant/copy.hpp"
 #include "hv/grant/map.hpp"
@@ -174,7 +175,7 @@ HypercallResult PaeGrantTableOp::run(HypercallContext& context) const {
     case GNTTABOP_query_size:
     case GNTTABOP_set_version:
     case GNTTABOP_get_version:
-        return call.run(context);
+        return invoke_hypercall(GrantTableOp::number, context);
     default:
         return fail(Error::not_implemented);
     }

@@ -58,8 +58,6 @@ Result<> apply_settled(const mmu_update_t& request, Domain& tables, Domain& fram
     return settle(tables);
 }
 
-// `update` is update_leaf, or that of a 32-bit guest.
-template<auto update>
 Result<> update_mapping(HypercallContext& context, const UpdateVaMapping& call, Domain& frames_of) {
     auto& domain = context.domain;
     {
@@ -70,8 +68,8 @@ Result<> update_mapping(HypercallContext& context, const UpdateVaMapping& call, 
             return fail(Error::invalid);
         // The L1 is part of the address space in force, so it stays what it is whatever the new reference
         // brings about.
-        BULKHEAD_TRY(update(machine::frame_as<std::uint64_t>(found.l1) + found.l1_index, call.entry,
-                            frames_of, AccessBits::replace));
+        BULKHEAD_TRY(update_leaf(machine::frame_as<std::uint64_t>(found.l1) + found.l1_index, call.entry,
+                                 frames_of, AccessBits::replace));
     }
     return flush_for_guest(domain, call.flags, call.at);
 }
@@ -96,19 +94,14 @@ HypercallResult MmuUpdate::run(HypercallContext& context) const {
 }
 
 HypercallResult UpdateVaMapping::run(HypercallContext& context) const {
-    BULKHEAD_TRY(update_mapping<update_leaf>(context, *this, context.domain));
-    return 0;
-}
-
-HypercallResult PaeUpdateVaMapping::run(HypercallContext& context) const {
-    BULKHEAD_TRY(update_mapping<update_pae_leaf>(context, mapping, context.domain));
+    BULKHEAD_TRY(update_mapping(context, *this, context.domain));
     return 0;
 }
 
 HypercallResult UpdateVaMappingOtherdomain::run(HypercallContext& context) const {
     const auto owner = resolve_domain(context.domain, domain);
     BULKHEAD_TRY(owner);
-    BULKHEAD_TRY(update_mapping<update_leaf>(context, mapping, **owner));
+    BULKHEAD_TRY(update_mapping(context, mapping, **owner));
     return 0;
 }
 

@@ -35,15 +35,6 @@ struct UpdateVaMapping {
     HypercallResult run(HypercallContext& context) const;
 };
 
-// The same of a 32-bit guest, whose entry comes in two registers.
-struct PaeUpdateVaMapping {
-    UpdateVaMapping mapping;
-    static PaeUpdateVaMapping decode(const HypercallArguments& a) {
-        return {{GuestAddress{a[0]}, a[1] | a[2] << 32, a[3]}};
-    }
-    HypercallResult run(HypercallContext& context) const;
-};
-
 // The same with a frame of another domain.
 struct UpdateVaMappingOtherdomain {
     static constexpr unsigned number = __HYPERVISOR_update_va_mapping_otherdomain;

@@ -1,6 +1,5 @@
 #include "hv/calls/mmuext.hpp"
 
-#include "abi/pae.hpp"
 #include "hv/calls/batch.hpp"
 #include "hv/calls/flush.hpp"
 #include "hv/mm/paging.hpp"
@@ -18,48 +17,17 @@ using Operation = mmuext_op_t;
 constexpr bool is_pin(unsigned command) { return command <= MMUEXT_PIN_L4_TABLE; }
 static_assert(MMUEXT_PIN_L1_TABLE == 0 && MMUEXT_PIN_L4_TABLE == 3);
 
-// What differs for the two widths of guests: the form of an operation, and what it does to tables and roots.
-struct Wide {
-    using Request = mmuext_op_t;
-    static const Operation& widen(const Request& op) { return op; }
-    static FrameType pinned_type(unsigned command) {
-        return static_cast<FrameType>(static_cast<unsigned>(FrameType::l1) + command);
-    }
-    // Operations on the caller's own address space are never made for another domain.
-    static Result<> run_root(const Operation& op, HypercallContext& context) {
-        const Mfn root{op.arg1.mfn};
-        if (op.cmd == MMUEXT_NEW_BASEPTR)
-            return set_kernel_root(context.caller, root, context.caller.processor.in_kernel);
-        return set_user_root(context.caller, root, !context.caller.processor.in_kernel);
-    }
-    static Result<> run_ldt(const Operation& op, Vcpu& vcpu) {
-        return set_ldt(vcpu, op.arg1.linear_addr, op.arg2.nr_ents);
-    }
-};
+FrameType pinned_type(unsigned command) {
+    return static_cast<FrameType>(static_cast<unsigned>(FrameType::l1) + command);
+}
 
-struct Pae {
-    using Request = pae_abi::MmuextOp;
-    static Operation widen(const Request& op) {
-        Operation wide{};
-        wide.cmd = op.cmd;
-        wide.arg1.linear_addr = op.arg1; // frame numbers and addresses alike
-        wide.arg2.src_mfn = op.arg2;
-        return wide;
-    }
-    static FrameType pinned_type(unsigned command) {
-        constexpr FrameType types[] = {FrameType::pae_l1, FrameType::pae_l2, FrameType::pae_l3,
-                                       FrameType::none};
-        return types[command];
-    }
-    static Result<> run_root(const Operation& op, HypercallContext& context) {
-        if (op.cmd != MMUEXT_NEW_BASEPTR)
-            return fail(Error::not_implemented); // one root serves the kernel and its applications
-        return set_pae_root(context.caller, Mfn{op.arg1.mfn}, true);
-    }
-    static Result<> run_ldt(const Operation& op, Vcpu& vcpu) {
-        return set_pae_ldt(vcpu, op.arg1.linear_addr, op.arg2.nr_ents);
-    }
-};
+// Operations on the caller's own address space are never made for another domain.
+Result<> run_root(const Operation& op, HypercallContext& context) {
+    const Mfn root{op.arg1.mfn};
+    if (op.cmd == MMUEXT_NEW_BASEPTR)
+        return set_kernel_root(context.caller, root, context.caller.processor.in_kernel);
+    return set_user_root(context.caller, root, !context.caller.processor.in_kernel);
+}
 
 Result<> run_flush(const Operation& op, HypercallContext& context) {
     const GuestAddress at{op.arg1.linear_addr};
@@ -122,26 +90,24 @@ bool changes_tables(unsigned command) {
 }
 
 // The lock of the owner's page tables is held.
-template<class Width>
 Result<> change_tables(const Operation& op, HypercallContext& context, Domain& owner) {
     if (is_pin(op.cmd))
-        return pin(Mfn{op.arg1.mfn}, Width::pinned_type(op.cmd), owner);
+        return pin(Mfn{op.arg1.mfn}, pinned_type(op.cmd), owner);
     if (op.cmd == MMUEXT_UNPIN_TABLE)
         return unpin(Mfn{op.arg1.mfn}, owner);
     if (&owner != &context.domain)
         return fail(Error::permission);
     if (op.cmd == MMUEXT_SET_LDT)
-        return Width::run_ldt(op, context.caller);
-    return Width::run_root(op, context);
+        return set_ldt(context.caller, op.arg1.linear_addr, op.arg2.nr_ents);
+    return run_root(op, context);
 }
 
 // What the operation did before `done` was set is to be done again. Debts are paid before and, as far as
 // there is time, after.
-template<class Width>
 Result<> change_settled(const Operation& op, HypercallContext& context, Domain& owner, bool& done) {
     const LockGuard tables{owner.memory.tables};
     BULKHEAD_TRY(settle(owner));
-    BULKHEAD_TRY(change_tables<Width>(op, context, owner));
+    BULKHEAD_TRY(change_tables(op, context, owner));
     done = true;
     return settle(owner);
 }
@@ -170,34 +136,28 @@ Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
     }
 }
 
-template<class Width>
-HypercallResult run_all(const MmuextOp& call, HypercallContext& context) {
-    using Request = typename Width::Request;
-    const auto resolved = resolve_domain(context.domain, call.owner);
+} // namespace
+
+HypercallResult MmuextOp::run(HypercallContext& context) const {
+    const auto resolved = resolve_domain(context.domain, owner);
     BULKHEAD_TRY(resolved);
     auto& frames_of = **resolved;
-    const GuestPtr<Request> operations{call.operations.address().value()};
-    Batch batch{call.count, call.done};
+    Batch batch{count, done};
     Result<> outcome = batch.finished() ? settle_alone(frames_of) : Result<>{};
     while (outcome && !batch.finished() && !batch.should_stop()) {
-        const auto request = (operations + batch.index()).read();
+        const auto operation = (operations + batch.index()).read();
         bool applied = false;
-        if (!request)
-            outcome = fail(request.error());
-        else if (const auto& operation = Width::widen(*request); changes_tables(operation.cmd))
-            outcome = change_settled<Width>(operation, context, frames_of, applied);
+        if (!operation)
+            outcome = fail(operation.error());
+        else if (changes_tables(operation->cmd))
+            outcome = change_settled(*operation, context, frames_of, applied);
         else
-            applied = (outcome = apply(operation, context, frames_of)).has_value();
+            applied = (outcome = apply(*operation, context, frames_of)).has_value();
         if (applied)
             batch.advance();
     }
     const bool unfinished = outcome ? !batch.finished() : outcome.error() == Error::restart;
-    return unfinished ? batch.restart(context.arguments, sizeof(Request)) : batch.finish(outcome);
+    return unfinished ? batch.restart(context.arguments, sizeof(mmuext_op_t)) : batch.finish(outcome);
 }
-
-} // namespace
-
-HypercallResult MmuextOp::run(HypercallContext& context) const { return run_all<Wide>(*this, context); }
-HypercallResult PaeMmuextOp::run(HypercallContext& context) const { return run_all<Pae>(call, context); }
 
 } // namespace bulkhead::hv

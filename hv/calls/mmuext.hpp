@@ -24,11 +24,4 @@ struct MmuextOp {
     HypercallResult run(HypercallContext& context) const;
 };
 
-// The same with the operations of a 32-bit guest.
-struct PaeMmuextOp {
-    MmuextOp call;
-    static PaeMmuextOp decode(const HypercallArguments& a) { return {MmuextOp::decode(a)}; }
-    HypercallResult run(HypercallContext& context) const;
-};
-
 } // namespace bulkhead::hv

@@ -1,6 +1,7 @@
 #include "hv/calls/sched.hpp"
 
 #include "abi/pae.hpp"
+#include "hv/calls/table.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
 #include "hv/dispatch/timers.hpp"
@@ -106,7 +107,7 @@ HypercallResult SchedOp::run(HypercallContext& context) const {
 HypercallResult PaeSchedOp::run(HypercallContext& context) const {
     if (call.command == SCHEDOP_poll)
         return poll<pae_abi::SchedPoll>(context.caller, context.domain, call.argument);
-    return call.run(context);
+    return invoke_hypercall(SchedOp::number, context);
 }
 
 HypercallResult SetTimerOp::run(HypercallContext& context) const {

@@ -2,6 +2,7 @@
 
 #include "abi/pae.hpp"
 #include "hv/base/locks.hpp"
+#include "hv/calls/table.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
 #include "hv/dispatch/timers.hpp"
@@ -153,7 +154,7 @@ HypercallResult PaeVcpuOp::run(HypercallContext& context) const {
     case VCPUOP_stop_periodic_timer:
     case VCPUOP_stop_singleshot_timer:
     case VCPUOP_register_vcpu_info:
-        return call.run(context);
+        return invoke_hypercall(VcpuOp::number, context);
     case VCPUOP_set_singleshot_timer: {
         if (call.vcpu != context.caller.id.value())
             return fail(Error::invalid);

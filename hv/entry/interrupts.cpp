@@ -75,16 +75,6 @@ void take_interrupt(std::uint64_t vector) {
     }
 }
 
-void take_pae_trap(Vcpu& vcpu) {
-    const auto& regs = vcpu.regs;
-    const auto fault_address = regs.vector == vector::page_fault ? cpu::read_cr2() : 0;
-    name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs.vector));
-    count(vcpu.domain->ledger->traps);
-    trace_event(trace::Event::trap, vcpu, regs.vector << 32 | (regs.error & 0xffffffff), regs.rip);
-    if (regs.vector != vector::nmi)
-        handle_pae_trap(vcpu, fault_address);
-}
-
 // An interrupt ends the loop of a resting pCPU at once.
 void leave_spin(Registers& regs) {
     const auto start = reinterpret_cast<std::uint64_t>(spin_start);
@@ -118,7 +108,7 @@ extern "C" Vcpu* pae_guest_entry(Registers* regs) {
     if (regs->vector == pae_hypercall_vector)
         handle_pae_hypercall(vcpu);
     else if (regs->vector < 32)
-        take_pae_trap(vcpu);
+        take_pae_trap(vcpu, regs->vector == vector::page_fault ? cpu::read_cr2() : 0, take_trap);
     else
         take_trap(vcpu);
     return &leave_hypervisor();

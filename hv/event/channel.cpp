@@ -63,7 +63,7 @@ void make_pending(Domain& domain, std::uint16_t vcpu, Port port) {
 namespace {
 
 // Makes the upcall of a vCPU pending, and wakes it.
-void raise_upcall(Vcpu& vcpu) {
+[[gnu::always_inline]] inline void raise_upcall(Vcpu& vcpu) {
     if (std::atomic_ref{vcpu.info->evtchn_upcall_pending}.exchange(1) != 0)
         return;
     end_poll(vcpu);

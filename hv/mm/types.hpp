@@ -61,7 +61,7 @@ inline void put_plain_type(Frame& frame) { frame_table().put_typed_use(frame); }
 
 // What a present, sanitised leaf holds: a writable type reference or a plain one, on a frame of `owner`.
 // Fails with permission where no RAM is, with busy for a frame that is another's or has another type.
-[[nodiscard]] inline Result<> take_leaf(std::uint64_t e, Owner owner) {
+[[nodiscard, gnu::always_inline]] inline Result<> take_leaf(std::uint64_t e, Owner owner) {
     auto* frame = frame_table().find(entry::frame(e));
     if (frame == nullptr) [[unlikely]]
         return fail(Error::permission);

@@ -2,7 +2,7 @@
 
 #include "hv/domain/domain.hpp"
 #include "hv/mm/linear.hpp"
-#include "hv/mm/pae.hpp"
+#include "hv/mm/pae_update.hpp"
 #include "hv/mm/paging.hpp"
 
 namespace bulkhead::hv {
@@ -12,29 +12,6 @@ namespace {
 std::uint64_t read_entry(std::uint64_t* slot) { return __atomic_load_n(slot, __ATOMIC_RELAXED); }
 
 bool is_wide_table(FrameType type) { return type >= FrameType::l1 && type <= FrameType::l4; }
-
-// Of an L2 or the root of a 32-bit guest.
-Result<> update_pae_table(const Frame& table, unsigned index, std::uint64_t wanted, AccessBits bits,
-                          Domain& owner) {
-    const auto type = table.type();
-    if (pae::is_closed_slot(type, index) || !pae::is_allowed(type, wanted))
-        return fail(Error::invalid);
-    auto* slot = machine::frame_as<std::uint64_t>(frame_table().number(table)) + index;
-    const auto from = read_entry(slot);
-    const auto to = pae::sanitised(type, wanted);
-    if (entry::same_reference(from, to))
-        return exchange_entry(slot, from, to, bits);
-    if (entry::is_present(to))
-        BULKHEAD_TRY(get_typed(entry::frame(to), pae::child_type(type, index), owner));
-    if (const auto written = exchange_entry(slot, from, to, bits); !written) [[unlikely]] {
-        if (entry::is_present(to))
-            drop_typed(entry::frame(to), owner);
-        return written;
-    }
-    if (entry::is_present(from))
-        drop_typed(entry::frame(from), owner);
-    return {};
-}
 
 } // namespace
 
@@ -53,12 +30,9 @@ Result<> exchange_entry(std::uint64_t* slot, std::uint64_t from, std::uint64_t t
     return fail(Error::busy);
 }
 
-namespace {
-
-// `to` is what the processor is to see.
-[[gnu::always_inline]] inline Result<> put_leaf(std::uint64_t* slot, std::uint64_t to,
-                                                const Domain& frames_of, AccessBits bits) {
+Result<> update_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& frames_of, AccessBits bits) {
     const auto from = read_entry(slot);
+    const auto to = entry::sanitised(FrameType::l1, wanted);
     if (entry::same_reference(from, to))
         return exchange_entry(slot, from, to, bits);
     if (entry::is_present(to))
@@ -71,31 +45,6 @@ namespace {
     if (entry::is_present(from))
         drop_leaf(from);
     return {};
-}
-
-// An update of a validated table of a 32-bit guest.
-[[gnu::noinline]] Result<> update_pae_frame(Frame& frame, unsigned index, std::uint64_t wanted, Domain& owner,
-                                            const Domain& frames_of, AccessBits bits) {
-    const auto type = frame.type();
-    BULKHEAD_TRY(get_type(frame, type, Owner{owner.id}));
-    const auto mfn = frame_table().number(frame);
-    const auto updated =
-        type == FrameType::pae_l1
-            ? update_pae_leaf(machine::frame_as<std::uint64_t>(mfn) + index, wanted, frames_of, bits)
-            : update_pae_table(frame, index, wanted, bits, owner);
-    drop_typed(mfn, owner);
-    return updated;
-}
-
-} // namespace
-
-Result<> update_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& frames_of, AccessBits bits) {
-    return put_leaf(slot, entry::sanitised(FrameType::l1, wanted), frames_of, bits);
-}
-
-Result<> update_pae_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& frames_of,
-                         AccessBits bits) {
-    return put_leaf(slot, pae::sanitised(FrameType::pae_l1, wanted), frames_of, bits);
 }
 
 Result<> update_table(Frame& table, unsigned index, std::uint64_t wanted, AccessBits bits, Domain& owner) {

@@ -13,9 +13,6 @@ enum class AccessBits : std::uint8_t { replace, preserve };
 // are held: the table's owner's and that of `frames_of`.
 [[nodiscard]] Result<> update_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& frames_of,
                                    AccessBits bits);
-// The same of a 32-bit guest's.
-[[nodiscard]] Result<> update_pae_leaf(std::uint64_t* slot, std::uint64_t wanted, const Domain& frames_of,
-                                       AccessBits bits);
 // An entry of an L2 to L4. New tables must belong to the table's owner. An old subtree may become a debt of
 // the owner.
 [[nodiscard]] Result<> update_table(Frame& table, unsigned index, std::uint64_t wanted, AccessBits bits,

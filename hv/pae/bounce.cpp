@@ -2,7 +2,6 @@
 
 #include "hv/arch/layout.hpp"
 #include "hv/base/machine.hpp"
-#include "hv/dispatch/guest_time.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/pae.hpp"
 
@@ -79,7 +78,6 @@ Result<> bounce_pae(Vcpu& vcpu, const Bounce& target) {
         mask_events(vcpu, true);
     vcpu.processor.in_kernel = true;
     enter_kernel(vcpu.regs, target.address, stack);
-    publish_late(vcpu);
     return {};
 }
 

@@ -1,20 +1,14 @@
 // The table of hypercalls of 32-bit guests. A number that is not listed answers ENOSYS.
 #include "hv/pae/calls.hpp"
 
-#include "hv/calls/console.hpp"
-#include "hv/calls/control.hpp"
-#include "hv/calls/descriptors.hpp"
-#include "hv/calls/event.hpp"
 #include "hv/calls/grant.hpp"
 #include "hv/calls/memory.hpp"
-#include "hv/calls/mmu.hpp"
-#include "hv/calls/mmuext.hpp"
 #include "hv/calls/sched.hpp"
+#include "hv/calls/table.hpp"
 #include "hv/calls/vcpu.hpp"
-#include "hv/calls/vcpu_state.hpp"
-#include "hv/calls/version.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/pae/entries.hpp"
+#include "hv/pae/memory.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
@@ -29,8 +23,15 @@ constexpr unsigned hypercall_count = 64;
 constexpr std::uint64_t low_half = 0xffffffff;
 using Handler = HypercallResult (*)(HypercallContext&);
 
+// The deadline comes in two registers.
 struct PaeSetTimerOp {
-    static SetTimerOp decode(const HypercallArguments& a) { return {a[0] | a[1] << 32}; }
+    std::uint64_t deadline;
+    static PaeSetTimerOp decode(const HypercallArguments& a) { return {a[0] | a[1] << 32}; }
+    HypercallResult run(HypercallContext& context) const {
+        HypercallArguments arguments{{deadline}};
+        HypercallContext wide{context.caller, context.domain, arguments};
+        return invoke_hypercall(__HYPERVISOR_set_timer_op, wide);
+    }
 };
 
 struct PaeMulticall {
@@ -47,21 +48,28 @@ HypercallResult perform(HypercallContext& context) {
     return Call::decode(context.arguments).run(context);
 }
 
+// A call that has one form for both widths, made as a 64-bit guest makes it.
+template<unsigned number>
+HypercallResult perform_common(HypercallContext& context) {
+    return invoke_hypercall(number, context);
+}
+
 struct Table {
     std::array<Handler, hypercall_count> handlers{};
 
-    // Those whose arguments have one form.
-    template<class... Call>
+    template<unsigned... number>
     constexpr void add_common() {
-        ((handlers[Call::number] = perform<Call>), ...);
+        ((handlers[number] = perform_common<number>), ...);
     }
     template<class Call>
     constexpr void add(unsigned number) {
         handlers[number] = perform<Call>;
     }
     constexpr Table() {
-        add_common<MmuUpdate, StackSwitch, FpuTaskswitch, SetDebugreg, GetDebugreg, XenVersion, ConsoleIo,
-                   VmAssist, EventChannelOp, PhysdevOp, Control>();
+        add_common<__HYPERVISOR_mmu_update, __HYPERVISOR_stack_switch, __HYPERVISOR_fpu_taskswitch,
+                   __HYPERVISOR_set_debugreg, __HYPERVISOR_get_debugreg, __HYPERVISOR_xen_version,
+                   __HYPERVISOR_console_io, __HYPERVISOR_vm_assist, __HYPERVISOR_event_channel_op,
+                   __HYPERVISOR_physdev_op, control::hypercall_number>();
         add<PaeSetTrapTable>(__HYPERVISOR_set_trap_table);
         add<PaeSetGdt>(__HYPERVISOR_set_gdt);
         add<PaeSetCallbacks>(__HYPERVISOR_set_callbacks);

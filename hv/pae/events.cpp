@@ -29,7 +29,7 @@ std::atomic_ref<std::uint32_t> word(std::uint32_t (&bits)[32], Port port) {
 
 } // namespace
 
-bool select_pae_port(Domain& domain, Vcpu& vcpu, Port port) {
+[[gnu::noinline, gnu::cold]] bool select_pae_port(Domain& domain, Vcpu& vcpu, Port port) {
     if (port.value() >= pae_abi::max_ports ||
         (word(shared(domain).evtchn_mask, port).load() & bit_of(port)) != 0)
         return false;
@@ -38,7 +38,7 @@ bool select_pae_port(Domain& domain, Vcpu& vcpu, Port port) {
     return (std::atomic_ref{selectors}.fetch_or(bit) & bit) == 0;
 }
 
-Result<> unmask_pae_port(Domain& domain, Port port, std::uint16_t vcpu) {
+[[gnu::noinline, gnu::cold]] Result<> unmask_pae_port(Domain& domain, Port port, std::uint16_t vcpu) {
     const auto bit = bit_of(port);
     if ((word(shared(domain).evtchn_mask, port).fetch_and(~bit) & bit) != 0 &&
         (word(shared(domain).evtchn_pending, port).load() & bit) != 0)

@@ -2,10 +2,8 @@
 
 #include "abi/pae.hpp"
 #include "hv/domain/domain.hpp"
-#include "hv/domain/dump.hpp"
 #include "hv/mm/pae.hpp"
 #include "hv/pae/bounce.hpp"
-#include "hv/trap/emulate.hpp"
 #include "hv/trap/seams.hpp"
 
 #include <algorithm>
@@ -29,20 +27,6 @@ void enter(Vcpu& vcpu, const TrapHandler& handler, std::optional<std::uint64_t> 
 // is bad. No guest names such an address: all that it can form are below 4 GiB.
 bool is_of_descriptors(std::uint64_t address) { return address >= pae::end; }
 
-void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
-    const auto error = vcpu.regs.error;
-    if (is_of_descriptors(address))
-        return deliver_exception(vcpu, vector::protection, 0);
-    constexpr auto relevant =
-        page_fault::present | page_fault::write | page_fault::reserved | page_fault::fetch;
-    const bool write_refused = (error & relevant) == (page_fault::present | page_fault::write);
-    if (write_refused && vcpu.processor.in_kernel && address < pae::hole &&
-        emulate_page_table_write(vcpu, address))
-        return;
-    pae_fault_address(vcpu) = static_cast<std::uint32_t>(address);
-    deliver_exception(vcpu, vector::page_fault, error & ~page_fault::reserved);
-}
-
 // CPUID as a processor without long mode, SYSCALL and SYSENTER would answer.
 void hide_long_mode(Registers& regs, std::uint32_t leaf) {
     constexpr std::uint64_t sysenter = 1 << 11, system_call = 1 << 11, long_mode = 1 << 29, lahf = 1;
@@ -54,29 +38,29 @@ void hide_long_mode(Registers& regs, std::uint32_t leaf) {
     }
 }
 
-void handle_invalid_opcode(Vcpu& vcpu) {
-    const auto leaf = static_cast<std::uint32_t>(vcpu.regs.rax);
-    if (emulate_forced(vcpu))
-        hide_long_mode(vcpu.regs, leaf);
-    else
-        deliver_exception(vcpu, vector::invalid_opcode);
-}
-
 } // namespace
 
 std::uint32_t& pae_fault_address(const Vcpu& vcpu) {
     return reinterpret_cast<pae_abi::VcpuInfo*>(vcpu.info)->cr2;
 }
 
-void handle_pae_trap(Vcpu& vcpu, std::uint64_t fault_address) {
-    const auto vector = static_cast<unsigned>(vcpu.regs.vector);
-    if (vector != vector::page_fault && vector != vector::invalid_opcode)
-        return handle_guest_trap(vcpu, fault_address);
-    remember_exception(vcpu, vector, vcpu.regs.error, fault_address);
-    if (vector == vector::page_fault)
-        handle_page_fault(vcpu, fault_address);
-    else
-        handle_invalid_opcode(vcpu);
+// A fault without the user's bit would be taken for one of the processor's own, but ring 1 is supervisor
+// here.
+void take_pae_trap(Vcpu& vcpu, std::uint64_t fault_address, void (*take)(Vcpu&)) {
+    auto& regs = vcpu.regs;
+    if (regs.vector == vector::page_fault && is_of_descriptors(fault_address)) {
+        regs.vector = vector::protection;
+        regs.error = 0;
+    } else if (regs.vector == vector::page_fault) {
+        pae_fault_address(vcpu) = static_cast<std::uint32_t>(fault_address);
+        regs.error |= page_fault::user;
+    }
+    const auto leaf = static_cast<std::uint32_t>(regs.rax);
+    const auto stack = regs.rsp;
+    const bool may_be_cpuid = regs.vector == vector::invalid_opcode;
+    take(vcpu);
+    if (may_be_cpuid && regs.rsp == stack) // no handler was entered: it was
+        hide_long_mode(regs, leaf);
 }
 
 void deliver_to_pae(Vcpu& vcpu, unsigned vector, std::optional<std::uint64_t> error) {
