@@ -1,7 +1,7 @@
 # guest_pae_program(NAME sources...): a 32-bit PV kernel with PAE, on guest/pae alone. No library of the compiler's is there
 # for 32 bits: such programs divide no 64-bit numbers.
 include_guard(GLOBAL)
-set(guest_pae_folder ${CMAKE_CURRENT_LIST_DIR})
+set(guest_pae_folder ${CMAKE_SOURCE_DIR}/guest/pae CACHE INTERNAL "")
 
 add_library(guest_pae_flags INTERFACE)
 target_link_libraries(guest_pae_flags INTERFACE bulkhead_warnings)

@@ -4,7 +4,6 @@
 #include "hv/calls/grant.hpp"
 
 #include "abi/pae.hpp"
-#include "hv/calls/table.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/grant/copy.hpp"
 #include "hv/grant/map.hpp"
@@ -167,18 +166,8 @@ HypercallResult GrantTableOp::run(HypercallContext& context) const {
     }
 }
 
-HypercallResult PaeGrantTableOp::run(HypercallContext& context) const {
-    switch (call.command) {
-    case GNTTABOP_setup_table:
-        return single<pae_abi::GnttabSetupTable>(call,
-                                                 [&](auto& o) { return setup_table(context.domain, o); });
-    case GNTTABOP_query_size:
-    case GNTTABOP_set_version:
-    case GNTTABOP_get_version:
-        return invoke_hypercall(GrantTableOp::number, context);
-    default:
-        return fail(Error::not_implemented);
-    }
+HypercallResult setup_pae_table(Domain& caller, const GrantTableOp& call) {
+    return single<pae_abi::GnttabSetupTable>(call, [&](auto& o) { return setup_table(caller, o); });
 }
 
 } // namespace bulkhead::hv

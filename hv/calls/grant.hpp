@@ -22,11 +22,7 @@ struct GrantTableOp {
 };
 static_assert(Hypercall<GrantTableOp>);
 
-// Of a 32-bit guest, which grants but does not yet map or copy what others grant.
-struct PaeGrantTableOp {
-    GrantTableOp call;
-    static PaeGrantTableOp decode(const HypercallArguments& a) { return {GrantTableOp::decode(a)}; }
-    HypercallResult run(HypercallContext& context) const;
-};
+// GNTTABOP_setup_table of a 32-bit guest.
+[[nodiscard]] HypercallResult setup_pae_table(Domain& caller, const GrantTableOp& call);
 
 } // namespace bulkhead::hv

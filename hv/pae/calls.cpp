@@ -34,6 +34,24 @@ struct PaeSetTimerOp {
     }
 };
 
+// A 32-bit guest grants, but does not yet map or copy what others grant.
+struct PaeGrantTableOp {
+    GrantTableOp call;
+    static PaeGrantTableOp decode(const HypercallArguments& a) { return {GrantTableOp::decode(a)}; }
+    HypercallResult run(HypercallContext& context) const {
+        switch (call.command) {
+        case GNTTABOP_setup_table:
+            return setup_pae_table(context.domain, call);
+        case GNTTABOP_query_size:
+        case GNTTABOP_set_version:
+        case GNTTABOP_get_version:
+            return invoke_hypercall(GrantTableOp::number, context);
+        default:
+            return fail(Error::not_implemented);
+        }
+    }
+};
+
 struct PaeMulticall {
     GuestPtr<pae_abi::MulticallEntry> calls;
     std::uint32_t count;

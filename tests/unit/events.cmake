@@ -3,7 +3,7 @@ include_guard()
 file(GLOB hv_world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/mm/*.cpp ${CMAKE_SOURCE_DIR}/hv/io/console*.cpp
     ${CMAKE_SOURCE_DIR}/hv/io/output.cpp ${CMAKE_SOURCE_DIR}/hv/io/block_frame.cpp
     ${CMAKE_SOURCE_DIR}/hv/io/net_frame.cpp
-    ${CMAKE_SOURCE_DIR}/hv/event/*.cpp ${CMAKE_SOURCE_DIR}/hv/grant/*.cpp ${CMAKE_SOURCE_DIR}/hv/base/*.cpp
+    ${CMAKE_SOURCE_DIR}/hv/event/*.cpp ${CMAKE_SOURCE_DIR}/hv/pae/events.cpp ${CMAKE_SOURCE_DIR}/hv/grant/*.cpp ${CMAKE_SOURCE_DIR}/hv/base/*.cpp
     ${CMAKE_SOURCE_DIR}/hv/domain/resolve.cpp ${CMAKE_SOURCE_DIR}/hv/domain/metadata.cpp
     ${CMAKE_SOURCE_DIR}/hv/calls/event.cpp ${CMAKE_SOURCE_DIR}/hv/calls/grant.cpp
     ${CMAKE_SOURCE_DIR}/hv/calls/console.cpp ${CMAKE_SOURCE_DIR}/hv/calls/version.cpp)

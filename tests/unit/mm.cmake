@@ -1,6 +1,7 @@
 # Direct paging, and the hypercalls by which a guest uses it. The fuzzer of page tables takes the same sources.
 include_guard()
 file(GLOB mm_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/mm/*.cpp)
+list(APPEND mm_sources ${CMAKE_SOURCE_DIR}/hv/domain/metadata.cpp)
 set(mm_call_sources ${mm_sources} ${CMAKE_SOURCE_DIR}/hv/domain/resolve.cpp)
 foreach(call descriptors exchange flush memory mmu mmuext reservation)
     list(APPEND mm_call_sources ${CMAKE_SOURCE_DIR}/hv/calls/${call}.cpp)

@@ -3,6 +3,7 @@ include_guard()
 include(${CMAKE_CURRENT_LIST_DIR}/mm.cmake)
 file(GLOB trap_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/hv/trap/*.cpp)
 list(REMOVE_ITEM trap_sources ${CMAKE_SOURCE_DIR}/hv/trap/cpu_policy_host.cpp) # the processor's own answers
+list(APPEND trap_sources ${CMAKE_SOURCE_DIR}/hv/pae/bounce.cpp ${CMAKE_SOURCE_DIR}/hv/pae/trap.cpp)
 foreach(call trap trap_iret vcpu_state)
     list(APPEND trap_sources ${CMAKE_SOURCE_DIR}/hv/calls/${call}.cpp)
 endforeach()

@@ -188,6 +188,10 @@ Result<> set_kernel_root(Vcpu& vcpu, Mfn root, bool) {
     vcpu.tables.kernel_root = root;
     return {};
 }
+Result<> set_pae_root(Vcpu& vcpu, Mfn root, bool) {
+    vcpu.tables.pae_root = root;
+    return {};
+}
 Result<bool> emulate_pte_write(Vcpu&, GuestAddress at, std::uint64_t value, unsigned bytes,
                                std::optional<std::uint64_t>) {
     guest().page_table_writes.push_back({at.value(), value, bytes});
