@@ -24,6 +24,8 @@ struct MemoryOp {
 // Of a 32-bit guest. It does not yet exchange frames, nor read a memory map or where the machine-to-physical
 // table is.
 struct PaeMemoryOp {
+    static constexpr unsigned number = __HYPERVISOR_memory_op;
+    static constexpr const char* name = "memory_op";
     std::uint32_t command;
     std::uint32_t argument;
     static PaeMemoryOp decode(const HypercallArguments& a) {

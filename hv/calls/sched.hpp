@@ -21,6 +21,8 @@ struct SchedOp {
 
 // The same of a 32-bit guest.
 struct PaeSchedOp {
+    static constexpr unsigned number = __HYPERVISOR_sched_op;
+    static constexpr const char* name = "sched_op";
     SchedOp call;
     static PaeSchedOp decode(const HypercallArguments& a) { return {SchedOp::decode(a)}; }
     HypercallResult run(HypercallContext& context) const;

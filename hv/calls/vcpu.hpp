@@ -26,6 +26,8 @@ struct VcpuOp {
 // Of a 32-bit guest. It has one vCPU: it cannot yet initialise others, nor register areas for its time and
 // runstate.
 struct PaeVcpuOp {
+    static constexpr unsigned number = __HYPERVISOR_vcpu_op;
+    static constexpr const char* name = "vcpu_op";
     VcpuOp call;
     static PaeVcpuOp decode(const HypercallArguments& a) { return {VcpuOp::decode(a)}; }
     HypercallResult run(HypercallContext& context) const;

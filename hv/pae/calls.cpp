@@ -25,6 +25,8 @@ using Handler = HypercallResult (*)(HypercallContext&);
 
 // The deadline comes in two registers.
 struct PaeSetTimerOp {
+    static constexpr unsigned number = __HYPERVISOR_set_timer_op;
+    static constexpr const char* name = "set_timer_op";
     std::uint64_t deadline;
     static PaeSetTimerOp decode(const HypercallArguments& a) { return {a[0] | a[1] << 32}; }
     HypercallResult run(HypercallContext& context) const {
@@ -36,6 +38,8 @@ struct PaeSetTimerOp {
 
 // A 32-bit guest grants, but does not yet map or copy what others grant.
 struct PaeGrantTableOp {
+    static constexpr unsigned number = __HYPERVISOR_grant_table_op;
+    static constexpr const char* name = "grant_table_op";
     GrantTableOp call;
     static PaeGrantTableOp decode(const HypercallArguments& a) { return {GrantTableOp::decode(a)}; }
     HypercallResult run(HypercallContext& context) const {
@@ -53,6 +57,8 @@ struct PaeGrantTableOp {
 };
 
 struct PaeMulticall {
+    static constexpr unsigned number = __HYPERVISOR_multicall;
+    static constexpr const char* name = "multicall";
     GuestPtr<pae_abi::MulticallEntry> calls;
     std::uint32_t count;
     static PaeMulticall decode(const HypercallArguments& a) {
@@ -61,7 +67,7 @@ struct PaeMulticall {
     HypercallResult run(HypercallContext& context) const;
 };
 
-template<class Call>
+template<Hypercall Call>
 HypercallResult perform(HypercallContext& context) {
     return Call::decode(context.arguments).run(context);
 }
@@ -79,29 +85,18 @@ struct Table {
     constexpr void add_common() {
         ((handlers[number] = perform_common<number>), ...);
     }
-    template<class Call>
-    constexpr void add(unsigned number) {
-        handlers[number] = perform<Call>;
+    template<Hypercall... Call>
+    constexpr void add() {
+        ((handlers[Call::number] = perform<Call>), ...);
     }
     constexpr Table() {
         add_common<__HYPERVISOR_mmu_update, __HYPERVISOR_stack_switch, __HYPERVISOR_fpu_taskswitch,
                    __HYPERVISOR_set_debugreg, __HYPERVISOR_get_debugreg, __HYPERVISOR_xen_version,
                    __HYPERVISOR_console_io, __HYPERVISOR_vm_assist, __HYPERVISOR_event_channel_op,
                    __HYPERVISOR_physdev_op, control::hypercall_number>();
-        add<PaeSetTrapTable>(__HYPERVISOR_set_trap_table);
-        add<PaeSetGdt>(__HYPERVISOR_set_gdt);
-        add<PaeSetCallbacks>(__HYPERVISOR_set_callbacks);
-        add<PaeUpdateDescriptor>(__HYPERVISOR_update_descriptor);
-        add<PaeMemoryOp>(__HYPERVISOR_memory_op);
-        add<PaeMulticall>(__HYPERVISOR_multicall);
-        add<PaeUpdateVaMapping>(__HYPERVISOR_update_va_mapping);
-        add<PaeSetTimerOp>(__HYPERVISOR_set_timer_op);
-        add<PaeGrantTableOp>(__HYPERVISOR_grant_table_op);
-        add<PaeIret>(__HYPERVISOR_iret);
-        add<PaeVcpuOp>(__HYPERVISOR_vcpu_op);
-        add<PaeMmuextOp>(__HYPERVISOR_mmuext_op);
-        add<PaeSchedOp>(__HYPERVISOR_sched_op);
-        add<PaeCallbackOp>(__HYPERVISOR_callback_op);
+        add<PaeSetTrapTable, PaeSetGdt, PaeSetCallbacks, PaeUpdateDescriptor, PaeMemoryOp, PaeMulticall,
+            PaeUpdateVaMapping, PaeSetTimerOp, PaeGrantTableOp, PaeIret, PaeVcpuOp, PaeMmuextOp, PaeSchedOp,
+            PaeCallbackOp>();
     }
 };
 

@@ -5,10 +5,16 @@
 #include "abi/pae.hpp"
 #include "hv/calls/hypercall.hpp"
 
+extern "C" {
+#include <xen/xen.h>
+}
+
 namespace bulkhead::hv {
 
 // An array that ends with a zero address; a null pointer forgets all handlers. Long arrays are continued.
 struct PaeSetTrapTable {
+    static constexpr unsigned number = __HYPERVISOR_set_trap_table;
+    static constexpr const char* name = "set_trap_table";
     GuestPtr<pae_abi::TrapInfo> table;
     static PaeSetTrapTable decode(const HypercallArguments& a) { return {GuestPtr<pae_abi::TrapInfo>{a[0]}}; }
     HypercallResult run(HypercallContext& context) const;
@@ -16,6 +22,8 @@ struct PaeSetTrapTable {
 
 // Selectors of callbacks are not used (hv/pae/bounce.hpp).
 struct PaeSetCallbacks {
+    static constexpr unsigned number = __HYPERVISOR_set_callbacks;
+    static constexpr const char* name = "set_callbacks";
     std::uint32_t event, failsafe;
     static PaeSetCallbacks decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[1]), static_cast<std::uint32_t>(a[3])};
@@ -24,6 +32,8 @@ struct PaeSetCallbacks {
 };
 
 struct PaeCallbackOp {
+    static constexpr unsigned number = __HYPERVISOR_callback_op;
+    static constexpr const char* name = "callback_op";
     std::uint32_t command, argument;
     static PaeCallbackOp decode(const HypercallArguments& a) {
         return {static_cast<std::uint32_t>(a[0]), static_cast<std::uint32_t>(a[1])};
@@ -32,6 +42,8 @@ struct PaeCallbackOp {
 };
 
 struct PaeSetGdt {
+    static constexpr unsigned number = __HYPERVISOR_set_gdt;
+    static constexpr const char* name = "set_gdt";
     GuestPtr<const std::uint32_t> frames;
     std::uint32_t entries;
     static PaeSetGdt decode(const HypercallArguments& a) {
@@ -41,6 +53,8 @@ struct PaeSetGdt {
 };
 
 struct PaeUpdateDescriptor {
+    static constexpr unsigned number = __HYPERVISOR_update_descriptor;
+    static constexpr const char* name = "update_descriptor";
     std::uint64_t at; // machine address
     std::uint64_t descriptor;
     static PaeUpdateDescriptor decode(const HypercallArguments& a) {
@@ -53,6 +67,8 @@ struct PaeUpdateDescriptor {
 // ring 1. What no processor would resume goes to the failsafe callback; a stack that can't be read ends the
 // domain.
 struct PaeIret {
+    static constexpr unsigned number = __HYPERVISOR_iret;
+    static constexpr const char* name = "iret";
     static PaeIret decode(const HypercallArguments&) { return {}; }
     HypercallResult run(HypercallContext& context) const;
 };

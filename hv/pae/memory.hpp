@@ -5,10 +5,16 @@
 #include "abi/pae.hpp"
 #include "hv/calls/hypercall.hpp"
 
+extern "C" {
+#include <xen/xen.h>
+}
+
 namespace bulkhead::hv {
 
 // One leaf of the address space, by virtual address. The entry comes in two registers.
 struct PaeUpdateVaMapping {
+    static constexpr unsigned number = __HYPERVISOR_update_va_mapping;
+    static constexpr const char* name = "update_va_mapping";
     GuestAddress at;
     std::uint64_t entry;
     std::uint64_t flags; // UVMF_*, or a pointer to a mask of vCPUs
@@ -21,6 +27,8 @@ struct PaeUpdateVaMapping {
 // A batch of operations, preemptible between and within them. Clearing and copying pages is not yet
 // supported.
 struct PaeMmuextOp {
+    static constexpr unsigned number = __HYPERVISOR_mmuext_op;
+    static constexpr const char* name = "mmuext_op";
     GuestPtr<pae_abi::MmuextOp> operations;
     std::uint32_t count;          // with the continuation's bit
     GuestPtr<std::uint32_t> done; // may be null
