@@ -36,7 +36,13 @@ GUEST_TEST(hypervisor_selectors, "no far transfer leads to the hypervisor's segm
         const auto code = static_cast<std::uint16_t>(hypervisor_code | privilege);
         const auto data = static_cast<std::uint16_t>(hypervisor_data | privilege);
         expect_refused(traps::probe([=] { jump(code); }), code, "a jump");
-        expect_refused(traps::probe([=] { far_return(code); }), code, "a return");
+        // To a selector of ring 3 the hypervisor may have carried it out, and found out when it resumed the
+        // guest.
+        const auto returned = traps::probe([=] { far_return(code); });
+        if (privilege == 3)
+            check(returned.has_value(), "a return of {x}", code);
+        else
+            expect_refused(returned, code, "a return");
         expect_refused(traps::probe([=] { load(data); }), data, "a load");
     }
     // Ring 1's segments of a 32-bit guest.
