@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bulkhead import MIB, SECOND, Guest, SpecError, TimelineEntry
 
 GRUB_32 = "/usr/lib/grub-xen/grub-i386-xen.bin"
 BUILT = build_dir("release")
+Change = Callable[[bytes], bytes]  # of a kernel's file
 TICKS = 5
 ATTEMPTS = 58  # lines of the attacking kernel, with its verdict
 
@@ -81,7 +83,9 @@ def test_destroying_one_returns_all_its_frames() -> None:
         (lambda image: image[:18] + b"\x28\0" + image[20:], "neither for x86-64 nor"),  # for ARM
     ],
 )
-def test_a_kernel_that_cannot_start_is_named_in_one_line(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_kernel_that_cannot_start_is_named_in_one_line(
+    tmp_path: Path, change: Change, message: str
+) -> None:
     kernel = tmp_path / "kernel.elf"
     kernel.write_bytes(change(Path(hello().kernel).read_bytes()))
     with pytest.raises(SpecError, match=message) as error:

@@ -270,9 +270,8 @@ bool user(const char* entry) {
 }
 
 void attack_from_user() {
-    extern char user_page[] asm("user_calls");
     const bool opened =
-        map(address(user_page) & ~4095U, frame_of(address(user_page)), present | guest_pae::user) == 0 &&
+        map(address(user_calls) & ~4095U, frame_of(address(user_calls)), present | guest_pae::user) == 0 &&
         map(address(user_stack), frame_of(address(user_stack)), present | writable | guest_pae::user) == 0;
     report("ring 3 runs at all (needed below)", opened && user(user_calls));
     report("ring 3 reads its kernel", !user(user_reads_kernel) && last.vector == page_fault &&
