@@ -74,11 +74,11 @@ template<std::size_t N>
     case XENVER_changeset:
         return answer_text<sizeof(xen_changeset_info_t)>(argument, version::commit);
     case XENVER_platform_parameters:
-        if (context.domain.pae)
+        if (domain.pae)
             return answer(argument, static_cast<std::uint32_t>(pae::hole));
         return answer(argument, xen_platform_parameters_t{.virt_start = version::hypervisor_start});
     case XENVER_get_features:
-        return features(context.domain, argument);
+        return features(domain, argument);
     case XENVER_pagesize:
         return static_cast<std::int64_t>(page_bytes);
     case XENVER_guest_handle:
