@@ -66,7 +66,8 @@ void set_entries() {
 uint32_t frame_of(uint32_t at) { return reinterpret_cast<const uint32_t*>(info().mfn_list)[at >> 12]; }
 
 uint64_t entry_of(uint32_t at) {
-    // The tables are mapped, root first; an L3, then an L2 for each GiB that is mapped, then L1s. The first GiB's are first.
+    // The tables are mapped, root first; an L3, then an L2 for each GiB that is mapped, then L1s. The first
+    // GiB's are first.
     const auto* l2 = reinterpret_cast<const uint64_t*>(info().pt_base + 4096);
     const auto l1 = l2[at >> 21] & 0x000ffffffffff000;
     return l1 + (at >> 12 & 511) * 8;

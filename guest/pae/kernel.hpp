@@ -44,7 +44,8 @@ void say(const char* text);
 void say(const char* text, uint32_t number); // and a number, in hexadecimal, at the end
 [[noreturn]] void shut_down(uint32_t reason);
 
-// Registers every trap from 0 to 31, and 32 for ring 3's INT; the event callback; and a stack for entries from ring 3.
+// Registers every trap from 0 to 31, and 32 for ring 3's INT; the event callback; and a stack for entries
+// from ring 3.
 void set_entries();
 
 // The machine frame behind an address of the kernel, whose addresses are its memory's.
