@@ -32,10 +32,10 @@ void visit_external_references(const Domain& domain, Visit visit) {
         if (vcpu == nullptr)
             continue;
         const auto& tables = vcpu->tables;
-        // A 32-bit guest's kernel root is the hypervisor's own.
+        // Those of a 32-bit guest are one frame of the hypervisor's own.
         each(domain.pae ? Mfn{} : tables.kernel_root, FrameType::l4);
         each(tables.pae_root, FrameType::pae_l3);
-        each(tables.user_root, FrameType::l4);
+        each(domain.pae ? Mfn{} : tables.user_root, FrameType::l4);
         each(vcpu->info_frame, FrameType::writable);
         const auto descriptors = domain.pae ? FrameType::pae_descriptors : FrameType::descriptors;
         for (const auto frame : tables.gdt_frames)

@@ -26,7 +26,7 @@ Result<> drop_vcpu(Vcpu& vcpu, Domain& domain) {
     vcpu.tables.gdt_entries = vcpu.tables.ldt_entries = 0;
     if (domain.pae && vcpu.tables.kernel_root != Mfn{}) {
         domain.free_metadata(machine::frame_data(vcpu.tables.kernel_root));
-        vcpu.tables.kernel_root = {};
+        vcpu.tables.kernel_root = vcpu.tables.user_root = {};
     }
     BULKHEAD_TRY(drop_one(vcpu.tables.pae_root, domain));
     BULKHEAD_TRY(drop_one(vcpu.tables.kernel_root, domain));

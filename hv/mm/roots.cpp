@@ -116,7 +116,7 @@ Result<> need_own_root(Vcpu& vcpu) {
     if (!page)
         return fail(page.error());
     machine::install_hypervisor_slots(static_cast<std::uint64_t*>(*page));
-    vcpu.tables.kernel_root = machine::frame_of(*page);
+    vcpu.tables.kernel_root = vcpu.tables.user_root = machine::frame_of(*page);
     return {};
 }
 

@@ -8,8 +8,9 @@ namespace bulkhead::hv {
 
 struct VcpuTables {
     // Frame numbers of the L4s, 0 for none. The user root is in force while the guest's applications run.
-    // A 32-bit guest's kernel root is an L4 of the hypervisor's own, from the domain's metadata. It lasts as
-    // long as the vCPU, and its slot 0 names `pae_root`, which the guest chose.
+    // A 32-bit guest's kernel root, which is its user root too, is an L4 of the hypervisor's own, from the
+    // domain's metadata. It lasts as long as the vCPU, and its slot 0 names `pae_root`, which the guest
+    // chose.
     Mfn kernel_root, user_root;
     Mfn pae_root;
     Mfn gdt_frames[16];

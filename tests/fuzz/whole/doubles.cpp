@@ -33,7 +33,7 @@ extern const Fixup fixups_start[1], fixups_end[1];
 const Fixup fixups_start[1]{}, fixups_end[1]{};
 extern const char guest_iret[1], spin_start[1], spin_end[1];
 const char guest_iret[1]{}, spin_start[1]{}, spin_end[1]{};
-char vector_stubs[1], syscall_stubs[1], syscall_compat_stubs[1], sysenter_stubs[1];
+char vector_stubs[1], pae_vector_stubs[1], syscall_stubs[1], syscall_compat_stubs[1], sysenter_stubs[1];
 struct SyscallSlot {
     std::uint64_t saved_sp, regs_end, padding[6];
 };

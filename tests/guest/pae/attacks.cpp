@@ -13,9 +13,9 @@ uint32_t recover = 0; // where a fault goes on; 0: none is expected
 void kernel_function() {}
 void enter_user(uint32_t eip, uint32_t esp);
 [[noreturn]] void leave_user();
-extern char user_calls[], user_reads_kernel[], user_writes_kernel[], user_runs_kernel[], user_reads_hole[],
-    user_hypercall[], user_jumps_to_hypervisor[], user_jumps_to_64_bit[], user_jumps_to_kernel[],
-    user_system_call[], user_sysenter[], user_interrupts_off[], user_reads_control[],
+extern char user_calls[], user_spins[], user_reads_kernel[], user_writes_kernel[], user_runs_kernel[],
+    user_reads_hole[], user_hypercall[], user_jumps_to_hypervisor[], user_jumps_to_64_bit[],
+    user_jumps_to_kernel[], user_system_call[], user_sysenter[], user_interrupts_off[], user_reads_control[],
     user_loads_kernel_data[];
 }
 
@@ -274,6 +274,7 @@ void attack_from_user() {
         map(address(user_calls) & ~4095U, frame_of(address(user_calls)), present | guest_pae::user) == 0 &&
         map(address(user_stack), frame_of(address(user_stack)), present | writable | guest_pae::user) == 0;
     report("ring 3 runs at all (needed below)", opened && user(user_calls));
+    report("ring 3 goes on after others ran", user(user_spins));
     report("ring 3 reads its kernel", !user(user_reads_kernel) && last.vector == page_fault &&
                                           last.error == 5 && last.cr2 == address(&secret));
     report("ring 3 writes to its kernel", !user(user_writes_kernel) && last.error == 7 && secret == 0x5ec2e7);

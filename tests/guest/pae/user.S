@@ -17,6 +17,12 @@
     attempt user_calls
     through
 
+    attempt user_spins
+    mov $40000000, %ecx             # tens of milliseconds: others run meanwhile
+1:  dec %ecx
+    jnz 1b
+    through
+
     attempt user_reads_kernel
     mov secret, %eax
     through
