@@ -174,7 +174,7 @@ struct Header {
     std::uint32_t placement_count;
     Guard guard;                    // of calls of policies
     std::uint32_t no_linear_tables; // 1: entries for a page table of the same level are refused
-    std::uint32_t reserved;
+    std::uint32_t memory_samples;   // pages of each guest whose use is looked at in a memory_period
 };
 
 } // namespace bulkhead::manifest

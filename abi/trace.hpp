@@ -81,6 +81,8 @@ enum class Event : std::uint16_t {
     memory_reclaim,
     memory_grant,
     net_drop,
+    memory_watch,
+    memory_sample,
 };
 
 struct Description {
@@ -155,13 +157,17 @@ inline constexpr std::array descriptions{
     Description{
         Event::net_drop, Group::event, "net_drop", "interface", "bytes",
         "The switch dropped a packet to an interface, whose buffer was full or whose guest gave no page."},
+    Description{Event::memory_watch, Group::event, "memory_watch", "pages", "",
+                "Pages of a guest, drawn at random, are watched from now on."},
+    Description{Event::memory_sample, Group::event, "memory_sample", "pages looked at", "pages used",
+                "Of the watched pages that stayed where they were, so many were used since."},
 };
 
 consteval bool table_matches_enum() {
     for (std::size_t i = 0; i < descriptions.size(); ++i)
         if (static_cast<std::size_t>(descriptions[i].event) != i)
             return false;
-    return descriptions.size() == static_cast<std::size_t>(Event::net_drop) + 1;
+    return descriptions.size() == static_cast<std::size_t>(Event::memory_sample) + 1;
 }
 static_assert(table_matches_enum());
 

@@ -164,8 +164,9 @@ struct Hooks {
     // Sets the target of every row: from `least` to `most` of its domain, together no more than the machine
     // has.
     void (*rebalance)(void* policy, Row* rows, std::uint32_t count, RealTime now);
-    // Optional. Of `looked_at` frames of the domain, taken at random, `used` had been used since the domain
-    // was last sampled.
+    // Optional. Of `looked_at` frames of the domain, taken at random, `used` were used since they were drawn.
+    // The host draws others in each period in which the domain ran for a millisecond; the same ones are
+    // looked at again for a domain that ran less.
     void (*sample)(void* policy, Domain& domain, Frames looked_at, Frames used, RealTime now);
     // Optional. The domain has been `over` its target for `late`, asked to give frames back. How many shall
     // be taken by force, paged out at the domain's expense? At most `over`; a host that cannot take frames

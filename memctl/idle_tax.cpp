@@ -56,10 +56,11 @@ class IdleTax : public memctl::Policy {
         domain.fast += (domain.last - domain.fast) / 2;
     }
 
-    // Who pages wants more than it has, however few of its pages it comes to use meanwhile.
+    // A domain that pages wants more than it has, however few of its pages it comes to use meanwhile. It
+    // still does while it fills what it was given for that; else its target would fall, and rise again.
     void rebalance(memctl::Plan<Domain> plan, RealTime) {
         for (std::size_t i = 0; i < plan.size(); ++i)
-            if (plan.domain(i).missed > 0)
+            if (plan.domain(i).missed > 0 || plan.domain(i).asks > 1)
                 plan.domain(i).last = plan.domain(i).fast = whole;
         unreserved_ = shares::unreserved(plan, frames_, shares::own_bounds<Domain>);
         shares::fill_first_who_asks(

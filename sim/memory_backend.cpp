@@ -52,6 +52,7 @@ bool MemoryBackend::admit(Domain& domain, const Claim& claim, std::span<const st
     if (claim.pages) {
         guest.pages.emplace(static_cast<std::size_t>((claim.most - claim.first).count()));
         guest.port.emplace(*this, domain);
+        guest.beside = claim.first.count();
     }
     const bool admitted =
         claim.first <= memory_.free() && memory_.admit({.id = domain.id,
@@ -143,21 +144,39 @@ void MemoryBackend::look() {
     }
 }
 
-// How many of the pages that were watched in this period were used in it; others are watched in the next one.
+// How many of the watched pages were used since they are watched. One that the guest has paged out meanwhile
+// does not count. The frames that it does not page count as not used.
 void MemoryBackend::sample(Guest& guest) {
-    GuestPages& pages = *guest.pages;
-    std::int64_t looked_at = 0, used = 0;
+    const GuestPages& pages = *guest.pages;
+    std::int64_t looked_at = guest.watched_beside, used = 0;
     for (const std::uint32_t page : guest.watched) {
         looked_at += pages.is_present(page) ? 1 : 0;
         used += pages.is_present(page) && pages.was_used(page) ? 1 : 0;
     }
-    if (looked_at > 0)
+    if (looked_at > 0) {
+        machine_->record(Event::memory_sample, guest.domain, bits(looked_at), bits(used));
         memory_.sample(guest.domain->id, Frames{looked_at}, Frames{used}, machine_->now());
+    }
+    if (plan_.sampled != 0 && guest.clock.is_due(Nanos{guest.domain->ledger.guest_ns}))
+        draw(guest);
+}
+
+// Others of its frames are watched from now on, drawn at random with replacement.
+void MemoryBackend::draw(Guest& guest) {
+    GuestPages& pages = *guest.pages;
+    const std::size_t all = pages.present() + static_cast<std::size_t>(guest.beside);
     guest.watched.clear();
-    for (std::size_t i = std::min(plan_.sampled, pages.present()); i > 0; --i) {
-        guest.watched.push_back(pages.resident(host::next_random(random_) % pages.present()));
+    guest.watched_beside = 0;
+    for (std::size_t i = all == 0 ? 0 : plan_.sampled; i > 0; --i) {
+        const std::size_t drawn = host::next_random(random_) % all;
+        if (drawn >= pages.present()) {
+            ++guest.watched_beside;
+            continue;
+        }
+        guest.watched.push_back(pages.resident(drawn));
         pages.watch(guest.watched.back());
     }
+    machine_->record(Event::memory_watch, guest.domain, plan_.sampled, 0);
 }
 
 // Some of what the policy wants; true if there is more to take. What the guest gave back meanwhile counts.

@@ -3,6 +3,7 @@
 // guest has: the memory policy does.
 #pragma once
 
+#include "host/sample_clock.hpp"
 #include "sim/guest_devices.hpp"
 #include "sim/guest_pages.hpp"
 #include "sim/machine.hpp"
@@ -76,7 +77,10 @@ class MemoryBackend {
         std::optional<GuestPages> pages;
         std::optional<Port> port{};           // if there are pages
         GuestMemory::Fault fault{};           // the last one
-        std::vector<std::uint32_t> watched{}; // pages whose use in this period is the sample
+        std::int64_t beside = 0;              // frames that it does not page
+        std::vector<std::uint32_t> watched{}; // pages whose use is the sample
+        std::int64_t watched_beside = 0;      // frames beside them that are watched
+        host::SampleClock clock{};            // when others are
         std::int64_t to_take = 0;             // frames that the policy wants taken by force
     };
     // Frames of pages that are above the target.
@@ -85,6 +89,7 @@ class MemoryBackend {
     void look();
     bool take_by_force(Guest& guest);
     void sample(Guest& guest);
+    void draw(Guest& guest);
     void settle(Guest& guest);
     void account(const Guest& guest) const;
     Guest& of(const Domain& domain) { return guests_.at(domain.id.value()); }

@@ -125,6 +125,7 @@ Program replay(Guest& me, ModelSetup setup);
 Program disk(Guest& me, ModelSetup setup);
 Program memory_user(Guest& me, ModelSetup setup);
 Program memory_hoarder(Guest& me, ModelSetup setup);
+Program set_user(Guest& me, ModelSetup setup);
 Program memory_thrasher(Guest& me, ModelSetup setup);
 
 } // namespace bulkhead::sim

@@ -52,6 +52,11 @@ constexpr ModelOption memory_user_options[] = {
     {"work_us", "us", "20", "CPU time for each page that it uses"},
     {"mark_ops", "1", "100", "pages used between two marks"},
 };
+constexpr ModelOption set_user_options[] = {
+    {"set_mib", "MiB", "0", "its set; 0: all its memory"},
+    {"pattern", "1", "0", "0: random, 1: in turn, 2: half of all uses on a sixteenth"},
+    {"work_us", "us", "5", "CPU time for each page that it uses"},
+};
 constexpr ModelOption hoarder_options[] = {
     {"set_mib", "MiB", "0", "what it takes; 0: all its memory"},
     {"stubborn", "1", "0", "1: gives nothing back when it is asked to"},
@@ -85,6 +90,8 @@ constexpr std::array table{
     Model{"disk_flood", "attack: fills the disk's queue with small requests", flood_options, disk},
     Model{"memory", "uses the pages of a working set at random", memory_user_options, memory_user, false,
           nullptr, true},
+    Model{"working_set", "uses the pages of a set in a pattern", set_user_options, set_user, false, nullptr,
+          true},
     Model{"memory_hoard", "attack: takes memory and does not use it", hoarder_options, memory_hoarder, false,
           nullptr, true},
     Model{"memory_thrash", "attack: gives memory back and takes it again, over and over", thrasher_options,

@@ -18,6 +18,7 @@ enum class Mark : std::uint64_t {
     finished = 8, // value = operations done in all; last mark of a workload
     slept = 9,    // value = ns slept; tick_dodger after each nap
     page_fault = 10, // value = ns that the guest waits for the page; workloads/paging.hpp
+    page_used = 11,  // value = the page, counted from 0; working_set
     user = 1000,     // and upward: free for experiments
 };
 

@@ -74,10 +74,11 @@ void visit_domains(RealTime now) {
     static_cast<void>(visit_below(begun, now));
 }
 
-void keep_house(RealTime now) {
+// True if there is more to do soon.
+bool keep_house(RealTime now) {
     const LockGuard alone{control_lock()};
     visit_domains(now);
-    memory_policy::rebalance_if_due(now);
+    const bool more = memory_policy::rebalance_if_due(now);
     static_cast<void>(pump_output());
     if (now >= run_end)
         end_run(landmark::Exit::time_over, ""); // domain 0 ends a run whose guests are all off
@@ -85,6 +86,7 @@ void keep_house(RealTime now) {
         refresh_landmark();
         next_refresh = now + refresh_period;
     }
+    return more;
 }
 
 void print_pcpu(const landmark::PcpuLedger& l) {

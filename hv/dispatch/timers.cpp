@@ -21,12 +21,14 @@ namespace bulkhead::hv {
 namespace {
 
 constexpr Nanos housekeeping_period = milliseconds(10);
+constexpr Nanos between_steps = microseconds(20); // of housekeeping that has more to do
 struct Housekeeping {
     Timer timer;
     host::TimerLine line;
+    RealTime next; // visit of the period, whatever is to be done before
 };
 constinit Late<Housekeeping> housekeeping;
-void (*housekeeping_visit)(RealTime now) = nullptr;
+bool (*housekeeping_visit)(RealTime now) = nullptr;
 
 struct DeviceTimer {
     Timer timer;
@@ -82,14 +84,22 @@ void fire_poll(Timer& timer, RealTime) {
     wake_vcpu(vcpu, WakeCause::timer);
 }
 
-void fire_housekeeping(Timer& timer, RealTime now) {
-    {
-        const LockGuard run{run_lock()};
-        auto& self = pcpu();
-        self.timers.arm(timer, housekeeping->line, std::max(timer.deadline + housekeeping_period, now));
-        self.ask(work::new_timer);
-    }
-    housekeeping_visit(now);
+void arm_housekeeping(RealTime deadline) {
+    const LockGuard run{run_lock()};
+    auto& self = pcpu();
+    self.timers.arm(housekeeping->timer, housekeeping->line, deadline);
+    self.ask(work::new_timer);
+}
+
+void fire_housekeeping(RealTime now) {
+    auto& next = housekeeping->next;
+    if (next <= now)
+        next = std::max(next + housekeeping_period, now);
+    arm_housekeeping(next);
+    if (!housekeeping_visit(now))
+        return;
+    if (const auto soon = machine::now() + between_steps; soon < next)
+        arm_housekeeping(soon);
 }
 
 void prepare(Timer& timer, Vcpu& vcpu, void (*fire)(Timer&, RealTime)) {
@@ -289,7 +299,7 @@ void keep_house_if_due() {
         device_serve(machine::now());
     if (std::exchange(self.house_waits, false)) {
         bill_to(nullptr);
-        fire_housekeeping(housekeeping->timer, machine::now());
+        fire_housekeeping(machine::now());
     }
     if (self.current == nullptr) // the way back to idling is of what was done last
         return;
@@ -328,10 +338,11 @@ void set_device_timer(RealTime deadline) {
     self.ask(work::new_timer);
 }
 
-void start_housekeeping(void (*visit)(RealTime now)) {
+void start_housekeeping(bool (*visit)(RealTime now)) {
     housekeeping_visit = visit;
     auto& house = housekeeping.make();
-    pcpu().timers.arm(house.timer, house.line, machine::now() + housekeeping_period);
+    house.next = machine::now() + housekeeping_period;
+    pcpu().timers.arm(house.timer, house.line, house.next);
 }
 
 } // namespace bulkhead::hv

@@ -39,8 +39,8 @@ void end_timer_work_in_dispatch();
 // Housekeeping and work of devices that run_timers found due. Takes any lock; none is held.
 void keep_house_if_due();
 
-// Calls `visit` every 10 ms of real time: console flushes, the end of the run, starvation. The time is billed
-// to no domain.
-void start_housekeeping(void (*visit)(RealTime now));
+// Calls `visit` every 10 ms of real time: console flushes, the end of the run, starvation. If it answers
+// true, it has more to do and is called again soon. The time is billed to no domain.
+void start_housekeeping(bool (*visit)(RealTime now));
 
 } // namespace bulkhead::hv

@@ -3,6 +3,7 @@
 
 #include "abi/types.hpp"
 #include "host/memory_state.hpp"
+#include "hv/mm/sampling.hpp"
 
 namespace bulkhead::hv {
 
@@ -10,6 +11,7 @@ struct Allotment {
     DomainId id;
     host::MemoryState memory; // `has` are the frames that it owns, those promised to it, and those below
     std::uint64_t granted;    // frames that calls under way may still take
+    PageSample sample;        // changed under the control lock instead
 
     [[nodiscard]] bool is_admitted() const { return memory.policy != nullptr; }
 };

@@ -194,6 +194,7 @@ void start_memory_policy(Bytes bytes, const manifest::Header& header) {
     memory_policy::start(first->plugin, first->values,
                          {.frames = std::min(free - std::min(free, kept), most),
                           .period = Nanos{header.memory_period},
+                          .samples = header.memory_samples,
                           .seed = header.seed});
 }
 

@@ -4,6 +4,7 @@
 #include "hv/base/lock.hpp"
 #include "hv/base/log.hpp"
 #include "hv/plugin/memory_world.hpp"
+#include "hv/plugin/page_sampler.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -21,6 +22,9 @@ bool decides = false; // there is a policy
 constinit Lock<Rank::memory_policy> policy_lock;
 Nanos period{};
 RealTime next_rebalance = RealTime::never();
+// What the period at hand has brought so far.
+enum class Stage : std::uint8_t { rest, look, rebalance, draw };
+Stage stage = Stage::rest;
 
 Frames frames_of(std::uint64_t count) { return Frames{static_cast<std::int64_t>(count)}; }
 
@@ -60,6 +64,7 @@ void start(const LoadedPlugin& plugin, const std::int64_t* values, const Setup& 
     ground.random = host::seed_of(host::Draws::memory_policy, setup.seed);
     period = setup.period;
     next_rebalance = machine::now() + period;
+    page_sampler::start(setup.samples, setup.seed);
     policy_host.make(MemoryWorld{{}, &ground}).start(plugin, values);
     decides = true;
 }
@@ -96,12 +101,14 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
     if (!admitted)
         return fail(Error::no_memory);
     count_frames(domain);
+    page_sampler::admit(domain);
     return {};
 }
 
 void depart(Domain& domain) {
     if (!decides)
         return;
+    page_sampler::depart(domain);
     const Decision decision;
     if (!domain.allotment.is_admitted())
         return;
@@ -152,10 +159,15 @@ void tune(Domain& domain) {
     policy_host->tune(domain.allotment);
 }
 
-void rebalance_if_due(RealTime now) {
-    if (now < next_rebalance)
-        return;
-    next_rebalance = now + period;
+namespace {
+
+void report(Domain& domain, const PagesSeen& seen) {
+    const Decision decision;
+    if (domain.allotment.is_admitted())
+        policy_host->sample(domain.allotment, frames_of(seen.looked_at), frames_of(seen.used));
+}
+
+void rebalance() {
     const Decision decision;
     for_each_domain([](Domain& domain) {
         if (!domain.allotment.is_admitted())
@@ -169,6 +181,33 @@ void rebalance_if_due(RealTime now) {
         if (domain.allotment.is_admitted()) // frames cannot be taken by force: the answer is judged alone
             static_cast<void>(policy_host->to_reclaim(domain.allotment));
     });
+}
+
+} // namespace
+
+bool rebalance_if_due(RealTime now) {
+    switch (stage) {
+    case Stage::rest:
+        if (now < next_rebalance)
+            return false;
+        next_rebalance = now + period;
+        stage = Stage::look;
+        [[fallthrough]];
+    case Stage::look:
+        if (!page_sampler::look(report))
+            return true;
+        stage = Stage::rebalance;
+        [[fallthrough]];
+    case Stage::rebalance:
+        rebalance();
+        stage = page_sampler::is_on() ? Stage::draw : Stage::rest;
+        return stage == Stage::draw;
+    case Stage::draw:
+        if (!page_sampler::draw())
+            return true;
+        stage = Stage::rest;
+    }
+    return false;
 }
 
 } // namespace bulkhead::hv::memory_policy

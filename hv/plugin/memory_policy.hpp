@@ -11,9 +11,10 @@
 namespace bulkhead::hv::memory_policy {
 
 struct Setup {
-    std::uint64_t frames; // that domains other than domain 0 may have together
-    Nanos period;         // between two rebalances
-    std::uint64_t seed;   // of the run
+    std::uint64_t frames;  // that domains other than domain 0 may have together
+    Nanos period;          // between two rebalances
+    std::uint32_t samples; // pages of each domain whose use is looked at in a period
+    std::uint64_t seed;    // of the run
 };
 
 // Makes `plugin` the policy (before there are domains) with these parameter values. The fallback gets its
@@ -36,7 +37,8 @@ void depart(Domain& domain);
 void settle(Domain& domain, std::uint64_t granted);
 // Its weight has changed.
 void tune(Domain& domain);
-// Once in a period the policy sets targets anew. Called by housekeeping.
-void rebalance_if_due(RealTime now);
+// Once in a period the policy hears which pages were used, and sets targets anew. Called by housekeeping,
+// with the control lock held. True if there is more to do soon.
+[[nodiscard]] bool rebalance_if_due(RealTime now);
 
 } // namespace bulkhead::hv::memory_policy

@@ -1,6 +1,7 @@
 // Guests that use memory: one with a working set, the attack that hoards, and the one that releases and takes
 // again. Each does what the small guest of its name does.
 #include "sim/model.hpp"
+#include "workloads/access_pattern.hpp"
 #include "workloads/random.hpp"
 
 #include <algorithm>
@@ -56,6 +57,34 @@ Program memory_user(Guest& me, ModelSetup setup) {
             co_await me.mark(code(Mark::operations), done);
             until_mark += step;
         }
+    }
+}
+
+// Has frames for all pages of a set and uses them in a pattern. Marks each page that it uses.
+Program set_user(Guest& me, ModelSetup setup) {
+    GuestMemory& memory = setup.memory(me);
+    const RealTime ends = setup.ends(me.now());
+    const Nanos work = std::max(setup.microseconds("work_us"), microseconds(1)) + memory.costs().page;
+    const std::size_t all = pages_of(setup, "set_mib", memory.pages());
+    workload::AccessPattern uses{static_cast<std::uint64_t>(setup.number("pattern")), all};
+    for (std::size_t taken = 0; me.now() < ends; ++taken) {
+        if (const std::int64_t excess = std::min(memory.excess(), GuestMemory::most_at_once); excess > 0)
+            co_await memory.release(me, excess);
+        const bool fills = taken < all;
+        const std::size_t page = fills ? taken : uses.next();
+        while (!memory.use(page)) {
+            co_await memory.fault(me, page);
+            if (memory.faulted().pages_out)
+                co_await me.run(memory.costs().page_out);
+            const Nanos wait = memory.faulted().wait;
+            co_await me.mark(code(Mark::page_fault), static_cast<std::uint64_t>(wait.count()));
+            for (const RealTime there = me.now() + wait; me.now() < there;)
+                co_await me.wait(there), me.take_event();
+        }
+        if (fills)
+            continue;
+        co_await me.mark(code(Mark::page_used), page);
+        co_await me.run(work);
     }
 }
 

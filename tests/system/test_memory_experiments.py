@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from machines import BACKENDS
 from quick_points import Points, quick_points
 
+from bulkhead.experiment.runner import RunRequest, run_experiment
+from bulkhead.result.model import PointResult
+
 POLICIES = ("first_fit", "min_max", "proportional_share")
 CORUNNERS = ("none", "hoarder", "thrasher")
 ALLOCATIONS, RECLAIM = 0.02, 0.10  # how far the back ends may be apart
+TAX_ERROR = 0.05  # of an allocation, to the fixed point of the formula
+LEAST_INSIDE = 93  # % of all periods, whose estimate is in the 95 % interval
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +49,51 @@ def test_allocations_and_times_to_reclaim_agree(
             apart.append((key, "reclaim", here, there))
     assert apart == []
     assert len(real) == len(POLICIES) * len(CORUNNERS)
+
+
+def points_of(experiment: str, backend: str, folder: Path, *sets: str) -> list[PointResult]:
+    return run_experiment(RunRequest(experiment, True, sets, backend=backend, out=folder)).result.points
+
+
+@pytest.fixture(scope="module")
+def taxed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, PointResult]]:
+    return {
+        backend: {
+            int(point.levels["tax"]): point
+            for point in points_of("idle_tax", backend, tmp_path_factory.mktemp(backend))
+        }
+        for backend in BACKENDS
+    }
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_tax_moves_idle_memory_to_the_fixed_point(
+    taxed: dict[str, dict[int, PointResult]], backend: str
+) -> None:
+    """S / (P (f + k (1 - f))) is the same for both guests, whose f are 0 and 1: the active one has k times as much."""
+    points = taxed[backend]
+    assert set(points) == {0, 75}
+    for tax, point in points.items():
+        both, k = sum(point.metrics["frames"].values()), 1 / (1 - tax / 100)
+        assert point.metrics["frames"]["active"] == pytest.approx(both * k / (1 + k), rel=TAX_ERROR)
+        assert point.metrics["fixed_point"] == pytest.approx(both * k / (1 + k), rel=TAX_ERROR)
+    assert points[75].metrics["throughput"] > 1.3 * points[0].metrics["throughput"]
+
+
+def test_the_back_ends_agree_about_a_tax(taxed: dict[str, dict[int, PointResult]]) -> None:
+    real, simulated = (taxed[backend] for backend in BACKENDS)
+    for tax, point in real.items():
+        for guest, frames in point.metrics["frames"].items():
+            assert simulated[tax].metrics["frames"][guest] == pytest.approx(frames, rel=ALLOCATIONS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sampled_working_sets_are_as_wrong_as_theory_says(backend: str, tmp_path: Path) -> None:
+    points = points_of("working_set_error", backend, tmp_path, "duration_ms=3500")
+    periods = sum(int(point.metrics["periods"]) for point in points)
+    inside = sum(point.metrics["within"] * point.metrics["periods"] for point in points) / periods
+    assert len(points) == 3 and periods > 400
+    assert inside >= LEAST_INSIDE
+    for point in points:
+        assert 10 < point.metrics["truth"] < 90
+        assert point.metrics["error"] == pytest.approx(point.metrics["expected"], rel=0.35)

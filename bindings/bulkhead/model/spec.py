@@ -199,7 +199,7 @@ class Paging:
     zones: int = 1  # equal parts that memory policies can tell apart, 1 to 64; simulator only
     period_us: int = 100_000  # between two rebalances, 1000 to 1000000; the hypervisor looks every 10 ms
     swap_us: int = 4_000  # a guest in a model of paging waits so long for a page that it had paged out
-    # The rest is for the simulator; the hypervisor does not yet look at pages and takes no frame by force.
-    sampled: int = 100  # pages of each guest whose use is looked at in a period, 0 to 10000
+    sampled: int = 100  # pages of each guest whose use is looked at in a period, 0 to 512
+    # The rest is for the simulator; the hypervisor takes no frame by force.
     by_force: int = 1  # 1: frames are taken from a guest if the policy wants it
     look_work: int = 300  # instructions for each guest in a period, billed to no domain
