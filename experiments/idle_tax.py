@@ -113,8 +113,8 @@ COMPARISONS = (
 FIGURE = Lines(
     name="idle_tax",
     caption=(
-        "Two guests with equal shares. One has idle memory, the other would use more than there is. The line without "
-        "markers is the fixed point of the published formula."
+        "Two guests with equal shares. One has idle memory, the other would use more than there is. The grey line "
+        "is the fixed point of the published formula."
     ),
     x="tax",
     x_label="tax on idle memory [%]",

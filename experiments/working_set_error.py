@@ -10,6 +10,7 @@ Source: C. A. Waldspurger, "Memory resource management in VMware ESX Server", OS
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def machine(point: Point) -> Machine:
     )
 
 
-def periods(run: Observed) -> np.ndarray:
+def periods(run: Observed) -> np.ndarray[Any, Any]:
     """Pages looked at, those of them that were used, and the true part of the guest's frames that was used, of each period."""
     domain = run.domains["guest"]
     begun, seen = (
@@ -125,7 +126,7 @@ FIGURE = Lines(
     name="working_set_error",
     caption=(
         "A guest uses its pages at random, in turn, or half of the time a sixteenth of them. (a) 95th percentile of the "
-        "estimate's distance from the truth. The lines without markers are what sampling theory gives. (b) Periods whose "
+        "estimate's distance from the truth. The grey line is what sampling theory gives for the skewed pattern. (b) Periods whose "
         "estimate is inside the interval that holds 95 % by theory."
     ),
     x="sampled",

@@ -38,6 +38,7 @@ class WorkingSet : public memctl::Policy {
         Nanos until;                     // its age when the newest part is over
         Nanos ran_before, waited_before; // at the last rebalance
         Frames last;                     // by the last sample
+        Frames had;                      // at the last rebalance
         bool sampled;                    // ever; else all that it has is in use
         Frames wanted;                   // the working set, and something to spare
     };
@@ -102,7 +103,9 @@ class WorkingSet : public memctl::Policy {
         grow_older(domain, passed);
         const Frames missed{
             static_cast<std::int64_t>(std::min<std::uint64_t>(domain.missed, most_of(domain)))};
-        const Frames used = domain.sampled ? domain.last : domain.has;
+        // The sampled pages were drawn before the domain took its latest frames, which it uses.
+        const Frames grown = std::max(domain.has - std::exchange(domain.had, domain.has), Frames{});
+        const Frames used = domain.sampled ? std::min(domain.last + grown, domain.has) : domain.has;
         const Frames seen = missed > Frames{} ? domain.has + missed : used;
         for (std::size_t i = 0; i < parts && domain.until <= domain.age; ++i) {
             std::shift_right(std::begin(domain.seen), std::end(domain.seen), 1);

@@ -3,6 +3,7 @@
 #include "host/draws.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/mm/tlb.hpp"
+#include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
@@ -38,6 +39,14 @@ constinit Place place;
 RealTime step_ends{};
 
 bool is_over() { return machine::now() >= step_ends; }
+
+// Billed to the domains that are worked on.
+struct Step {
+    Step() { step_ends = machine::now() + longest_step; }
+    ~Step() { bill_to(nullptr); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+};
 
 void go_to(std::uint32_t slot) {
     place = {};
@@ -147,8 +156,9 @@ void depart(Domain& domain) {
 }
 
 bool look(void (*report)(Domain& domain, const PagesSeen& seen)) {
-    step_ends = machine::now() + longest_step;
+    const Step step;
     while (Domain* const domain = domain_at_hand()) {
+        bill_to(domain);
         if (!look_at(*domain))
             return false;
         if (place.seen.looked_at != 0) {
@@ -161,8 +171,9 @@ bool look(void (*report)(Domain& domain, const PagesSeen& seen)) {
 }
 
 bool draw() {
-    step_ends = machine::now() + longest_step;
+    const Step step;
     while (Domain* const domain = domain_at_hand()) {
+        bill_to(domain);
         if (!draw_of(*domain))
             return false;
         go_to(place.slot + 1);
