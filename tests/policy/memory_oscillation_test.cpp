@@ -1,0 +1,132 @@
+// A policy's targets settle, also if a balloon is stuck: a guest that does not give back what it is asked for
+// stays above its target, its frames are missed elsewhere, and still no target goes up and down.
+#include "sim/machine_memory.hpp"
+#include "tests/policy/kinds.hpp"
+
+#include <map>
+#include <vector>
+
+namespace bulkhead::policy_test {
+namespace {
+
+using memctl::Frames;
+constexpr auto kind = plugin::Kind::memory;
+constexpr int most_reversals = 2;
+constexpr std::int64_t frames = 20'000;
+constexpr std::int64_t noise = frames / 50; // a move back of fewer frames is no reversal
+
+class MemoryOscillation : public testing::TestWithParam<std::filesystem::path> {};
+
+// Counts how often a number that moved one way moves back.
+class Turns {
+  public:
+    void see(std::int64_t value) {
+        if (count_ < 0) { // the first one
+            count_ = 0;
+            extreme_ = value;
+        } else if (way_ == 0 ? std::abs(value - extreme_) > noise : (value - extreme_) * way_ < -noise) {
+            count_ += way_ == 0 ? 0 : 1;
+            way_ = value > extreme_ ? 1 : -1;
+            extreme_ = value;
+        } else if (way_ != 0 && (value - extreme_) * way_ > 0) {
+            extreme_ = value;
+        }
+    }
+    [[nodiscard]] int count() const { return std::max(count_, 0); }
+
+  private:
+    int count_ = -1, way_ = 0;
+    std::int64_t extreme_ = 0;
+};
+
+// Domain 1 takes what it can get and never gives back. The others want all that they may have, and use a part
+// of it that a seed decides; they give back what they are asked for.
+class Scene {
+  public:
+    Scene(const sim::Policy& policy, std::uint64_t seed)
+        : chance_{seed}, host_{policy, {.frames = Frames{frames}, .zones = 4, .seed = seed, .eject = false}} {
+        admit();
+        fill();
+        for (auto more = chance_.draw(1, 3); more > 0; --more)
+            admit();
+    }
+    [[nodiscard]] bool is_shared() const { return guests_.size() > 1; }
+
+    void settle(int periods) {
+        for (int i = 0; i < periods; ++i)
+            period();
+    }
+    // One guest has another weight from now on.
+    void step() {
+        const auto which =
+            static_cast<std::uint16_t>(chance_.draw(1, static_cast<std::int64_t>(guests_.size())));
+        host_.set_weight(DomainId{which}, static_cast<std::uint32_t>(chance_.draw(32, 2'048)), now_);
+    }
+    [[nodiscard]] int reversals(int periods) {
+        std::map<std::uint16_t, Turns> turns;
+        for (int i = 0; i < periods; ++i) {
+            for (const Guest& guest : guests_)
+                turns[guest.id.value()].see(host_.target(guest.id).count());
+            period();
+        }
+        int most = 0;
+        for (const auto& [id, seen] : turns)
+            most = std::max(most, seen.count());
+        return most;
+    }
+
+  private:
+    struct Guest {
+        DomainId id;
+        std::int64_t used; // per cent of its frames
+    };
+
+    void admit() {
+        const DomainId id{static_cast<std::uint16_t>(guests_.size() + 1)};
+        const Frames most{chance_.draw(frames / 2, frames * 9 / 10)};
+        if (host_.admit({.id = id, .least = Frames{most.count() / 16}, .most = most, .values = {}}, now_))
+            guests_.push_back({id, chance_.draw(0, 100)});
+    }
+    void fill() { host_.populate(DomainId{1}, Frames{frames}, now_); }
+    void period() {
+        now_ += milliseconds(100);
+        for (const Guest& guest : guests_) {
+            host_.sample(guest.id, Frames{100}, Frames{guest.used}, now_);
+            if (guest.id == DomainId{1})
+                continue;
+            host_.release(guest.id, std::max(host_.has(guest.id) - host_.target(guest.id), Frames{}), now_);
+            const Frames wanted{200}, given = host_.populate(guest.id, wanted, now_);
+            host_.missed(guest.id, static_cast<std::uint64_t>((wanted - given).count()));
+        }
+        host_.rebalance(now_);
+    }
+
+    Chance chance_;
+    sim::MachineMemory host_;
+    RealTime now_{};
+    std::vector<Guest> guests_;
+};
+
+TEST_P(MemoryOscillation, AStuckBalloonLeavesTargetsAlone) {
+    int shared = 0;
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        Scene scene{opened(kind, GetParam()), seed};
+        shared += scene.is_shared() ? 1 : 0;
+        scene.settle(150);
+        scene.step();
+        ASSERT_LE(scene.reversals(150), most_reversals) << "seed " << seed;
+    }
+    EXPECT_GT(shared, 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, MemoryOscillation, testing::ValuesIn(files_of(kind)), test_name_of);
+
+TEST(MemoryOscillationCount, CountsMovesBackOnly) {
+    Turns turns;
+    for (const std::int64_t value : {0, 5'000, 9'000, 8'900, 4'000, 3'000, 9'000, 9'000})
+        turns.see(value);
+    EXPECT_EQ(turns.count(), 2);
+}
+
+} // namespace
+} // namespace bulkhead::policy_test
