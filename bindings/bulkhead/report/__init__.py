@@ -56,7 +56,10 @@ def write_report(folder: Path) -> Path:
         raise BulkheadError(f"{folder} holds no result; run an experiment with --out {folder}")
     sections = [_section(read_result(path)) for path in results]
     environment = Environment(
-        loader=PackageLoader("bulkhead.report", "."), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("bulkhead.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     page = folder / PAGE
     page.write_text(environment.get_template("page.html").render(sections=sections), encoding="utf-8")
