@@ -36,6 +36,8 @@ inline constexpr std::uint64_t descriptor_area_bytes = 32 * 4096;
 inline constexpr unsigned reserved_gdt_page = 14;
 inline constexpr std::uint16_t hypervisor_cs = 0xe008, hypervisor_ss = 0xe010;
 inline constexpr std::uint16_t guest_cs32 = 0xe023, guest_ss = 0xe02b, guest_cs64 = 0xe033;
+inline constexpr std::uint16_t pae_kernel_cs = 0xe019, pae_kernel_ss = 0xe021, pae_user_cs = 0xe02b,
+                               pae_user_ss = 0xe033;
 inline constexpr std::uint16_t first_tss = 0xe040;
 inline constexpr std::uint16_t ldt_selector = 0xe800;
 
