@@ -83,8 +83,9 @@ def test_a_tax_moves_idle_memory_to_the_fixed_point(
 def test_the_back_ends_agree_about_a_tax(taxed: dict[str, dict[int, PointResult]]) -> None:
     real, simulated = (taxed[backend] for backend in BACKENDS)
     for tax, point in real.items():
-        for guest, frames in point.metrics["frames"].items():
-            assert simulated[tax].metrics["frames"][guest] == pytest.approx(frames, rel=ALLOCATIONS)
+        frames = point.metrics["frames"]
+        apart = ALLOCATIONS * sum(frames.values())  # one page of a sample moves the idle guest's part by more
+        assert simulated[tax].metrics["frames"] == pytest.approx(frames, abs=apart)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
