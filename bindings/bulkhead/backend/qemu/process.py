@@ -13,6 +13,7 @@ from types import TracebackType
 
 from bootstrap.tools import lack
 
+from bulkhead.backend.qemu import processor
 from bulkhead.backend.qemu.ram import Ram
 from bulkhead.base.errors import BulkheadError
 from bulkhead.model.clock import shift
@@ -138,6 +139,10 @@ class Process:
                 start_new_session=True,
             )
         _let_it_work(self._process.pid)
+        # One that counts instructions works in one thread.
+        self._processor = processor.claim() if "-icount" in words else None
+        if self._processor:
+            self._processor.give(self._process.pid)
         _running.add(self)
 
     def poll(self) -> int | None:
@@ -163,6 +168,8 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
             self.wait(PATIENCE_SECONDS)
+        if self._processor:
+            self._processor.close()
         _running.discard(self)
 
     def __enter__(self) -> Process:
