@@ -22,7 +22,7 @@ def excess(rows: dict[str, Row]) -> list[str]:
 
 
 def test_no_request_costs_more_than_its_bound() -> None:
-    rows = ours()
+    rows = ours("fifo")
     assert set(rows) == set(BOUNDS)
     assert not excess(rows), "\n".join(excess(rows))
     assert rows["block_depth_8_fast"].cost <= LARGEST

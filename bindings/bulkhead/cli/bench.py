@@ -60,7 +60,9 @@ def bench(
         metavar=AGAINST,
         help="primitives: the same image on Xen too, whose file BULKHEAD_XEN names.",
     ),
-    ringctl: str = typer.Option("fifo", metavar="NAME", help="rings: the ring policy."),
+    ringctl: Optional[str] = typer.Option(
+        None, metavar="NAME", help="rings: the ring policy; without it, the built-in one."
+    ),
     out: Optional[Path] = typer.Option(None, help="Also write the numbers to this JSON file."),
 ) -> int:
     """Compare Linux as a guest with Linux on the bare machine: same QEMU, clock, memory, kernel and image.

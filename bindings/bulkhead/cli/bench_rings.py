@@ -53,11 +53,11 @@ class Row:
         return self.billed - self.copied
 
 
-def _machine(guests: tuple[Guest, ...], ringctl: str, fast: bool = False) -> Machine:
+def _machine(guests: tuple[Guest, ...], ringctl: str | None, fast: bool = False) -> Machine:
     return Machine(
         guests=guests,
         disk=FAST_DISK if fast else Disk(),
-        ringctl=Policy(ringctl),
+        ringctl=None if ringctl is None else Policy(ringctl),
         duration=2 * SECOND,
         ns_per_instruction=1,
         trace_groups=("lifecycle",),
@@ -84,7 +84,7 @@ def packet_guests(number: int) -> tuple[Guest, ...]:
     )
 
 
-def _runs(guests: Callable[[int], tuple[Guest, ...]], ringctl: str, fast: bool) -> tuple[Run, Run]:
+def _runs(guests: Callable[[int], tuple[Guest, ...]], ringctl: str | None, fast: bool) -> tuple[Run, Run]:
     few, many = (_machine(guests(number), ringctl, fast).run() for number in NUMBERS)
     for run, number in zip((few, many), NUMBERS, strict=True):
         for guest in run.machine.guests:
@@ -105,7 +105,7 @@ def _row(name: str, runs: tuple[Run, Run], copied: float) -> Row:
     return Row(name, each(billed), copied, each(unbilled))
 
 
-def block_row(depth: int, ringctl: str, fast: bool) -> Row:
+def block_row(depth: int, ringctl: str | None, fast: bool) -> Row:
     """What a block request of 4 KiB costs."""
     runs = _runs(lambda number: block_guests(depth, number), ringctl, fast)
     return _row(f"block_depth_{depth}{'_fast' if fast else ''}", runs, BLOCK / WORD)
@@ -116,14 +116,14 @@ def packet_row(ringctl: str) -> Row:
     return _row("packet", _runs(packet_guests, ringctl, False), COPIES * PACKET / WORD)
 
 
-def ours(ringctl: str = "fifo") -> dict[str, Row]:
-    """All rows, under one ring policy."""
+def ours(ringctl: str | None) -> dict[str, Row]:
+    """All rows, under one ring policy, or the built-in one."""
     found = [block_row(depth, ringctl, fast) for fast in (False, True) for depth in DEPTHS]
     found.append(packet_row(ringctl))
     return {row.name: row for row in found}
 
 
-def bench_rings(ringctl: str, out: Path | None) -> None:
+def bench_rings(ringctl: str | None, out: Path | None) -> None:
     """Measure, print the table, write the numbers to `out`."""
     build("release", TARGETS)
     rows = ours(ringctl)
