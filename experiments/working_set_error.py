@@ -126,7 +126,8 @@ FIGURE = Lines(
     name="working_set_error",
     caption=(
         "A guest uses its pages at random, in turn, or half of the time a sixteenth of them. (a) 95th percentile of the "
-        "estimate's distance from the truth. The grey line is what sampling theory gives for the skewed pattern. (b) Periods whose "
+        "estimate's distance from the truth. The grey line is what sampling theory gives for the skewed pattern. (b) Periods "
+        "whose "
         "estimate is inside the interval that holds 95 % by theory."
     ),
     x="sampled",

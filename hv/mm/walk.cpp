@@ -61,9 +61,8 @@ bool look_up(Walk& result, Mfn root, GuestAddress at) {
 
 Walk walk(Mfn root, GuestAddress at) {
     Walk result;
-    if (is_guest_address(at) && !look_up(result, root, at)) [[unlikely]]
-        if (!is_in_pae_l1(result, at))
-            leave_hypervisor_off(result, at);
+    if (is_guest_address(at) && !look_up(result, root, at) && !is_in_pae_l1(result, at)) [[unlikely]]
+        leave_hypervisor_off(result, at);
     return result;
 }
 

@@ -111,7 +111,7 @@ def block_row(depth: int, ringctl: str | None, fast: bool) -> Row:
     return _row(f"block_depth_{depth}{'_fast' if fast else ''}", runs, BLOCK / WORD)
 
 
-def packet_row(ringctl: str) -> Row:
+def packet_row(ringctl: str | None) -> Row:
     """What a packet costs, from its sender's ring into its receiver's."""
     return _row("packet", _runs(packet_guests, ringctl, False), COPIES * PACKET / WORD)
 

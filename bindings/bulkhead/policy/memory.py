@@ -47,7 +47,7 @@ class MemoryPolicy(PythonPolicy):
         raise NotImplementedError
 
     def sample(self, domain: MemoryDomain, looked_at: int, used: int, now: int) -> None:
-        """Of so many frames taken at random, so many were used since they were drawn. A domain that ran for less than a ms keeps them."""
+        """Of so many frames taken at random, so many were used since then. A domain that ran for less than a ms keeps them."""
 
     def reclaim(self, domain: MemoryDomain, over: int, late: int) -> int:
         """How many of the `over` frames above its target are taken by force, `late` ns after it was to give them back."""

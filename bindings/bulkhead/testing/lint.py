@@ -17,6 +17,7 @@ from bulkhead.testing.tidy import tidy
 CPP = (".cpp", ".hpp")
 POLICY_FOLDERS = ("sched", "memctl", "ringctl")
 BLIND_FOLDERS = ("host/", "hv/", "sim/", "bindings/")
+WORKLOAD = re.compile(r'Model\{"\w+"')  # a model bears the name of its workload, which a policy may have too
 # Policies whose names are words that any text may use: looked for only in quotes.
 ORDINARY_WORDS = set("chaos pinned table".split())
 LINE = "110"
@@ -66,7 +67,7 @@ def blind_core(files: Sequence[str]) -> Case:
         if not name.startswith(BLIND_FOLDERS):
             continue
         for number, line in enumerate((ROOT / name).read_text("utf-8", "replace").splitlines(), 1):
-            if pattern.search(line):
+            if pattern.search(WORKLOAD.sub("", line)):
                 found.append(f"{name}:{number}: {line.strip()}")
     return Case("the core is blind to policy", FAILED if found else PASSED, "\n".join(found))
 

@@ -32,7 +32,7 @@ bool broken = false;
 void report(const char* name, bool held) {
     char line[80];
     uint32_t n = 0;
-    for (; name[n] != 0 && n < 60; ++n)
+    for (; name[n] != 0; ++n) // literals of this file, all shorter than the line
         line[n] = name[n];
     const char* end = held ? ": held" : ": BROKEN";
     for (uint32_t i = 0; end[i] != 0; ++i)
