@@ -23,6 +23,7 @@ COMMAND = re.compile(r"^ {4}(\./bulkhead .+)$", re.MULTILINE)
 SCAFFOLD = "./bulkhead new scheduler my_lifo"
 EDITED = Path("sched/my_lifo.cpp")
 BEFORE, AFTER = "push_back", "push_front"
+TIME_OVER = 5  # status of `boot` whose guests still run at its end, as those of the page do
 LIMIT_S = 30 * 60  # what the page promises
 
 
@@ -50,7 +51,7 @@ def _walk(root: Root, kept: Path) -> bool:
         total += spent
         (kept / f"{number}.log").write_text("".join([f"$ {command}\n", *said]), encoding="utf-8")
         print(f"{spent:6.1f} s  {command}", flush=True)
-        if status != 0:
+        if status not in ((0, TIME_OVER) if command.startswith("./bulkhead boot ") else (0,)):
             print(f"exit status {status}:\n{''.join(said[-20:])}")
             return False
         if command == SCAFFOLD:
