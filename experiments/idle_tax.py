@@ -143,8 +143,8 @@ EXPERIMENT = Experiment(
         Factor("tax", "tax on idle memory", (0, 25, 50, 75, 90), (0, 75), Whole(0, 95), unit="%"),
     ),
     settings=(
-        duration(full=8000, quick=3000),
-        warm_up(full=4000, quick=2000),
+        duration(full=8000, quick=1500),
+        warm_up(full=4000, quick=1000),
         Setting(
             "period_us",
             "time between two looks at the guests' memory",

@@ -144,7 +144,7 @@ EXPERIMENT = Experiment(
         Factor("load", "what a transaction mostly needs", tuple(LOADS), tuple(LOADS), Choice(tuple(LOADS))),
         Factor("weights", "weights of the guests", (EQUAL, STEPS), (EQUAL, STEPS), Choice((EQUAL, STEPS))),
     ),
-    settings=(duration(full=5000, quick=3000), warm_up(full=500, quick=500)),
+    settings=(duration(full=5000, quick=1500), warm_up(full=500, quick=500)),
     machine=machine,
     metrics=METRICS,
     comparisons=COMPARISONS,

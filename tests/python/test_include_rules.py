@@ -25,6 +25,7 @@ HV_LAYERS = (
     ("domain",),
     ("dispatch",),
     ("calls",),
+    ("pae",),
     ("io",),
     ("plugin",),
     ("entry",),

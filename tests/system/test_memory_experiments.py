@@ -60,7 +60,9 @@ def taxed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, Point
     return {
         backend: {
             int(point.levels["tax"]): point
-            for point in points_of("idle_tax", backend, tmp_path_factory.mktemp(backend))
+            for point in points_of(
+                "idle_tax", backend, tmp_path_factory.mktemp(backend), "duration_ms=3000", "warm_up_ms=2000"
+            )
         }
         for backend in BACKENDS
     }

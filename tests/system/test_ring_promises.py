@@ -70,7 +70,9 @@ def test_limits_in_requests_and_bytes_hold_at_once(backend: str, tmp_path: Any) 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_weights_hold_where_work_needs_cpu_and_drive(backend: str, tmp_path: Any) -> None:
-    points = points_of("sosp03_disk", backend, tmp_path, ("ringctl=fifo,sfq", "load=disk"))
+    points = points_of(
+        "sosp03_disk", backend, tmp_path, ("ringctl=fifo,sfq", "load=disk", "duration_ms=3000")
+    )
     weighted, ignored = (points[policy, "disk", "1 to 8"].metrics for policy in ("sfq", "fifo"))
     assert weighted["error"] < PROPORTIONAL and weighted["kept"] > 1 - SHORT
     assert ignored["error"] > 100

@@ -55,14 +55,16 @@ class Case:
 def derive(own: str, also: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Case]:
     """Cases by name, from every experiment that both back ends can carry out but `own`.
 
-    Experiments of ring or memory policies are left out: no scheduler is their factor, and tests of their own compare the back
-    ends. A case is one combination of quick levels; `also` has further levels by experiment and factor.
+    Experiments of ring or memory policies are left out, whether they vary the policy or not: tests of their own compare the
+    back ends. A case is one combination of quick levels; `also` has further levels by experiment and factor.
     """
     found = {}
     for experiment in find_sound(except_for=own)[0]:
         if experiment.simulator_only or experiment.hypervisor_only or _has_other_policies(experiment):
             continue
         plan = make_plan(experiment, quick=True)
+        if experiment.machine(plan.points[0]).memctl is not None:
+            continue
         more = also.get(experiment.name, {})
         levels = {
             name: (*values, *more.get(name, ()))
