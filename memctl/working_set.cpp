@@ -15,7 +15,8 @@
 //           fit; here it pages.
 // Bounds:   if all working sets (with the spare part) fit, each domain has its own; otherwise each has
 //           its own or at least its part of the machine by weight, within the minimum of other domains.
-//           A set that grows shows at the next rebalance, one that shrinks after a window. A domain over
+//           A set that grows shows at the next rebalance, one that shrinks after a window, and then by an
+//           eighth at each rebalance. A domain over
 //           its target for the patience loses the whole excess by force from the host's next look on:
 //           one period later at most, and then as fast as the host takes frames (the simulator 64, then
 //           a break of 500 us).
@@ -32,6 +33,7 @@ using memctl::Frames;
 class WorkingSet : public memctl::Policy {
   public:
     static constexpr std::size_t parts = 8; // of a window, each with the largest set that was seen in it
+    static constexpr std::int64_t step_down = 8; // part of a target by which it falls at most at a rebalance
     struct Domain : memctl::Domain, shares::Asking {
         Frames seen[parts];
         Nanos age;                       // its own time
@@ -115,7 +117,10 @@ class WorkingSet : public memctl::Policy {
         domain.until = std::max(domain.until, domain.age + Nanos{1});
         domain.seen[0] = std::max(domain.seen[0], seen);
         const Frames largest = *std::ranges::max_element(domain.seen);
-        return std::clamp(largest + Frames{largest.count() * spare_ / 100}, domain.least, domain.most);
+        const Frames spared = largest + Frames{largest.count() * spare_ / 100};
+        // Down in steps, so that a set that was taken for smaller than it is shows by its first misses.
+        const Frames step{domain.wanted.count() / step_down};
+        return std::clamp(std::max(spared, domain.wanted - step), domain.least, domain.most);
     }
     static std::uint64_t most_of(const Domain& domain) {
         return static_cast<std::uint64_t>(domain.most.count());

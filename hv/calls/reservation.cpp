@@ -109,8 +109,8 @@ Result<> BasicReservation<Word>::populate_one(GuestPtr<Word> place) {
     const auto mfn = allocate_reported(place);
     BULKHEAD_TRY(mfn);
     for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
-        // Another vCPU may have given it back meanwhile.
-        static_cast<void>(frame_table().set_pfn(Mfn{mfn->value() + i}, *pfn + i, owner_));
+        if (!frame_table().set_pfn(Mfn{mfn->value() + i}, *pfn + i, owner_))
+            continue; // another vCPU has given it back meanwhile
     return {};
 }
 
