@@ -16,10 +16,9 @@
 // Bounds:   if all working sets (with the spare part) fit, each domain has its own; otherwise each has
 //           its own or at least its part of the machine by weight, within the minimum of other domains.
 //           A set that grows shows at the next rebalance, one that shrinks after a window, and then by an
-//           eighth at each rebalance. A domain over
-//           its target for the patience loses the whole excess by force from the host's next look on:
-//           one period later at most, and then as fast as the host takes frames (the simulator 64, then
-//           a break of 500 us).
+//           eighth at each rebalance. A domain over its target for the patience loses the whole excess by
+//           force from the host's next look on: one period later at most, and then as fast as the host
+//           takes frames (the simulator 64, then a break of 500 us).
 #include "memctl/shares.hpp"
 
 #include <utility>
@@ -32,7 +31,7 @@ using memctl::Frames;
 
 class WorkingSet : public memctl::Policy {
   public:
-    static constexpr std::size_t parts = 8; // of a window, each with the largest set that was seen in it
+    static constexpr std::size_t parts = 8;      // of a window, each with the largest set that was seen in it
     static constexpr std::int64_t step_down = 8; // part of a target by which it falls at most at a rebalance
     struct Domain : memctl::Domain, shares::Asking {
         Frames seen[parts];
