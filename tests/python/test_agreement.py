@@ -30,19 +30,20 @@ def levels(factor: str) -> set[Any]:
     return set(found.full)
 
 
-def varies_other_policies(experiment: Experiment) -> bool:
-    """Ring or memory policies: such an experiment has no scheduler as a factor, and is compared by its own tests."""
-    return any(
+def is_about_other_policies(experiment: Experiment) -> bool:
+    """Ring or memory policies, as a factor or fixed: such an experiment is compared by its own tests."""
+    varied = any(
         isinstance(factor.allowed, Policies) and factor.allowed.kind != "scheduler"
         for factor in experiment.factors
     )
+    return varied or experiment.machine(make_plan(experiment, True).points[0]).memctl is not None
 
 
 def test_every_experiment_and_every_scheduler_is_in_it() -> None:
     both = [
         e.name
         for e in find_all()
-        if not (e.simulator_only or e.hypervisor_only or varies_other_policies(e))
+        if not (e.simulator_only or e.hypervisor_only or is_about_other_policies(e))
         and e.name != AGREEMENT.name
     ]
     assert {str(case).partition(" ")[0] for case in levels(CASE)} == set(both) < set(names())
