@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bulkhead import Guest, GuestDisk, Machine, Policy
 from bulkhead.backend.sim import simulate
@@ -13,6 +14,7 @@ from bulkhead.base.units import MIB
 from bulkhead.cli import main
 from bulkhead.metrics import Window, runnable_intervals, trace_of
 from bulkhead.metrics.requests import Request, requests, served_during
+from bulkhead.metrics.trace import Trace
 from bulkhead.model import storage
 from bulkhead.model.run import Run
 
@@ -53,13 +55,24 @@ def test_requests_are_paired_with_what_became_of_them(rings: Run) -> None:
     assert sum(row.requests for row in whole) == len(done)
 
 
-def test_a_number_that_returns_is_another_request() -> None:
-    first = Request(1, 0, 7, 512, 10, 20, 30, 5)
+def test_a_number_that_returns_is_another_request(rings: Run) -> None:
+    """After a guest has connected again its numbers begin anew; what was queued before the trace began is nobody's."""
+    events = [("ring_complete", 9), ("ring_submit", 10), ("ring_submit", 12), ("ring_request", 20)]
+    events += [("ring_complete", 30), ("ring_request", 40)]
+    records = np.zeros(len(events), dtype=rings.trace.dtype)
+    schema = trace_of(rings).schema
+    for record, (event, time) in zip(records, events, strict=True):
+        record["event"], record["time"], record["domain"], record["a"] = schema.events[event], time, 1, 7
+    first, second = requests(Trace(records, schema))
+    assert (first.queued, first.taken, first.done) == (10, 20, 30)
+    assert (second.queued, second.taken, second.done) == (12, 40, None)
     assert first.outstanding(29) and not first.outstanding(30) and not first.outstanding(9)
-    assert first.device == "disk"
-    assert (
-        Request(1, 1 << 31, 0, 0, 0).device == "send" and Request(1, 1 << 31 | 1, 0, 0, 0).device == "receive"
-    )
+    assert second.outstanding(1_000)
+
+
+def test_a_request_is_of_the_drive_or_of_one_direction_of_the_switch() -> None:
+    rings_of = {"disk": 5, "send": 1 << 31, "receive": 1 << 31 | 1}
+    assert all(Request(1, ring, 0, 0, 0).device == device for device, ring in rings_of.items())
 
 
 def test_the_request_that_took_longest(
