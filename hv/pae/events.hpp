@@ -1,5 +1,5 @@
 // Event channels of 32-bit guests: 1024 ports, words of 32 bits (abi/pae.hpp). Pending bits lie where a
-// 64-bit guest has them, so whoever sets one need not know; masks and selectors do not.
+// 64-bit guest has them, so the code that sets one need not know; masks and selectors do not.
 #pragma once
 
 #include "abi/types.hpp"
