@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 11;
+inline constexpr std::uint32_t version = 12;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -75,11 +75,11 @@ struct Drive {
 
 // A network interface of a guest, and the port of the modelled switch that it is connected to.
 struct Interface {
-    std::uint32_t guest;   // index in the guest table; the interfaces of one guest stand together
-    std::uint32_t index;   // 0 is eth0 in Linux
-    std::uint32_t network; // ports of one network reach each other
-    std::uint32_t reserved;
-    std::uint64_t mac; // its first byte in bits 40 to 47
+    std::uint32_t guest;    // index in the guest table; the interfaces of one guest stand together
+    std::uint32_t index;    // 0 is eth0 in Linux
+    std::uint32_t network;  // ports of one network reach each other
+    std::uint32_t captured; // 1: the world outside records the port's packets (abi/capture.hpp)
+    std::uint64_t mac;      // its first byte in bits 40 to 47
 };
 
 // What the switch takes for a packet, and its links (device/switch.hpp).

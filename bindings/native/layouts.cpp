@@ -1,5 +1,6 @@
 // The structures of abi/ as numpy types: offsets and sizes are the compiler's. A test checks that no byte of
 // a structure is left without a field, so a field added to a header cannot be forgotten here.
+#include "abi/capture.hpp"
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
 #include "abi/steering.hpp"
@@ -20,7 +21,7 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Placement, guest, vcpu, affinity, preferred);
     PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only);
     PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, unbilled);
-    PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, reserved, mac);
+    PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, captured, mac);
     PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
@@ -57,6 +58,11 @@ void register_steering() {
     PYBIND11_NUMPY_DTYPE(Page, head, orders);
 }
 
+void register_capture() {
+    using namespace capture;
+    PYBIND11_NUMPY_DTYPE(Page, packets, physical, bytes, interface, switched, at);
+}
+
 } // namespace
 
 namespace {
@@ -65,6 +71,7 @@ pybind11::dict make_layouts() {
     register_manifest();
     register_landmark();
     register_steering();
+    register_capture();
     using trace::Record;
     PYBIND11_NUMPY_DTYPE(Record, time, event, domain, vcpu, pcpu, a, b);
 
@@ -79,6 +86,7 @@ pybind11::dict make_layouts() {
     layouts["landmark.Page"] = pybind11::dtype::of<landmark::Page>();
     layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();
     layouts["steering.Page"] = pybind11::dtype::of<steering::Page>();
+    layouts["capture.Page"] = pybind11::dtype::of<capture::Page>();
     layouts["trace.Record"] = pybind11::dtype::of<trace::Record>();
     return layouts;
 }

@@ -1,4 +1,5 @@
 // Constants, enums and the event table of abi/, as Python values.
+#include "abi/capture.hpp"
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
 #include "abi/manifest.hpp"
@@ -103,6 +104,8 @@ pybind11::dict constants() {
     all["steering.max_orders"] = steering::max_orders;
     all["steering.doorbell"] = steering::doorbell;
     all["steering.trace_doorbell"] = steering::trace_doorbell;
+    all["capture.physical_address"] = capture::physical_address;
+    all["capture.doorbell"] = capture::doorbell;
     all["plugin.abi_version"] = plugin::abi_version;
     all["plugin.max_parameters"] = plugin::max_parameters;
     all["plugin.max_domain_parameters"] = plugin::max_domain_parameters;

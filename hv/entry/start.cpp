@@ -26,6 +26,7 @@
 #include "hv/io/console.hpp"
 #include "hv/io/disk.hpp"
 #include "hv/io/net.hpp"
+#include "hv/io/net_capture.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/mm/linear.hpp"
 #include "hv/plugin/candidates.hpp"
@@ -231,9 +232,13 @@ void start_network(Bytes bytes, const manifest::Header& header) {
     const device::Link link{.bytes_per_us = std::max<std::int64_t>(given.link_bytes_per_us, 1),
                             .delay = Nanos{given.delay}};
     start_switch({.link = link, .buffer = given.buffer});
-    for (const auto& each : table<manifest::Interface>(bytes, header.interfaces, header.interface_count))
+    if (header.drained != 0)
+        start_capture();
+    for (const auto& each : table<manifest::Interface>(bytes, header.interfaces, header.interface_count)) {
         if (!add_interface(each.network, {each.mac}))
             machine::panic("two network interfaces have one address, or there are more than 256");
+        capture_port(machine_switch().ports() - 1, each.captured);
+    }
     const auto* const first = first_of(plugin::Kind::ring);
     net_rings::start({.request = Nanos{given.packet},
                       .seek = Nanos{0},

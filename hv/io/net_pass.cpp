@@ -5,6 +5,7 @@
 #include "hv/dispatch/devices.hpp"
 #include "hv/io/granted_page.hpp"
 #include "hv/io/net.hpp"
+#include "hv/io/net_capture.hpp"
 #include "hv/io/net_port.hpp"
 
 #include <algorithm>
@@ -59,6 +60,7 @@ std::uint16_t flags_for_receiver(std::uint16_t sent) {
 }
 
 void choose_target(const SentPacket& packet) {
+    show_packet(packet.port->number, frame, packet.bytes, packet.passed, packet.passed);
     const auto to = machine_switch().forward(packet.port->number, mac_at(6), mac_at(0), packet.bytes);
     current.is_forwarded = true;
     current.to_all = to == device::Switch::all_ports;

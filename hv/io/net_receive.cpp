@@ -5,6 +5,7 @@
 #include "hv/dispatch/devices.hpp"
 #include "hv/io/granted_page.hpp"
 #include "hv/io/net.hpp"
+#include "hv/io/net_capture.hpp"
 #include "hv/io/net_port.hpp"
 #include "hv/plugin/net_rings.hpp"
 #include "hv/trace/trace.hpp"
@@ -111,6 +112,7 @@ void bring(NetPort& port, const NetPort& from, const std::byte* data, std::uint1
     packet.from = static_cast<std::uint16_t>(from.number);
     packet.arrives = ports.send(port.number, bytes, now);
     packet.port = &port;
+    show_packet(port.number, data, bytes, now, packet.arrives);
     std::memcpy(packet.data, data, bytes);
     const bool was_empty = port.coming.empty();
     port.coming.push_back(packet);

@@ -129,6 +129,7 @@ IMPOSSIBLE = [
         guest(nets=(GuestNet(name="wlan0"),)),
         "guest hog: interface wlan0: write a name from eth0 to eth7",
     ),
+    (guest(nets=(GuestNet(pcap=7),)), "guest hog: interface eth0: pcap=7 is not the path of a file"),  # type: ignore[arg-type]
     (disks(GuestDisk(MIB, name="sda")), "guest hog: disk sda: write a name from xvda to xvdp"),
     (disks(GuestDisk()), "guest hog: disk xvda: give either a size or an image"),
     (disks(GuestDisk(MIB, "x")), "guest hog: disk xvda: give either a size or an image"),
@@ -153,6 +154,31 @@ def test_images_of_disks(tmp_path: Path) -> None:
         with pytest.raises(SpecError, match=f"guest hog: disk xvda: .*{message}") as error:
             prepare(disks(GuestDisk(image=str(image))))
         assert "\n" not in str(error.value)
+
+
+def test_captures_of_ports(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.pcap"
+    for nets, message in (
+        ((GuestNet(pcap=str(tmp_path)),), f"interface eth0: pcap '{tmp_path}': write the path of a file"),
+        (
+            (GuestNet(pcap=str(tmp_path / "no" / "a.pcap")),),
+            "write the path of a file in a folder that exists",
+        ),
+        ((GuestNet(pcap="/proc/version"),), "pcap /proc/version cannot be written"),
+        (
+            (GuestNet(pcap=str(kept)), GuestNet(name="eth1", pcap=f"{tmp_path}/./kept.pcap")),
+            "is already that of guest hog: interface eth0; give it a file of its own",
+        ),
+    ):
+        with pytest.raises(SpecError) as error:
+            guest(nets=nets).run()
+        assert message in str(error.value) and "\n" not in str(error.value)
+    captured = guest(nets=(GuestNet(pcap=str(kept)),))
+    with pytest.raises(SpecError, match="pcap needs a clock that counts instructions"):
+        prepare(replace(captured, ns_per_instruction=None))
+    with pytest.raises(SpecError, match="the simulator has no network"):
+        captured.run(backend="sim")
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ MISTAKES = [
     (("boot", "--guest", f"kernel={GRUB},mem=1G"), "are too little"),
     (("boot", "--guest", "kernel=workload:cpu_hug"), "unknown workload 'cpu_hug'; did you mean 'cpu_hog'?"),
     (("boot", "--guest", "kernel=workload:cpu_hog,cmdline=markops=1"), "did you mean 'mark_ops'?"),
+    (("boot", "--guest", "kernel=workload:udp_echo,pcap=a"), "pcap: the guest has no interface eth0"),
+    (("boot", "--guest", "kernel=workload:udp_echo,net=lan,pcap=/no/a"), "in a folder that exists"),
     (("boot", *GUEST, "--sched", "nobody"), "unknown scheduler 'nobody'"),
     (("boot", *GUEST, "--sched", "credit:nothing=1"), "policy credit has no parameter 'nothing'"),
     (("boot", *GUEST, "--sched", "round_robin:slice=1"), "policy round_robin: slice=1 is outside"),

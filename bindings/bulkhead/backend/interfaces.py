@@ -44,6 +44,8 @@ def _check_net(what: str, net: GuestNet) -> None:
             f"{what}: interface {net.name}: network '{net.switch}': write a letter, then at most 14 letters, digits, "
             "'_' or '-'"
         )
+    if net.pcap is not None and not isinstance(net.pcap, str):
+        raise SpecError(f"{what}: interface {net.name}: pcap={net.pcap!r} is not the path of a file")
     if net.mac is None:
         return
     if not MAC.fullmatch(net.mac):

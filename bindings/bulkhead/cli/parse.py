@@ -127,6 +127,14 @@ def _placed(
     return (*(one for one in before if one.vcpu != vcpu), replace(own, **place))
 
 
+def _captured(option: str, nets: tuple[GuestNet, ...], captures: Mapping[str, str]) -> tuple[GuestNet, ...]:
+    """The interfaces with their captures' files, by the interface's name."""
+    for name in captures:
+        if name not in [net.name for net in nets]:
+            raise SpecError(f"{option}: pcap: the guest has no interface {name}; give it one with net=lan")
+    return tuple(replace(net, pcap=captures.get(net.name)) for net in nets)
+
+
 def _read(
     option: str,
     pairs: Mapping[str, str],
@@ -135,6 +143,7 @@ def _read(
 ) -> dict[str, Any]:
     """Fields and their values: of `known` options, and of parameters POLICY.NAME, which go to the field of that policy."""
     values: dict[str, Any] = {}
+    captures: dict[str, str] = {}
     for key, value in pairs.items():
         if known is GUEST_OPTIONS and key.partition(".")[0] == "disk":
             disk = replace(parse_disk(value, f"{option} {key}"), name=key.partition(".")[2] or "xvda")
@@ -151,6 +160,9 @@ def _read(
             net = replace(parse_net(value, f"{option} {key}"), name=key.partition(".")[2] or "eth0")
             values["nets"] = (*values.get("nets", ()), net)
             continue
+        if known is GUEST_OPTIONS and key.partition(".")[0] == "pcap":
+            captures[key.partition(".")[2] or "eth0"] = value
+            continue
         policy, dot, parameter = key.partition(".")
         if dot and policy in policies:
             given = values.setdefault(policies[policy], {})
@@ -160,6 +172,8 @@ def _read(
             raise SpecError(f"{option}: unknown option '{key}'{suggest(key, known)}")
         field, read = known[key]
         values[field] = read(value, f"{option} {key}")
+    if captures:
+        values["nets"] = _captured(option, values.get("nets", ()), captures)
     return values
 
 

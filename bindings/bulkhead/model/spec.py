@@ -61,6 +61,8 @@ class GuestNet:
         None  # six pairs of hexadecimal digits; None: made of the numbers of guest and interface
     )
     name: str = "eth0"  # eth0 to eth7, as Linux calls it
+    # A new file for tcpdump and Wireshark, with the packets of its port. The run is the same with it and without.
+    pcap: str | None = None
 
 
 def _mask(pcpus: tuple[int, ...] | None) -> int:

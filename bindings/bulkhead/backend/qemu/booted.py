@@ -15,6 +15,7 @@ from bulkhead.backend.protocol import Answer
 from bulkhead.backend.qemu import process
 from bulkhead.backend.qemu.accel import PROBE_SECONDS, choose_accel, never_began
 from bulkhead.backend.qemu.bell import Bells
+from bulkhead.backend.qemu.capture import captures_of
 from bulkhead.backend.qemu.console import Consoles
 from bulkhead.backend.qemu.drain import Drain, can_drain
 from bulkhead.backend.qemu.prepare import disk_contents, prepare
@@ -37,6 +38,7 @@ from bulkhead.policy.tables import PolicyTable, built_policies
 
 POLL_SECONDS = 0.02
 STOP_POLL_SECONDS = 0.0005
+PACKET_POLL_SECONDS = 0.00002  # a machine whose packets are captured waits at each of them
 BASE_TIMEOUT = 60.0  # seconds of this computer for start-up
 TIMEOUT_PER_PCPU = 10.0  # for each further pCPU's
 TIMEOUT_PER_SECOND = 120.0  # per second of the machine
@@ -95,6 +97,9 @@ class Booted:
             self._serial, self._log = scratch.file("serial"), scratch.file("log")
             self._steering = Steering(machine, self.ram) if is_steered(machine.timeline) else None
             self._drain = Drain(self.ram) if can_drain(machine, self._accel) else None
+            self._captures = captures_of(machine, self.ram)
+            if self._captures is not None:
+                stack.callback(self._captures.close)
             for bells in self._bells.values():
                 stack.callback(bells.close)
             modules = [scratch.file("disk", contents) for contents in disk_contents(machine)]
@@ -126,6 +131,8 @@ class Booted:
             bells[constant("steering.doorbell")] = self._steering.bells
         if self._drain is not None:
             bells[constant("steering.trace_doorbell")] = self._drain.bells
+        if self._captures is not None:
+            bells[constant("capture.doorbell")] = self._captures.bells
         return bells
 
     def _release(self) -> None:
@@ -152,11 +159,12 @@ class Booted:
 
     def _wait(self) -> None:
         pause, self._pause = self._pause, min(2 * self._pause, POLL_SECONDS)
-        if self._steering is None:
+        if self._steering is None and self._captures is None:
             return self._process.wait(pause)
-        end = time.monotonic() + pause
+        end, step = time.monotonic() + pause, PACKET_POLL_SECONDS if self._captures else STOP_POLL_SECONDS
         while time.monotonic() < end and not self.stopped and self._process.poll() is None:
-            time.sleep(STOP_POLL_SECONDS)
+            if self._captures is None or not self._captures.serve():
+                time.sleep(step)
 
     @property
     def stopped(self) -> bool:
@@ -195,6 +203,8 @@ class Booted:
             self._steering.bells.release()
         if self._drain is not None:
             self._drain.serve()  # or it could not hear that it is to end; its ring stays whole
+        if self._captures is not None:
+            self._captures.serve()  # likewise
         self._process.stop()
         self._ended = how
 

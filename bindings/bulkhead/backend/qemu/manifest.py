@@ -137,7 +137,7 @@ def _interface_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     table, networks = _table("manifest.Interface", len(interfaces)), network_numbers(machine)
     for row, (guest, net) in zip(table, interfaces):
         row["guest"], row["index"], row["network"] = guest, index_of(net), networks[net.switch]
-        row["mac"] = mac_of(guest, net)
+        row["mac"], row["captured"] = mac_of(guest, net), net.pcap is not None
     return table
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.backend.check import SECTOR, check_machine, check_memory
+from bulkhead.backend.qemu.capture import check_captures
 from bulkhead.backend.qemu.drain import can_drain
 from bulkhead.backend.qemu.manifest import (
     GuestFiles,
@@ -127,6 +128,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     check_machine(machine)
     check_reservations(machine)
     _check_images(machine)
+    check_captures(machine, can_drain(machine, accel))
     policies = _choose_policies(machine)
     parts = Parts(
         drained=can_drain(machine, accel),

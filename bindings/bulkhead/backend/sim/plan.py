@@ -78,6 +78,11 @@ def check_sizes(machine: Machine) -> None:
 
 
 def check_asks(machine: Machine) -> None:
+    for guest in machine.guests:
+        if any(net.pcap is not None for net in guest.nets):
+            raise SpecError(
+                f"guest {guest.name}: pcap: the simulator has no network; run it with --backend qemu"
+            )
     for entry in machine.timeline:
         check_simulated(entry)
 
