@@ -94,7 +94,7 @@ struct SetRings {
 
 struct ConnectDisk {
     std::uint16_t domain;
-    std::uint16_t reserved;
+    std::uint16_t group;    // of domains that the ring policy takes for one; 0: none
     std::uint32_t disk;     // its place in the manifest's table
     std::uint32_t ring_ref; // the guest's grant to domain 0, of one page
     std::uint32_t port;     // the guest's, unbound, for domain 0
@@ -105,7 +105,7 @@ struct ConnectDisk {
 
 struct ConnectInterface {
     std::uint16_t domain;
-    std::uint16_t reserved;
+    std::uint16_t group;       // of domains that the ring policy takes for one; 0: none
     std::uint32_t interface;   // its place in the manifest's table
     std::uint32_t tx_ring_ref; // the guest's grants to domain 0, of one page each
     std::uint32_t rx_ring_ref;

@@ -40,7 +40,7 @@ struct Guest {
     std::uint32_t absent;       // 1: not even built, before a timeline entry creates it
     std::int64_t start;         // ns of real time from the end of building until it runs first; 0: at once
     std::uint32_t release;      // the number of a set of guests that start at one instant; 0: of none
-    std::uint32_t reserved;
+    std::uint32_t group;        // the number of the guests that ring policies take for one domain; 0: none
     // In the order of the scheduler's domain_parameters.
     std::int64_t sched_values[plugin::max_domain_parameters];
     std::int64_t memory_values[plugin::max_domain_parameters]; // and of the memory policy's

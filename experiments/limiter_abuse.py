@@ -35,6 +35,7 @@ LIMIT = 400  # requests per second
 LIMITED = {"token_bucket": {"rate": LIMIT}, "mclock": {"limit": LIMIT}}
 POLICIES = ("fifo", *LIMITED)
 PLAIN = "disk_flood", "depth=16", 1, 1
+GROUP = "group"  # the attack whose domains are a group, and so have the limit once
 # Workload, its options, rings, domains.
 ATTACKS = {
     "steady": PLAIN,
@@ -42,12 +43,13 @@ ATTACKS = {
     "hoard": ("disk", "bytes=512 depth=32 period_us=500000 burst=200", 1, 1),
     "rings": ("disk_flood", "depth=16", 8, 1),
     "domains": ("disk_flood", "depth=16", 1, 4),
+    GROUP: ("disk_flood", "depth=16", 1, 4),
 }
 DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefgh")
 
 
 def machine(point: Point) -> Machine:
-    """The victim, and as many attackers as the attack has domains, each with the limit."""
+    """The victim, and as many attackers as the attack has domains, each with the limit or all with one."""
     policy = point.policy("ringctl")
     workload, options, rings, domains = ATTACKS[point.text("attack")]
     victim = small_guest("victim", "disk", "period_us=4003 depth=32", disks=(GuestDisk(16 * MIB),))
@@ -58,6 +60,7 @@ def machine(point: Point) -> Machine:
             f"rings={rings} {options}",
             disks=tuple(GuestDisk(MIB, name=name) for name in DISK_NAMES[:rings]),
             ringctl=LIMITED.get(policy.name, {}),
+            group="attackers" if point.text("attack") == GROUP else None,
         )
         for number in range(domains)
     )
@@ -111,8 +114,9 @@ FIGURE = Lines(
     caption=(
         f"An attacker whose domain may have {LIMIT} requests per second, beside a guest that reads 4 KiB each 4 ms. steady: 16 "
         "requests always outstanding; bursts: 32 each 40 ms; hoard: 200 each 500 ms; rings: eight rings; domains: four domains, "
-        "each with the limit. (a) Its rate over the limit. (b) The least burst beyond the limit that explains its requests. (c) "
-        "The victim's response; no marker where more than 1 % of the reads never completed. `fifo` has no limit."
+        "each with the limit; group: four domains of one group, which has the limit. (a) Its rate over the limit. (b) The least "
+        "burst beyond the limit that explains its requests. (c) The victim's response; no marker where more than 1 % of the "
+        "reads never completed. `fifo` has no limit."
     ),
     x="attack",
     x_label="attack",

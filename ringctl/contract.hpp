@@ -66,8 +66,11 @@ inline constexpr std::uint32_t sector_bytes = 512;
 enum class Operation : std::uint32_t { read = 0, write = 1, send = 2, receive = 3 };
 
 // Written by the host, read by the policy. A policy derives its own types from these.
+//
+// A group of domains is one Domain: the rings of all its members are its rings, and it has one weight and one
+// set of values. A policy that shares between domains shares between groups without knowing of them.
 struct Domain {
-    DomainId id;
+    DomainId id;          // of a group: of the member that came first
     std::uint16_t rings;  // attached ones, including the one in the hands of attach or detach
     std::uint32_t weight; // relative share, 1 to 65535
     std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters

@@ -68,11 +68,12 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
                      plan_.policy ? plugin::abi_version : 0);
 }
 
-DiskPort& BlockBackend::port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values) {
+DiskPort& BlockBackend::port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values,
+                             std::uint32_t group) {
     const auto [found, fresh] =
         fronts_.try_emplace(std::pair{domain.id.value(), number}, Front{&domain, DiskPort{*this, number}});
     if (fresh) {
-        found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values);
+        found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values, group);
         by_ring_.push_back(&found->second);
     }
     return found->second.port;

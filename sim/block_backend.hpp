@@ -53,8 +53,9 @@ class BlockBackend {
     BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed);
 
     // A ring of a guest, by its number there; opened when it is asked for first. `values` are the policy's
-    // domain parameters.
-    DiskPort& port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values);
+    // domain parameters; the policy takes the domains of a group, if that is not 0, for one.
+    DiskPort& port(Domain& domain, std::uint32_t number, std::span<const std::int64_t> values,
+                   std::uint32_t group);
     // Puts the port's wish into its ring; ignored if that is full.
     void submit(Domain& domain, std::uint32_t number);
     void on_alarm();

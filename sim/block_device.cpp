@@ -5,7 +5,7 @@ namespace bulkhead::sim {
 namespace {
 
 BlockDevice::Request as_seen(const RingWorld::Ring& ring, const host::RequestFields& request) {
-    return {request, ring.queue.number, ring.domain->id};
+    return {request, ring.queue.number, ring.owner};
 }
 
 } // namespace
@@ -33,15 +33,26 @@ BlockDevice::BlockDevice(const Policy& policy, const Options& options)
     host_.start(policy, policy.values.data());
 }
 
-std::uint32_t BlockDevice::open(DomainId id, std::uint32_t weight, std::span<const std::int64_t> values) {
-    const auto [found, fresh] = domains_.try_emplace(id.value(), RingWorld::Domain{.id = id});
-    RingWorld::Domain& domain = found->second;
+DomainId BlockDevice::tenant_of(DomainId id) const {
+    const auto group = group_of_.find(id.value());
+    return group == group_of_.end() ? id : first_of_.at(group->second);
+}
+
+std::uint32_t BlockDevice::open(DomainId id, std::uint32_t weight, std::span<const std::int64_t> values,
+                                std::uint32_t group) {
+    if (group != 0) {
+        first_of_.try_emplace(group, id);
+        group_of_.try_emplace(id.value(), group);
+    }
+    const DomainId tenant = tenant_of(id);
+    RingWorld::Domain& domain =
+        domains_.try_emplace(tenant.value(), RingWorld::Domain{.id = tenant}).first->second;
     if (domain.io.policy == nullptr) {
-        domain.io.slot = id.value();
+        domain.io.slot = tenant.value();
         domain.io.weight = weight;
         give_values(domain.io, values, *first_);
     }
-    RingWorld::Ring& ring = rings_.emplace_back(&domain);
+    RingWorld::Ring& ring = rings_.emplace_back(&domain, id);
     ring.queue.number = static_cast<std::uint32_t>(rings_.size() - 1);
     if (!host_.open(ring))
         throw std::bad_alloc{};
@@ -54,7 +65,7 @@ void BlockDevice::close(std::uint32_t number, RealTime now) {
 }
 
 void BlockDevice::set_weight(DomainId id, std::uint32_t weight, RealTime now) {
-    const auto found = domains_.find(id.value());
+    const auto found = domains_.find(tenant_of(id).value());
     if (found == domains_.end())
         return;
     found->second.io.weight = weight;

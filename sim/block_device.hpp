@@ -19,12 +19,13 @@ using device::DiskDrive;
 
 // BlockDevice as a world of host/ring_host.hpp.
 struct RingWorld : PolicyWorld<host::RingKind, host::fallback_ring_policy> {
-    struct Domain {
+    struct Domain { // or a group of them, with the id of the member that came first
         DomainId id;
         host::RingDomainState io{};
     };
     struct Ring {
         Domain* domain;
+        DomainId owner;
         host::RingState queue{};
     };
     BlockDevice* owner;
@@ -52,10 +53,13 @@ class BlockDevice {
     BlockDevice(const BlockDevice&) = delete;
     BlockDevice& operator=(const BlockDevice&) = delete;
 
-    // A ring of a domain, with the domain's own parameters (none: the policy's defaults). Its number.
-    std::uint32_t open(DomainId id, std::uint32_t weight, std::span<const std::int64_t> values = {});
+    // A ring of a domain, with the domain's own parameters (none: the policy's defaults). Its number. The
+    // policy takes the domains of a group for one, whose weight and parameters are those of the first.
+    std::uint32_t open(DomainId id, std::uint32_t weight, std::span<const std::int64_t> values = {},
+                       std::uint32_t group = 0);
     // What is queued is forgotten; what the device has is finished and then forgotten.
     void close(std::uint32_t ring, RealTime now);
+    // Of the domain, and so of its group.
     void set_weight(DomainId id, std::uint32_t weight, RealTime now);
     // Another policy takes over, as it would in the hypervisor.
     void replace(const Policy& policy, RealTime now);
@@ -89,6 +93,9 @@ class BlockDevice {
   private:
     friend struct RingWorld;
 
+    // Whose part in the policy a domain has: its own id, or that of its group's first member.
+    [[nodiscard]] DomainId tenant_of(DomainId id) const;
+
     host::RingHost<RingWorld>& at(RealTime now) {
         ground_.now = now;
         return host_;
@@ -96,9 +103,11 @@ class BlockDevice {
 
     PolicyGround<host::RingKind> ground_;
     DiskDrive drive_;
-    const plugin::Descriptor* first_; // of the policy that domains are given values for
-    std::map<std::uint16_t, RingWorld::Domain> domains_;
-    std::deque<RingWorld::Ring> rings_; // by number
+    const plugin::Descriptor* first_;                    // of the policy that domains are given values for
+    std::map<std::uint16_t, RingWorld::Domain> domains_; // by the id of the domain or of the first member
+    std::map<std::uint32_t, DomainId> first_of_;         // each group's
+    std::map<std::uint16_t, std::uint32_t> group_of_;    // each member's
+    std::deque<RingWorld::Ring> rings_;                  // by number
     host::RingHost<RingWorld> host_;
 };
 

@@ -39,6 +39,7 @@ struct GuestPlan {
     Nanos start{}; // from the end of building until it runs first; 0: at once
     Placements placements{};
     std::uint32_t release = 0;               // the set of guests that start at one instant; 0: of none
+    std::uint32_t group = 0;                 // of guests that the ring policy takes for one; 0: of none
     std::shared_ptr<const ModelFile> file{}; // that has the model; nullptr: the simulator's own of that name
 };
 

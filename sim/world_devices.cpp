@@ -47,7 +47,8 @@ BlockBackend& World::block_device() {
 GuestDisk& World::disk(Guest& me, std::uint32_t ring) {
     Domain& domain = domain_of(me);
     const auto index = static_cast<std::size_t>(std::ranges::find(built_, &domain) - built_.begin());
-    return block_device().port(domain, ring, plan_.guests[index].ring_values);
+    const GuestPlan& plan = plan_.guests[index];
+    return block_device().port(domain, ring, plan.ring_values, plan.group);
 }
 
 GuestMemory& World::memory(Guest& me) {

@@ -16,7 +16,7 @@ void register_manifest() {
     using namespace manifest;
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
-                         cap, time_mode, dilation, on_crash, start_paused, absent, start, release, reserved,
+                         cap, time_mode, dilation, on_crash, start_paused, absent, start, release, group,
                          sched_values, memory_values, ring_values);
     PYBIND11_NUMPY_DTYPE(Placement, guest, vcpu, affinity, preferred);
     PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only);

@@ -173,7 +173,8 @@ void add_simulation(py::module_& module) {
         .def(py::init<std::string, std::string, sim::ModelOptions, std::uint32_t, std::uint32_t,
                       std::uint32_t, bool, std::vector<std::int64_t>, bool, std::int64_t, std::int64_t,
                       std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t,
-                      std::vector<std::uint64_t>, std::vector<std::uint64_t>, std::uint32_t, std::string>(),
+                      std::vector<std::uint64_t>, std::vector<std::uint64_t>, std::uint32_t, std::uint32_t,
+                      std::string>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
              py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"), py::arg("absent") = false,
              py::arg("frames") = 1, py::arg("first") = 0,
@@ -181,7 +182,7 @@ void add_simulation(py::module_& module) {
              py::arg("ring_values") = std::vector<std::int64_t>{}, py::arg("start_ns") = 0,
              py::arg("affinity") = std::vector<std::uint64_t>{},
              py::arg("preferred") = std::vector<std::uint64_t>{}, py::arg("release") = 0,
-             py::arg("model_file") = "");
+             py::arg("group") = 0, py::arg("model_file") = "");
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
                       std::uint32_t, std::uint32_t, std::vector<std::int64_t>, bool,

@@ -142,7 +142,7 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
                                row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},
                                sim::Frames{row.first}, row.memory_values, row.ring_values,
                                Nanos{row.start_ns}, sim::Placements{row.affinity, row.preferred}, row.release,
-                               open_model(row.model_file)});
+                               row.group, open_model(row.model_file)});
     plan.timeline = read_timeline(timeline);
     plan.successors = open_all(successors, plan.instruction);
     return plan;

@@ -25,7 +25,7 @@ struct GuestRow {
     std::vector<std::int64_t> memory_values, ring_values;
     std::int64_t start_ns;
     std::vector<std::uint64_t> affinity, preferred; // of each vCPU
-    std::uint32_t release;
+    std::uint32_t release, group;
     std::string model_file; // that has the model; empty: the simulator's own
 };
 

@@ -116,6 +116,7 @@ bool Disks::connect(DomainId domain, const manifest::Guest& guest, DiskEnd& end)
         return complain("its front end does not speak protocol x86_64-abi");
     control::ConnectDisk request{};
     request.domain = domain.value();
+    request.group = static_cast<std::uint16_t>(guest.group);
     request.disk = end.number;
     request.ring_ref = static_cast<std::uint32_t>(*ring);
     request.port = static_cast<std::uint32_t>(*port);

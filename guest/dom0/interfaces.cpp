@@ -129,6 +129,7 @@ bool Interfaces::connect(DomainId domain, const manifest::Guest& guest, Interfac
         return complain("its front end does not receive by copy");
     control::ConnectInterface request{};
     request.domain = domain.value();
+    request.group = static_cast<std::uint16_t>(guest.group);
     request.interface = end.number;
     request.tx_ring_ref = static_cast<std::uint32_t>(*tx);
     request.rx_ring_ref = static_cast<std::uint32_t>(*rx);

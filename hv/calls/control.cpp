@@ -231,7 +231,8 @@ HypercallResult connect_disk(Domain& caller, std::uint64_t argument) {
     return from(connect_block(**domain, {.disk = request->disk,
                                          .ring = GrantRef{request->ring_ref},
                                          .port = Port{request->port},
-                                         .values = request->has_values != 0 ? request->values : nullptr}));
+                                         .values = request->has_values != 0 ? request->values : nullptr,
+                                         .group = request->group}));
 }
 
 HypercallResult connect_net(Domain& caller, std::uint64_t argument) {
@@ -241,12 +242,12 @@ HypercallResult connect_net(Domain& caller, std::uint64_t argument) {
     const auto domain = other_domain(caller, request->domain);
     if (!domain)
         return fail(domain.error());
-    return from(
-        connect_interface(**domain, {.interface = request->interface,
-                                     .tx = GrantRef{request->tx_ring_ref},
-                                     .rx = GrantRef{request->rx_ring_ref},
-                                     .event = Port{request->port},
-                                     .values = request->has_values != 0 ? request->values : nullptr}));
+    return from(connect_interface(**domain, {.interface = request->interface,
+                                             .tx = GrantRef{request->tx_ring_ref},
+                                             .rx = GrantRef{request->rx_ring_ref},
+                                             .event = Port{request->port},
+                                             .values = request->has_values != 0 ? request->values : nullptr,
+                                             .group = request->group}));
 }
 
 template<class Act>

@@ -78,7 +78,8 @@ Result<> connect_block(Domain& domain, const BlockConnection& connection) {
         return fail(Error::busy);
     if (domain.life == control::Life::dying)
         return fail(Error::no_domain);
-    const auto made = make_ring(domain, connection.values); // restart leaves what was made so far
+    // restart leaves what was made so far
+    const auto made = make_ring(domain, connection.group, connection.values);
     if (!made)
         return fail(made.error());
     BlockRing& ring = **made;

@@ -17,6 +17,7 @@ struct BlockConnection {
     GrantRef ring;              // the guest's page, granted to domain 0 for writing
     Port port;                  // the guest's, which waits for domain 0
     const std::int64_t* values; // of the ring policy's domain parameters, nullptr: its defaults
+    std::uint16_t group;        // of domains that the ring policy takes for one; 0: none
 };
 
 // Fails: no_entry (no such disk), busy (it is connected), invalid (the page or the port), no_memory (the

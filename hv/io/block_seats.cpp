@@ -36,10 +36,10 @@ void start_seats() {
         machine::panic("no memory for the tables of block rings: give the machine more (--mem)");
 }
 
-Result<BlockRing*> make_ring(Domain& domain, const std::int64_t* values) {
+Result<BlockRing*> make_ring(Domain& domain, std::uint16_t group, const std::int64_t* values) {
     const auto place = std::ranges::find(all_rings, nullptr);
-    RingTenant* const tenant =
-        domain.block_rings != nullptr ? domain.block_rings->domain : tenants->place_for(domain, values);
+    RingTenant* const tenant = domain.block_rings != nullptr ? domain.block_rings->domain
+                                                             : tenants->place_for(domain, group, values);
     if (place == all_rings.end() || tenant == nullptr)
         return fail(Error::no_space);
     const auto number = static_cast<std::uint32_t>(place - all_rings.begin());

@@ -13,7 +13,7 @@ void start_seats();
 // A ring for the domain, in pages of its quota, not connected yet. `values` are the ring policy's domain
 // parameters, nullptr for its defaults; the domain's first ring decides. Fails: no_space, no_memory; restart:
 // make the same call again, and no other one before it has ended.
-[[nodiscard]] Result<BlockRing*> make_ring(Domain& domain, const std::int64_t* values);
+[[nodiscard]] Result<BlockRing*> make_ring(Domain& domain, std::uint16_t group, const std::int64_t* values);
 // It is connected to nothing.
 void free_ring(BlockRing& ring);
 // nullptr if there is none; any number may come.

@@ -101,7 +101,8 @@ Result<> connect_interface(Domain& domain, const NetConnection& connection) {
         return fail(Error::busy);
     if (domain.life == control::Life::dying)
         return fail(Error::no_domain);
-    const auto made = make_port(domain, number, connection.values); // restart leaves what was made so far
+    // restart leaves what was made so far
+    const auto made = make_port(domain, number, connection.group, connection.values);
     if (!made)
         return fail(made.error());
     NetPort& port = **made;

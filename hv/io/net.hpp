@@ -18,6 +18,7 @@ struct NetConnection {
     GrantRef tx, rx;            // the guest's pages, granted to domain 0 for writing
     Port event;                 // the guest's, which waits for domain 0
     const std::int64_t* values; // of the ring policy's domain parameters, nullptr: its defaults
+    std::uint16_t group;        // of domains that the ring policy takes for one; 0: none
 };
 
 // At boot, once; then the interfaces, in the order of the manifest's table.

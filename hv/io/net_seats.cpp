@@ -41,9 +41,10 @@ bool add_interface(std::uint32_t network, device::Mac mac) { return the_switch->
 device::Switch& machine_switch() { return *the_switch; }
 
 // Its queues' numbers are two of the policy's rings.
-Result<NetPort*> make_port(Domain& domain, std::uint32_t number, const std::int64_t* values) {
-    RingTenant* const tenant =
-        domain.net_ports != nullptr ? domain.net_ports->sending.domain : tenants->place_for(domain, values);
+Result<NetPort*> make_port(Domain& domain, std::uint32_t number, std::uint16_t group,
+                           const std::int64_t* values) {
+    RingTenant* const tenant = domain.net_ports != nullptr ? domain.net_ports->sending.domain
+                                                           : tenants->place_for(domain, group, values);
     if (tenant == nullptr)
         return fail(Error::no_space);
     BULKHEAD_TRY(take_ring_memory(domain, address_of(number), port_pages));

@@ -14,7 +14,8 @@ class RingProperties : public testing::TestWithParam<std::filesystem::path> {};
 class Scene {
   public:
     Scene(sim::Policy policy, std::uint64_t seed)
-        : chance_{seed}, policy_{drawn(std::move(policy), chance_)}, traffic{policy_, seed, disk(chance_)} {}
+        : chance_{seed}, policy_{drawn(std::move(policy), chance_)},
+          group_{static_cast<std::uint32_t>(chance_.draw(0, 1))}, traffic{policy_, seed, disk(chance_)} {}
 
     void run(int steps, const std::vector<std::filesystem::path>& successors = {}) {
         for (int i = 0; i < steps; ++i) {
@@ -50,8 +51,10 @@ class Scene {
         };
         if (rings_.empty() || (rings_.size() < 6 && chance_.draw(0, 5) == 0)) {
             const auto domain = static_cast<std::uint16_t>(chance_.draw(1, 4));
+            const std::uint32_t group = domain >= 3 ? group_ : 0;
             rings_.emplace_back(
-                traffic.open(domain, weight(), draw_domain_values(policy_, chance_, 1'000'000)), domain);
+                traffic.open(domain, weight(), draw_domain_values(policy_, chance_, 1'000'000), group),
+                domain);
             return;
         }
         const std::size_t which = any();
@@ -70,6 +73,7 @@ class Scene {
 
     Chance chance_;
     sim::Policy policy_;
+    std::uint32_t group_;                                        // of domains 3 and 4; 0: each is by itself
     std::vector<std::pair<std::uint32_t, std::uint16_t>> rings_; // and their domains
 
   public:
@@ -127,6 +131,41 @@ TEST_P(RingProperties, ARingIsServedInOrder) {
         last[event.domain] = event.number;
     }
     EXPECT_EQ(traffic.done.size(), 40U);
+}
+
+// To the device's other domains a group is one domain, however many members share its rings.
+TEST_P(RingProperties, AGroupIsServedLikeOneDomain) {
+    const auto victims = [&](bool is_group, std::uint32_t weight) {
+        Traffic traffic{opened(kind, GetParam())};
+        std::vector<Traffic::Backlog> guests{{traffic.open(1, 256), 4'096, 2}};
+        for (std::uint16_t i = 0; i < 4; ++i) {
+            const std::uint16_t member = is_group ? 2 + i : 2;
+            guests.push_back({traffic.open(member, weight, {}, is_group ? 7 : 0), 16'384, 8});
+        }
+        traffic.run_backlogged(RealTime{} + milliseconds(1'000), guests);
+        std::vector<std::pair<std::int64_t, std::uint64_t>> mine;
+        for (const Traffic::Event& event : traffic.done)
+            if (event.domain == 1)
+                mine.emplace_back(event.at.since_start().count(), event.number);
+        return mine;
+    };
+    const auto beside_group = victims(true, 512);
+    EXPECT_GT(beside_group.size(), 10U);
+    EXPECT_EQ(beside_group, victims(false, 512));
+}
+
+// A member's new weight is its group's.
+TEST_P(RingProperties, AGroupHasOneWeight) {
+    const auto victims = [&](bool is_group) {
+        Traffic traffic{opened(kind, GetParam())};
+        std::vector<Traffic::Backlog> guests{{traffic.open(1, 256), 4'096, 8}};
+        for (std::uint16_t i = 0; i < 2; ++i)
+            guests.push_back({traffic.open(is_group ? 2 + i : 2, 256, {}, is_group ? 7 : 0), 4'096, 8});
+        traffic.host.set_weight(DomainId{static_cast<std::uint16_t>(is_group ? 3 : 2)}, 1'024, traffic.now);
+        traffic.run_backlogged(RealTime{} + milliseconds(1'000), guests);
+        return std::ranges::count(traffic.done, std::uint16_t{1}, &Traffic::Event::domain);
+    };
+    EXPECT_EQ(victims(true), victims(false));
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, RingProperties, testing::ValuesIn(files_of(kind)), test_name_of);

@@ -39,8 +39,8 @@ class Traffic {
     }
 
     std::uint32_t open(std::uint16_t domain, std::uint32_t weight = 256,
-                       std::vector<std::int64_t> values = {}) {
-        return host.open(DomainId{domain}, weight, values);
+                       std::vector<std::int64_t> values = {}, std::uint32_t group = 0) {
+        return host.open(DomainId{domain}, weight, values, group);
     }
     // The request's number; none if the ring is full.
     std::optional<std::uint64_t> submit(std::uint32_t ring, std::uint32_t bytes) {

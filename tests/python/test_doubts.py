@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bulkhead import Guest, Machine, Policy, TimelineEntry
+from bulkhead import Disk, Guest, Machine, Policy, TimelineEntry
 from bulkhead.backend.doubts import doubts
 from bulkhead.base.units import MIB
 from bulkhead.cli import main
@@ -53,6 +53,19 @@ def test_ignored_settings_and_late_entries_are_named() -> None:
     assert doubts(Machine(guests=hogs(512, 50), sched=Policy("credit"))) == ()
     assert doubts(Machine(guests=hogs(512)))[0].startswith("the built-in fallback ignores weights")
     assert doubts(Machine(guests=hogs(), sched=Policy("round_robin"))) == ()
+
+
+def test_a_group_reserves_once() -> None:
+    def reserving(group: str | None) -> Machine:
+        guests = tuple(
+            Guest(f"g{i}", "workload:disk", ringctl={"reservation": 2_000}, group=group) for i in range(3)
+        )
+        return Machine(guests=guests, ringctl=Policy("mclock"), disk=Disk(request_us=400))
+
+    assert doubts(reserving("batch")) == ()
+    assert doubts(reserving(None)) == (
+        "mclock: the reservations of g0, g1, g2 add up to 6000 requests per second; the drive serves at most 2500",
+    )
 
 
 def test_the_warning_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

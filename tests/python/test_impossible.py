@@ -85,6 +85,18 @@ IMPOSSIBLE = [
     (guest(placements=(Placement(0), Placement(0))), "guest hog: placements: a vCPU is named twice"),
     (guest(placements=((0,),)), "guest hog: placements: (0,) is not a Placement"),
     (guest(release=""), "guest hog: release is empty"),
+    (guest(group=""), "guest hog: group is empty"),
+    (
+        machine(guests=(replace(HOG, group="g"), replace(HOG, name="b", group="g", weight=300))),
+        "guest b: group=g: its weight is 300, that of hog 256; give the group one weight",
+    ),
+    (
+        machine(
+            guests=(replace(HOG, group="g"), replace(HOG, name="b", group="g", ringctl={"limit": 5})),
+            ringctl=Policy("mclock"),
+        ),
+        "guest b: group=g: its ringctl parameters are not those of hog; give the group one set of them",
+    ),
     (guest(release="a", start_paused=True), "guest hog: release=a: the timeline starts this guest"),
     (guest(release="a", vcpus=33), "vcpus=33 is outside 1 to 32"),
     (guest(affinity="0"), "guest hog: affinity='0' is not a tuple of pCPU numbers or None"),

@@ -56,6 +56,7 @@ def parts(tmp_path: Path) -> Parts:
             affinity=(1, 3),
             placements=[Placement(1, preferred=[3])],  # type: ignore[arg-type]
             release="set",
+            group="tenants",
         ),
     )
     timeline = (TimelineEntry(900, "set_weight", "b", 7), TimelineEntry(100, "unpause", "b"))
@@ -105,6 +106,7 @@ def test_guests(parts: Parts) -> None:
     assert (a["time_mode"], a["dilation"]) == (2, 2500)
     assert (b["on_crash"], b["start_paused"], b["start"]) == (1, 1, 0)
     assert (a["release"], c["release"], c["start"]) == (0, 1, 50)
+    assert (a["group"], c["group"]) == (0, 1)
     for guest in (a, b):
         assert guest["kernel"]["offset"] % PAGE == 0 and guest["initrd"]["offset"] % PAGE == 0
 

@@ -105,8 +105,9 @@ def test_guest_with_a_place_in_space_and_time() -> None:
     guest = parse_guest("kernel=/k,affinity=0-1+5,start=10ms,phase=137us")
     assert (guest.affinity, guest.masks(0)) == ((0, 1, 5), (0b100011, 0))
     assert (guest.start, guest.phase) == (10_000_000, 137_000)
-    placed = parse_guest("kernel=/k,vcpus=2,preferred=1,affinity.1=0+2,preferred.1=2,release=tasks")
-    assert (placed.masks(0), placed.masks(1), placed.release) == ((0, 0b10), (0b101, 0b100), "tasks")
+    placed = parse_guest("kernel=/k,vcpus=2,preferred=1,affinity.1=0+2,preferred.1=2,release=tasks,group=g")
+    assert (placed.masks(0), placed.masks(1)) == ((0, 0b10), (0b101, 0b100))
+    assert (placed.release, placed.group) == ("tasks", "g")
     plain = parse_guest("kernel=/k,start=0")
     assert (plain.affinity, plain.masks(0), plain.start, plain.phase) == (None, (0, 0), 0, 0)
 

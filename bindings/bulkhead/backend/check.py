@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.backend.interfaces import check_interfaces
+from bulkhead.backend.groups import check_groups
 from bulkhead.backend.placement import check_placement, check_releases
 from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant, enum_value, group_mask
@@ -83,6 +84,7 @@ def _check_starts(machine: Machine) -> None:
         if spec.start and spec.name in absent:
             raise SpecError(f"{what}: the timeline creates this guest; give that entry another time")
     check_releases(machine)
+    check_groups(machine)
 
 
 def time_mode(text: str) -> tuple[int, int]:

@@ -121,7 +121,12 @@ def _slots(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, int
 
 
 def _requests(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, int]]) -> Iterator[str]:
-    asked = {name: values["reservation"] for name, values in given.items() if values.get("reservation")}
+    group_of = {guest.name: guest.group for guest in machine.guests}
+    asked = {}
+    for name, values in given.items():
+        if values.get("reservation"):
+            group = group_of[name]
+            asked[name if group is None else f"group {group}"] = values["reservation"]
     most = 1_000_000 // max(1, machine.disk.request_us)
     if sum(asked.values()) > most:
         yield (

@@ -90,6 +90,7 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "affinity": ("affinity", parse_pcpus),  # also affinity.N and preferred.N, of vCPU N
     "preferred": ("preferred", parse_pcpus),
     "release": ("release", _plain),
+    "group": ("group", _plain),
     "start": ("start", _instant),
     "phase": ("phase", _instant),
 }

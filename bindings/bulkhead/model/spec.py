@@ -114,6 +114,8 @@ class Guest:
     release: str | None = None
     memctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the memory policy
     ringctl: dict[str, int] = field(default_factory=dict)  # as `sched`, for the ring policy
+    # Ring policies take all guests of a group of this name for one domain: they share one weight and one set of parameters.
+    group: str | None = None
     # All are parts of the machine's one drive (`Machine.disk`). In the simulator every guest has the whole drive.
     disks: tuple[GuestDisk, ...] = ()
     # All are ports of the machine's one switch (`Machine.network`). The simulator has none.

@@ -10,6 +10,7 @@ import numpy as np
 
 from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_frames, time_mode
 from bulkhead.backend.interfaces import index_of, mac_of, network_numbers
+from bulkhead.backend.groups import group_number
 from bulkhead.backend.placement import release_number
 from bulkhead.base.layouts import layout
 from bulkhead.base.schema import constant, enum_value, group_mask
@@ -98,6 +99,7 @@ def _guest_table(parts: Parts, writer: _Writer, blobs: _Blobs) -> bytes:
         row["on_crash"] = enum_value("manifest.OnCrash", spec.on_crash, "crash action")
         row["start_paused"], row["absent"] = spec.start_paused, spec.name in absent
         row["start"], row["release"] = spec.start, release_number(parts.machine, spec)
+        row["group"] = group_number(parts.machine, spec)
         row["sched_values"][: len(guest.sched_values)] = guest.sched_values
         row["memory_values"][: len(guest.memory_values)] = guest.memory_values
         row["ring_values"][: len(guest.ring_values)] = guest.ring_values

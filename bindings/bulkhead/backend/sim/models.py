@@ -116,11 +116,13 @@ def guest_model(
     ring_values: tuple[int, ...] = (),
     absent: bool = False,
     release: int = 0,
+    group: int = 0,
 ) -> _core.SimGuest:
     """The simulator's stand-in for a guest. SpecError if it has none, or its options are wrong.
 
     The values are the effective domain parameters of the policies, in their tables' order; an `absent` one is not built
-    before the timeline creates it. `release` is the number of its set, 0 for none.
+    before the timeline creates it. `release` is the number of its set and `group` that of
+    its group for ring policies, 0 for none.
     """
     name, options, file = _model_of(spec)
     return _core.SimGuest(
@@ -141,5 +143,6 @@ def guest_model(
         affinity=[spec.masks(vcpu)[0] or ALL_PCPUS for vcpu in range(spec.vcpus)],
         preferred=[spec.masks(vcpu)[1] for vcpu in range(spec.vcpus)],
         release=release,
+        group=group,
         model_file=file,
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from bulkhead import _core
 from bulkhead.backend.check import guest_frames, overhead
+from bulkhead.backend.groups import group_number
 from bulkhead.backend.placement import release_number
 from bulkhead.backend.sim.costs import Costs
 from bulkhead.backend.sim.models import guest_model
@@ -152,8 +153,8 @@ class Policies:
             }
         )
 
-    def guest(self, spec: Guest, absent: bool, release: int) -> _core.SimGuest:
-        """The guest's model with its own parameters of each policy; the number of the set that it starts with."""
+    def guest(self, spec: Guest, absent: bool, release: int, group: int) -> _core.SimGuest:
+        """The guest's model with its own parameters of each policy; the numbers of the set that it starts with and of its group."""
 
         def values(kind: str, chosen: ChosenPolicy | None, own: dict[str, int]) -> tuple[int, ...]:
             return domain_values(chosen.policy if chosen is not None else None, own, kind)
@@ -165,6 +166,7 @@ class Policies:
             values("ring", self.ring, spec.ringctl),
             absent,
             release,
+            group,
         )
 
     def known(self, swapped: list[ChosenPolicy]) -> dict[str, PolicyTable]:
@@ -184,7 +186,8 @@ def simulation(
 ) -> _core.Simulation:
     absent = absent_at_start(machine)
     guests = [
-        policies.guest(spec, spec.name in absent, release_number(machine, spec)) for spec in machine.guests
+        policies.guest(spec, spec.name in absent, release_number(machine, spec), group_number(machine, spec))
+        for spec in machine.guests
     ]
     scheduler = _row("scheduler", machine.sched, policies.scheduler)
     policy, name, values = scheduler or (None, "", [])
