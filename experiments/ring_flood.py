@@ -112,20 +112,21 @@ COMPARISONS = (
 def figure(varied: str, label: str) -> Lines:
     """The flood with one thing varied. Several domains are shown by themselves and as a group."""
     where = {name: level for name, level in FLOOD.items() if name != varied}
-    shown = {PARTS: ""}
+    shown = {PARTS: "response time of the victim"}
     if varied == "domains":
         shown = {
-            PARTS: ", (a) beside domains that share its weight",
-            GROUP: ", (b) beside a group of its weight",
-            WHOLE: ", (c) beside domains of its weight each",
+            PARTS: "(a) domains of parts of the victim's weight",
+            GROUP: "(b) a group of the victim's weight",
+            WHOLE: "(c) domains of the victim's weight each",
         }
+    each = "; in (c) each of its domains has that weight" if WHOLE in shown else ""
     rest = ", ".join(f"{level} {name if level > 1 else name[:-1]}" for name, level in where.items())
     return Lines(
         name=f"ring_flood_{varied}",
         caption=(
-            "A guest that reads 4 KiB each 4 ms from the modelled drive, beside a flood of 512-byte reads of the same "
-            f"weight{', but in (c)' if len(shown) > 1 else ''}. Otherwise the attacker has {rest}, where requests are those of "
-            "one ring. No marker where more than 1 % of the reads never completed."
+            "A guest that reads 4 KiB each 4 ms from the modelled drive, beside a flood of 512-byte reads of the same weight"
+            f"{each}. Otherwise the attacker has {rest}, where requests are those of one ring. No marker where more than 1 % of "
+            "the reads never completed."
         ),
         x=varied,
         x_label=label,
@@ -136,10 +137,10 @@ def figure(varied: str, label: str) -> Lines:
                 low="latency.p50",
                 high="latency.max",
                 quantity=Quantity("p99 of response [ms]", factor=1e-6, log=True),
-                title=f"response time of the victim{which}",
+                title=title,
                 where={**where, "weights": weights},
             )
-            for weights, which in shown.items()
+            for weights, title in shown.items()
         ),
     )
 

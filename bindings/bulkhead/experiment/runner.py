@@ -19,6 +19,7 @@ from bulkhead.result import Result, read_result
 from bulkhead.result.signs import policy_pairs
 
 MOST_PAIRS = 12  # lines
+MOST_NAMED = 3  # points that one reason leaves out
 STAGES = ("capture", "analyse", "draw")
 
 
@@ -119,8 +120,22 @@ def _lines(result: Result, identical: bool | None) -> list[str]:
         same = "identical trace hashes" if identical else "NOT identical"
         lines.append(f"determinism: {result.repeats} repetitions of {len(accounts)} runs: {same}")
     lines += _pairs(result)
-    lines += [f"left out: {label}: {why}" for label, why in result.left_out.items()]
+    lines += _left_out(result)
     return lines + [f"warning: {warning}" for warning in result.warnings]
+
+
+def _left_out(result: Result) -> list[str]:
+    """The points that were not run and why: each by itself, or their number where one reason has many."""
+    labels: dict[str, list[str]] = {}
+    for label, why in result.left_out.items():
+        labels.setdefault(why, []).append(label)
+    lines = []
+    for why, whose in labels.items():
+        if len(whose) > MOST_NAMED:
+            lines.append(f"left out: {len(whose)} points: {why}")
+        else:
+            lines += [f"left out: {label}: {why}" for label in whose]
+    return lines
 
 
 def _pairs(result: Result) -> list[str]:
