@@ -122,6 +122,16 @@ void load_segment_bases(const Vcpu& vcpu) {
                vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user);
 }
 
+void set_fs_base(Vcpu& vcpu, std::uint64_t base) {
+    vcpu.processor.fs_base = base;
+    cpu::wrmsr(cpu::msr::fs_base, base);
+}
+
+void set_kernel_gs_base(Vcpu& vcpu, std::uint64_t base) {
+    vcpu.processor.gs_base_kernel = base;
+    cpu::wrmsr(cpu::msr::gs_base, base);
+}
+
 void save_selectors(Vcpu& vcpu) {
     auto& into = vcpu.processor.selectors;
     cpu::read_selectors(into.ds, into.es, into.fs, into.gs);
