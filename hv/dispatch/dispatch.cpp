@@ -237,11 +237,9 @@ void do_work(Pcpu& self) {
 
 Vcpu* current_vcpu() { return pcpu().current; }
 
-void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
-    // A vCPU that signals itself looks for the event when it returns to its guest. Only this pCPU lets it
-    // wait.
-    if (&vcpu == current_vcpu() && !vcpu.sched.waiting)
-        return;
+namespace {
+
+[[gnu::noinline]] void wake_waiting(Vcpu& vcpu, WakeCause cause) {
     const LockGuard run{run_lock()};
     if (!vcpu.sched.waiting) {
         if (vcpu.sched.state == RunState::running)
@@ -252,6 +250,15 @@ void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
     vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
     update(vcpu, cause);
+}
+
+} // namespace
+
+void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
+    // A vCPU that signals itself looks for the event when it returns to its guest. Only this pCPU lets it
+    // wait.
+    if (&vcpu != current_vcpu() || vcpu.sched.waiting)
+        wake_waiting(vcpu, cause);
 }
 
 void block_current() {

@@ -36,7 +36,7 @@ std::uint64_t guest_view(const Vcpu& vcpu, bool masked) {
     return flags;
 }
 
-Interrupted interrupted(const Vcpu& vcpu) {
+[[gnu::always_inline]] inline Interrupted interrupted(const Vcpu& vcpu) {
     const auto& regs = vcpu.regs;
     const bool masked = events_masked(vcpu);
     const auto selector = regs.cs & (vcpu.processor.in_kernel ? 0xffff & ~rpl_mask : 0xffff);
