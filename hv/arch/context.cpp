@@ -122,6 +122,16 @@ void load_segment_bases(const Vcpu& vcpu) {
                vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user);
 }
 
+void set_fs_base(Vcpu& vcpu, std::uint64_t base) {
+    vcpu.processor.fs_base = base;
+    cpu::wrmsr(cpu::msr::fs_base, base);
+}
+
+void set_kernel_gs_base(Vcpu& vcpu, std::uint64_t base) {
+    vcpu.processor.gs_base_kernel = base;
+    cpu::wrmsr(cpu::msr::gs_base, base);
+}
+
 void save_selectors(Vcpu& vcpu) {
     auto& into = vcpu.processor.selectors;
     cpu::read_selectors(into.ds, into.es, into.fs, into.gs);
@@ -204,14 +214,21 @@ std::uint64_t guest_tsc(const Vcpu&) {
 std::uint64_t host_page_attributes() { return cpu::rdmsr(cpu::msr::page_attributes); }
 
 void toggle_guest_mode(Vcpu& vcpu) {
-    (vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user) =
-        cpu::read_gs_base();
-    vcpu.processor.in_kernel = !vcpu.processor.in_kernel;
-    cpu::wrmsr(cpu::msr::gs_base,
-               vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user);
-    machine::load_root(vcpu.processor.in_kernel ? vcpu.tables.kernel_root : vcpu.tables.user_root);
-    if (vcpu.processor.in_kernel)
-        publish_late(vcpu);
+    auto& processor = vcpu.processor;
+    const auto base = cpu::read_gs_base();
+    if (processor.in_kernel) {
+        processor.in_kernel = false;
+        processor.gs_base_kernel = base;
+        cpu::wrmsr(cpu::msr::gs_base, processor.gs_base_user);
+        machine::load_root(vcpu.tables.user_root);
+    } else {
+        processor.in_kernel = true;
+        processor.gs_base_user = base;
+        cpu::wrmsr(cpu::msr::gs_base, processor.gs_base_kernel);
+        machine::load_root(vcpu.tables.kernel_root);
+        if (vcpu.runstate.late || vcpu.time_area.late) [[unlikely]]
+            publish_late(vcpu);
+    }
 }
 
 } // namespace bulkhead::hv

@@ -7,7 +7,8 @@
 namespace bulkhead::hv {
 
 struct Registers {
-    std::uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    std::uint64_t r15, r14, r13, r12, rbp, rbx, r11, rax, rcx;
+    std::uint64_t rdi, rsi, rdx, r10, r8, r9; // a hypercall's arguments, in the ABI's order
     std::uint64_t vector; // what brought us here: exception or interrupt vector, or entry_syscall
     std::uint64_t error;  // the processor's error code, 0 where it gives none
     std::uint64_t rip, cs, rflags, rsp, ss;

@@ -2,11 +2,9 @@
 # false. The caller has checked that the guest's address is not the hypervisor's. While copies_are_plain is set, SMAP is
 # opened here, for the copy alone; otherwise the work is copy_carefully's.
 
-# Eight bytes are moved at once. `close` is clac, or nothing.
+# `close` is clac, or nothing.
     .macro copy_and close
     mov $1, %eax
-    cmp $8, %rdx
-    je 3f
     mov %rdx, %rcx
     shr $3, %rcx
 0:  rep movsq
@@ -18,15 +16,9 @@
 2:  \close
     xor %eax, %eax
     ret
-3:  mov (%rsi), %rdx
-4:  mov %rdx, (%rdi)
-    \close
-    ret
     .pushsection .fixups, "a"
     .quad 0b, 2b
     .quad 1b, 2b
-    .quad 3b, 2b
-    .quad 4b, 2b
     .popsection
     .endm
 
@@ -45,6 +37,50 @@ user_copy_smap:
     .globl user_copy_without_smap
 user_copy_without_smap:
     copy_and
+
+# bool user_copy_words(void* to, const void* from, size_t words): user_copy of whole words of 8 bytes
+    .globl user_copy_words
+user_copy_words:
+    cmpb $0, copies_are_plain(%rip)
+    je words_carefully
+    mov %rdx, %rcx
+    stac
+0:  rep movsq
+    clac
+    mov $1, %eax
+    ret
+words_carefully:
+    shl $3, %rdx
+    jmp copy_carefully
+
+# bool user_copy_N(void* to, const void* from): user_copy of N bytes, which are moved at once
+    .macro single_copy bytes, register
+    .globl user_copy_\bytes
+user_copy_\bytes:
+    cmpb $0, copies_are_plain(%rip)
+    je 2f
+    stac
+0:  mov (%rsi), %\register
+1:  mov %\register, (%rdi)
+    clac
+    mov $1, %eax
+    ret
+2:  mov $\bytes, %edx
+    jmp copy_carefully
+    .pushsection .fixups, "a"
+    .quad 0b, copy_failed
+    .quad 1b, copy_failed
+    .popsection
+    .endm
+    .pushsection .fixups, "a"
+    .quad 0b, copy_failed
+    .popsection
+    single_copy 4, edx
+    single_copy 8, rdx
+copy_failed:
+    clac
+    xor %eax, %eax
+    ret
 
 # bool load_selector_XX(uint16_t selector): false if the descriptor cannot be loaded; the register is then null.
     .macro selector_loader register

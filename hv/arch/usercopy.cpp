@@ -13,6 +13,9 @@
 
 extern "C" {
 bool user_copy(void* to, const void* from, std::size_t bytes);
+bool user_copy_words(void* to, const void* from, std::size_t words);
+bool user_copy_4(void* to, const void* from);
+bool user_copy_8(void* to, const void* from);
 bool user_copy_smap(void* to, const void* from, std::size_t bytes);
 bool user_copy_without_smap(void* to, const void* from, std::size_t bytes);
 
@@ -26,10 +29,9 @@ namespace {
 
 // The whole range is canonical and outside the hypervisor's slots.
 bool is_guest_range(std::uint64_t address, std::size_t bytes) {
-    const auto end = address + bytes;
-    if (end < address)
-        return false;
-    return end <= 0x0000800000000000 || address >= layout::hypervisor_end;
+    constexpr std::uint64_t lower_bytes = std::uint64_t{1} << 47, upper_bytes = -layout::hypervisor_end;
+    return bytes < upper_bytes &&
+           (address - layout::hypervisor_end < upper_bytes - bytes || address <= lower_bytes - bytes);
 }
 
 bool copy_unasked(void* to, const void* from, std::size_t bytes) {
@@ -56,14 +58,29 @@ extern "C" [[gnu::used]] bool copy_carefully(void* to, const void* from, std::si
 
 } // namespace
 
+namespace {
+
+// Where the compiler knows the size, it chooses the shortest way.
+[[gnu::always_inline]] inline bool copy(void* to, const void* from, std::size_t bytes) {
+    if (!__builtin_constant_p(bytes))
+        return user_copy(to, from, bytes);
+    if (bytes == 4)
+        return user_copy_4(to, from);
+    if (bytes == 8)
+        return user_copy_8(to, from);
+    return bytes % 8 == 0 ? user_copy_words(to, from, bytes / 8) : user_copy(to, from, bytes);
+}
+
+} // namespace
+
 bool copy_from_guest(void* to, GuestAddress from, std::size_t bytes) {
     const auto address = from.value();
-    return is_guest_range(address, bytes) && user_copy(to, reinterpret_cast<const void*>(address), bytes);
+    return is_guest_range(address, bytes) && copy(to, reinterpret_cast<const void*>(address), bytes);
 }
 
 bool copy_to_guest(GuestAddress to, const void* from, std::size_t bytes) {
     const auto address = to.value();
-    return is_guest_range(address, bytes) && user_copy(reinterpret_cast<void*>(address), from, bytes);
+    return is_guest_range(address, bytes) && copy(reinterpret_cast<void*>(address), from, bytes);
 }
 
 void check_copies() { copies_are_plain.store(false, std::memory_order_seq_cst); }

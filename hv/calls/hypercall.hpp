@@ -14,7 +14,8 @@ struct Vcpu;
 struct Domain;
 
 // Registers of the call in ABI order: rdi, rsi, rdx, r10, r8, r9. When `run` answers Error::restart it has
-// first changed these so that the same call, made again with them, finishes the rest of the work.
+// first changed these so that the same call, made again with them, finishes the rest of the work. Those of a
+// 64-bit guest are the vCPU's registers themselves, where they lie: `run` changes them for nothing else.
 struct HypercallArguments {
     std::array<std::uint64_t, 6> value;
     std::uint64_t& operator[](std::size_t i) { return value[i]; }
@@ -26,10 +27,17 @@ struct HypercallContext {
     Vcpu& caller;
     Domain& domain; // the caller's
     HypercallArguments& arguments;
-    bool again = false; // `run` answered Error::restart
 };
 
 using HypercallResult = Result<std::int64_t>; // the value goes to rax
+
+// The same in two registers: what is for rax, a value or a negated error. If the call is to be made again
+// with its arguments, the value is not for anyone.
+struct HypercallAnswer {
+    std::int64_t value;
+    bool again;
+    operator HypercallResult() const { return again ? HypercallResult{fail(Error::restart)} : value; }
+};
 
 // Example:
 //   struct StackSwitch {

@@ -44,19 +44,19 @@ HypercallResult Multicall::run(HypercallContext& context) const {
         Entry entry; // copied straight to where its call finds its arguments
         if (!machine::copy_from_guest(&entry, at.address(), sizeof entry))
             return fail(Error::bad_address);
-        HypercallContext inner{context.caller, context.domain, entry.arguments};
-        const auto result = allowed(entry.op) ? invoke_hypercall(entry.op, inner)
-                                              : -static_cast<std::int64_t>(Error::invalid);
-        if (inner.again) [[unlikely]] { // its arguments say what is left
+        const auto answer = allowed(entry.op)
+                                ? invoke_hypercall(entry.op, context.caller, entry.arguments)
+                                : HypercallAnswer{-static_cast<std::int64_t>(Error::invalid), false};
+        if (answer.again) [[unlikely]] { // its arguments say what is left
             BULKHEAD_TRY(at.write(entry));
             return continue_from(context, calls + i, count - i);
         }
         if (entry.op == __HYPERVISOR_iret) { // the guest goes on where the frame says
             if (context.caller.processor.in_kernel)
-                static_cast<void>(write_result(at, result));
-            return result;
+                static_cast<void>(write_result(at, answer.value));
+            return answer.value;
         }
-        BULKHEAD_TRY(write_result(at, result));
+        BULKHEAD_TRY(write_result(at, answer.value));
     }
     return 0;
 }

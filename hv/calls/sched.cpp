@@ -107,7 +107,7 @@ HypercallResult SchedOp::run(HypercallContext& context) const {
 HypercallResult PaeSchedOp::run(HypercallContext& context) const {
     if (call.command == SCHEDOP_poll)
         return poll<pae_abi::SchedPoll>(context.caller, context.domain, call.argument);
-    return invoke_hypercall(SchedOp::number, context);
+    return invoke_hypercall(SchedOp::number, context.caller, context.arguments);
 }
 
 HypercallResult SetTimerOp::run(HypercallContext& context) const {

@@ -19,23 +19,36 @@
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
+#include <cstddef>
+
 namespace bulkhead::hv {
 
 namespace {
 
 constexpr unsigned hypercall_count = 64;
-using Handler = std::int64_t (*)(HypercallContext&);
+using Handler = HypercallAnswer (*)(Vcpu&, HypercallArguments&);
 
 template<Hypercall H>
-std::int64_t perform(HypercallContext& context) {
-    const auto result = H::decode(context.arguments).run(context);
+HypercallAnswer perform(Vcpu& caller, HypercallArguments& arguments) {
+    HypercallContext context{caller, *caller.domain, arguments};
+    const auto result = H::decode(arguments).run(context);
     if (result) [[likely]]
-        return *result;
-    context.again = result.error() == Error::restart;
-    return -static_cast<std::int64_t>(result.error());
+        return {*result, false};
+    return {-static_cast<std::int64_t>(result.error()), result.error() == Error::restart};
 }
 
-std::int64_t unknown(HypercallContext&) { return -static_cast<std::int64_t>(Error::not_implemented); }
+HypercallAnswer unknown(Vcpu&, HypercallArguments&) {
+    return {-static_cast<std::int64_t>(Error::not_implemented), false};
+}
+
+// The arguments, where the entry path has put them.
+HypercallArguments& arguments_of(Registers& regs) {
+    static_assert(offsetof(Registers, r9) - offsetof(Registers, rdi) + sizeof regs.r9 ==
+                      sizeof(HypercallArguments) &&
+                  offsetof(Registers, rsi) < offsetof(Registers, rdx) &&
+                  offsetof(Registers, r10) < offsetof(Registers, r8));
+    return *reinterpret_cast<HypercallArguments*>(&regs.rdi);
+}
 
 template<Hypercall... H>
 struct Table {
@@ -55,30 +68,22 @@ constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuT
 
 } // namespace
 
-std::int64_t invoke_hypercall(std::uint64_t number, HypercallContext& context) {
-    return number < hypercall_count ? table.handlers[number](context) : unknown(context);
+HypercallAnswer invoke_hypercall(std::uint64_t number, Vcpu& caller, HypercallArguments& arguments) {
+    return number < hypercall_count ? table.handlers[number](caller, arguments) : unknown(caller, arguments);
 }
 
-void handle_hypercall(Vcpu& vcpu) {
+void handle_hypercall(Pcpu& self, Vcpu& vcpu) {
     auto& regs = vcpu.regs;
     const auto number = regs.rax;
-    name_section(landmark::SectionKind::hypercall, static_cast<std::uint32_t>(number));
+    name_section(self, landmark::SectionKind::hypercall, static_cast<std::uint32_t>(number));
     count(vcpu.domain->ledger->hypercalls);
-    HypercallArguments arguments{{regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9}};
-    trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);
-    HypercallContext context{vcpu, *vcpu.domain, arguments};
-    const auto answer = invoke_hypercall(number, context);
-    if (context.again) [[unlikely]] {
-        regs.rdi = arguments[0];
-        regs.rsi = arguments[1];
-        regs.rdx = arguments[2];
-        regs.r10 = arguments[3];
-        regs.r8 = arguments[4];
-        regs.r9 = arguments[5];
+    trace_event(trace::Event::hypercall_in, vcpu, number, regs.rdi);
+    const auto answer = invoke_hypercall(number, vcpu, arguments_of(regs));
+    if (answer.again) [[unlikely]] {
         regs.rip -= 2; // the SYSCALL instruction, which the guest executes again with rax unchanged
         return;
     }
-    regs.rax = static_cast<std::uint64_t>(answer);
+    regs.rax = static_cast<std::uint64_t>(answer.value);
     trace_event(trace::Event::hypercall_out, vcpu, number, regs.rax);
 }
 

@@ -5,11 +5,13 @@
 
 namespace bulkhead::hv {
 
-// The current vCPU's kernel made a hypercall: number in rax.
-void handle_hypercall(Vcpu& vcpu);
+struct Pcpu;
 
-// One call out of the table, for handle_hypercall and for multicalls: what is for rax, a value or a negated
-// error. If the context says `again` it is not for anyone: the call is to be made again with its arguments.
-[[nodiscard]] std::int64_t invoke_hypercall(std::uint64_t number, HypercallContext& context);
+// The kernel of the vCPU, which is current on this pCPU, made a hypercall: number in rax.
+void handle_hypercall(Pcpu& self, Vcpu& vcpu);
+
+// One call out of the table, for handle_hypercall and for multicalls.
+[[nodiscard]] HypercallAnswer invoke_hypercall(std::uint64_t number, Vcpu& caller,
+                                               HypercallArguments& arguments);
 
 } // namespace bulkhead::hv

@@ -154,7 +154,7 @@ HypercallResult PaeVcpuOp::run(HypercallContext& context) const {
     case VCPUOP_stop_periodic_timer:
     case VCPUOP_stop_singleshot_timer:
     case VCPUOP_register_vcpu_info:
-        return invoke_hypercall(VcpuOp::number, context);
+        return invoke_hypercall(VcpuOp::number, context.caller, context.arguments);
     case VCPUOP_set_singleshot_timer: {
         if (call.vcpu != context.caller.id.value())
             return fail(Error::invalid);

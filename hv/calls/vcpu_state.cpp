@@ -41,11 +41,12 @@ HypercallResult SetSegmentBase::run(HypercallContext& context) const {
     }
     if (which > SEGBASE_GS_KERNEL || !is_canonical(base))
         return fail(Error::invalid);
-    save_segment_bases(vcpu);
-    (which == SEGBASE_FS        ? vcpu.processor.fs_base
-     : which == SEGBASE_GS_USER ? vcpu.processor.gs_base_user
-                                : vcpu.processor.gs_base_kernel) = base;
-    load_segment_bases(vcpu);
+    if (which == SEGBASE_FS)
+        set_fs_base(vcpu, base);
+    else if (which == SEGBASE_GS_KERNEL)
+        set_kernel_gs_base(vcpu, base);
+    else // in force when the vCPU leaves its kernel
+        vcpu.processor.gs_base_user = base;
     return 0;
 }
 

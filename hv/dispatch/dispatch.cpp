@@ -8,6 +8,7 @@
 #include "hv/base/locks.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/leave.hpp"
 #include "hv/dispatch/service.hpp"
 #include "hv/dispatch/timers.hpp"
 #include "hv/plugin/scheduler.hpp"
@@ -232,32 +233,13 @@ void do_work(Pcpu& self) {
         end_timer_work();
 }
 
-bool wants_nmi(const Vcpu& vcpu) {
-    return vcpu.entries.nmi_pending.load(std::memory_order_relaxed) && !vcpu.entries.in_nmi;
-}
-bool wants_upcall(const Vcpu& vcpu) { return vcpu.info->evtchn_upcall_pending != 0 && !events_masked(vcpu); }
-
-// A delivery that fails crashes the domain, which is more work.
-[[gnu::noinline]] void do_what_waits(Pcpu& self) {
-    do {
-        if (self.is_asked())
-            do_work(self);
-        if (wants_nmi(*self.current)) [[unlikely]]
-            deliver_nmi(*self.current);
-        if (wants_upcall(*self.current))
-            deliver_event_callback(*self.current);
-    } while (self.is_asked());
-}
-
 } // namespace
 
 Vcpu* current_vcpu() { return pcpu().current; }
 
-void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
-    // A vCPU that signals itself looks for the event when it returns to its guest. Only this pCPU lets it
-    // wait.
-    if (&vcpu == current_vcpu() && !vcpu.sched.waiting)
-        return;
+namespace {
+
+[[gnu::noinline]] void wake_waiting(Vcpu& vcpu, WakeCause cause) {
     const LockGuard run{run_lock()};
     if (!vcpu.sched.waiting) {
         if (vcpu.sched.state == RunState::running)
@@ -268,6 +250,15 @@ void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
     vcpu.poll.active = false;
     clear_poll_timeout(vcpu);
     update(vcpu, cause);
+}
+
+} // namespace
+
+void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
+    // A vCPU that signals itself looks for the event when it returns to its guest. Only this pCPU lets it
+    // wait.
+    if (&vcpu != current_vcpu() || vcpu.sched.waiting)
+        wake_waiting(vcpu, cause);
 }
 
 void block_current() {
@@ -368,12 +359,15 @@ void request_dispatch(PcpuId id) {
         kick(id);
 }
 
-Vcpu& leave_hypervisor() {
-    auto& self = pcpu();
-    if (self.is_asked() || wants_nmi(*self.current) || wants_upcall(*self.current)) [[unlikely]]
-        do_what_waits(self);
-    leave_for_guest(self, *self.current, self.current->service.account);
-    return *self.current;
+void do_what_waits(Pcpu& self) {
+    do {
+        if (self.is_asked())
+            do_work(self);
+        if (wants_nmi(*self.current)) [[unlikely]]
+            deliver_nmi(*self.current);
+        if (wants_upcall(*self.current))
+            deliver_event_callback(*self.current);
+    } while (self.is_asked()); // a delivery that fails crashes the domain
 }
 
 } // namespace bulkhead::hv

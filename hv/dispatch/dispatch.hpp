@@ -50,8 +50,4 @@ void give_pcpu_up();
 // The pCPU must ask the policy again: before it next enters a guest. Another one is kicked.
 void request_dispatch(PcpuId pcpu);
 
-// Called last on every entry: delivers events, dispatches if asked, idles if no vCPU can run. Returns the
-// vCPU to resume.
-[[nodiscard]] Vcpu& leave_hypervisor();
-
 } // namespace bulkhead::hv

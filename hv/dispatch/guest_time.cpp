@@ -178,7 +178,10 @@ Nanos runstate_total(const Vcpu& vcpu, std::uint32_t runstate) {
     return total;
 }
 
-vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
+namespace {
+
+// What the guest of a domain whose clock is not the machine's is told.
+[[gnu::noinline]] vcpu_runstate_info_t told_runstate(const Vcpu& vcpu, RealTime until) {
     vcpu_runstate_info_t info{};
     info.state = static_cast<int>(vcpu.runstate.state);
     info.state_entry_time =
@@ -194,15 +197,16 @@ vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
     return info;
 }
 
-namespace {
-
 // In mode real the guest sees the hypervisor's own numbers. Part of every switch.
-RunstateWords runstate_words(const Vcpu& vcpu) {
+[[gnu::always_inline]] inline RunstateWords runstate_words(const Vcpu& vcpu, RealTime until) {
     if (vcpu.domain->time.mode != manifest::TimeMode::real) [[unlikely]]
-        return std::bit_cast<RunstateWords>(runstate_info(vcpu, vcpu.runstate.since));
-    return {vcpu.runstate.state,         word(vcpu.runstate.since.since_start()),
-            word(vcpu.runstate.time[0]), word(vcpu.runstate.time[1]),
-            word(vcpu.runstate.time[2]), word(vcpu.runstate.time[3])};
+        return std::bit_cast<RunstateWords>(told_runstate(vcpu, until));
+    RunstateWords words{vcpu.runstate.state,         word(vcpu.runstate.since.since_start()),
+                        word(vcpu.runstate.time[0]), word(vcpu.runstate.time[1]),
+                        word(vcpu.runstate.time[2]), word(vcpu.runstate.time[3])};
+    if (const auto lasted = until - vcpu.runstate.since; lasted != Nanos{0})
+        words[2 + vcpu.runstate.state] += word(lasted);
+    return words;
 }
 
 // A processor that reads the area while another one writes it finds the mark that its guest asked for.
@@ -212,7 +216,7 @@ bool wants_mark(const Vcpu& vcpu) {
 }
 
 [[gnu::noinline]] void publish_marked(Vcpu& vcpu) {
-    auto info = runstate_words(vcpu);
+    auto info = runstate_words(vcpu, vcpu.runstate.since);
     auto& entry_time = info[offsetof(vcpu_runstate_info_t, state_entry_time) / sizeof info[0]];
     const GuestAddress where{vcpu.runstate.area + offsetof(vcpu_runstate_info_t, state_entry_time)};
     entry_time |= XEN_RUNSTATE_UPDATE;
@@ -224,12 +228,16 @@ bool wants_mark(const Vcpu& vcpu) {
 
 } // namespace
 
+vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until) {
+    return std::bit_cast<vcpu_runstate_info_t>(runstate_words(vcpu, until));
+}
+
 void publish_runstate(Vcpu& vcpu) {
     if (vcpu.runstate.area == 0)
         return;
     if (wants_mark(vcpu)) [[unlikely]]
         return publish_marked(vcpu);
-    const auto info = runstate_words(vcpu);
+    const auto info = runstate_words(vcpu, vcpu.runstate.since);
     write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);
 }
 

@@ -18,8 +18,6 @@
 namespace bulkhead::hv {
 namespace {
 
-LastException last[landmark::max_pcpus];
-
 constexpr const char* exception_names[] = {"#DE divide",
                                            "#DB debug",
                                            "NMI",
@@ -190,13 +188,12 @@ void dump_callers(Lines& lines, std::uint64_t frame) {
 void dump_vcpu(Lines& lines, const Dump& dump) {
     const auto& vcpu = *dump.vcpu;
     const auto& exception = dump.exception;
-    const bool has_exception = exception.vcpu == &vcpu;
     const auto* events = vcpu.info == nullptr ? "not set up" : events_masked(vcpu) ? "masked" : "unmasked";
     lines.say("  domain %u \"%s\" vcpu %u on pcpu %u, %s mode, events %s, roots: kernel %lx, user %lx",
               unsigned{vcpu.domain->id.value()}, vcpu.domain->name, unsigned{vcpu.id.value()},
               unsigned{vcpu.sched.pcpu.value()}, vcpu.processor.in_kernel ? "kernel" : "user", events,
               vcpu.tables.kernel_root.value(), vcpu.tables.user_root.value());
-    if (has_exception)
+    if (exception.happened)
         dump_exception(lines, exception);
     dump_general(lines, vcpu.regs);
     lines.say("  fs base %016lx  gs base: kernel %016lx, user %016lx  kernel stack %016lx",
@@ -205,7 +202,7 @@ void dump_vcpu(Lines& lines, const Dump& dump) {
     const auto root = vcpu.processor.in_kernel ? vcpu.tables.kernel_root : vcpu.tables.user_root;
     dump_walk(lines, "rip", root, vcpu.regs.rip);
     dump_walk(lines, "rsp", root, vcpu.regs.rsp);
-    if (has_exception && exception.vector == vector::page_fault)
+    if (exception.happened && exception.vector == vector::page_fault)
         dump_walk(lines, "the fault", root, exception.address);
     dump_memory<std::uint64_t>(lines, "stack", root, vcpu.regs.rsp, 8);
     dump_memory<std::uint8_t>(lines, "code", root, vcpu.regs.rip, 16);
@@ -221,14 +218,7 @@ void print_line(Dump& dump) {
 
 } // namespace
 
-void remember_exception(const Vcpu& vcpu, unsigned vector, std::uint64_t error, std::uint64_t fault_address) {
-    last[machine::this_pcpu().value()] = {&vcpu,         vcpu.regs.rip, error,
-                                          fault_address, vector,        vcpu.processor.in_kernel};
-}
-
-void begin_dump(Dump& dump, const Vcpu& vcpu) {
-    dump = {&vcpu, last[machine::this_pcpu().value()], trace_mark(), 0};
-}
+void begin_dump(Dump& dump, const Vcpu& vcpu) { dump = {&vcpu, vcpu.last_exception, trace_mark(), 0}; }
 
 bool continue_dump(Dump& dump) {
     while (dump.vcpu != nullptr) {

@@ -4,17 +4,11 @@
 
 #include "hv/arch/registers.hpp"
 #include "hv/trace/trace.hpp"
+#include "hv/trap/last_exception.hpp"
 
 namespace bulkhead::hv {
 
 struct Vcpu;
-
-struct LastException {
-    const Vcpu* vcpu; // whose it was
-    std::uint64_t rip, error, address;
-    unsigned vector;
-    bool in_kernel;
-};
 
 // A crashed vCPU's dump, some of whose lines are still to be printed. All zero: there is none.
 struct Dump {
@@ -23,9 +17,6 @@ struct Dump {
     TraceMark trace;
     std::uint32_t next_line;
 };
-
-// The exception that a guest raised last on this pCPU; shown in a dump of that vCPU.
-void remember_exception(const Vcpu& vcpu, unsigned vector, std::uint64_t error, std::uint64_t fault_address);
 
 // Registers, address spaces, page tables behind rip, rsp and the last fault address, stack, code, and the
 // trace records of this pCPU before the crash. A dump is half a millisecond's work, so that this only takes

@@ -10,6 +10,7 @@
 #include "hv/domain/schedulable.hpp"
 #include "hv/mm/vcpu_tables.hpp"
 #include "hv/trap/guest_entries.hpp"
+#include "hv/trap/last_exception.hpp"
 
 extern "C" {
 #include <xen/vcpu.h>
@@ -89,6 +90,7 @@ struct alignas(64) Vcpu {
     Initialising initialising;
     SchedulableVcpu sched;
     Service service;
+    LastException last_exception;
 };
 
 // Vcpu is not of standard layout (timers have a base); both compilers define offsetof for it all the same.

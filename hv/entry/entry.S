@@ -8,7 +8,7 @@
 #  vector_N           a hook, strict  the stack for hooks     all, on that stack     strict_trap, hypervisor_trap
 #  pae_vector_N       guest, ring 1   vCPU's regs (TSS.rsp0)  all, in Vcpu::regs     pae_guest_entry, resume_guest
 #                     or ring 3
-#  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     guest_entry, resume_guest
+#  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     syscall_entry, resume_guest
 #                                     syscall_slots[N].regs
 #  sysenter_N         guest, ring 3   none;                  all but rip and rsp,   guest_entry, resume_guest
 #                                     syscall_slots[N].regs  in Vcpu::regs
@@ -22,14 +22,14 @@
     .set guest_cs64, 0xe033
 
     .macro push_registers
-    push %rdi
-    push %rsi
+    push %r9
+    push %r8
+    push %r10
     push %rdx
+    push %rsi
+    push %rdi
     push %rcx
     push %rax
-    push %r8
-    push %r9
-    push %r10
     push %r11
     push %rbx
     push %rbp
@@ -37,6 +37,14 @@
     push %r13
     push %r14
     push %r15
+    .endm
+
+# From a vCPU's regs on the stack to the pCPU's own, whose first word is the pointer to the Pcpu.
+    .macro enter function
+    mov %rsp, %rdi
+    mov hypervisor_stack_offset(%rsp), %rsp
+    mov (%rsp), %rsi
+    call \function
     .endm
 
     .macro vector_stub_table name, common, on_ist
@@ -84,10 +92,18 @@ vector_common:
     testb $3, 144(%rsp)
     jz from_hypervisor
 from_guest:
-    mov %rsp, %rdi
-    mov hypervisor_stack_offset(%rsp), %rsp
-    xor %ebp, %ebp
-    call guest_entry
+    enter guest_entry
+    jmp resume_guest
+
+    .align 16
+syscall_common:
+    push %r11
+    pushq $guest_cs64
+    push %rcx
+    pushq $0
+    pushq $0x100
+    push_registers
+    enter syscall_entry
     # fall through: rax is the vCPU to resume
 
 # The frame for iretq is built on the pCPU's stack, so that a fault of the iretq itself leaves Vcpu::regs intact.
@@ -105,14 +121,14 @@ resume_guest:
     mov 32(%rax), %rbp
     mov 40(%rax), %rbx
     mov 48(%rax), %r11
-    mov 56(%rax), %r10
-    mov 64(%rax), %r9
-    mov 72(%rax), %r8
-    mov 88(%rax), %rcx
-    mov 96(%rax), %rdx
-    mov 104(%rax), %rsi
-    mov 112(%rax), %rdi
-    mov 80(%rax), %rax
+    mov 64(%rax), %rcx
+    mov 72(%rax), %rdi
+    mov 80(%rax), %rsi
+    mov 88(%rax), %rdx
+    mov 96(%rax), %r10
+    mov 104(%rax), %r8
+    mov 112(%rax), %r9
+    mov 56(%rax), %rax
     .globl guest_iret
 guest_iret:
     iretq
@@ -135,10 +151,7 @@ pae_vector_common:
     testb $3, 144(%rsp)
     jz from_hypervisor
 from_pae_guest:
-    mov %rsp, %rdi
-    mov hypervisor_stack_offset(%rsp), %rsp
-    xor %ebp, %ebp
-    call pae_guest_entry
+    enter pae_guest_entry
     jmp resume_guest
 
 # The first vCPU of a pCPU: rdi is the Vcpu.
@@ -163,14 +176,14 @@ from_hypervisor:
     pop %rbp
     pop %rbx
     pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
     pop %rax
     pop %rcx
-    pop %rdx
-    pop %rsi
     pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %r10
+    pop %r8
+    pop %r9
     add $16, %rsp
     iretq
 abandon:
@@ -196,16 +209,6 @@ abandon:
 
     syscall_stub_table syscall_stubs, syscall_common
     syscall_stub_table syscall_compat_stubs, syscall_compat_common
-
-    .align 16
-syscall_common:
-    push %r11
-    pushq $guest_cs64
-    push %rcx
-    pushq $0
-    pushq $0x100
-    push_registers
-    jmp from_guest
 
 # SYSCALL from 32-bit code.
 syscall_compat_common:

@@ -8,7 +8,7 @@
 #include "hv/arch/remote.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/calls/table.hpp"
-#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/leave.hpp"
 #include "hv/dispatch/timers.hpp"
 #include "hv/pae/calls.hpp"
 #include "hv/pae/trap.hpp"
@@ -37,8 +37,7 @@ bool apply_fixup(Registers& regs) {
     return false;
 }
 
-void take_interrupt(std::uint64_t vector) {
-    auto& self = pcpu();
+void take_interrupt(Pcpu& self, std::uint64_t vector) {
     if (vector == spurious_vector)
         return;
     acknowledge_interrupt();
@@ -54,24 +53,22 @@ void take_interrupt(std::uint64_t vector) {
 }
 
 // What comes from a guest and is not a hypercall.
-[[gnu::noinline]] void take_trap(Vcpu& vcpu) {
+void take_trap(Pcpu& self, Vcpu& vcpu) {
     const auto& regs = vcpu.regs;
     if (regs.vector < 32) {
         const auto fault_address = regs.vector == vector::page_fault ? cpu::read_cr2() : 0;
-        name_section(landmark::SectionKind::trap, static_cast<std::uint32_t>(regs.vector));
+        name_section(self, landmark::SectionKind::trap, static_cast<std::uint32_t>(regs.vector));
         count(vcpu.domain->ledger->traps);
         trace_event(trace::Event::trap, vcpu, regs.vector << 32 | (regs.error & 0xffffffff), regs.rip);
         if (regs.vector != vector::nmi)
             handle_guest_trap(vcpu, fault_address);
-    } else if (regs.vector == entry_syscall) {
-        deliver_syscall(vcpu);
     } else if (regs.vector == entry_syscall32) {
         deliver_syscall32(vcpu);
     } else if (regs.vector == entry_sysenter) {
         deliver_sysenter(vcpu);
     } else {
-        name_section(landmark::SectionKind::interrupt, static_cast<std::uint32_t>(regs.vector));
-        take_interrupt(regs.vector);
+        name_section(self, landmark::SectionKind::interrupt, static_cast<std::uint32_t>(regs.vector));
+        take_interrupt(self, regs.vector);
     }
 }
 
@@ -85,33 +82,43 @@ void leave_spin(Registers& regs) {
 
 } // namespace
 
-// From a guest in ring 3: `regs` is the start of its Vcpu. Returns the vCPU to resume.
-extern "C" Vcpu* guest_entry(Registers* regs) {
+// The entries from a guest: `regs` is the start of its Vcpu. They return the vCPU to resume.
+
+// By SYSCALL from 64-bit code, which clears AC.
+extern "C" Vcpu* syscall_entry(Registers* regs, Pcpu* self) {
+    Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
+    enter_hypervisor(*self);
+    if (vcpu.processor.in_kernel) [[likely]]
+        handle_hypercall(*self, vcpu);
+    else
+        deliver_syscall(vcpu);
+    return &leave_hypervisor(*self);
+}
+
+// In any other way, from ring 3.
+extern "C" Vcpu* guest_entry(Registers* regs, Pcpu* self) {
     Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
     if (features().smap)
         cpu::clac(); // a guest may have set AC, and interrupt gates keep it
-    enter_hypervisor(pcpu());
-    if (regs->vector == entry_syscall && vcpu.processor.in_kernel) [[likely]]
-        handle_hypercall(vcpu);
-    else
-        take_trap(vcpu);
-    return &leave_hypervisor();
+    enter_hypervisor(*self);
+    take_trap(*self, vcpu);
+    return &leave_hypervisor(*self);
 }
 
 // From a 32-bit guest, in ring 1 or ring 3.
-extern "C" Vcpu* pae_guest_entry(Registers* regs) {
+extern "C" Vcpu* pae_guest_entry(Registers* regs, Pcpu* self) {
     Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
     if (features().smap)
         cpu::clac();
-    enter_hypervisor(pcpu());
+    enter_hypervisor(*self);
     vcpu.processor.in_kernel = (regs->cs & 3) != 3;
     if (regs->vector == pae_hypercall_vector)
-        handle_pae_hypercall(vcpu);
+        handle_pae_hypercall(*self, vcpu);
     else if (regs->vector < 32)
-        take_pae_trap(vcpu, regs->vector == vector::page_fault ? cpu::read_cr2() : 0, take_trap);
+        take_pae_trap(*self, vcpu, regs->vector == vector::page_fault ? cpu::read_cr2() : 0, take_trap);
     else
-        take_trap(vcpu);
-    return &leave_hypervisor();
+        take_trap(*self, vcpu);
+    return &leave_hypervisor(*self);
 }
 
 // From the hypervisor itself: an interrupt while it idles or calls a plug-in, or a fault. Returns nullptr to
@@ -119,7 +126,7 @@ extern "C" Vcpu* pae_guest_entry(Registers* regs) {
 extern "C" Vcpu* hypervisor_trap(Registers* regs) {
     const auto vector = regs->vector;
     if (vector >= 32) {
-        take_interrupt(vector);
+        take_interrupt(pcpu(), vector);
         static_cast<void>(recover_from_overrun(*regs));
         leave_spin(*regs);
         return nullptr;
@@ -135,10 +142,10 @@ extern "C" Vcpu* hypervisor_trap(Registers* regs) {
     if (apply_fixup(*regs) || recover_from_trap(*regs, cpu::read_cr2()))
         return nullptr;
     if (regs->rip == reinterpret_cast<std::uint64_t>(guest_iret)) {
-        Vcpu& vcpu = *pcpu().current;
-        enter_hypervisor(pcpu());
-        deliver_failsafe(vcpu);
-        return &leave_hypervisor();
+        auto& self = pcpu();
+        enter_hypervisor(self);
+        deliver_failsafe(*self.current);
+        return &leave_hypervisor(self);
     }
     panic_at(*regs, cpu::read_cr2());
 }

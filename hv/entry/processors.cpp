@@ -12,7 +12,7 @@
 #include "hv/arch/remote.hpp"
 #include "hv/arch/turns.hpp"
 #include "hv/base/machine.hpp"
-#include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/leave.hpp"
 #include "hv/entry/acpi.hpp"
 #include "hv/plugin/strict.hpp"
 #include "hv/trace/landmark.hpp"
@@ -132,7 +132,7 @@ extern "C" [[noreturn]] void start_secondary() {
     while (opening.load(std::memory_order_acquire) == RealTime::never())
         machine::wait_a_little();
     start_ledger(opening.load(std::memory_order_relaxed));
-    enter_first_guest(&leave_hypervisor());
+    enter_first_guest(&leave_hypervisor(pcpu()));
 }
 
 } // namespace bulkhead::hv

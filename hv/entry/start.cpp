@@ -17,8 +17,8 @@
 #include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/calls/steering.hpp"
-#include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
+#include "hv/dispatch/leave.hpp"
 #include "hv/dispatch/run.hpp"
 #include "hv/entry/build_dom0.hpp"
 #include "hv/entry/multiboot.hpp"
@@ -320,7 +320,7 @@ extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t informatio
     if (are_there_turns())
         start_resting(header.parallel != 0);
     release_processors(); // the ledgers open when the first guest may run; start-up is unbilled
-    enter_first_guest(&leave_hypervisor());
+    enter_first_guest(&leave_hypervisor(pcpu()));
 }
 
 } // namespace bulkhead::hv

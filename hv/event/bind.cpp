@@ -37,7 +37,7 @@ void part_from_peer(const EventPort& closing) {
     Domain* peer = find_domain(DomainId{closing.remote_domain});
     if (peer == nullptr)
         return;
-    EventPort other = events::snapshot(*peer, Port{closing.remote_port});
+    EventPort other = peer->events.snapshot(Port{closing.remote_port});
     other.state = State::unbound;
     other.remote_port = 0;
     events::store(*peer, Port{closing.remote_port}, other);
@@ -78,7 +78,7 @@ Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler) {
 
 Result<> take_waiting_port(Domain& domain, Port port, DomainId awaited, PortHandler handler) {
     const LockGuard guard{events::binding_lock()};
-    EventPort found = events::snapshot(domain, port);
+    EventPort found = domain.events.snapshot(port);
     if (found.state != State::unbound || found.remote_domain != awaited.value())
         return fail(Error::invalid);
     found.state = State::hypervisor;
@@ -90,7 +90,7 @@ Result<> take_waiting_port(Domain& domain, Port port, DomainId awaited, PortHand
 
 void release_hypervisor_port(Domain& domain, Port port, DomainId awaited, PortHandler handler) {
     const LockGuard guard{events::binding_lock()};
-    EventPort found = events::snapshot(domain, port);
+    EventPort found = domain.events.snapshot(port);
     if (found.state != State::hypervisor || found.handler != handler)
         return;
     found.state = State::unbound;
@@ -105,7 +105,7 @@ Result<Port> bind_interdomain(Domain& domain, Domain& remote, Port remote_port) 
     Result<Port> local;
     {
         const LockGuard guard{events::binding_lock()};
-        EventPort other = events::snapshot(remote, remote_port);
+        EventPort other = remote.events.snapshot(remote_port);
         if (other.state != State::unbound || other.remote_domain != domain.id.value())
             return fail(Error::invalid);
         local = events::take_port(domain, {.state = State::interdomain,
@@ -162,7 +162,7 @@ Result<> bind_vcpu(Domain& domain, Port port, std::uint32_t vcpu) {
     if (!has_vcpu(domain, vcpu))
         return fail(Error::no_entry);
     const LockGuard guard{events::binding_lock()};
-    EventPort found = events::snapshot(domain, port);
+    EventPort found = domain.events.snapshot(port);
     const bool movable = found.state == State::unbound || found.state == State::interdomain ||
                          found.state == State::hypervisor ||
                          (found.state == State::virq && !is_per_vcpu(found.virq));
@@ -175,7 +175,7 @@ Result<> bind_vcpu(Domain& domain, Port port, std::uint32_t vcpu) {
 
 Result<> close_port(Domain& domain, Port port) {
     const LockGuard guard{events::binding_lock()};
-    const EventPort closing = events::snapshot(domain, port);
+    const EventPort closing = domain.events.snapshot(port);
     if (!is_open(closing))
         return fail(Error::invalid);
     close_bound(domain, port, closing);
@@ -191,7 +191,7 @@ namespace {
     if (open == 0)
         return false;
     const Port port{64 * word + static_cast<std::uint32_t>(std::countr_zero(open))};
-    close_bound(domain, port, events::snapshot(domain, port));
+    close_bound(domain, port, domain.events.snapshot(port));
     return true;
 }
 
@@ -226,7 +226,7 @@ namespace {
 void forget_in_word(Domain& domain, std::uint32_t word, DomainId dead) {
     for (auto left = domain.events.used[word]; left != 0; left &= left - 1) {
         const Port port{64 * word + static_cast<std::uint32_t>(std::countr_zero(left))};
-        EventPort waiting = events::snapshot(domain, port);
+        EventPort waiting = domain.events.snapshot(port);
         if (waiting.state != State::unbound || waiting.remote_domain != dead.value())
             continue;
         waiting.remote_domain = nobody;
@@ -256,32 +256,40 @@ Result<> forget_domain_in_ports(Domain& dead) {
     return {};
 }
 
+namespace {
+
+// While bindings stand still the peer cannot go: a domain parts from its peers first.
+[[gnu::noinline]] void raise_at_peer(Domain& domain, Port port) {
+    const LockGuard guard{events::binding_lock()};
+    const EventPort bound = domain.events.snapshot(port);
+    if (bound.state != State::interdomain)
+        return;
+    if (Domain* peer = find_domain(DomainId{bound.remote_domain}); peer != nullptr)
+        raise_port(*peer, Port{bound.remote_port});
+}
+
+} // namespace
+
 Result<> send_event(Domain& domain, const Vcpu& sender, Port port) {
-    const EventPort from = events::snapshot(domain, port);
+    const EventPort from = domain.events.snapshot(port);
     if (!is_open(from) || from.state == State::virq)
         return fail(Error::invalid);
     trace_event(trace::Event::event_send, sender, port.value(),
                 std::uint64_t{from.remote_domain} << 32 | from.remote_port);
     if (domain.ledger != nullptr)
         count(domain.ledger->events_sent);
-    if (from.state == State::interdomain) {
-        // While bindings stand still the peer cannot go: a domain parts from its peers first.
-        const LockGuard guard{events::binding_lock()};
-        const EventPort bound = events::snapshot(domain, port);
-        Domain* peer =
-            bound.state == State::interdomain ? find_domain(DomainId{bound.remote_domain}) : nullptr;
-        if (peer != nullptr)
-            raise_port(*peer, Port{bound.remote_port});
-    } else if (from.state == State::ipi) {
+    if (from.state == State::interdomain)
+        raise_at_peer(domain, port);
+    else if (from.state == State::ipi)
         events::raise(domain, port, from);
-    } else if (from.state == State::hypervisor) {
+    else if (from.state == State::hypervisor)
         from.handler(domain, port);
-    } // unbound: no peer yet; bind_interdomain makes up for it
+    // unbound: no peer yet; bind_interdomain makes up for it
     return {};
 }
 
 Result<> unmask_port(Domain& domain, Port port) {
-    const EventPort found = events::snapshot(domain, port);
+    const EventPort found = domain.events.snapshot(port);
     if (!is_open(found))
         return fail(Error::invalid);
     shared_info_t& shared = *domain.shared;
@@ -295,7 +303,7 @@ Result<> unmask_port(Domain& domain, Port port) {
 Result<evtchn_status_t> port_status(Domain& domain, Port port) {
     if (port.value() >= max_ports)
         return fail(Error::invalid);
-    const EventPort found = events::snapshot(domain, port);
+    const EventPort found = domain.events.snapshot(port);
     evtchn_status_t status{};
     status.dom = domain.id.value();
     status.port = port.value();

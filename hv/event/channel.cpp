@@ -29,16 +29,18 @@ void end_poll(Vcpu& vcpu) {
     clear_poll_timeout(vcpu);
 }
 
+[[gnu::noinline]] void end_poll_for(Vcpu& vcpu, Port port) {
+    if (vcpu.poll.port != 0 && vcpu.poll.port != port.value())
+        return;
+    end_poll(vcpu);
+    wake_vcpu(vcpu, WakeCause::event);
+}
+
 // A vCPU that waits in SCHEDOP_poll is woken by the pending bit alone, masked or not.
-void end_polls(Domain& domain, Port port) {
-    for (std::uint32_t i = 0; i < domain.vcpu_count; ++i) {
-        Vcpu* vcpu = domain.vcpus[i];
-        if (vcpu == nullptr || !vcpu->poll.active ||
-            (vcpu->poll.port != 0 && vcpu->poll.port != port.value()))
-            continue;
-        end_poll(*vcpu);
-        wake_vcpu(*vcpu, WakeCause::event);
-    }
+[[gnu::always_inline]] inline void end_polls(Domain& domain, Port port) {
+    for (auto* vcpu : std::span{domain.vcpus}.first(domain.vcpu_count))
+        if (vcpu != nullptr && vcpu->poll.active) [[unlikely]]
+            end_poll_for(*vcpu, port);
 }
 
 // max_ports if all are in use.
@@ -117,12 +119,6 @@ Result<Port> take_port(Domain& domain, const EventPort& contents) {
     return Port{number};
 }
 
-EventPort snapshot(Domain& domain, Port port) {
-    const LockGuard guard{domain.events.lock};
-    const EventPort* found = domain.events.find(port);
-    return found == nullptr ? EventPort{} : *found;
-}
-
 void store(Domain& domain, Port port, const EventPort& contents) {
     const LockGuard guard{domain.events.lock};
     if (EventPort* found = domain.events.find(port); found != nullptr) {
@@ -149,21 +145,14 @@ Result<> EventChannels::start(Domain& domain) {
     return {};
 }
 
-EventPort* EventChannels::find(Port port) {
-    if (port.value() >= max_ports)
-        return nullptr;
-    EventPort* page = pages[port.value() / ports_per_page];
-    return page == nullptr ? nullptr : &page[port.value() % ports_per_page];
-}
-
 void raise_port(Domain& domain, Port port) {
-    const EventPort found = events::snapshot(domain, port);
+    const EventPort found = domain.events.snapshot(port);
     if (found.state != State::free && found.state != State::reserved)
         make_pending(domain, found.vcpu, port);
 }
 
 void raise_hypervisor_port(Domain& domain, Port port, PortHandler handler) {
-    const EventPort found = events::snapshot(domain, port);
+    const EventPort found = domain.events.snapshot(port);
     if (found.state == State::hypervisor && found.handler == handler)
         make_pending(domain, found.vcpu, port);
 }

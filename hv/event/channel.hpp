@@ -56,7 +56,19 @@ struct EventChannels {
 
     // Port 0 is reserved for ever. Answers no_memory when the domain's quota is used up.
     [[nodiscard]] Result<> start(Domain& domain);
-    [[nodiscard]] EventPort* find(Port port); // nullptr if never allocated
+    // nullptr if never allocated.
+    [[nodiscard]] EventPort* find(Port port) const {
+        if (port.value() >= max_ports)
+            return nullptr;
+        EventPort* page = pages[port.value() / ports_per_page];
+        return page == nullptr ? nullptr : &page[port.value() % ports_per_page];
+    }
+    // The port's contents at this instant; state free if the port does not exist.
+    [[nodiscard]] EventPort snapshot(Port port) {
+        const LockGuard guard{lock};
+        const EventPort* found = find(port);
+        return found == nullptr ? EventPort{} : *found;
+    }
 };
 
 // Makes `port` of `domain` pending and wakes or kicks its vCPU as the ABI says (selector, masks,

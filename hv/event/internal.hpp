@@ -12,8 +12,6 @@ namespace bulkhead::hv::events {
 // Takes the lowest free port and fills it. binding_lock is held, domain.events.lock is not.
 // Fails: no_space when all ports are in use, no_memory when the quota is.
 [[nodiscard]] Result<Port> take_port(Domain& domain, const EventPort& contents);
-// The port's contents at this instant; state free if the port does not exist.
-[[nodiscard]] EventPort snapshot(Domain& domain, Port port);
 // Replaces the contents of an allocated port. binding_lock is held.
 void store(Domain& domain, Port port, const EventPort& contents);
 // Back to free, with its pending bit cleared. binding_lock is held.

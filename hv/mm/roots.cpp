@@ -24,6 +24,11 @@ std::uint32_t pages_of(std::uint32_t entries) {
 
 Result<> set_root(Vcpu& vcpu, Mfn& place, Mfn root, bool in_force) {
     auto& domain = *vcpu.domain;
+    if (root == place) { // which holds a reference already
+        if (in_force && root != Mfn{})
+            machine::load_root(root);
+        return {};
+    }
     if (root != Mfn{})
         BULKHEAD_TRY(get_typed(root, FrameType::l4, domain));
     const auto old = place;

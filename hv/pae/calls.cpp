@@ -31,8 +31,7 @@ struct PaeSetTimerOp {
     static PaeSetTimerOp decode(const HypercallArguments& a) { return {a[0] | a[1] << 32}; }
     HypercallResult run(HypercallContext& context) const {
         HypercallArguments arguments{{deadline}};
-        HypercallContext wide{context.caller, context.domain, arguments};
-        return invoke_hypercall(__HYPERVISOR_set_timer_op, wide);
+        return invoke_hypercall(__HYPERVISOR_set_timer_op, context.caller, arguments);
     }
 };
 
@@ -49,7 +48,7 @@ struct PaeGrantTableOp {
         case GNTTABOP_query_size:
         case GNTTABOP_set_version:
         case GNTTABOP_get_version:
-            return invoke_hypercall(GrantTableOp::number, context);
+            return invoke_hypercall(GrantTableOp::number, context.caller, context.arguments);
         default:
             return fail(Error::not_implemented);
         }
@@ -75,7 +74,7 @@ HypercallResult perform(HypercallContext& context) {
 // A call that has one form for both widths, made as a 64-bit guest makes it.
 template<unsigned number>
 HypercallResult perform_common(HypercallContext& context) {
-    return invoke_hypercall(number, context);
+    return invoke_hypercall(number, context.caller, context.arguments);
 }
 
 struct Table {
@@ -156,10 +155,10 @@ HypercallResult invoke_pae_hypercall(std::uint64_t number, HypercallContext& con
     return table.handlers[number](context);
 }
 
-void handle_pae_hypercall(Vcpu& vcpu) {
+void handle_pae_hypercall(Pcpu& self, Vcpu& vcpu) {
     auto& regs = vcpu.regs;
     const auto number = regs.rax & low_half;
-    name_section(landmark::SectionKind::hypercall, static_cast<std::uint32_t>(number));
+    name_section(self, landmark::SectionKind::hypercall, static_cast<std::uint32_t>(number));
     count(vcpu.domain->ledger->hypercalls);
     HypercallArguments arguments{{regs.rbx & low_half, regs.rcx & low_half, regs.rdx & low_half,
                                   regs.rsi & low_half, regs.rdi & low_half, regs.rbp & low_half}};

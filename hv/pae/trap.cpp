@@ -46,7 +46,7 @@ std::uint32_t& pae_fault_address(const Vcpu& vcpu) {
 
 // A fault without the user's bit would be taken for one of the processor's own, but ring 1 is supervisor
 // here.
-void take_pae_trap(Vcpu& vcpu, std::uint64_t fault_address, void (*take)(Vcpu&)) {
+void take_pae_trap(Pcpu& self, Vcpu& vcpu, std::uint64_t fault_address, void (*take)(Pcpu&, Vcpu&)) {
     auto& regs = vcpu.regs;
     if (regs.vector == vector::page_fault && is_of_descriptors(fault_address)) {
         regs.vector = vector::protection;
@@ -58,7 +58,7 @@ void take_pae_trap(Vcpu& vcpu, std::uint64_t fault_address, void (*take)(Vcpu&))
     const auto leaf = static_cast<std::uint32_t>(regs.rax);
     const auto stack = regs.rsp;
     const bool may_be_cpuid = regs.vector == vector::invalid_opcode;
-    take(vcpu);
+    take(self, vcpu);
     if (may_be_cpuid && regs.rsp == stack) // no handler was entered: it was
         hide_long_mode(regs, leaf);
 }

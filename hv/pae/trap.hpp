@@ -6,9 +6,11 @@
 
 namespace bulkhead::hv {
 
+struct Pcpu;
+
 // An exception, with its registers in the vCPU: made to look as those of 64-bit guests do, and handed to
 // `take`, which takes those. `fault_address` is CR2 of a page fault.
-void take_pae_trap(Vcpu& vcpu, std::uint64_t fault_address, void (*take)(Vcpu&));
+void take_pae_trap(Pcpu& self, Vcpu& vcpu, std::uint64_t fault_address, void (*take)(Pcpu&, Vcpu&));
 
 // What the common ways do for a 32-bit guest, which registers nothing that they know of.
 void deliver_to_pae(Vcpu& vcpu, unsigned vector, std::optional<std::uint64_t> error);

@@ -92,13 +92,6 @@ void change_accounts(Pcpu& self, const Vcpu& vcpu, std::uint64_t tick) {
         open_accounts(self, vcpu);
 }
 
-void name_section(landmark::SectionKind kind, std::uint32_t number) { name_section(pcpu(), kind, number); }
-
-void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number) {
-    self.section_kind = static_cast<std::uint32_t>(kind);
-    self.section_number = number;
-}
-
 Nanos bill_to(Domain* domain) {
     auto& self = pcpu();
     const auto before = self.posted;
@@ -143,7 +136,7 @@ void end_idle() {
     const auto tick = machine::tsc();
     post(self, &discard, &self.ledger->unbilled_ns, machine::time_of(tick));
     begin_section(self, tick);
-    name_section(landmark::SectionKind::interrupt, 0);
+    name_section(self, landmark::SectionKind::interrupt, 0);
 }
 
 Nanos section_length() { return machine::length_of(machine::tsc() - pcpu().section_start); }

@@ -30,8 +30,10 @@ inline void enter_hypervisor(Pcpu& self);
 // Back to the guest: the section ends, and the guest's time begins. `payer` is what the vCPU works for.
 inline void leave_for_guest(Pcpu& self, const Vcpu& vcpu, const landmark::LedgerEntry* payer);
 // Names what the present section is doing, for R_max.
-void name_section(landmark::SectionKind kind, std::uint32_t number);
-void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number);
+inline void name_section(Pcpu& self, landmark::SectionKind kind, std::uint32_t number) {
+    self.section_kind = static_cast<std::uint32_t>(kind);
+    self.section_number = number;
+}
 
 // The hypervisor works for `domain` from now on; with nullptr, for no domain. Returns the time posted to the
 // previous account.

@@ -3,24 +3,27 @@
 
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
-#include "hv/trap/address.hpp"
 
 namespace bulkhead::hv {
 namespace {
 
 constexpr std::uint64_t rpl_mask = 3;
 
-// A frame under construction, from the highest address down.
-class Frame {
-  public:
-    void push(std::uint64_t word) { words_[--first_] = word; }
-    [[nodiscard]] const std::uint64_t* data() const { return words_ + first_; }
-    [[nodiscard]] std::size_t bytes() const { return (capacity - first_) * sizeof(std::uint64_t); }
-
-  private:
-    static constexpr std::size_t capacity = 12;
-    std::uint64_t words_[capacity];
-    std::size_t first_ = capacity;
+// What the frames end with: the guest goes on there.
+struct Interrupted {
+    std::uint64_t rip, cs, rflags, rsp, ss;
+};
+struct PlainFrame {
+    std::uint64_t rcx, r11;
+    Interrupted interrupted;
+};
+struct ErrorFrame {
+    std::uint64_t rcx, r11, error;
+    Interrupted interrupted;
+};
+struct SelectorsFrame {
+    std::uint64_t rcx, r11, ds, es, fs, gs;
+    Interrupted interrupted;
 };
 
 // The interrupted flags as the guest believes them to be.
@@ -33,26 +36,12 @@ std::uint64_t guest_view(const Vcpu& vcpu, bool masked) {
     return flags;
 }
 
-Frame build(const Vcpu& vcpu, const Bounce& target, bool from_kernel, bool masked) {
+[[gnu::always_inline]] inline Interrupted interrupted(const Vcpu& vcpu) {
     const auto& regs = vcpu.regs;
-    const auto selector = regs.cs & 0xffff & ~(from_kernel ? rpl_mask : 0);
-    Frame frame;
-    frame.push(regs.ss & 0xffff);
-    frame.push(regs.rsp);
-    frame.push(guest_view(vcpu, masked));
-    frame.push(selector | std::uint64_t{masked} << 32);
-    frame.push(regs.rip);
-    if (target.error)
-        frame.push(*target.error);
-    if (target.data_selectors) {
-        frame.push(vcpu.processor.selectors.gs);
-        frame.push(vcpu.processor.selectors.fs);
-        frame.push(vcpu.processor.selectors.es);
-        frame.push(vcpu.processor.selectors.ds);
-    }
-    frame.push(regs.r11);
-    frame.push(regs.rcx);
-    return frame;
+    const bool masked = events_masked(vcpu);
+    const auto selector = regs.cs & (vcpu.processor.in_kernel ? 0xffff & ~rpl_mask : 0xffff);
+    return {regs.rip, selector | std::uint64_t{masked} << 32, guest_view(vcpu, masked), regs.rsp,
+            regs.ss & 0xffff};
 }
 
 void enter_kernel(Registers& regs, std::uint64_t entry, std::uint64_t stack) {
@@ -67,6 +56,23 @@ void enter_kernel(Registers& regs, std::uint64_t entry, std::uint64_t stack) {
     regs.r11 = regs.rflags;
 }
 
+// copy_to_guest refuses what is not the guest's, wherever its stack pointer points.
+template<class Frame>
+[[gnu::always_inline]] inline bool enter(Vcpu& vcpu, Callback target, const Frame& frame) {
+    auto top = vcpu.regs.rsp;
+    if (!vcpu.processor.in_kernel) {
+        toggle_guest_mode(vcpu);
+        top = vcpu.entries.kernel_sp;
+    }
+    const auto stack = (top & ~std::uint64_t{15}) - sizeof frame;
+    if (!machine::copy_to_guest(GuestAddress{stack}, &frame, sizeof frame)) [[unlikely]]
+        return false;
+    if (target.mask_events)
+        mask_events(vcpu, true);
+    enter_kernel(vcpu.regs, target.address, stack);
+    return true;
+}
+
 } // namespace
 
 bool events_masked(const Vcpu& vcpu) {
@@ -77,23 +83,21 @@ void mask_events(Vcpu& vcpu, bool masked) {
     __atomic_store_n(&vcpu.info->evtchn_upcall_mask, static_cast<std::uint8_t>(masked), __ATOMIC_RELAXED);
 }
 
-Result<> bounce(Vcpu& vcpu, const Bounce& target) {
-    if (target.address == 0)
-        return fail(Error::bad_address);
-    const bool from_kernel = vcpu.processor.in_kernel;
-    if (!from_kernel)
-        toggle_guest_mode(vcpu);
-    const auto top = (from_kernel ? vcpu.regs.rsp : vcpu.entries.kernel_sp) & ~std::uint64_t{15};
-    const bool masked = events_masked(vcpu);
-    const auto frame = build(vcpu, target, from_kernel, masked);
-    const auto stack = top - frame.bytes();
-    // copy_to_guest refuses the hypervisor's own range, wherever the guest's stack pointer points.
-    if (!is_canonical(stack) || !machine::copy_to_guest(GuestAddress{stack}, frame.data(), frame.bytes()))
-        return fail(Error::bad_address);
-    if (target.mask_events)
-        mask_events(vcpu, true);
-    enter_kernel(vcpu.regs, target.address, stack);
-    return {};
+bool bounce(Vcpu& vcpu, Callback target) {
+    const PlainFrame frame{vcpu.regs.rcx, vcpu.regs.r11, interrupted(vcpu)};
+    return enter(vcpu, target, frame);
+}
+
+bool bounce_with_error(Vcpu& vcpu, Callback target, std::uint64_t error) {
+    const ErrorFrame frame{vcpu.regs.rcx, vcpu.regs.r11, error, interrupted(vcpu)};
+    return enter(vcpu, target, frame);
+}
+
+bool bounce_with_selectors(Vcpu& vcpu, Callback target) {
+    const auto& selectors = vcpu.processor.selectors;
+    const SelectorsFrame frame{vcpu.regs.rcx, vcpu.regs.r11, selectors.ds,     selectors.es,
+                               selectors.fs,  selectors.gs,  interrupted(vcpu)};
+    return enter(vcpu, target, frame);
 }
 
 } // namespace bulkhead::hv

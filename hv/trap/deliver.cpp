@@ -13,19 +13,24 @@ namespace {
 constexpr unsigned table_size = 256;
 static_assert(table_size * sizeof(TrapHandler) <= page_bytes, "the table fits one metadata page");
 
-TrapHandler handler_of(const Vcpu& vcpu, unsigned vector) {
-    return vcpu.entries.handlers && vector < table_size ? vcpu.entries.handlers[vector] : TrapHandler{};
+// nullptr if its kernel registered none.
+const TrapHandler* handler_of(const Vcpu& vcpu, std::uint8_t vector) {
+    const auto* handlers = vcpu.entries.handlers;
+    return handlers != nullptr && handlers[vector].address != 0 ? &handlers[vector] : nullptr;
 }
 
 void crash(Vcpu& vcpu, const char* why) { crash_domain(*vcpu.domain, why); }
 
+// A 32-bit kernel's handlers are not in that table.
+[[gnu::noinline, gnu::cold]] void deliver_without_handler(Vcpu& vcpu, std::optional<std::uint64_t> error) {
+    if (vcpu.domain->pae)
+        return deliver_to_pae(vcpu, static_cast<unsigned>(vcpu.regs.vector), error);
+    crash(vcpu, "an exception for which its kernel registered no handler");
+}
+
 void deliver(Vcpu& vcpu, const TrapHandler& handler, std::optional<std::uint64_t> error) {
-    if (handler.address == 0) { // a 32-bit kernel's handlers are not in that table
-        if (vcpu.domain->pae)
-            return deliver_to_pae(vcpu, static_cast<unsigned>(vcpu.regs.vector), error);
-        return crash(vcpu, "an exception for which its kernel registered no handler");
-    }
-    if (!bounce(vcpu, {handler.address, handler.mask_events, error}))
+    const Callback target{handler.address, handler.mask_events};
+    if (!(error ? bounce_with_error(vcpu, target, *error) : bounce(vcpu, target))) [[unlikely]]
         crash(vcpu, "an exception, and its kernel's stack cannot be written");
 }
 
@@ -34,7 +39,7 @@ void enter_system_call(Vcpu& vcpu, const Callback& callback) {
         vcpu.regs.rip -= 2;
         return deliver_exception(vcpu, vector::invalid_opcode);
     }
-    if (!bounce(vcpu, {callback.address, callback.mask_events}))
+    if (!bounce(vcpu, callback)) [[unlikely]]
         return crash(vcpu, "a system call, and its kernel's stack cannot be written");
     vcpu.regs.rflags &= ~rflags::direction;
     vcpu.regs.r11 = vcpu.regs.rflags;
@@ -45,7 +50,11 @@ void enter_system_call(Vcpu& vcpu, const Callback& callback) {
 void deliver_exception(Vcpu& vcpu, unsigned vector, std::optional<std::uint64_t> error) {
     vcpu.regs.vector = vector;
     vcpu.regs.error = error.value_or(0);
-    deliver(vcpu, handler_of(vcpu, vector), error);
+    if (const auto* handler = handler_of(vcpu, static_cast<std::uint8_t>(vector)); handler != nullptr)
+        [[likely]]
+        deliver(vcpu, *handler, error);
+    else
+        deliver_without_handler(vcpu, error);
 }
 
 void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
@@ -61,17 +70,17 @@ void deliver_page_fault(Vcpu& vcpu, std::uint64_t address, std::uint64_t error) 
 }
 
 bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
-    const auto handler = handler_of(vcpu, vector);
+    const auto* handler = handler_of(vcpu, static_cast<std::uint8_t>(vector));
     const unsigned least = vcpu.processor.in_kernel ? 1 : 3;
-    if (handler.address == 0 || handler.privilege < least)
+    if (handler == nullptr || handler->privilege < least)
         return vcpu.domain->pae && deliver_software_interrupt_to_pae(vcpu, vector);
-    deliver(vcpu, handler, {});
+    deliver(vcpu, *handler, {});
     return true;
 }
 
 void deliver_nmi(Vcpu& vcpu) {
     vcpu.entries.nmi_pending = false;
-    if (handler_of(vcpu, vector::nmi).address == 0)
+    if (handler_of(vcpu, vector::nmi) == nullptr)
         return;
     vcpu.entries.in_nmi = true;
     deliver_exception(vcpu, vector::nmi);
@@ -97,7 +106,7 @@ void deliver_sysenter(Vcpu& vcpu) {
     const auto& callback = vcpu.entries.sysenter_callback;
     if (callback.address == 0)
         return deliver_exception(vcpu, vector::protection, 0);
-    if (!bounce(vcpu, {callback.address, callback.mask_events}))
+    if (!bounce(vcpu, callback))
         crash(vcpu, "SYSENTER, and its kernel's stack cannot be written");
 }
 
@@ -109,9 +118,7 @@ void deliver_failsafe(Vcpu& vcpu) {
                          vcpu,
                          "its saved state cannot be resumed, and its kernel registered no failsafe callback");
     save_selectors(vcpu);
-    const Bounce target{
-        vcpu.entries.failsafe_callback.address, vcpu.entries.failsafe_callback.mask_events, {}, true};
-    if (!bounce(vcpu, target))
+    if (!bounce_with_selectors(vcpu, vcpu.entries.failsafe_callback))
         crash(vcpu, "its saved state cannot be resumed, and its kernel's stack cannot be written");
 }
 

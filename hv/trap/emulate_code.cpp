@@ -71,21 +71,33 @@ std::optional<CodeSegment> code_segment(const Vcpu& vcpu) {
     return CodeSegment{long_mode, long_mode ? 0 : static_cast<std::uint32_t>(base)};
 }
 
+namespace {
+
+// The bytes on the first page, as many as there are, and those on the second, if it can be read.
+[[gnu::noinline]] bool fetch_at_end_of_page(const Vcpu& vcpu, Code& code, std::uint64_t start) {
+    const auto in_page = std::min<std::uint64_t>(longest_instruction, page_bytes - start % page_bytes);
+    if (!machine::copy_from_guest(code.bytes.data(), GuestAddress{start}, in_page))
+        return false;
+    const auto rest = longest_instruction - in_page;
+    const GuestAddress next{linear(code.segment, vcpu.regs.rip + in_page)};
+    const bool whole = rest != 0 && machine::copy_from_guest(code.bytes.data() + in_page, next, rest);
+    code.count = whole ? longest_instruction : static_cast<std::uint8_t>(in_page);
+    return true;
+}
+
+} // namespace
+
 std::optional<Code> fetch(const Vcpu& vcpu) {
     const auto segment = code_segment(vcpu);
     if (!segment)
         return {};
-    Code code{{}, 0, *segment};
+    Code code{{}, longest_instruction, *segment};
     const auto start = linear(*segment, vcpu.regs.rip);
-    const auto in_page = std::min<std::uint64_t>(longest_instruction, page_bytes - start % page_bytes);
-    if (!machine::copy_from_guest(code.bytes.data(), GuestAddress{start}, in_page))
-        return {};
-    code.count = static_cast<std::uint8_t>(in_page);
-    const auto rest = longest_instruction - in_page;
-    if (rest != 0 && machine::copy_from_guest(code.bytes.data() + in_page,
-                                              GuestAddress{linear(*segment, vcpu.regs.rip + in_page)}, rest))
-        code.count = longest_instruction;
-    return code;
+    const bool one_page = start % page_bytes <= page_bytes - sizeof code.bytes;
+    if (one_page ? machine::copy_from_guest(code.bytes.data(), GuestAddress{start}, sizeof code.bytes)
+                 : fetch_at_end_of_page(vcpu, code, start)) [[likely]]
+        return code;
+    return {};
 }
 
 std::uint64_t& general(Registers& regs, unsigned number) { return regs.*by_number[number & 15]; }

@@ -16,8 +16,8 @@ struct CodeSegment {
 [[nodiscard]] std::optional<CodeSegment> code_segment(const Vcpu& vcpu);
 
 struct Code {
-    std::array<std::uint8_t, longest_instruction> bytes;
-    std::uint8_t count; // readable from the start
+    std::array<std::uint8_t, longest_instruction + 1> bytes; // whole words, which are copied at once
+    std::uint8_t count; // readable from the start, at most longest_instruction
     CodeSegment segment;
     [[nodiscard]] std::span<const std::uint8_t> view() const { return {bytes.data(), count}; }
 };

@@ -11,6 +11,9 @@ struct Vcpu;
 // Writes the fs and gs bases that the processor holds into the vCPU, and back.
 void save_segment_bases(Vcpu& vcpu);
 void load_segment_bases(const Vcpu& vcpu);
+// One base, in force at once; the second is that of the kernel's gs, while the kernel runs.
+void set_fs_base(Vcpu& vcpu, std::uint64_t base);
+void set_kernel_gs_base(Vcpu& vcpu, std::uint64_t base);
 // Writes the selectors that the processor holds in ds, es, fs and gs into the vCPU.
 void save_selectors(Vcpu& vcpu);
 // Loads `selector` as the gs of the guest's applications and keeps gs_base_user true; the kernel's gs base

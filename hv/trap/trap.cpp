@@ -4,7 +4,6 @@
 
 #include "hv/arch/layout.hpp"
 #include "hv/domain/domain.hpp"
-#include "hv/domain/dump.hpp"
 #include "hv/trap/address.hpp"
 #include "hv/trap/emulate.hpp"
 #include "hv/trap/seams.hpp"
@@ -23,9 +22,7 @@ std::optional<std::uint64_t> offset_in_area(std::uint32_t slot, std::uint64_t ad
 
 // An implicit access to the descriptor tables in force hit a page that holds no descriptors: the selector is
 // bad. A vCPU without a GDT of its own uses area 0.
-std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t address, std::uint64_t error) {
-    if (error & page_fault::user)
-        return {};
+std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t address) {
     auto offset = offset_in_area(vcpu.sched.slot, address);
     if (!offset)
         offset = offset_in_area(0, address);
@@ -36,25 +33,34 @@ std::optional<std::uint64_t> selector_of_fault(const Vcpu& vcpu, std::uint64_t a
     return ((*offset - descriptor_table_bytes) & ~std::uint64_t{7}) | 4;
 }
 
+// An access with the hypervisor's rights while the guest ran: to its descriptor tables, or by an IRET that
+// QEMU emulates.
+[[gnu::noinline]] void handle_supervisor_fault(Vcpu& vcpu, std::uint64_t address) {
+    const auto error = vcpu.regs.error;
+    if (const auto selector = selector_of_fault(vcpu, address))
+        deliver_exception(vcpu, vector::protection, *selector);
+    else if (!emulate_far_return(vcpu))
+        deliver_page_fault(vcpu, address, error | page_fault::user);
+}
+
+// A page that is there and may not be written: one of its page tables?
+[[gnu::noinline]] void handle_write_fault(Vcpu& vcpu, std::uint64_t address) {
+    if (!vcpu.processor.in_kernel || in_hypervisor_range(address) || !emulate_page_table_write(vcpu, address))
+        deliver_page_fault(vcpu, address, vcpu.regs.error);
+}
+
 void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
     const auto error = vcpu.regs.error;
-    if (const auto selector = selector_of_fault(vcpu, address, error))
-        return deliver_exception(vcpu, vector::protection, *selector);
-    if (!(error & page_fault::user)) {
-        if (!emulate_far_return(vcpu))
-            deliver_page_fault(vcpu, address, error | page_fault::user);
-        return;
-    }
+    if ((error & page_fault::user) == 0) [[unlikely]]
+        return handle_supervisor_fault(vcpu, address);
     constexpr auto relevant =
         page_fault::present | page_fault::write | page_fault::reserved | page_fault::fetch;
-    const bool write_refused = (error & relevant) == (page_fault::present | page_fault::write);
-    if (write_refused && vcpu.processor.in_kernel && !in_hypervisor_range(address) &&
-        emulate_page_table_write(vcpu, address))
-        return;
+    if ((error & relevant) == (page_fault::present | page_fault::write))
+        return handle_write_fault(vcpu, address);
     deliver_page_fault(vcpu, address, error);
 }
 
-void handle_protection(Vcpu& vcpu) {
+[[gnu::noinline]] void handle_protection(Vcpu& vcpu) {
     switch (emulate_privileged(vcpu)) {
     case Emulation::done:
         return;
@@ -65,24 +71,24 @@ void handle_protection(Vcpu& vcpu) {
     }
 }
 
-void handle_invalid_opcode(Vcpu& vcpu) {
+[[gnu::noinline]] void handle_invalid_opcode(Vcpu& vcpu) {
     if (!emulate_forced(vcpu))
         deliver_exception(vcpu, vector::invalid_opcode);
 }
 
-void handle_no_device(Vcpu& vcpu) {
+[[gnu::noinline]] void handle_no_device(Vcpu& vcpu) {
     if (!handle_device_not_available(vcpu))
         deliver_exception(vcpu, vector::no_device);
 }
 
-void handle_debug(Vcpu& vcpu) {
+[[gnu::noinline]] void handle_debug(Vcpu& vcpu) {
     vcpu.processor.debug[6] |= take_debug_status();
     deliver_exception(vcpu, vector::debug);
 }
 
 // INT3 and INTO reach their own gates, open to ring 3; the guest's kernel may have closed them to its
 // applications.
-void handle_software_trap(Vcpu& vcpu, unsigned vector) {
+[[gnu::noinline]] void handle_software_trap(Vcpu& vcpu, unsigned vector) {
     if (vcpu.processor.in_kernel)
         return deliver_exception(vcpu, vector);
     if (deliver_software_interrupt(vcpu, vector))
@@ -95,10 +101,11 @@ void handle_software_trap(Vcpu& vcpu, unsigned vector) {
 
 void handle_guest_trap(Vcpu& vcpu, std::uint64_t fault_address) {
     const auto vector = static_cast<unsigned>(vcpu.regs.vector);
-    remember_exception(vcpu, vector, vcpu.regs.error, fault_address);
-    switch (vector) {
-    case vector::page_fault:
+    vcpu.last_exception = {vcpu.regs.rip, vcpu.regs.error,          fault_address,
+                           vector,        vcpu.processor.in_kernel, true};
+    if (vector == vector::page_fault) [[likely]]
         return handle_page_fault(vcpu, fault_address);
+    switch (vector) {
     case vector::protection:
         return handle_protection(vcpu);
     case vector::invalid_opcode:

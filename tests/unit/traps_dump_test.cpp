@@ -68,11 +68,15 @@ struct DumpTest : testing::Test {
         EXPECT_TRUE(continue_dump(domain.dump));
         return world.machine.console;
     }
+
+    void raised(unsigned vector, std::uint64_t error, std::uint64_t at) {
+        vcpu.last_exception = {vcpu.regs.rip, error, at, vector, vcpu.processor.in_kernel, true};
+    }
 };
 
 TEST_F(DumpTest, PageFaultIsNamedWithItsWalk) {
     const auto frame = map();
-    remember_exception(vcpu, vector::page_fault, page_fault::write | page_fault::present, address + 8);
+    raised(vector::page_fault, page_fault::write | page_fault::present, address + 8);
     const auto text = dump();
     EXPECT_THAT(text,
                 HasSubstr("#PF page fault at rip 0000000000401000 in kernel mode, error 3 (write of address "
@@ -84,11 +88,7 @@ TEST_F(DumpTest, PageFaultIsNamedWithItsWalk) {
     EXPECT_THAT(text, HasSubstr(leaf));
 }
 
-TEST_F(DumpTest, AnotherVcpusExceptionIsNotShown) {
-    Domain& other = world.add_domain(8);
-    remember_exception(*other.vcpus[0], vector::divide, 0, 0);
-    EXPECT_THAT(dump(), Not(HasSubstr("last exception")));
-}
+TEST_F(DumpTest, AVcpuWithoutAnExceptionShowsNone) { EXPECT_THAT(dump(), Not(HasSubstr("last exception"))); }
 
 TEST_F(DumpTest, StrayRootsAndAddressesAreNotFollowed) {
     vcpu.tables.kernel_root = Mfn{0x123456789};
@@ -114,12 +114,12 @@ TEST_F(DumpTest, MemoryIsReadThroughTheGuestsTables) {
 
 TEST_F(DumpTest, IsPrintedLineByLineAsItWasAtTheCrash) {
     map();
-    remember_exception(vcpu, vector::page_fault, page_fault::write, address + 8);
+    raised(vector::page_fault, page_fault::write, address + 8);
     const auto whole = dump();
     const auto lines = static_cast<std::uint64_t>(std::ranges::count(whole, '\n'));
     world.machine.console.clear();
     begin_dump(domain.dump, vcpu);
-    remember_exception(vcpu, vector::divide, 0, 0); // later ones are not its own
+    raised(vector::divide, 0, 0); // after the crash
     traced.push_back({3000, 0, 2, 0, 0, 0, 0});
     world.machine.preempt_every = 1;
     std::uint64_t parts = 1;

@@ -169,6 +169,14 @@ Result<void*> Domain::allocate_metadata() {
 
 void save_segment_bases(Vcpu&) {}
 void load_segment_bases(const Vcpu&) { ++guest().base_loads; }
+void set_fs_base(Vcpu& vcpu, std::uint64_t base) {
+    vcpu.processor.fs_base = base;
+    ++guest().base_loads;
+}
+void set_kernel_gs_base(Vcpu& vcpu, std::uint64_t base) {
+    vcpu.processor.gs_base_kernel = base;
+    ++guest().base_loads;
+}
 void save_selectors(Vcpu& vcpu) { vcpu.processor.selectors = {0x1b, 0x23, 0x2b, 0x33}; }
 bool load_user_gs(Vcpu&, std::uint16_t) { return guest().gs_usable; }
 void load_debug_registers(const Vcpu&) { ++guest().debug_loads; }
@@ -197,6 +205,5 @@ Result<bool> emulate_pte_write(Vcpu&, GuestAddress at, std::uint64_t value, unsi
     guest().page_table_writes.push_back({at.value(), value, bytes});
     return guest().page_table_answer;
 }
-void remember_exception(const Vcpu&, unsigned, std::uint64_t, std::uint64_t) {}
 
 } // namespace bulkhead::hv

@@ -131,6 +131,8 @@ void toggle_guest_mode(Vcpu& vcpu) {
 
 void save_segment_bases(Vcpu&) {}
 void load_segment_bases(const Vcpu&) {}
+void set_fs_base(Vcpu& vcpu, std::uint64_t base) { vcpu.processor.fs_base = base; }
+void set_kernel_gs_base(Vcpu& vcpu, std::uint64_t base) { vcpu.processor.gs_base_kernel = base; }
 void save_selectors(Vcpu&) {}
 bool load_user_gs(Vcpu&, std::uint16_t) { return true; }
 void load_debug_registers(const Vcpu&) {}
