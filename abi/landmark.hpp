@@ -8,7 +8,7 @@ namespace bulkhead::landmark {
 
 inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
-inline constexpr std::uint32_t version = 4;
+inline constexpr std::uint32_t version = 5;
 inline constexpr std::size_t max_pcpus = 64;
 inline constexpr std::size_t name_bytes = 16;
 
@@ -66,11 +66,11 @@ struct LedgerEntry {
     std::uint32_t frames_owned;
     std::uint32_t frames_peak;
     std::uint32_t shutdown_reason; // a Shutdown
-    std::uint32_t reserved;
-    std::uint64_t console_bytes; // that it printed
-    std::uint64_t copied_bytes;  // that it had grant copies move
-    std::int64_t refreshed;      // RealTime of waiting_ns, blocked_ns, the frames and the bytes
-    std::uint64_t trace_lost;    // of its records
+    std::uint32_t withheld;        // part of its time, as it keeps frames that are wanted by force [1/1000]
+    std::uint64_t console_bytes;   // that it printed
+    std::uint64_t copied_bytes;    // that it had grant copies move
+    std::int64_t refreshed;        // RealTime of waiting_ns, blocked_ns, the frames and the bytes
+    std::uint64_t trace_lost;      // of its records
 };
 
 // A reader of a running machine takes `end` first, then the domains' entries, then the totals. All of them

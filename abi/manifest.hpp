@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 12;
+inline constexpr std::uint32_t version = 13;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -175,6 +175,8 @@ struct Header {
     Guard guard;                    // of calls of policies
     std::uint32_t no_linear_tables; // 1: entries for a page table of the same level are refused
     std::uint32_t memory_samples;   // pages of each guest whose use is looked at in a memory_period
+    std::uint32_t memory_force;     // 1: a guest that keeps what is wanted by force gets less time
+    std::uint32_t reserved;
 };
 
 } // namespace bulkhead::manifest

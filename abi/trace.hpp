@@ -83,6 +83,7 @@ enum class Event : std::uint16_t {
     net_drop,
     memory_watch,
     memory_sample,
+    memory_press,
 };
 
 struct Description {
@@ -161,13 +162,16 @@ inline constexpr std::array descriptions{
                 "Pages of a guest, drawn at random, are watched from now on."},
     Description{Event::memory_sample, Group::event, "memory_sample", "pages looked at", "pages used",
                 "Of the watched pages that stayed where they were, so many were used since."},
+    Description{Event::memory_press, Group::event, "memory_press", "frames it has",
+                "part of its time that is withheld [1/1000]",
+                "A guest that keeps frames which are wanted by force gets less time; 0: as much as before."},
 };
 
 consteval bool table_matches_enum() {
     for (std::size_t i = 0; i < descriptions.size(); ++i)
         if (static_cast<std::size_t>(descriptions[i].event) != i)
             return false;
-    return descriptions.size() == static_cast<std::size_t>(Event::memory_sample) + 1;
+    return descriptions.size() == static_cast<std::size_t>(Event::memory_press) + 1;
 }
 static_assert(table_matches_enum());
 

@@ -169,10 +169,10 @@ struct Hooks {
     // looked at again for a domain that ran less.
     void (*sample)(void* policy, Domain& domain, Frames looked_at, Frames used, RealTime now);
     // Optional. The domain has been `over` its target for `late`, asked to give frames back. How many shall
-    // be taken by force, paged out at the domain's expense? At most `over`; a host that cannot take frames
-    // ignores the answer. Asked once in a period. The host takes the frames little by little, less those that
-    // the domain gives back meanwhile. The simulator takes 64 frames, then a break of 500 us beside the work
-    // for them. Default: none.
+    // come back by force? At most `over`. Asked once in a period. A host withholds a part of the domain's
+    // time, more and more up to a limit, as long as the answer is above 0 (host/press.hpp). The simulator can
+    // be told to take the frames instead: 64 of them, then a break of 500 us beside the work for them, less
+    // those that the domain gives back meanwhile. Default: none.
     Frames (*reclaim)(void* policy, Domain& domain, Frames over, Nanos late);
     // Optional. The weight of the domain changed; the new value is already in it.
     void (*tune)(void* policy, Domain& domain);

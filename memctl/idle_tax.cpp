@@ -11,9 +11,9 @@
 // Bad at:   a guest that only pretends to use its memory; guests that come back from idleness page at
 //           first.
 // Bounds:   between equal weights, a domain that uses all its frames gets 1 / (1 - tax) times the frames
-//           of one that uses none, within its least and most. A domain over its target for the patience
-//           loses the whole excess by force from the host's next look on: one period later at most, and
-//           then as fast as the host takes frames (the simulator 64, then a break of 500 us).
+//           of one that uses none, within its least and most. From a domain over its target for the
+//           patience the whole excess is wanted by force from the host's next look on: one period later at
+//           most.
 #include "memctl/shares.hpp"
 
 namespace {
@@ -30,8 +30,7 @@ class IdleTax : public memctl::Policy {
 
     static constexpr plugin::Parameter parameters[] = {
         {"tax", "%", "part of an idle page that is taxed away", 75, 0, 99},
-        {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
-         0, 60'000},
+        {"patience", "ms", "time that a domain may be over its target before force is used", 500, 0, 60'000},
     };
     static constexpr memctl::Text text{
         .name = "idle_tax",

@@ -1,5 +1,5 @@
 // Every domain has a reservation and a limit; the rest of the machine is shared by weight between them.
-// A domain that stays over its target for too long loses the excess by force.
+// From a domain that stays over its target for too long the excess is wanted by force.
 //
 // Paper:    C. A. Waldspurger, "Memory resource management in VMware ESX Server", OSDI 2002, section 5.1
 //           (min, max and shares) and 6.1 (admission).
@@ -7,9 +7,9 @@
 // Bad at:   idle memory (it counts like any other).
 // Bounds:   a domain's target is never below its reservation nor above its limit. A domain whose
 //           reservation does not fit, or is above its limit, is not admitted. After a swap limits hold
-//           all the same, and reservations if all of them fit. A domain over its target for the patience
-//           loses the whole excess by force from the host's next look on: one period later at most, and
-//           then as fast as the host takes frames (the simulator 64, then a break of 500 us).
+//           all the same, and reservations if all of them fit. From a domain over its target for the
+//           patience the whole excess is wanted by force from the host's next look on: one period later at
+//           most.
 #include "memctl/shares.hpp"
 
 namespace {
@@ -21,8 +21,7 @@ using memctl::Frames;
 class MinMax : public memctl::Policy {
   public:
     static constexpr plugin::Parameter parameters[] = {
-        {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
-         0, 60'000},
+        {"patience", "ms", "time that a domain may be over its target before force is used", 500, 0, 60'000},
     };
     static constexpr plugin::Parameter domain_parameters[] = {
         {"min", "MiB", "frames that are reserved for it; 0: its minimum to live", 0, 0, 1 << 20},

@@ -16,9 +16,8 @@
 // Bounds:   if all working sets (with the spare part) fit, each domain has its own; otherwise each has
 //           its own or at least its part of the machine by weight, within the minimum of other domains.
 //           A set that grows shows at the next rebalance, one that shrinks after a window, and then by an
-//           eighth at each rebalance. A domain over its target for the patience loses the whole excess by
-//           force from the host's next look on: one period later at most, and then as fast as the host
-//           takes frames (the simulator 64, then a break of 500 us).
+//           eighth at each rebalance. From a domain over its target for the patience the whole excess is
+//           wanted by force from the host's next look on: one period later at most.
 #include "memctl/shares.hpp"
 
 #include <utility>
@@ -48,8 +47,7 @@ class WorkingSet : public memctl::Policy {
         {"window", "ms", "a page used within so much of its own time belongs to the working set", 1'000, 10,
          60'000},
         {"spare", "%", "extra part of the working set, since its size is estimated from samples", 10, 0, 200},
-        {"patience", "ms", "time that a domain may be over its target before frames are taken by force", 500,
-         0, 60'000},
+        {"patience", "ms", "time that a domain may be over its target before force is used", 500, 0, 60'000},
     };
     static constexpr memctl::Text text{
         .name = "working_set",

@@ -120,6 +120,9 @@ class Machine {
     Domain& create_domain(DomainSpec spec, DomainId id);
     void unpause(Domain& domain);
     void pause(Domain& domain);
+    // The same without a word in the trace.
+    void hold(Domain& domain);
+    void let_go(Domain& domain);
     void pause(Vcpu& vcpu);
     void unpause(Vcpu& vcpu);
     void destroy(Domain& domain);

@@ -3,8 +3,10 @@
 #include "host/draws.hpp"
 #include "host/fallbacks.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace bulkhead::sim {
 
@@ -44,6 +46,7 @@ MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t se
     machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::memory),
                      plan_.policy ? plugin::abi_version : 0);
     look_at_ = machine_->now() + plan_.period;
+    next_turn_ = machine_->now() + host::press_turn;
     machine_->set_alarm(alarm_, look_at_);
 }
 
@@ -118,10 +121,13 @@ void MemoryBackend::settle(Guest& guest) {
 void MemoryBackend::on_alarm() {
     if (machine_->now() >= look_at_)
         look();
-    bool more = false;
+    RealTime next = look_at_;
     for (auto& [id, guest] : guests_)
-        more |= take_by_force(guest);
-    machine_->set_alarm(alarm_, more ? std::min(look_at_, machine_->now() + between) : look_at_);
+        if (take_by_force(guest))
+            next = std::min(next, machine_->now() + between);
+    if (press_if_due())
+        next = std::min(next, next_turn_);
+    machine_->set_alarm(alarm_, next);
 }
 
 // At all domains, once in a period.
@@ -139,7 +145,8 @@ void MemoryBackend::look() {
     memory_.rebalance(machine_->now());
     for (auto& [id, guest] : guests_) {
         const Frames wanted = memory_.to_reclaim(DomainId{id}, machine_->now());
-        guest.to_take = guest.pages && plan_.by_force ? wanted.count() : 0;
+        guest.to_take = guest.pages && plan_.force == MemoryPlan::Force::take ? wanted.count() : 0;
+        guest.press.want(guest.pages && plan_.force == MemoryPlan::Force::press && wanted > Frames{});
         settle(guest);
     }
 }
@@ -196,6 +203,30 @@ bool MemoryBackend::take_by_force(Guest& guest) {
                      bits(taken.count()));
     guest.to_take -= taken.count();
     return guest.to_take > 0;
+}
+
+// True if there is another turn to come for some guest.
+bool MemoryBackend::press_if_due() {
+    if (machine_->now() >= next_turn_) {
+        while (next_turn_ <= machine_->now())
+            next_turn_ = next_turn_ + host::press_turn;
+        for (auto& [id, guest] : guests_)
+            press(guest);
+    }
+    return std::ranges::any_of(
+        guests_, [](const auto& entry) { return entry.second.press.is_on() || entry.second.held; });
+}
+
+void MemoryBackend::press(Guest& guest) {
+    Domain& domain = *guest.domain;
+    const Frames has = memory_.has(domain.id);
+    guest.press.next_turn(has);
+    if (const std::uint32_t withheld = guest.press.withheld(); withheld != domain.ledger.withheld) {
+        domain.ledger.withheld = withheld;
+        machine_->record(Event::memory_press, &domain, bits(has.count()), withheld);
+    }
+    if (const bool holds = guest.press.holds(); std::exchange(guest.held, holds) != holds)
+        holds ? machine_->hold(domain) : machine_->let_go(domain);
 }
 
 GuestPages& MemoryBackend::Port::own() const { return *backend_->of(*domain_).pages; }

@@ -3,6 +3,7 @@
 // guest has: the memory policy does.
 #pragma once
 
+#include "host/press.hpp"
 #include "host/sample_clock.hpp"
 #include "sim/guest_devices.hpp"
 #include "sim/guest_pages.hpp"
@@ -22,7 +23,7 @@ struct MemoryPlan {
     Nanos swap = microseconds(4'000); // a guest waits so long for a page that is out
     Nanos look{};                     // hypervisor's work for a domain in each period
     std::size_t sampled = 100;        // pages of a guest whose use is looked at in each period
-    bool by_force = true;             // frames are taken from a guest if the policy wants it
+    enum class Force { none, press, take } force = Force::press; // what the policy's wish means for a guest
 };
 
 class MemoryBackend {
@@ -82,12 +83,16 @@ class MemoryBackend {
         std::int64_t watched_beside = 0;      // frames beside them that are watched
         host::SampleClock clock{};            // when others are
         std::int64_t to_take = 0;             // frames that the policy wants taken by force
+        host::Press press{};
+        bool held = false; // by it
     };
     // Frames of pages that are above the target.
     [[nodiscard]] std::int64_t excess(const Domain& domain) const;
     void retarget(DomainId id, Frames target);
     void look();
     bool take_by_force(Guest& guest);
+    bool press_if_due();
+    void press(Guest& guest);
     void sample(Guest& guest);
     void draw(Guest& guest);
     void settle(Guest& guest);
@@ -98,7 +103,7 @@ class MemoryBackend {
     MemoryPlan plan_;
     MachineMemory memory_;
     Deadline alarm_;
-    RealTime look_at_{};
+    RealTime look_at_{}, next_turn_{};
     std::uint64_t random_;
     std::map<std::uint16_t, Guest> guests_; // by domain
 };

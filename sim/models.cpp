@@ -51,6 +51,7 @@ constexpr ModelOption memory_user_options[] = {
     {"grow_ms", "ms", "0", "until then it uses a sixteenth of that"},
     {"work_us", "us", "20", "CPU time for each page that it uses"},
     {"mark_ops", "1", "100", "pages used between two marks"},
+    {"stubborn", "1", "0", "1: gives nothing back when it is asked to"},
 };
 constexpr ModelOption set_user_options[] = {
     {"set_mib", "MiB", "0", "its set; 0: all its memory"},

@@ -69,8 +69,12 @@ void Machine::poke(PcpuId id) {
 }
 
 void Machine::pause(Domain& domain) {
-    ++domain.pauses;
     trace(where(), Event::domain_pause, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, 0);
+    hold(domain);
+}
+
+void Machine::hold(Domain& domain) {
+    ++domain.pauses;
     for (Vcpu* vcpu : domain.vcpus)
         update(*vcpu, WakeCause::unpause);
 }
@@ -78,8 +82,12 @@ void Machine::pause(Domain& domain) {
 void Machine::unpause(Domain& domain) {
     if (domain.pauses == 0)
         return;
-    --domain.pauses;
     trace(where(), Event::domain_unpause, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, 0);
+    let_go(domain);
+}
+
+void Machine::let_go(Domain& domain) {
+    --domain.pauses;
     for (Vcpu* vcpu : domain.vcpus)
         update(*vcpu, WakeCause::unpause);
 }

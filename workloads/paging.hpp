@@ -11,6 +11,7 @@ namespace bulkhead::workload {
 
 inline constexpr Option swap_us{"swap_us", "us", "4000", "time to read a page that was paged out"};
 inline constexpr Option set_mib{"set_mib", "MiB", "0", "what it uses; 0: all its memory"};
+inline constexpr Option stubborn{"stubborn", "1", "0", "1: gives nothing back when it is asked to"};
 
 class PagedMemory {
   public:

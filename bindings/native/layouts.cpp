@@ -31,7 +31,7 @@ void register_manifest() {
                          dom0_memory_bytes, dom0_weight, terminal, pcpus, drained, parallel, disk_count,
                          dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
                          interface_count, dom0_share, network, placements, placement_count, guard,
-                         no_linear_tables, memory_samples);
+                         no_linear_tables, memory_samples, memory_force, reserved);
 }
 
 void register_landmark() {
@@ -39,7 +39,7 @@ void register_landmark() {
     PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost, drained);
     PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
                          blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
-                         frames_peak, shutdown_reason, reserved, console_bytes, copied_bytes, refreshed,
+                         frames_peak, shutdown_reason, withheld, console_bytes, copied_bytes, refreshed,
                          trace_lost);
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);

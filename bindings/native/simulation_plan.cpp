@@ -74,7 +74,7 @@ sim::MemoryPlan memory_plan(const Settings& settings) {
     read_time(given, "swap_us", 1'000, plan.swap);
     read_time(given, "look_work", settings.instruction_ns, plan.look);
     plan.sampled = static_cast<std::size_t>(value_or(given, "sampled", 100));
-    plan.by_force = value_or(given, "by_force", 1) != 0;
+    plan.force = static_cast<sim::MemoryPlan::Force>(value_or(given, "by_force", 1));
     return plan;
 }
 

@@ -79,6 +79,7 @@ bool keep_house(RealTime now) {
     const LockGuard alone{control_lock()};
     visit_domains(now);
     const bool more = memory_policy::rebalance_if_due(now);
+    memory_policy::press_if_due(now);
     static_cast<void>(pump_output());
     if (now >= run_end)
         end_run(landmark::Exit::time_over, ""); // domain 0 ends a run whose guests are all off

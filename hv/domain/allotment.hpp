@@ -3,6 +3,7 @@
 
 #include "abi/types.hpp"
 #include "host/memory_state.hpp"
+#include "host/press.hpp"
 #include "hv/mm/sampling.hpp"
 
 namespace bulkhead::hv {
@@ -12,6 +13,8 @@ struct Allotment {
     host::MemoryState memory; // `has` are the frames that it owns, those promised to it, and those below
     std::uint64_t granted;    // frames that calls under way may still take
     PageSample sample;        // changed under the control lock instead
+    host::Press press;        // likewise
+    bool held;                // by it: counted once among the reasons not to run; likewise
 
     [[nodiscard]] bool is_admitted() const { return memory.policy != nullptr; }
 };

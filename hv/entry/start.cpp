@@ -196,7 +196,8 @@ void start_memory_policy(Bytes bytes, const manifest::Header& header) {
                          {.frames = std::min(free - std::min(free, kept), most),
                           .period = Nanos{header.memory_period},
                           .samples = header.memory_samples,
-                          .seed = header.seed});
+                          .seed = header.seed,
+                          .by_force = header.memory_force != 0});
 }
 
 // Contents come from a module, where they stay, or from early memory, which is blank.

@@ -3,6 +3,7 @@
 #include "hv/base/late.hpp"
 #include "hv/base/lock.hpp"
 #include "hv/base/log.hpp"
+#include "hv/dispatch/dispatch.hpp"
 #include "hv/plugin/memory_world.hpp"
 #include "hv/plugin/page_sampler.hpp"
 
@@ -22,6 +23,9 @@ bool decides = false; // there is a policy
 constinit Lock<Rank::memory_policy> policy_lock;
 Nanos period{};
 RealTime next_rebalance = RealTime::never();
+bool by_force = false;
+bool anyone_pressed = false; // or was until the last rebalance
+RealTime next_turn = RealTime::never();
 // What the period at hand has brought so far.
 enum class Stage : std::uint8_t { rest, look, rebalance, draw };
 Stage stage = Stage::rest;
@@ -64,6 +68,8 @@ void start(const LoadedPlugin& plugin, const std::int64_t* values, const Setup& 
     ground.random = host::seed_of(host::Draws::memory_policy, setup.seed);
     period = setup.period;
     next_rebalance = machine::now() + period;
+    by_force = setup.by_force;
+    next_turn = machine::now() + host::press_turn;
     page_sampler::start(setup.samples, setup.seed);
     policy_host.make(MemoryWorld{{}, &ground}).start(plugin, values);
     decides = true;
@@ -94,6 +100,8 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
     state.has_values = values != nullptr;
     if (state.has_values)
         std::ranges::copy_n(values, std::ssize(state.values), state.values);
+    allotment.press = {};
+    allotment.held = false;
     const Decision decision;
     const bool admitted =
         frames_of(domain.memory.promised) <= policy_host->free() && policy_host->admit(allotment);
@@ -177,10 +185,29 @@ void rebalance() {
         domain.allotment.memory.waited = Nanos{domain.ledger->waiting_ns};
     });
     policy_host->rebalance();
+    anyone_pressed = false;
     for_each_domain([](Domain& domain) {
-        if (domain.allotment.is_admitted()) // frames cannot be taken by force: the answer is judged alone
-            static_cast<void>(policy_host->to_reclaim(domain.allotment));
+        auto& allotment = domain.allotment;
+        if (!allotment.is_admitted())
+            return;
+        const bool wanted = policy_host->to_reclaim(allotment) > Frames{} && by_force;
+        anyone_pressed |= wanted || domain.ledger->withheld != 0;
+        allotment.press.want(wanted);
     });
+}
+
+void press(Domain& domain) {
+    auto& allotment = domain.allotment;
+    if (!allotment.is_admitted())
+        return;
+    allotment.press.next_turn(allotment.memory.has);
+    if (const std::uint32_t withheld = allotment.press.withheld(); withheld != domain.ledger->withheld) {
+        domain.ledger->withheld = withheld;
+        trace_event(trace::Event::memory_press, domain,
+                    static_cast<std::uint64_t>(allotment.memory.has.count()), withheld);
+    }
+    if (const bool holds = allotment.press.holds(); std::exchange(allotment.held, holds) != holds)
+        holds ? pause_all(domain) : unpause_all(domain);
 }
 
 } // namespace
@@ -208,6 +235,15 @@ bool rebalance_if_due(RealTime now) {
         stage = Stage::rest;
     }
     return false;
+}
+
+void press_if_due(RealTime now) {
+    if (!by_force || now < next_turn)
+        return;
+    while (next_turn <= now)
+        next_turn = next_turn + host::press_turn;
+    if (anyone_pressed)
+        for_each_domain(press);
 }
 
 } // namespace bulkhead::hv::memory_policy

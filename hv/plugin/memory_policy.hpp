@@ -15,6 +15,7 @@ struct Setup {
     Nanos period;          // between two rebalances
     std::uint32_t samples; // pages of each domain whose use is looked at in a period
     std::uint64_t seed;    // of the run
+    bool by_force;         // a guest that keeps what the policy wants by force gets less time
 };
 
 // Makes `plugin` the policy (before there are domains) with these parameter values. The fallback gets its
@@ -40,5 +41,8 @@ void tune(Domain& domain);
 // Once in a period the policy hears which pages were used, and sets targets anew. Called by housekeeping,
 // with the control lock held. True if there is more to do soon.
 [[nodiscard]] bool rebalance_if_due(RealTime now);
+// Holds guests that keep frames which are wanted by force, and lets them go, turn by turn (host/press.hpp).
+// Called likewise.
+void press_if_due(RealTime now);
 
 } // namespace bulkhead::hv::memory_policy

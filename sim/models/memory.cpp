@@ -27,7 +27,8 @@ std::size_t pages_of(const ModelSetup& setup, std::string_view option, std::size
 } // namespace
 
 // Uses random pages of its set, `work_us` of work for each. From `grow_ms` on the set is `set_mib`, before
-// that a sixteenth. Gives back what it is asked for. Marks: operations, and each fault with its wait.
+// that a sixteenth. Gives back what it is asked for, unless it is stubborn. Marks: operations, and each fault
+// with its wait.
 Program memory_user(Guest& me, ModelSetup setup) {
     GuestMemory& memory = setup.memory(me);
     const RealTime ends = setup.ends(me.now());
@@ -35,10 +36,12 @@ Program memory_user(Guest& me, ModelSetup setup) {
     const Nanos work = std::max(setup.microseconds("work_us"), microseconds(1)) + memory.costs().page;
     const std::int64_t step = std::max<std::int64_t>(setup.number("mark_ops"), 1);
     const std::size_t whole = pages_of(setup, "set_mib", memory.pages());
+    const bool stubborn = setup.number("stubborn") != 0;
     workload::Random chance{1};
     std::uint64_t done = 0;
     for (std::int64_t until_mark = step; me.now() < ends; --until_mark) {
-        if (const std::int64_t excess = std::min(memory.excess(), GuestMemory::most_at_once); excess > 0)
+        if (const std::int64_t excess = std::min(memory.excess(), GuestMemory::most_at_once);
+            excess > 0 && !stubborn)
             co_await memory.release(me, excess);
         const std::size_t set = me.now() < grows ? std::max<std::size_t>(whole / 16, 1) : whole;
         const std::size_t page = chance.below(set);

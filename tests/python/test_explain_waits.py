@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bulkhead import Guest, GuestDisk, Machine, Policy
+from bulkhead import Guest, GuestDisk, Machine, Policy, TimelineEntry
 from bulkhead.backend.sim import simulate
 from bulkhead.base.text import format_ns
 from bulkhead.base.units import MIB
@@ -146,6 +146,30 @@ def test_a_guest_that_wants_more_memory(tmp_path: Path, capsys: pytest.CaptureFi
     asked = int((grants["domain"] == run.domain_id("poor")).sum())
     assert any(line.startswith(f"It asked {asked} times, for ") for line in said) and asked > 0
     assert any("ms: it may have" in line for line in said)
+
+
+def test_a_guest_whose_time_is_withheld(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is there first and ignores its target, which falls when a reservation comes."""
+    sizes = {"memory": 8 * MIB, "max_memory": 64 * MIB}
+    run = simulate(
+        Machine(
+            guests=(
+                Guest("keeper", "workload:memory_hoard", "stubborn=1", **sizes),
+                Guest("comes", "workload:memory", memctl={"min": 60}, **sizes),
+            ),
+            absent=("comes",),
+            timeline=(TimelineEntry(200 * MS, "create", "comes"),),
+            memctl=Policy("min_max", {"patience": 50}),
+            memory=160 * MIB,
+            duration=500 * MS,
+            end_when_idle=False,
+        )
+    )
+    storage.save(run, tmp_path)
+    at = int(run.trace["time"][-1]) - run.landmark.started
+    said = lines(capsys, tmp_path, "--memory", "keeper", "--at", f"{at}ns")
+    has = run.landmark.ledger["keeper"].frames_owned * 4096 / MIB
+    assert said[-1].endswith(f"75 % of its time are withheld, as it keeps {has:.2f} MiB")
 
 
 @pytest.mark.parametrize(

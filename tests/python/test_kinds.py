@@ -278,7 +278,7 @@ def frames_at_the_end(name: str, paging: Paging) -> int:
 
 
 def test_hoarded_memory_comes_back_under_a_tax_if_use_of_pages_is_sampled() -> None:
-    sampled, blind = Paging(swap_us=410), Paging(swap_us=410, sampled=0, by_force=0)
+    sampled, blind = Paging(swap_us=410, by_force=2), Paging(swap_us=410, sampled=0, by_force=0)
     whole = 44 * 256
     assert frames_at_the_end("first_fit", sampled) < whole / 8
     assert frames_at_the_end("idle_tax", blind) < 0.8 * whole
@@ -288,7 +288,9 @@ def test_hoarded_memory_comes_back_under_a_tax_if_use_of_pages_is_sampled() -> N
 def test_frames_are_taken_by_force_only_where_that_is_possible() -> None:
     stubborn = replace(HOARDED.guests[0], cmdline="stubborn=1")
     machine = replace(HOARDED, guests=(stubborn, HOARDED.guests[1]), memctl=Policy("idle_tax"))
-    by_force, asked = simulate(machine), simulate(replace(machine, paging=Paging(swap_us=410, by_force=0)))
+    by_force, asked = (
+        simulate(replace(machine, paging=Paging(swap_us=410, by_force=force))) for force in (2, 1)
+    )
     assert len(by_force.select("memory_reclaim")) > 10 and len(asked.select("memory_reclaim")) == 0
     assert asked.landmark.ledger["hoarder"].frames_owned > by_force.landmark.ledger["hoarder"].frames_owned
 

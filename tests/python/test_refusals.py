@@ -149,7 +149,7 @@ def test_force_begins_a_period_after_the_patience_and_goes_on_at_its_pace(
         memory=140 * MIB,
         trace_bytes=32 * MIB,
         memctl=Policy(policy, {"patience": patience // MILLISECOND}),
-        paging=Paging(period_us=period_us),
+        paging=Paging(period_us=period_us, by_force=2),
         duration=900 * MILLISECOND,
         end_when_idle=False,
     )

@@ -186,6 +186,14 @@ def test_rates_for_people(rate: float, text: str) -> None:
     assert count(rate) == text
 
 
+def test_withheld_time_shows_where_there_is_any() -> None:
+    at = machine_at(100, ledger("a", 0, withheld=250), ledger("b", 0))
+    lines = " ".join(plain_lines(at, rates(None, at), None))
+    assert "withheld 25 %" in lines and "withheld 0 %" in lines
+    free = machine_at(100, ledger("a", 0), ledger("b", 0))
+    assert "withheld" not in " ".join(plain_lines(free, rates(None, free), None))
+
+
 def test_block_rates_are_those_of_the_domain_or_unknown() -> None:
     before = replace(machine_at(100, ledger("a", 0)), blocks={1: Blocks(10, 40_960)})
     after = replace(machine_at(200, ledger("a", 0)), blocks={1: Blocks(30, 122_880)})
@@ -255,7 +263,7 @@ def test_the_table_fits_into_the_terminal(width: int) -> None:
     assert not any("…" in line for line in lines), "nothing is cut"
     titles = [title for title, _, _ in fitting(COLUMNS, rates(None, after).domains, width)]
     assert titles[:3] == ["weight", "CPU", "hyperv."] and "waiting" in titles
-    assert len(titles) == (14 if width == 200 else len(titles)) and len(titles) >= 6
+    assert len(titles) == (15 if width == 200 else len(titles)) and len(titles) >= 6
 
 
 def drawn(sample: Sample, width: int = 80, height: int = 24) -> list[str]:

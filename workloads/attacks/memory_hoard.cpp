@@ -9,7 +9,6 @@
 namespace bulkhead::workload {
 namespace {
 
-constexpr Option stubborn{"stubborn", "1", "0", "1: gives nothing back when it is asked to"};
 constexpr Option options_[] = {set_mib, stubborn, swap_us};
 
 void run() {

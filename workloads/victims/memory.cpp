@@ -1,5 +1,6 @@
 // Uses the pages of a working set at random. From `grow_ms` on the set is `set_mib`, before that a sixteenth.
-// Gives back what its balloon is asked for. What it loses to others is how many pages it uses.
+// Gives back what its balloon is asked for, unless it is stubborn. What it loses to others is how many pages
+// it uses.
 #include "guest/runtime/clock.hpp"
 #include "guest/runtime/mark.hpp"
 #include "guest/runtime/print.hpp"
@@ -15,7 +16,7 @@ namespace {
 constexpr Option grow_ms{"grow_ms", "ms", "0", "until then it uses a sixteenth of that"};
 constexpr Option work_us{"work_us", "us", "20", "CPU time for each page that it uses"};
 constexpr Option mark_ops{"mark_ops", "1", "100", "pages used between two marks"};
-constexpr Option options_[] = {set_mib, grow_ms, work_us, mark_ops, swap_us};
+constexpr Option options_[] = {set_mib, grow_ms, work_us, mark_ops, stubborn, swap_us};
 
 constexpr std::uint64_t iteration_ns = 16; // of work()
 
@@ -25,9 +26,11 @@ void run() {
     const GuestTime grows = guest::now() + grow_ms.milliseconds();
     const std::uint64_t iterations = work_us.number() * 1'000 / iteration_ns;
     const std::uint64_t step = std::max<std::uint64_t>(mark_ops.number(), 1);
+    const bool listens = stubborn.number() == 0;
     std::uint64_t done = 0;
     while (!over()) {
-        static_cast<void>(memory.follow_target());
+        if (listens)
+            static_cast<void>(memory.follow_target());
         const std::size_t set =
             guest::now() < grows ? std::max<std::size_t>(memory.size() / 16, 1) : memory.size();
         memory.touch(chance.below(set));

@@ -15,7 +15,16 @@ from bulkhead.base.schema import constant, enum_name, hook_name
 from bulkhead.model.landmark import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
 from bulkhead.policy.tables import PolicyTable
 
-PLAIN = ("run_ins", "frames_owned", "frames_peak", "console_bytes", "copied_bytes", "refreshed", "trace_lost")
+PLAIN = (
+    "run_ins",
+    "frames_owned",
+    "frames_peak",
+    "console_bytes",
+    "copied_bytes",
+    "refreshed",
+    "trace_lost",
+    "withheld",
+)
 LARGEST_LEDGER = 65536
 Row = Any  # a numpy record; its fields are those of the header's structure
 

@@ -50,6 +50,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
     ("calls", "/s", lambda row: count(row.hypercalls)),
     ("traps", "/s", lambda row: count(row.traps)),
     ("memory", "MiB", lambda row: f"{row.memory / MIB:.0f}"),
+    ("withheld", "%", lambda row: f"{100 * row.withheld:.0f}"),
     ("blocks", "/s", lambda row: count(row.block_requests or 0)),
     ("block I/O", "B/s", lambda row: count(row.block_bytes or 0)),
     ("console", "B/s", lambda row: count(row.console)),
@@ -91,6 +92,7 @@ def there(sample: Sample) -> list[tuple[str, str, Callable[[DomainRates], str]]]
     rows = sample.domains.values()
     used = {
         "memory": any(row.frames_owned for row in rows),
+        "withheld": any(row.withheld for row in rows),
         "blocks": bool(sample.blocks),
         "block I/O": bool(sample.blocks),
         "console": any(row.console_bytes for row in rows),
@@ -126,7 +128,19 @@ def plain_lines(sample: Sample, between: Rates, left: float | None) -> list[str]
 
 
 # Titles of the columns in the order in which a narrow terminal has room for them.
-FIRST = ("CPU", "waiting", "weight", "hyperv.", "wakes", "runs", "memory", "block I/O", "events", "calls")
+FIRST = (
+    "CPU",
+    "waiting",
+    "weight",
+    "hyperv.",
+    "wakes",
+    "runs",
+    "memory",
+    "withheld",
+    "block I/O",
+    "events",
+    "calls",
+)
 
 
 def fitting(

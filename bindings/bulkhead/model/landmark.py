@@ -29,6 +29,7 @@ class DomainLedger:
     copied_bytes: int = 0  # moved by its grant copies
     refreshed: int = 0  # ns since power-on: waiting_ns, blocked_ns, frames and bytes are as of then
     trace_lost: int = 0  # of its trace records
+    withheld: int = 0  # 1/1000 of its time now, as it keeps memory that is wanted by force
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ class DomainRates:
     console: float  # bytes/s
     copied: float  # bytes/s moved by its grant copies
     memory: int  # bytes now
+    withheld: float = 0.0  # part of its time now, as it keeps memory that is wanted by force
     block_requests: float | None = None  # answered, 1/s; None where the back end has no block rings
     block_bytes: float | None = None  # moved by these, bytes/s; likewise
 
@@ -127,6 +128,7 @@ def _domain(
         console=settled_rate("console_bytes") * SECOND,
         copied=settled_rate("copied_bytes") * SECOND,
         memory=after.frames_owned * PAGE,
+        withheld=after.withheld / 1000,
         **blocks,
     )
 

@@ -204,6 +204,8 @@ class Paging:
     period_us: int = 100_000  # between two rebalances, 1000 to 1000000; the hypervisor looks every 10 ms
     swap_us: int = 4_000  # a guest in a model of paging waits so long for a page that it had paged out
     sampled: int = 100  # pages of each guest whose use is looked at in a period, 0 to 512
-    # The rest is for the simulator; the hypervisor takes no frame by force.
-    by_force: int = 1  # 1: frames are taken from a guest if the policy wants it
+    # What follows where a policy wants frames by force. 0: nothing; 1: the guest gets less time as long as it keeps them;
+    # 2: they are taken (the hypervisor cannot, and does as with 1)
+    by_force: int = 1
+    # The rest is for the simulator.
     look_work: int = 300  # instructions for each guest in a period, billed to no domain

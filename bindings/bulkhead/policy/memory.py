@@ -50,7 +50,7 @@ class MemoryPolicy(PythonPolicy):
         """Of so many frames taken at random, so many were used since then. A domain that ran for less than a ms keeps them."""
 
     def reclaim(self, domain: MemoryDomain, over: int, late: int) -> int:
-        """How many of the `over` frames above its target are taken by force, `late` ns after it was to give them back."""
+        """How many of the `over` frames above its target are wanted by force, `late` ns after it was to give them back."""
         return 0
 
     def tune(self, domain: MemoryDomain) -> None:

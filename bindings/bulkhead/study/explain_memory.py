@@ -9,7 +9,7 @@ from bulkhead.study.names import Names
 
 SHOWN = 8  # decisions
 FRAME = 4096  # bytes
-EVENTS = ("memory_target", "memory_release", "memory_reclaim", "memory_grant")
+EVENTS = ("memory_target", "memory_release", "memory_reclaim", "memory_press", "memory_grant")
 
 
 def explain_memory(names: Names, domain: int, at: int) -> list[str]:
@@ -78,4 +78,7 @@ def _decision(names: Names, record: Records) -> str:
         return f"{when}: it may have {_mib(a)}, and had {_mib(b)}"
     if event == names.trace.number("memory_release"):
         return f"{when}: it gave {_mib(b)} back, and kept {_mib(a)}"
+    if event == names.trace.number("memory_press"):
+        part = f"{b / 10:g} % of its time are withheld" if b else "no more of its time is withheld"
+        return f"{when}: {part}, as it keeps {_mib(a)}" if b else f"{when}: {part}, and it has {_mib(a)}"
     return f"{when}: {_mib(b)} were taken by force, and it kept {_mib(a)}"
