@@ -26,6 +26,7 @@ from bulkhead.experiment import (
 )
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics import degradation
+from bulkhead.result.model import Level
 
 POLICIES = ("fifo", "round_robin", "drr", "sfq", "mclock", "latency_target")
 WEIGHT = 256  # of the victim, and of all of the attacker's domains together
@@ -39,7 +40,7 @@ FLOOD = {"rings": 1, "domains": 1, "requests": 32}  # one of them varies at a ti
 WORST = {"rings": 8, "domains": 8, "requests": 32}  # but here
 FAIR = {"rings": 1, "domains": 1, "requests": 1}
 PARTS, GROUP, WHOLE = "parts", "group", "whole"  # what weight each domain of the attacker has
-BASE_LINE = {**FAIR, "weights": PARTS}
+BASE_LINE: dict[str, Level] = {**FAIR, "weights": PARTS}
 DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefghijklmnop")
 
 

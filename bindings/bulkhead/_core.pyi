@@ -63,6 +63,7 @@ class SimGuest:
         affinity: list[int] = [],
         preferred: list[int] = [],
         release: int = 0,
+        group: int = 0,
         model_file: str = "",
     ) -> None: ...
 
