@@ -16,8 +16,12 @@
 // Bounds:   if all working sets (with the spare part) fit, each domain has its own; otherwise each has
 //           its own or at least its part of the machine by weight, within the minimum of other domains.
 //           A set that grows shows at the next rebalance, one that shrinks after a window, and then by an
-//           eighth at each rebalance. From a domain over its target for the patience the whole excess is
-//           wanted by force from the host's next look on: one period later at most.
+//           eighth at each rebalance. The size stays while chance explains what samples show
+//           (memctl/estimate.hpp). A set that was taken for smaller than it is, and missed, shrinks again
+//           only once its use falls by an eighth of what it was. From a domain over its target for the
+//           patience the whole excess is wanted by force from the host's next look on: one period later at
+//           most.
+#include "memctl/estimate.hpp"
 #include "memctl/shares.hpp"
 
 #include <utility>
@@ -32,15 +36,42 @@ class WorkingSet : public memctl::Policy {
   public:
     static constexpr std::size_t parts = 8;      // of a window, each with the largest set that was seen in it
     static constexpr std::int64_t step_down = 8; // part of a target by which it falls at most at a rebalance
+    // Samples see only what a domain uses within a period, which is less than its set. So a domain can be
+    // lowered too far: it misses pages that it had. The frames that it has when the misses end are its
+    // proven set. It stays while the domain uses seven eighths of what it used then.
+    class Proof {
+      public:
+        [[nodiscard]] Frames set() const { return set_; } // none: nothing is proven
+        void judge(Frames has, Frames had, bool missed, Frames uses) {
+            if (std::exchange(missing_, missed) && !missed && (lowered_ || set_ != Frames{}))
+                set_ = has, used_ = {}, age_ = 0, lowered_ = false;
+            lowered_ |= has < had;
+            if (set_ == Frames{} || missed)
+                return;
+            if (age_ < settled) // the samples of before are still in the mean
+                ++age_, used_ = uses;
+            else if (uses.count() < used_.count() - used_.count() / 8)
+                set_ = {};
+            else
+                used_ = std::max(used_, uses);
+        }
+
+      private:
+        static constexpr std::uint32_t settled = 32; // rebalances
+        Frames set_, used_;
+        std::uint32_t age_ = 0;
+        bool lowered_ = false, missing_ = false; // has fewer frames than it once had; missed some at last
+    };
     struct Domain : memctl::Domain, shares::Asking {
         Frames seen[parts];
         Nanos age;                       // its own time
         Nanos until;                     // its age when the newest part is over
         Nanos ran_before, waited_before; // at the last rebalance
-        Frames last;                     // by the last sample
+        memctl::Estimate used;           // by samples
         Frames had;                      // at the last rebalance
         bool sampled;                    // ever; else all that it has is in use
-        Frames wanted;                   // the working set, and something to spare
+        Proof proof;
+        Frames wanted; // the working set, and something to spare
     };
 
     static constexpr plugin::Parameter parameters[] = {
@@ -66,7 +97,7 @@ class WorkingSet : public memctl::Policy {
 
     void sample(Domain& domain, Frames looked_at, Frames used, RealTime) {
         domain.sampled = true;
-        domain.last = Frames{(domain.has.count() * used.count() + looked_at.count() - 1) / looked_at.count()};
+        domain.used.see(domain.has, looked_at, used);
     }
 
     void rebalance(memctl::Plan<Domain> plan, RealTime now) {
@@ -103,8 +134,9 @@ class WorkingSet : public memctl::Policy {
         const Frames missed{
             static_cast<std::int64_t>(std::min<std::uint64_t>(domain.missed, most_of(domain)))};
         // The sampled pages were drawn before the domain took its latest frames, which it uses.
+        domain.proof.judge(domain.has, domain.had, domain.missed != 0, domain.used.frames());
         const Frames grown = std::max(domain.has - std::exchange(domain.had, domain.has), Frames{});
-        const Frames used = domain.sampled ? std::min(domain.last + grown, domain.has) : domain.has;
+        const Frames used = domain.sampled ? std::min(domain.used.frames() + grown, domain.has) : domain.has;
         const Frames seen = missed > Frames{} ? domain.has + missed : used;
         for (std::size_t i = 0; i < parts && domain.until <= domain.age; ++i) {
             std::shift_right(std::begin(domain.seen), std::end(domain.seen), 1);
@@ -113,7 +145,7 @@ class WorkingSet : public memctl::Policy {
         }
         domain.until = std::max(domain.until, domain.age + Nanos{1});
         domain.seen[0] = std::max(domain.seen[0], seen);
-        const Frames largest = *std::ranges::max_element(domain.seen);
+        const Frames largest = std::max(*std::ranges::max_element(domain.seen), domain.proof.set());
         const Frames spared = largest + Frames{largest.count() * spare_ / 100};
         // Down in steps, so that a set that was taken for smaller than it is shows by its first misses.
         const Frames step{domain.wanted.count() / step_down};
