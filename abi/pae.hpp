@@ -57,14 +57,61 @@ struct GnttabSetupTable {
     uint32_t frame_list;
 };
 
+struct GnttabCopy {
+    struct Place {
+        uint32_t ref_or_frame;
+        uint16_t domid, offset;
+    } source, dest;
+    uint16_t len, flags;
+    int16_t status;
+};
+
+// Bytes of operations that have one form for both widths.
+inline constexpr size_t map_grant_bytes = 32, unmap_grant_bytes = 24, unmap_and_replace_bytes = 24,
+                        swap_grant_bytes = 12, query_grants_bytes = 16;
+
 struct VcpuSetSingleshotTimer {
     Word64 timeout_abs_ns;
     uint32_t flags;
 };
 
-struct VcpuRegisterTimeMemoryArea {
+// Of an area for the time or the runstate: the ABI's union has 64 bits, of which a pointer is the lower half.
+struct VcpuRegisterMemoryArea {
     uint32_t address;
-    uint32_t padding;
+};
+
+struct VcpuRunstateInfo {
+    int32_t state;
+    Word64 state_entry_time;
+    Word64 time[4];
+};
+
+struct UserRegisters {
+    uint32_t ebx, ecx, edx, esi, edi, ebp, eax;
+    uint16_t error_code, entry_vector;
+    uint32_t eip;
+    uint16_t cs;
+    uint8_t saved_upcall_mask, unused;
+    uint32_t eflags, esp;
+    uint32_t ss, es, ds, fs, gs; // upper halves are padding
+};
+
+struct VcpuGuestContext {
+    char fpu[512];
+    struct Head {
+        uint32_t flags;
+        UserRegisters user_regs;
+    } head;
+    TrapInfo traps[256];
+    struct Tail {
+        uint32_t ldt_base, ldt_ents;
+        uint32_t gdt_frames[16], gdt_ents;
+        uint32_t kernel_ss, kernel_sp;
+        uint32_t ctrlreg[8];
+        uint32_t debugreg[8];
+        uint32_t event_callback_cs, event_callback_eip, failsafe_callback_cs, failsafe_callback_eip;
+        uint32_t vm_assist;
+    } tail;
 };
 
 // Up to the time, which all widths have at the same place.

@@ -42,6 +42,42 @@ SAME_SIZE(GnttabSetupTable, gnttab_setup_table_t);
 SAME_PLACE(GnttabSetupTable, nr_frames, gnttab_setup_table_t, nr_frames);
 SAME_PLACE(GnttabSetupTable, status, gnttab_setup_table_t, status);
 SAME_PLACE(GnttabSetupTable, frame_list, gnttab_setup_table_t, frame_list);
+SAME_SIZE(GnttabCopy, gnttab_copy_t);
+SAME_PLACE(GnttabCopy, source.domid, gnttab_copy_t, source.domid);
+SAME_PLACE(GnttabCopy, source.offset, gnttab_copy_t, source.offset);
+SAME_PLACE(GnttabCopy, dest, gnttab_copy_t, dest);
+SAME_PLACE(GnttabCopy, len, gnttab_copy_t, len);
+SAME_PLACE(GnttabCopy, flags, gnttab_copy_t, flags);
+SAME_PLACE(GnttabCopy, status, gnttab_copy_t, status);
+static_assert(sizeof(gnttab_map_grant_ref_t) == map_grant_bytes &&
+              offsetof(gnttab_map_grant_ref_t, dev_bus_addr) == map_grant_bytes - 8);
+static_assert(sizeof(gnttab_unmap_grant_ref_t) == unmap_grant_bytes &&
+              offsetof(gnttab_unmap_grant_ref_t, status) == unmap_grant_bytes - 4);
+static_assert(sizeof(gnttab_unmap_and_replace_t) == unmap_and_replace_bytes &&
+              offsetof(gnttab_unmap_and_replace_t, handle) == unmap_and_replace_bytes - 8);
+static_assert(sizeof(gnttab_swap_grant_ref_t) == swap_grant_bytes);
+static_assert(sizeof(gnttab_query_size_t) == query_grants_bytes);
+static_assert(offsetof(vcpu_register_time_memory_area_t, addr) == 0 &&
+              offsetof(vcpu_register_runstate_memory_area_t, addr) == 0);
+SAME_SIZE(VcpuRunstateInfo, vcpu_runstate_info_t);
+SAME_PLACE(VcpuRunstateInfo, state_entry_time, vcpu_runstate_info_t, state_entry_time);
+SAME_PLACE(VcpuRunstateInfo, time, vcpu_runstate_info_t, time);
+SAME_SIZE(UserRegisters, cpu_user_regs_t);
+SAME_PLACE(UserRegisters, eip, cpu_user_regs_t, eip);
+SAME_PLACE(UserRegisters, eflags, cpu_user_regs_t, eflags);
+SAME_PLACE(UserRegisters, ss, cpu_user_regs_t, ss);
+SAME_PLACE(UserRegisters, gs, cpu_user_regs_t, gs);
+SAME_SIZE(VcpuGuestContext, vcpu_guest_context_t);
+SAME_PLACE(VcpuGuestContext, head.flags, vcpu_guest_context_t, flags);
+SAME_PLACE(VcpuGuestContext, head.user_regs, vcpu_guest_context_t, user_regs);
+SAME_PLACE(VcpuGuestContext, traps, vcpu_guest_context_t, trap_ctxt);
+SAME_PLACE(VcpuGuestContext, tail.gdt_frames, vcpu_guest_context_t, gdt_frames);
+SAME_PLACE(VcpuGuestContext, tail.gdt_ents, vcpu_guest_context_t, gdt_ents);
+SAME_PLACE(VcpuGuestContext, tail.kernel_ss, vcpu_guest_context_t, kernel_ss);
+SAME_PLACE(VcpuGuestContext, tail.ctrlreg, vcpu_guest_context_t, ctrlreg);
+SAME_PLACE(VcpuGuestContext, tail.event_callback_eip, vcpu_guest_context_t, event_callback_eip);
+SAME_PLACE(VcpuGuestContext, tail.failsafe_callback_eip, vcpu_guest_context_t, failsafe_callback_eip);
+SAME_PLACE(VcpuGuestContext, tail.vm_assist, vcpu_guest_context_t, vm_assist);
 SAME_SIZE(VcpuSetSingleshotTimer, vcpu_set_singleshot_timer_t);
 SAME_PLACE(VcpuSetSingleshotTimer, flags, vcpu_set_singleshot_timer_t, flags);
 SAME_SIZE(VcpuInfo, vcpu_info_t);

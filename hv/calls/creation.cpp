@@ -2,6 +2,7 @@
 
 #include "abi/control.hpp"
 #include "hv/domain/life.hpp"
+#include "hv/mm/pae_m2p.hpp"
 
 #include <cstring>
 
@@ -97,6 +98,8 @@ HypercallResult create_by_call(HypercallContext& context, std::uint64_t argument
     const auto spec = spec_of(*request);
     if (!spec)
         return fail(spec.error());
+    if (begun.is_first() && spec->pae)
+        BULKHEAD_TRY(pae::prepare_m2p());
     const auto domain =
         begun.is_first() ? create_domain(*spec) : other_domain(context.domain, begun.domain());
     if (!domain)

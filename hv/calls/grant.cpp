@@ -16,6 +16,12 @@ namespace {
 
 constexpr std::uint32_t most_operations = 0x7fffffff;
 
+static_assert(sizeof(gnttab_map_grant_ref_t) == pae_abi::map_grant_bytes &&
+              sizeof(gnttab_unmap_grant_ref_t) == pae_abi::unmap_grant_bytes &&
+              sizeof(gnttab_unmap_and_replace_t) == pae_abi::unmap_and_replace_bytes &&
+              sizeof(gnttab_swap_grant_ref_t) == pae_abi::swap_grant_bytes &&
+              sizeof(gnttab_query_size_t) == pae_abi::query_grants_bytes);
+
 // `operate` takes the operation by reference and answers its status.
 template<class T, class Operate>
 [[nodiscard]] HypercallResult batch(HypercallContext& context, const GrantTableOp& call, Operate operate) {
@@ -166,8 +172,40 @@ HypercallResult GrantTableOp::run(HypercallContext& context) const {
     }
 }
 
-HypercallResult setup_pae_table(Domain& caller, const GrantTableOp& call) {
-    return single<pae_abi::GnttabSetupTable>(call, [&](auto& o) { return setup_table(caller, o); });
+namespace {
+
+gnttab_copy_t::gnttab_copy_ptr wide(const pae_abi::GnttabCopy::Place& place, bool is_ref) {
+    gnttab_copy_t::gnttab_copy_ptr to{};
+    if (is_ref)
+        to.u.ref = place.ref_or_frame;
+    else
+        to.u.gmfn = place.ref_or_frame;
+    to.domid = place.domid;
+    to.offset = place.offset;
+    return to;
+}
+
+GrantStatus copy_pae_grant(Domain& caller, const pae_abi::GnttabCopy& operation) {
+    gnttab_copy_t to{};
+    to.source = wide(operation.source, (operation.flags & GNTCOPY_source_gref) != 0);
+    to.dest = wide(operation.dest, (operation.flags & GNTCOPY_dest_gref) != 0);
+    to.len = operation.len;
+    to.flags = operation.flags;
+    return copy_grant(caller, to);
+}
+
+} // namespace
+
+HypercallResult PaeGrantTableOp::run(HypercallContext& context) const {
+    Domain& self = context.domain;
+    switch (call.command) {
+    case GNTTABOP_setup_table:
+        return single<pae_abi::GnttabSetupTable>(call, [&](auto& o) { return setup_table(self, o); });
+    case GNTTABOP_copy:
+        return batch<pae_abi::GnttabCopy>(context, call, [&](auto& o) { return copy_pae_grant(self, o); });
+    default: // the rest is the same in both widths, as abi/pae_check.cpp checks
+        return call.run(context);
+    }
 }
 
 } // namespace bulkhead::hv

@@ -22,7 +22,13 @@ struct GrantTableOp {
 };
 static_assert(Hypercall<GrantTableOp>);
 
-// GNTTABOP_setup_table of a 32-bit guest.
-[[nodiscard]] HypercallResult setup_pae_table(Domain& caller, const GrantTableOp& call);
+// The same of a 32-bit guest.
+struct PaeGrantTableOp {
+    static constexpr unsigned number = __HYPERVISOR_grant_table_op;
+    static constexpr const char* name = "grant_table_op";
+    GrantTableOp call;
+    static PaeGrantTableOp decode(const HypercallArguments& a) { return {GrantTableOp::decode(a)}; }
+    HypercallResult run(HypercallContext& context) const;
+};
 
 } // namespace bulkhead::hv

@@ -2,8 +2,12 @@
 
 #include "abi/pae.hpp"
 #include "hv/calls/reservation.hpp"
+#include "hv/mm/pae.hpp"
+#include "hv/mm/pae_m2p.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/types.hpp"
+
+#include <algorithm>
 
 extern "C" {
 #include <xen/arch-x86/xen-x86_64.h>
@@ -66,6 +70,15 @@ HypercallResult report_machphys(const MemoryOp& call) {
     BULKHEAD_TRY(GuestPtr<xen_machphys_mapping_t>{call.argument}.write(mapping));
     return 0;
 }
+HypercallResult report_pae_machphys(const MemoryOp& call) {
+    constexpr std::uint64_t most = (pae::m2p_end - pae::hole) / sizeof(std::uint32_t);
+    const pae_abi::MachphysMapping mapping{
+        .v_start = pae::hole,
+        .v_end = pae::m2p_end,
+        .max_mfn = static_cast<std::uint32_t>(std::min(frame_table().size(), most) - 1)};
+    BULKHEAD_TRY(GuestPtr<pae_abi::MachphysMapping>{call.argument}.write(mapping));
+    return 0;
+}
 
 // As in the e820 table of a PC: one range of RAM, the guest's pseudo-physical memory up to its reservation's
 // limit.
@@ -126,6 +139,8 @@ HypercallResult PaeMemoryOp::run(HypercallContext& context) const {
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
         return report_reservation(call, context);
+    case XENMEM_machphys_mapping:
+        return report_pae_machphys(call);
     default:
         return fail(Error::not_implemented);
     }

@@ -64,20 +64,56 @@ HypercallResult register_area(std::uint64_t argument, std::uint64_t& area) {
     return 0;
 }
 
+// The upper half of the ABI's union is not read: a pointer of 32 bits leaves whatever was there.
+Result<std::uint64_t> pae_area(std::uint64_t argument) {
+    const auto area = GuestPtr<pae_abi::VcpuRegisterMemoryArea>{argument}.read();
+    if (!area)
+        return fail(area.error());
+    return std::uint64_t{area->address};
+}
+
 // Another vCPU's area is written when that vCPU runs next: only then are its tables in force.
+void place_time_area(Vcpu& vcpu, std::uint64_t address, bool own) {
+    if (own)
+        set_time_area(vcpu, address);
+    else
+        vcpu.time_area.address = address, vcpu.time_area.late = true;
+}
+
 HypercallResult register_time_area(Vcpu& vcpu, std::uint64_t argument, bool own) {
     const auto address = GuestPtr<std::uint64_t>{argument}.read();
     if (!address)
         return fail(address.error());
+    place_time_area(vcpu, *address, own);
+    return 0;
+}
+
+HypercallResult register_pae_runstate_area(Vcpu& vcpu, std::uint64_t argument, bool own) {
+    const auto address = pae_area(argument);
+    if (!address)
+        return fail(address.error());
+    vcpu.runstate.area = *address == 0 ? 0 : *address + pae_area_mark;
     if (own)
-        set_time_area(vcpu, *address);
-    else
-        vcpu.time_area.address = *address, vcpu.time_area.late = true;
+        publish_runstate(vcpu);
+    return 0;
+}
+
+HypercallResult register_pae_time_area(Vcpu& vcpu, std::uint64_t argument, bool own) {
+    const auto address = pae_area(argument);
+    if (!address)
+        return fail(address.error());
+    place_time_area(vcpu, *address, own);
     return 0;
 }
 
 HypercallResult tell_runstate(const Vcpu& vcpu, std::uint64_t argument) {
     return from(GuestPtr<vcpu_runstate_info_t>{argument}.write(runstate_info(vcpu, machine::now())));
+}
+
+// Cold, so that the 64-bit one keeps its own copy of what both do.
+[[gnu::noinline, gnu::cold]] HypercallResult tell_pae_runstate(const Vcpu& vcpu, std::uint64_t argument) {
+    const auto info = pae_form(runstate_info(vcpu, machine::now()));
+    return from(GuestPtr<pae_abi::VcpuRunstateInfo>{argument}.write(info));
 }
 
 HypercallResult set_period(Vcpu& vcpu, std::uint64_t argument) {
@@ -101,6 +137,12 @@ HypercallResult initialise(Vcpu& vcpu, std::uint64_t argument) {
     if (vcpu.sched.initialised)
         return fail(Error::exists);
     return from(load_context_from_guest(vcpu, GuestPtr<vcpu_guest_context_t>{argument}));
+}
+
+HypercallResult initialise_pae(Vcpu& vcpu, std::uint64_t argument) {
+    if (vcpu.sched.initialised)
+        return fail(Error::exists);
+    return from(load_pae_context_from_guest(vcpu, argument));
 }
 
 HypercallResult send_nmi(Vcpu& vcpu, std::uint64_t argument) {
@@ -145,24 +187,31 @@ void take_down(Vcpu& vcpu) {
 
 } // namespace
 
+// What has one form for both widths goes to VcpuOp.
 HypercallResult PaeVcpuOp::run(HypercallContext& context) const {
+    if (call.vcpu >= context.domain.vcpu_count || context.domain.vcpus[call.vcpu] == nullptr)
+        return fail(Error::no_entry);
+    Vcpu& target = *context.domain.vcpus[call.vcpu];
+    const bool own = &target == &context.caller;
     switch (call.command) {
-    case VCPUOP_up:
-    case VCPUOP_down:
-    case VCPUOP_is_up:
-    case VCPUOP_set_periodic_timer:
-    case VCPUOP_stop_periodic_timer:
-    case VCPUOP_stop_singleshot_timer:
-    case VCPUOP_register_vcpu_info:
-        return invoke_hypercall(VcpuOp::number, context.caller, context.arguments);
+    case VCPUOP_initialise:
+        return initialise_pae(target, call.argument);
+    case VCPUOP_get_runstate_info:
+        return tell_pae_runstate(target, call.argument);
+    case VCPUOP_register_runstate_memory_area:
+        return register_pae_runstate_area(target, call.argument, own);
+    case VCPUOP_register_vcpu_time_memory_area:
+        return register_pae_time_area(target, call.argument, own);
     case VCPUOP_set_singleshot_timer: {
-        if (call.vcpu != context.caller.id.value())
+        if (!own)
             return fail(Error::invalid);
         const auto request = GuestPtr<pae_abi::VcpuSetSingleshotTimer>{call.argument}.read();
-        return request ? set_single(context.caller, request->timeout_abs_ns) : fail(request.error());
+        return request ? set_single(target, request->timeout_abs_ns) : fail(request.error());
     }
-    default:
+    case VCPUOP_send_nmi: // a 32-bit guest registers no handler for them
         return fail(Error::not_implemented);
+    default:
+        return call.run(context);
     }
 }
 

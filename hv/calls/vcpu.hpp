@@ -23,8 +23,7 @@ struct VcpuOp {
     HypercallResult run(HypercallContext& context) const;
 };
 
-// Of a 32-bit guest. It has one vCPU: it cannot yet initialise others, nor register areas for its time and
-// runstate.
+// Of a 32-bit guest.
 struct PaeVcpuOp {
     static constexpr unsigned number = __HYPERVISOR_vcpu_op;
     static constexpr const char* name = "vcpu_op";

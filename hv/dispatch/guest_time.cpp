@@ -86,13 +86,25 @@ static_assert(sizeof(RunstateWords) == sizeof(vcpu_runstate_info_t) &&
               offsetof(vcpu_runstate_info_t, state_entry_time) == 8);
 std::uint64_t word(Nanos time) { return static_cast<std::uint64_t>(time.count()); }
 
+// What remains of an area that took none of the 64-bit form: that of a 32-bit guest's runstate, which bears a
+// mark so that all others pay nothing for it.
+std::uint64_t try_narrow(const Vcpu&, std::uint64_t, const vcpu_time_info_t&) { return 0; }
+[[gnu::noinline, gnu::cold]] std::uint64_t try_narrow(const Vcpu& vcpu, std::uint64_t area,
+                                                      const RunstateWords& words) {
+    if (!vcpu.domain->pae || area < pae_area_mark)
+        return 0;
+    const auto narrow = pae_form(std::bit_cast<vcpu_runstate_info_t>(words));
+    const GuestAddress where{area - pae_area_mark};
+    return machine::copy_to_guest(where, &narrow, sizeof narrow) ? area : 0;
+}
+
 // A guest's area lies in its kernel's memory, which its user tables need not map: what comes up meanwhile is
 // written when its kernel runs again. An area that can't be written has been taken away.
 template<class T>
 void write_area(const Vcpu& vcpu, std::uint64_t& area, bool& late, const T& value) {
     late = !vcpu.processor.in_kernel;
-    if (!late && !machine::copy_to_guest(GuestAddress{area}, &value, sizeof value))
-        area = 0;
+    if (!late && !machine::copy_to_guest(GuestAddress{area}, &value, sizeof value)) [[unlikely]]
+        area = try_narrow(vcpu, area, value);
 }
 
 void write_time_area(Vcpu& vcpu, const vcpu_time_info_t& info) {
@@ -104,6 +116,12 @@ void write_time_area(Vcpu& vcpu, const vcpu_time_info_t& info) {
 }
 
 } // namespace
+
+pae_abi::VcpuRunstateInfo pae_form(const vcpu_runstate_info_t& info) {
+    return {.state = info.state,
+            .state_entry_time = info.state_entry_time,
+            .time = {info.time[0], info.time[1], info.time[2], info.time[3]}};
+}
 
 GuestTime guest_time(const Vcpu& vcpu, RealTime now) {
     const auto waited = vcpu.domain->time.mode == manifest::TimeMode::virtual_ ? stolen(vcpu, now) : Nanos{0};
@@ -218,7 +236,10 @@ bool wants_mark(const Vcpu& vcpu) {
 [[gnu::noinline]] void publish_marked(Vcpu& vcpu) {
     auto info = runstate_words(vcpu, vcpu.runstate.since);
     auto& entry_time = info[offsetof(vcpu_runstate_info_t, state_entry_time) / sizeof info[0]];
-    const GuestAddress where{vcpu.runstate.area + offsetof(vcpu_runstate_info_t, state_entry_time)};
+    const GuestAddress where{vcpu.domain->pae
+                                 ? vcpu.runstate.area - pae_area_mark +
+                                       offsetof(pae_abi::VcpuRunstateInfo, state_entry_time)
+                                 : vcpu.runstate.area + offsetof(vcpu_runstate_info_t, state_entry_time)};
     entry_time |= XEN_RUNSTATE_UPDATE;
     static_cast<void>(machine::copy_to_guest(where, &entry_time, sizeof entry_time));
     write_area(vcpu, vcpu.runstate.area, vcpu.runstate.late, info);

@@ -3,6 +3,7 @@
 // the guest, honestly.
 #pragma once
 
+#include "abi/pae.hpp"
 #include "hv/domain/vcpu.hpp"
 
 namespace bulkhead::hv {
@@ -33,6 +34,9 @@ void change_runstate(Vcpu& vcpu, std::uint32_t runstate, RealTime now);
 // The runstate up to `until`, as the guest is told: in its own time, so that the states' times add up to what
 // its clock shows. In mode virtual waiting for a pCPU takes no time; in mode dilated all takes a k-th.
 [[nodiscard]] vcpu_runstate_info_t runstate_info(const Vcpu& vcpu, RealTime until);
+[[nodiscard]] pae_abi::VcpuRunstateInfo pae_form(const vcpu_runstate_info_t& info);
+// Added to the address of a 32-bit guest's area: no guest can be written to there.
+inline constexpr std::uint64_t pae_area_mark = 0xffff800000000000;
 // Copies the runstate into the guest's registered area; the vCPU's address space is loaded.
 void publish_runstate(Vcpu& vcpu);
 // Makes up for what could not be written to an area while the guest was in user mode. Called when its

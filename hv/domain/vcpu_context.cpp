@@ -1,12 +1,15 @@
 #include "hv/domain/vcpu_context.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/pae/trap.hpp"
 #include "hv/trap/address.hpp"
 #include "hv/trap/trap.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 
@@ -41,6 +44,10 @@ class Source {
 };
 
 constexpr std::uint64_t cr3_frame(std::uint64_t cr3) { return cr3 >> page_shift; }
+// Of 32 bits: the frame's upper bits are in the lower ones of the register.
+constexpr std::uint64_t pae_cr3_frame(std::uint32_t cr3) {
+    return cr3 >> page_shift | (cr3 & (page_bytes - 1)) << (32 - page_shift);
+}
 
 bool is_guest_selector(std::uint64_t selector) { return (selector & 4) != 0 || (selector & 3) == 3; }
 
@@ -150,8 +157,12 @@ void take_entries_and_bases(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     vcpu.processor.in_kernel = true;
     vcpu.entries.kernel_sp = context.kernel_sp;
     vcpu.entries.kernel_ss = context.kernel_ss;
-    if (vcpu.domain->pae) // which registers them by calls
+    if (vcpu.domain->pae) {
+        vcpu.entries.pae.event_callback = {context.event_callback_eip, true};
+        vcpu.entries.pae.failsafe_callback = {context.failsafe_callback_eip,
+                                              (context.flags & VGCF_failsafe_disables_events) != 0};
         return;
+    }
     vcpu.entries.event_callback = {context.event_callback_eip, true};
     vcpu.entries.failsafe_callback = {context.failsafe_callback_eip,
                                       (context.flags & VGCF_failsafe_disables_events) != 0};
@@ -178,6 +189,63 @@ Result<> finish(Vcpu& vcpu, const vcpu_guest_context_t& context) {
     return {};
 }
 
+using PaeContext = pae_abi::VcpuGuestContext;
+
+// All but the traps, in the form of 64-bit guests. What has no place there is 0.
+Result<> read_pae(vcpu_guest_context_t& to, std::uint64_t from) {
+    const auto head = GuestPtr<PaeContext::Head>{from + offsetof(PaeContext, head)}.read();
+    BULKHEAD_TRY(head);
+    const auto tail = GuestPtr<PaeContext::Tail>{from + offsetof(PaeContext, tail)}.read();
+    BULKHEAD_TRY(tail);
+    to = {};
+    to.flags = head->flags;
+    const auto& r = head->user_regs;
+    auto& regs = to.user_regs;
+    regs.rbx = r.ebx, regs.rcx = r.ecx, regs.rdx = r.edx, regs.rsi = r.esi;
+    regs.rdi = r.edi, regs.rbp = r.ebp, regs.rax = r.eax;
+    regs.rip = r.eip, regs.rsp = r.esp, regs.rflags = r.eflags;
+    regs.cs = r.cs, regs.ss = r.ss & 0xffff;
+    const auto selector = [](std::uint32_t word) { return static_cast<std::uint16_t>(word); };
+    regs.ds = selector(r.ds), regs.es = selector(r.es), regs.fs = selector(r.fs), regs.gs = selector(r.gs);
+    std::ranges::copy(tail->gdt_frames, to.gdt_frames);
+    to.gdt_ents = tail->gdt_ents;
+    to.kernel_ss = tail->kernel_ss, to.kernel_sp = tail->kernel_sp;
+    to.ctrlreg[3] = xen_pfn_to_cr3(pae_cr3_frame(tail->ctrlreg[3]));
+    to.event_callback_eip = tail->event_callback_eip;
+    to.failsafe_callback_eip = tail->failsafe_callback_eip;
+    to.vm_assist = tail->vm_assist;
+    return {};
+}
+
+// As take_traps.
+Result<> take_pae_traps(Vcpu& vcpu, std::uint64_t from) {
+    auto& begun = vcpu.initialising;
+    if (begun.context != from)
+        begun = {.context = from, .traps = 0};
+    const GuestPtr<pae_abi::TrapInfo> traps{from + offsetof(PaeContext, traps)};
+    for (; begun.traps < all_traps; ++begun.traps) {
+        if (begun.traps % traps_of_a_step == traps_of_a_step - 1 && machine::should_preempt())
+            return fail(Error::restart);
+        const auto entry = (traps + begun.traps).read();
+        BULKHEAD_TRY(entry);
+        const LockGuard tables{vcpu.domain->memory.tables};
+        if (vcpu.sched.initialised)
+            return fail(Error::exists);
+        if (entry->address != 0)
+            BULKHEAD_TRY(set_pae_trap_handler(vcpu, entry->vector, handler_of(*entry)));
+    }
+    return {};
+}
+
+Result<> load_pae(Vcpu& vcpu, std::uint64_t from) {
+    vcpu_guest_context_t context;
+    BULKHEAD_TRY(read_pae(context, from));
+    if (cr3_frame(context.ctrlreg[3]) == 0)
+        return fail(Error::invalid);
+    BULKHEAD_TRY(take_pae_traps(vcpu, from));
+    return finish(vcpu, context);
+}
+
 Result<> load(Vcpu& vcpu, const Source& from) {
     vcpu_guest_context_t context; // 5 kB of which only what was read is used
     BULKHEAD_TRY(read_all_but_traps(context, from));
@@ -188,8 +256,7 @@ Result<> load(Vcpu& vcpu, const Source& from) {
     return finish(vcpu, context);
 }
 
-Result<> load_in_steps(Vcpu& vcpu, const Source& from) {
-    const auto loaded = load(vcpu, from);
+Result<> end_step(Vcpu& vcpu, Result<> loaded) {
     if (loaded || loaded.error() != Error::restart)
         vcpu.initialising = {};
     return loaded;
@@ -198,11 +265,15 @@ Result<> load_in_steps(Vcpu& vcpu, const Source& from) {
 } // namespace
 
 Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context) {
-    return load_in_steps(vcpu, Source{context});
+    return end_step(vcpu, load(vcpu, Source{context}));
 }
 
 Result<> load_context_from_guest(Vcpu& vcpu, GuestPtr<vcpu_guest_context_t> where) {
-    return load_in_steps(vcpu, Source{where});
+    return end_step(vcpu, load(vcpu, Source{where}));
+}
+
+Result<> load_pae_context_from_guest(Vcpu& vcpu, std::uint64_t where) {
+    return end_step(vcpu, load_pae(vcpu, where));
 }
 
 } // namespace bulkhead::hv

@@ -13,5 +13,7 @@ namespace bulkhead::hv {
 // memory is read anew by each call, and what a call has read is what it checks and uses.
 [[nodiscard]] Result<> load_context(Vcpu& vcpu, const vcpu_guest_context_t& context);
 [[nodiscard]] Result<> load_context_from_guest(Vcpu& vcpu, GuestPtr<vcpu_guest_context_t> where);
+// Of a 32-bit guest, whose structure lies at `where`.
+[[nodiscard]] Result<> load_pae_context_from_guest(Vcpu& vcpu, std::uint64_t where);
 
 } // namespace bulkhead::hv

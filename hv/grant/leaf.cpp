@@ -20,7 +20,8 @@ namespace {
     if (frame == nullptr || address % sizeof(std::uint64_t) != 0)
         return nullptr;
     const auto now = frame->now();
-    if (now.type() != FrameType::l1 || !now.validated() || !frame->belongs_to(Owner{domain.id}))
+    const bool has_leaves = now.type() == FrameType::l1 || now.type() == FrameType::pae_l1;
+    if (!has_leaves || !now.validated() || !frame->belongs_to(Owner{domain.id}))
         return nullptr;
     return machine::frame_as<std::uint64_t>(table) + address % page_bytes / sizeof(std::uint64_t);
 }

@@ -77,11 +77,17 @@ void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& conte
     return before;
 }
 
-[[nodiscard]] std::uint64_t entry_for(Mfn frame, GrantAccess access, std::uint32_t flags) {
+// The kernel of a 32-bit guest is not in its applications' ring: a page is theirs only if it says so.
+[[nodiscard]] std::uint64_t reach(const Domain& borrower, std::uint32_t flags) {
+    return borrower.pae && (flags & GNTMAP_application_map) == 0 ? 0 : entry::user;
+}
+
+[[nodiscard]] std::uint64_t entry_for(Mfn frame, GrantAccess access, std::uint32_t flags,
+                                      std::uint64_t rights) {
     const std::uint64_t available =
         std::uint64_t{flags >> _GNTMAP_guest_avail0} << available_shift & available_bits;
-    return frame.value() << page_shift | entry::present | entry::user | entry::accessed | no_execute |
-           available | (access == GrantAccess::write ? entry::writable | entry::dirty : 0);
+    return frame.value() << page_shift | entry::present | rights | entry::accessed | no_execute | available |
+           (access == GrantAccess::write ? entry::writable | entry::dirty : 0);
 }
 
 // A reference to a frame that is the lender's own data. Pages that the hypervisor lends are not.
@@ -103,8 +109,10 @@ void settle_record(Domain& domain, grant_handle_t handle, const MapRecord& conte
                                   std::uint32_t flags) {
     if (const GrantStatus status = take_frame(lender, frame, access); status != GrantStatus::okay)
         return status;
+    const Domain& borrower = *place.vcpu.domain;
+    const auto entry = entry_for(frame, access, flags, reach(borrower, flags));
     const LockGuard tables{place.vcpu.domain->memory.tables};
-    if (const auto written = write_place(place, entry_for(frame, access, flags)); !written) {
+    if (const auto written = write_place(place, entry); !written) {
         put_data(frame, access == GrantAccess::write);
         return status_of(written.error(), GrantStatus::general_error);
     }

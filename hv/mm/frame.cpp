@@ -1,6 +1,7 @@
 #include "hv/mm/frame.hpp"
 
 #include "hv/domain/domain.hpp"
+#include "hv/mm/pae_m2p.hpp"
 #include "hv/mm/tlb.hpp"
 
 #include <algorithm>
@@ -134,6 +135,8 @@ Result<> FrameTable::set_pfn(Mfn mfn, std::uint64_t pfn, const Domain& owner) {
     if (!frame)
         return fail(Error::invalid);
     machine::set_m2p(mfn, pfn);
+    if (owner.pae) [[unlikely]]
+        pae::set_m2p(mfn, pfn);
     put(**frame);
     return {};
 }

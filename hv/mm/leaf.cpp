@@ -1,6 +1,7 @@
 // Leaf entries found by address: for grant mappings, and for guests that write to their page tables as if
 // they were data.
 #include "hv/domain/domain.hpp"
+#include "hv/mm/pae.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 #include "hv/mm/update.hpp"
@@ -20,12 +21,14 @@ Result<std::uint64_t> replace_leaf(Mfn root, GuestAddress at, std::uint64_t entr
     if (found.l1 == Mfn{})
         return fail(Error::invalid);
     auto* slot = machine::frame_as<std::uint64_t>(found.l1) + found.l1_index;
-    BULKHEAD_TRY(
-        exchange_entry(slot, found.entries[3], entry::sanitised(FrameType::l1, entry), AccessBits::replace));
+    const auto& table = frame_table().at(found.l1);
+    const auto to = table.type() == FrameType::l1 ? entry::sanitised(FrameType::l1, entry)
+                                                  : pae::sanitised(FrameType::pae_l1, entry);
+    BULKHEAD_TRY(exchange_entry(slot, found.entries[3], to, AccessBits::replace));
     if (entry::is_present(found.entries[3])) {
         drop_leaf(found.entries[3]);
         // The same L1 may be reachable at several addresses, so one page is not enough.
-        tlb::flush_mask(machine::pcpus_using(frame_table().at(root).owner.load().domain()));
+        tlb::flush_mask(machine::pcpus_using(table.owner.load().domain()));
     }
     return found.entries[3];
 }

@@ -7,6 +7,7 @@
 #include "hv/mm/descriptors.hpp"
 #include "hv/mm/linear.hpp"
 #include "hv/mm/pae.hpp"
+#include "hv/mm/pae_m2p.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/tlb.hpp"
 
@@ -55,6 +56,8 @@ struct Wide {
     }
     static bool unlink(Frame& table, std::uint64_t e) { return hv::unlink(table, e); }
     static void close(std::uint64_t&) {} // the hypervisor's entries are written at the end
+    static void begin_drop(const Frame&) {}
+    static void end_take(const Frame&) {}
 };
 
 struct Pae {
@@ -74,6 +77,16 @@ struct Pae {
     }
     static bool unlink(const Frame&, std::uint64_t) { return true; }
     static void close(std::uint64_t& slot) { slot = 0; } // the processor walks all 512
+    static void end_take(const Frame& table) {
+        if (table.type() == FrameType::pae_l2_top)
+            pae::install_hole(contents(table));
+    }
+    // No processor uses the table any more, and the guest has no use for the hypervisor's entries.
+    static void begin_drop(const Frame& table) {
+        if (table.type() == FrameType::pae_l2_top)
+            std::memset(contents(table) + pae::first_hole_slot, 0,
+                        (entry::per_table - pae::first_hole_slot) * sizeof(std::uint64_t));
+    }
 };
 
 bool is_pae(FrameType type) { return pae::is_table(type) || type == FrameType::pae_descriptors; }
@@ -165,6 +178,7 @@ template<class Width>
 Result<> drop_entries(Frame& table) {
     if (table.type() == Width::descriptors)
         table.progress = 0;
+    Width::begin_drop(table);
     BULKHEAD_TRY(unwind_next_child<Width>(table));
     while (table.progress > 0) {
         const auto worked = drop_block<Width>(table, (table.progress - 1u) / block * block);
@@ -212,6 +226,7 @@ Result<> take_entries(Frame& table, const Domain& owner) {
         if (table.progress < entry::per_table && stop_here(table.progress, *worked))
             return fail(Error::restart);
     }
+    Width::end_take(table);
     return {};
 }
 

@@ -35,23 +35,17 @@ struct PaeSetTimerOp {
     }
 };
 
-// A 32-bit guest grants, but does not yet map or copy what others grant.
-struct PaeGrantTableOp {
-    static constexpr unsigned number = __HYPERVISOR_grant_table_op;
-    static constexpr const char* name = "grant_table_op";
-    GrantTableOp call;
-    static PaeGrantTableOp decode(const HypercallArguments& a) { return {GrantTableOp::decode(a)}; }
+// A mark's value comes in two registers.
+struct PaeControl {
+    static constexpr unsigned number = control::hypercall_number;
+    static constexpr const char* name = "bulkhead_control";
+    std::uint64_t call, first, second;
+    static PaeControl decode(const HypercallArguments& a) { return {a[0], a[1], a[2] | a[3] << 32}; }
     HypercallResult run(HypercallContext& context) const {
-        switch (call.command) {
-        case GNTTABOP_setup_table:
-            return setup_pae_table(context.domain, call);
-        case GNTTABOP_query_size:
-        case GNTTABOP_set_version:
-        case GNTTABOP_get_version:
-            return invoke_hypercall(GrantTableOp::number, context.caller, context.arguments);
-        default:
-            return fail(Error::not_implemented);
-        }
+        if (call != static_cast<std::uint64_t>(control::Call::mark))
+            return fail(Error::permission); // the others are domain 0's
+        HypercallArguments arguments{{call, first, second}};
+        return invoke_hypercall(number, context.caller, arguments);
     }
 };
 
@@ -92,10 +86,10 @@ struct Table {
         add_common<__HYPERVISOR_mmu_update, __HYPERVISOR_stack_switch, __HYPERVISOR_fpu_taskswitch,
                    __HYPERVISOR_set_debugreg, __HYPERVISOR_get_debugreg, __HYPERVISOR_xen_version,
                    __HYPERVISOR_console_io, __HYPERVISOR_vm_assist, __HYPERVISOR_event_channel_op,
-                   __HYPERVISOR_physdev_op, control::hypercall_number>();
+                   __HYPERVISOR_physdev_op>();
         add<PaeSetTrapTable, PaeSetGdt, PaeSetCallbacks, PaeUpdateDescriptor, PaeMemoryOp, PaeMulticall,
             PaeUpdateVaMapping, PaeSetTimerOp, PaeGrantTableOp, PaeIret, PaeVcpuOp, PaeMmuextOp, PaeSchedOp,
-            PaeCallbackOp>();
+            PaeCallbackOp, PaeControl>();
     }
 };
 

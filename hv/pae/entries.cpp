@@ -57,11 +57,7 @@ HypercallResult PaeSetTrapTable::run(HypercallContext& context) const {
             return fail(entry.error());
         if (entry->address == 0)
             return 0;
-        BULKHEAD_TRY(set_pae_trap_handler(context.caller, entry->vector,
-                                          {.address = entry->address,
-                                           .selector = entry->cs,
-                                           .privilege = static_cast<std::uint8_t>(entry->flags & 3),
-                                           .mask_events = (entry->flags & 4) != 0}));
+        BULKHEAD_TRY(set_pae_trap_handler(context.caller, entry->vector, handler_of(*entry)));
     }
 }
 

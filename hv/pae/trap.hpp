@@ -1,6 +1,7 @@
 // Exceptions of 32-bit guests, where they differ from those of 64-bit ones.
 #pragma once
 
+#include "abi/pae.hpp"
 #include "hv/trap/guest_entries.hpp"
 #include "hv/trap/trap.hpp"
 
@@ -18,6 +19,12 @@ void deliver_to_pae(Vcpu& vcpu, unsigned vector, std::optional<std::uint64_t> er
 void deliver_event_to_pae(Vcpu& vcpu);
 void deliver_failsafe_to_pae(Vcpu& vcpu);
 
+[[nodiscard]] constexpr TrapHandler handler_of(const pae_abi::TrapInfo& entry) {
+    return {.address = entry.address,
+            .selector = entry.cs,
+            .privilege = static_cast<std::uint8_t>(entry.flags & 3),
+            .mask_events = (entry.flags & 4) != 0};
+}
 // One entry of the guest's trap table.
 [[nodiscard]] Result<> set_pae_trap_handler(Vcpu& vcpu, unsigned vector, const TrapHandler& handler);
 void clear_pae_trap_handlers(Vcpu& vcpu);

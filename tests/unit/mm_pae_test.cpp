@@ -1,7 +1,7 @@
 // Page tables of 32-bit guests: what validates, what must not, and that the hole and the places above 4 GiB
 // stay closed.
 #include "hv/mm/descriptors.hpp"
-#include "hv/mm/pae.hpp"
+#include "hv/mm/pae_m2p.hpp"
 #include "hv/mm/walk.hpp"
 #include "hv/pae/memory.hpp"
 #include "tests/unit/mm_fixture.hpp"
@@ -24,6 +24,7 @@ class PaeTest : public MemoryTest {
         Mfn l3, l2, l1, top;
     };
     PaeTest() { make_pae(guest); }
+    ~PaeTest() override { pae::the_m2p = {}; }
     static void make_pae(Domain& domain) {
         domain.pae = domain.vcpus[0]->processor.pae = true;
         domain.memory.max_metadata = 8;
@@ -98,6 +99,37 @@ TEST_F(PaeTest, TheHoleIsClosed) {
     expect_error(update(guest, s.top, 511, 0), Error::invalid);
     EXPECT_TRUE(update(guest, s.l2, hole_slot, table_entry(s.l1))) << "of another GiB it is the guest's";
     expect_error(map(pae::hole, kernel_entry(page(guest))), Error::invalid);
+}
+
+// Whatever the guest put there is gone, and what is there leads to the table alone, which nobody may write.
+TEST_F(PaeTest, TheHoleLeadsToTheMachineToPhysicalTable) {
+    constexpr std::uint64_t rights = entry::present | entry::accessed, no_execute = 1ULL << 63;
+    while (!pae::prepare_m2p()) {
+    }
+    const auto s = make_pae_space();
+    words(s.top)[hole_slot] = table_entry(s.l1);
+    words(s.top)[511] = table_entry(s.l1);
+    run_on(s);
+    const auto e = words(s.top)[hole_slot];
+    EXPECT_EQ(e, pae::hole_entry(hole_slot));
+    EXPECT_EQ(e & ~entry::address_bits, rights);
+    EXPECT_EQ(words(s.top)[511], 0U);
+    const auto leaf = words(entry::frame(e))[0];
+    EXPECT_EQ(leaf & ~entry::address_bits, rights | no_execute);
+    EXPECT_TRUE(frame_table().at(entry::frame(e)).belongs_to(Owner::hypervisor()));
+    EXPECT_TRUE(frame_table().at(entry::frame(leaf)).belongs_to(Owner::hypervisor()));
+    const auto mine = page(guest), others = page(dom0);
+    EXPECT_TRUE(frame_table().set_pfn(mine, 77, guest));
+    EXPECT_FALSE(frame_table().set_pfn(others, 78, guest));
+    const auto* table = reinterpret_cast<const std::uint32_t*>(words(entry::frame(leaf)));
+    EXPECT_EQ(table[mine.value()], 77U);
+    EXPECT_EQ(table[others.value()], ~0U);
+    expect_error(map(pae::hole, kernel_entry(mine)), Error::invalid);
+    expect_error(update(guest, s.top, hole_slot, e), Error::invalid);
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    EXPECT_TRUE(update(guest, s.l3, 3, 0));
+    EXPECT_TRUE(extended(MMUEXT_TLB_FLUSH_LOCAL, Mfn{}));
+    EXPECT_EQ(words(s.top)[hole_slot], 0U) << "data again, it says nothing of the hypervisor's frames";
 }
 
 TEST_F(PaeTest, AnL2OfTheLastGiBIsNoneOfAnother) {

@@ -4,6 +4,11 @@
 #include "guest/pae/kernel.hpp"
 
 extern "C" {
+#include <xen/grant_table.h>
+#include <xen/vcpu.h>
+}
+
+extern "C" {
 alignas(4096) char user_stack[4096];
 alignas(4096) char data_page[4096];
 alignas(4096) char table_page[4096];
@@ -241,6 +246,92 @@ void attack_tables() {
     report("the same table for another GiB", update(machine_of(root()) + 2 * 8, table | present) != 0);
 }
 
+// The machine-to-physical table, at the bottom of the hole in the last GiB's table that attack_tables()
+// placed.
+void attack_machine_frames() {
+    constexpr uint32_t m2p = 0xf5800000;
+    const auto entry = m2p + frame_of(address(data_page)) * 4;
+    uint32_t said = 0;
+    const bool readable = reads(entry, said);
+    report("its frames are in the table", readable && said == address(data_page) >> 12);
+    report("ring 1 writes to the table", !writes(entry, 0) && last.vector == page_fault && last.error == 3);
+    report("update_va_mapping of the table",
+           map(m2p, frame_of(address(data_page)), present | writable) != 0 && reads(entry, said));
+    // The hypervisor itself would write there for it.
+    struct {
+        uint32_t address, upper;
+    } area{entry & ~63U, 0};
+    bool held = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, address(&area)) == 0;
+    for (int i = 0; i < 4; ++i)
+        hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield);
+    held = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_vcpu_time_memory_area, 0, address(&area)) == 0 &&
+           held;
+    held = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, entry & ~63U) != 0 && held;
+    uint32_t after = 0;
+    report("the hypervisor writes to the table for it", held && reads(entry, after) && after == said);
+    // Of the ABI's union the upper half is no part of a pointer here.
+    area = {address(data_page), 0xffff8300};
+    auto* words = reinterpret_cast<volatile uint32_t*>(data_page);
+    words[1] = 0xda7a;
+    words[11] = 0xda7a;
+    held = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, address(&area)) == 0;
+    report("the runstate goes to the pointer's lower half, in 44 bytes",
+           held && words[1] != 0xda7a && words[11] == 0xda7a);
+    area = {0xffffffe0, 0}; // the last bytes below 4 GiB: the area ends behind them
+    held = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_register_runstate_memory_area, 0, address(&area)) == 0;
+    report("an area that wraps", held);
+}
+
+void attack_vcpus() {
+    static vcpu_guest_context context;
+    context.ctrlreg[3] = frame_of(address(data_page)) << 12;
+    report("initialising itself",
+           hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 0, address(&context)) != 0);
+    report("a vCPU whose root is data",
+           hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, address(&context)) != 0);
+    report("a context in the hole", hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, 0xf5c00000) != 0);
+    report("a vCPU that it does not have",
+           hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 31, address(&context)) != 0 &&
+               hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, 31) != 0);
+}
+
+void attack_grants() {
+    gnttab_map_grant_ref mapping{};
+    mapping.host_addr = 0xf5800000;
+    mapping.flags = GNTMAP_host_map;
+    mapping.dom = DOMID_SELF;
+    report("a grant over the table",
+           hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, address(&mapping), 1) == 0 &&
+               mapping.status != GNTST_okay);
+    // Frames by their own numbers, one of them the hypervisor's.
+    gnttab_copy copy{};
+    copy.source.u.gmfn = 0x100;
+    copy.source.domid = copy.dest.domid = DOMID_SELF;
+    copy.dest.u.gmfn = frame_of(address(data_page));
+    copy.len = 64;
+    report("a copy of the hypervisor's memory",
+           hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address(&copy), 1) == 0 &&
+               copy.status != GNTST_okay);
+    static_assert(sizeof copy == 24);
+    copy.source.u.gmfn = frame_of(root());
+    copy.dest.u.gmfn = frame_of(root());
+    report("a copy into its page tables",
+           hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address(&copy), 1) == 0 &&
+               copy.status != GNTST_okay);
+    copy.source.u.gmfn = copy.dest.u.gmfn = frame_of(address(data_page));
+    copy.dest.offset = 64;
+    report("a copy within a page (needed above)",
+           hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_copy, address(&copy), 1) == 0 &&
+               copy.status == GNTST_okay);
+}
+
+void attack_control() {
+    bool held = true;
+    for (uint32_t call = 1; call < 64; ++call) // 0 is a mark, which any guest may make (abi/control.hpp)
+        held = held && hypercall(__HYPERVISOR_arch_7, call) < 0;
+    report("domain 0's own calls", held);
+}
+
 void attack_instructions() {
     report("it loads an interrupt table", !GOES_THROUGH("lidt 0") && !GOES_THROUGH("lgdt 0"));
     report("it turns paging off",
@@ -316,6 +407,10 @@ void run(const start_info&) {
     attack_selectors();
     attack_descriptors();
     attack_tables();
+    attack_machine_frames();
+    attack_vcpus();
+    attack_grants();
+    attack_control();
     attack_instructions();
     attack_from_user();
     say(broken ? "something broke" : "all held");
