@@ -48,7 +48,7 @@ PagedMemory::PagedMemory()
       window_{guest::reserve_window(size_)} {}
 
 std::uint64_t PagedMemory::address(std::size_t page) const {
-    return reinterpret_cast<std::uint64_t>(window_ + page);
+    return reinterpret_cast<std::uintptr_t>(window_ + page);
 }
 
 // The frame of the page that goes out.

@@ -10,12 +10,14 @@ namespace bulkhead::workload {
 inline void work(std::uint64_t iterations) {
     if (iterations == 0)
         return;
-    std::uint64_t value = 88172645463325252;
+    // Registers of either width: so are the instructions, and as many.
+    auto value = static_cast<std::uintptr_t>(88172645463325252);
+    auto left = static_cast<std::uintptr_t>(iterations);
     asm volatile("1: imul $0x5851f42d, %[value], %[value]\n"
                  "   xor $0x2545f491, %[value]\n"
                  "   dec %[left]\n"
                  "   jnz 1b\n"
-                 : [value] "+r"(value), [left] "+r"(iterations)
+                 : [value] "+r"(value), [left] "+r"(left)
                  :
                  : "cc");
 }

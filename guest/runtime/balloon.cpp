@@ -11,7 +11,7 @@ namespace {
 
 constinit std::uint64_t taken = 0;
 
-bool reserve(unsigned command, std::uint64_t& extent) {
+bool reserve(unsigned command, xen_pfn_t& extent) {
     xen_memory_reservation request{};
     request.extent_start.p = &extent;
     request.nr_extents = 1;
@@ -27,7 +27,7 @@ std::uint64_t frames_at(std::string_view path) {
 } // namespace
 
 std::optional<Mfn> take() {
-    std::uint64_t extent = page_count() + taken;
+    xen_pfn_t extent = page_count() + taken;
     if (!reserve(XENMEM_populate_physmap, extent))
         return std::nullopt;
     ++taken;
@@ -35,7 +35,7 @@ std::optional<Mfn> take() {
 }
 
 void give_back(Mfn frame) {
-    std::uint64_t extent = frame.value();
+    xen_pfn_t extent = frame.value();
     if (!reserve(XENMEM_decrease_reservation, extent))
         panic("frame {} cannot be given back", extent);
     --taken;

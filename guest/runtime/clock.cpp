@@ -14,10 +14,14 @@ constinit bool have_runstate = false;
 
 // a * b / 2^32 in 128 bits.
 std::uint64_t multiply_shift(std::uint64_t a, std::uint64_t b) {
+#ifdef __i386__ // `b` has 32 bits
+    return (a >> 32) * b + ((a & 0xffffffff) * b >> 32);
+#else
     std::uint64_t low = 0;
     std::uint64_t high = 0;
     asm("mulq %[b]" : "=a"(low), "=d"(high) : "a"(a), [b] "r"(b) : "cc");
     return (high << 32) | (low >> 32);
+#endif
 }
 
 std::uint64_t elapsed(const volatile vcpu_time_info& time) {
@@ -57,7 +61,12 @@ GuestTime now() {
 Nanos wall_clock() {
     const volatile shared_info& info = shared();
     const std::uint64_t base = consistent(info.wc_version, [&] {
-        const std::uint64_t seconds = (std::uint64_t{info.wc_sec_hi} << 32) + info.wc_sec;
+#ifdef __i386__
+        const std::uint32_t upper = info.arch.wc_sec_hi;
+#else
+        const std::uint32_t upper = info.wc_sec_hi;
+#endif
+        const std::uint64_t seconds = (std::uint64_t{upper} << 32) + info.wc_sec;
         return seconds * 1'000'000'000 + info.wc_nsec;
     });
     return Nanos{static_cast<std::int64_t>(base)} + now().since_start();

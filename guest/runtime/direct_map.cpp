@@ -15,15 +15,21 @@ namespace {
 using internal::state;
 
 constexpr std::uint64_t entries = 512;
-constexpr std::uint64_t window_l3_slot = (window_base - direct_map_base) >> 30;
-static_assert(window_l3_slot < entries);
+// The direct map and the window hang in one L3, in 32 bits in the root itself. `most_l2_tables` of the direct
+// map fit before something else.
+constexpr std::uint64_t l3_of(std::uint64_t address) { return address >> 30; }
+constexpr std::uint64_t slot_in_l3(std::uint64_t address) { return l3_of(address) % entries; }
+constexpr std::uint64_t most_l2_tables =
+    is_narrow ? l3_of(kernel_base) - l3_of(direct_map_base) : l3_of(window_base) - l3_of(direct_map_base);
+static_assert(most_l2_tables < entries);
 
 alignas(page_bytes) constinit std::uint64_t scratch[entries]{};
 
 constexpr std::uint64_t later(std::uint64_t a, std::uint64_t b) { return a < b ? b : a; }
 constexpr std::uint64_t divide_up(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
 
-// Frame numbers of the tables to build, contiguous: all L1s, all L2s, the window's L2, the L3.
+// Frame numbers of the tables to build, contiguous: all L1s, all L2s, the window's L2, the L3 (not in 32
+// bits).
 struct Plan {
     std::uint64_t first = 0;
     std::uint64_t l1_tables = 0;
@@ -35,7 +41,7 @@ struct Plan {
     [[nodiscard]] std::uint64_t l2(std::uint64_t i) const { return first + l1_tables + i; }
     [[nodiscard]] std::uint64_t window() const { return l2(l2_tables); }
     [[nodiscard]] std::uint64_t l3() const { return window() + 1; }
-    [[nodiscard]] std::uint64_t end() const { return l3() + 1; }
+    [[nodiscard]] std::uint64_t end() const { return is_narrow ? l3() : l3() + 1; }
     [[nodiscard]] bool is_table(std::uint64_t pfn) const {
         return (pfn >= first && pfn < end()) ||
                (pfn >= builder_tables_first && pfn < builder_tables_first + builder_tables_count);
@@ -52,9 +58,9 @@ std::uint64_t end_frame(std::uint64_t address, std::uint64_t bytes) {
 // anywhere.
 std::uint64_t builder_end() {
     const start_info& info = *state.start;
-    std::uint64_t end = frame_of_address(reinterpret_cast<std::uint64_t>(image_end));
-    end = later(end, end_frame(reinterpret_cast<std::uint64_t>(&info), page_bytes));
-    end = later(end, end_frame(info.mfn_list, info.nr_pages * sizeof(std::uint64_t)));
+    std::uint64_t end = frame_of_address(reinterpret_cast<std::uintptr_t>(image_end));
+    end = later(end, end_frame(reinterpret_cast<std::uintptr_t>(&info), page_bytes));
+    end = later(end, end_frame(info.mfn_list, info.nr_pages * sizeof(xen_pfn_t)));
     end = later(end, frame_of_address(info.pt_base) + info.nr_pt_frames);
     if (info.mod_len != 0) {
         const bool as_frame = (info.flags & SIF_MOD_START_PFN) != 0;
@@ -83,12 +89,12 @@ void make_plan() {
             step_over(info.console.domU.mfn);
             step_over(info.store_mfn);
         }
-    if (plan.end() > info.nr_pages || plan.l2_tables > window_l3_slot)
+    if (plan.end() > info.nr_pages || plan.l2_tables > most_l2_tables)
         panic("memory too small or too large for the direct map: {} pages", info.nr_pages);
 }
 
 void show_in_scratch(std::uint64_t pfn) {
-    const auto here = reinterpret_cast<std::uint64_t>(scratch);
+    const auto here = reinterpret_cast<std::uintptr_t>(scratch);
     const std::uint64_t entry = pte::make(machine_frame(Pfn{pfn}), pte::read_write);
     if (!hypercall::update_va_mapping(here, entry, UVMF_INVLPG))
         panic("cannot map a page-table frame");
@@ -117,7 +123,7 @@ std::uint64_t page_entry(std::uint64_t pfn) {
 }
 
 void fill_tables() {
-    const auto scratch_pfn = frame_of_address(reinterpret_cast<std::uint64_t>(scratch));
+    const auto scratch_pfn = frame_of_address(reinterpret_cast<std::uintptr_t>(scratch));
     for (std::uint64_t t = 0; t < plan.l1_tables; ++t)
         fill_table(plan.l1(t), [&](std::uint64_t i) { return page_entry(t * entries + i); });
     for (std::uint64_t t = 0; t < plan.l2_tables; ++t)
@@ -126,21 +132,29 @@ void fill_tables() {
             return l1 < plan.l1_tables ? table_entry(plan.l1(l1)) : 0;
         });
     fill_table(plan.window(), [](std::uint64_t) { return 0ull; });
-    fill_table(plan.l3(), [&](std::uint64_t i) {
-        if (i == window_l3_slot)
-            return table_entry(plan.window());
-        return i < plan.l2_tables ? table_entry(plan.l2(i)) : 0;
-    });
+    if constexpr (!is_narrow)
+        fill_table(plan.l3(), [&](std::uint64_t i) {
+            if (i == slot_in_l3(window_base))
+                return table_entry(plan.window());
+            return i < plan.l2_tables ? table_entry(plan.l2(i)) : 0;
+        });
     show_in_scratch(scratch_pfn);
 }
 
-void hook_l3() {
+void hook(std::uint64_t slot, std::uint64_t table_pfn) {
     const Mfn root = machine_frame(Pfn{frame_of_address(state.start->pt_base)});
-    const std::uint64_t slot = (direct_map_base >> 39) % entries;
     const ::mmu_update update{.ptr = (root.value() << page_shift) + slot * sizeof(std::uint64_t),
-                              .val = table_entry(plan.l3())};
+                              .val = pte::make(machine_frame(Pfn{table_pfn}), pte::in_root)};
     if (const auto done = hypercall::mmu_update({&update, 1}); !done)
         panic("cannot hook the direct map: {}", done.error());
+}
+
+void hook_tables() {
+    if constexpr (!is_narrow)
+        return hook((direct_map_base >> 39) % entries, plan.l3());
+    for (std::uint64_t t = 0; t < plan.l2_tables; ++t)
+        hook(slot_in_l3(direct_map_base) + t, plan.l2(t));
+    hook(slot_in_l3(window_base), plan.window());
 }
 
 } // namespace
@@ -150,7 +164,7 @@ namespace internal {
 void map_all_memory() {
     make_plan();
     fill_tables();
-    hook_l3();
+    hook_tables();
     state.direct_map_ready = true;
 }
 
@@ -163,7 +177,7 @@ void remove_builder_mapping() {
             panic("cannot remove the builder's mapping");
         used = 0;
     };
-    for (auto address = reinterpret_cast<std::uint64_t>(image_end); address != 0; address += page_bytes) {
+    for (auto address = reinterpret_cast<std::uintptr_t>(image_end); address != 0; address += page_bytes) {
         const auto slot = find_slot(address);
         if (!slot)
             break;

@@ -14,24 +14,21 @@
 namespace bulkhead::guest::events {
 namespace {
 
-constexpr std::size_t words = 64;
-constexpr std::size_t bits = 64;
+using Bits = xen_ulong_t; // a word of the ABI's, as many bits as there are words
+constexpr std::size_t bits = sizeof(Bits) * 8;
+constexpr std::size_t words = bits;
 
 constinit std::array<Handler, words * bits> handlers{};
-constinit std::array<std::uint64_t, words> signalled{};
+constinit std::array<Bits, words> signalled{};
 constinit std::uint64_t upcall_count = 0;
 
 vcpu_info& vcpu() { return shared().vcpu_info[0]; }
 
-std::uint64_t bit(Port port) { return 1ull << (port.value() % bits); }
+Bits bit(Port port) { return Bits{1} << (port.value() % bits); }
 std::size_t word(Port port) { return port.value() / bits % words; }
 
-void set_atomically(xen_ulong_t& target, std::uint64_t mask) {
-    __atomic_fetch_or(&target, mask, __ATOMIC_SEQ_CST);
-}
-void clear_atomically(xen_ulong_t& target, std::uint64_t mask) {
-    __atomic_fetch_and(&target, ~mask, __ATOMIC_SEQ_CST);
-}
+void set_atomically(Bits& target, Bits mask) { __atomic_fetch_or(&target, mask, __ATOMIC_SEQ_CST); }
+void clear_atomically(Bits& target, Bits mask) { __atomic_fetch_and(&target, ~mask, __ATOMIC_SEQ_CST); }
 
 void deliver(Port port) {
     signalled[word(port)] |= bit(port);
@@ -40,9 +37,9 @@ void deliver(Port port) {
 }
 
 void deliver_word(std::size_t index) {
-    const std::uint64_t open = shared().evtchn_pending[index] & ~shared().evtchn_mask[index];
+    const Bits open = shared().evtchn_pending[index] & ~shared().evtchn_mask[index];
     clear_atomically(shared().evtchn_pending[index], open);
-    for (std::uint64_t left = open; left != 0; left &= left - 1)
+    for (Bits left = open; left != 0; left &= left - 1)
         deliver(
             Port{static_cast<std::uint32_t>(index * bits + static_cast<unsigned>(std::countr_zero(left)))});
 }
@@ -113,7 +110,7 @@ void unmask(Port port) {
     clear_atomically(shared().evtchn_mask[word(port)], bit(port));
     if ((shared().evtchn_pending[word(port)] & bit(port)) == 0)
         return;
-    set_atomically(vcpu().evtchn_pending_sel, 1ull << word(port));
+    set_atomically(vcpu().evtchn_pending_sel, Bits{1} << word(port));
     __atomic_store_n(&vcpu().evtchn_upcall_pending, std::uint8_t{1}, __ATOMIC_SEQ_CST);
 }
 
@@ -188,9 +185,8 @@ void handle_events() {
     ++upcall_count;
     while (vcpu().evtchn_upcall_pending != 0) {
         __atomic_store_n(&vcpu().evtchn_upcall_pending, std::uint8_t{0}, __ATOMIC_SEQ_CST);
-        const std::uint64_t selected =
-            __atomic_exchange_n(&vcpu().evtchn_pending_sel, std::uint64_t{0}, __ATOMIC_SEQ_CST);
-        for (std::uint64_t left = selected; left != 0; left &= left - 1)
+        const Bits selected = __atomic_exchange_n(&vcpu().evtchn_pending_sel, Bits{0}, __ATOMIC_SEQ_CST);
+        for (Bits left = selected; left != 0; left &= left - 1)
             deliver_word(static_cast<std::size_t>(std::countr_zero(left)));
     }
 }

@@ -93,7 +93,7 @@ bool end(GrantRef ref) {
 Result<Mapping> map(DomainId lender, GrantRef ref, Access access) {
     Page* const page = reserve_window(1);
     gnttab_map_grant_ref call{};
-    call.host_addr = reinterpret_cast<std::uint64_t>(page);
+    call.host_addr = reinterpret_cast<std::uintptr_t>(page);
     call.flags = GNTMAP_host_map | (access == Access::read_only ? GNTMAP_readonly : 0);
     call.ref = ref.value();
     call.dom = lender.value();
@@ -108,7 +108,7 @@ Result<Mapping> map(DomainId lender, GrantRef ref, Access access) {
 
 Status unmap(const Mapping& mapping) {
     gnttab_unmap_grant_ref call{};
-    call.host_addr = reinterpret_cast<std::uint64_t>(mapping.page);
+    call.host_addr = reinterpret_cast<std::uintptr_t>(mapping.page);
     call.handle = mapping.handle;
     if (const auto result = hypercall::grant_table_op(GNTTABOP_unmap_grant_ref, &call, 1); !result)
         return std::unexpected{result.error()};

@@ -3,27 +3,46 @@
 
 namespace bulkhead::guest::hypercall {
 
-long raw(unsigned number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d,
-         std::uint64_t e) {
+long raw(unsigned number, Word a, Word b, Word c, Word d, Word e) {
     constexpr unsigned stub_bytes = 32;
-    const auto stub =
-        reinterpret_cast<std::uint64_t>(hypercall_page) + (number % (page_bytes / stub_bytes)) * stub_bytes;
+    const auto stub = address_of(hypercall_page) + (number % (page_bytes / stub_bytes)) * stub_bytes;
     long result = static_cast<long>(stub);
+#ifdef __i386__
+    asm volatile("call *%%eax"
+                 : "+a"(result), "+b"(a), "+c"(b), "+d"(c), "+S"(d), "+D"(e)
+                 :
+                 : "memory", "cc");
+#else
     register std::uint64_t r10 asm("r10") = d;
     register std::uint64_t r8 asm("r8") = e;
     asm volatile("call *%%rax"
                  : "+a"(result), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8)
                  :
                  : "rcx", "r11", "r9", "memory", "cc");
+#endif
     return result;
 }
+
+namespace {
+
+// Values of 64 bits take two registers in 32 bits.
+constexpr Word low(std::uint64_t value) { return static_cast<Word>(value); }
+constexpr Word high(std::uint64_t value) { return static_cast<Word>(value >> 32); }
+
+} // namespace
 
 Status set_trap_table(const trap_info* sentinel_terminated) {
     return status(raw(__HYPERVISOR_set_trap_table, address(sentinel_terminated)));
 }
 
 Status set_callbacks(const void* event, const void* failsafe, const void* syscall) {
+#ifdef __i386__
+    static_cast<void>(syscall); // which 32-bit kernels take by a vector
+    return status(
+        raw(__HYPERVISOR_set_callbacks, FLAT_KERNEL_CS, address(event), FLAT_KERNEL_CS, address(failsafe)));
+#else
     return status(raw(__HYPERVISOR_set_callbacks, address(event), address(failsafe), address(syscall)));
+#endif
 }
 
 Status stack_switch(std::uint64_t ss, std::uint64_t rsp) {
@@ -35,6 +54,9 @@ Status set_gdt(const std::uint64_t* frames, unsigned entries) {
 }
 
 Status update_descriptor(std::uint64_t machine_address, std::uint64_t descriptor) {
+    if constexpr (is_narrow)
+        return status(raw(__HYPERVISOR_update_descriptor, low(machine_address), high(machine_address),
+                          low(descriptor), high(descriptor)));
     return status(raw(__HYPERVISOR_update_descriptor, machine_address, descriptor));
 }
 
@@ -48,9 +70,7 @@ Status set_debugreg(unsigned reg, std::uint64_t value) {
     return status(raw(__HYPERVISOR_set_debugreg, reg, value));
 }
 
-std::uint64_t get_debugreg(unsigned reg) {
-    return static_cast<std::uint64_t>(raw(__HYPERVISOR_get_debugreg, reg));
-}
+std::uint64_t get_debugreg(unsigned reg) { return static_cast<Word>(raw(__HYPERVISOR_get_debugreg, reg)); }
 
 Result<long> vm_assist(unsigned command, unsigned type) {
     return checked(raw(__HYPERVISOR_vm_assist, command, type));
@@ -70,11 +90,16 @@ Result<unsigned> mmu_update(std::span<const ::mmu_update> updates, DomainId owne
 }
 
 Status update_va_mapping(std::uint64_t where, std::uint64_t pte, unsigned long flags) {
+    if constexpr (is_narrow)
+        return status(raw(__HYPERVISOR_update_va_mapping, low(where), low(pte), high(pte), flags));
     return status(raw(__HYPERVISOR_update_va_mapping, where, pte, flags));
 }
 
 Status update_va_mapping_otherdomain(std::uint64_t where, std::uint64_t pte, unsigned long flags,
                                      DomainId owner) {
+    if constexpr (is_narrow)
+        return status(raw(__HYPERVISOR_update_va_mapping_otherdomain, low(where), low(pte), high(pte), flags,
+                          owner.value()));
     return status(raw(__HYPERVISOR_update_va_mapping_otherdomain, where, pte, flags, owner.value()));
 }
 
@@ -106,7 +131,10 @@ Result<long> sched_op(unsigned command, void* argument) {
 }
 
 Status set_timer(GuestTime deadline) {
-    return status(raw(__HYPERVISOR_set_timer_op, static_cast<std::uint64_t>(deadline.since_start().count())));
+    const auto value = static_cast<std::uint64_t>(deadline.since_start().count());
+    if constexpr (is_narrow)
+        return status(raw(__HYPERVISOR_set_timer_op, low(value), high(value)));
+    return status(raw(__HYPERVISOR_set_timer_op, value));
 }
 
 Result<long> vcpu_op(unsigned command, unsigned vcpu, void* argument) {

@@ -4,6 +4,7 @@
 
 #include "abi/types.hpp"
 #include "guest/runtime/result.hpp"
+#include "guest/runtime/width.hpp"
 
 #include <cstdint>
 #include <span>
@@ -23,13 +24,12 @@ extern "C" std::byte hypercall_page[page_bytes];
 namespace hypercall {
 
 // Any call with any five arguments; the register contents as they come back.
-[[gnu::noinline]] long raw(unsigned number, std::uint64_t a = 0, std::uint64_t b = 0, std::uint64_t c = 0,
-                           std::uint64_t d = 0, std::uint64_t e = 0);
+[[gnu::noinline]] long raw(unsigned number, Word a = 0, Word b = 0, Word c = 0, Word d = 0, Word e = 0);
 
 // A pointer as an argument.
 template<class T>
-[[nodiscard]] std::uint64_t address(T* pointer) {
-    return reinterpret_cast<std::uint64_t>(pointer);
+[[nodiscard]] Word address(T* pointer) {
+    return reinterpret_cast<Word>(pointer);
 }
 
 // Negative results become errors, the rest stays a number.

@@ -8,7 +8,7 @@ namespace bulkhead::guest::internal {
 
 struct State {
     const start_info* start;
-    std::uint64_t* frame_list;   // physical-to-machine
+    xen_pfn_t* frame_list;       // physical-to-machine
     volatile void* console_ring; // xencons_interface, or nullptr
     void* xenstore_ring;         // xenstore_domain_interface, or nullptr
     bool direct_map_ready;

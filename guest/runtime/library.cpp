@@ -1,25 +1,31 @@
 // The memory and text functions that the compiler and the freestanding library call by name. Memory is copied
-// and filled eight bytes at a time: the machine's clock counts every step of a string instruction.
+// and filled a register at a time: the machine's clock counts every step of a string instruction.
 #include <cstddef>
 #include <cstdint>
+
+#ifdef __i386__
+#define IN_WORDS(instruction) instruction "l"
+#else
+#define IN_WORDS(instruction) instruction "q"
+#endif
 
 extern "C" {
 
 void* memcpy(void* to, const void* from, std::size_t bytes) {
     void* const result = to;
-    auto words = bytes / sizeof(std::uint64_t);
-    bytes %= sizeof(std::uint64_t);
-    asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+    auto words = bytes / sizeof(std::uintptr_t);
+    bytes %= sizeof(std::uintptr_t);
+    asm volatile(IN_WORDS("rep movs") : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
     return result;
 }
 
 void* memset(void* to, int value, std::size_t bytes) {
     void* const result = to;
-    const auto pattern = static_cast<unsigned char>(value) * std::uint64_t{0x0101010101010101};
-    auto words = bytes / sizeof(std::uint64_t);
-    bytes %= sizeof(std::uint64_t);
-    asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+    const auto pattern = static_cast<unsigned char>(value) * static_cast<std::uintptr_t>(0x0101010101010101);
+    auto words = bytes / sizeof(std::uintptr_t);
+    bytes %= sizeof(std::uintptr_t);
+    asm volatile(IN_WORDS("rep stos") : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
     asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(pattern) : "memory");
     return result;
 }

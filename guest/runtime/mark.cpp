@@ -8,10 +8,14 @@
 namespace bulkhead::guest {
 
 void mark(Mark code, std::uint64_t value) {
-    if (on_bulkhead())
-        static_cast<void>(hypercall::raw(control::hypercall_number,
-                                         static_cast<std::uint64_t>(control::Call::mark),
-                                         static_cast<std::uint64_t>(code), value));
+    constexpr auto call = static_cast<Word>(control::Call::mark);
+    if (!on_bulkhead())
+        return;
+    if constexpr (is_narrow)
+        static_cast<void>(hypercall::raw(control::hypercall_number, call, static_cast<Word>(code),
+                                         static_cast<Word>(value), static_cast<Word>(value >> 32)));
+    else
+        static_cast<void>(hypercall::raw(control::hypercall_number, call, static_cast<Word>(code), value));
 }
 
 } // namespace bulkhead::guest

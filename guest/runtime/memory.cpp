@@ -45,27 +45,31 @@ std::uint64_t page_count() { return state.start->nr_pages; }
 Mfn machine_frame(Pfn pfn) {
     if (pfn.value() >= page_count())
         return Mfn{~0ull};
-    return Mfn{state.frame_list[pfn.value()]};
+    const xen_pfn_t frame = state.frame_list[pfn.value()];
+    if constexpr (is_narrow)
+        if (frame == ~xen_pfn_t{0})
+            return Mfn{~0ull};
+    return Mfn{frame};
 }
 
 void set_machine_frame(Pfn pfn, Mfn mfn) {
     if (pfn.value() < page_count())
-        state.frame_list[pfn.value()] = mfn.value();
+        state.frame_list[pfn.value()] = static_cast<xen_pfn_t>(mfn.value());
 }
 
 std::optional<Pfn> own_frame(Mfn mfn) {
     if (mfn.value() >= MACH2PHYS_NR_ENTRIES)
         return std::nullopt;
-    const auto pfn = traps::read_guarded(HYPERVISOR_VIRT_START + mfn.value() * sizeof(std::uint64_t));
+    const auto pfn = traps::read_guarded(HYPERVISOR_VIRT_START + mfn.value() * sizeof(Word));
     if (!pfn || *pfn >= page_count() || machine_frame(Pfn{*pfn}) != mfn)
         return std::nullopt;
     return Pfn{*pfn};
 }
 
-Page* direct(Pfn pfn) { return reinterpret_cast<Page*>(direct_map_base + (pfn.value() << page_shift)); }
+Page* direct(Pfn pfn) { return at_address<Page>(direct_map_base + (pfn.value() << page_shift)); }
 
 Pfn pfn_of(const void* address) {
-    const auto where = reinterpret_cast<std::uint64_t>(address);
+    const auto where = reinterpret_cast<std::uintptr_t>(address);
     return Pfn{(where - (where >= kernel_base ? kernel_base : direct_map_base)) >> page_shift};
 }
 

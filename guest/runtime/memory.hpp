@@ -5,16 +5,13 @@
 
 #include "abi/types.hpp"
 #include "guest/runtime/result.hpp"
+#include "guest/runtime/width.hpp"
 
 #include <cstddef>
 #include <optional>
 #include <span>
 
 namespace bulkhead::guest {
-
-inline constexpr std::uint64_t kernel_base = 0xffffffff80000000;     // pfn 0 in the builder's mapping
-inline constexpr std::uint64_t direct_map_base = 0xffff880000000000; // pfn 0 in the direct map
-inline constexpr std::uint64_t window_base = 0xffff884000000000;     // foreign, grant and shared frames
 
 struct alignas(page_bytes) Page {
     std::byte bytes[page_bytes];

@@ -25,7 +25,7 @@ const std::uint64_t* table_view(Mfn table) {
     if (!pfn)
         return nullptr;
     const std::uint64_t base = state.direct_map_ready ? direct_map_base : kernel_base;
-    return reinterpret_cast<const std::uint64_t*>(base + (pfn->value() << page_shift));
+    return at_address<const std::uint64_t>(base + (pfn->value() << page_shift));
 }
 
 bool window_taken(std::uint64_t page) { return (window_used[page / 64] >> (page % 64) & 1) != 0; }
@@ -56,7 +56,7 @@ void grow_tables(std::uint64_t address) {
 
 std::optional<Slot> find_slot(std::uint64_t address, Level level) {
     Mfn table = kernel_root();
-    for (auto at = static_cast<unsigned>(Level::l4);; --at) {
+    for (unsigned at = root_level;; --at) {
         const std::uint64_t* entries = table_view(table);
         if (entries == nullptr)
             return std::nullopt;
@@ -93,11 +93,11 @@ Page* reserve_window(std::size_t count) {
     const std::uint64_t end = begin + (count << page_shift);
     for (std::uint64_t address = begin; address < end; address = (address | 0x1fffff) + 1)
         grow_tables(address);
-    return reinterpret_cast<Page*>(begin);
+    return at_address<Page>(begin);
 }
 
 void release_window(Page* first, std::size_t count) {
-    const std::uint64_t page = (reinterpret_cast<std::uint64_t>(first) - window_base) >> page_shift;
+    const std::uint64_t page = (reinterpret_cast<std::uintptr_t>(first) - window_base) >> page_shift;
     for (std::uint64_t i = page; i < page + count; ++i)
         window_used[i / 64] &= ~(1ull << (i % 64));
     window_hint = std::min(window_hint, page); // what has tables is used first, so they don't grow for ever
@@ -108,7 +108,7 @@ Result<Page*> map_frames(std::span<const Mfn> frames, DomainId owner, std::uint6
     std::array<::mmu_update, 64> batch{};
     std::size_t used = 0;
     for (std::size_t i = 0; i < frames.size(); ++i) {
-        const auto slot = find_slot(reinterpret_cast<std::uint64_t>(window + i));
+        const auto slot = find_slot(reinterpret_cast<std::uintptr_t>(window + i));
         batch[used++] = {.ptr = slot->machine_address() | MMU_NORMAL_PT_UPDATE,
                          .val = pte::make(frames[i], flags)};
         if (used < batch.size() && i + 1 < frames.size())
@@ -128,15 +128,15 @@ Result<Page*> map_frame(Mfn frame, DomainId owner, std::uint64_t flags) {
 
 void unmap_frames(Page* first, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
-        if (!hypercall::update_va_mapping(reinterpret_cast<std::uint64_t>(first + i), 0,
+        if (!hypercall::update_va_mapping(reinterpret_cast<std::uintptr_t>(first + i), 0,
                                           UVMF_INVLPG | UVMF_ALL))
             panic("cannot unmap a window page");
     release_window(first, count);
 }
 
 Status protect(const Page* page, std::uint64_t flags) {
-    return hypercall::update_va_mapping(reinterpret_cast<std::uint64_t>(page), pte::make(mfn_of(page), flags),
-                                        UVMF_INVLPG);
+    return hypercall::update_va_mapping(reinterpret_cast<std::uintptr_t>(page),
+                                        pte::make(mfn_of(page), flags), UVMF_INVLPG);
 }
 
 } // namespace bulkhead::guest

@@ -13,9 +13,12 @@ inline constexpr std::uint64_t present = 1, writable = 2, user = 4, accessed = 0
                                huge = 0x80, no_execute = 1ull << 63;
 inline constexpr std::uint64_t frame_mask = 0x000ffffffffff000;
 inline constexpr std::uint64_t table = present | writable | user | accessed | dirty;
-// A PV kernel runs in ring 3, so its own pages carry the user bit as well.
-inline constexpr std::uint64_t read_write = present | writable | user | accessed | dirty;
-inline constexpr std::uint64_t read_only = present | user | accessed;
+// A 64-bit PV kernel runs in ring 3, so its own pages carry the user bit as well; that of 32 bits in ring 1.
+inline constexpr std::uint64_t kernel = is_narrow ? 0 : user;
+inline constexpr std::uint64_t read_write = present | writable | kernel | accessed | dirty;
+inline constexpr std::uint64_t read_only = present | kernel | accessed;
+// A root of three levels has no rights in its entries.
+inline constexpr std::uint64_t in_root = is_narrow ? present : table;
 [[nodiscard]] constexpr std::uint64_t make(Mfn frame, std::uint64_t flags) {
     return (frame.value() << page_shift) | flags;
 }
@@ -34,7 +37,7 @@ struct Slot { // one entry of one table
 };
 // The entry that maps `address` at `level` in the kernel's tables; nothing if an upper level is absent.
 [[nodiscard]] std::optional<Slot> find_slot(std::uint64_t address, Level level = Level::l1);
-[[nodiscard]] Mfn kernel_root(); // the frame of the kernel's L4
+[[nodiscard]] Mfn kernel_root(); // the frame of the kernel's L4, or its L3 in 32 bits
 [[nodiscard]] Result<void> write_slot(const Slot& slot, std::uint64_t entry);
 
 // `count` pages of window addresses with page tables in place and nothing mapped. Never gives the same

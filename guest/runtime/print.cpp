@@ -52,7 +52,7 @@ class Writer {
 
 void write_hypervisor_console(std::string_view text) {
     static_cast<void>(hypercall::raw(__HYPERVISOR_console_io, CONSOLEIO_write, text.size(),
-                                     reinterpret_cast<std::uint64_t>(text.data())));
+                                     reinterpret_cast<std::uintptr_t>(text.data())));
 }
 
 void notify_console() {

@@ -34,7 +34,7 @@ class Printable {
     constexpr Printable(Instant<Clock> value) : Printable{value.since_start()} {}
     Printable(Error error) : Printable{name(error)} {}
     template<class T>
-    explicit Printable(T* pointer) : Printable{reinterpret_cast<std::uint64_t>(pointer)} {}
+    explicit Printable(T* pointer) : Printable{reinterpret_cast<std::uintptr_t>(pointer)} {}
 
     [[nodiscard]] constexpr Kind kind() const { return kind_; }
     [[nodiscard]] constexpr std::string_view text() const { return text_; }

@@ -11,6 +11,8 @@ target_compile_options(guest_flags INTERFACE -fno-pic -fno-pie -mcmodel=kernel -
 function(guest_program_bare name)
     add_executable(${name} ${ARGN})
     target_link_libraries(${name} PRIVATE bulkhead_freestanding)
-    target_link_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-no-pie> -T ${CMAKE_SOURCE_DIR}/guest/runtime/guest.ld -Wl,-z,max-page-size=4096 -Wl,--strip-debug)
-    set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${CMAKE_SOURCE_DIR}/guest/runtime/guest.ld)
+    target_link_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-no-pie> -L ${CMAKE_SOURCE_DIR}/guest/runtime
+        -T ${CMAKE_SOURCE_DIR}/guest/runtime/guest.ld -Wl,-z,max-page-size=4096 -Wl,--strip-debug)
+    set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS
+        "${CMAKE_SOURCE_DIR}/guest/runtime/guest.ld;${CMAKE_SOURCE_DIR}/guest/runtime/guest_sections.ld")
 endfunction()

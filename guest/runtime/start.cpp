@@ -5,6 +5,7 @@
 #include "guest/runtime/internal.hpp"
 #include "guest/runtime/memory.hpp"
 #include "guest/runtime/options.hpp"
+#include "guest/runtime/paging.hpp"
 #include "guest/runtime/print.hpp"
 #include "guest/runtime/schedule.hpp"
 
@@ -24,8 +25,8 @@ constinit Options own_options{std::string_view{}};
 
 template<class T>
 T* in_direct_map(T* in_builder_map) {
-    const auto offset = reinterpret_cast<std::uint64_t>(in_builder_map) - kernel_base;
-    return reinterpret_cast<T*>(direct_map_base + offset);
+    const auto offset = reinterpret_cast<std::uintptr_t>(in_builder_map) - kernel_base;
+    return at_address<T>(direct_map_base + offset);
 }
 
 void read_version() {
@@ -56,16 +57,15 @@ void move_to_direct_map() {
 }
 
 void map_shared_info() {
-    const auto here = reinterpret_cast<std::uint64_t>(&shared());
-    constexpr std::uint64_t read_write = 0x67;
-    if (!hypercall::update_va_mapping(here, state.start->shared_info | read_write, UVMF_INVLPG))
+    const auto here = reinterpret_cast<std::uintptr_t>(&shared());
+    if (!hypercall::update_va_mapping(here, state.start->shared_info | pte::read_write, UVMF_INVLPG))
         panic("cannot map the shared info page");
 }
 
 extern "C" std::byte stack_guard[page_bytes];
 
 void remove_stack_guard() {
-    if (!hypercall::update_va_mapping(reinterpret_cast<std::uint64_t>(stack_guard), 0, UVMF_INVLPG))
+    if (!hypercall::update_va_mapping(reinterpret_cast<std::uintptr_t>(stack_guard), 0, UVMF_INVLPG))
         panic("cannot unmap the page below the stack");
 }
 
@@ -90,7 +90,7 @@ std::span<const std::byte> module() {
     const bool as_frame = (state.start->flags & SIF_MOD_START_PFN) != 0;
     const std::uint64_t offset =
         as_frame ? state.start->mod_start << page_shift : state.start->mod_start - kernel_base;
-    return {reinterpret_cast<const std::byte*>(direct_map_base + offset), state.start->mod_len};
+    return {at_address<const std::byte>(direct_map_base + offset), state.start->mod_len};
 }
 
 bool is_control_domain() { return (state.start->flags & SIF_PRIVILEGED) != 0; }
@@ -101,7 +101,7 @@ const Options& options() { return own_options; }
 
 extern "C" [[noreturn]] void guest_boot(const start_info* info) {
     state.start = info;
-    state.frame_list = reinterpret_cast<std::uint64_t*>(info->mfn_list);
+    state.frame_list = reinterpret_cast<xen_pfn_t*>(info->mfn_list);
     read_version();
     internal::install_traps();
     move_to_direct_map();

@@ -13,28 +13,28 @@ namespace {
 
 extern "C" {
 struct TrapEntry {
-    std::uint64_t vector;
-    std::uint64_t address;
+    Word vector;
+    Word address;
 };
 extern const TrapEntry trap_entries[];
 void entry_event();
 void entry_failsafe();
 void entry_syscall();
-int guarded_call(void (*f)(void*), void* argument, std::uint64_t* saved_rsp);
+int guarded_call(void (*f)(void*), void* argument, Word* saved_rsp);
 void guarded_resume();
 extern char boot_stack_end[];
 }
 
-constexpr std::uint64_t trap_flag = 1 << 8, direction_flag = 1 << 10, nested_task_flag = 1 << 14,
-                        alignment_flag = 1 << 18;
-constexpr std::uint64_t kernel_code = FLAT_KERNEL_CS & ~3; // ring 0 in a frame means kernel mode
+constexpr Word trap_flag = 1 << 8, direction_flag = 1 << 10, nested_task_flag = 1 << 14,
+               alignment_flag = 1 << 18;
+constexpr Word kernel_code = is_narrow ? FLAT_KERNEL_CS : FLAT_KERNEL_CS & ~3; // ring 0 means kernel mode
 constexpr std::size_t max_entries = 32;
 
 alignas(16) constinit std::array<std::byte, 16384> kernel_stack{};
 constinit std::array<Handler, 256> handlers{};
 
 struct Guard {
-    std::uint64_t rsp = 0;
+    Word rsp = 0;
     Trap trap{};
     Guard* outer = nullptr;
 };
@@ -55,10 +55,14 @@ bool caught_by_guard(Frame& frame) {
                        .error = frame.error,
                        .address = fault_address(frame),
                        .rip = frame.rip};
-    frame.rip = reinterpret_cast<std::uint64_t>(&guarded_resume);
-    frame.rsp = innermost->rsp;
+    frame.rip = reinterpret_cast<std::uintptr_t>(&guarded_resume);
+    if constexpr (is_narrow) { // a return within the kernel leaves the stack where it is
+        frame.rdx = innermost->rsp;
+    } else {
+        frame.rsp = innermost->rsp;
+        frame.ss = FLAT_KERNEL_SS;
+    }
     frame.cs = kernel_code;
-    frame.ss = FLAT_KERNEL_SS;
     frame.rflags &= ~(trap_flag | direction_flag | alignment_flag | nested_task_flag);
     return true;
 }
@@ -98,16 +102,16 @@ std::optional<Trap> run_guarded(void (*f)(void*), void* argument) {
     return guard.trap;
 }
 
-std::optional<std::uint64_t> read_guarded(std::uint64_t address) {
-    std::uint64_t value = 0;
-    const auto trap = probe([&] { value = *reinterpret_cast<const volatile std::uint64_t*>(address); });
+std::optional<Word> read_guarded(std::uint64_t address) {
+    Word value = 0;
+    const auto trap = probe([&] { value = *at_address<const volatile Word>(address); });
     if (trap)
         return std::nullopt;
     return value;
 }
 
-bool write_guarded(std::uint64_t address, std::uint64_t value) {
-    return !probe([&] { *reinterpret_cast<volatile std::uint64_t*>(address) = value; });
+bool write_guarded(std::uint64_t address, Word value) {
+    return !probe([&] { *at_address<volatile Word>(address) = value; });
 }
 
 } // namespace bulkhead::guest::traps
@@ -132,7 +136,7 @@ void install_traps() {
                                   reinterpret_cast<const void*>(&entry_failsafe),
                                   reinterpret_cast<const void*>(&entry_syscall)))
         panic("cannot set the callbacks");
-    if (!hypercall::stack_switch(FLAT_KERNEL_SS, reinterpret_cast<std::uint64_t>(kernel_stack.end())))
+    if (!hypercall::stack_switch(FLAT_KERNEL_SS, reinterpret_cast<std::uintptr_t>(kernel_stack.end())))
         panic("cannot set the kernel stack");
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "guest/runtime/result.hpp"
+#include "guest/runtime/width.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,14 +37,24 @@ enum class Vector : std::uint8_t {
 inline constexpr std::uint64_t event_entry = 256, failsafe_entry = 257, syscall_entry = 258,
                                sysenter_entry = 259;
 
-// What the entry code saved. A handler may change it; the change takes effect on return.
+// What the entry code saved. A handler may change it; the change takes effect on return. Registers have their
+// 64-bit names in both widths. In 32 bits the kernel's own frames end before `rsp`.
+#ifdef __i386__
 struct Frame {
-    std::uint64_t r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rax, rdx, rsi, rdi;
-    std::uint64_t vector;
-    std::uint64_t rcx, r11;
-    std::uint64_t error;
-    std::uint64_t rip, cs, rflags, rsp, ss;
+    Word rdi, rsi, rbp, unused, rbx, rdx, rcx, rax;
+    Word vector;
+    Word error;
+    Word rip, cs, rflags, rsp, ss;
 };
+#else
+struct Frame {
+    Word r15, r14, r13, r12, rbp, rbx, r10, r9, r8, rax, rdx, rsi, rdi;
+    Word vector;
+    Word rcx, r11;
+    Word error;
+    Word rip, cs, rflags, rsp, ss;
+};
+#endif
 
 // Returns true if the trap was handled and the frame should be resumed.
 using Handler = bool (*)(Frame& frame);
@@ -67,7 +78,7 @@ std::optional<Trap> probe(F&& f) {
                        const_cast<void*>(static_cast<const void*>(&f)));
 }
 // Guarded access to an address that may not be mapped.
-[[nodiscard]] std::optional<std::uint64_t> read_guarded(std::uint64_t address);
-[[nodiscard]] bool write_guarded(std::uint64_t address, std::uint64_t value);
+[[nodiscard]] std::optional<Word> read_guarded(std::uint64_t address);
+[[nodiscard]] bool write_guarded(std::uint64_t address, Word value);
 
 } // namespace bulkhead::guest::traps

@@ -9,15 +9,19 @@ namespace bulkhead::guest::user {
 namespace {
 
 extern "C" {
-void enter_user(const traps::Frame* frame, std::uint64_t* saved_rsp);
-[[noreturn]] void leave_user(std::uint64_t saved_rsp);
+void enter_user(const traps::Frame* frame, Word* saved_rsp);
+[[noreturn]] void leave_user(Word saved_rsp);
 }
 
-static_assert(sizeof(traps::Frame) == 22 * 8);
+static_assert(sizeof(traps::Frame) == (is_narrow ? 15 : 22) * sizeof(Word)); // as entry.S copies it
+
+constexpr std::uint64_t read_write = pte::read_write | pte::user, read_only = pte::read_only | pte::user;
+// In 32 bits a vCPU has one root, so that the kernel must be in this one too.
+constexpr unsigned new_root = is_narrow ? MMUEXT_NEW_BASEPTR : MMUEXT_NEW_USER_BASEPTR;
 
 struct Running {
     bool active = false;
-    std::uint64_t saved_rsp = 0;
+    Word saved_rsp = 0;
     traps::Frame* frame = nullptr;
 };
 constinit Running running{};
@@ -25,9 +29,15 @@ constinit Running running{};
 std::uint64_t* entries(Page* table) { return reinterpret_cast<std::uint64_t*>(table); }
 
 // Links `table` under `upper` at `index`, and makes it read-only so that it can become a table.
-Status link(Page* upper, std::size_t index, Page* table) {
-    entries(upper)[index] = pte::make(mfn_of(table), pte::table);
+Status link(Page* upper, std::size_t index, Page* table, std::uint64_t flags = pte::table) {
+    entries(upper)[index] = pte::make(mfn_of(table), flags);
     return protect(table, pte::read_only);
+}
+
+// What the kernel's root has behind the applications' part.
+void copy_kernel(Page* root) {
+    for (std::uint64_t slot = 1; slot < 4; ++slot)
+        entries(root)[slot] = find_slot(slot << 30, Level::l3)->entry;
 }
 
 Exit describe(const traps::Frame& frame) {
@@ -56,12 +66,15 @@ Exit describe(const traps::Frame& frame) {
 }
 
 Result<Exit> enter(Mfn root, traps::Frame& frame) {
-    if (const auto status = hypercall::mmuext(MMUEXT_NEW_USER_BASEPTR, root.value()); !status)
+    if (const auto status = hypercall::mmuext(new_root, root.value()); !status)
         return std::unexpected{status.error()};
     const events::Masked until_back;
     running.active = true;
     running.frame = &frame;
     enter_user(&frame, &running.saved_rsp);
+    if constexpr (is_narrow)
+        if (const auto status = hypercall::mmuext(new_root, kernel_root().value()); !status)
+            return std::unexpected{status.error()};
     return describe(frame);
 }
 
@@ -77,18 +90,26 @@ Result<Space> Space::create(const void* first, const void* last) {
         return std::unexpected{Error::too_big};
     __builtin_memcpy(code, first, bytes);
     const std::size_t index = code_base >> page_shift & 511;
-    entries(l1)[index] = pte::make(mfn_of(code), pte::read_only);
-    entries(l1)[index + 1] = pte::make(mfn_of(data), pte::read_write);
-    entries(l1)[index + 2] = pte::make(mfn_of(stack), pte::read_write);
-    for (const auto& linked :
-         {link(l2, code_base >> 21 & 511, l1), link(l3, 0, l2), link(l4, 0, l3), protect(l4, pte::read_only)})
+    entries(l1)[index] = pte::make(mfn_of(code), read_only);
+    entries(l1)[index + 1] = pte::make(mfn_of(data), read_write);
+    entries(l1)[index + 2] = pte::make(mfn_of(stack), read_write);
+    Page* const root = is_narrow ? l3 : l4;
+    const auto upper = [&] { return is_narrow ? Status{} : link(l4, 0, l3); };
+    for (const auto& linked : {link(l2, code_base >> 21 & 511, l1),
+                               link(l3, 0, l2, is_narrow ? pte::in_root : pte::table), upper()})
         if (!linked)
             return std::unexpected{linked.error()};
-    if (const auto pinned = hypercall::mmuext(MMUEXT_PIN_L4_TABLE, mfn_of(l4).value()); !pinned)
+    if constexpr (is_narrow)
+        copy_kernel(root);
+    if (const auto closed = protect(root, pte::read_only); !closed)
+        return std::unexpected{closed.error()};
+    if (const auto pinned =
+            hypercall::mmuext(is_narrow ? MMUEXT_PIN_L3_TABLE : MMUEXT_PIN_L4_TABLE, mfn_of(root).value());
+        !pinned)
         return std::unexpected{pinned.error()};
     Space space;
     space.data_ = data;
-    space.root_ = mfn_of(l4);
+    space.root_ = mfn_of(root);
     return space;
 }
 

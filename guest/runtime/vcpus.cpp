@@ -20,11 +20,11 @@ Status start_vcpu(VcpuId id, void (*entry)()) {
     Page* const stack = allocate_pages();
     context = {};
     context.flags = VGCF_in_kernel;
-    context.user_regs.rip = reinterpret_cast<std::uint64_t>(entry);
-    context.user_regs.rsp = reinterpret_cast<std::uint64_t>(stack + 1) - sizeof(std::uint64_t);
+    const Word top = address_of(stack + 1) - sizeof(Word);
+    set_start(context.user_regs, reinterpret_cast<Word>(entry), top);
     context.user_regs.cs = FLAT_KERNEL_CS;
     context.user_regs.ss = FLAT_KERNEL_SS;
-    context.kernel_sp = context.user_regs.rsp;
+    context.kernel_sp = top;
     context.kernel_ss = FLAT_KERNEL_SS;
     context.ctrlreg[3] = xen_pfn_to_cr3(kernel_root().value());
     if (const auto done = hypercall::vcpu_op(VCPUOP_initialise, id.value(), &context); !done)

@@ -16,13 +16,13 @@ constexpr Option options_[] = {pause_us, leave};
 
 constexpr std::uint64_t batch = 64;
 
-std::array<std::uint64_t, batch> latest{}; // frames of its last full batch
+std::array<xen_pfn_t, batch> latest{}; // frames of its last full batch
 
 // Frames without a number, so nothing of the guest's own tables grows with them.
 std::uint64_t take_frames() {
     std::uint64_t taken = 0;
     for (;;) {
-        std::array<std::uint64_t, batch> frames{};
+        std::array<xen_pfn_t, batch> frames{};
         xen_memory_reservation call{};
         call.extent_start.p = frames.data();
         call.nr_extents = batch;
@@ -55,7 +55,7 @@ std::uint64_t take_ports() {
 std::uint64_t grow_grants() {
     constexpr std::uint64_t most = 64;
     std::uint64_t frames = 0;
-    std::array<std::uint64_t, most> list{};
+    std::array<xen_pfn_t, most> list{};
     for (std::uint32_t wanted = 1; wanted <= most; ++wanted) {
         gnttab_setup_table call{};
         call.dom = DOMID_SELF;

@@ -22,6 +22,11 @@ constexpr Option rounds{"rounds", "1", "200",
 constexpr Option seed{"seed", "1", "1", "seed of the arguments"};
 constexpr Option options_[] = {rounds, seed};
 
+#ifdef HYPERVISOR_VIRT_END
+constexpr std::uint64_t hypervisor_end = HYPERVISOR_VIRT_END;
+#else
+constexpr std::uint64_t hypervisor_end = std::uint64_t{1} << 32; // 32-bit guests: the hole is the last part
+#endif
 constexpr unsigned call_numbers = 64;
 constexpr std::size_t scratch_words = page_bytes / sizeof(std::uint64_t);
 
@@ -99,7 +104,7 @@ class Garbage {
     std::uint64_t bad_pointer() {
         switch (random_.below(5)) {
         case 0:
-            return HYPERVISOR_VIRT_START + random_.below(HYPERVISOR_VIRT_END - HYPERVISOR_VIRT_START);
+            return HYPERVISOR_VIRT_START + random_.below(hypervisor_end - HYPERVISOR_VIRT_START);
         case 1:
             return 0x800000000000 + random_.below(1ull << 40); // not canonical
         case 2:
@@ -111,7 +116,7 @@ class Garbage {
         }
     }
     std::uint64_t scratch_pointer() {
-        return reinterpret_cast<std::uint64_t>(scratch_) +
+        return reinterpret_cast<std::uintptr_t>(scratch_) +
                random_.below(page_bytes); // may run over into the next page
     }
     std::uint64_t argument(unsigned number) {

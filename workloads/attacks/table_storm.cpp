@@ -4,6 +4,7 @@
 #include "guest/runtime/mark.hpp"
 #include "guest/runtime/paging.hpp"
 #include "guest/runtime/print.hpp"
+#include "guest/runtime/vcpus.hpp"
 #include "workloads/workload.hpp"
 
 #include <xen/vcpu.h>
@@ -47,7 +48,7 @@ bool pin_once(Mfn tree) {
 vcpu_guest_context_t& greedy_context() {
     static vcpu_guest_context_t context; // over 5 kB
     const auto code = guest::hypercall::address(&context);
-    context.user_regs.rip = code;
+    guest::set_start(context.user_regs, code, 0);
     context.user_regs.cs = FLAT_KERNEL_CS;
     for (unsigned i = 0; i < std::size(context.trap_ctxt); ++i)
         context.trap_ctxt[i] = {
@@ -57,7 +58,7 @@ vcpu_guest_context_t& greedy_context() {
     for (std::size_t i = 0; i < gdt_pages; ++i)
         context.gdt_frames[i] = guest::mfn_of(descriptors + i).value();
     context.gdt_ents = gdt_pages * entries;
-    context.ctrlreg[3] = guest::mfn_of(guest::allocate_pages()).value() << page_shift; // a page of data
+    context.ctrlreg[3] = xen_pfn_to_cr3(guest::mfn_of(guest::allocate_pages()).value()); // a page of data
     return context;
 }
 

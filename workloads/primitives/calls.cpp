@@ -30,7 +30,7 @@ void measure_calls() {
     measure("null_call", null_call);
     report("multicall_entry", (cost_of_list(many) - cost_of_list(many / 2)) / (many / 2));
     measure("multicall_32", [] { static_cast<void>(hypercall::multicall(list)); });
-    const auto stack = reinterpret_cast<std::uint64_t>(kernel_stack.end());
+    const auto stack = reinterpret_cast<std::uintptr_t>(kernel_stack.end());
     measure("stack_switch", [=] { static_cast<void>(hypercall::stack_switch(FLAT_KERNEL_SS, stack)); });
     measure("set_segment_base", [] { static_cast<void>(hypercall::set_segment_base(SEGBASE_FS, 0)); });
     measure("fpu_taskswitch", [] { static_cast<void>(hypercall::fpu_taskswitch(false)); });

@@ -8,7 +8,7 @@ namespace bulkhead::workload {
 namespace {
 
 constexpr Option seed{"seed", "1", "1", "what the generator begins with"};
-constexpr Option steps{"steps", "1", "10000000", "steps to take; each takes four instructions"};
+constexpr Option steps{"steps", "1", "10000000", "steps to take; each takes four instructions in 64 bits"};
 constexpr Option options_[] = {seed, steps};
 
 constexpr std::uint64_t steps_of_a_mark = 1'000'000;
@@ -17,6 +17,10 @@ constexpr std::uint64_t steps_of_a_mark = 1'000'000;
 std::uint64_t take(std::uint64_t value, std::uint64_t count) {
     const std::uint64_t factor = 6364136223846793005;
     const std::uint64_t addend = 1442695040888963407;
+#ifdef __i386__
+    for (; count != 0; --count)
+        value = value * factor + addend;
+#else
     asm volatile("1: imul %[factor], %[value]\n"
                  "   add %[addend], %[value]\n"
                  "   dec %[left]\n"
@@ -24,6 +28,7 @@ std::uint64_t take(std::uint64_t value, std::uint64_t count) {
                  : [value] "+r"(value), [left] "+r"(count)
                  : [factor] "r"(factor), [addend] "r"(addend)
                  : "cc");
+#endif
     return value;
 }
 
