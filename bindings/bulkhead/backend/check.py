@@ -16,6 +16,7 @@ from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import Disk, Guest, GuestDisk, Network, Paging, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
+from bulkhead.model.workloads import check_abi
 from bulkhead.policy.tables import KIND_TEXT, option_of
 
 LEAST_GUEST_MEMORY = 1 * MIB
@@ -69,6 +70,7 @@ def _check_guest(spec: Guest, pcpus: int) -> None:
     if not 0 <= spec.phase <= LONGEST_DURATION:
         raise SpecError(f"{what}: phase={spec.phase} ns is outside 0 to {LONGEST_DURATION}")
     _check_disks(spec)
+    check_abi(spec)
     time_mode(spec.time_mode)
     enum_value("manifest.OnCrash", spec.on_crash, "crash action")
 

@@ -18,6 +18,7 @@ __all__ = [
     "dom0_image",
     "hypervisor_image",
     "linux_programs",
+    "narrow_workload_image",
     "output_folder",
     "plugin_dirs",
     "primitives_image",
@@ -67,6 +68,11 @@ def dom0_image() -> Path:
 def workload_image() -> Path:
     """The one guest image with nearly all workloads."""
     return build_dir("release") / "workloads" / "guest.elf"
+
+
+def narrow_workload_image() -> Path:
+    """The same in 32 bits, which a guest with abi=pv32 has."""
+    return build_dir("release") / "workloads" / "guest.pv32.elf"
 
 
 def bare_workload_image(name: str) -> Path:

@@ -34,7 +34,7 @@ def _policy(kind: str, text: str | None) -> Policy | None:
 
 def boot(
     guest: List[str] = typer.Option(
-        [], help="kernel=PATH|workload:NAME[,initrd=PATH][,cmdline=TEXT][,mem=64M]..."
+        [], help="kernel=PATH|workload:NAME[,abi=pv32][,initrd=PATH][,cmdline=TEXT][,mem=64M]..."
     ),
     pcpus: int = typer.Option(1, help="Physical CPUs of the machine."),
     sched: Optional[str] = typer.Option(None, help="Scheduler, NAME[:p=v,...]; default: the built-in one."),

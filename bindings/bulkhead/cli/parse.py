@@ -79,6 +79,7 @@ GUEST_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "kernel": ("kernel", _plain),
     "initrd": ("initrd", _plain),
     "cmdline": ("cmdline", _any),
+    "abi": ("abi", _plain),
     "mem": ("memory", parse_size),
     "maxmem": ("max_memory", parse_size),
     "vcpus": ("vcpus", _number(1, 32)),
@@ -179,7 +180,9 @@ def _read(
 
 
 def parse_guest(text: str, taken: Iterable[str] = ()) -> Guest:
-    """One --guest. `taken` are the names that are already used."""
+    """One --guest. `taken` are the names that are already used. workload:NAME stands for kernel=workload:NAME."""
+    if text.startswith(WORKLOAD_PREFIX):
+        text = f"kernel={text}"
     own = {policy: policy for policy in POLICY_FIELDS}
     values = _read("--guest", split_pairs(text, "--guest", EXAMPLE), GUEST_OPTIONS, own)
     if "kernel" not in values:

@@ -9,7 +9,7 @@ from typing import Any
 from bulkhead.backend.versions import NO_QEMU
 from bulkhead.base.errors import BulkheadError
 from bulkhead.experiment.archive import Captured
-from bulkhead.experiment.declare import GUARD, SEED, Comparison, Experiment, Policies
+from bulkhead.experiment.declare import GUARD, GUEST, SEED, Comparison, Experiment, Policies
 from bulkhead.experiment.plan import Plan
 from bulkhead.experiment.point import BACKEND
 from bulkhead.experiment.shift import offsets
@@ -117,7 +117,7 @@ def _factor_rows(plan: Plan) -> dict[str, FactorRow]:
             list(plan.levels[f.name]),
             f.allowed.kind if isinstance(f.allowed, Policies) else "",
         )
-        for f in (*plan.experiment.factors, GUARD)
+        for f in (*plan.experiment.factors, GUARD, GUEST)
         if f.name in plan.levels
     }
     return rows | {s.name: FactorRow(s.help, s.unit, list(plan.levels[s.name])) for s in plan.swept}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from bulkhead.experiment.point import DRAIN, DURATION, WARM_UP, Point
 from bulkhead.figures.spec import FigureSpec
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
+from bulkhead.model.spec import ABIS, WORKLOAD_PREFIX, Guest
 from bulkhead.result.model import Level, Result
 
 
@@ -73,6 +74,16 @@ GUARD = Factor(
     (),
     (),
     Choice(("normal", "strict")),
+)
+
+# Likewise: --set guest=pv32. The widths of guests that run workloads; mixed: of the second, fourth and so on.
+MIXED = "mixed"
+GUEST = Factor(
+    "guest",
+    "guests of 64 bits, of 32 bits (ring 1), or by turns",
+    (),
+    (),
+    Choice((*ABIS, MIXED)),
 )
 
 
@@ -181,12 +192,27 @@ class Experiment:
         return next((s for s in (*self.settings, SEED) if s.name == name), None)
 
     def factor(self, name: str) -> Factor | None:
-        """A factor by name, also the one that every experiment has."""
-        return next((f for f in (*self.factors, GUARD) if f.name == name), None)
+        """A factor by name, also those that every experiment has."""
+        return next((f for f in (*self.factors, GUARD, GUEST) if f.name == name), None)
+
+    def _asked(self, point: Point, factor: Factor) -> str | None:
+        """The level of one that every experiment has; None if it was not asked for, or is the experiment's own."""
+        own = factor.name in [factor.name for factor in self.factors]
+        return None if own or factor.name not in point.levels else point.text(factor.name)
 
     def machine_of(self, point: Point) -> Machine:
-        """The machine of a point, under the guard that was asked for."""
+        """The machine of a point, under the guard and with the guests' widths that were asked for."""
         machine = self.machine(point)
-        if GUARD.name not in point.levels or GUARD.name in [factor.name for factor in self.factors]:
-            return machine
-        return replace(machine, guard=point.text(GUARD.name))
+        guard, width = self._asked(point, GUARD), self._asked(point, GUEST)
+        if guard is not None:
+            machine = replace(machine, guard=guard)
+        if width is not None:
+            machine = replace(machine, guests=tuple(_widened(machine.guests, width)))
+        return machine
+
+
+def _widened(guests: Sequence[Guest], width: str) -> Iterator[Guest]:
+    """The guests with the ABI that is theirs; a kernel that is no workload keeps what its file says."""
+    for index, guest in enumerate(guests):
+        abi = ABIS[index % len(ABIS)] if width == MIXED else width
+        yield replace(guest, abi=abi) if guest.kernel.startswith(WORKLOAD_PREFIX) else guest

@@ -15,7 +15,7 @@ from bulkhead.base.paths import dom0_image, hypervisor_image
 from bulkhead.base.plain import to_plain
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import WORKLOAD_PREFIX, Guest
-from bulkhead.model.workloads import find_workload, is_outside, model_file
+from bulkhead.model.workloads import find_workload, image_of, is_outside, model_file
 from bulkhead.policy.choose import choose
 
 
@@ -44,7 +44,7 @@ def _files(machine: Machine, backend: str) -> Iterator[Path]:
 
 def _kernel(guest: Guest) -> Path:
     if guest.kernel.startswith(WORKLOAD_PREFIX):
-        return find_workload(guest.kernel.removeprefix(WORKLOAD_PREFIX)).image
+        return image_of(guest, find_workload(guest.kernel.removeprefix(WORKLOAD_PREFIX)))
     return Path(guest.kernel)
 
 

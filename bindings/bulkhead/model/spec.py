@@ -18,6 +18,7 @@ PYTHON_PREFIX = "python"
 INT64 = (-(1 << 63), (1 << 63) - 1)
 WORKLOAD_PREFIX = "workload:"
 MODEL_PREFIX = "model:"  # a kernel that only the simulator has
+ABIS = WIDE, NARROW = ("pv64", "pv32")  # of a workload's guest: 64-bit PV, or 32-bit PV with PAE
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ class Guest:
     disks: tuple[GuestDisk, ...] = ()
     # All are ports of the machine's one switch (`Machine.network`). The simulator has none.
     nets: tuple[GuestNet, ...] = ()
+    # pv64, or pv32: the workload built for 32 bits. Any other kernel's file says itself what it is.
+    abi: str = WIDE
 
     def __post_init__(self) -> None:
         set_sizes(self, "memory", "max_memory")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bulkhead import _core
 from bulkhead.base.errors import BulkheadError, SpecError
-from bulkhead.base.paths import ROOT, bare_workload_image, workload_image
+from bulkhead.base.paths import ROOT, bare_workload_image, narrow_workload_image, workload_image
 from bulkhead.base.text import suggest
-from bulkhead.model.spec import Guest, Paging
+from bulkhead.model.spec import ABIS, NARROW, WIDE, WORKLOAD_PREFIX, Guest, Paging
 
 SECTION = ".bulkhead.workloads"
 COMMON = "common"
@@ -154,6 +154,35 @@ def _outside(image: Path) -> Workload:
             f"workload {image} has {len(found)} workloads and none is named '{image.stem}': {', '.join(found)}"
         )
     return found[image.stem]
+
+
+def check_abi(spec: Guest) -> None:
+    """SpecError for an unknown ABI, or for another than the first of a guest that is no workload."""
+    if spec.abi not in ABIS:
+        raise SpecError(f"guest {spec.name}: unknown abi '{spec.abi}'; write {' or '.join(ABIS)}")
+    if spec.abi != WIDE and not spec.kernel.startswith(WORKLOAD_PREFIX):
+        raise SpecError(
+            f"guest {spec.name}: abi={spec.abi} is for workloads; the file of any other kernel says what it is"
+        )
+
+
+@functools.cache
+def _narrow_tables() -> dict[str, Workload]:
+    return _tables(narrow_workload_image())
+
+
+def has_narrow(name: str) -> bool:
+    """Whether a workload is built for 32 bits too."""
+    return not is_outside(name) and name in _narrow_tables()
+
+
+def image_of(spec: Guest, workload: Workload) -> Path:
+    """The image of a workload for the guest's ABI. SpecError if it is not built for that."""
+    if spec.abi != NARROW:
+        return workload.image
+    if workload.image != workload_image() or workload.name not in _narrow_tables():
+        raise SpecError(f"guest {spec.name}: workload '{workload.name}' is not built for abi={NARROW}")
+    return narrow_workload_image()
 
 
 def model_file(workload: Workload) -> Path | None:

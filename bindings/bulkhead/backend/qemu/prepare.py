@@ -25,7 +25,7 @@ from bulkhead.linux.image import find_initrd
 from bulkhead.linux.kernel import find_kernel, loadable
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, Paging
-from bulkhead.model.workloads import check_workload, with_paging, with_phase
+from bulkhead.model.workloads import check_workload, image_of, with_paging, with_phase
 from bulkhead.policy.choose import ChosenPolicy, choose
 from bulkhead.policy.tables import KIND_OPTION, PYTHON, domain_values
 
@@ -63,7 +63,7 @@ def _guest_files(spec: Guest, paging: Paging) -> GuestFiles:
         known = {option.name for option in workload.options}
         words = with_paging(with_phase(spec, known), known, paging)
         cmdline = f"workload={workload.name} {words}".rstrip()
-        image = _built(workload.image, f"workload {workload.name}")
+        image = _built(image_of(spec, workload), f"workload {workload.name}")
         _check_kernel(spec, image, initrd)
         return GuestFiles(spec, image, initrd, cmdline)
     if spec.kernel.startswith(MODEL_PREFIX):

@@ -9,7 +9,7 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest
+from bulkhead.model.spec import MODEL_PREFIX, WIDE, WORKLOAD_PREFIX, Guest
 from bulkhead.model.workloads import (
     PHASE,
     REQUIRED,
@@ -68,6 +68,8 @@ def cannot_simulate(machine: Machine) -> str | None:
     for guest in machine.guests:
         if not guest.kernel.startswith((WORKLOAD_PREFIX, MODEL_PREFIX)):
             return f"guest {guest.name} has a kernel, and the simulator runs none"
+        if guest.abi != WIDE:
+            return f"guest {guest.name} has abi={guest.abi}, and the simulator's models have no width"
     return None
 
 
@@ -77,6 +79,10 @@ def _model_of(spec: Guest) -> tuple[str, dict[str, str], str]:
     SpecError if there is none, or the options are wrong.
     """
     file: Path | None = None
+    if spec.abi != WIDE:
+        raise SpecError(
+            f"guest {spec.name}: the simulator's models have no width; leave abi={spec.abi} out, or use --backend qemu"
+        )
     if spec.kernel.startswith(MODEL_PREFIX):
         name = spec.kernel.removeprefix(MODEL_PREFIX)
         options = _model_options(spec, name)
