@@ -50,14 +50,16 @@ class GuestPages {
     std::uint32_t evict() {
         while (std::exchange(pages_[hand_].used, false))
             hand_ = pages_[hand_].after;
-        const std::uint32_t gone = hand_, last = resident_[--present_];
-        Page& page = pages_[gone];
-        hand_ = page.after;
-        link(page.before, page.after);
-        pages_[last].place = page.place;
-        resident_[static_cast<std::size_t>(page.place)] = last;
-        page = {.out = true};
+        const std::uint32_t gone = hand_;
+        hand_ = pages_[gone].after;
+        page_out(gone);
         return gone;
+    }
+    // Pages out this one, which has a frame.
+    void drop(std::size_t page) {
+        if (hand_ == page)
+            hand_ = pages_[page].after;
+        page_out(static_cast<std::uint32_t>(page));
     }
     // A page that has a frame; `which` counts them.
     [[nodiscard]] std::uint32_t resident(std::size_t which) const { return resident_[which]; }
@@ -67,6 +69,14 @@ class GuestPages {
     [[nodiscard]] bool was_used(std::uint32_t page) const { return pages_[page].sampled; }
 
   private:
+    void page_out(std::uint32_t gone) {
+        const std::uint32_t last = resident_[--present_];
+        Page& page = pages_[gone];
+        link(page.before, page.after);
+        pages_[last].place = page.place;
+        resident_[static_cast<std::size_t>(page.place)] = last;
+        page = {.out = true};
+    }
     void link(std::uint32_t before, std::uint32_t after) {
         pages_[before].after = after;
         pages_[after].before = before;

@@ -52,8 +52,10 @@ std::uint64_t PagedMemory::address(std::size_t page) const {
 }
 
 // The frame of the page that goes out.
-Mfn PagedMemory::page_out() {
-    const std::uint64_t from = address(pages_.evict());
+Mfn PagedMemory::page_out() { return unmap(pages_.evict()); }
+
+Mfn PagedMemory::unmap(std::size_t page) {
+    const std::uint64_t from = address(page);
     const Mfn frame = guest::pte::frame(guest::find_slot(from)->entry);
     map(from, 0);
     return frame;
@@ -99,6 +101,13 @@ bool PagedMemory::follow_target() {
 void PagedMemory::release(std::size_t frames) {
     for (std::size_t i = std::min(frames, pages_.present()); i > 0; --i)
         balloon::give_back(page_out());
+}
+
+void PagedMemory::drop(std::size_t page) {
+    if (!pages_.is_present(static_cast<std::uint32_t>(page)))
+        return;
+    pages_.drop(page);
+    balloon::give_back(unmap(page));
 }
 
 } // namespace bulkhead::workload

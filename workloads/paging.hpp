@@ -27,11 +27,14 @@ class PagedMemory {
     bool follow_target();
     // Gives so many frames back, or all if it has fewer.
     void release(std::size_t frames);
+    // Gives the frame of this page back, if it has one.
+    void drop(std::size_t page);
 
   private:
     // Gives the page a frame: a new one, or that of another page, which goes out. False if it has no page.
     bool supply(std::size_t page);
     [[nodiscard]] Mfn page_out();
+    [[nodiscard]] Mfn unmap(std::size_t page);
     [[nodiscard]] std::uint64_t address(std::size_t page) const;
 
     std::size_t size_;
