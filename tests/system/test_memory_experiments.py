@@ -100,3 +100,18 @@ def test_sampled_working_sets_are_as_wrong_as_theory_says(backend: str, tmp_path
     for point in points:
         assert 10 < point.metrics["truth"] < 90
         assert point.metrics["error"] == pytest.approx(point.metrics["expected"], rel=0.35)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_balloon_answers_soon_or_never_and_targets_settle(backend: str, tmp_path: Path) -> None:
+    points = points_of("balloon_response", backend, tmp_path, "memctl=idle_tax")
+    found = {str(point.levels["balloon"]): point.metrics for point in points}
+    assert 0 < found["moves"]["response"] < 100e6 and found["moves"]["withheld"] == 0
+    assert found["is stuck"]["response"] is None and found["is stuck"]["withheld"] == 75
+    assert all(metrics["asked"] > 5 and metrics["reversals"] <= 2 for metrics in found.values())
+
+
+def test_who_changes_page_tables_pays_for_it(tmp_path: Path) -> None:
+    (point,) = points_of("page_table_churn", "qemu", tmp_path, "sched=credit2", "churners=4")
+    assert abs(point.metrics["error"]) < 2 and point.metrics["foreign"] < 1
+    assert point.metrics["validation"] > 30 and point.metrics["unbilled"] < 1
