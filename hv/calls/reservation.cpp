@@ -46,7 +46,14 @@ bool Grants::cover(std::uint64_t frames, std::uint64_t wanted) {
 } // namespace
 
 template<class Word>
-Result<> BasicReservation<Word>::take(Step step) {
+Result<Mfn> BasicReservation<Word>::allocate(std::uint64_t pfn) {
+    const LockGuard tables{owner_.memory.tables};
+    return frame_table().allocate_run(owner_, order_, pfn);
+}
+
+template<class Word>
+template<auto step>
+Result<> BasicReservation<Word>::take() {
     if (order_ > max_run_order)
         return fail(Error::invalid);
     const auto frames = std::uint64_t{1} << order_;
@@ -82,42 +89,39 @@ void BasicReservation<Word>::give_back(Mfn first) {
         static_cast<void>(frame_table().release(Mfn{first.value() + i}, owner_));
 }
 
-template<class Word>
-Result<Mfn> BasicReservation<Word>::allocate() {
-    const LockGuard tables{owner_.memory.tables};
-    return frame_table().allocate_run(owner_, order_);
-}
-
 // A guest that can't be told of its frames doesn't get them.
 template<class Word>
-Result<Mfn> BasicReservation<Word>::allocate_reported(GuestPtr<Word> place) {
-    const auto mfn = allocate();
+Result<> BasicReservation<Word>::allocate_reported(GuestPtr<Word> place, std::uint64_t pfn) {
+    const auto mfn = allocate(pfn);
     BULKHEAD_TRY(mfn);
     if (list_.is_null())
-        return mfn;
-    if (const auto told = place.write(static_cast<Word>(mfn->value())); !told) {
+        return {};
+    const auto told = place.write(static_cast<Word>(mfn->value()));
+    if (!told) [[unlikely]]
         give_back(*mfn);
-        return fail(told.error());
-    }
-    return mfn;
+    return told;
 }
 
 template<class Word>
 Result<> BasicReservation<Word>::populate_one(GuestPtr<Word> place) {
     const auto pfn = place.read();
     BULKHEAD_TRY(pfn);
-    const auto mfn = allocate_reported(place);
-    BULKHEAD_TRY(mfn);
-    for (std::uint64_t i = 0; i < std::uint64_t{1} << order_; ++i)
-        if (!frame_table().set_pfn(Mfn{mfn->value() + i}, *pfn + i, owner_))
-            continue; // another vCPU has given it back meanwhile
-    return {};
+    return allocate_reported(place, *pfn);
 }
 
 template<class Word>
 Result<> BasicReservation<Word>::increase_one(GuestPtr<Word> place) {
-    BULKHEAD_TRY(allocate_reported(place));
-    return {};
+    return allocate_reported(place, machine::m2p_invalid);
+}
+
+template<class Word>
+Result<> BasicReservation<Word>::populate() {
+    return take<&BasicReservation::populate_one>();
+}
+
+template<class Word>
+Result<> BasicReservation<Word>::increase() {
+    return take<&BasicReservation::increase_one>();
 }
 
 template<class Word>

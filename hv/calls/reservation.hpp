@@ -23,21 +23,21 @@ class BasicReservation {
 
     // Frames for given pseudo-physical numbers: reads them from the guest's list and writes the machine's
     // there.
-    [[nodiscard]] Result<> populate() { return take(&BasicReservation::populate_one); }
+    [[nodiscard]] Result<> populate();
     // Frames without a number yet; the list, if there is one, is filled with the machine's numbers.
-    [[nodiscard]] Result<> increase() { return take(&BasicReservation::increase_one); }
+    [[nodiscard]] Result<> increase();
     // Gives the listed frames up.
     [[nodiscard]] Result<> decrease();
     [[nodiscard]] std::uint64_t done() const { return done_; }
 
   private:
-    using Step = Result<> (BasicReservation::*)(GuestPtr<Word> place);
-    [[nodiscard]] Result<> take(Step step);
+    template<auto step>
+    [[nodiscard]] Result<> take();
     [[nodiscard]] Result<> populate_one(GuestPtr<Word> place);
     [[nodiscard]] Result<> increase_one(GuestPtr<Word> place);
     [[nodiscard]] Result<> decrease_one(GuestPtr<Word> place);
-    [[nodiscard]] Result<Mfn> allocate();
-    [[nodiscard]] Result<Mfn> allocate_reported(GuestPtr<Word> place);
+    [[nodiscard]] Result<Mfn> allocate(std::uint64_t pfn);
+    [[nodiscard]] Result<> allocate_reported(GuestPtr<Word> place, std::uint64_t pfn);
     void give_back(Mfn first);
 
     Domain& owner_;

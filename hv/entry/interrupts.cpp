@@ -37,7 +37,7 @@ bool apply_fixup(Registers& regs) {
     return false;
 }
 
-void take_interrupt(Pcpu& self, std::uint64_t vector) {
+[[gnu::noinline]] void take_interrupt(Pcpu& self, std::uint64_t vector) {
     if (vector == spurious_vector)
         return;
     acknowledge_interrupt();
@@ -53,7 +53,7 @@ void take_interrupt(Pcpu& self, std::uint64_t vector) {
 }
 
 // What comes from a guest and is not a hypercall.
-void take_trap(Pcpu& self, Vcpu& vcpu) {
+[[gnu::always_inline]] inline void take_trap(Pcpu& self, Vcpu& vcpu) {
     const auto& regs = vcpu.regs;
     if (regs.vector < 32) {
         const auto fault_address = regs.vector == vector::page_fault ? cpu::read_cr2() : 0;
@@ -71,6 +71,8 @@ void take_trap(Pcpu& self, Vcpu& vcpu) {
         take_interrupt(self, regs.vector);
     }
 }
+
+[[gnu::noinline]] void take_trap_of_pae(Pcpu& self, Vcpu& vcpu) { take_trap(self, vcpu); }
 
 // An interrupt ends the loop of a resting pCPU at once.
 void leave_spin(Registers& regs) {
@@ -115,9 +117,10 @@ extern "C" Vcpu* pae_guest_entry(Registers* regs, Pcpu* self) {
     if (regs->vector == pae_hypercall_vector)
         handle_pae_hypercall(*self, vcpu);
     else if (regs->vector < 32)
-        take_pae_trap(*self, vcpu, regs->vector == vector::page_fault ? cpu::read_cr2() : 0, take_trap);
+        take_pae_trap(*self, vcpu, regs->vector == vector::page_fault ? cpu::read_cr2() : 0,
+                      take_trap_of_pae);
     else
-        take_trap(*self, vcpu);
+        take_trap_of_pae(*self, vcpu);
     return &leave_hypervisor(*self);
 }
 

@@ -98,13 +98,13 @@ void FrameTable::clear(Frame& frame) {
     std::memset(machine::frame_data(number(frame)), 0, page_bytes);
 }
 
-void FrameTable::give_to(Frame& frame, Domain& owner) {
+void FrameTable::give_to(Frame& frame, Domain& owner, std::uint64_t pfn) {
     clear(frame);
-    machine::set_m2p(number(frame), machine::m2p_invalid);
+    machine::set_m2p(number(frame), pfn);
     frame.owner.store(Owner{owner.id}, std::memory_order_release);
 }
 
-Result<Mfn> FrameTable::allocate(Domain& owner) {
+Result<Mfn> FrameTable::allocate(Domain& owner, std::uint64_t pfn) {
     auto& memory = owner.memory;
     Frame* frame = nullptr;
     {
@@ -117,7 +117,7 @@ Result<Mfn> FrameTable::allocate(Domain& owner) {
         append(memory.frames, *frame);
         memory.frames_peak = std::max(memory.frames_peak, memory.frames.count);
     }
-    give_to(*frame, owner);
+    give_to(*frame, owner, pfn);
     return number(*frame);
 }
 
@@ -168,7 +168,7 @@ Result<Mfn> FrameTable::exchange(Mfn mfn, Domain& owner) {
         machine::set_m2p(mfn, machine::m2p_invalid);
         add_to_free(*old);
     }
-    give_to(*fresh, owner);
+    give_to(*fresh, owner, machine::m2p_invalid);
     return number(*fresh);
 }
 

@@ -6,6 +6,7 @@
 #include "abi/types.hpp"
 #include "hv/base/error.hpp"
 #include "hv/base/lock.hpp"
+#include "hv/base/machine.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -187,13 +188,15 @@ class FrameTable {
     // What the domain has not taken of its promise goes back to the pool.
     void end_promise(DomainMemory& memory);
 
-    // A zeroed frame for the domain, within its quota (DomainMemory::max_frames); one reference is held by
-    // the allocation. It cannot fail for want of memory while the domain's promise lasts. This,
-    // allocate_run(), release() and exchange() need the lock of the domain's page tables.
-    [[nodiscard]] Result<Mfn> allocate(Domain& owner);
-    // 2^order contiguous frames, aligned to their number, each as by allocate(). Looks at a bounded part of
-    // memory, so that it may answer no_memory although a run exists elsewhere; order 0 always finds one.
-    [[nodiscard]] Result<Mfn> allocate_run(Domain& owner, unsigned order);
+    // A zeroed frame for the domain, which calls it `pfn`, within its quota (DomainMemory::max_frames); one
+    // reference is held by the allocation. It cannot fail for want of memory while the domain's promise
+    // lasts. This, allocate_run(), release() and exchange() need the lock of the domain's page tables.
+    [[nodiscard]] Result<Mfn> allocate(Domain& owner, std::uint64_t pfn = machine::m2p_invalid);
+    // 2^order contiguous frames, aligned to their number, each as by allocate(), called `pfn` and what
+    // follows it. Looks at a bounded part of memory, so that it may answer no_memory although a run exists
+    // elsewhere; order 0 always finds one.
+    [[nodiscard]] Result<Mfn> allocate_run(Domain& owner, unsigned order,
+                                           std::uint64_t pfn = machine::m2p_invalid);
     // Gives the allocation's reference up; the frame is freed when no other reference remains. Fails with
     // `invalid` if the frame is not `owner`'s or was given up before.
     [[nodiscard]] Result<> release(Mfn mfn, const Domain& owner);
@@ -267,7 +270,7 @@ class FrameTable {
     // handed out without it.
     void take_from_free(Frame& frame);
     void clear(Frame& frame);
-    void give_to(Frame& frame, Domain& owner);
+    void give_to(Frame& frame, Domain& owner, std::uint64_t pfn);
     [[nodiscard]] bool claim_run(std::uint64_t start, std::uint64_t frames, FrameList* list);
     void append(FrameList& list, Frame& frame);
     void remove(FrameList& list, Frame& frame);

@@ -62,9 +62,9 @@ Result<Mfn> FrameTable::allocate_contiguous(std::uint64_t frames) {
 }
 
 // The search takes no lock: it may find a run that another pCPU takes first, and then answers no_memory.
-Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
+Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order, std::uint64_t pfn) {
     if (order == 0)
-        return allocate(owner);
+        return allocate(owner, pfn);
     auto& memory = owner.memory;
     const auto frames = std::uint64_t{1} << std::min(order, max_run_order);
     if (order > max_run_order)
@@ -84,7 +84,7 @@ Result<Mfn> FrameTable::allocate_run(Domain& owner, unsigned order) {
         memory.frames_peak = std::max(memory.frames_peak, memory.frames.count);
     }
     for (auto i = start; i < start + frames; ++i)
-        give_to(frames_[i], owner);
+        give_to(frames_[i], owner, pfn == machine::m2p_invalid ? pfn : pfn + (i - start));
     return Mfn{start};
 }
 

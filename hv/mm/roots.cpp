@@ -40,11 +40,12 @@ Result<> set_root(Vcpu& vcpu, Mfn& place, Mfn root, bool in_force) {
     return {};
 }
 
+// The first of `frames`, up to one that is empty.
 void drop_descriptors(std::span<Mfn> frames, Domain& payer) {
     for (auto& mfn : frames) {
-        if (mfn != Mfn{})
-            drop_typed(mfn, payer);
-        mfn = {};
+        if (mfn == Mfn{})
+            return;
+        drop_typed(std::exchange(mfn, Mfn{}), payer);
     }
 }
 
@@ -67,11 +68,12 @@ Result<> take_descriptors(Vcpu& vcpu, std::span<const Mfn> wanted) {
     return {};
 }
 
-// All of `wanted` or none; then lets go of what `held` had.
+// All of `wanted` or none; then lets go of the `before` frames that `held` had.
 template<FrameType type>
-Result<> replace_descriptors(Vcpu& vcpu, std::span<Mfn, 16> held, std::span<const Mfn> wanted) {
+Result<> replace_descriptors(Vcpu& vcpu, std::span<Mfn, 16> held, std::size_t before,
+                             std::span<const Mfn> wanted) {
     BULKHEAD_TRY(take_descriptors<type>(vcpu, wanted));
-    for (std::size_t i = 0; i < held.size(); ++i) {
+    for (std::size_t i = 0; i < std::max(before, wanted.size()); ++i) {
         auto& taken = vcpu.tables.taken_frames[i];
         const auto old = held[i];
         held[i] = std::exchange(taken, Mfn{});
@@ -85,9 +87,10 @@ template<FrameType type>
 Result<> replace_gdt(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries) {
     if (entries > max_gdt_entries)
         return fail(Error::invalid);
-    BULKHEAD_TRY(replace_descriptors<type>(vcpu, std::span<Mfn, 16>{vcpu.tables.gdt_frames},
+    const auto before = pages_of(vcpu.tables.gdt_entries);
+    BULKHEAD_TRY(replace_descriptors<type>(vcpu, std::span<Mfn, 16>{vcpu.tables.gdt_frames}, before,
                                            {frames, pages_of(entries)}));
-    const auto before = pages_of(std::exchange(vcpu.tables.gdt_entries, entries));
+    vcpu.tables.gdt_entries = entries;
     vcpu.tables.gdt_slot = type == FrameType::descriptors && entries == 0 ? 0 : vcpu.sched.slot;
     machine::map_descriptors(vcpu.sched.slot, false, vcpu.tables.gdt_frames, pages_of(entries), before);
     return {};
@@ -105,10 +108,11 @@ Result<> replace_ldt(Vcpu& vcpu, std::uint64_t base, std::uint32_t entries) {
             return fail(Error::invalid);
         wanted[i] = entry::frame(found.leaf());
     }
-    BULKHEAD_TRY(replace_descriptors<type>(vcpu, std::span<Mfn, 16>{vcpu.tables.ldt_frames},
+    const auto before = pages_of(vcpu.tables.ldt_entries);
+    BULKHEAD_TRY(replace_descriptors<type>(vcpu, std::span<Mfn, 16>{vcpu.tables.ldt_frames}, before,
                                            std::span{wanted}.first(pages)));
     vcpu.tables.ldt_base = base;
-    const auto before = pages_of(std::exchange(vcpu.tables.ldt_entries, entries));
+    vcpu.tables.ldt_entries = entries;
     machine::map_descriptors(vcpu.sched.slot, true, vcpu.tables.ldt_frames, pages, before);
     return {};
 }

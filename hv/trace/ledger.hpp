@@ -71,9 +71,9 @@ void change_accounts(Pcpu& self, const Vcpu& vcpu, std::uint64_t tick);
 
 inline void leave_for_guest(Pcpu& self, const Vcpu& vcpu, const landmark::LedgerEntry* payer) {
     const auto tick = machine::tsc();
+    self.resumed = tick;
     if (self.open_entry != payer || tick - self.section_start > self.longest_ticks) [[unlikely]]
         change_accounts(self, vcpu, tick);
-    self.resumed = tick;
 }
 
 } // namespace bulkhead::hv
