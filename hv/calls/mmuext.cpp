@@ -139,7 +139,8 @@ Result<> apply(const Operation& op, HypercallContext& context, Domain& owner) {
 } // namespace
 
 HypercallResult MmuextOp::run(HypercallContext& context) const {
-    const auto resolved = resolve_domain(context.domain, owner);
+    const auto resolved = owner == DOMID_SELF ? Result<DomainHold>{DomainHold::own(context.domain)}
+                                              : resolve_domain(context.domain, owner);
     BULKHEAD_TRY(resolved);
     auto& frames_of = **resolved;
     Batch batch{count, done};

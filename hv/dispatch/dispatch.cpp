@@ -370,4 +370,10 @@ void do_what_waits(Pcpu& self) {
     } while (self.is_asked()); // a delivery that fails crashes the domain
 }
 
+void deliver_upcall(Pcpu& self) {
+    deliver_event_callback(*self.current);
+    if (self.is_asked()) [[unlikely]]
+        do_what_waits(self);
+}
+
 } // namespace bulkhead::hv

@@ -19,11 +19,15 @@ namespace bulkhead::hv {
 
 // Dispatches if asked, idles if no vCPU can run, delivers interrupts to the vCPU that holds the pCPU then.
 void do_what_waits(Pcpu& self);
+// The same, when nothing but an event waits.
+void deliver_upcall(Pcpu& self);
 
 // Called last on every entry. Returns the vCPU to resume.
-[[nodiscard]] inline Vcpu& leave_hypervisor(Pcpu& self) {
-    if (self.is_asked() || wants_nmi(*self.current) || wants_upcall(*self.current)) [[unlikely]]
+[[nodiscard, gnu::always_inline]] inline Vcpu& leave_hypervisor(Pcpu& self) {
+    if (self.is_asked() || wants_nmi(*self.current)) [[unlikely]]
         do_what_waits(self);
+    else if (wants_upcall(*self.current)) [[unlikely]]
+        deliver_upcall(self);
     Vcpu& vcpu = *self.current;
     leave_for_guest(self, vcpu, vcpu.service.account);
     return vcpu;

@@ -20,9 +20,9 @@ constexpr std::uint32_t hypervisor_base = 0x40000000,
 constexpr std::uint64_t cr4_de = 1 << 3, cr4_pae = 1 << 5, cr4_osfxsr = 1 << 9, cr4_osxmmexcpt = 1 << 10,
                         cr4_umip = 1 << 11, cr4_osxsave = 1 << 18;
 
-// Adds the features to a leaf whose feature words are still zero.
-CpuidLeaf with_features(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf, CpuidLeaf out) {
-    const auto there = host_cpuid(leaf, subleaf);
+// Adds the features of those that are `there` to a leaf whose feature words are still zero.
+CpuidLeaf with_features(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf, const CpuidLeaf& there,
+                        CpuidLeaf out) {
     const auto& masks = feature_masks(leaf, subleaf);
     const std::uint32_t by_cr4 = (vcpu.processor.cr4 & cr4_osxsave) != 0 ? ~0U : 0;
     const auto seen = [&](std::uint32_t processor, std::uint32_t host, std::uint32_t set, std::uint32_t cr4) {
@@ -48,8 +48,10 @@ CpuidLeaf save_area(const Vcpu& vcpu, std::uint32_t subleaf) {
             }
         return {static_cast<std::uint32_t>(state), bytes, bytes, static_cast<std::uint32_t>(state >> 32)};
     }
-    if (subleaf == 1)
-        return with_features(vcpu, 13, 1, {0, host_cpuid(13, 1).b, 0, 0});
+    if (subleaf == 1) {
+        const auto there = host_cpuid(13, 1);
+        return with_features(vcpu, 13, 1, there, {0, there.b, 0, 0});
+    }
     return subleaf < 63 && (state >> subleaf & 1) ? host_cpuid(13, subleaf) : CpuidLeaf{};
 }
 
@@ -60,14 +62,14 @@ CpuidLeaf basic(const Vcpu& vcpu, std::uint32_t leaf, std::uint32_t subleaf) {
         return {std::min(processor.a, last_basic), processor.b, processor.c, processor.d};
     case 1: { // ebx: the size of a cache line, and a local APIC's number that only tells vCPUs apart
         const auto id = static_cast<std::uint32_t>(vcpu.id.value()) * 2;
-        return with_features(vcpu, 1, 0, {processor.a, (processor.b & 0xff00) | id << 24, 0, 0});
+        return with_features(vcpu, 1, 0, processor, {processor.a, (processor.b & 0xff00) | id << 24, 0, 0});
     }
     case 2:
         return processor;
     case 4: // caches; the guest is told that they are not shared
         return {processor.a & 0x3fff, processor.b, processor.c, processor.d};
     case 7:
-        return subleaf == 0 ? with_features(vcpu, 7, 0, {}) : CpuidLeaf{};
+        return subleaf == 0 ? with_features(vcpu, 7, 0, processor, {}) : CpuidLeaf{};
     case 13:
         return save_area(vcpu, subleaf);
     default: // monitor, power, performance counters, topology
@@ -81,7 +83,7 @@ CpuidLeaf extended(const Vcpu& vcpu, std::uint32_t leaf) {
     case extended_base:
         return {std::min(processor.a, last_extended), processor.b, processor.c, processor.d};
     case extended_base + 1:
-        return with_features(vcpu, leaf, 0, {processor.a, 0, 0, 0});
+        return with_features(vcpu, leaf, 0, processor, {processor.a, 0, 0, 0});
     case extended_base + 2:
     case extended_base + 3:
     case extended_base + 4: // name
@@ -89,7 +91,7 @@ CpuidLeaf extended(const Vcpu& vcpu, std::uint32_t leaf) {
     case extended_base + 6: // caches
         return processor;
     case extended_base + 7:
-        return with_features(vcpu, leaf, 0, {});
+        return with_features(vcpu, leaf, 0, processor, {});
     case extended_base + 8: // widths of addresses: virtual ones always 48 bits
         return {(processor.a & 0xff) | 48 << 8, 0, 0, 0};
     default:

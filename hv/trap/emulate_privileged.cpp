@@ -5,7 +5,7 @@
 #include "hv/trap/emulate_system.hpp"
 #include "hv/trap/trap.hpp"
 
-#include <algorithm>
+#include <cstring>
 
 namespace bulkhead::hv {
 namespace {
@@ -132,13 +132,17 @@ Emulation emulate_privileged(Vcpu& vcpu) {
 }
 
 bool emulate_forced(Vcpu& vcpu) {
-    constexpr std::uint8_t pattern[] = {0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2};
+    constexpr unsigned length = 7; // of UD2, "xen", CPUID, which are compared as one word
+    constexpr std::uint64_t wanted = 0xa20f'6e65'780b'0f, of_length = (std::uint64_t{1} << 8 * length) - 1;
     const auto code = fetch(vcpu);
-    if (!code || code->count < sizeof pattern ||
-        !std::equal(std::begin(pattern), std::end(pattern), code->bytes.begin()))
+    std::uint64_t found;
+    if (!code || code->count < length)
+        return false;
+    std::memcpy(&found, code->bytes.data(), sizeof found);
+    if ((found & of_length) != wanted)
         return false;
     answer_cpuid(vcpu);
-    finish(vcpu, *code, sizeof pattern);
+    finish(vcpu, *code, length);
     return true;
 }
 
