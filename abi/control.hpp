@@ -103,14 +103,17 @@ struct ConnectDisk {
     std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
 };
 
+// What the guest takes: packets in several slots, and TCP segments that are not cut yet.
+inline constexpr std::uint16_t net_takes_slots = 1, net_takes_tcp4 = 2, net_takes_tcp6 = 4;
 struct ConnectInterface {
     std::uint16_t domain;
     std::uint16_t group;       // of domains that the ring policy takes for one; 0: none
     std::uint32_t interface;   // its place in the manifest's table
     std::uint32_t tx_ring_ref; // the guest's grants to domain 0, of one page each
     std::uint32_t rx_ring_ref;
-    std::uint32_t port; // the guest's, unbound, for domain 0
-    std::uint32_t has_values;
+    std::uint32_t port;  // the guest's, unbound, for domain 0
+    std::uint16_t takes; // net_takes_*
+    std::uint16_t has_values;
     std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
 };
 

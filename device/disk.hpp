@@ -19,9 +19,10 @@ struct Disk {
     std::uint32_t depth = 1;          // requests that it takes at a time; it serves them one after another
     std::uint64_t sectors = std::uint64_t{1} << 24;
 
-    [[nodiscard]] constexpr Nanos time(std::uint32_t bytes, bool sequential) const {
+    // `parts`: how many requests it counts as.
+    [[nodiscard]] constexpr Nanos time(std::uint32_t bytes, bool sequential, std::uint32_t parts = 1) const {
         const Nanos transfer{std::int64_t{bytes} * 1'000 / bytes_per_us};
-        return std::max(request + (sequential ? Nanos{} : seek) + transfer, Nanos{1});
+        return std::max(request * std::int64_t{parts} + (sequential ? Nanos{} : seek) + transfer, Nanos{1});
     }
 };
 
@@ -38,10 +39,10 @@ class DiskDrive {
     [[nodiscard]] std::uint32_t depth() const { return std::min(disk_.depth, deepest_disk); }
     [[nodiscard]] std::uint64_t sectors() const { return disk_.sectors; }
     [[nodiscard]] Nanos estimate(const host::RequestFields& request, bool sequential) const {
-        return disk_.time(request.bytes, sequential);
+        return disk_.time(request.bytes, sequential, request.parts);
     }
     Nanos serve(host::Request& request, RealTime now) {
-        const Nanos time = disk_.time(request.bytes, request.sector == head_);
+        const Nanos time = disk_.time(request.bytes, request.sector == head_, request.parts);
         head_ = request.end();
         free_at_ = std::max(free_at_, now) + time;
         at(count_++) = {&request, time, free_at_};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "device/link.hpp"
+#include "device/segments.hpp"
 
 #include <array>
 #include <bit>
@@ -28,14 +29,22 @@ struct Mac {
 };
 
 struct SwitchModel {
-    Link link{};               // from the switch to each port
-    std::uint32_t buffer = 64; // packets that a port holds for its station, those on the link included
+    Link link{}; // from the switch to each port
+    // Places that a port has for packets to its station, those on the link included. One packet of a usual
+    // size takes one.
+    std::uint32_t buffer = 64;
+};
+
+// What a packet takes of a port.
+struct Load {
+    std::uint32_t places = 1;
+    Wire wire{};
 };
 
 struct PortCounters {
     std::uint64_t sent_packets = 0, sent_bytes = 0;         // by its station
     std::uint64_t received_packets = 0, received_bytes = 0; // that its station took
-    std::uint64_t dropped = 0;                              // for want of buffer
+    std::uint64_t dropped = 0;                              // for want of buffer, or as not wanted
     std::uint64_t flooded = 0;                              // sent to every port, as their place was unknown
 };
 
@@ -63,16 +72,18 @@ class Switch {
 
     // A packet of the station at `from`: the port that it goes to, all_ports of its network but `from`, or
     // no_port if its receiver is at `from` itself. Learns where the sender is.
-    [[nodiscard]] std::uint32_t forward(std::uint32_t from, Mac source, Mac target, std::uint32_t bytes);
-    // Takes a place of the port's buffer for a packet that came from `from`. False: it is full, or the sender
+    [[nodiscard]] std::uint32_t forward(std::uint32_t from, Mac source, Mac target, const Wire& wire);
+    // Takes places of the port's buffer for a packet that came from `from`. False: it is full, or the sender
     // has its part of it (`most_of_free`), and the packet is dropped.
-    [[nodiscard]] bool admit(std::uint32_t port, std::uint32_t from);
-    // When an admitted packet arrives that the switch passes to the port at `now`.
-    [[nodiscard]] RealTime send(std::uint32_t port, std::uint32_t bytes, RealTime now) {
-        return ports_[port].line.send(model_.link, bytes, now);
+    [[nodiscard]] bool admit(std::uint32_t port, std::uint32_t from, const Load& load);
+    // The port's station does not take such packets.
+    void drop(std::uint32_t port, const Wire& wire) { ports_[port].counters.dropped += wire.packets; }
+    // When the last of an admitted packet arrives that the switch passes to the port at `now`.
+    [[nodiscard]] RealTime send(std::uint32_t port, const Wire& wire, RealTime now) {
+        return ports_[port].line.send(model_.link, wire.bytes, now);
     }
     // The station has taken an admitted packet that came from `from`, or `lost` it.
-    void release(std::uint32_t port, std::uint32_t from, std::uint32_t bytes, bool lost);
+    void release(std::uint32_t port, std::uint32_t from, const Load& load, bool lost);
     // The port's station has gone: its buffer is empty, and what was learned from it forgotten.
     void empty(std::uint32_t port);
 
@@ -91,7 +102,7 @@ class Switch {
     };
     struct Port {
         std::uint32_t network = 0;
-        std::uint32_t held = 0;    // packets in its buffer
+        std::uint32_t held = 0;    // places of its buffer
         std::uint32_t learned = 0; // addresses
         LinkLine line{};
         PortCounters counters{};
@@ -114,7 +125,7 @@ class Switch {
     SwitchModel model_;
     std::uint32_t count_ = 0;
     std::array<Port, max_ports> ports_{};
-    std::array<std::array<std::uint8_t, max_ports>, max_ports> held_from_{}; // packets in a buffer, by sender
+    std::array<std::array<std::uint8_t, max_ports>, max_ports> held_from_{}; // places of a buffer, by sender
     std::array<Entry, own_places> own_{};                // addresses that ports were given
     std::array<std::array<Entry, ways>, sets> others_{}; // learned ones
 };
@@ -167,10 +178,10 @@ inline void Switch::learn(std::uint32_t from, Mac mac) {
     ++ports_[from].learned;
 }
 
-inline std::uint32_t Switch::forward(std::uint32_t from, Mac source, Mac target, std::uint32_t bytes) {
+inline std::uint32_t Switch::forward(std::uint32_t from, Mac source, Mac target, const Wire& wire) {
     auto& counters = ports_[from].counters;
-    ++counters.sent_packets;
-    counters.sent_bytes += bytes;
+    counters.sent_packets += wire.packets;
+    counters.sent_bytes += wire.bytes;
     learn(from, source);
     const auto found = target.is_group() ? no_port : find(from, target);
     if (found == no_port) {
@@ -180,27 +191,30 @@ inline std::uint32_t Switch::forward(std::uint32_t from, Mac source, Mac target,
     return found != from ? found : no_port;
 }
 
-inline bool Switch::admit(std::uint32_t port, std::uint32_t from) {
+// As if it took its places one after another.
+inline bool Switch::admit(std::uint32_t port, std::uint32_t from, const Load& load) {
     auto& to = ports_[port];
     auto& share = held_from_[port][from];
-    if (to.held >= model_.buffer || share >= most_of_free * (model_.buffer - to.held)) {
-        ++to.counters.dropped;
+    const auto free = model_.buffer - to.held, more = load.places - 1;
+    if (load.places > free || share + more >= most_of_free * (free - more)) {
+        drop(port, load.wire);
         return false;
     }
-    ++to.held;
-    ++share;
+    to.held += load.places;
+    share = static_cast<std::uint8_t>(share + load.places);
     return true;
 }
 
-inline void Switch::release(std::uint32_t port, std::uint32_t from, std::uint32_t bytes, bool lost) {
+inline void Switch::release(std::uint32_t port, std::uint32_t from, const Load& load, bool lost) {
     auto& to = ports_[port];
-    --to.held;
-    --held_from_[port][from];
+    auto& share = held_from_[port][from];
+    to.held -= load.places;
+    share = static_cast<std::uint8_t>(share - load.places);
     if (lost) {
-        ++to.counters.dropped;
+        drop(port, load.wire);
     } else {
-        ++to.counters.received_packets;
-        to.counters.received_bytes += bytes;
+        to.counters.received_packets += load.wire.packets;
+        to.counters.received_bytes += load.wire.bytes;
     }
 }
 

@@ -64,9 +64,9 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     // The domain's weight has changed.
     void tune(Domain& domain);
     // Puts a request into a ring that is open and has room, and gives the device something to do. Its number.
-    // The world is given `tag` again with the request.
+    // The world is given `tag` again with the request. The device counts it as `parts` requests.
     std::uint64_t submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
-                         std::uint32_t tag = 0);
+                         std::uint32_t tag = 0, std::uint32_t parts = 1);
     // The device is done with a request, after so much of its time; the world calls give_work next. The
     // present instant.
     RealTime complete(Request& request, Nanos service);

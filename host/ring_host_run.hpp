@@ -11,11 +11,11 @@ namespace bulkhead::host {
 
 template<class World>
 std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector,
-                                      std::uint32_t bytes, std::uint32_t tag) {
+                                      std::uint32_t bytes, std::uint32_t tag, std::uint32_t parts) {
     RingState& state = ring.queue;
     Request& request = state.free_place();
     RealTime at = now();
-    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at, {}, tag};
+    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at, {}, tag, parts};
     request.estimate = this->world().device().estimate(request, sector == state.ends_at);
     request.ring = &state;
     request.state = Request::State::queued;

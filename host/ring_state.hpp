@@ -20,7 +20,8 @@ struct RequestFields {
     ringctl::Operation operation{};
     RealTime arrived{};
     Nanos estimate{};
-    std::uint32_t tag = 0; // the world's own
+    std::uint32_t tag = 0;   // the world's own
+    std::uint32_t parts = 1; // requests that the device counts it as
     // Where it ends, and the next one of a stream begins.
     [[nodiscard]] std::uint64_t end() const {
         return sector + (bytes + ringctl::sector_bytes - 1) / ringctl::sector_bytes;

@@ -74,6 +74,7 @@ Result<Front> Front::connect(const Setup& setup) {
     Front front;
     DevicePaths paths{"vif", setup.index};
     front.index_ = setup.index;
+    front.takes_large_ = setup.takes_large;
     if (const auto ready = paths.await(XenbusStateInitWait); !ready)
         return std::unexpected{ready.error()};
     const auto mac = read_mac(paths);
@@ -106,6 +107,9 @@ Status Front::announce() {
                                 xenstore::write_number(paths.own("rx-ring-ref"), rx_ref_.value()),
                                 xenstore::write_number(paths.own("event-channel"), port_.value()),
                                 xenstore::write_number(paths.own("request-rx-copy"), 1),
+                                xenstore::write_number(paths.own("feature-sg"), takes_large_),
+                                xenstore::write_number(paths.own("feature-gso-tcpv4"), takes_large_),
+                                xenstore::write_number(paths.own("feature-gso-tcpv6"), takes_large_),
                                 xenstore::write_number(paths.own("state"), XenbusStateConnected)})
         if (!written)
             return written;
@@ -172,16 +176,25 @@ std::optional<Front::Packet> Front::receive() {
     while (has_answer(*rx_, received_)) {
         const auto answer = rx_->ring[received_ % slots].rsp;
         const auto& page = rx_pages_[received_++ % pages];
-        if (answer.status > 0)
-            return Packet{
-                std::span{page.bytes}.subspan(answer.offset, static_cast<std::size_t>(answer.status)),
-                answer.flags};
+        Packet packet{.bytes = {}, .flags = answer.flags};
+        if ((answer.flags & NETRXF_extra_info) != 0) {
+            __builtin_memcpy(&packet.extra, &rx_->ring[received_++ % slots], sizeof packet.extra);
+            ++skipped_;
+        }
+        if (answer.status > 0) {
+            packet.bytes =
+                std::span{page.bytes}.subspan(answer.offset, static_cast<std::size_t>(answer.status));
+            return packet;
+        }
         done();
     }
     return std::nullopt;
 }
 
-void Front::done() { give(rx_refs_[given_ % pages]); }
+void Front::done() {
+    for (++skipped_; skipped_ > 0; --skipped_)
+        give(rx_refs_[given_ % pages]);
+}
 
 void Front::give(GrantRef ref) {
     rx_->ring[given_ % slots].req = {

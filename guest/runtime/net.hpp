@@ -26,6 +26,7 @@ struct Setup {
     std::uint32_t index = 0;     // 0 is eth0
     RING_IDX first = 0;          // the rings' indices begin there
     std::uint32_t given = pages; // for packets that come, at first
+    bool takes_large = false;    // packets in several slots, and TCP segments that are not cut
 };
 
 class Front {
@@ -47,10 +48,12 @@ class Front {
         return failures_;
     } // packets that were answered with an error
 
-    // A packet that has come; it stays until done(). If there is none, the back end is asked to notify.
+    // A packet that has come, or the next page of one; it stays until done(). If there is none, the back end
+    // is asked to notify.
     struct Packet {
         std::span<const std::byte> bytes;
         std::uint16_t flags; // NETRXF_*
+        netif_extra_info extra{};
     };
     [[nodiscard]] std::optional<Packet> receive();
     void done(); // its page is given for another packet
@@ -81,6 +84,8 @@ class Front {
     std::uint64_t free_ = ~std::uint64_t{0}; // bit n: page n is not on its way
     RING_IDX produced_ = 0, shown_ = 0, consumed_ = 0;
     RING_IDX given_ = 0, received_ = 0; // of the rx ring; packet n lies in page n % pages
+    std::uint32_t skipped_ = 0;         // pages that had nothing, and are given with the next one
+    bool takes_large_ = false;
     std::uint64_t failures_ = 0;
 };
 

@@ -246,6 +246,7 @@ HypercallResult connect_net(Domain& caller, std::uint64_t argument) {
                                              .tx = GrantRef{request->tx_ring_ref},
                                              .rx = GrantRef{request->rx_ring_ref},
                                              .event = Port{request->port},
+                                             .takes = request->takes,
                                              .values = request->has_values != 0 ? request->values : nullptr,
                                              .group = request->group}));
 }

@@ -28,6 +28,7 @@ Result<> connect_to_guest(NetPort& port, const NetConnection& connection) {
     BULKHEAD_TRY(status_as_result(rx.status()));
     BULKHEAD_TRY(take_waiting_port(*port.guest, connection.event, back_end_domain, on_net_event));
     port.event = connection.event;
+    port.takes = connection.takes;
     port.tx_frame = tx.keep();
     port.rx_frame = rx.keep();
     port.tx = machine::frame_as<netif_tx_sring>(port.tx_frame);

@@ -1,4 +1,5 @@
-// The network back end (<xen/io/netif.h>: one queue, one event channel, receive by copy, no offers): connects
+// The network back end (<xen/io/netif.h>: one queue, one event channel, receive by copy, packets in several
+// slots and TCP segments that are not cut, checksums as the sender left them): connects
 // a guest's rings to a port of the machine's switch, and gives everything back when they go. Its functions
 // take the drive lock.
 #pragma once
@@ -17,6 +18,7 @@ struct NetConnection {
     std::uint64_t interface;    // its number in the manifest, and of the switch's port
     GrantRef tx, rx;            // the guest's pages, granted to domain 0 for writing
     Port event;                 // the guest's, which waits for domain 0
+    std::uint16_t takes;        // control::net_takes_*
     const std::int64_t* values; // of the ring policy's domain parameters, nullptr: its defaults
     std::uint16_t group;        // of domains that the ring policy takes for one; 0: none
 };

@@ -49,19 +49,10 @@ device::Mac mac_at(std::uint32_t offset) {
     return true;
 }
 
-// What the receiver is told of the checksum: the bits have other places there.
-std::uint16_t flags_for_receiver(std::uint16_t sent) {
-    std::uint16_t flags = 0;
-    if ((sent & NETTXF_csum_blank) != 0)
-        flags |= NETRXF_csum_blank | NETRXF_data_validated;
-    if ((sent & NETTXF_data_validated) != 0)
-        flags |= NETRXF_data_validated;
-    return flags;
-}
-
 void choose_target(const SentPacket& packet) {
     show_packet(packet.port->number, frame, packet.bytes, packet.passed, packet.passed);
-    const auto to = machine_switch().forward(packet.port->number, mac_at(6), mac_at(0), packet.bytes);
+    const auto to = machine_switch().forward(packet.port->number, mac_at(6), mac_at(0),
+                                             wire_of(packet.bytes, packet.offload));
     current.is_forwarded = true;
     current.to_all = to == device::Switch::all_ports;
     current.to = current.to_all ? 0 : to;
@@ -69,7 +60,7 @@ void choose_target(const SentPacket& packet) {
 
 void pass_to(const SentPacket& packet, std::uint32_t number) {
     if (NetPort* const port = net_port(number); port != nullptr && !port->broken)
-        bring(*port, *packet.port, frame, packet.bytes, flags_for_receiver(packet.flags), packet.passed);
+        bring(*port, packet, frame);
 }
 
 // False: there was no time for all who get it.
@@ -92,7 +83,7 @@ void end_first(SentPacket& packet, std::int16_t status) {
     passing->pop_front();
     current = {};
     packet.port->release(packet);
-    answer_packet(*packet.port, packet.id, packet.pieces, 0, status);
+    answer_packet(*packet.port, packet.id, packet.pieces, packet.extras, status);
     note_packets_left(*packet.port, !packet.port->broken); // there is room for one more
 }
 

@@ -2,6 +2,7 @@
 // is serialised by the drive lock. An interface's state lies in pages of its guest's metadata quota.
 #pragma once
 
+#include "device/switch.hpp"
 #include "host/ring_state.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/io/ring_tenant.hpp"
@@ -26,18 +27,39 @@ struct NetQueue {
 
 inline constexpr std::uint32_t net_slots = 256; // of each of the two rings
 inline constexpr std::uint32_t header_bytes = 14;
-inline constexpr std::uint32_t largest_packet = 1518; // header, VLAN tag, 1,500 bytes
+inline constexpr std::uint32_t largest_packet = 65535; // that the protocol can name
 inline constexpr std::uint32_t most_pieces = XEN_NETIF_NR_SLOTS_MIN;
+inline constexpr std::uint32_t most_wire_packets =
+    256; // of one packet, so that one alone is not long at the switch
+// Of a port's buffer: header, VLAN tag, 1,500 bytes, and two.
+inline constexpr std::uint32_t place_bytes = 1520, places = 64;
 static_assert(sizeof(netif_tx_request) == 12 && sizeof(netif_tx_response) == 4 &&
               sizeof(netif_rx_request) == 8 && sizeof(netif_rx_response) == 8 &&
               sizeof(netif_extra_info) == 8 && sizeof(netif_tx_sring_entry) == 12 &&
               sizeof(netif_rx_sring_entry) == 8);
-static_assert(most_pieces == 18 && largest_packet <= page_bytes);
+static_assert(most_pieces == 18);
 
 struct NetPiece {
     GrantRef ref;
     std::uint16_t offset = 0, bytes = 0;
 };
+
+// What is to be done of a packet by others than its sender.
+struct Offload {
+    std::uint16_t segment = 0; // bytes of payload in each TCP segment; 0: the packet is not to be cut
+    std::uint8_t type = 0;     // XEN_NETIF_GSO_TYPE_*
+};
+
+[[nodiscard]] constexpr device::Wire wire_of(std::uint32_t bytes, const Offload& offload) {
+    return device::on_the_wire(bytes, offload.segment,
+                               offload.type == XEN_NETIF_GSO_TYPE_TCPV6 ? device::headers_of_tcp6
+                                                                        : device::headers_of_tcp4);
+}
+
+// What it takes of a port.
+[[nodiscard]] constexpr device::Load load_of(std::uint32_t bytes, const Offload& offload) {
+    return {(bytes + place_bytes - 1) / place_bytes, wire_of(bytes, offload)};
+}
 
 // A packet that a guest sends: a checked copy of its requests. Its bytes stay in the guest's pages until the
 // switch passes it on.
@@ -47,7 +69,9 @@ struct SentPacket : boost::intrusive::list_base_hook<> {
     std::uint8_t pieces = 0;
     std::uint16_t bytes = 0;
     std::uint16_t flags = 0; // NETTXF_*
-    RealTime passed{};       // when the switch was done with it
+    std::uint8_t extras = 0; // requests that were not pieces
+    Offload offload{};
+    RealTime passed{}; // when the switch was done with it
     NetPort* port = nullptr;
     std::uint16_t id[most_pieces]; // the guest's own
     NetPiece piece[most_pieces];
@@ -60,9 +84,17 @@ struct HeldPacket : boost::intrusive::list_base_hook<> {
     std::uint16_t bytes = 0;
     std::uint16_t flags = 0; // NETRXF_*
     std::uint16_t from = 0;  // the switch's port
+    Offload offload{};
     RealTime arrives{};
     NetPort* port = nullptr;
-    std::byte data[largest_packet + 2]; // not cleared
+    std::uint64_t in = 0; // bit n: its bytes are in place n, in the order of the bits
+
+    [[nodiscard]] device::Load load() const { return load_of(bytes, offload); }
+    // Requests of the rx ring that it needs: one for each page, and one for what is left to be done of it.
+    [[nodiscard]] std::uint32_t slots() const {
+        return static_cast<std::uint32_t>((bytes + page_bytes - 1) / page_bytes) +
+               (offload.segment != 0 ? 1U : 0U);
+    }
 };
 
 using HeldPackets = boost::intrusive::list<HeldPacket, boost::intrusive::constant_time_size<false>>;
@@ -78,23 +110,26 @@ struct NetPort : boost::intrusive::set_base_hook<> {
     Port event{};
     RING_IDX tx_taken = 0, tx_answered = 0; // free-running, our own
     RING_IDX rx_answered = 0;
-    std::uint32_t asked = 0; // packets that wait for the switch or to be delivered: each has an rx request
+    std::uint32_t asked = 0; // rx requests of packets that wait for the switch or to be delivered
+    std::uint16_t takes = 0; // control::net_takes_*
     bool broken = false;     // nothing is taken from it or given to it any more
     bool has_more = false;   // the section's time was over before all were taken
     bool is_due = false;     // among the ports whose first coming packet is waited for
     RealTime due{};
     HeldPackets coming{};                        // in the order of their arrival; not yet known to the policy
-    std::uint64_t held = 0;                      // bit n: place n of `buffer` is used
+    std::uint64_t held = 0;                      // bit n: packet n of `buffer` is used
+    std::uint64_t free = ~std::uint64_t{0};      // bit n: place n is unused
     std::uint64_t sent_free = ~std::uint64_t{0}; // bit n: place n of `sent` is unused
     SentPacket sent[ringctl::most_queued]{};
     HeldPacket buffer[ringctl::most_queued];
+    std::byte place[places][place_bytes]; // not cleared
 
     void release(SentPacket& packet) {
         packet.state = SentPacket::State::unused;
         sent_free |= std::uint64_t{1} << (&packet - sent);
     }
 };
-static_assert(ringctl::most_queued == 64);
+static_assert(ringctl::most_queued == 64 && places == 64);
 
 [[nodiscard]] inline bool operator<(const NetPort& a, const NetPort& b) {
     return a.due != b.due ? a.due < b.due : a.number < b.number;
@@ -123,9 +158,8 @@ void packet_is_sent(NetPort& port, std::uint32_t place, RealTime at);
 void pass_one_packet();
 void drop_passing(NetPort& port);
 
-// A packet of `bytes` bytes at `data` that was sent at `from` comes to the port, or is dropped.
-void bring(NetPort& port, const NetPort& from, const std::byte* data, std::uint16_t bytes,
-           std::uint16_t flags, RealTime now);
+// A sent packet with its bytes at `data` comes to the port, or is dropped.
+void bring(NetPort& port, const SentPacket& sent, const std::byte* data);
 // Packets of a port have come or its guest has given pages: sets when to look at it again.
 void look_after_arrivals(NetPort& port);
 [[nodiscard]] RealTime next_arrival();

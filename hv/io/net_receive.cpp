@@ -1,5 +1,6 @@
 // From a port's buffer into its guest: a packet that has arrived is shown to the policy once the guest has
 // given a page for it, and its bytes move when the switch is done with it.
+#include "abi/control.hpp"
 #include "hv/base/late.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/devices.hpp"
@@ -25,7 +26,8 @@ constinit Late<HeldPackets> delivering;
 void free_place(HeldPacket& packet, bool lost) {
     NetPort& port = *packet.port;
     port.held &= ~(std::uint64_t{1} << (&packet - port.buffer));
-    machine_switch().release(port.number, packet.from, packet.bytes, lost);
+    port.free |= packet.in;
+    machine_switch().release(port.number, packet.from, packet.load(), lost);
     if (lost)
         trace_event(trace::Event::net_drop, *port.guest, port.number, packet.bytes);
 }
@@ -47,48 +49,159 @@ std::uint32_t free_pages(NetPort& port) {
     return given - port.asked;
 }
 
-// The guest is asked to say when it gives another page; whether there is one already.
-bool has_page(NetPort& port) {
-    if (free_pages(port) > 0)
+// Whether the guest has given `pages` more; if not, it is asked to say when it has.
+bool has_pages(NetPort& port, std::uint32_t pages) {
+    if (free_pages(port) >= pages)
         return true;
     if (port.broken)
         return false;
-    std::atomic_ref{port.rx->req_event}.store(port.rx_answered + port.asked + 1, std::memory_order_seq_cst);
+    std::atomic_ref{port.rx->req_event}.store(port.rx_answered + port.asked + pages,
+                                              std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return free_pages(port) > 0;
+    return free_pages(port) >= pages;
 }
 
-// The response to the oldest request, as they are answered in their order.
-void answer(NetPort& port, const netif_rx_request& asked, const HeldPacket& packet, bool has_failed) {
-    netif_rx_response response{};
-    response.id = asked.id;
-    response.flags = has_failed ? std::uint16_t{0} : packet.flags;
-    response.status = has_failed ? std::int16_t{NETIF_RSP_ERROR} : static_cast<std::int16_t>(packet.bytes);
-    auto& shared = *port.rx;
-    std::memcpy(&shared.ring[port.rx_answered % net_slots].rsp, &response, sizeof response);
-    const RING_IDX before = port.rx_answered++;
-    std::atomic_ref{shared.rsp_prod}.store(port.rx_answered, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const RING_IDX wished = std::atomic_ref{shared.rsp_event}.load(std::memory_order_relaxed);
-    if (port.rx_answered - wished < port.rx_answered - before)
-        raise_hypervisor_port(*port.guest, port.event, on_net_event);
+// Into its places.
+void store(NetPort& port, std::uint64_t in, const std::byte* data, std::uint32_t bytes) {
+    for (; in != 0; in &= in - 1) {
+        const auto part = std::min(bytes, place_bytes);
+        std::memcpy(port.place[std::countr_zero(in)], data, part);
+        data += part;
+        bytes -= part;
+    }
 }
 
-// False: the page is being made ready; the same packet again, later.
+// The bytes of a held packet from its first on.
+class Reader {
+  public:
+    explicit Reader(const HeldPacket& packet) : port_{*packet.port}, in_{packet.in} {}
+    void next(std::byte* to, std::uint32_t bytes) {
+        while (bytes > 0) {
+            const auto part = std::min(bytes, place_bytes - offset_);
+            std::memcpy(to, port_.place[std::countr_zero(in_)] + offset_, part);
+            to += part;
+            bytes -= part;
+            offset_ += part;
+            if (offset_ == place_bytes) {
+                in_ &= in_ - 1;
+                offset_ = 0;
+            }
+        }
+    }
+
+  private:
+    const NetPort& port_;
+    std::uint64_t in_;
+    std::uint32_t offset_ = 0;
+};
+
+// The responses to the oldest requests, as they are answered in their order. All of a packet are seen at
+// once.
+class Responses {
+  public:
+    explicit Responses(NetPort& port) : port_{port} {}
+    [[nodiscard]] netif_rx_request request() const {
+        netif_rx_request asked;
+        std::memcpy(&asked, &port_.rx->ring[(port_.rx_answered + count_) % net_slots].req, sizeof asked);
+        return asked;
+    }
+    template<class T>
+    void put(const T& response) {
+        static_assert(sizeof response == sizeof slots_[0]);
+        std::memcpy(&slots_[count_++], &response, sizeof response);
+    }
+    void show() const {
+        auto& shared = *port_.rx;
+        const RING_IDX before = port_.rx_answered;
+        for (std::uint32_t i = 0; i < count_; ++i)
+            std::memcpy(&shared.ring[port_.rx_answered++ % net_slots], &slots_[i], sizeof slots_[i]);
+        std::atomic_ref{shared.rsp_prod}.store(port_.rx_answered, std::memory_order_release);
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        const RING_IDX wished = std::atomic_ref{shared.rsp_event}.load(std::memory_order_relaxed);
+        if (port_.rx_answered - wished < port_.rx_answered - before)
+            raise_hypervisor_port(*port_.guest, port_.event, on_net_event);
+    }
+
+  private:
+    NetPort& port_;
+    std::uint32_t count_ = 0;
+    std::uint64_t slots_[most_pieces];
+};
+static_assert(largest_packet / page_bytes + 2 <= most_pieces);
+
+netif_extra_info extra_of(const Offload& offload) {
+    netif_extra_info extra{};
+    extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
+    extra.u.gso.size = offload.segment;
+    extra.u.gso.type = offload.type;
+    return extra;
+}
+
+// False: a page is being made ready; the same packet again from its first byte, later. A page that cannot be
+// written loses the whole packet: its own response says so.
 [[nodiscard]] bool deliver(HeldPacket& packet) {
     NetPort& port = *packet.port;
-    netif_rx_request asked;
-    std::memcpy(&asked, &port.rx->ring[port.rx_answered % net_slots].req, sizeof asked);
-    const GrantedPage page{*port.guest, GrantRef{asked.gref}, GrantAccess::write};
-    if (page.status() == GrantStatus::restart)
-        return false;
-    const bool has_failed = page.status() != GrantStatus::okay;
-    if (!has_failed)
-        std::memcpy(page.data(), packet.data, packet.bytes);
-    --port.asked;
-    answer(port, asked, packet, has_failed);
+    Responses responses{port};
+    Reader reader{packet};
+    bool has_failed = false;
+    for (std::uint32_t at = 0; at < packet.bytes;) {
+        const auto asked = responses.request();
+        const auto part = std::min<std::uint32_t>(packet.bytes - at, page_bytes);
+        const GrantedPage page{*port.guest, GrantRef{asked.gref}, GrantAccess::write};
+        if (page.status() == GrantStatus::restart)
+            return false;
+        const bool is_fine = page.status() == GrantStatus::okay;
+        has_failed |= !is_fine;
+        if (!has_failed)
+            reader.next(page.data(), part);
+        netif_rx_response response{};
+        response.id = asked.id;
+        response.status = is_fine ? static_cast<std::int16_t>(part) : std::int16_t{NETIF_RSP_ERROR};
+        if (at + part < packet.bytes)
+            response.flags |= NETRXF_more_data;
+        const bool has_extra = at == 0 && packet.offload.segment != 0;
+        if (at == 0)
+            response.flags |= packet.flags;
+        if (has_extra)
+            response.flags |= NETRXF_extra_info;
+        responses.put(response);
+        if (has_extra)
+            responses.put(extra_of(packet.offload));
+        at += part;
+    }
+    port.asked -= packet.slots();
+    responses.show();
     free_place(packet, has_failed);
     return true;
+}
+
+// What the receiver is told of the checksum: the bits have other places there.
+std::uint16_t flags_for_receiver(std::uint16_t sent) {
+    std::uint16_t flags = 0;
+    if ((sent & NETTXF_csum_blank) != 0)
+        flags |= NETRXF_csum_blank | NETRXF_data_validated;
+    if ((sent & NETTXF_data_validated) != 0)
+        flags |= NETRXF_data_validated;
+    return flags;
+}
+
+// Nobody cuts a packet for those who do not take it as it is.
+bool does_take(const NetPort& port, const SentPacket& packet) {
+    const auto needs = packet.offload.segment == 0                       ? 0
+                       : packet.offload.type == XEN_NETIF_GSO_TYPE_TCPV6 ? control::net_takes_tcp6
+                                                                         : control::net_takes_tcp4;
+    const bool takes_size = packet.bytes <= page_bytes || (port.takes & control::net_takes_slots) != 0;
+    return takes_size && (port.takes & needs) == needs;
+}
+
+// Some that are free; there are enough.
+std::uint64_t take_places(NetPort& port, std::uint32_t count) {
+    std::uint64_t rest = port.free;
+    for (; count > 0; --count)
+        rest &= rest - 1;
+    const auto taken = port.free & ~rest;
+    port.free = rest;
+    return taken;
 }
 
 } // namespace
@@ -98,22 +211,27 @@ void start_arrivals() {
     delivering.make();
 }
 
-void bring(NetPort& port, const NetPort& from, const std::byte* data, std::uint16_t bytes,
-           std::uint16_t flags, RealTime now) {
+void bring(NetPort& port, const SentPacket& sent, const std::byte* data) {
     auto& ports = machine_switch();
-    if (port.held == ~std::uint64_t{0} || !ports.admit(port.number, from.number))
-        return trace_event(trace::Event::net_drop, *port.guest, port.number, bytes);
+    const auto load = load_of(sent.bytes, sent.offload);
+    const bool is_taken = does_take(port, sent);
+    if (!is_taken)
+        ports.drop(port.number, load.wire);
+    if (!is_taken || port.held == ~std::uint64_t{0} || !ports.admit(port.number, sent.port->number, load))
+        return trace_event(trace::Event::net_drop, *port.guest, port.number, sent.bytes);
     const auto place = static_cast<std::uint32_t>(std::countr_one(port.held));
     port.held |= std::uint64_t{1} << place;
     auto& packet = port.buffer[place];
     packet.state = HeldPacket::State::coming;
-    packet.bytes = bytes;
-    packet.flags = flags;
-    packet.from = static_cast<std::uint16_t>(from.number);
-    packet.arrives = ports.send(port.number, bytes, now);
+    packet.bytes = sent.bytes;
+    packet.flags = flags_for_receiver(sent.flags);
+    packet.from = static_cast<std::uint16_t>(sent.port->number);
+    packet.offload = sent.offload;
+    packet.arrives = ports.send(port.number, load.wire, sent.passed);
     packet.port = &port;
-    show_packet(port.number, data, bytes, now, packet.arrives);
-    std::memcpy(packet.data, data, bytes);
+    packet.in = take_places(port, load.places);
+    show_packet(port.number, data, sent.bytes, sent.passed, packet.arrives);
+    store(port, packet.in, data, sent.bytes);
     const bool was_empty = port.coming.empty();
     port.coming.push_back(packet);
     if (was_empty)
@@ -122,7 +240,8 @@ void bring(NetPort& port, const NetPort& from, const std::byte* data, std::uint1
 
 void look_after_arrivals(NetPort& port) {
     wait_no_longer(port);
-    if (port.coming.empty() || !port.receiving.queue.has_room() || !has_page(port))
+    if (port.coming.empty() || !port.receiving.queue.has_room() ||
+        !has_pages(port, port.coming.front().slots()))
         return;
     port.due = port.coming.front().arrives;
     port.is_due = true;
@@ -139,10 +258,10 @@ bool announce_one_packet(RealTime now) {
     auto& packet = port.coming.front();
     port.coming.pop_front();
     packet.state = HeldPacket::State::at_the_switch;
-    ++port.asked;
+    port.asked += packet.slots();
     look_after_arrivals(port); // before the policy hears: what it serves at once needs no look any more
     if (!port.broken)
-        net_rings::submit(port.receiving, ringctl::Operation::receive, packet.bytes,
+        net_rings::submit(port.receiving, ringctl::Operation::receive, packet.load().wire,
                           static_cast<std::uint32_t>(&packet - port.buffer));
     return true;
 }
@@ -173,6 +292,7 @@ void drop_held(NetPort& port) {
         if (auto& packet = port.buffer[std::countr_zero(held)]; packet.is_linked())
             delivering->erase(delivering->iterator_to(packet));
     port.held = 0;
+    port.free = ~std::uint64_t{0};
     port.asked = 0;
     machine_switch().empty(port.number);
 }

@@ -20,6 +20,7 @@ struct Chain {
     std::uint32_t bytes = 0;  // of the whole packet, as the first request says
     std::uint32_t others = 0; // bytes of all requests but the first
     std::uint32_t requests = 0, extras = 0;
+    Offload offload{};
     bool is_possible = true;
     std::uint16_t id[net_slots];
     NetPiece piece[most_pieces];
@@ -40,16 +41,26 @@ void add(Chain& chain, const netif_tx_request& asked) {
         chain.others += asked.size;
 }
 
+// The only extra request that was offered, once in a packet.
+void add(Chain& chain, const netif_extra_info& extra) {
+    chain.is_possible =
+        chain.extras++ == 0 && extra.type == XEN_NETIF_EXTRA_TYPE_GSO && extra.u.gso.size != 0 &&
+        (extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4 || extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV6);
+    chain.offload = {extra.u.gso.size, extra.u.gso.type};
+}
+
 // Takes the requests of one packet up to `produced`. False if the packet does not end before that.
 bool take_chain(NetPort& port, RING_IDX produced, Chain& chain) {
     const auto first = read_slot<netif_tx_request>(port, port.tx_taken++);
     chain.flags = first.flags;
     chain.bytes = first.size;
     add(chain, first);
-    for (bool more = (first.flags & NETTXF_extra_info) != 0; more; ++chain.extras) {
+    for (bool more = (first.flags & NETTXF_extra_info) != 0; more;) {
         if (port.tx_taken == produced)
             return false;
-        more = (read_slot<netif_extra_info>(port, port.tx_taken++).flags & XEN_NETIF_EXTRA_FLAG_MORE) != 0;
+        const auto extra = read_slot<netif_extra_info>(port, port.tx_taken++);
+        add(chain, extra);
+        more = (extra.flags & XEN_NETIF_EXTRA_FLAG_MORE) != 0;
     }
     for (auto flags = first.flags; (flags & NETTXF_more_data) != 0;) {
         if (port.tx_taken == produced)
@@ -61,10 +72,10 @@ bool take_chain(NetPort& port, RING_IDX produced, Chain& chain) {
     return true;
 }
 
-// Nothing that needs an extra request was offered. The first piece is what the others leave of the whole.
+// The first piece is what the others leave of the whole.
 bool check(Chain& chain) {
-    if (chain.extras > 0 || chain.requests > most_pieces || chain.bytes < header_bytes ||
-        chain.bytes > largest_packet || chain.others > chain.bytes)
+    if (!chain.is_possible || chain.requests > most_pieces || chain.bytes < header_bytes ||
+        chain.others > chain.bytes || wire_of(chain.bytes, chain.offload).packets > most_wire_packets)
         return false;
     chain.piece[0].bytes = static_cast<std::uint16_t>(chain.bytes - chain.others);
     return std::all_of(chain.piece, chain.piece + chain.requests,
@@ -79,10 +90,12 @@ void queue(NetPort& port, const Chain& chain) {
     packet.pieces = static_cast<std::uint8_t>(chain.requests);
     packet.bytes = static_cast<std::uint16_t>(chain.bytes);
     packet.flags = chain.flags;
+    packet.extras = static_cast<std::uint8_t>(chain.extras);
+    packet.offload = chain.offload;
     packet.port = &port;
     std::copy_n(chain.id, chain.requests, packet.id);
     std::copy_n(chain.piece, chain.requests, packet.piece);
-    net_rings::submit(port.sending, ringctl::Operation::send, packet.bytes, place);
+    net_rings::submit(port.sending, ringctl::Operation::send, wire_of(packet.bytes, packet.offload), place);
 }
 
 void take_one(NetPort& port, RING_IDX produced) {

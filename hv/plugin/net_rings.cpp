@@ -62,11 +62,11 @@ void close(NetQueue& queue) { policy_host->close(queue); }
 void tune(RingTenant& tenant) { policy_host->tune(tenant); }
 bool is_open(const NetQueue& queue) { return host::RingHost<NetWorld>::is_open(queue); }
 
-void submit(NetQueue& queue, ringctl::Operation operation, std::uint32_t bytes, std::uint32_t tag) {
+void submit(NetQueue& queue, ringctl::Operation operation, const device::Wire& wire, std::uint32_t tag) {
     host::RequestFields coming;
     coming.number = policy_host->submitted();
-    trace_event(trace::Event::ring_submit, *queue.port->guest, NetWorld::name_of(queue, coming), bytes);
-    policy_host->submit(queue, operation, 0, bytes, tag);
+    trace_event(trace::Event::ring_submit, *queue.port->guest, NetWorld::name_of(queue, coming), wire.bytes);
+    policy_host->submit(queue, operation, 0, wire.bytes, tag, wire.packets);
 }
 
 // The switch comes first, so that it does not idle while bytes move; then what makes room. A policy's own

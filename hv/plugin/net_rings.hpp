@@ -22,7 +22,8 @@ void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int
 void close(NetQueue& queue);
 void tune(RingTenant& tenant);
 [[nodiscard]] bool is_open(const NetQueue& queue);
-void submit(NetQueue& queue, ringctl::Operation operation, std::uint32_t bytes, std::uint32_t tag);
+// `wire` is what the switch has to do for the packet.
+void submit(NetQueue& queue, ringctl::Operation operation, const device::Wire& wire, std::uint32_t tag);
 
 // One piece of what is due (hv/plugin/devices.hpp): false if there is nothing. And when there will be.
 [[nodiscard]] bool step(RealTime now);

@@ -80,6 +80,7 @@ std::int64_t connect(Script& script, Guest& guest, Device device, std::uint32_t 
     request.tx_ring_ref = FrontPages::ref(pages.tx_ring());
     request.rx_ring_ref = FrontPages::ref(pages.rx_ring());
     request.port = guest.front.waiting_port();
+    request.takes = takes_of(number);
     return script.call(dom0(), control_call(control::Call::connect_interface, place.put(request)));
 }
 

@@ -16,7 +16,7 @@ void expect(Front& front, const netif_tx_request& request, std::int16_t status, 
 }
 
 void single(Front& front) {
-    for (const std::uint32_t bytes : {0U, 1U, 13U, 1519U, 4096U, 65535U})
+    for (const std::uint32_t bytes : {0U, 1U, 13U, 4097U, 65535U})
         expect(front, front.request(0, bytes), error, "an impossible size");
     for (const std::uint32_t offset : {4096U - 59, 4095U, 4096U, 65535U}) {
         auto request = front.request(0, 60);
@@ -61,7 +61,7 @@ void chains(Front& front) {
         expect_answer(front, error, "a second piece that was not lent");
 }
 
-// Nothing that needs them was offered.
+// None but one of segments was offered.
 void extras(Front& front) {
     for (const int type : {0, 1, 2, 3, 4, 5, 255}) {
         auto request = front.request(0, 100);
@@ -78,6 +78,31 @@ void extras(Front& front) {
         expect_answer(front, nothing, "its first extra slot");
         expect_answer(front, nothing, "its second extra slot");
     }
+}
+
+// Segments of those bytes and that type; `answer` is the packet's.
+void segments(Front& front, std::uint16_t bytes, std::uint8_t type, std::int16_t answer,
+              std::string_view what) {
+    auto request = front.request(0, 1500);
+    request.flags = NETTXF_extra_info;
+    netif_extra_info extra{};
+    extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
+    extra.u.gso.size = bytes;
+    extra.u.gso.type = type;
+    front.put(request);
+    front.put(extra);
+    front.push();
+    expect_answer(front, answer, what);
+    expect_answer(front, nothing, "the segments' extra slot");
+}
+
+void all_segments(Front& front) {
+    segments(front, 0, XEN_NETIF_GSO_TYPE_TCPV4, error, "segments without bytes");
+    segments(front, 1, XEN_NETIF_GSO_TYPE_TCPV4, error, "more segments than are allowed");
+    for (const int type : {0, 3, 255})
+        segments(front, 500, static_cast<std::uint8_t>(type), error, "segments of no type that was offered");
+    segments(front, 6, XEN_NETIF_GSO_TYPE_TCPV4, NETIF_RSP_OKAY, "239 segments");
+    segments(front, 65535, XEN_NETIF_GSO_TYPE_TCPV6, NETIF_RSP_OKAY, "a segment longer than its packet");
 }
 
 // It gets no answers any more, the other interfaces work on, and it can be made anew.
@@ -139,6 +164,7 @@ GUEST_TEST(net_misuse, "a malformed packet gets an error, and the interface stil
     single(front);
     chains(front);
     extras(front);
+    all_segments(front);
     put_packet(front, other.mac(), 60, 9);
     front.push();
     expect_packet(other, 60, 9);
@@ -149,7 +175,7 @@ GUEST_TEST(net_misuse, "a malformed packet gets an error, and the interface stil
 // A page that cannot be written to loses its packet, not the next one.
 GUEST_TEST(net_bad_pages, "a packet into a page that was not lent is lost, and is said to be") {
     Front from = interface();
-    Front to = interface({.index = 1, .first = 0, .given = 0});
+    Front to = interface({.index = 1, .first = 0, .given = 0, .takes_large = false});
     to.give(GrantRef{100'000});
     to.give(GrantRef{from.request(0, 60).gref}); // lent for reading only
     for (std::uint8_t i = 0; i < 3; ++i)
@@ -182,6 +208,17 @@ GUEST_TEST(net_overflow,
         auto request = front.request(0, 100);
         request.flags = NETTXF_extra_info;
         front.put(request);
+        front.push();
+    });
+    breaks(other, "extra information after a packet's first piece that does not end", [](Front& front) {
+        auto request = front.request(0, 1500);
+        request.flags = NETTXF_extra_info | NETTXF_more_data;
+        netif_extra_info extra{};
+        extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
+        extra.flags = XEN_NETIF_EXTRA_FLAG_MORE;
+        front.put(request);
+        for (int i = 0; i < 200; ++i)
+            front.put(extra);
         front.push();
     });
     breaks(other, "an rx producer beyond the ring", [&](Front& front) {

@@ -115,7 +115,7 @@ GUEST_TEST(net_switch, "packets go where they are for, or to all, and never back
 GUEST_TEST(net_no_pages, "packets wait for a page, and more than a sender's part are dropped") {
     constexpr std::uint8_t kept = 48, places = 64;
     Front from = interface({.index = 0});
-    Front to = interface({.index = 1, .first = 0, .given = 0});
+    Front to = interface({.index = 1, .first = 0, .given = 0, .takes_large = false});
     for (std::uint8_t i = 0; i < 100; ++i) {
         if (i == 60) {
             from.push();

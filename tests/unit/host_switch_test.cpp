@@ -8,6 +8,7 @@ namespace bulkhead::device {
 namespace {
 
 constexpr Mac everybody{0xffffffffffff};
+constexpr Load one{.places = 1, .wire = {.packets = 1, .bytes = 100}};
 constexpr std::uint32_t all = Switch::all_ports, none = Switch::no_port;
 
 Mac own(std::uint64_t port) { return {0x00163e000000 + port}; }
@@ -21,7 +22,7 @@ class SwitchTest : public testing::Test {
             EXPECT_TRUE(switch_->add_port(port < 3 ? 0 : 1, own(port)));
     }
     std::uint32_t forward(std::uint32_t from, Mac source, Mac target) {
-        return switch_->forward(from, source, target, 100);
+        return switch_->forward(from, source, target, one.wire);
     }
     std::unique_ptr<Switch> switch_ = std::make_unique<Switch>(SwitchModel{
         .link = {.bytes_per_us = 100, .delay = microseconds(50)},
@@ -108,37 +109,70 @@ TEST_F(SwitchTest, AFullTableForgetsButKeepsItsCounts) {
 
 TEST_F(SwitchTest, ABufferIsFullUntilItsStationTakesAPacket) {
     for (const std::uint32_t from : {0U, 2U, 0U, 2U})
-        EXPECT_TRUE(switch_->admit(1, from));
-    EXPECT_FALSE(switch_->admit(1, 3));
-    EXPECT_TRUE(switch_->admit(2, 0)) << "another port has its own";
-    switch_->release(1, 0, 100, false);
-    EXPECT_TRUE(switch_->admit(1, 0));
-    switch_->release(1, 2, 100, true);
+        EXPECT_TRUE(switch_->admit(1, from, one));
+    EXPECT_FALSE(switch_->admit(1, 3, one));
+    EXPECT_TRUE(switch_->admit(2, 0, one)) << "another port has its own";
+    switch_->release(1, 0, one, false);
+    EXPECT_TRUE(switch_->admit(1, 0, one));
+    switch_->release(1, 2, one, true);
     const auto& counters = switch_->counters(1);
     EXPECT_EQ(counters.dropped, 2U);
     EXPECT_EQ(counters.received_packets, 1U);
     EXPECT_EQ(counters.received_bytes, 100U);
     switch_->empty(1);
     for (const std::uint32_t from : {0U, 2U, 0U, 2U})
-        EXPECT_TRUE(switch_->admit(1, from));
+        EXPECT_TRUE(switch_->admit(1, from, one));
 }
 
 TEST_F(SwitchTest, NoFloodFillsABuffer) {
     for (int i = 0; i < 3; ++i)
-        EXPECT_TRUE(switch_->admit(1, 0));
-    EXPECT_FALSE(switch_->admit(1, 0)) << "the last place is for others";
-    EXPECT_TRUE(switch_->admit(1, 2));
-    switch_->release(1, 2, 100, false);
-    EXPECT_FALSE(switch_->admit(1, 0));
-    switch_->release(1, 0, 100, false);
-    EXPECT_TRUE(switch_->admit(1, 0));
+        EXPECT_TRUE(switch_->admit(1, 0, one));
+    EXPECT_FALSE(switch_->admit(1, 0, one)) << "the last place is for others";
+    EXPECT_TRUE(switch_->admit(1, 2, one));
+    switch_->release(1, 2, one, false);
+    EXPECT_FALSE(switch_->admit(1, 0, one));
+    switch_->release(1, 0, one, false);
+    EXPECT_TRUE(switch_->admit(1, 0, one));
 }
 
 TEST_F(SwitchTest, EachPortHasItsOwnLink) {
     const RealTime start = RealTime{} + microseconds(1);
-    EXPECT_EQ(switch_->send(0, 1000, start), start + microseconds(60));
-    EXPECT_EQ(switch_->send(0, 1000, start), start + microseconds(70));
-    EXPECT_EQ(switch_->send(1, 1000, start), start + microseconds(60));
+    EXPECT_EQ(switch_->send(0, {1, 1000}, start), start + microseconds(60));
+    EXPECT_EQ(switch_->send(0, {1, 1000}, start), start + microseconds(70));
+    EXPECT_EQ(switch_->send(1, {1, 1000}, start), start + microseconds(60));
+}
+
+TEST(Segments, ALinkCarriesTheHeadersWithEachOfThem) {
+    static_assert(on_the_wire(60, 0, 66) == Wire{1, 60});
+    static_assert(on_the_wire(1514, 1448, 66) == Wire{1, 1514});
+    static_assert(on_the_wire(1515, 1448, 66) == Wire{2, 1515 + 66});
+    static_assert(on_the_wire(66 + 44 * 1448, 1448, 66) == Wire{44, 44 * 1514});
+    static_assert(on_the_wire(66 + 44 * 1448 + 1, 1448, 66) == Wire{45, 44 * 1514 + 67});
+    static_assert(on_the_wire(40, 1, 66) == Wire{1, 40}, "shorter than the headers");
+    static_assert(on_the_wire(65535, 1, 66).packets == 65535 - 66);
+    constexpr auto longest = on_the_wire(65535, 1448, headers_of_tcp4);
+    const Link link{.bytes_per_us = 100, .delay = microseconds(50)};
+    EXPECT_EQ(LinkLine{}.send(link, longest.bytes, RealTime{}),
+              RealTime{} + microseconds(50) + link.transmission(65535 + 45 * 66));
+}
+
+// Large packets are admitted as if their places were taken one after another.
+TEST_F(SwitchTest, APacketOfManyPlacesIsAdmittedWholeOrNotAtAll) {
+    const Load two{.places = 2, .wire = {.packets = 3, .bytes = 300}}, four{.places = 4, .wire = {}};
+    EXPECT_FALSE(switch_->admit(1, 0, four)) << "a sender's part of four places is three";
+    EXPECT_TRUE(switch_->admit(1, 0, two));
+    EXPECT_FALSE(switch_->admit(1, 0, two)) << "the last place is for others";
+    EXPECT_TRUE(switch_->admit(1, 0, one));
+    EXPECT_FALSE(switch_->admit(1, 2, two)) << "one place is left";
+    switch_->release(1, 0, two, false);
+    EXPECT_EQ(switch_->counters(1).received_packets, 3U);
+    EXPECT_EQ(switch_->counters(1).received_bytes, 300U);
+    EXPECT_EQ(switch_->counters(1).dropped, 1U + 3 + 3);
+    EXPECT_TRUE(switch_->admit(1, 2, two));
+    switch_->drop(1, two.wire);
+    EXPECT_EQ(switch_->counters(1).dropped, 10U);
+    EXPECT_TRUE(switch_->admit(1, 0, one));
+    EXPECT_FALSE(switch_->admit(1, 3, one)) << "all places are taken";
 }
 
 } // namespace

@@ -40,6 +40,7 @@ Call Dom0::connect_right(Place& place, FrontEnd& front, DomainId id, Device devi
         request.tx_ring_ref = FrontPages::ref(pages.tx_ring());
         request.rx_ring_ref = FrontPages::ref(pages.rx_ring());
         request.port = pending_->port;
+        request.takes = takes_of(pending_->number);
         return with(control::Call::connect_interface, place, request);
     }
     control::ConnectDisk request{};

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 extern "C" {
 #include <xen/grant_table.h>
@@ -147,6 +148,14 @@ void FrontEnd::break_tx_ring() {
         request.flags = input_.of(flags);
         request.id = input_.byte();
         request.size = input_.of(sizes);
+    }
+    if (input_.below(4) == 0) {
+        netif_extra_info extra{};
+        extra.type = XEN_NETIF_EXTRA_TYPE_GSO;
+        extra.flags = input_.below(8) == 0 ? XEN_NETIF_EXTRA_FLAG_MORE : 0;
+        extra.u.gso.size = input_.of(sizes);
+        extra.u.gso.type = static_cast<std::uint8_t>(1 + input_.below(3));
+        std::memcpy(&pattern[1], &extra, sizeof extra);
     }
     const auto count = input_.below(8) == 0 ? slots : input_.below(24), period = 1 + input_.below(3);
     for (std::uint32_t i = 0; i < count; ++i)

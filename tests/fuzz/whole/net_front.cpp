@@ -82,7 +82,7 @@ bool NetFront::offer(test::Input& input) {
         const auto page = pages_.find_free();
         if (page == 0)
             break;
-        pages_.lend(domain_, page, 0, largest_packet);
+        pages_.lend(domain_, page, 0, page_bytes);
         netif_rx_request request{};
         request.id = next_id_++;
         request.gref = FrontPages::ref(page);
@@ -101,7 +101,7 @@ std::string NetFront::hear() {
             return problem;
     tx().rsp_event = tx_consumed_ + 1;
     while (rx_consumed_ != rx().rsp_prod)
-        if (auto problem = hear_received(rx().ring[rx_consumed_++ % slots].rsp); !problem.empty())
+        if (auto problem = hear_packet(); !problem.empty())
             return problem;
     rx().rsp_event = rx_consumed_ + 1;
     return {};
@@ -122,13 +122,45 @@ std::string NetFront::hear_sent(const netif_tx_response& response) {
     return "a tx request is answered twice, or was not asked for";
 }
 
-std::string NetFront::hear_received(const netif_rx_response& response) {
+// All of a packet's responses, which are seen at once.
+std::string NetFront::hear_packet() {
+    auto least = header_bytes;
+    for (bool is_first = true, more = true; more; is_first = false, least = 1) {
+        if (rx_consumed_ == rx().rsp_prod)
+            return "a packet is shown before its last page";
+        const auto response = rx().ring[rx_consumed_++ % slots].rsp;
+        more = (response.flags & NETRXF_more_data) != 0;
+        if (auto problem = hear_received(response, least); !problem.empty())
+            return problem;
+        if ((response.flags & NETRXF_extra_info) == 0)
+            continue;
+        if (!is_first)
+            return "extra information comes after a page that is not a packet's first";
+        if (auto problem = hear_extra(); !problem.empty())
+            return problem;
+    }
+    return {};
+}
+
+std::string NetFront::hear_extra() {
+    if (rx_consumed_ == rx().rsp_prod || offered_.empty())
+        return "a packet is shown before its extra information";
+    netif_extra_info extra;
+    std::memcpy(&extra, &rx().ring[rx_consumed_++ % slots], sizeof extra);
+    const auto page = offered_.front().page;
+    offered_.pop_front();
+    if (extra.type != XEN_NETIF_EXTRA_TYPE_GSO || extra.flags != 0 || extra.u.gso.size == 0)
+        return "extra information is not that of segments";
+    return give_back(page);
+}
+
+std::string NetFront::hear_received(const netif_rx_response& response, std::uint32_t least) {
     if (offered_.empty() || offered_.front().id != response.id)
         return "a page for packets is answered twice, not in its turn, or was not offered";
     const auto page = offered_.front().page;
     offered_.pop_front();
-    if (response.offset != 0 || response.status < static_cast<int>(header_bytes) ||
-        response.status > static_cast<int>(largest_packet))
+    if (response.offset != 0 || response.status < static_cast<int>(least) ||
+        response.status > static_cast<int>(page_bytes))
         return "a packet was received with the status " + std::to_string(response.status);
     return give_back(page);
 }

@@ -40,7 +40,9 @@ class NetFront {
     };
     void send_one(test::Input& input);
     [[nodiscard]] std::string hear_sent(const netif_tx_response& response);
-    [[nodiscard]] std::string hear_received(const netif_rx_response& response);
+    [[nodiscard]] std::string hear_packet();
+    [[nodiscard]] std::string hear_extra();
+    [[nodiscard]] std::string hear_received(const netif_rx_response& response, std::uint32_t least);
     [[nodiscard]] std::string give_back(std::uint32_t page);
     [[nodiscard]] netif_tx_sring& tx() const { return pages_.as<netif_tx_sring>(pages_.tx_ring()); }
     [[nodiscard]] netif_rx_sring& rx() const { return pages_.as<netif_rx_sring>(pages_.rx_ring()); }
