@@ -86,7 +86,9 @@ def response(run: Observed) -> float | None:
         if asked is None and has > target:
             asked = time
         elif asked is not None and has <= target:
-            return float(time - asked)
+            if what == 1:
+                return float(time - asked)
+            asked = None  # the policy took its wish back
     return None
 
 
