@@ -8,7 +8,7 @@ namespace bulkhead::landmark {
 
 inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
-inline constexpr std::uint32_t version = 5;
+inline constexpr std::uint32_t version = 6;
 inline constexpr std::size_t max_pcpus = 64;
 inline constexpr std::size_t name_bytes = 16;
 
@@ -48,6 +48,14 @@ enum class Shutdown : std::uint32_t {
     none = 0xff
 };
 
+// What the requests of a domain's rings came to, each counted when the device was done with it.
+struct RingUse {
+    std::uint64_t requests;
+    std::uint64_t bytes;
+    std::int64_t waiting_ns;   // summed: from when a request was queued until the device took it
+    std::int64_t throttled_ns; // the part of it in which the device had room
+};
+
 // Every nanosecond of a pCPU is in exactly one of: some domain's guest_ns or hypervisor_ns, idle, unbilled.
 struct LedgerEntry {
     std::uint16_t domain;
@@ -71,6 +79,8 @@ struct LedgerEntry {
     std::uint64_t copied_bytes;    // that it had grant copies move
     std::int64_t refreshed;        // RealTime of waiting_ns, blocked_ns, the frames and the bytes
     std::uint64_t trace_lost;      // of its records
+    RingUse disks;
+    RingUse networks;
 };
 
 // A reader of a running machine takes `end` first, then the domains' entries, then the totals. All of them

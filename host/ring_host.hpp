@@ -74,6 +74,10 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     void give_work(RealTime asked);
     void give_work() { give_work(now()); }
 
+    // How long the device had room while a request was queued, up to `now`.
+    [[nodiscard]] Nanos held(RealTime now) const {
+        return held_ + (is_holding_ ? now - held_since_ : Nanos{});
+    }
     // When to call give_work again, if nothing happens before.
     [[nodiscard]] RealTime asks_again() const { return queued_ > 0 ? ask_again_ : RealTime::never(); }
     [[nodiscard]] std::uint64_t submitted() const { return submitted_; } // the next request's number
@@ -131,6 +135,9 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     std::uint32_t queued_ = 0, in_service_ = 0;
     std::uint64_t submitted_ = 0;
     RealTime ask_again_ = RealTime::never();
+    Nanos held_{}; // up to held_since_, or all of it
+    RealTime held_since_{};
+    bool is_holding_ = false; // since then the policy holds back what is queued
 };
 
 } // namespace bulkhead::host

@@ -15,7 +15,9 @@ std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, 
     RingState& state = ring.queue;
     Request& request = state.free_place();
     RealTime at = now();
-    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at, {}, tag, parts};
+    static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at,
+                                            {},           tag,    parts, {},        {}};
+    request.held_before = held(at);
     request.estimate = this->world().device().estimate(request, sector == state.ends_at);
     request.ring = &state;
     request.state = Request::State::queued;
@@ -97,6 +99,8 @@ const char* RingHost<World>::wrong(const ringctl::Decision& answer, const Reques
 
 template<class World>
 void RingHost<World>::give_work(RealTime asked) {
+    held_ = held(asked);
+    is_holding_ = false;
     while (in_service_ < this->world().device().depth() &&
            queued_ > 0) { // each turn serves, ejects, or is the last
         const auto called = call(Hook::next, asked, hooks().next, object(), asked);
@@ -116,6 +120,8 @@ void RingHost<World>::give_work(RealTime asked) {
                   "nothing for ever, beside an idle device");
         } else {
             ask_again_ = answer.until;
+            held_since_ = called.end;
+            is_holding_ = true;
             return;
         }
     }
@@ -128,6 +134,8 @@ void RingHost<World>::take(Request& request, RealTime now) {
     serving_.push_back(request);
     request.state = Request::State::in_service;
     request.known = true;
+    request.waited = now - request.arrived;
+    request.throttled = held_ - request.held_before;
     --queued_;
     ++in_service_;
     note_overtaken(request, this->world().device().serve(request, now));

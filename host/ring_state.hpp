@@ -22,6 +22,8 @@ struct RequestFields {
     Nanos estimate{};
     std::uint32_t tag = 0;   // the world's own
     std::uint32_t parts = 1; // requests that the device counts it as
+    // Written when the device takes it: how long it was queued, and how much of that the device had room.
+    Nanos waited{}, throttled{};
     // Where it ends, and the next one of a stream begins.
     [[nodiscard]] std::uint64_t end() const {
         return sector + (bytes + ringctl::sector_bytes - 1) / ringctl::sector_bytes;
@@ -32,7 +34,8 @@ struct RequestFields {
 struct Request : RequestFields {
     enum class State : std::uint8_t { unused, queued, in_service };
     State state = State::unused;
-    bool known = false; // the active policy chose it, and is to hear of its end
+    bool known = false;  // the active policy chose it, and is to hear of its end
+    Nanos held_before{}; // RingHost::held when it was queued
     RingState* ring = nullptr;
     boost::intrusive::list_member_hook<> order; // among the queued ones, or those in service
 };

@@ -2,6 +2,7 @@
 
 #include "host/draws.hpp"
 #include "host/fallbacks.hpp"
+#include "host/ring_use.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -100,8 +101,10 @@ void BlockBackend::submit(Domain& domain, std::uint32_t number) {
 }
 
 void BlockBackend::done(const BlockDevice::Request& request, Nanos service) {
-    machine_->record(Event::ring_complete, by_ring_[request.ring]->domain, name_of(request),
+    Domain* const domain = by_ring_[request.ring]->domain;
+    machine_->record(Event::ring_complete, domain, name_of(request),
                      static_cast<std::uint64_t>(service.count()));
+    host::count(domain->ledger.disks, request);
     unanswered_.push_back(request);
 }
 
@@ -118,22 +121,8 @@ void BlockBackend::answer() {
                                 costs.disk_page * further_pages(request.bytes));
     const auto number = port.numbers_.extract(request.number);
     port.done_.push_back(number.mapped());
-    ++port.answered_;
-    port.bytes_ += request.bytes;
     machine_->send_event(domain);
     work_later_for(&domain, costs.woke + costs.disk_rest);
-}
-
-std::vector<BlockCount> BlockBackend::counts() const {
-    std::vector<BlockCount> all;
-    for (const auto& [ring, front] : fronts_) {
-        const DomainId domain{ring.first};
-        if (all.empty() || all.back().domain != domain)
-            all.push_back({domain});
-        all.back().requests += front.port.answered_;
-        all.back().bytes += front.port.bytes_;
-    }
-    return all;
 }
 
 // The drive has its next request before the last one's bytes move.

@@ -32,7 +32,7 @@ class DiskPort final : public GuestDisk {
     Request wish_{};         // what the next service_disk is about
     std::uint32_t number_;   // of the guest's rings
     std::uint32_t ring_ = 0; // of the drive's
-    std::uint64_t submitted_ = 0, answered_ = 0, bytes_ = 0;
+    std::uint64_t submitted_ = 0;
     std::map<std::uint64_t, std::uint64_t> numbers_; // the device's number of a request: its guest's own
     std::deque<std::uint64_t> done_;
 };
@@ -41,11 +41,6 @@ struct BlockPlan {
     std::optional<Policy> policy; // none: the built-in one
     Disk disk{};
     bool is_billed = true; // work for a request after its guest has asked; else to no domain
-};
-
-struct BlockCount {
-    DomainId domain{};
-    std::uint64_t requests = 0, bytes = 0; // those that were answered
 };
 
 class BlockBackend {
@@ -66,8 +61,6 @@ class BlockBackend {
     [[nodiscard]] const landmark::PolicyReport& report() const { return device_.report(); }
     [[nodiscard]] std::uint64_t sectors() const { return plan_.disk.sectors; }
     [[nodiscard]] Nanos own_work() const { return Nanos{machine_->costs().disk_own}; } // of a guest
-    // What was done for each domain that ever had a ring, since the start.
-    [[nodiscard]] std::vector<BlockCount> counts() const;
 
   private:
     struct Front {

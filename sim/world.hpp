@@ -99,7 +99,6 @@ class World final : public Surroundings {
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
     [[nodiscard]] GuestDisk& disk(Guest& me, std::uint32_t ring) override;
     [[nodiscard]] GuestMemory& memory(Guest& me) override;
-    [[nodiscard]] std::vector<BlockCount> block_counts() const;
 
     // The machine's summary, with what became of all policies.
     [[nodiscard]] Machine::Summary summary() const;

@@ -34,10 +34,6 @@ void World::attend() {
         memory_.emplace(machine_, plan_.memory, plan_.machine.seed);
 }
 
-std::vector<BlockCount> World::block_counts() const {
-    return blocks_ ? blocks_->counts() : std::vector<BlockCount>{};
-}
-
 BlockBackend& World::block_device() {
     if (!blocks_)
         blocks_.emplace(machine_, plan_.blocks, plan_.machine.seed);

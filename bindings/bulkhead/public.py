@@ -12,12 +12,13 @@ from bulkhead.model.landmark import (
     NonPreemptibleSection,
     PcpuLedger,
     PolicyReport,
+    RingUse,
     Versions,
 )
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
-from bulkhead.model.sample import Blocks, DomainRates, Rates, Sample, rates
+from bulkhead.model.sample import DomainRates, Rates, RingRates, Sample, rates
 from bulkhead.model.spec import (
     Disk,
     Guest,
@@ -37,7 +38,6 @@ from bulkhead.policy.tables import Parameter
 from bulkhead.result import Result, read_result
 
 __all__ = [
-    "Blocks",
     "BulkheadError",
     "Costs",
     "Decision",
@@ -67,6 +67,8 @@ __all__ = [
     "Policy",
     "PolicyReport",
     "Rates",
+    "RingRates",
+    "RingUse",
     "Request",
     "Result",
     "Ring",

@@ -37,10 +37,11 @@ void register_manifest() {
 void register_landmark() {
     using namespace landmark;
     PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost, drained);
+    PYBIND11_NUMPY_DTYPE(RingUse, requests, bytes, waiting_ns, throttled_ns);
     PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
                          blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
                          frames_peak, shutdown_reason, withheld, console_bytes, copied_bytes, refreshed,
-                         trace_lost);
+                         trace_lost, disks, networks);
     PYBIND11_NUMPY_DTYPE(PcpuLedger, start, end, guest_ns, hypervisor_ns, idle_ns, unbilled_ns);
     PYBIND11_NUMPY_DTYPE(NonPreemptibleSection, ns, kind, number, domain, pcpu, reserved);
     PYBIND11_NUMPY_DTYPE(PolicyReport, name, kind, ejected, hook, parameter_count, ejected_at, parameters,

@@ -59,12 +59,6 @@ class Simulation {
         world_.proceed(read_timeline(timeline), open_all(successors, instruction_));
     }
     [[nodiscard]] const std::vector<std::string>& consoles() const { return world_.consoles(); }
-    [[nodiscard]] std::vector<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>> blocks() const {
-        std::vector<std::tuple<std::uint16_t, std::uint64_t, std::uint64_t>> rows;
-        for (const sim::BlockCount& count : world_.block_counts())
-            rows.emplace_back(count.domain.value(), count.requests, count.bytes);
-        return rows;
-    }
     std::uint64_t decisions() { return world_.machine().decisions(); }
 
     // The landmark page and the ledger's rows, as they would lie in RAM.
@@ -209,7 +203,6 @@ void add_simulation(py::module_& module) {
         .def("summary", &Simulation::summary)
         .def("proceed", &Simulation::proceed, py::arg("timeline"), py::arg("successors"))
         .def("answers", &Simulation::answers)
-        .def("blocks", &Simulation::blocks)
         .def_property_readonly("consoles", &Simulation::consoles)
         .def_property_readonly("stopped", &Simulation::stopped)
         .def_property_readonly("stopped_at", &Simulation::stopped_at)

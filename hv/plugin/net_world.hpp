@@ -29,6 +29,7 @@ struct NetWorld : RingPolicyWorld<layout::net_policy_memory> {
     void done(Ring& queue, const host::RequestFields& packet, Nanos service) const {
         trace_event(trace::Event::ring_complete, *queue.port->guest, name_of(queue, packet),
                     static_cast<std::uint64_t>(service.count()));
+        host::count(queue.port->guest->ledger->networks, packet);
         if (packet.operation == ringctl::Operation::send)
             packet_is_sent(*queue.port, packet.tag, ground->done);
         else

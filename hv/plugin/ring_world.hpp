@@ -4,6 +4,7 @@
 
 #include "device/disk.hpp"
 #include "host/ring_host.hpp"
+#include "host/ring_use.hpp"
 #include "hv/arch/address_space.hpp"
 #include "hv/arch/layout.hpp"
 #include "hv/io/block_ring.hpp"
@@ -46,6 +47,7 @@ struct RingWorld : RingPolicyWorld<layout::ring_policy_memory> {
     static void done(Ring& ring, const host::RequestFields& request, Nanos service) {
         trace_event(trace::Event::ring_complete, *ring.guest, name_of(ring, request),
                     static_cast<std::uint64_t>(service.count()));
+        host::count(ring.guest->ledger->disks, request);
         drive_is_done(ring, request);
     }
     [[nodiscard]] static std::uint64_t name_of(const Ring& ring, const host::RequestFields& request) {

@@ -21,9 +21,8 @@ from bulkhead.cli import main
 from bulkhead.cli.progress import Progress
 from bulkhead.cli.watch import COLUMNS, Watcher, count, fitting, plain_lines, table
 from bulkhead.experiment.progress import Bar, in_room
-from bulkhead.model.landmark import DomainLedger, PcpuLedger
-from bulkhead.model.sample import Blocks, Sample, rates
-from kind_machines import DISKS, MILLISECOND
+from bulkhead.model.landmark import DomainLedger, PcpuLedger, RingUse
+from bulkhead.model.sample import Sample, rates
 from rich.console import Console
 
 LEDGER_AT = 0x8000
@@ -194,28 +193,13 @@ def test_withheld_time_shows_where_there_is_any() -> None:
     assert "withheld" not in " ".join(plain_lines(free, rates(None, free), None))
 
 
-def test_block_rates_are_those_of_the_domain_or_unknown() -> None:
-    before = replace(machine_at(100, ledger("a", 0)), blocks={1: Blocks(10, 40_960)})
-    after = replace(machine_at(200, ledger("a", 0)), blocks={1: Blocks(30, 122_880)})
-    (row,) = rates(before, after).domains
-    assert (row.block_requests, row.block_bytes) == (pytest.approx(200), pytest.approx(819_200))
-    (row,) = rates(None, replace(after, blocks={})).domains
-    assert (row.block_requests, row.block_bytes) == (0, 0), "it has no ring"
-    (row,) = rates(None, replace(after, blocks=None)).domains
-    assert (row.block_requests, row.block_bytes) == (None, None)
-
-
-def test_a_simulated_machine_tells_its_block_rates() -> None:
-    watch = replace(DISKS, duration=400 * MILLISECOND).watch(every=0.001, backend="sim")
-    samples = list(watch)
-    last = samples[-1].blocks
-    assert last is not None
-    submitted, done = watch.run.select("ring_submit"), watch.run.select("ring_complete")
-    sizes = {int(row["a"]): int(row["b"]) for row in submitted}
-    for domain in (1, 2):
-        answered = done[done["domain"] == domain]["a"]
-        assert last[domain] == Blocks(len(answered), sum(sizes[int(number)] for number in answered))
-    assert all(row.block_requests for row in rates(None, samples[-1]).domains if row.name in ("a", "b"))
+def test_rates_of_rings_are_of_the_time_between() -> None:
+    before = machine_at(100, ledger("a", 0, disks=RingUse(10, 40_960, 5_000_000, 1_000_000)))
+    now = RingUse(30, 122_880, 155_000_000, 51_000_000)
+    (row,) = rates(before, machine_at(200, ledger("a", 0, disks=now, networks=RingUse(5, 500)))).domains
+    assert (row.disks.requests, row.disks.bytes) == (pytest.approx(200), pytest.approx(819_200))
+    assert (row.disks.queued, row.disks.throttled) == (pytest.approx(1.5), pytest.approx(0.5))
+    assert (row.networks.requests, row.networks.bytes) == (pytest.approx(50), pytest.approx(5_000))
 
 
 def test_boot_watches_the_simulator(capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +247,7 @@ def test_the_table_fits_into_the_terminal(width: int) -> None:
     assert not any("…" in line for line in lines), "nothing is cut"
     titles = [title for title, _, _ in fitting(COLUMNS, rates(None, after).domains, width)]
     assert titles[:3] == ["weight", "CPU", "hyperv."] and "waiting" in titles
-    assert len(titles) == (15 if width == 200 else len(titles)) and len(titles) >= 6
+    assert len(titles) == (18 if width == 200 else len(titles)) and len(titles) >= 6
 
 
 def drawn(sample: Sample, width: int = 80, height: int = 24) -> list[str]:
@@ -290,8 +274,8 @@ def crowd(guests: int, **more: Any) -> Sample:
 @pytest.mark.parametrize("guests", [1, 4, 30])
 @pytest.mark.parametrize("disks", [False, True])
 def test_every_line_is_at_most_80_columns_there(guests: int, disks: bool) -> None:
-    blocks = {i + 1: Blocks(123_456, 10**9) for i in range(guests)}
-    sample = replace(crowd(guests, **USED), blocks=blocks if disks else {})
+    more = {"disks": RingUse(123_456, 10**9, 10**8, 10**7)} if disks else {}
+    sample = crowd(guests, **USED, **more)
     lines = drawn(sample)
     assert max(map(len, lines)) <= 80 and len(lines) <= 24 and not any("…" in line for line in lines)
     assert sum(line.startswith("a_name_of_15_") for line in lines) == min(guests, 19)
@@ -307,14 +291,13 @@ def test_every_line_is_at_most_80_columns_there(guests: int, disks: bool) -> Non
 
 
 def test_what_the_machine_has_not_has_no_column() -> None:
-    bare = replace(crowd(2, frames_owned=0), blocks={})
-    full = replace(crowd(2, **USED), blocks={1: Blocks(5, 4096)})
+    bare = crowd(2, frames_owned=0)
+    full = crowd(2, **USED, disks=RingUse(5, 4096), networks=RingUse(5, 320))
     words = {"memory": "MiB", "block I/O": "blocks", "console": "console", "copied": "copied"}
+    words |= {"queued": "queued", "throttled": "throttled", "packets": "packets", "net": "net"}
     for title, word in words.items():
         assert title not in "".join(drawn(bare, 200)) and title in "".join(drawn(full, 200))
         assert f"{word} " not in " ".join(plain_lines(bare, rates(None, bare), None)[1:])
-    unknown = replace(full, blocks=None)  # the back end does not say
-    assert "blocks" not in "".join(drawn(unknown, 200))
 
 
 @pytest.mark.parametrize("running", [0, 1, 4, 30])

@@ -12,7 +12,14 @@ import numpy.typing as npt
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.layouts import RECORD, layout
 from bulkhead.base.schema import constant, enum_name, hook_name
-from bulkhead.model.landmark import DomainLedger, Landmark, NonPreemptibleSection, PcpuLedger, PolicyReport
+from bulkhead.model.landmark import (
+    DomainLedger,
+    Landmark,
+    NonPreemptibleSection,
+    PcpuLedger,
+    PolicyReport,
+    RingUse,
+)
 from bulkhead.policy.tables import PolicyTable
 
 PLAIN = (
@@ -98,8 +105,14 @@ def _domain(name: str, row: Row) -> DomainLedger:
         name=name,
         state=enum_name("landmark.Account", int(row["state"])),
         shutdown_reason=None if enum_name("landmark.Shutdown", reason) == "none" else reason,
+        disks=_ring_use(row["disks"]),
+        networks=_ring_use(row["networks"]),
         **counts,
     )
+
+
+def _ring_use(row: Row) -> RingUse:
+    return RingUse(**{name: int(row[name]) for name in row.dtype.names})
 
 
 def policy_name(row: Row) -> str:

@@ -8,7 +8,6 @@ was posted in between; if not, all is read again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,7 @@ from bulkhead.backend.landmark import (
 )
 from bulkhead.base.layouts import layout, part
 from bulkhead.base.schema import constant, enum_name
-from bulkhead.model.sample import Blocks, Sample
+from bulkhead.model.sample import Sample
 
 TRIES = 50  # then the machine posts faster than this computer reads
 
@@ -68,10 +67,8 @@ def read_account(ram: Memory) -> Account:
     return Account(page, rows, False)
 
 
-def sample_of(
-    account: Account, duration: int, host_seconds: float, blocks: Mapping[int, Blocks] | None = None
-) -> Sample:
-    """The account as a `Sample`; `duration` is the run's, `blocks` what block rings say, where there are any."""
+def sample_of(account: Account, duration: int, host_seconds: float) -> Sample:
+    """The account as a `Sample`; `duration` is the run's."""
     page = account.page
     ledgers = pcpus(page)
     now = max((pcpu.end for pcpu in ledgers), default=0)
@@ -87,5 +84,4 @@ def sample_of(
         free_frames=int(page["free_frames"]),
         exact=account.exact,
         host_seconds=host_seconds,
-        blocks=blocks,
     )

@@ -51,11 +51,19 @@ COLUMNS: tuple[tuple[str, str, Callable[[DomainRates], str]], ...] = (
     ("traps", "/s", lambda row: count(row.traps)),
     ("memory", "MiB", lambda row: f"{row.memory / MIB:.0f}"),
     ("withheld", "%", lambda row: f"{100 * row.withheld:.0f}"),
-    ("blocks", "/s", lambda row: count(row.block_requests or 0)),
-    ("block I/O", "B/s", lambda row: count(row.block_bytes or 0)),
+    ("blocks", "/s", lambda row: count(row.disks.requests)),
+    ("block I/O", "B/s", lambda row: count(row.disks.bytes)),
+    ("queued", "requests", lambda row: f"{row.disks.queued:.2f}"),
+    ("throttled", "requests", lambda row: f"{row.disks.throttled:.2f}"),
+    ("packets", "/s", lambda row: count(row.networks.requests)),
+    ("net", "B/s", lambda row: count(row.networks.bytes)),
     ("console", "B/s", lambda row: count(row.console)),
     ("copied", "B/s", lambda row: count(row.copied)),
 )
+
+
+OF_DISKS = ("blocks", "block I/O", "queued", "throttled")
+OF_NETWORKS = ("packets", "net")
 
 
 class Pace:
@@ -93,8 +101,8 @@ def there(sample: Sample) -> list[tuple[str, str, Callable[[DomainRates], str]]]
     used = {
         "memory": any(row.frames_owned for row in rows),
         "withheld": any(row.withheld for row in rows),
-        "blocks": bool(sample.blocks),
-        "block I/O": bool(sample.blocks),
+        **dict.fromkeys(OF_DISKS, any(row.disks.requests for row in rows)),
+        **dict.fromkeys(OF_NETWORKS, any(row.networks.requests for row in rows)),
         "console": any(row.console_bytes for row in rows),
         "copied": any(row.copied_bytes for row in rows),
     }
@@ -138,6 +146,7 @@ FIRST = (
     "memory",
     "withheld",
     "block I/O",
+    "net",
     "events",
     "calls",
 )

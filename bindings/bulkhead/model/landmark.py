@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class RingUse:
+    """What the requests of a domain's rings came to, each counted when the device was done with it."""
+
+    requests: int = 0
+    bytes: int = 0
+    waiting_ns: int = 0  # summed: from when a request was queued until the device took it
+    throttled_ns: int = 0  # the part of it in which the device had room
+
+
+@dataclass(frozen=True)
 class DomainLedger:
     """One domain's account. Times in nanoseconds."""
 
@@ -30,6 +40,8 @@ class DomainLedger:
     refreshed: int = 0  # ns since power-on: waiting_ns, blocked_ns, frames and bytes are as of then
     trace_lost: int = 0  # of its trace records
     withheld: int = 0  # 1/1000 of its time now, as it keeps memory that is wanted by force
+    disks: RingUse = RingUse()
+    networks: RingUse = RingUse()  # packets that it sent and received
 
 
 @dataclass(frozen=True)

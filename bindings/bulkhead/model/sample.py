@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bulkhead.model.landmark import DomainLedger, PcpuLedger
+from bulkhead.model.landmark import DomainLedger, PcpuLedger, RingUse
 
 SECOND = 1e9
 PAGE = 4096
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Work of the block devices for a domain since the start."""
-
-    requests: int  # that were answered
-    bytes: int  # that these moved
-
-
-NO_BLOCKS = Blocks(0, 0)
 
 
 @dataclass(frozen=True)
@@ -41,13 +29,21 @@ class Sample:
     free_frames: int
     exact: bool
     host_seconds: float  # since the machine was started on this computer
-    # By domain number, of domains that used any; None: the back end has no block rings.
-    blocks: Mapping[int, Blocks] | None = None
 
     @property
     def left(self) -> int:
         """Nanoseconds of the machine's clock until its time is over."""
         return max(0, self.duration - max(0, self.at))
+
+
+@dataclass(frozen=True)
+class RingRates:
+    """Requests of a domain's rings between two samples, those that their device was done with."""
+
+    requests: float  # 1/s
+    bytes: float  # bytes/s
+    queued: float  # that waited for the device, on average
+    throttled: float  # of these, while the device had room
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,9 @@ class DomainRates:
     console: float  # bytes/s
     copied: float  # bytes/s moved by its grant copies
     memory: int  # bytes now
-    withheld: float = 0.0  # part of its time now, as it keeps memory that is wanted by force
-    block_requests: float | None = None  # answered, 1/s; None where the back end has no block rings
-    block_bytes: float | None = None  # moved by these, bytes/s; likewise
+    withheld: float  # part of its time now, as it keeps memory that is wanted by force
+    disks: RingRates
+    networks: RingRates  # of packets sent and received
 
 
 @dataclass(frozen=True)
@@ -87,21 +83,16 @@ def _wall(sample: Sample | None) -> int:
     return sum(pcpu.wall_ns for pcpu in sample.pcpus) if sample is not None else 0
 
 
-def _block_rates(before: Sample | None, after: Sample, domain: int, seconds: float) -> dict[str, float]:
-    """The two rates of a domain; None where the rate is not known."""
-    if after.blocks is None:
-        return {}
-    now = after.blocks.get(domain, NO_BLOCKS)
-    was = (before.blocks or {}).get(domain, NO_BLOCKS) if before is not None else NO_BLOCKS
-    return {
-        "block_requests": (now.requests - was.requests) / seconds,
-        "block_bytes": (now.bytes - was.bytes) / seconds,
-    }
+def _ring(before: RingUse, after: RingUse, seconds: float) -> RingRates:
+    return RingRates(
+        requests=(after.requests - before.requests) / seconds,
+        bytes=(after.bytes - before.bytes) / seconds,
+        queued=(after.waiting_ns - before.waiting_ns) / (seconds * SECOND),
+        throttled=(after.throttled_ns - before.throttled_ns) / (seconds * SECOND),
+    )
 
 
-def _domain(
-    before: DomainLedger | None, after: DomainLedger, wall: int, seconds: float, blocks: dict[str, float]
-) -> DomainRates:
+def _domain(before: DomainLedger | None, after: DomainLedger, wall: int, seconds: float) -> DomainRates:
     def grown(field: str) -> int:
         return int(getattr(after, field)) - (int(getattr(before, field)) if before is not None else 0)
 
@@ -129,7 +120,8 @@ def _domain(
         copied=settled_rate("copied_bytes") * SECOND,
         memory=after.frames_owned * PAGE,
         withheld=after.withheld / 1000,
-        **blocks,
+        disks=_ring(before.disks if before else RingUse(), after.disks, seconds),
+        networks=_ring(before.networks if before else RingUse(), after.networks, seconds),
     )
 
 
@@ -144,7 +136,7 @@ def rates(before: Sample | None, after: Sample) -> Rates:
     seconds = wall / max(1, len(after.pcpus)) / SECOND
     known = before.domains if before is not None else {}
     rows = [
-        _domain(known.get(name), row, wall, seconds, _block_rates(before, after, row.domain, seconds))
+        _domain(known.get(name), row, wall, seconds)
         for name, row in after.domains.items()
         if name not in known or known[name].state != "gone"
     ]

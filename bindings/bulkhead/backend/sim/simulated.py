@@ -32,7 +32,7 @@ from bulkhead.base.layouts import layout
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
-from bulkhead.model.sample import Blocks, Sample
+from bulkhead.model.sample import Sample
 from bulkhead.model.spec import TimelineEntry
 from bulkhead.model.storage import save
 from bulkhead.model.timeline import batches
@@ -122,9 +122,8 @@ class Simulated:
         """The machine as it is now. A look changes nothing in the machine."""
         page, ledger = self._summary()
         rows = np.frombuffer(ledger, dtype=layout("landmark.LedgerEntry"))
-        blocks = {domain: Blocks(*counts) for domain, *counts in self._simulation.blocks()}
         seconds = time.monotonic() - self._start
-        return sample_of(Account(page, rows, True), self.machine.duration, seconds, blocks)
+        return sample_of(Account(page, rows, True), self.machine.duration, seconds)
 
     def collect(self) -> Run:
         """The finished run of a machine that is over."""
