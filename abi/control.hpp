@@ -99,7 +99,7 @@ struct ConnectDisk {
     std::uint32_t ring_ref; // the guest's grant to domain 0, of one page
     std::uint32_t port;     // the guest's, unbound, for domain 0
     std::uint32_t has_values;
-    std::uint32_t reserved2;
+    std::uint32_t narrow; // 1: the ring has the 32-bit layout, 0: the 64-bit one
     std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
 };
 

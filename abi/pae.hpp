@@ -114,6 +114,32 @@ struct VcpuGuestContext {
     } tail;
 };
 
+// Of a block ring, after its producers' page head, which both widths have alike.
+struct BlockSegment {
+    uint32_t gref;
+    uint8_t first_sect, last_sect;
+};
+struct BlockRequest {
+    uint8_t operation, nr_segments;
+    uint16_t handle;
+    Word64 id, sector;
+    BlockSegment seg[11];
+};
+struct BlockIndirect {
+    uint8_t operation, indirect_op;
+    uint16_t nr_segments;
+    Word64 id, sector;
+    uint16_t handle;
+    uint32_t grefs[8];
+    Word64 unused;
+};
+struct BlockResponse {
+    Word64 id;
+    uint8_t operation;
+    int16_t status;
+};
+inline constexpr size_t block_ring_head = 64, block_slot_bytes = 108;
+
 // Up to the time, which all widths have at the same place.
 struct VcpuInfo {
     uint8_t upcall_pending, upcall_mask;

@@ -3,6 +3,7 @@
 
 #include <xen/callback.h>
 #include <xen/grant_table.h>
+#include <xen/io/blkif.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
@@ -80,6 +81,20 @@ SAME_PLACE(VcpuGuestContext, tail.failsafe_callback_eip, vcpu_guest_context_t, f
 SAME_PLACE(VcpuGuestContext, tail.vm_assist, vcpu_guest_context_t, vm_assist);
 SAME_SIZE(VcpuSetSingleshotTimer, vcpu_set_singleshot_timer_t);
 SAME_PLACE(VcpuSetSingleshotTimer, flags, vcpu_set_singleshot_timer_t, flags);
+SAME_SIZE(BlockSegment, blkif_request_segment);
+SAME_SIZE(BlockRequest, blkif_request_t);
+SAME_PLACE(BlockRequest, id, blkif_request_t, id);
+SAME_PLACE(BlockRequest, sector, blkif_request_t, sector_number);
+SAME_PLACE(BlockRequest, seg, blkif_request_t, seg);
+SAME_SIZE(BlockIndirect, blkif_request_indirect_t);
+SAME_PLACE(BlockIndirect, nr_segments, blkif_request_indirect_t, nr_segments);
+SAME_PLACE(BlockIndirect, id, blkif_request_indirect_t, id);
+SAME_PLACE(BlockIndirect, sector, blkif_request_indirect_t, sector_number);
+SAME_PLACE(BlockIndirect, grefs, blkif_request_indirect_t, indirect_grefs);
+SAME_SIZE(BlockResponse, blkif_response_t);
+SAME_PLACE(BlockResponse, status, blkif_response_t, status);
+static_assert(sizeof(blkif_sring_entry) == block_slot_bytes &&
+              offsetof(blkif_sring_t, ring) == block_ring_head);
 SAME_SIZE(VcpuInfo, vcpu_info_t);
 SAME_PLACE(VcpuInfo, upcall_mask, vcpu_info_t, evtchn_upcall_mask);
 SAME_PLACE(VcpuInfo, pending_sel, vcpu_info_t, evtchn_pending_sel);

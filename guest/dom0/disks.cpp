@@ -8,6 +8,7 @@
 
 extern "C" {
 #include <xen/io/blkif.h>
+#include <xen/io/protocols.h>
 #include <xen/io/xenbus.h>
 }
 
@@ -111,9 +112,11 @@ bool Disks::connect(DomainId domain, const manifest::Guest& guest, DiskEnd& end)
     const auto port = store_->number(domain, place.front("/event-channel"));
     if (!ring || !port || *ring > UINT32_MAX || *port > UINT32_MAX)
         return complain("its front end names no ring of one page");
-    std::array<char, 32> protocol{};
-    if (store_->text(domain, place.front("/protocol"), protocol) != "x86_64-abi")
-        return complain("its front end does not speak protocol x86_64-abi");
+    std::array<char, 32> text{};
+    const auto protocol = store_->text(domain, place.front("/protocol"), text);
+    const bool narrow = protocol == XEN_IO_PROTO_ABI_X86_32;
+    if (!narrow && protocol != XEN_IO_PROTO_ABI_X86_64)
+        return complain("its front end speaks neither protocol x86_64-abi nor x86_32-abi");
     control::ConnectDisk request{};
     request.domain = domain.value();
     request.group = static_cast<std::uint16_t>(guest.group);
@@ -121,6 +124,7 @@ bool Disks::connect(DomainId domain, const manifest::Guest& guest, DiskEnd& end)
     request.ring_ref = static_cast<std::uint32_t>(*ring);
     request.port = static_cast<std::uint32_t>(*port);
     request.has_values = 1;
+    request.narrow = narrow ? 1 : 0;
     std::ranges::copy(guest.ring_values, request.values);
     if (const auto done = connect_disk(request); !done)
         return complain("the hypervisor refuses its ring or its port");

@@ -9,6 +9,7 @@
 #include <atomic>
 
 extern "C" {
+#include <xen/io/protocols.h>
 #include <xen/io/xenbus.h>
 }
 
@@ -103,7 +104,7 @@ Result<Front> Front::connect(std::uint32_t device, RING_IDX first) {
     events::listen(front.port_);
     for (const auto& written : {xenstore::write_number(paths.own("ring-ref"), ref->value()),
                                 xenstore::write_number(paths.own("event-channel"), port->value()),
-                                xenstore::write(paths.own("protocol"), "x86_64-abi"),
+                                xenstore::write(paths.own("protocol"), XEN_IO_PROTO_ABI_NATIVE),
                                 xenstore::write_number(paths.own("state"), XenbusStateInitialised)})
         if (!written)
             return std::unexpected{written.error()};

@@ -232,7 +232,8 @@ HypercallResult connect_disk(Domain& caller, std::uint64_t argument) {
                                          .ring = GrantRef{request->ring_ref},
                                          .port = Port{request->port},
                                          .values = request->has_values != 0 ? request->values : nullptr,
-                                         .group = request->group}));
+                                         .group = request->group,
+                                         .narrow = request->narrow != 0}));
 }
 
 HypercallResult connect_net(Domain& caller, std::uint64_t argument) {

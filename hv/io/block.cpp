@@ -29,6 +29,7 @@ Result<> connect_to_guest(BlockRing& ring, const BlockConnection& connection) {
     ring.port = connection.port;
     ring.frame = page.keep();
     ring.shared = machine::frame_as<blkif_sring>(ring.frame);
+    ring.narrow = connection.narrow;
     ring.taken = ring.answered = std::atomic_ref{ring.shared->rsp_prod}.load(std::memory_order_relaxed);
     return {};
 }

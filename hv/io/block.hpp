@@ -18,6 +18,7 @@ struct BlockConnection {
     Port port;                  // the guest's, which waits for domain 0
     const std::int64_t* values; // of the ring policy's domain parameters, nullptr: its defaults
     std::uint16_t group;        // of domains that the ring policy takes for one; 0: none
+    bool narrow = false;        // the ring has the 32-bit layout
 };
 
 // Fails: no_entry (no such disk), busy (it is connected), invalid (the page or the port), no_memory (the

@@ -85,7 +85,10 @@ void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int1
     response.operation = operation;
     response.status = status;
     auto& shared = *ring.shared;
-    std::memcpy(&shared.ring[ring.answered % ring_slots].rsp, &response, sizeof response);
+    if (ring.narrow) [[unlikely]]
+        write_narrow(ring, ring.answered, response);
+    else
+        std::memcpy(&shared.ring[ring.answered % ring_slots].rsp, &response, sizeof response);
     const RING_IDX before = ring.answered++;
     std::atomic_ref{shared.rsp_prod}.store(ring.answered, std::memory_order_release);
     std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -16,7 +16,7 @@ extern "C" {
 
 namespace bulkhead::hv {
 
-inline constexpr std::uint32_t ring_slots = 32;    // of one page, in the 64-bit layout
+inline constexpr std::uint32_t ring_slots = 32;    // of one page, in both layouts
 inline constexpr std::uint32_t most_segments = 32; // of an indirect request, as offered
 inline constexpr std::uint32_t sectors_per_page = page_bytes / ringctl::sector_bytes;
 static_assert(sizeof(blkif_request) == 112 && sizeof(blkif_response) == 16 &&
@@ -49,6 +49,7 @@ struct BlockRing {
     Port port{};
     RING_IDX taken = 0, answered = 0;       // free-running, our own
     bool broken = false;                    // no request is taken any more
+    bool narrow = false;                    // 32-bit layout
     bool has_more = false;                  // the section's time was over before all were taken
     std::uint32_t free = ~std::uint32_t{0}; // bit n: request n is unused
     BlockRequest requests[ring_slots]{};
@@ -74,6 +75,10 @@ void drive_is_done(BlockRing& ring, const host::RequestFields& done);
 void drop_copies(BlockRing& ring);
 // The answer is put into the ring, and the guest told if it asked to be.
 void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int16_t status);
+// The same slot in the 32-bit layout: the request there, copied once, in the form of the other; an answer put
+// there.
+[[nodiscard]] blkif_request read_narrow(const BlockRing& ring, RING_IDX index);
+void write_narrow(BlockRing& ring, RING_IDX index, const blkif_response& response);
 // The guest broke the ring's rules: it gets no answers any more. Nothing else notices.
 void break_ring(BlockRing& ring);
 // The port's handler: the guest signals its ring.

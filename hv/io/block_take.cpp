@@ -85,7 +85,10 @@ static_assert(most_segments * sizeof(blkif_request_segment) <= page_bytes);
 // A flush has nothing to wait for: what was answered before is in the disk's memory.
 void take_one(BlockRing& ring) {
     blkif_request asked;
-    std::memcpy(&asked, &ring.shared->ring[ring.taken % ring_slots].req, sizeof asked);
+    if (ring.narrow) [[unlikely]]
+        asked = read_narrow(ring, ring.taken);
+    else
+        std::memcpy(&asked, &ring.shared->ring[ring.taken % ring_slots].req, sizeof asked);
     ++ring.taken;
     std::int16_t status = BLKIF_RSP_EOPNOTSUPP;
     std::uint64_t id = asked.id;

@@ -10,7 +10,7 @@ from bulkhead.metrics import Schema, Trace, Window, run_intervals, shares
 from bulkhead.policy.tables import built_policies
 
 FAULTY = str(build_dir("release") / "faulty" / "misbehave.so")
-GRUB = "/usr/lib/grub-xen/grub-x86_64-xen.bin"
+GRUB, GRUB_32 = (f"/usr/lib/grub-xen/grub-{width}-xen.bin" for width in ("x86_64", "i386"))
 MILLISECOND = SECOND // 1000
 CRASHED = 3  # SHUTDOWN_crash
 BACKENDS = ("qemu", "sim")  # the same policies in both worlds

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from machines import MILLISECOND, POWERED_OFF, assert_sound, boot, grub, said, workload
+from machines import GRUB_32, MILLISECOND, POWERED_OFF, assert_sound, boot, grub, said, workload
 
 from bootstrap.build import build_dir
 from bulkhead import MIB, SECOND, Guest, SpecError, TimelineEntry
 
 
-GRUB_32 = "/usr/lib/grub-xen/grub-i386-xen.bin"
 BUILT = build_dir("release")
 Change = Callable[[bytes], bytes]  # of a kernel's file
 TICKS = 5

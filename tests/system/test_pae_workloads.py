@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from machines import MILLISECOND, POWERED_OFF, assert_sound, boot, said, workload
 
-from bulkhead import MIB, SECOND, Guest, Run, SpecError
+from bulkhead import MIB, SECOND, Guest, GuestDisk, Run, SpecError
 
 SIZES = {"memory": 8 * MIB}
 
@@ -68,6 +68,22 @@ def test_its_balloon_grows_and_its_clock_and_runstate_tell_the_time() -> None:
     )
     assert int(result(run, "memory")["pages"]) > 50, said(run)
     assert int(result(run, "tick_dodger")["ops"]) > 1000, said(run)
+    assert_sound(run)
+
+
+@pytest.mark.parametrize("size", [4096, 128 << 10])  # in the ring's slot, and through a list of segments
+def test_its_disks_ring_has_the_32_bit_layout(size: int) -> None:
+    """Beside one of 64 bits on the same drive."""
+    disks = (GuestDisk(2 * MIB),)
+    job = f"bytes={size} period_us=2000 for_ms=100"
+    guests = (
+        narrow("disk", job, name="narrow", disks=disks),
+        workload("disk", job, name="wide", disks=disks),
+    )
+    run = boot(*guests, narrow("disk_flood", "for_ms=100", disks=disks), duration=SECOND)
+    for name in ("narrow", "wide", "disk_flood"):
+        words = result(run, name)
+        assert int(words["answers"]) > 3 and int(words["failures"]) == 0, said(run)
     assert_sound(run)
 
 

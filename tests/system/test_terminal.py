@@ -7,13 +7,15 @@ import pty
 import select
 import signal
 import subprocess
+import tarfile
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from machines import GRUB
+from machines import GRUB, GRUB_32
 
 PATIENCE = 280.0  # seconds
 HANG_UP = b"\x1d"
@@ -100,6 +102,26 @@ def test_what_is_typed_arrives_and_is_answered(grub: Session) -> None:
     grub.type(HANG_UP)
     assert grub.end() == 5
     assert b"hog" in grub.seen, "the summary names the guests"
+
+
+def test_grub_of_32_bits_lists_and_shows_a_file_of_its_disk(
+    sessions: Callable[..., Session], tmp_path: Path
+) -> None:
+    """GRUB takes an archive for a file system, and speaks the block ring's 32-bit layout."""
+    (tmp_path / "greeting").write_text("hello from a disk\n" * 300)  # of several sectors
+    with tarfile.open(tmp_path / "disk", "w") as archive:
+        archive.add(tmp_path / "greeting", "greeting")
+    narrow = sessions(
+        *("--guest", f"kernel={GRUB_32},name=grub,disk={tmp_path / 'disk'}"),
+        *("--console", "grub"),
+    )
+    narrow.wait_for(b"grub>")
+    narrow.type(b"ls (xenid/51712)/\r")
+    narrow.wait_for(b"greeting")
+    narrow.type(b"cat (xenid/51712)/greeting\r")
+    narrow.wait_for(b"hello from a disk")
+    narrow.type(HANG_UP)
+    assert narrow.end() == 5
 
 
 def test_a_polite_kill_gives_the_terminal_back_as_it_was(grub: Session) -> None:
