@@ -101,6 +101,8 @@ void FrameTable::clear(Frame& frame) {
 void FrameTable::give_to(Frame& frame, Domain& owner, std::uint64_t pfn) {
     clear(frame);
     machine::set_m2p(number(frame), pfn);
+    if (owner.pae) [[unlikely]]
+        pae::set_m2p(number(frame), pfn);
     frame.owner.store(Owner{owner.id}, std::memory_order_release);
 }
 
