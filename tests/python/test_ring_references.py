@@ -12,7 +12,11 @@ ALLOCATION, RESERVED, HELD, GROWTH = 1.0, 0.03, 0.01, 10.0  # per cent, part, pa
 # Per cent: of a weight's part, of a CPU share, of all CPU time.
 PROPORTIONAL, BILLED, UNBILLED = 4.0, 2.0, 1.0
 SAVED = {"token_bucket": 16 + 1, "mclock": 4 + 1}  # requests beyond the limit that the policy may let pass
-KEEP = ("sfq", "mclock", "latency_target")  # policies under which no flood of the victim's weight moves its p99
+KEEP = (
+    "sfq",
+    "mclock",
+    "latency_target",
+)  # policies under which no flood of the victim's weight moves its p99
 RESERVING = ("mclock", "latency_target")  # whatever the weight
 
 

@@ -154,7 +154,7 @@ class Policies:
         )
 
     def guest(self, spec: Guest, absent: bool, release: int, group: int) -> _core.SimGuest:
-        """The guest's model with its own parameters of each policy; the numbers of the set that it starts with and of its group."""
+        """The guest's model with its parameters of each policy; the numbers of the set that it starts with and of its group."""
 
         def values(kind: str, chosen: ChosenPolicy | None, own: dict[str, int]) -> tuple[int, ...]:
             return domain_values(chosen.policy if chosen is not None else None, own, kind)
