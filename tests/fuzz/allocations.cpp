@@ -6,8 +6,8 @@
 
 #define BULKHEAD_REAL(mangled) asm("__real_" mangled)
 #define BULKHEAD_WRAP(mangled) asm("__wrap_" mangled)
-#define BULKHEAD_ALLOCATE "_ZN8bulkhead2hv10FrameTable8allocateERNS0_6DomainE"
-#define BULKHEAD_ALLOCATE_RUN "_ZN8bulkhead2hv10FrameTable12allocate_runERNS0_6DomainEj"
+#define BULKHEAD_ALLOCATE "_ZN8bulkhead2hv10FrameTable8allocateERNS0_6DomainEm"
+#define BULKHEAD_ALLOCATE_RUN "_ZN8bulkhead2hv10FrameTable12allocate_runERNS0_6DomainEjm"
 #define BULKHEAD_METADATA "_ZN8bulkhead2hv10FrameTable17allocate_metadataERNS0_12DomainMemoryE"
 #define BULKHEAD_HYPERVISOR "_ZN8bulkhead2hv10FrameTable23allocate_for_hypervisorEv"
 #define BULKHEAD_PROMISE "_ZN8bulkhead2hv10FrameTable7promiseERNS0_12DomainMemoryEmm"
@@ -27,18 +27,19 @@ bool fails() {
 }
 } // namespace
 
-Result<Mfn> real_allocate(FrameTable& table, Domain& owner) BULKHEAD_REAL(BULKHEAD_ALLOCATE);
-Result<Mfn> allocate(FrameTable& table, Domain& owner) BULKHEAD_WRAP(BULKHEAD_ALLOCATE);
-Result<Mfn> allocate(FrameTable& table, Domain& owner) {
-    return fails() ? fail(Error::no_memory) : real_allocate(table, owner);
+Result<Mfn> real_allocate(FrameTable& table, Domain& owner, std::uint64_t pfn)
+    BULKHEAD_REAL(BULKHEAD_ALLOCATE);
+Result<Mfn> allocate(FrameTable& table, Domain& owner, std::uint64_t pfn) BULKHEAD_WRAP(BULKHEAD_ALLOCATE);
+Result<Mfn> allocate(FrameTable& table, Domain& owner, std::uint64_t pfn) {
+    return fails() ? fail(Error::no_memory) : real_allocate(table, owner, pfn);
 }
 
-Result<Mfn> real_allocate_run(FrameTable& table, Domain& owner, unsigned order)
+Result<Mfn> real_allocate_run(FrameTable& table, Domain& owner, unsigned order, std::uint64_t pfn)
     BULKHEAD_REAL(BULKHEAD_ALLOCATE_RUN);
-Result<Mfn> allocate_run(FrameTable& table, Domain& owner, unsigned order)
+Result<Mfn> allocate_run(FrameTable& table, Domain& owner, unsigned order, std::uint64_t pfn)
     BULKHEAD_WRAP(BULKHEAD_ALLOCATE_RUN);
-Result<Mfn> allocate_run(FrameTable& table, Domain& owner, unsigned order) {
-    return fails() ? fail(Error::no_memory) : real_allocate_run(table, owner, order);
+Result<Mfn> allocate_run(FrameTable& table, Domain& owner, unsigned order, std::uint64_t pfn) {
+    return fails() ? fail(Error::no_memory) : real_allocate_run(table, owner, order, pfn);
 }
 
 Result<Mfn> real_metadata(FrameTable& table, DomainMemory& memory) BULKHEAD_REAL(BULKHEAD_METADATA);

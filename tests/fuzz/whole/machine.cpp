@@ -4,6 +4,7 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/leave.hpp"
 #include "hv/grant/table.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/mm/paging.hpp"
@@ -98,7 +99,7 @@ class Run {
     Mfn guest_root(unsigned pcpu) const { return roots_[pcpu] == idle_root() ? Mfn{} : roots_[pcpu]; }
 
     [[noreturn]] void live() {
-        auto* vcpu = &leave_hypervisor();
+        auto* vcpu = &leave_hypervisor(pcpu());
         for (;;) {
             give_way(Where::guest);
             const auto self = machine::this_pcpu().value();
@@ -107,7 +108,7 @@ class Run {
                 vcpu->regs.vector = vector;
             else if (!act(*vcpu))
                 continue;
-            vcpu = guest_entry(&vcpu->regs);
+            vcpu = &enter_from_guest(vcpu->regs);
         }
     }
 

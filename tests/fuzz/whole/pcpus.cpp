@@ -140,6 +140,11 @@ bool interrupt_waits(unsigned pcpu) {
     return all[pcpu].vectors != 0 || machine::now() >= pcpus[pcpu].expires;
 }
 
+Vcpu& enter_from_guest(Registers& regs) {
+    auto* const entry = regs.vector == entry_syscall ? syscall_entry : guest_entry;
+    return *entry(&regs, &hv::pcpu());
+}
+
 std::uint8_t take_interrupt_of(unsigned pcpu) {
     auto& vectors = all[pcpu].vectors;
     if (machine::now() >= pcpus[pcpu].expires)

@@ -11,7 +11,8 @@ namespace bulkhead::hv {
 struct Registers;
 
 // hv/entry/interrupts.cpp, which only assembly calls elsewhere.
-extern "C" Vcpu* guest_entry(Registers* regs);
+extern "C" Vcpu* syscall_entry(Registers* regs, Pcpu* self);
+extern "C" Vcpu* guest_entry(Registers* regs, Pcpu* self);
 extern "C" Vcpu* hypervisor_trap(Registers* regs);
 } // namespace bulkhead::hv
 
@@ -39,5 +40,8 @@ void begin_measuring(unsigned pcpu);
 // Interrupts that wait for a pCPU: its vector, or 0. Taking it clears it.
 [[nodiscard]] std::uint8_t take_interrupt_of(unsigned pcpu);
 [[nodiscard]] bool interrupt_waits(unsigned pcpu);
+
+// The vCPU that this pCPU's entry from a guest goes on with, by the entry for the vector in `regs`.
+[[nodiscard]] Vcpu& enter_from_guest(Registers& regs);
 
 } // namespace bulkhead::hv::whole

@@ -3,6 +3,7 @@
 #include "hv/arch/pcpu.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
+#include "hv/dispatch/leave.hpp"
 #include "tests/fuzz/whole/pcpus.hpp"
 #include "tests/fuzz/whole/processor.hpp"
 #include "tests/fuzz/whole/producers.hpp"
@@ -76,7 +77,7 @@ void Script::step() {
 }
 
 void Script::live() {
-    auto* vcpu = &leave_hypervisor();
+    auto* vcpu = &leave_hypervisor(pcpu());
     for (;;) {
         give_way(Where::guest);
         begin_measuring(0);
@@ -84,7 +85,7 @@ void Script::live() {
             vcpu->regs.vector = vector;
         else
             act(*vcpu);
-        vcpu = guest_entry(&vcpu->regs);
+        vcpu = &enter_from_guest(vcpu->regs);
     }
 }
 
