@@ -325,6 +325,21 @@ void attack_grants() {
                copy.status == GNTST_okay);
 }
 
+// Other vCPUs run in the middle of some of these calls, whose rest is made again without the guest's doing.
+void make_long_calls() {
+    static mmu_update updates[1024];
+    const uint32_t page = address(data_page);
+    for (mmu_update& each : updates)
+        each = {entry_of(page), uint64_t{frame_of(page)} << 12 | present | writable};
+    bool held = true;
+    for (uint32_t i = 0; i < 256; ++i) {
+        uint32_t done = 0;
+        held = hypercall(__HYPERVISOR_mmu_update, address(updates), 1024, address(&done), DOMID_SELF) == 0 &&
+               done == 1024 && held;
+    }
+    report("a long call is made to its end", held);
+}
+
 void attack_control() {
     bool held = true;
     for (uint32_t call = 1; call < 64; ++call) // 0 is a mark, which any guest may make (abi/control.hpp)
@@ -410,6 +425,7 @@ void run(const start_info&) {
     attack_machine_frames();
     attack_vcpus();
     attack_grants();
+    make_long_calls();
     attack_control();
     attack_instructions();
     attack_from_user();
