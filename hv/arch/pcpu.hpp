@@ -86,6 +86,8 @@ struct alignas(64) Pcpu {
     // *guest_account's.
     std::int64_t* account = nullptr;
     std::int64_t* total = nullptr; // the pCPU's own column for the same time
+    // A domain's account that was in force where this pCPU was last asked to dispatch; nullptr: none was.
+    std::atomic<std::int64_t*> asked_for{nullptr};
     std::int64_t* guest_account = nullptr;
     std::int64_t* guest_total = nullptr;
     // The vCPU that works for this entry goes in and out of the hypervisor without a change of accounts.

@@ -178,8 +178,8 @@ void idle(Pcpu& self, Nanos longest) {
 }
 
 // The time until the next pick is billed to the domain of the vCPU that gave up the pCPU, or of the one whose
-// timer preempted it; after a rest, to that of the chosen vCPU. From the pick on, the time is billed to the
-// domain of the chosen vCPU.
+// timer preempted it; after a rest, to that of the chosen vCPU, or to whoever had this pCPU asked if nobody
+// is to run. From the pick on, the time is billed to the domain of the chosen vCPU.
 void dispatch(Pcpu& self) {
     const LockGuard run{run_lock()};
     Vcpu* before = self.current;
@@ -198,6 +198,8 @@ void dispatch(Pcpu& self) {
                 bill_run(self, *choice.vcpu, choice.at);
             start_vcpu(self, *choice.vcpu, choice.slice, choice.at);
         } else {
+            if (rested)
+                bill_vain_request(self);
             idle(self, choice.slice);
             rested = true;
             now = machine::now();
@@ -355,7 +357,9 @@ void give_pcpu_up() {
 }
 
 void request_dispatch(PcpuId id) {
-    if (pcpu(id).ask(work::dispatch))
+    Pcpu& asked = pcpu(id);
+    note_request(asked);
+    if (asked.ask(work::dispatch))
         kick(id);
 }
 

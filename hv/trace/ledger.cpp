@@ -118,7 +118,21 @@ void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now) {
         open_accounts(self, vcpu);
 }
 
+void note_request(Pcpu& of) {
+    const Pcpu& self = pcpu();
+    of.asked_for.store(self.total == &self.ledger->hypervisor_ns ? self.account : nullptr,
+                       std::memory_order_relaxed);
+}
+
+void bill_vain_request(Pcpu& self) {
+    if (self.total != &self.ledger->unbilled_ns)
+        return;
+    if (auto* const payer = self.asked_for.exchange(nullptr, std::memory_order_relaxed))
+        use(self, payer, &self.ledger->hypervisor_ns);
+}
+
 void bill_wake(Pcpu& self, const Vcpu& vcpu, RealTime now) {
+    self.asked_for.store(nullptr, std::memory_order_relaxed);
     if (self.total == &self.ledger->unbilled_ns)
         use(self, &vcpu.service.payer->ledger->hypervisor_ns, &self.ledger->hypervisor_ns);
     bill_run(self, vcpu, now);

@@ -45,6 +45,11 @@ void bill_to(Pcpu& self, Domain& domain, RealTime now); // bill_to for an instan
 void bill_run(Pcpu& self, const Vcpu& vcpu, RealTime now);
 // The same after a rest: who runs then pays for the way out of it, too, unless the owner of a timer does.
 void bill_wake(Pcpu& self, const Vcpu& vcpu, RealTime now);
+// Another pCPU is to be asked to dispatch: if it finds nobody to run, the domain whose account is in force
+// here pays for its way out of a rest.
+void note_request(Pcpu& of);
+// This pCPU rested, was asked, and found nobody.
+void bill_vain_request(Pcpu& self);
 // Nothing to run: the section ends, idle time begins; and the way back.
 void begin_idle();
 void end_idle();
