@@ -62,8 +62,9 @@ struct Vcpu final : Guest {
 struct Domain {
     DomainId id;
     host::DomainState sched;
-    std::uint32_t pauses = 1;
-    bool alive = true; // false once it has shut down or is destroyed
+    bool paused = true;       // by the control plane
+    std::uint32_t pauses = 1; // that, and turns that are withheld from it
+    bool alive = true;        // false once it has shut down or is destroyed
     std::vector<Vcpu*> vcpus;
     std::unique_ptr<host::TimerLine[]> timer_lines; // one for each pCPU
     landmark::LedgerEntry ledger{};

@@ -2,6 +2,7 @@
 #include "sim/accounts.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bulkhead::sim {
 
@@ -69,6 +70,8 @@ void Machine::poke(PcpuId id) {
 }
 
 void Machine::pause(Domain& domain) {
+    if (std::exchange(domain.paused, true))
+        return;
     trace(where(), Event::domain_pause, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, 0);
     hold(domain);
 }
@@ -80,7 +83,7 @@ void Machine::hold(Domain& domain) {
 }
 
 void Machine::unpause(Domain& domain) {
-    if (domain.pauses == 0)
+    if (!std::exchange(domain.paused, false))
         return;
     trace(where(), Event::domain_unpause, domain.vcpus.empty() ? nullptr : domain.vcpus.front(), 0, 0);
     let_go(domain);

@@ -240,12 +240,10 @@ std::int64_t World::act(Action action, std::size_t target, std::int64_t argument
 std::int64_t World::change(Domain& domain, Action action, std::size_t target, std::int64_t argument) {
     switch (action) {
     case Action::unpause:
-        if (domain.pauses != 0) // paused or running is one state to the control plane
-            machine_.unpause(domain);
+        machine_.unpause(domain);
         return 0;
     case Action::pause:
-        if (domain.pauses == 0)
-            machine_.pause(domain);
+        machine_.pause(domain);
         return 0;
     case Action::set_weight:
         machine_.set_share(domain, static_cast<std::uint32_t>(argument), domain.sched.cap);

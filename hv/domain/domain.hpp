@@ -57,6 +57,7 @@ struct Domain {
     std::uint32_t vcpu_count;
 
     landmark::LedgerEntry* ledger; // in the landmark's table
+    bool ledger_closed;            // its last numbers stay there
 
     // A zeroed page of hypervisor memory charged to this domain; freed by free_metadata.
     [[nodiscard]] Result<void*> allocate_metadata();

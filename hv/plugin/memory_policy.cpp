@@ -175,6 +175,11 @@ void report(Domain& domain, const PagesSeen& seen) {
         policy_host->sample(domain.allotment, frames_of(seen.looked_at), frames_of(seen.used));
 }
 
+// One that dies waits for nothing but those that hold its frames, and its account is closed.
+bool can_be_pressed(const Domain& domain) {
+    return domain.allotment.is_admitted() && domain.life != control::Life::dying;
+}
+
 void rebalance() {
     const Decision decision;
     for_each_domain([](Domain& domain) {
@@ -188,7 +193,7 @@ void rebalance() {
     anyone_pressed = false;
     for_each_domain([](Domain& domain) {
         auto& allotment = domain.allotment;
-        if (!allotment.is_admitted())
+        if (!can_be_pressed(domain))
             return;
         const bool wanted = policy_host->to_reclaim(allotment) > Frames{} && by_force;
         anyone_pressed |= wanted || domain.ledger->withheld != 0;
@@ -198,7 +203,7 @@ void rebalance() {
 
 void press(Domain& domain) {
     auto& allotment = domain.allotment;
-    if (!allotment.is_admitted())
+    if (!can_be_pressed(domain))
         return;
     allotment.press.next_turn(allotment.memory.has);
     if (const std::uint32_t withheld = allotment.press.withheld(); withheld != domain.ledger->withheld) {

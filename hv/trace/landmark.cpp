@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace bulkhead::hv {
 
@@ -59,6 +60,8 @@ Result<landmark::LedgerEntry*> open_ledger_entry(Domain& domain) {
 }
 
 void close_ledger_entry(Domain& domain) {
+    if (std::exchange(domain.ledger_closed, true))
+        return; // the entry may be another domain's by now
     refresh_ledger_entry(domain);
     domain.ledger->state = Account::gone;
 }

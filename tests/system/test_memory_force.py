@@ -19,7 +19,9 @@ def keeper(stubborn: bool) -> Guest:
     return workload("memory", words, name="keeper", memory=4 * MIB, max_memory=40 * MIB)
 
 
-def pressed(backend: str, stubborn: bool = True, by_force: int = 1) -> Run:
+def pressed(
+    backend: str, stubborn: bool = True, by_force: int = 1, timeline: tuple[TimelineEntry, ...] = ()
+) -> Run:
     comes = workload(
         "memory",
         "work_us=20 swap_us=200 mark_ops=100",
@@ -33,7 +35,7 @@ def pressed(backend: str, stubborn: bool = True, by_force: int = 1) -> Run:
         comes,
         backend=backend,
         absent=("comes",),
-        timeline=(TimelineEntry(COMES_MS * MILLISECOND, "create", "comes"),),
+        timeline=(TimelineEntry(COMES_MS * MILLISECOND, "create", "comes"), *timeline),
         pcpus=2,
         memory=120 * MIB,
         dom0_memory=32 * MIB,
@@ -67,6 +69,23 @@ def test_it_gets_less_time_step_by_step_and_keeps_a_quarter(backend: str) -> Non
     late = Window(end - 5 * TURNS, end)
     part = shares(run_intervals(Trace(run.trace, Schema.built())), late, [run.domain_id("keeper")], 1)
     assert part[run.domain_id("keeper")] == pytest.approx(0.25, abs=0.03), "of a pCPU that it has for itself"
+
+
+# Five instants of a turn each: in some of them its time is withheld, in others not.
+@pytest.mark.parametrize("late_ms", (0, 8, 16, 24, 32))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_pause_holds_and_ends_whatever_is_withheld(backend: str, late_ms: int) -> None:
+    begins, ends = (800 + late_ms) * MILLISECOND, (880 + late_ms) * MILLISECOND
+    orders = (TimelineEntry(begins, "pause", "keeper"), TimelineEntry(ends, "unpause", "keeper"))
+    run = pressed(backend, timeline=orders)
+    assert_sound(run)
+    paused, unpaused = (run.select(event, "keeper")["time"] for event in ("domain_pause", "domain_unpause"))
+    between = Window(int(paused[-1]) + MILLISECOND, int(unpaused[-1]))
+    end = int(run.trace["time"][-1])
+    after = Window(end - 2 * TURNS, end)
+    keeper, intervals = run.domain_id("keeper"), run_intervals(Trace(run.trace, Schema.built()))
+    assert shares(intervals, between, [keeper], 1)[keeper] == 0, said(run)
+    assert shares(intervals, after, [keeper], 1)[keeper] == pytest.approx(0.25, abs=0.06), said(run)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
