@@ -109,8 +109,8 @@ void RingHost<World>::enter_all() {
             return;
 }
 
-// A policy may keep a Domain for good, so the place of one that has gone is never taken apart: a newcomer
-// goes on with it, under its own name, weight and values.
+// A policy may keep a Domain for good, so the place of one that has no rings any more is never taken apart: a
+// newcomer goes on with it, under its own name, weight and values. It may be the same domain, after a change.
 template<class World>
 void RingHost<World>::take_over_place(RingDomainState& domain, DomainId newcomer) {
     domain.id = newcomer;
@@ -135,7 +135,7 @@ bool RingHost<World>::open(Ring& ring) {
     if (!domain.order.is_linked()) {
         domain.id = ring.domain->id;
         domains_.push_back(domain);
-    } else if (domain.id != ring.domain->id) {
+    } else if (domain.rings == 0) {
         take_over_place(domain, ring.domain->id);
     }
     for (const Set* asked = &this->active(); !enter(state); asked = &this->active())

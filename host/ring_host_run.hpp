@@ -46,6 +46,7 @@ void RingHost<World>::hand_over(RingHost& self, Request& request) {
     part.operation = request.operation;
     part.arrived = request.arrived;
     part.estimate = request.estimate;
+    part.parts = request.parts;
     self.hooks().enqueue(self.object(), part, self.now());
 }
 

@@ -87,8 +87,9 @@ struct Request {
     std::uint64_t sector; // of 512 bytes, on the device; 0 of a packet
     std::uint32_t bytes;
     Operation operation;
-    RealTime arrived; // when the request was queued first, also after a swap of policies
-    Nanos estimate;   // of the device's time for it, by the host's model of the device; at least 1 ns
+    RealTime arrived;    // when the request was queued first, also after a swap of policies
+    Nanos estimate;      // of the device's time for it, by the host's model of the device; at least 1 ns
+    std::uint32_t parts; // packets that the network cuts it into, and counts it as; else 1
 };
 
 // next's answer: a request, or no request before `until`. In the second case next is called again at `until`,

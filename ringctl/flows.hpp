@@ -31,6 +31,13 @@ enum class Unit : std::int64_t { device_time = 0, bytes = 1, requests = 2 };
 inline constexpr plugin::Parameter unit_parameter{
     "unit", "1", "what is shared out: 0 the device's time, 1 bytes, 2 requests", 0, 0, 2};
 
+// What a request counts for where requests are counted, for example by a limit: its parts, or once for each
+// started 64 KiB, so that a large one does not pass for a small one.
+inline constexpr std::int64_t counted_bytes = 64 * 1'024;
+constexpr std::int64_t count_of(const ringctl::Request& request) {
+    return std::max<std::int64_t>(request.parts, (request.bytes + counted_bytes - 1) / counted_bytes);
+}
+
 // In nanoseconds, bytes, or hundredths of a request: nothing is rounded, or what is cut off would add up.
 inline constexpr std::int64_t per_request = 100;
 constexpr std::int64_t cost_of(const ringctl::Request& request, Unit unit) {
@@ -38,7 +45,7 @@ constexpr std::int64_t cost_of(const ringctl::Request& request, Unit unit) {
     case Unit::bytes:
         return request.bytes;
     case Unit::requests:
-        return per_request;
+        return per_request * request.parts;
     case Unit::device_time:
         break;
     }

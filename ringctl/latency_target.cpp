@@ -12,7 +12,8 @@
 //           that the device cannot keep: the policy does not check that they fit.
 // Bounds:   if all requests of a device that takes one at a time are within their rates, and the
 //           deadlines can be kept at all, each is late by at most the time of the largest request. A
-//           rate counts units of 64 KiB: a larger request counts as several.
+//           rate counts a request once for each started 64 KiB, or for each packet that the network
+//           cuts it into.
 #include "ringctl/flows.hpp"
 
 namespace {
@@ -91,7 +92,7 @@ class LatencyTarget : public ringctl::Policy {
 
   private:
     static constexpr flows::Unit unit = flows::Unit::device_time;
-    static constexpr std::int64_t counted_bytes = 64 * 1'024, second = 1'000'000'000; // ns
+    static constexpr std::int64_t second = 1'000'000'000; // ns
     static Domain& domain_of(const Request& request) {
         return static_cast<Domain&>(flows::domain_of(request));
     }
@@ -124,8 +125,7 @@ class LatencyTarget : public ringctl::Policy {
         auto& request = static_cast<Request&>(domain.queue.front());
         request.deadline = deadline;
         if (deadline != RealTime{}) {
-            const std::int64_t count = (request.bytes + counted_bytes - 1) / counted_bytes;
-            domain.due = begins(domain) + Nanos{count * second / rate(domain)};
+            domain.due = begins(domain) + Nanos{flows::count_of(request) * second / rate(domain)};
         }
         const std::int64_t started = domain.start;
         domain.start += flows::cost_of(request, unit) * flows::virtual_unit / domain.weight;

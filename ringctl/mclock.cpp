@@ -4,8 +4,9 @@
 // A domain that is away saves no claim beyond the idle credit.
 //
 // Paper:    A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for
-//           hypervisor IO scheduling", OSDI 2010. A request counts once for each started 64 KiB. The
-//           paper's limit tags make up for any delay of a busy device; these make up for `burst` requests.
+//           hypervisor IO scheduling", OSDI 2010. A request counts once for each started 64 KiB, or
+//           for each packet that the network cuts it into. The paper's limit tags make up for any delay of a
+//           busy device; these make up for `burst` requests.
 // Good at:  guarantees and ceilings for each domain together with shares of the rest.
 // Bad at:   reservations that together are more than the device can do (the earliest tag wins, all are
 //           late).
@@ -76,7 +77,6 @@ class Mclock : public ringctl::Policy {
     }
 
   private:
-    static constexpr std::int64_t counted_bytes = 64 * 1024;
     static constexpr std::int64_t scale = 1 << 20;        // virtual time of a request at weight 1
     static constexpr std::int64_t second = 1'000'000'000; // ns
 
@@ -115,7 +115,7 @@ class Mclock : public ringctl::Policy {
     // Its tags move on to its next request. One that was served by weight costs nothing of the reservation.
     ringctl::Decision serve(Domain& domain, bool by_reservation, RealTime now) {
         Request& request = domain.queue.front();
-        const std::int64_t count = (request.bytes + counted_bytes - 1) / counted_bytes;
+        const std::int64_t count = flows::count_of(request);
         if (by_reservation)
             domain.reserved += spacing(reservation(domain), count);
         if (domain.values[1] != 0)

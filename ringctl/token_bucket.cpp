@@ -1,6 +1,7 @@
-// Each domain has a bucket that fills at its rate up to a burst. A request takes a token for each
-// started 64 KiB and waits until they are there; of the requests with their tokens the oldest is served
-// first. This is a limit and not a share: the device may idle while requests wait.
+// Each domain has a bucket that fills at its rate up to a burst. A request takes a token for each started 64
+// KiB, or for each packet that the network cuts it into, and waits until they are there; of the requests with
+// their tokens the oldest is served first. This is a limit and not a share: the device may idle while
+// requests wait.
 //
 // Paper:    J. S. Turner, "New directions in communications (or which way to the information age?)",
 //           IEEE Communications Magazine 24(10), 1986 (leaky bucket).
@@ -53,13 +54,12 @@ class TokenBucket : public ringctl::Policy {
         Request& request = domain->queue.front();
         const std::int64_t of_rate = rate(*domain);
         domain->full =
-            std::max(domain->full, now) + Nanos{(tokens(request) * second + of_rate - 1) / of_rate};
+            std::max(domain->full, now) + Nanos{(flows::count_of(request) * second + of_rate - 1) / of_rate};
         turns_.remove(request);
         return ringctl::Decision::serve(request);
     }
 
   private:
-    static constexpr std::int64_t token_bytes = 64 * 1024;
     static constexpr std::int64_t second = 1'000'000'000; // ns
     static Domain& domain_of(const Request& request) {
         return static_cast<Domain&>(flows::domain_of(request));
@@ -67,15 +67,12 @@ class TokenBucket : public ringctl::Policy {
     static bool older(const Domain& a, const Domain& b) {
         return a.queue.front().number < b.queue.front().number;
     }
-    static std::int64_t tokens(const Request& request) {
-        return (request.bytes + token_bytes - 1) / token_bytes;
-    }
     [[nodiscard]] std::int64_t rate(const Domain& domain) const {
         return domain.values[0] != 0 ? domain.values[0] : rate_;
     }
     // When the tokens of its oldest request are there; a larger one than the bucket waits for a full one.
     [[nodiscard]] RealTime ready(const Domain& domain) const {
-        const std::int64_t spare = std::max<std::int64_t>(burst_ - tokens(domain.queue.front()), 0);
+        const std::int64_t spare = std::max<std::int64_t>(burst_ - flows::count_of(domain.queue.front()), 0);
         return domain.full - Nanos{spare * second / rate(domain)};
     }
     ringctl::Decision wait() {

@@ -78,7 +78,8 @@ void BlockDevice::replace(const Policy& policy, RealTime now) {
 }
 
 std::optional<std::uint64_t> BlockDevice::submit(std::uint32_t number, ringctl::Operation operation,
-                                                 std::uint64_t sector, std::uint32_t bytes, RealTime now) {
+                                                 std::uint64_t sector, std::uint32_t bytes, RealTime now,
+                                                 std::uint32_t parts) {
     const host::RequestFields asked{.sector = sector, .bytes = bytes};
     if (bytes == 0 || asked.end() > drive_.sectors())
         throw std::invalid_argument{"a request of " + std::to_string(bytes) + " bytes at sector " +
@@ -86,7 +87,7 @@ std::optional<std::uint64_t> BlockDevice::submit(std::uint32_t number, ringctl::
     RingWorld::Ring& ring = rings_[number];
     if (!host_.is_open(ring) || !ring.queue.has_room())
         return std::nullopt;
-    return at(now).submit(ring, operation, sector, bytes);
+    return at(now).submit(ring, operation, sector, bytes, 0, parts);
 }
 
 void BlockDevice::advance(RealTime now) {

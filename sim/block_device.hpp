@@ -64,10 +64,11 @@ class BlockDevice {
     // Another policy takes over, as it would in the hypervisor.
     void replace(const Policy& policy, RealTime now);
 
-    // The request's number; none if the ring is full or closed. Throws std::invalid_argument for one that is
-    // empty or leaves the device.
+    // The request's number; none if the ring is full or closed. The device counts it as `parts`. Throws
+    // std::invalid_argument for one that is empty or leaves the device.
     std::optional<std::uint64_t> submit(std::uint32_t ring, ringctl::Operation operation,
-                                        std::uint64_t sector, std::uint32_t bytes, RealTime now);
+                                        std::uint64_t sector, std::uint32_t bytes, RealTime now,
+                                        std::uint32_t parts = 1);
     // When advance has something to do.
     [[nodiscard]] RealTime next() const { return std::min(drive_.next(), host_.asks_again()); }
     // Finishes what is done by `now` and gives the device something to do.

@@ -151,7 +151,10 @@ void add_ring_views(py::module_& module) {
             "ns of real time, when it was queued")
         .def_property_readonly(
             "estimate", [](const View<Request>& view) { return view.get().estimate.count(); },
-            "ns of the device's time for it, by the host's model; at least 1");
+            "ns of the device's time for it, by the host's model; at least 1")
+        .def_property_readonly(
+            "parts", [](const View<Request>& view) { return view.get().parts; },
+            "packets that the network cuts it into, and counts it as; else 1");
 }
 
 } // namespace bulkhead::python

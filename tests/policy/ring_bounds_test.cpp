@@ -142,6 +142,31 @@ TEST(Drr, ASmallQuantumServesLargeRequests) {
     EXPECT_NEAR(ratio(time.at(1), time.at(2)), 1.0, 0.1);
 }
 
+// A packet that the network cuts into 50 is 50 requests to a limit, and to shares of requests.
+TEST(Parts, CountAsRequestsUnderALimit) {
+    for (const auto& [name, value] : {std::pair{"token_bucket", 100}, std::pair{"mclock", 100}}) {
+        Traffic traffic{named(kind, name)};
+        std::vector<std::int64_t> values(name == std::string{"mclock"} ? 3 : 1);
+        values[name == std::string{"mclock"} ? 1 : 0] = value;
+        const auto ring = traffic.open(1, 256, values);
+        traffic.run_backlogged(RealTime{} + milliseconds(10'000), {{ring, 16'384, 4, 50}});
+        EXPECT_GE(traffic.done.size(), 18U) << name;
+        EXPECT_LE(traffic.done.size(), 100U * 10 / 50 + 2) << name;
+    }
+}
+
+TEST(Parts, CountAsRequestsInShares) {
+    for (const auto& policy : {named(kind, "sfq", {2}), named(kind, "mclock")}) {
+        Traffic traffic{policy};
+        const auto cut = traffic.open(1), whole = traffic.open(2);
+        traffic.run_backlogged(RealTime{} + milliseconds(5'000), {{cut, 4'096, 8, 10}, {whole, 4'096, 8}});
+        std::map<std::uint16_t, int> served;
+        for (const Traffic::Event& event : traffic.done)
+            ++served[event.domain];
+        EXPECT_NEAR(static_cast<double>(served[2]) / served[1], 10.0, 0.5) << policy.descriptor->name;
+    }
+}
+
 TEST(RoundRobinRings, EqualNumbersOfRequests) {
     Traffic traffic{named(kind, "round_robin")};
     const auto first = traffic.open(1), second = traffic.open(2), third = traffic.open(3);

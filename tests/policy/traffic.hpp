@@ -24,6 +24,7 @@ class Traffic {
         std::uint32_t ring;
         std::uint32_t bytes;
         std::uint32_t depth;
+        std::uint32_t parts = 1;
     };
 
     explicit Traffic(sim::Policy policy, std::uint64_t seed = 1, sim::Disk disk = {}, bool eject = false)
@@ -43,9 +44,9 @@ class Traffic {
         return host.open(DomainId{domain}, weight, values, group);
     }
     // The request's number; none if the ring is full.
-    std::optional<std::uint64_t> submit(std::uint32_t ring, std::uint32_t bytes) {
+    std::optional<std::uint64_t> submit(std::uint32_t ring, std::uint32_t bytes, std::uint32_t parts = 1) {
         const auto sector = static_cast<std::uint64_t>(chance_.draw(0, 1 << 20)) * 8;
-        const auto number = host.submit(ring, ringctl::Operation::read, sector, bytes, now);
+        const auto number = host.submit(ring, ringctl::Operation::read, sector, bytes, now, parts);
         if (number)
             submitted_[*number] = ring;
         return number;
@@ -109,7 +110,7 @@ class Traffic {
             auto& made = made_[guest.ring];
             std::erase_if(made, [&](std::uint64_t number) { return done_.contains(number); });
             while (made.size() < guest.depth)
-                made.push_back(*submit(guest.ring, guest.bytes));
+                made.push_back(*submit(guest.ring, guest.bytes, guest.parts));
         }
     }
 
