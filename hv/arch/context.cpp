@@ -92,6 +92,8 @@ void leave_pae() {
         set_task_switched();
 }
 
+constexpr std::uint16_t last_null_selector = 3;
+
 // A register that held a null selector keeps nothing but its base, which is loaded separately.
 void load_selectors(const Pcpu& self, const Selectors& to) {
     if ((std::bit_cast<std::uint64_t>(to) | std::bit_cast<std::uint64_t>(self.left_selectors)) == 0)
@@ -106,6 +108,17 @@ void load_selectors(const Pcpu& self, const Selectors& to) {
         static_cast<void>(load_selector_fs(to.fs));
     if ((to.gs | from.gs) != 0)
         static_cast<void>(load_selector_gs(to.gs));
+}
+
+// A register of a 32-bit guest that holds a selector has its descriptor's base, also in a vCPU that never
+// ran.
+void load_pae_bases(const Vcpu& vcpu) {
+    const auto& [ds, es, fs, gs] = vcpu.processor.selectors;
+    if (fs <= last_null_selector)
+        cpu::wrmsr(cpu::msr::fs_base, vcpu.processor.fs_base);
+    if (gs <= last_null_selector)
+        cpu::wrmsr(cpu::msr::gs_base,
+                   vcpu.processor.in_kernel ? vcpu.processor.gs_base_kernel : vcpu.processor.gs_base_user);
 }
 
 } // namespace
@@ -157,7 +170,10 @@ void load_context(Pcpu& self, Vcpu& vcpu) {
     load_gdt_of(vcpu);
     load_ldt_of(vcpu);
     load_selectors(self, vcpu.processor.selectors);
-    load_segment_bases(vcpu);
+    if (!vcpu.domain->pae) [[likely]]
+        load_segment_bases(vcpu);
+    else
+        load_pae_bases(vcpu);
     restore_fpu(vcpu);
     if (is_unusual(vcpu)) [[unlikely]]
         enter_unusual(vcpu);

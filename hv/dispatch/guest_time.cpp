@@ -99,10 +99,11 @@ std::uint64_t try_narrow(const Vcpu&, std::uint64_t, const vcpu_time_info_t&) { 
 }
 
 // A guest's area lies in its kernel's memory, which its user tables need not map: what comes up meanwhile is
-// written when its kernel runs again. An area that can't be written has been taken away.
+// written when its kernel runs again. A 32-bit guest has the same tables for both. An area that can't be
+// written has been taken away.
 template<class T>
 void write_area(const Vcpu& vcpu, std::uint64_t& area, bool& late, const T& value) {
-    late = !vcpu.processor.in_kernel;
+    late = !vcpu.processor.in_kernel && !vcpu.domain->pae;
     if (!late && !machine::copy_to_guest(GuestAddress{area}, &value, sizeof value)) [[unlikely]]
         area = try_narrow(vcpu, area, value);
 }

@@ -1,6 +1,7 @@
 // The dump of a guest: what a person needs to find out why it died.
 #include "hv/domain/dump.hpp"
 
+#include "hv/arch/pcpu.hpp"
 #include "hv/base/format.hpp"
 #include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
@@ -170,8 +171,9 @@ void dump_exception(Lines& lines, const LastException& exception) {
               exception.rip, mode, exception.error);
 }
 
-// Return addresses along the chain of frame pointers, which every function of the hypervisor keeps. Comes
-// last in a dump: if the chain is broken, the fault ends the dump and nothing else is lost.
+// Return addresses along the chain of frame pointers, which every function of the hypervisor keeps. At its
+// end is what the guest had in rbp, so only frames of one stack count. Comes last in a dump: if the chain is
+// broken, the fault ends the dump and nothing else is lost.
 void dump_callers(Lines& lines, std::uint64_t frame) {
     constexpr unsigned deepest = 16;
     for (unsigned i = 0; i < deepest; ++i) {
@@ -179,7 +181,8 @@ void dump_callers(Lines& lines, std::uint64_t frame) {
             return;
         const auto* words = reinterpret_cast<const std::uint64_t*>(frame);
         lines.say("    called from %016lx", words[1]);
-        if (words[0] <= frame) // the stack grows downwards, so callers lie above
+        // The stack grows downwards, so callers lie above.
+        if (words[0] <= frame || words[0] / stack_area_bytes != frame / stack_area_bytes)
             return;
         frame = words[0];
     }

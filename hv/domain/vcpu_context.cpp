@@ -223,9 +223,7 @@ Result<> take_pae_traps(Vcpu& vcpu, std::uint64_t from) {
     if (begun.context != from)
         begun = {.context = from, .traps = 0};
     const GuestPtr<pae_abi::TrapInfo> traps{from + offsetof(PaeContext, traps)};
-    for (; begun.traps < all_traps; ++begun.traps) {
-        if (begun.traps % traps_of_a_step == traps_of_a_step - 1 && machine::should_preempt())
-            return fail(Error::restart);
+    while (begun.traps < all_traps) {
         const auto entry = (traps + begun.traps).read();
         BULKHEAD_TRY(entry);
         const LockGuard tables{vcpu.domain->memory.tables};
@@ -233,6 +231,8 @@ Result<> take_pae_traps(Vcpu& vcpu, std::uint64_t from) {
             return fail(Error::exists);
         if (entry->address != 0)
             BULKHEAD_TRY(set_pae_trap_handler(vcpu, entry->vector, handler_of(*entry)));
+        if (++begun.traps % traps_of_a_step == 0 && begun.traps < all_traps && machine::should_preempt())
+            return fail(Error::restart);
     }
     return {};
 }
