@@ -185,6 +185,11 @@ def test_captures_of_ports(tmp_path: Path) -> None:
         with pytest.raises(SpecError) as error:
             guest(nets=nets).run()
         assert message in str(error.value) and "\n" not in str(error.value)
+    image = tmp_path / "disk"
+    image.write_bytes(b"d" * 512)
+    with pytest.raises(SpecError, match="disk is disk xvda of hog; write the path of another file"):
+        guest(disks=(GuestDisk(image=str(image)),), nets=(GuestNet(pcap=f"{tmp_path}/./disk"),)).run()
+    assert image.read_bytes() == b"d" * 512, "no input is overwritten"
     captured = guest(nets=(GuestNet(pcap=str(kept)),))
     with pytest.raises(SpecError, match="pcap needs a clock that counts instructions"):
         prepare(replace(captured, ns_per_instruction=None))
