@@ -66,7 +66,8 @@ def test_what_was_done_works() -> None:
         live.run_until("400ms")
         assert "late" in live.sample().domains, "what was planned happens all the same"
     shares = {row.name: row.cpu for row in rates(first, second).domains}
-    assert shares["b"] / shares["a"] == pytest.approx(3, rel=0.15)
+    # Two slices of 2 ms more or less of 100 ms.
+    assert 71 / 29 <= shares["b"] / shares["a"] <= 79 / 21
     shares = {row.name: row.cpu for row in rates(paused, third).domains}
     assert shares["a"] == 0 and shares["b"] > 0.98
     assert first.exact and 100 * MS <= first.at < 102 * MS
