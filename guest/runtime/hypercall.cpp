@@ -26,8 +26,8 @@ long raw(unsigned number, Word a, Word b, Word c, Word d, Word e) {
 namespace {
 
 // Values of 64 bits take two registers in 32 bits.
-constexpr Word low(std::uint64_t value) { return static_cast<Word>(value); }
-constexpr Word high(std::uint64_t value) { return static_cast<Word>(value >> 32); }
+[[maybe_unused]] constexpr Word low(std::uint64_t value) { return static_cast<Word>(value); }
+[[maybe_unused]] constexpr Word high(std::uint64_t value) { return static_cast<Word>(value >> 32); }
 
 } // namespace
 

@@ -35,7 +35,7 @@ Status link(Page* upper, std::size_t index, Page* table, std::uint64_t flags = p
 }
 
 // What the kernel's root has behind the applications' part.
-void copy_kernel(Page* root) {
+[[maybe_unused]] void copy_kernel(Page* root) {
     for (std::uint64_t slot = 1; slot < 4; ++slot)
         entries(root)[slot] = find_slot(slot << 30, Level::l3)->entry;
 }
