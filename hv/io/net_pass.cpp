@@ -63,8 +63,8 @@ void pass_to(const SentPacket& packet, std::uint32_t number) {
         bring(*port, packet, frame);
 }
 
-// False: there was no time for all who get it. Uncut segments are for one station: TCP knows no group, and each
-// receiver would pay for as many packets as they stand for.
+// False: there was no time for all who get it. Uncut segments are for one station: TCP knows no group, and
+// each receiver would pay for as many packets as they stand for.
 [[nodiscard]] bool pass_on(const SentPacket& packet) {
     if (current.to_all && packet.offload.segment != 0)
         return true;
