@@ -212,7 +212,7 @@ class Experiment:
 
 
 def _widened(guests: Sequence[Guest], width: str) -> Iterator[Guest]:
-    """The guests with the ABI that is theirs; a kernel that is no workload keeps what its file says."""
+    """The guests with the ABI of the point; a kernel from a file keeps the ABI of its file."""
     for index, guest in enumerate(guests):
         abi = ABIS[index % len(ABIS)] if width == MIXED else width
         yield replace(guest, abi=abi) if guest.kernel.startswith(WORKLOAD_PREFIX) else guest

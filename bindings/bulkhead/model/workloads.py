@@ -157,7 +157,7 @@ def _outside(image: Path) -> Workload:
 
 
 def check_abi(spec: Guest) -> None:
-    """SpecError for an unknown ABI, or for another than the first of a guest that is no workload."""
+    """SpecError for an unknown ABI, and for `abi=` on a guest that is not a workload."""
     if spec.abi not in ABIS:
         raise SpecError(f"guest {spec.name}: unknown abi '{spec.abi}'; write {' or '.join(ABIS)}")
     if spec.abi != WIDE and not spec.kernel.startswith(WORKLOAD_PREFIX):

@@ -269,7 +269,7 @@ void attack_machine_frames() {
     held = hypercall(__HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, entry & ~63U) != 0 && held;
     uint32_t after = 0;
     report("the hypervisor writes to the table for it", held && reads(entry, after) && after == said);
-    // Of the ABI's union the upper half is no part of a pointer here.
+    // A 32-bit pointer is the lower half of the ABI's union.
     area = {address(data_page), 0xffff8300};
     auto* words = reinterpret_cast<volatile uint32_t*>(data_page);
     words[1] = 0xda7a;
