@@ -117,7 +117,7 @@ Result<> connect_interface(Domain& domain, const NetConnection& connection) {
         return fail(Error::no_memory);
     }
     link(port);
-    take_packets(port);
+    note_packets_left(port, true); // taken in a section of their own
     devices::set_timer();
     return {};
 }

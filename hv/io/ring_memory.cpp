@@ -42,7 +42,7 @@ Result<> take_ring_memory(Domain& domain, std::uint64_t base, std::uint64_t page
         }
         map_hypervisor(base + making.pages++ * page_bytes, machine::frame_of(*page).value() << page_shift,
                        page_bytes, Access::read_write);
-        if (machine::should_preempt() && making.pages < pages)
+        if (machine::should_preempt()) // after the last one too: the caller's own work comes next
             return fail(Error::restart);
     }
     making = {};
