@@ -127,6 +127,7 @@ Program memory_user(Guest& me, ModelSetup setup);
 Program memory_hoarder(Guest& me, ModelSetup setup);
 Program set_user(Guest& me, ModelSetup setup);
 Program memory_thrasher(Guest& me, ModelSetup setup);
+Program memory_forker(Guest& me, ModelSetup setup);
 
 } // namespace bulkhead::sim
 

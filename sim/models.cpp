@@ -53,6 +53,20 @@ constexpr ModelOption memory_user_options[] = {
     {"mark_ops", "1", "100", "pages used between two marks"},
     {"stubborn", "1", "0", "1: gives nothing back when it is asked to"},
 };
+constexpr ModelOption sleeper_options[] = {
+    {"set_mib", "MiB", "0", "its working set; 0: all its memory"},
+    {"busy_ms", "ms", "200", "how long it is busy, first of all"},
+    {"idle_ms", "ms", "200", "how long it sleeps afterwards, and so on by turns"},
+    {"work_us", "us", "20", "CPU time for each page that it uses"},
+    {"mark_ops", "1", "100", "pages used between two marks"},
+    {"stubborn", "1", "0", "1: gives nothing back when it is asked to"},
+};
+constexpr ModelOption forker_options[] = {
+    {"child_pages", "1", "16", "pages that a child gets, 1 to 64, beside its table"},
+    {"copy_us", "us", "1", "CPU time to copy a page"},
+    {"work_us", "us", "20", "CPU time of a child before the next one"},
+    {"mark_forks", "1", "10", "children between two marks"},
+};
 constexpr ModelOption set_user_options[] = {
     {"set_mib", "MiB", "0", "its set; 0: all its memory"},
     {"pattern", "1", "0", "0: random, 1: in turn, 2: half of all uses on a sixteenth"},
@@ -91,12 +105,16 @@ constexpr std::array table{
     Model{"disk_flood", "attack: fills the disk's queue with small requests", flood_options, disk},
     Model{"memory", "uses the pages of a working set at random", memory_user_options, memory_user, false,
           nullptr, true},
+    Model{"idle_then_busy", "uses its pages for a while and sleeps for a while, by turns", sleeper_options,
+          memory_user, false, nullptr, true},
     Model{"working_set", "uses the pages of a set in a pattern", set_user_options, set_user, false, nullptr,
           true},
     Model{"memory_hoard", "attack: takes memory and does not use it", hoarder_options, memory_hoarder, false,
           nullptr, true},
     Model{"memory_thrash", "attack: gives memory back and takes it again, over and over", thrasher_options,
           memory_thrasher, false, nullptr, true},
+    Model{"fork_bomb", "attack: starts children until there is no memory, and then others for the oldest",
+          forker_options, memory_forker, false, nullptr, true},
 };
 
 } // namespace

@@ -39,6 +39,8 @@ def model(chance: random.Random) -> tuple[str, str]:
             ("model:memory", f"set_mib={number(1, 4)} grow_ms={number(9)} work_us={number(1, 90)}"),
             ("model:memory_hoard", f"stubborn={number(2)}"),
             ("model:memory_thrash", f"batch={number(1, 300)}"),
+            ("model:idle_then_busy", f"busy_ms={number(1, 9)} idle_ms={number(9)} work_us={number(1, 90)}"),
+            ("model:fork_bomb", f"child_pages={number(1, 65)} work_us={number(90)}"),
             ("workload:cpu_hog", "mark_ops=500"),
         ]
     )

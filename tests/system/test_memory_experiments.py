@@ -111,6 +111,36 @@ def test_a_balloon_answers_soon_or_never_and_targets_settle(backend: str, tmp_pa
     assert all(metrics["asked"] > 5 and metrics["reversals"] <= 2 for metrics in found.values())
 
 
+@pytest.fixture(scope="module")
+def hogs(tmp_path_factory: pytest.TempPathFactory) -> Points:
+    return quick_points(
+        "memory_hog",
+        "memctl",
+        ("first_fit", "min_max"),
+        ("none", "memory hog", "fork bomb"),
+        tmp_path_factory,
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("corunner", ["memory hog", "fork bomb"])
+def test_a_reservation_keeps_a_hog_and_a_fork_bomb_from_costing_anything(
+    hogs: Points, backend: str, corunner: str
+) -> None:
+    points = hogs[backend]
+    for victim in ("steady", "returns"):
+        assert points["min_max", corunner].metrics[f"{victim}_lost"] <= 5
+    assert points["first_fit", corunner].metrics["returns_lost"] > 90
+    assert points["first_fit", "none"].metrics["returns"] > 10_000, "it is busy half of the time"
+
+
+def test_allocations_beside_a_hog_and_a_fork_bomb_agree(hogs: Points) -> None:
+    real, simulated = (hogs[backend] for backend in BACKENDS)
+    for key, point in real.items():
+        frames = point.metrics["frames"]
+        assert simulated[key].metrics["frames"] == pytest.approx(frames, rel=ALLOCATIONS), key
+
+
 def test_who_changes_page_tables_pays_for_it(tmp_path: Path) -> None:
     (point,) = points_of("page_table_churn", "qemu", tmp_path, "sched=credit2", "churners=4")
     assert abs(point.metrics["error"]) < 2 and point.metrics["foreign"] < 1
