@@ -116,8 +116,8 @@ FIGURE = Lines(
     name="memory_hog",
     caption=(
         "Two guests need 16 MiB each. A third one, which was there first, touches all memory that it can get, or starts "
-        "children without end. Loss of throughput, compared with no co-runner, (a) of the guest that is always busy, (b) of the guest that is "
-        "idle half of the time. none: no memory policy."
+        "children without end. Loss of throughput, compared with no co-runner, (a) of the guest that is always busy, (b) of "
+        "the one that is idle half of the time. none: no memory policy."
     ),
     x="corunners",
     x_label="co-runner",
