@@ -50,6 +50,7 @@ ATTACKS = {
         Attack("drain", greedy=False),
         Attack("event_storm"),
         Attack("garbage", "rounds=0"),
+        Attack("long_calls", "leaf_tables=8"),
         Attack("loop_fault"),
         Attack("memory_hoard", greedy=False),
         Attack("memory_thrash", greedy=False),

@@ -22,6 +22,7 @@ CHOSEN = (
     Trial("drain", 4, 1),
     Trial("event_storm", 4, 1),
     Trial("garbage", 1, 1),
+    Trial("long_calls", 4, 1),
     Trial("loop_fault", 12, 1),
     Trial("memory_hoard", 4, 1),
     Trial("memory_thrash", 4, 1),
