@@ -68,6 +68,42 @@ def test_limits_in_requests_and_bytes_hold_at_once(backend: str, tmp_path: Any) 
         assert point.metrics["used"] == pytest.approx(1, abs=HELD)
 
 
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[tuple[Any, ...], PointResult]]:
+    """The four questions of isol_bench, by back end."""
+    sets = ("ringctl=fifo,sfq", "weight=1")
+    return {
+        backend: points_of("isol_bench", backend, tmp_path_factory.mktemp(backend), sets)
+        for backend in BACKENDS
+    }
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_policy_by_weight_is_fair_and_costs_no_throughput(questions: Any, backend: str) -> None:
+    by_weight, one_queue = (
+        {key[1]: point.metrics for key, point in questions[backend].items() if key[0] == policy}
+        for policy in ("sfq", "fifo")
+    )
+    assert len(by_weight) == len(one_queue) == 4
+    assert by_weight["fairness"]["fairness"] > 0.99 and one_queue["fairness"]["fairness"] < 0.8
+    assert by_weight["priority"]["latency"]["p99"] * 3 < one_queue["priority"]["latency"]["p99"]
+    assert by_weight["bursts"]["latency"]["p50"] < one_queue["bursts"]["latency"]["p50"]
+    for question in by_weight:
+        assert by_weight[question]["used"] > 0.99, "the drive never idles"
+    assert by_weight["overhead"]["kept"] == pytest.approx(1, abs=0.01)
+    assert by_weight["overhead"]["overhead"] < 1.1 * one_queue["overhead"]["overhead"]
+
+
+def test_both_back_ends_answer_alike(questions: Any) -> None:
+    real, simulated = (questions[backend] for backend in BACKENDS)
+    assert real.keys() == simulated.keys()
+    for key, point in real.items():
+        here, there = point.metrics, simulated[key].metrics
+        assert there["reads"] == pytest.approx(here["reads"], rel=0.02), key
+        if "latency" in here:
+            assert there["latency"]["p99"] == pytest.approx(here["latency"]["p99"], rel=0.1, abs=50_000), key
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_weights_hold_where_work_needs_cpu_and_drive(backend: str, tmp_path: Any) -> None:
     points = points_of(
