@@ -2,7 +2,7 @@
 
 Three guests always have 32 random reads of 4 KiB outstanding: remote desktop (rd), transaction processing (oltp) and data
 migration (dm), with weights 1:2:3. The first two have 250 requests per second reserved, the third is limited to 1,000. Which
-rate each of them gets follows from the drive's capacity alone, by the rule in `allocation`.
+rate each of them gets follows from the drive's capacity alone, by the rule in `bulkhead.metrics.allocation`.
 
 Source: A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput variability for hypervisor IO scheduling", OSDI
 2010, figure 3. The modelled drive has no seek here, so that its capacity does not depend on the order of requests.
@@ -10,9 +10,7 @@ Source: A. Gulati, A. Merchant, P. J. Varman, "mClock: handling throughput varia
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
 
 from bulkhead import MIB, Disk, Guest, GuestDisk, Machine, Policy
 from bulkhead.experiment import (
@@ -28,16 +26,9 @@ from bulkhead.experiment import (
     warm_up,
 )
 from bulkhead.figures import Lines, Panel, Quantity, Reference
+from bulkhead.metrics.allocation import Tenant, allocation
 from bulkhead.metrics.trace import int64
 from bulkhead.result.model import Level
-
-
-class Tenant(NamedTuple):
-    """What a guest is promised, in requests per second; no reservation and no limit are 0."""
-
-    weight: int
-    reservation: int = 0
-    limit: int = 0
 
 
 TENANTS = {"rd": Tenant(1, reservation=250), "oltp": Tenant(2, reservation=250), "dm": Tenant(3, limit=1000)}
@@ -55,34 +46,6 @@ IN_DRIVE = 2  # requests: the drive never waits for the hypervisor
 def drive(capacity: int) -> Disk:
     """A drive that serves so many requests per second, to the nearest microsecond of one request."""
     return Disk(request_us=round(1e6 / capacity) - 1, seek_us=0, bytes_per_us=BYTES_PER_US, depth=IN_DRIVE)
-
-
-def allocation(capacity: Fraction, tenants: Mapping[str, Tenant]) -> dict[str, Fraction]:
-    """Requests per second of each tenant that always asks, by the published rule.
-
-    Reservations beyond the capacity share it in proportion. Else each tenant gets what is due to its weight, but no less than its
-    reservation and no more than its limit.
-    """
-    reserved = sum(tenant.reservation for tenant in tenants.values())
-    if reserved >= capacity:
-        return {name: capacity * tenant.reservation / reserved for name, tenant in tenants.items()}
-
-    def given(tenant: Tenant, level: Fraction) -> Fraction:
-        due = max(Fraction(tenant.reservation), tenant.weight * level)
-        return min(due, Fraction(tenant.limit)) if tenant.limit else due
-
-    # The sum grows with the level, in straight pieces between those levels at which a tenant's bound begins or ends.
-    bends = {
-        Fraction(bound, each.weight) for each in tenants.values() for bound in (each.reservation, each.limit)
-    }
-    low, total = Fraction(0), Fraction(reserved)
-    for level in (*sorted(bends - {Fraction(0)}), max(bends) + capacity):
-        above = sum((given(tenant, level) for tenant in tenants.values()), Fraction(0))
-        if above >= capacity:
-            low += (level - low) * (capacity - total) / (above - total)
-            break
-        low, total = level, above
-    return {name: given(tenant, low) for name, tenant in tenants.items()}
 
 
 def expected(capacity: int, reserves: bool) -> dict[str, float]:

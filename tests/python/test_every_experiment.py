@@ -21,8 +21,13 @@ RESULTS = FOLDER.parent / "results"
 IGNORES_WEIGHTS = " ignores weights, "  # some experiments compare policies with weights and without
 OVERLOADED = " add up to "  # the loads of deadline_misses go beyond what fits
 HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # one reason to leave a point out
-# The others: ring_flood varies one thing at a time.
-DECLARED = ("differs from the plain flood", "has the attacker's weight")
+# The others: ring_flood varies one thing at a time, isol_bench what a question is about.
+DECLARED = (
+    "differs from the plain flood",
+    "has the attacker's weight",
+    "only a priority",
+    "a priority is asked",
+)
 ONLY_SIMULATED = {"agreement": ("backend=sim",)}
 # Summaries of few delays or none, on either back end: a victim that always has a request left is seldom woken.
 NO_SAMPLES = (

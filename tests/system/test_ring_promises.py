@@ -46,6 +46,22 @@ def test_idle_credit_answers_bursts_sooner_at_equal_throughput(backend: str, tmp
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_the_papers_figures_and_tables_come_out(backend: str, tmp_path: Any) -> None:
+    points = points_of("mclock_published", backend, tmp_path)
+    assert len(points) == 2 * 6
+    for key, point in points.items():
+        if "apart" in point.metrics:
+            assert point.metrics["apart"] < RESERVED, key
+    limited, unlimited = (points["figure 4", policy].metrics for policy in ("mclock", "sfq"))
+    assert limited["iops"]["vm2"] > 1.8 * limited["iops_before"]["vm2"], "it doubles in the paper"
+    assert limited["latency"]["vm2"] < 0.6 * limited["latency_before"]["vm2"], "36 to 16 ms in the paper"
+    assert unlimited["iops"]["vm2"] == pytest.approx(unlimited["iops_before"]["vm2"], rel=0.1)
+    mixed, by_weight = (points["table 3", policy].metrics["iops"] for policy in ("mclock", "sfq"))
+    assert mixed["vm4"] == pytest.approx(250, rel=RESERVED / 100) and by_weight["vm4"] < 200
+    assert mixed["vm1"] == pytest.approx(2 * mixed["vm3"], rel=RESERVED / 100)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_reserved_guest_is_answered_in_time_beside_any_flood(backend: str, tmp_path: Any) -> None:
     points = points_of("ring_flood", backend, tmp_path)
     floods = [key for key in points if key[1:4] != (1, 1, 1)]
