@@ -103,8 +103,10 @@ struct ConnectDisk {
     std::int64_t values[plugin::max_domain_parameters]; // in the order of the ring policy's domain_parameters
 };
 
-// What the guest takes: packets in several slots, and TCP segments that are not cut yet.
-inline constexpr std::uint16_t net_takes_slots = 1, net_takes_tcp4 = 2, net_takes_tcp6 = 4;
+// What the guest takes: packets in several slots, TCP segments that are not cut yet, and packets for the
+// groups that it has named only.
+inline constexpr std::uint16_t net_takes_slots = 1, net_takes_tcp4 = 2, net_takes_tcp6 = 4,
+                               net_takes_its_groups = 8;
 struct ConnectInterface {
     std::uint16_t domain;
     std::uint16_t group;       // of domains that the ring policy takes for one; 0: none

@@ -23,6 +23,7 @@ struct Mac {
             bits = bits << 8 | std::to_integer<std::uint64_t>(each);
         return {bits};
     }
+    [[nodiscard]] static constexpr Mac all() { return {0xffff'ffff'ffff}; }
     // Of a group of stations, or of all.
     [[nodiscard]] constexpr bool is_group() const { return (bits >> 40 & 1) != 0; }
     constexpr bool operator==(const Mac&) const = default;

@@ -77,8 +77,8 @@ void Interfaces::describe(DomainId domain, std::span<InterfaceEnd> ends) {
         store_->put(domain0, place.back("/online"), 1);
         store_->put(domain0, place.back("/feature-rx-copy"), 1);
         store_->put(domain0, place.back("/feature-rx-flip"), 0);
-        for (const auto offer :
-             {"/feature-sg", "/feature-gso-tcpv4", "/feature-gso-tcpv6", "/feature-ipv6-csum-offload"})
+        for (const auto offer : {"/feature-sg", "/feature-gso-tcpv4", "/feature-gso-tcpv6",
+                                 "/feature-ipv6-csum-offload", "/feature-multicast-control"})
             store_->put(domain0, place.back(offer), 1);
         set_state(domain, end, XenbusStateInitWait);
         store_->make(domain, place.front(""), xenstore::readable_by(domain, domain0));
@@ -140,9 +140,11 @@ bool Interfaces::connect(DomainId domain, const manifest::Guest& guest, Interfac
     const auto takes = [&](std::string_view leaf, std::uint16_t what) {
         return number(leaf) == 1 ? what : std::uint16_t{0};
     };
-    request.takes = static_cast<std::uint16_t>(takes("/feature-sg", control::net_takes_slots) |
-                                               takes("/feature-gso-tcpv4", control::net_takes_tcp4) |
-                                               takes("/feature-gso-tcpv6", control::net_takes_tcp6));
+    request.takes =
+        static_cast<std::uint16_t>(takes("/feature-sg", control::net_takes_slots) |
+                                   takes("/feature-gso-tcpv4", control::net_takes_tcp4) |
+                                   takes("/feature-gso-tcpv6", control::net_takes_tcp6) |
+                                   takes("/request-multicast-control", control::net_takes_its_groups));
     request.has_values = 1;
     std::ranges::copy(guest.ring_values, request.values);
     if (const auto done = connect_interface(request); !done)

@@ -75,6 +75,7 @@ Result<Front> Front::connect(const Setup& setup) {
     DevicePaths paths{"vif", setup.index};
     front.index_ = setup.index;
     front.takes_large_ = setup.takes_large;
+    front.filters_groups_ = setup.filters_groups;
     if (const auto ready = paths.await(XenbusStateInitWait); !ready)
         return std::unexpected{ready.error()};
     const auto mac = read_mac(paths);
@@ -103,14 +104,16 @@ Result<Front> Front::connect(const Setup& setup) {
 
 Status Front::announce() {
     DevicePaths paths{"vif", index_};
-    for (const auto& written : {xenstore::write_number(paths.own("tx-ring-ref"), tx_ref_.value()),
-                                xenstore::write_number(paths.own("rx-ring-ref"), rx_ref_.value()),
-                                xenstore::write_number(paths.own("event-channel"), port_.value()),
-                                xenstore::write_number(paths.own("request-rx-copy"), 1),
-                                xenstore::write_number(paths.own("feature-sg"), takes_large_),
-                                xenstore::write_number(paths.own("feature-gso-tcpv4"), takes_large_),
-                                xenstore::write_number(paths.own("feature-gso-tcpv6"), takes_large_),
-                                xenstore::write_number(paths.own("state"), XenbusStateConnected)})
+    for (const auto& written :
+         {xenstore::write_number(paths.own("tx-ring-ref"), tx_ref_.value()),
+          xenstore::write_number(paths.own("rx-ring-ref"), rx_ref_.value()),
+          xenstore::write_number(paths.own("event-channel"), port_.value()),
+          xenstore::write_number(paths.own("request-rx-copy"), 1),
+          xenstore::write_number(paths.own("feature-sg"), takes_large_),
+          xenstore::write_number(paths.own("feature-gso-tcpv4"), takes_large_),
+          xenstore::write_number(paths.own("feature-gso-tcpv6"), takes_large_),
+          xenstore::write_number(paths.own("request-multicast-control"), filters_groups_),
+          xenstore::write_number(paths.own("state"), XenbusStateConnected)})
         if (!written)
             return written;
     return {};

@@ -27,6 +27,7 @@ struct Setup {
     RING_IDX first = 0;          // the rings' indices begin there
     std::uint32_t given = pages; // for packets that come, at first
     bool takes_large = false;    // packets in several slots, and TCP segments that are not cut
+    bool filters_groups = false; // packets for groups that it has named only
 };
 
 class Front {
@@ -85,7 +86,7 @@ class Front {
     RING_IDX produced_ = 0, shown_ = 0, consumed_ = 0;
     RING_IDX given_ = 0, received_ = 0; // of the rx ring; packet n lies in page n % pages
     std::uint32_t skipped_ = 0;         // pages that had nothing, and are given with the next one
-    bool takes_large_ = false;
+    bool takes_large_ = false, filters_groups_ = false;
     std::uint64_t failures_ = 0;
 };
 

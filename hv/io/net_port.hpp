@@ -2,6 +2,7 @@
 // is serialised by the drive lock. An interface's state lies in pages of its guest's metadata quota.
 #pragma once
 
+#include "device/groups.hpp"
 #include "device/switch.hpp"
 #include "host/ring_state.hpp"
 #include "hv/domain/domain.hpp"
@@ -116,6 +117,7 @@ struct NetPort : boost::intrusive::set_base_hook<> {
     bool has_more = false;   // the section's time was over before all were taken
     bool is_due = false;     // among the ports whose first coming packet is waited for
     RealTime due{};
+    device::Groups groups{};                     // that the guest has named
     HeldPackets coming{};                        // in the order of their arrival; not yet known to the policy
     std::uint64_t held = 0;                      // bit n: packet n of `buffer` is used
     std::uint64_t free = ~std::uint64_t{0};      // bit n: place n is unused

@@ -185,13 +185,16 @@ std::uint16_t flags_for_receiver(std::uint16_t sent) {
     return flags;
 }
 
-// Nobody cuts a packet for those who do not take it as it is.
-bool does_take(const NetPort& port, const SentPacket& packet) {
+// Nobody cuts a packet for those who do not take it as it is. A guest that asked for a filter listens to the
+// groups that it has named, and to what is for all.
+bool does_take(const NetPort& port, const SentPacket& packet, device::Mac target) {
     const auto needs = packet.offload.segment == 0                       ? 0
                        : packet.offload.type == XEN_NETIF_GSO_TYPE_TCPV6 ? control::net_takes_tcp6
                                                                          : control::net_takes_tcp4;
     const bool takes_size = packet.bytes <= page_bytes || (port.takes & control::net_takes_slots) != 0;
-    return takes_size && (port.takes & needs) == needs;
+    const bool listens = (port.takes & control::net_takes_its_groups) == 0 || !target.is_group() ||
+                         target == device::Mac::all() || port.groups.has(target);
+    return takes_size && (port.takes & needs) == needs && listens;
 }
 
 // Some that are free; there are enough.
@@ -214,7 +217,7 @@ void start_arrivals() {
 void bring(NetPort& port, const SentPacket& sent, const std::byte* data) {
     auto& ports = machine_switch();
     const auto load = load_of(sent.bytes, sent.offload);
-    const bool is_taken = does_take(port, sent);
+    const bool is_taken = does_take(port, sent, device::Mac::of(std::span<const std::byte, 6>{data, 6}));
     if (!is_taken)
         ports.drop(port.number, load.wire);
     if (!is_taken || port.held == ~std::uint64_t{0} || !ports.admit(port.number, sent.port->number, load))

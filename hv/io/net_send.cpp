@@ -21,6 +21,8 @@ struct Chain {
     std::uint32_t others = 0; // bytes of all requests but the first
     std::uint32_t requests = 0, extras = 0;
     Offload offload{};
+    std::uint8_t change = 0; // of the sender's groups: XEN_NETIF_EXTRA_TYPE_MCAST_*; nothing is sent then
+    device::Mac group{};
     bool is_possible = true;
     std::uint16_t id[net_slots];
     NetPiece piece[most_pieces];
@@ -41,12 +43,31 @@ void add(Chain& chain, const netif_tx_request& asked) {
         chain.others += asked.size;
 }
 
-// The only extra request that was offered, once in a packet.
+// One of those that were offered, once in a packet.
 void add(Chain& chain, const netif_extra_info& extra) {
-    chain.is_possible =
-        chain.extras++ == 0 && extra.type == XEN_NETIF_EXTRA_TYPE_GSO && extra.u.gso.size != 0 &&
-        (extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4 || extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV6);
-    chain.offload = {extra.u.gso.size, extra.u.gso.type};
+    chain.is_possible = chain.extras++ == 0;
+    switch (extra.type) {
+    case XEN_NETIF_EXTRA_TYPE_GSO:
+        chain.is_possible &= extra.u.gso.size != 0 && (extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4 ||
+                                                       extra.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV6);
+        chain.offload = {extra.u.gso.size, extra.u.gso.type};
+        return;
+    case XEN_NETIF_EXTRA_TYPE_MCAST_ADD:
+    case XEN_NETIF_EXTRA_TYPE_MCAST_DEL:
+        chain.change = extra.type;
+        chain.group = device::Mac::of(std::as_bytes(std::span<const std::uint8_t, 6>{extra.u.mcast.addr}));
+        return;
+    default:
+        chain.is_possible = false;
+    }
+}
+
+// False: it cannot be done.
+bool change_groups(NetPort& port, const Chain& chain) {
+    if (chain.change == XEN_NETIF_EXTRA_TYPE_MCAST_ADD)
+        return port.groups.add(chain.group);
+    port.groups.remove(chain.group);
+    return true;
 }
 
 // Takes the requests of one packet up to `produced`. False if the packet does not end before that.
@@ -102,7 +123,10 @@ void take_one(NetPort& port, RING_IDX produced) {
     Chain chain;
     if (!take_chain(port, produced, chain))
         return break_port(port);
-    if (check(chain))
+    if (chain.change != 0 && chain.is_possible)
+        answer_packet(port, chain.id, chain.requests, chain.extras,
+                      change_groups(port, chain) ? NETIF_RSP_OKAY : NETIF_RSP_ERROR);
+    else if (chain.change == 0 && check(chain))
         queue(port, chain);
     else
         answer_packet(port, chain.id, chain.requests, chain.extras, NETIF_RSP_ERROR);

@@ -15,10 +15,10 @@ namespace bulkhead::hv::whole {
 // Of the machine: the last disk is read-only.
 inline constexpr std::uint32_t disks = 3, interfaces = 4;
 inline constexpr std::uint64_t disk_bytes = 64 * 1024;
-// What its guest takes: everything, or only packets of a page.
+// What its guest takes: everything, or only packets of a page, for groups that it has named or for all.
 [[nodiscard]] constexpr std::uint16_t takes_of(std::uint32_t interface) {
     return interface % 2 == 0 ? control::net_takes_slots | control::net_takes_tcp4 | control::net_takes_tcp6
-                              : 0;
+                              : control::net_takes_its_groups;
 }
 [[nodiscard]] constexpr std::array<std::uint8_t, 6> address_of_interface(std::uint32_t number) {
     return {0, 0x16, 0x3e, 0, 0, static_cast<std::uint8_t>(number + 1)};
