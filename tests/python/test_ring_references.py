@@ -53,6 +53,38 @@ def test_idle_credit_lowers_the_latency_of_bursts_as_table_5_does() -> None:
         assert credited["iops"][guest] == pytest.approx(without["iops"][guest], rel=HELD)
 
 
+def test_figures_4_to_6_and_tables_3_and_4() -> None:
+    points = {(str(p.levels["case"]), str(p.levels["ringctl"])): p for p in points_of("mclock_published")}
+    assert len(points) == 6 * 2
+    for key, point in points.items():
+        if "apart" in point.metrics:
+            assert point.spread["apart"].high < ALLOCATION, key
+        if key[1] == "mclock":
+            for guest, rate in point.metrics["published"].items():
+                # The paper's array was itself 18 % from equal parts for equal weights in table 4.
+                assert point.metrics["iops"][guest] == pytest.approx(rate, rel=0.13), (key, guest)
+    before, after = (
+        points["figure 4", "mclock"].metrics[f"latency{when}"]["vm2"] for when in ("_before", "")
+    )
+    assert 1 - after / before == pytest.approx(1 - 16 / 36, abs=0.1)
+    assert points["table 3", "mclock"].metrics["iops"]["vm4"] >= 250 * (1 - RESERVED)
+
+
+def test_the_four_questions_of_isol_bench() -> None:
+    points = {tuple(p.levels.values()): p.metrics for p in points_of("isol_bench")}
+    assert len(points) == 7 * (3 * 3 + 3)
+    for (policy, question, guests, _), found in points.items():
+        if policy != "token_bucket":
+            assert found["used"] > 0.99, "the drive never idles"
+        if question == "overhead" and policy in ("drr", "sfq", "mclock", "latency_target"):
+            assert found["overhead"] < 1.15 * points["fifo", question, guests, 1]["overhead"], policy
+            assert found["kept"] == pytest.approx(1, abs=0.01), policy
+        if question == "fairness" and policy in ("drr", "sfq", "latency_target"):
+            assert found["fairness"] > 0.99, policy
+        if question == "priority" and policy in ("mclock", "latency_target"):
+            assert found["latency"]["p99"] < 1_000_000, policy
+
+
 def test_no_flood_moves_the_p99_of_a_guest_within_its_share() -> None:
     points = points_of("ring_flood")
     assert {str(point.levels["ringctl"]) for point in points} > {*KEEP, "fifo"}
