@@ -46,6 +46,15 @@ struct MemoryReservation {
     uint16_t domid;
 };
 
+struct MemoryMap {
+    uint32_t nr_entries, buffer;
+};
+
+struct MemoryExchange {
+    MemoryReservation in, out;
+    uint32_t nr_exchanged;
+};
+
 struct MachphysMapping {
     uint32_t v_start, v_end, max_mfn;
 };

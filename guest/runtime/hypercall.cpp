@@ -49,7 +49,7 @@ Status stack_switch(std::uint64_t ss, std::uint64_t rsp) {
     return status(raw(__HYPERVISOR_stack_switch, ss, rsp));
 }
 
-Status set_gdt(const std::uint64_t* frames, unsigned entries) {
+Status set_gdt(const xen_pfn_t* frames, unsigned entries) {
     return status(raw(__HYPERVISOR_set_gdt, address(frames), entries));
 }
 

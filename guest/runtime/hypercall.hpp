@@ -48,7 +48,7 @@ template<class T>
 Status set_trap_table(const trap_info* sentinel_terminated); // nullptr clears the table
 Status set_callbacks(const void* event, const void* failsafe, const void* syscall);
 Status stack_switch(std::uint64_t ss, std::uint64_t rsp);
-Status set_gdt(const std::uint64_t* frames, unsigned entries);
+Status set_gdt(const xen_pfn_t* frames, unsigned entries);
 Status update_descriptor(std::uint64_t machine_address, std::uint64_t descriptor);
 Status set_segment_base(unsigned which, std::uint64_t base); // SEGBASE_*
 Status fpu_taskswitch(bool set);

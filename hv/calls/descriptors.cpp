@@ -9,7 +9,13 @@
 
 namespace bulkhead::hv {
 
-HypercallResult SetGdt::run(HypercallContext& context) const {
+namespace {
+
+using SetTable = Result<>(Vcpu& vcpu, const Mfn* frames, std::uint32_t entries);
+
+template<class Word>
+HypercallResult set_table(HypercallContext& context, GuestPtr<const Word> frames, std::uint32_t entries,
+                          SetTable& set) {
     if (entries > FIRST_RESERVED_GDT_ENTRY)
         return fail(Error::invalid);
     std::array<Mfn, FIRST_RESERVED_GDT_PAGE> list{};
@@ -20,12 +26,15 @@ HypercallResult SetGdt::run(HypercallContext& context) const {
     }
     const LockGuard tables{context.domain.memory.tables};
     BULKHEAD_TRY(settle(context.domain));
-    BULKHEAD_TRY(set_gdt(context.caller, list.data(), entries));
+    BULKHEAD_TRY(set(context.caller, list.data(), entries));
     return 0;
 }
 
-HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
-    const auto checked = checked_descriptor(descriptor);
+// To the machine address `at`, in a table of `kind`.
+template<auto check, FrameType kind>
+[[gnu::always_inline]] inline HypercallResult write_descriptor(HypercallContext& context, std::uint64_t at,
+                                                               std::uint64_t descriptor) {
+    const auto checked = check(descriptor);
     BULKHEAD_TRY(checked);
     const Mfn mfn{at >> page_shift};
     auto* frame = frame_table().find(mfn);
@@ -34,12 +43,29 @@ HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
     const LockGuard tables{context.domain.memory.tables};
     BULKHEAD_TRY(settle(context.domain));
     // In a page that no descriptor table uses, the descriptor is data.
-    const auto type = frame->validated() && frame->type() == FrameType::descriptors ? FrameType::descriptors
-                                                                                    : FrameType::writable;
+    const auto type = frame->validated() && frame->type() == kind ? kind : FrameType::writable;
     BULKHEAD_TRY(get_type(*frame, type, Owner{context.domain.id}));
     __atomic_store_n(machine::frame_as<std::uint64_t>(mfn) + at % page_bytes / 8, *checked, __ATOMIC_RELAXED);
     drop_typed(mfn, context.domain);
     return 0;
+}
+
+} // namespace
+
+HypercallResult SetGdt::run(HypercallContext& context) const {
+    return set_table(context, frames, entries, set_gdt);
+}
+
+HypercallResult PaeSetGdt::run(HypercallContext& context) const {
+    return set_table(context, frames, entries, set_pae_gdt);
+}
+
+HypercallResult UpdateDescriptor::run(HypercallContext& context) const {
+    return write_descriptor<checked_descriptor, FrameType::descriptors>(context, at, descriptor);
+}
+
+HypercallResult PaeUpdateDescriptor::run(HypercallContext& context) const {
+    return write_descriptor<checked_pae_descriptor, FrameType::pae_descriptors>(context, at, descriptor);
 }
 
 HypercallResult VmAssist::run(HypercallContext& context) const {

@@ -4,11 +4,12 @@
 
 namespace bulkhead::hv {
 
+template<class Word>
 Result<tlb::Mask> processors_of(Domain& domain, std::uint64_t vcpu_mask) {
     const tlb::Mask self = tlb::Mask{1} << machine::this_pcpu().value();
     if (vcpu_mask == 0)
         return self;
-    const auto vcpus = GuestPtr<const std::uint64_t>{vcpu_mask}.read();
+    const auto vcpus = GuestPtr<const Word>{vcpu_mask}.read();
     BULKHEAD_TRY(vcpus);
     tlb::Mask mask = 0;
     for (std::uint32_t id = 0; id < domain.vcpu_count; ++id)
@@ -18,13 +19,14 @@ Result<tlb::Mask> processors_of(Domain& domain, std::uint64_t vcpu_mask) {
     return mask & machine::pcpus_using(domain.id);
 }
 
+template<class Word>
 Result<> flush_for_guest(Domain& domain, std::uint64_t flags, GuestAddress at) {
     const auto kind = flags & UVMF_FLUSHTYPE_MASK;
     if (kind == UVMF_NONE)
         return {};
     const auto where = flags & ~std::uint64_t{UVMF_FLUSHTYPE_MASK};
-    const auto mask =
-        where == UVMF_ALL ? Result<tlb::Mask>{machine::pcpus_using(domain.id)} : processors_of(domain, where);
+    const auto mask = where == UVMF_ALL ? Result<tlb::Mask>{machine::pcpus_using(domain.id)}
+                                        : processors_of<Word>(domain, where);
     BULKHEAD_TRY(mask);
     if (kind == UVMF_TLB_FLUSH)
         tlb::flush_mask(*mask);
@@ -34,5 +36,10 @@ Result<> flush_for_guest(Domain& domain, std::uint64_t flags, GuestAddress at) {
         return fail(Error::invalid);
     return {};
 }
+
+template Result<tlb::Mask> processors_of<std::uint64_t>(Domain& domain, std::uint64_t vcpu_mask);
+template Result<tlb::Mask> processors_of<std::uint32_t>(Domain& domain, std::uint64_t vcpu_mask);
+template Result<> flush_for_guest<std::uint64_t>(Domain& domain, std::uint64_t flags, GuestAddress at);
+template Result<> flush_for_guest<std::uint32_t>(Domain& domain, std::uint64_t flags, GuestAddress at);
 
 } // namespace bulkhead::hv

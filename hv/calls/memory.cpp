@@ -89,13 +89,18 @@ struct [[gnu::packed]] MemoryRange {
 static_assert(sizeof(MemoryRange) == 20);
 constexpr std::uint32_t type_ram = 1;
 
+std::uint64_t buffer_of(const xen_memory_map_t& map) { return reinterpret_cast<std::uint64_t>(map.buffer.p); }
+std::uint64_t buffer_of(const pae_abi::MemoryMap& map) { return map.buffer; }
+
+// `Map` is the structure in the guest's width.
+template<class Map>
 HypercallResult report_memory_map(const MemoryOp& call, HypercallContext& context) {
-    const GuestPtr<xen_memory_map_t> argument{call.argument};
+    const GuestPtr<Map> argument{call.argument};
     auto map = argument.read();
     BULKHEAD_TRY(map);
     if (map->nr_entries < 1)
         return fail(Error::invalid);
-    const GuestPtr<MemoryRange> buffer{reinterpret_cast<std::uint64_t>(map->buffer.p)};
+    const GuestPtr<MemoryRange> buffer{buffer_of(*map)};
     BULKHEAD_TRY(buffer.write({0, context.domain.memory.max_frames * page_bytes, type_ram}));
     map->nr_entries = 1;
     BULKHEAD_TRY(argument.write(*map));
@@ -120,7 +125,7 @@ HypercallResult MemoryOp::run(HypercallContext& context) const {
     case XENMEM_machphys_mapping:
         return report_machphys(*this);
     case XENMEM_memory_map:
-        return report_memory_map(*this, context);
+        return report_memory_map<xen_memory_map_t>(*this, context);
     default:
         return fail(Error::not_implemented); // among them what only translated guests have
     }
@@ -141,6 +146,10 @@ HypercallResult PaeMemoryOp::run(HypercallContext& context) const {
         return report_reservation(call, context);
     case XENMEM_machphys_mapping:
         return report_pae_machphys(call);
+    case XENMEM_memory_map:
+        return report_memory_map<pae_abi::MemoryMap>(call, context);
+    case XENMEM_exchange:
+        return exchange_pae_frames(command >> command_bits, argument, context);
     default:
         return fail(Error::not_implemented);
     }

@@ -21,7 +21,7 @@ struct MemoryOp {
     HypercallResult run(HypercallContext& context) const;
 };
 
-// Of a 32-bit guest. It does not yet exchange frames, nor read a memory map.
+// Of a 32-bit guest.
 struct PaeMemoryOp {
     static constexpr unsigned number = __HYPERVISOR_memory_op;
     static constexpr const char* name = "memory_op";

@@ -2,6 +2,7 @@
 
 #include "hv/calls/batch.hpp"
 #include "hv/calls/flush.hpp"
+#include "hv/mm/pae.hpp"
 #include "hv/mm/paging.hpp"
 #include "hv/mm/update.hpp"
 #include "hv/mm/walk.hpp"
@@ -71,7 +72,23 @@ Result<> update_mapping(HypercallContext& context, const UpdateVaMapping& call, 
         BULKHEAD_TRY(update_leaf(machine::frame_as<std::uint64_t>(found.l1) + found.l1_index, call.entry,
                                  frames_of, AccessBits::replace));
     }
-    return flush_for_guest(domain, call.flags, call.at);
+    return flush_for_guest<std::uint64_t>(domain, call.flags, call.at);
+}
+
+// In a 32-bit guest. Nothing of the hole is the guest's to map.
+Result<> update_pae_mapping(HypercallContext& context, const UpdateVaMapping& call, Domain& frames_of) {
+    auto& domain = context.domain;
+    {
+        const TablesOfTwo locks{domain.memory, domain.id, frames_of.memory, frames_of.id};
+        BULKHEAD_TRY(settle(domain));
+        const auto found = walk(context.caller.tables.kernel_root, call.at);
+        if (found.l1 == Mfn{} || call.at.value() >= pae::hole)
+            return fail(Error::invalid);
+        BULKHEAD_TRY(update_frame(frame_table().at(found.l1), found.l1_index, call.entry, domain, frames_of,
+                                  AccessBits::replace));
+        BULKHEAD_TRY(settle(domain));
+    }
+    return flush_for_guest<std::uint32_t>(domain, call.flags, call.at);
 }
 
 } // namespace
@@ -102,6 +119,18 @@ HypercallResult UpdateVaMappingOtherdomain::run(HypercallContext& context) const
     const auto owner = resolve_domain(context.domain, domain);
     BULKHEAD_TRY(owner);
     BULKHEAD_TRY(update_mapping(context, mapping, **owner));
+    return 0;
+}
+
+HypercallResult PaeUpdateVaMapping::run(HypercallContext& context) const {
+    BULKHEAD_TRY(update_pae_mapping(context, mapping, context.domain));
+    return 0;
+}
+
+HypercallResult PaeUpdateVaMappingOtherdomain::run(HypercallContext& context) const {
+    const auto owner = resolve_domain(context.domain, domain);
+    BULKHEAD_TRY(owner);
+    BULKHEAD_TRY(update_pae_mapping(context, own.mapping, **owner));
     return 0;
 }
 

@@ -47,4 +47,26 @@ struct UpdateVaMappingOtherdomain {
     HypercallResult run(HypercallContext& context) const;
 };
 
+// The same of a 32-bit guest: the entry comes in two registers.
+struct PaeUpdateVaMapping {
+    static constexpr unsigned number = __HYPERVISOR_update_va_mapping;
+    static constexpr const char* name = "update_va_mapping";
+    UpdateVaMapping mapping;
+    static PaeUpdateVaMapping decode(const HypercallArguments& a) {
+        return {{GuestAddress{a[0]}, a[1] | a[2] << 32, a[3]}};
+    }
+    HypercallResult run(HypercallContext& context) const;
+};
+
+struct PaeUpdateVaMappingOtherdomain {
+    static constexpr unsigned number = __HYPERVISOR_update_va_mapping_otherdomain;
+    static constexpr const char* name = "update_va_mapping_otherdomain";
+    PaeUpdateVaMapping own;
+    std::uint16_t domain;
+    static PaeUpdateVaMappingOtherdomain decode(const HypercallArguments& a) {
+        return {PaeUpdateVaMapping::decode(a), static_cast<std::uint16_t>(a[4])};
+    }
+    HypercallResult run(HypercallContext& context) const;
+};
+
 } // namespace bulkhead::hv

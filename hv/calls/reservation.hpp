@@ -51,5 +51,7 @@ class BasicReservation {
 // of extents that earlier calls have done.
 [[nodiscard]] HypercallResult exchange_frames(std::uint64_t start, std::uint64_t argument,
                                               HypercallContext& context);
+[[nodiscard]] HypercallResult exchange_pae_frames(std::uint64_t start, std::uint64_t argument,
+                                                  HypercallContext& context);
 
 } // namespace bulkhead::hv

@@ -2,6 +2,7 @@
 // returns from them.
 #pragma once
 
+#include "abi/pae.hpp"
 #include "hv/calls/hypercall.hpp"
 
 extern "C" {
@@ -35,6 +36,35 @@ struct CallbackOp {
     std::uint32_t command;
     std::uint64_t argument;
     static CallbackOp decode(const HypercallArguments& a) { return {static_cast<std::uint32_t>(a[0]), a[1]}; }
+    HypercallResult run(HypercallContext& context) const;
+};
+
+// The same of a 32-bit guest. Selectors of callbacks are not used (hv/pae/bounce.hpp).
+struct PaeSetTrapTable {
+    static constexpr unsigned number = __HYPERVISOR_set_trap_table;
+    static constexpr const char* name = "set_trap_table";
+    GuestPtr<pae_abi::TrapInfo> table;
+    static PaeSetTrapTable decode(const HypercallArguments& a) { return {GuestPtr<pae_abi::TrapInfo>{a[0]}}; }
+    HypercallResult run(HypercallContext& context) const;
+};
+
+struct PaeSetCallbacks {
+    static constexpr unsigned number = __HYPERVISOR_set_callbacks;
+    static constexpr const char* name = "set_callbacks";
+    std::uint32_t event, failsafe;
+    static PaeSetCallbacks decode(const HypercallArguments& a) {
+        return {static_cast<std::uint32_t>(a[1]), static_cast<std::uint32_t>(a[3])};
+    }
+    HypercallResult run(HypercallContext& context) const;
+};
+
+struct PaeCallbackOp {
+    static constexpr unsigned number = __HYPERVISOR_callback_op;
+    static constexpr const char* name = "callback_op";
+    std::uint32_t command, argument;
+    static PaeCallbackOp decode(const HypercallArguments& a) {
+        return {static_cast<std::uint32_t>(a[0]), static_cast<std::uint32_t>(a[1])};
+    }
     HypercallResult run(HypercallContext& context) const;
 };
 

@@ -208,8 +208,6 @@ HypercallResult PaeVcpuOp::run(HypercallContext& context) const {
         const auto request = GuestPtr<pae_abi::VcpuSetSingleshotTimer>{call.argument}.read();
         return request ? set_single(target, request->timeout_abs_ns) : fail(request.error());
     }
-    case VCPUOP_send_nmi: // a 32-bit guest registers no handler for them
-        return fail(Error::not_implemented);
     default:
         return call.run(context);
     }

@@ -2,6 +2,7 @@
 
 #include "hv/event/bind.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/event/bits.hpp"
@@ -198,7 +199,9 @@ namespace {
 } // namespace
 
 Result<> reset_ports(Domain& domain) {
-    for (std::uint32_t word = 0; word < std::size(domain.events.used); ++word)
+    // What lies behind a 32-bit guest's last port stays in use for ever.
+    const std::uint32_t words = (domain.pae ? pae_abi::max_ports : max_ports) / 64;
+    for (std::uint32_t word = 0; word < words; ++word)
         while (close_first_of(domain, word))
             if (machine::should_preempt())
                 return fail(Error::restart);

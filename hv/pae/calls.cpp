@@ -1,14 +1,17 @@
 // The table of hypercalls of 32-bit guests. A number that is not listed answers ENOSYS.
 #include "hv/pae/calls.hpp"
 
+#include "hv/calls/descriptors.hpp"
 #include "hv/calls/grant.hpp"
 #include "hv/calls/memory.hpp"
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
 #include "hv/calls/sched.hpp"
 #include "hv/calls/table.hpp"
+#include "hv/calls/trap.hpp"
 #include "hv/calls/vcpu.hpp"
 #include "hv/domain/domain.hpp"
-#include "hv/pae/entries.hpp"
-#include "hv/pae/memory.hpp"
+#include "hv/pae/iret.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
@@ -88,8 +91,8 @@ struct Table {
                    __HYPERVISOR_console_io, __HYPERVISOR_vm_assist, __HYPERVISOR_event_channel_op,
                    __HYPERVISOR_physdev_op>();
         add<PaeSetTrapTable, PaeSetGdt, PaeSetCallbacks, PaeUpdateDescriptor, PaeMemoryOp, PaeMulticall,
-            PaeUpdateVaMapping, PaeSetTimerOp, PaeGrantTableOp, PaeIret, PaeVcpuOp, PaeMmuextOp, PaeSchedOp,
-            PaeCallbackOp, PaeControl>();
+            PaeUpdateVaMapping, PaeUpdateVaMappingOtherdomain, PaeSetTimerOp, PaeGrantTableOp, PaeIret,
+            PaeVcpuOp, PaeMmuextOp, PaeSchedOp, PaeCallbackOp, PaeControl>();
     }
 };
 
@@ -134,8 +137,11 @@ HypercallResult PaeMulticall::run(HypercallContext& context) const {
             BULKHEAD_TRY(at.write(*entry));
             return continue_from(context, at, count - i);
         }
-        if (entry->op == __HYPERVISOR_iret) // the guest goes on where the frame says
+        if (entry->op == __HYPERVISOR_iret) { // the guest goes on where the frame says
+            if (context.caller.processor.in_kernel)
+                static_cast<void>(write_result(at, result));
             return result;
+        }
         BULKHEAD_TRY(write_result(at, result));
     }
     return 0;

@@ -101,15 +101,7 @@ void deliver_failsafe_to_pae(Vcpu& vcpu) {
 }
 
 Result<> set_pae_trap_handler(Vcpu& vcpu, unsigned vector, const TrapHandler& handler) {
-    auto& handlers = vcpu.entries.pae.handlers;
-    if (handlers == nullptr) {
-        const auto page = vcpu.domain->allocate_metadata();
-        if (!page)
-            return fail(page.error());
-        handlers = static_cast<TrapHandler*>(*page);
-    }
-    handlers[vector] = handler;
-    return {};
+    return keep_handler(vcpu, vcpu.entries.pae.handlers, vector, handler);
 }
 
 void clear_pae_trap_handlers(Vcpu& vcpu) {

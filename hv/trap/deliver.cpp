@@ -80,7 +80,7 @@ bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
 
 void deliver_nmi(Vcpu& vcpu) {
     vcpu.entries.nmi_pending = false;
-    if (handler_of(vcpu, vector::nmi) == nullptr)
+    if (!has_trap_handler(vcpu, vector::nmi))
         return;
     vcpu.entries.in_nmi = true;
     deliver_exception(vcpu, vector::nmi);
@@ -125,17 +125,26 @@ void deliver_failsafe(Vcpu& vcpu) {
 Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry) {
     if (!is_canonical(entry.address))
         return fail(Error::invalid);
-    if (!vcpu.entries.handlers) {
+    return keep_handler(vcpu, vcpu.entries.handlers, entry.vector,
+                        {.address = entry.address,
+                         .selector = entry.cs,
+                         .privilege = static_cast<std::uint8_t>(TI_GET_DPL(&entry)),
+                         .mask_events = TI_GET_IF(&entry) != 0});
+}
+
+Result<> keep_handler(Vcpu& vcpu, TrapHandler*& table, unsigned vector, const TrapHandler& handler) {
+    if (table == nullptr) {
         const auto page = vcpu.domain->allocate_metadata();
-        if (!page)
-            return fail(page.error());
-        vcpu.entries.handlers = static_cast<TrapHandler*>(*page);
+        BULKHEAD_TRY(page);
+        table = static_cast<TrapHandler*>(*page);
     }
-    vcpu.entries.handlers[entry.vector] = {.address = entry.address,
-                                           .selector = entry.cs,
-                                           .privilege = static_cast<std::uint8_t>(TI_GET_DPL(&entry)),
-                                           .mask_events = TI_GET_IF(&entry) != 0};
+    table[vector] = handler;
     return {};
+}
+
+bool has_trap_handler(const Vcpu& vcpu, unsigned vector) {
+    const auto* handlers = vcpu.domain->pae ? vcpu.entries.pae.handlers : vcpu.entries.handlers;
+    return handlers != nullptr && handlers[vector].address != 0;
 }
 
 void clear_trap_handlers(Vcpu& vcpu) {

@@ -150,8 +150,7 @@ void answer(Registers& regs, std::uint64_t value) {
 // kernel survives a read.
 Emulation read_model(Vcpu& vcpu, const Code& code, const Instruction& instruction) {
     auto value = read_msr(vcpu, static_cast<std::uint32_t>(vcpu.regs.rcx));
-    const bool has_handler = vcpu.entries.handlers && vcpu.entries.handlers[vector::protection].address != 0;
-    if (!value && has_handler)
+    if (!value && has_trap_handler(vcpu, vector::protection))
         return Emulation::fault;
     answer(vcpu.regs, value.value_or(0));
     return finished(vcpu, code, instruction);

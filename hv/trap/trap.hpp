@@ -61,6 +61,11 @@ void deliver_failsafe(Vcpu& vcpu);
 // One entry of the guest's trap table. `flags` is as in struct trap_info. Fails on an address that is not the
 // guest's, or for want of memory for the table.
 [[nodiscard]] Result<> set_trap_handler(Vcpu& vcpu, const trap_info& entry);
+// In one of the vCPU's tables, which is made at the first time.
+[[nodiscard]] Result<> keep_handler(Vcpu& vcpu, TrapHandler*& table, unsigned vector,
+                                    const TrapHandler& handler);
+// Whether its kernel, of either width, has a handler for the exception.
+[[nodiscard]] bool has_trap_handler(const Vcpu& vcpu, unsigned vector);
 void clear_trap_handlers(Vcpu& vcpu);
 
 } // namespace bulkhead::hv

@@ -2,6 +2,7 @@
 // domain without the right to it gets EPERM for all.
 #include "guest/runtime/hypercall.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -14,7 +15,7 @@ GUEST_TEST(console_output, "console_io writes, reads and refuses") {
     works(written, "write");
     check(works(hypercall::console_io(CONSOLEIO_read, line), "read") == 0, "input came from nowhere");
     refused(hypercall::checked(
-                hypercall::raw(__HYPERVISOR_console_io, CONSOLEIO_write, 16, HYPERVISOR_VIRT_END - 4096)),
+                hypercall::raw(__HYPERVISOR_console_io, CONSOLEIO_write, 16, hypervisor_last_page)),
             Error::fault, "text in the hypervisor's memory");
     refused(hypercall::checked(hypercall::raw(__HYPERVISOR_console_io, CONSOLEIO_write, 16, 0x123000)),
             Error::fault, "text that is not mapped");

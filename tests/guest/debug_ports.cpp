@@ -15,12 +15,12 @@ constexpr std::uint64_t debugging_extensions = 1 << 3;
 constexpr std::uint16_t unused_port = 0x4f0;
 constexpr std::uint64_t on_two_ports = 0x00060401; // DR0, two bytes
 
-std::uint64_t read_cr4() {
-    std::uint64_t value = 0;
+Word read_cr4() {
+    Word value = 0;
     asm volatile("mov %%cr4, %0" : "=r"(value));
     return value;
 }
-void write_cr4(std::uint64_t value) { asm volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
+void write_cr4(Word value) { asm volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
 std::uint8_t read_port(std::uint16_t port) {
     std::uint8_t value = 0;
     asm volatile("inb %1, %0" : "=a"(value) : "d"(port));
@@ -41,7 +41,7 @@ std::uint64_t struck(std::uint16_t port) {
 } // namespace
 
 GUEST_TEST(debug_ports, "breakpoints on ports work once CR4.DE is set") {
-    const std::uint64_t before = read_cr4();
+    const Word before = read_cr4();
     check((before & debugging_extensions) == 0, "a guest starts with CR4 {x}", before);
     works(hypercall::set_debugreg(0, unused_port), "a port in DR0");
     refused(hypercall::set_debugreg(7, on_two_ports), Error::not_permitted, "a breakpoint without CR4.DE");

@@ -9,7 +9,7 @@ using namespace bulkhead::guest_test;
 GUEST_TEST(descriptor_large, "a GDT of the largest size is taken") {
     constexpr std::uint64_t user_data = 0x00cff3000000ffff; // ring 3, writable data, flat
     constexpr unsigned per_page = page_bytes / sizeof(std::uint64_t);
-    std::array<std::uint64_t, FIRST_RESERVED_GDT_PAGE> frames{};
+    std::array<xen_pfn_t, FIRST_RESERVED_GDT_PAGE> frames{};
     Page* const pages = allocate_pages(frames.size());
     for (std::size_t i = 0; i < frames.size(); ++i) {
         auto* const entries = reinterpret_cast<std::uint64_t*>(pages + i);

@@ -17,7 +17,7 @@ bool has_umip() {
 }
 
 bool is_umip_on() {
-    std::uint64_t cr4 = 0;
+    Word cr4 = 0;
     asm volatile("mov %%cr4, %0" : "=r"(cr4));
     return (cr4 >> 11 & 1) != 0;
 }
@@ -36,7 +36,7 @@ GUEST_TEST(descriptor_reads, "SGDT, SIDT, SLDT, STR and SMSW raise #GP where the
     if (!on_bulkhead() && !is_umip_on())
         skip("the hypervisor leaves UMIP off");
     std::array<std::uint16_t, 5> table{};
-    std::uint64_t word = 0;
+    Word word = 0;
     tells_nothing([&] { asm volatile("sgdt %0" : "=m"(table)); }, "sgdt");
     tells_nothing([&] { asm volatile("sidt %0" : "=m"(table)); }, "sidt");
     tells_nothing([&] { asm volatile("sldt %0" : "=r"(word)); }, "sldt");

@@ -3,6 +3,7 @@
 // address.
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -22,14 +23,14 @@ static std::uint16_t load_data_segment(std::uint16_t selector) {
 GUEST_TEST(descriptor_tables, "a GDT and an LDT of valid descriptors are taken, dangerous ones refused") {
     Page* const table = allocate_pages();
     auto* const entries = reinterpret_cast<std::uint64_t*>(table);
-    std::uint64_t frame = mfn_of(table).value();
+    xen_pfn_t frame = mfn_of(table).value();
     entries[1] = user_data;
     refused(hypercall::set_gdt(&frame, 8), "a GDT with a writable mapping");
     works(protect(table, pte::read_only), "making it read-only");
     works(hypercall::set_gdt(&frame, 8), "a GDT of one valid descriptor");
     check(load_data_segment(1 << 3 | 3) == (1 << 3 | 3), "the new segment cannot be loaded");
 
-    const std::uint64_t second = (frame << page_shift) + 16;
+    const std::uint64_t second = (std::uint64_t{frame} << page_shift) + 16;
     works(hypercall::update_descriptor(second, user_data), "a valid descriptor");
     check(entries[2] == user_data, "the descriptor was not written");
     static_cast<void>(hypercall::update_descriptor(second, call_gate)); // refused, or closed to ring 3
@@ -37,7 +38,7 @@ GUEST_TEST(descriptor_tables, "a GDT and an LDT of valid descriptors are taken, 
     static_cast<void>(hypercall::update_descriptor(second, kernel_code)); // refused, or forced into ring 3
     check((entries[2] >> 45 & 3) != 0, "a ring-0 code segment is in the GDT");
     refused(hypercall::update_descriptor(second + 4, user_data), "a misaligned descriptor");
-    refused(hypercall::update_descriptor(0x3fffffffff000, user_data), "a descriptor beyond memory");
+    refused(hypercall::update_descriptor(no_address, user_data), "a descriptor beyond memory");
     refused(protect(table, pte::read_write), "a writable mapping of the GDT");
     refused(hypercall::set_gdt(&frame, 9000), "more entries than a GDT has");
 

@@ -5,27 +5,22 @@
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/traps.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
 
-static std::uint64_t flags() {
-    std::uint64_t value = 0;
-    asm volatile("pushfq; popq %0" : "=r"(value) : : "memory");
-    return value;
-}
-
 GUEST_TEST(emulate_interrupt_flag, "a guest cannot switch the machine's interrupts off") {
-    constexpr std::uint64_t interrupt_flag = 1 << 9;
-    check((flags() & interrupt_flag) != 0, "interrupts are off");
+    constexpr Word interrupt_flag = 1 << 9, io_privilege = 3 << 12;
+    check((processor_flags() & interrupt_flag) != 0, "interrupts are off");
     const auto cli = traps::probe([] { asm volatile("cli"); });
     check(!cli || cli->vector == traps::Vector::protection, "cli: trap {}",
           static_cast<unsigned>(cli->vector));
-    check((flags() & interrupt_flag) != 0, "cli switched the machine's interrupts off");
-    asm volatile("pushfq; andq $~0x200, (%%rsp); popfq" : : : "memory", "cc");
-    check((flags() & interrupt_flag) != 0, "popf switched the machine's interrupts off");
-    asm volatile("pushfq; orq $0x3000, (%%rsp); popfq" : : : "memory", "cc");
-    check((flags() & 0x3000) == 0, "popf raised the I/O privilege level");
+    check((processor_flags() & interrupt_flag) != 0, "cli switched the machine's interrupts off");
+    set_processor_flags(processor_flags() & ~interrupt_flag);
+    check((processor_flags() & interrupt_flag) != 0, "popf switched the machine's interrupts off");
+    set_processor_flags(processor_flags() | io_privilege);
+    check((processor_flags() & io_privilege) == 0, "popf raised the I/O privilege level");
     const std::uint64_t before = events::upcalls();
     works(hypercall::set_timer(now() + microseconds(200)), "a timer");
     spin_until(now() + milliseconds(2));

@@ -4,6 +4,7 @@
 
 #include "guest/runtime/hypercall.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 namespace bulkhead::guest_test {
 
@@ -13,6 +14,9 @@ struct ErrnoRow {
     long expected;
     long (*run)();
 };
+
+// What a typed call answered.
+inline long answer(const Status& status) { return status ? 0 : -static_cast<long>(status.error()); }
 
 inline void check_errnos(std::span<const ErrnoRow> rows) {
     unsigned wrong = 0;
@@ -26,8 +30,6 @@ inline void check_errnos(std::span<const ErrnoRow> rows) {
     check(wrong == 0, "{} of {} calls answer something else", wrong, rows.size());
 }
 
-inline constexpr std::uint64_t hypervisor_memory = HYPERVISOR_VIRT_START;
-inline constexpr std::uint64_t no_frame = 0x3fffffffff;
 inline constexpr domid_t no_domain = 0x7abc;
 template<class T>
 T* unreadable() {

@@ -118,10 +118,7 @@ constexpr ErrnoRow rows[] = {
     {"GNTTABOP_map_grant_ref", "an address without an L1", BULKHEAD_STATUS(general_error),
      [] { return map(window_base + 0x30000000, self.value(), lent.value()); }},
     {"GNTTABOP_map_grant_ref", "an entry in a frame that is not RAM", BULKHEAD_STATUS(general_error),
-     [] {
-         return map(no_frame << page_shift, self.value(), lent.value(),
-                    GNTMAP_host_map | GNTMAP_contains_pte);
-     }},
+     [] { return map(no_address, self.value(), lent.value(), GNTMAP_host_map | GNTMAP_contains_pte); }},
     {"GNTTABOP_map_grant_ref", "an entry in a page of data", BULKHEAD_STATUS(general_error),
      [] {
          return map(mfn_of(page).value() << page_shift, self.value(), lent.value(),

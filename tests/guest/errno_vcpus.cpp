@@ -76,17 +76,11 @@ constexpr ErrnoRow rows[] = {
      [] { return hypercall::raw(__HYPERVISOR_set_trap_table, hypervisor_memory); }},
     {"CALLBACKOP_register", "an unknown type", BULKHEAD_FAILS(ENOSYS),
      [] {
-         callback_register request{.type = 99, .flags = 0, .address = 0x1000};
+         callback_register request{.type = 99, .flags = 0, .address = callback_at(0x1000)};
          return hypercall::raw(__HYPERVISOR_callback_op, CALLBACKOP_register, hypercall::address(&request));
      }},
-    {"set_segment_base", "an unknown register", BULKHEAD_FAILS(EINVAL),
-     [] { return hypercall::raw(__HYPERVISOR_set_segment_base, 99, 0); }},
-    {"set_segment_base", "an address that is not canonical", BULKHEAD_FAILS(EINVAL),
-     [] { return hypercall::raw(__HYPERVISOR_set_segment_base, SEGBASE_FS, 0x800000000000); }},
     {"set_debugreg", "DR9", BULKHEAD_FAILS(ENODEV),
      [] { return hypercall::raw(__HYPERVISOR_set_debugreg, 9, 0); }},
-    {"set_debugreg", "an address of the hypervisor", BULKHEAD_FAILS(EPERM),
-     [] { return hypercall::raw(__HYPERVISOR_set_debugreg, 0, hypervisor_memory); }},
     {"set_debugreg", "DR7's general-detect bit", BULKHEAD_FAILS(EPERM),
      [] { return hypercall::raw(__HYPERVISOR_set_debugreg, 7, 0x2400); }},
     {"PHYSDEVOP_set_iopl", "level 4", BULKHEAD_FAILS(EINVAL), [] { return set_iopl(4); }},

@@ -2,6 +2,7 @@
 #include "guest/runtime/events.hpp"
 #include "guest/runtime/hypercall.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -29,6 +30,6 @@ GUEST_TEST(event_misuse, "wrong ports, domains and commands are refused") {
     refused(hypercall::event_channel_op(EVTCHNOP_bind_vcpu, &move), "moving a port that is not there");
     refused(hypercall::event_channel_op(77, &move), Error::no_such_call, "an unknown command");
     refused(hypercall::event_channel_op(EVTCHNOP_send, nullptr), "an argument at address 0");
-    refused(hypercall::event_channel_op(EVTCHNOP_send, reinterpret_cast<void*>(HYPERVISOR_VIRT_START)),
+    refused(hypercall::event_channel_op(EVTCHNOP_send, reinterpret_cast<void*>(hypervisor_memory)),
             Error::fault, "an argument in the hypervisor's memory");
 }

@@ -18,8 +18,8 @@ GUEST_TEST(fpu_switch, "the task-switched flag works and FPU state survives bloc
     asm volatile("clts");
     const std::uint64_t value = 0x123456789abcdef0;
     std::uint64_t back = 0;
-    asm volatile("movq %0, %%xmm5" : : "r"(value));
+    asm volatile("movq %0, %%xmm5" : : "m"(value));
     sleep(milliseconds(2));
-    asm volatile("movq %%xmm5, %0" : "=r"(back));
+    asm volatile("movq %%xmm5, %0" : "=m"(back));
     check(back == value, "xmm5 came back as {x}", back);
 }

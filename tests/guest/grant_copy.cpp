@@ -4,6 +4,7 @@
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/own_domain.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -54,7 +55,7 @@ GUEST_TEST(grant_copy, "the hypervisor copies bytes between own frames and grant
     call = between(pages, pages + 1, 0, 8);
     call.dest.u.gmfn = kernel_root().value();
     check(copy(call) != GNTST_okay, "a copy over the page-table root was accepted");
-    call.dest.u.gmfn = 0x3fffffffff;
+    call.dest.u.gmfn = no_frame;
     check(copy(call) != GNTST_okay, "a copy to a frame beyond memory was accepted");
     check(grants::end(ref), "the grant cannot be ended");
     free_pages(pages, 2);

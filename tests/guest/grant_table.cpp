@@ -4,6 +4,7 @@
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -32,6 +33,6 @@ GUEST_TEST(grant_table, "the grant table tells its size and gives its frames") {
     const auto foreign = hypercall::grant_table_op(GNTTABOP_setup_table, &setup, 1);
     check(!foreign || setup.status != GNTST_okay, "the table of a domain that is not there was given");
     refused(hypercall::grant_table_op(777, &setup, 1), Error::no_such_call, "an unknown command");
-    refused(hypercall::grant_table_op(GNTTABOP_query_size, reinterpret_cast<void*>(HYPERVISOR_VIRT_START), 1),
+    refused(hypercall::grant_table_op(GNTTABOP_query_size, reinterpret_cast<void*>(hypervisor_memory), 1),
             Error::fault, "an argument in the hypervisor's memory");
 }

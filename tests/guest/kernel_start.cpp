@@ -1,9 +1,10 @@
-// What a 64-bit kernel does as it starts, in one go: every entry is registered, each by the call of its own,
+// What a kernel does as it starts, in one go: every entry is registered, each by the call of its own,
 // the descriptor table is the kernel's, and then exceptions, system calls, events and segments work.
 #include "guest/runtime/clock.hpp"
 #include "guest/runtime/events.hpp"
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/user_code.hpp"
+#include "tests/guest/width.hpp"
 
 #include <xen/callback.h>
 #include <xen/physdev.h>
@@ -23,9 +24,11 @@ struct Entry {
 constexpr Entry entries[] = {
     {CALLBACKTYPE_event, 0, entry_event},
     {CALLBACKTYPE_failsafe, CALLBACKF_mask_events, entry_failsafe},
+#ifndef __i386__
     {CALLBACKTYPE_syscall, CALLBACKF_mask_events, entry_syscall},
     {CALLBACKTYPE_syscall32, CALLBACKF_mask_events, entry_syscall},
     {CALLBACKTYPE_sysenter, CALLBACKF_mask_events, entry_sysenter},
+#endif
     {CALLBACKTYPE_nmi, 0, trap_2},
 };
 
@@ -34,7 +37,7 @@ void register_entries() {
         callback_register call{};
         call.type = static_cast<std::uint16_t>(entry.type);
         call.flags = entry.flags;
-        call.address = reinterpret_cast<std::uint64_t>(entry.address);
+        call.address = callback_at(entry.address);
         const auto done = hypercall::callback_op(CALLBACKOP_register, &call);
         check(done.has_value(), "the callback of type {} was refused: {}", entry.type, done.error());
     }
@@ -45,7 +48,7 @@ Page* own_descriptors() {
     Page* const table = allocate_pages();
     reinterpret_cast<std::uint64_t*>(table)[1] = 0x00cff3000000ffff;
     works(protect(table, pte::read_only), "making the descriptor table read-only");
-    std::uint64_t frame = mfn_of(table).value();
+    xen_pfn_t frame = mfn_of(table).value();
     works(hypercall::set_gdt(&frame, 512), "set_gdt");
     return table;
 }
@@ -67,7 +70,9 @@ GUEST_TEST(kernel_start, "the calls of a kernel's start work one after another")
     works(hypercall::vm_assist(VMASST_CMD_disable, VMASST_TYPE_4gb_segments), "vm_assist");
     register_entries();
     Page* const descriptors = own_descriptors();
+#ifndef __i386__
     works(hypercall::set_segment_base(SEGBASE_FS, 0), "set_segment_base");
+#endif
     works(hypercall::fpu_taskswitch(false), "fpu_taskswitch");
 
     check(loaded(1 << 3 | 3) == (1 << 3 | 3), "a segment of the own table cannot be loaded");
@@ -78,9 +83,9 @@ GUEST_TEST(kernel_start, "the calls of a kernel's start work one after another")
     check(events::upcalls() > upcalls, "events do not arrive");
     user::Space space = make_space(user_syscall_first, user_syscall_last);
     const user::Exit exit = ran(space.run(7));
-    check(exit.cause == user::Exit::Cause::syscall && exit.argument == 7, "a system call does not arrive");
+    check(exit.cause == call_of_user && exit.argument == 7, "a system call does not arrive");
 
-    std::uint64_t none = 0;
+    xen_pfn_t none = 0;
     works(hypercall::set_gdt(&none, 0), "giving the descriptor table back");
     works(protect(descriptors, pte::read_write), "making it data again");
     free_pages(descriptors);

@@ -4,21 +4,23 @@
 #include "guest/runtime/start.hpp"
 #include "guest/runtime/traps.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
 
 GUEST_TEST(machphys_readable,
            "of the hypervisor's addresses a guest can read the machine-to-physical table, no more") {
-    const std::uint64_t entry = HYPERVISOR_VIRT_START + machine_frame(Pfn{0}).value() * sizeof(std::uint64_t);
+    constexpr std::uint64_t behind_table =
+        is_narrow ? MACH2PHYS_VIRT_END : HYPERVISOR_VIRT_START + (1ull << 39);
+    constexpr std::uint64_t step = is_narrow ? 1ull << 21 : 1ull << 33;
+    const std::uint64_t entry = HYPERVISOR_VIRT_START + machine_frame(Pfn{0}).value() * sizeof(Word);
     check(traps::read_guarded(entry) == 0, "the entry of the first frame reads wrong");
     check(!traps::write_guarded(entry, 1), "the table can be written");
     check(traps::read_guarded(entry) == 0, "the table was written");
     unsigned readable = 0;
-    for (std::uint64_t address = HYPERVISOR_VIRT_START + (1ull << 39); address < HYPERVISOR_VIRT_END;
-         address += 1ull << 33) {
-        const auto trap =
-            traps::probe([&] { static_cast<void>(*reinterpret_cast<volatile char*>(address)); });
+    for (std::uint64_t address = behind_table; address <= hypervisor_last_page; address += step) {
+        const auto trap = traps::probe([&] { static_cast<void>(*at_address<volatile char>(address)); });
         if (!trap)
             ++readable;
         else

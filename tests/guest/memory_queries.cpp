@@ -4,6 +4,7 @@
 #include "guest/runtime/memory.hpp"
 #include "guest/runtime/start.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -33,7 +34,7 @@ GUEST_TEST(memory_queries,
 
     refused(hypercall::memory_op(XENMEM_maximum_ram_page + 50, nullptr), Error::no_such_call,
             "an unknown command");
-    refused(hypercall::memory_op(XENMEM_machphys_mapping, reinterpret_cast<void*>(HYPERVISOR_VIRT_START)),
+    refused(hypercall::memory_op(XENMEM_machphys_mapping, reinterpret_cast<void*>(hypervisor_memory)),
             Error::fault, "an answer into the hypervisor's memory");
 }
 

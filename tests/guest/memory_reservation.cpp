@@ -3,11 +3,12 @@
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
 
-static Result<long> reserve(unsigned command, std::uint64_t* extents, std::uint64_t count, unsigned order = 0,
+static Result<long> reserve(unsigned command, xen_pfn_t* extents, std::uint64_t count, unsigned order = 0,
                             domid_t domain = DOMID_SELF) {
     xen_memory_reservation call{};
     call.extent_start.p = extents;
@@ -20,7 +21,7 @@ static Result<long> reserve(unsigned command, std::uint64_t* extents, std::uint6
 GUEST_TEST(memory_reservation, "frames go back to the hypervisor and others come in their place") {
     constexpr std::size_t count = 8;
     Page* const pages = allocate_pages(count);
-    std::array<std::uint64_t, count> frames{};
+    std::array<xen_pfn_t, count> frames{};
     for (std::size_t i = 0; i < count; ++i) {
         frames[i] = mfn_of(pages + i).value();
         check(hypercall::update_va_mapping(hypercall::address(pages + i), 0, UVMF_INVLPG).has_value(),
@@ -32,7 +33,7 @@ GUEST_TEST(memory_reservation, "frames go back to the hypervisor and others come
           "a frame was given back twice");
     check(!map_frame(Mfn{frames[0]}), "a frame given back can still be mapped");
 
-    std::array<std::uint64_t, count> numbers{};
+    std::array<xen_pfn_t, count> numbers{};
     for (std::size_t i = 0; i < count; ++i)
         numbers[i] = pfn_of(pages + i).value();
     const auto taken = reserve(XENMEM_populate_physmap, numbers.data(), count);
@@ -46,7 +47,7 @@ GUEST_TEST(memory_reservation, "frames go back to the hypervisor and others come
             check(byte == std::byte{0}, "a new frame is not zeroed");
     }
 
-    std::uint64_t nobody = 0x3fffffffff;
+    xen_pfn_t nobody = no_frame;
     check(reserve(XENMEM_decrease_reservation, &nobody, 1).value_or(0) == 0,
           "a frame beyond memory was given back");
     check(reserve(XENMEM_populate_physmap, &nobody, 1, 40).value_or(0) == 0,

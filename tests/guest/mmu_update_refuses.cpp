@@ -1,10 +1,12 @@
 // Page-table entries that a guest must never get: a writable mapping of its own page table, another's frame,
-// the hypervisor's memory, and any change of the hypervisor's own L4 slots. A control domain on Xen may map
-// free RAM frames of nobody and device memory, so the test of foreign frames uses one beyond all memory.
+// the hypervisor's memory, and any change of the hypervisor's own slots of the root. A control domain on Xen
+// may map free RAM frames of nobody and device memory, so the test of foreign frames uses one beyond all
+// memory.
 #include "guest/runtime/paging.hpp"
 #include "guest/runtime/start.hpp"
 #include "guest/runtime/traps.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -24,15 +26,16 @@ GUEST_TEST(mmu_update_refuses,
           "the direct write changed the table");
     works(write_slot(*slot, 0), "clearing an entry");
 
-    refused(write_slot(*slot, pte::make(Mfn{0x3fffffffff}, pte::read_write)), "a frame beyond all memory");
+    refused(write_slot(*slot, pte::make(Mfn{no_frame}, pte::read_write)), "a frame beyond all memory");
     refused(write_slot(*slot, pte::make(Mfn{0xfffffffffff}, pte::read_only)),
             "a frame beyond the address width");
 
-    for (unsigned index = 256; index < 272; ++index) {
+    constexpr unsigned first = is_narrow ? 4 : 256; // a root of three levels has no more than four entries
+    for (unsigned index = first; index < first + 16; ++index) {
         const Slot hypervisors{.table = kernel_root(), .index = index, .entry = 0};
-        refused(write_slot(hypervisors, 0), "clearing an L4 slot of the hypervisor");
+        refused(write_slot(hypervisors, 0), "clearing a root's slot of the hypervisor");
         refused(write_slot(hypervisors, pte::make(kernel_root(), pte::table)),
-                "setting an L4 slot of the hypervisor");
+                "setting a root's slot of the hypervisor");
     }
     const ::mmu_update misaligned{.ptr = slot->machine_address() + 4, .val = 0};
     static_cast<void>(hypercall::mmu_update({&misaligned, 1})); // either is fine, but nothing may break

@@ -3,6 +3,7 @@
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/memory.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -30,7 +31,7 @@ GUEST_TEST(multicalls, "several calls in one, each with its own result") {
     check(static_cast<long>(calls[4].result) == version.value_or(-1), "the last result is {}",
           calls[4].result);
     works(hypercall::multicall({}), "an empty multicall");
-    refused(hypercall::status(hypercall::raw(__HYPERVISOR_multicall, HYPERVISOR_VIRT_START, 4)),
+    refused(hypercall::status(hypercall::raw(__HYPERVISOR_multicall, hypervisor_memory, 4)),
             "entries in the hypervisor");
     refused(hypercall::status(hypercall::raw(__HYPERVISOR_multicall, 0x123000, 4)),
             "entries that are not mapped");

@@ -2,6 +2,7 @@
 // is unpinned.
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -16,6 +17,6 @@ GUEST_TEST(new_user_baseptr, "the user root can be set, replaced and taken away"
     refused(protect(root, pte::read_write), "a writable mapping of the user root in use");
     works(hypercall::mmuext(MMUEXT_NEW_USER_BASEPTR, 0), "no user root");
     works(protect(root, pte::read_write), "the page is plain again");
-    refused(hypercall::mmuext(MMUEXT_NEW_USER_BASEPTR, 0x3fffffffff), "a user root beyond memory");
+    refused(hypercall::mmuext(MMUEXT_NEW_USER_BASEPTR, no_frame), "a user root beyond memory");
     free_pages(root);
 }

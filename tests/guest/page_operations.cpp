@@ -1,6 +1,7 @@
 // MMUEXT_CLEAR_PAGE and MMUEXT_COPY_PAGE work on own plain frames and refuse page tables and foreign frames.
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -28,6 +29,6 @@ GUEST_TEST(page_operations, "the hypervisor clears and copies own frames only") 
     check(pages[0].bytes[page_bytes - 1] == std::byte{0}, "the page is not clear");
     refused(hypercall::mmuext(MMUEXT_CLEAR_PAGE, kernel_root().value()), "clearing the page-table root");
     refused(copy(kernel_root(), mfn_of(pages)), "copying over the page-table root");
-    refused(copy(mfn_of(pages), Mfn{0x3fffffffff}), "copying a frame beyond memory");
+    refused(copy(mfn_of(pages), Mfn{no_frame}), "copying a frame beyond memory");
     free_pages(pages, 2);
 }

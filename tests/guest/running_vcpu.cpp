@@ -6,6 +6,7 @@
 #include "guest/runtime/start.hpp"
 #include "guest/runtime/vcpus.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 #include <xen/callback.h>
 
@@ -16,7 +17,7 @@ extern "C" {
 void running_vcpu_event();
 void running_vcpu_nmi();
 constinit vcpu_info* running_vcpu_info = nullptr;
-constinit volatile std::uint64_t running_vcpu_events = 0, running_vcpu_nmis = 0;
+constinit volatile Word running_vcpu_events = 0, running_vcpu_nmis = 0;
 }
 
 namespace {
@@ -27,7 +28,7 @@ constinit volatile bool ready = false;
 void set_callback(unsigned type, void (*entry)()) {
     callback_register call{};
     call.type = static_cast<std::uint16_t>(type);
-    call.address = reinterpret_cast<std::uint64_t>(entry);
+    call.address = callback_at(entry);
     static_cast<void>(hypercall::callback_op(CALLBACKOP_register, &call));
 }
 
@@ -41,7 +42,7 @@ void spin() {
 }
 
 template<class Send>
-void expect_prompt(const volatile std::uint64_t& counter, Send send, std::string_view what) {
+void expect_prompt(const volatile Word& counter, Send send, std::string_view what) {
     const auto before = counter;
     const auto sent = now();
     works(send(), what);

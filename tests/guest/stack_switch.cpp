@@ -22,9 +22,9 @@ GUEST_TEST(stack_switch, "traps out of user mode use the stack named by stack_sw
     user::Space space = make_space(user_syscall_first, user_syscall_last);
     const user::Exit exit = ran(space.run(5));
     check(exit.number == 1 && exit.argument == 5, "rax {x} rdi {x}", exit.number, exit.argument);
-    const auto* const words = reinterpret_cast<const std::uint64_t*>(stack);
+    const auto* const words = reinterpret_cast<const Word*>(stack);
     bool used = false;
-    for (std::size_t i = 0; i < 2 * page_bytes / sizeof(std::uint64_t); ++i)
+    for (std::size_t i = 0; i < 2 * page_bytes / sizeof(Word); ++i)
         used = used || words[i] == exit.rip;
     check(used, "the user's return address is not on the named stack");
 

@@ -2,11 +2,12 @@
 // translation visible.
 #include "guest/runtime/paging.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
 
-static Status flush(unsigned command, std::uint64_t address, std::uint64_t* vcpus) {
+static Status flush(unsigned command, std::uint64_t address, Word* vcpus) {
     mmuext_op_t operation{};
     operation.cmd = command;
     operation.arg1.linear_addr = address;
@@ -25,7 +26,7 @@ GUEST_TEST(tlb_flushes, "every flush operation makes changed entries visible") {
     Page* const window = reserve_window(1);
     const std::uint64_t address = hypercall::address(window);
     const volatile std::uint64_t& value = *reinterpret_cast<const volatile std::uint64_t*>(window);
-    std::uint64_t this_vcpu = 1;
+    Word this_vcpu = 1;
     std::uint64_t expected = 0;
     for (const int command : {MMUEXT_TLB_FLUSH_LOCAL, MMUEXT_INVLPG_LOCAL, MMUEXT_TLB_FLUSH_MULTI,
                               MMUEXT_INVLPG_MULTI, MMUEXT_TLB_FLUSH_ALL, MMUEXT_INVLPG_ALL}) {
@@ -36,11 +37,9 @@ GUEST_TEST(tlb_flushes, "every flush operation makes changed entries visible") {
         check(value == expected, "a stale translation was used after operation {}", command);
         expected ^= 1;
     }
-    refused(flush(MMUEXT_TLB_FLUSH_MULTI, 0,
-                  reinterpret_cast<std::uint64_t*>(HYPERVISOR_VIRT_START + (1ull << 42))),
+    refused(flush(MMUEXT_TLB_FLUSH_MULTI, 0, reinterpret_cast<Word*>(hypervisor_memory)),
             "a vCPU mask in the hypervisor's memory");
-    static_cast<void>(
-        flush(MMUEXT_INVLPG_LOCAL, HYPERVISOR_VIRT_END - page_bytes, nullptr)); // must only do no harm
+    static_cast<void>(flush(MMUEXT_INVLPG_LOCAL, hypervisor_last_page, nullptr)); // must only do no harm
     unmap_frames(window, 1);
     free_pages(pages, 2);
 }

@@ -14,8 +14,17 @@ static bool skip_ud2(traps::Frame& frame) {
 
 GUEST_TEST(trap_resume, "a handler resumes where it wants, and registers survive a trap") {
     traps::on(traps::Vector::undefined, skip_ud2);
-    std::uint64_t a = 41;
-    std::uint64_t registers[4] = {};
+    Word a = 41;
+    Word registers[4] = {};
+#ifdef __i386__
+    asm volatile("mov $0x1111, %%edx\n mov $0x2222, %%esi\n mov $0x3333, %%ecx\n mov $0x4444, %%edi\n"
+                 "ud2\n"
+                 "mov %%edx, 0(%[out])\n mov %%esi, 4(%[out])\n mov %%ecx, 8(%[out])\n"
+                 "mov %%edi, 12(%[out])\n"
+                 : "+a"(a)
+                 : [out] "b"(registers)
+                 : "edx", "esi", "ecx", "edi", "memory");
+#else
     asm volatile(
         "mov $0x1111, %%r8\n mov $0x2222, %%r11\n mov $0x3333, %%rcx\n mov $0x4444, %%r15\n"
         "ud2\n"
@@ -23,6 +32,7 @@ GUEST_TEST(trap_resume, "a handler resumes where it wants, and registers survive
         : "+a"(a)
         : [out] "b"(registers)
         : "r8", "r11", "rcx", "r15", "memory");
+#endif
     traps::on(traps::Vector::undefined, nullptr);
     check(a == 42, "rax is {}, not 42", a);
     check(registers[0] == 0x1111 && registers[1] == 0x2222 && registers[2] == 0x3333 &&

@@ -1,5 +1,13 @@
-// Position-independent code that tests run in user mode. It starts with the test's argument in rdi and the shared data page
-// at 0x601000.
+// Position-independent code that tests run in user mode, in both widths. It starts with the test's argument in rdi and the
+// shared data page at 0x601000.
+#ifdef __i386__
+#define rax eax
+#define rdi edi
+#define CALL_KERNEL int $0x80
+#else
+#define CALL_KERNEL syscall
+#endif
+
     .section .rodata
 
     .macro user_code name
@@ -12,12 +20,12 @@
 \name\()_last:
     .endm
 
-    user_code user_syscall              // syscall(1, argument), then syscall(2, answer + 1), then ud2
+    user_code user_syscall              // call(1, argument), then call(2, answer + 1), then ud2
     mov $1, %eax
-    syscall
+    CALL_KERNEL
     lea 1(%rax), %rdi
     mov $2, %eax
-    syscall
+    CALL_KERNEL
     ud2
     end_of user_syscall
 
@@ -28,9 +36,9 @@
     end_of user_sysenter
 
     user_code user_sysenter_stepped     // the same with the trap, nested-task and alignment flags set
-    pushq $0x44302
+    push $0x44302
     mov $12, %eax
-    popfq
+    popf
     sysenter
     ud2
     end_of user_sysenter_stepped
@@ -51,18 +59,18 @@
     ud2
     end_of user_int_exception
 
-    user_code user_touch                // reads the address in rdi, then syscall(3, what it read)
+    user_code user_touch                // reads the address in rdi, then call(3, what it read)
     mov (%rdi), %rdi
     mov $3, %eax
-    syscall
+    CALL_KERNEL
     ud2
     end_of user_touch
 
-    user_code user_write                // writes 0x77 to the address in rdi, then syscall(4, 0)
-    movq $0x77, (%rdi)
+    user_code user_write                // writes 0x77 to the address in rdi, then call(4, 0)
+    movl $0x77, (%rdi)
     mov $4, %eax
     xor %edi, %edi
-    syscall
+    CALL_KERNEL
     ud2
     end_of user_write
 
@@ -71,11 +79,11 @@
     ud2
     end_of user_privileged
 
-    user_code user_spin                 // runs for rdi iterations, then syscall(5, 0)
+    user_code user_spin                 // runs for rdi iterations, then call(5, 0)
 1:  dec %rdi
     jnz 1b
     mov $5, %eax
-    syscall
+    CALL_KERNEL
     ud2
     end_of user_spin
 
@@ -83,5 +91,15 @@
     int3
     ud2
     end_of user_breakpoint
+
+    user_code user_stepped              // with the trap flag: three instructions of a byte each, then call(rax, argument)
+    push $0x302
+    popf
+    nop
+    nop
+    nop
+    CALL_KERNEL
+    ud2
+    end_of user_stepped
 
     .section .note.GNU-stack, "", @progbits

@@ -16,6 +16,7 @@ BULKHEAD_USER_CODE(user_write);
 BULKHEAD_USER_CODE(user_privileged);
 BULKHEAD_USER_CODE(user_spin);
 BULKHEAD_USER_CODE(user_breakpoint);
+BULKHEAD_USER_CODE(user_stepped);
 
 namespace bulkhead::guest_test {
 
@@ -26,6 +27,12 @@ inline user::Space make_space(const char* first, const char* last) {
         finish(Outcome::error, "no user space: {}", space.error());
     return *space;
 }
+// Bytes of user_stepped before the first instruction that is stepped over has ended.
+inline constexpr Word user_stepped_start = 7;
+
+// An application calls its kernel by SYSCALL in 64 bits and by INT 0x80 in 32, where no processor that this
+// ABI was made for has more.
+inline constexpr auto call_of_user = is_narrow ? user::Exit::Cause::interrupt : user::Exit::Cause::syscall;
 inline user::Exit ran(const Result<user::Exit>& exit) { return works(exit, "entering user mode"); }
 // The trap that ended user code; anything else fails the test.
 inline traps::Trap trapped(const Result<user::Exit>& exit) {

@@ -2,6 +2,7 @@
 // right error code.
 #include "guest/runtime/start.hpp"
 #include "tests/guest/user_code.hpp"
+#include "tests/guest/width.hpp"
 
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
@@ -21,14 +22,14 @@ GUEST_TEST(user_isolation, "user mode reads its own pages only") {
 
     user::Space writer = make_space(user_write_first, user_write_last);
     check(ran(writer.run(user::data_base)).number == 4, "the shared page cannot be written");
-    check(*reinterpret_cast<std::uint64_t*>(writer.data()) == 0x77, "the write is lost");
+    check(*reinterpret_cast<std::uint32_t*>(writer.data()) == 0x77, "the write is lost");
     const traps::Trap code = trapped(writer.run(user::code_base));
     check(code.vector == traps::Vector::page && (code.error & 7) == 7, "writing code: trap {} error {x}",
           static_cast<unsigned>(code.vector), code.error);
 
     expect_fault(kernel_base, "the kernel's image");
     expect_fault(direct_map_base, "the kernel's direct map");
-    expect_fault(HYPERVISOR_VIRT_END - page_bytes, "the hypervisor");
+    expect_fault(hypervisor_last_page, "the hypervisor");
 
     user::Space privileged = make_space(user_privileged_first, user_privileged_last);
     const traps::Trap trap = trapped(privileged.run(0));

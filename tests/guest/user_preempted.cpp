@@ -14,6 +14,5 @@ GUEST_TEST(user_preempted, "a timer event interrupts user mode without a trace")
     works(hypercall::set_timer(now() + milliseconds(1)), "a timer");
     const user::Exit exit = ran(space.run(2'000'000));
     check(events::upcalls() > before, "no upcall while user mode ran");
-    check(exit.cause == user::Exit::Cause::syscall && exit.number == 5, "user mode came back with rax {x}",
-          exit.number);
+    check(exit.cause == call_of_user && exit.number == 5, "user mode came back with rax {x}", exit.number);
 }

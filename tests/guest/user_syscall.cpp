@@ -8,10 +8,10 @@ using namespace bulkhead::guest_test;
 GUEST_TEST(user_syscall, "user mode calls the kernel and goes on with its answer") {
     user::Space space = make_space(user_syscall_first, user_syscall_last);
     const user::Exit first = ran(space.run(0xabcd));
-    check(first.cause == user::Exit::Cause::syscall, "not a syscall");
+    check(first.cause == call_of_user, "not a syscall");
     check(first.number == 1 && first.argument == 0xabcd, "rax {x} rdi {x}", first.number, first.argument);
     const user::Exit second = ran(space.resume(99));
-    check(second.cause == user::Exit::Cause::syscall && second.number == 2, "rax {x}", second.number);
+    check(second.cause == call_of_user && second.number == 2, "rax {x}", second.number);
     check(second.argument == 100, "the kernel's answer arrived as {}", second.argument - 1);
     const traps::Trap last = trapped(space.resume(0));
     check(last.vector == traps::Vector::undefined && last.rip > user::code_base, "trap {} at {x}",

@@ -4,6 +4,7 @@
 #include "guest/runtime/hypercall.hpp"
 #include "guest/runtime/memory.hpp"
 #include "guest/runtime/paging.hpp"
+#include "guest/runtime/vcpus.hpp"
 #include "tests/guest/test.hpp"
 
 #include <xen/vcpu.h>
@@ -13,11 +14,11 @@ using namespace bulkhead::guest_test;
 
 namespace {
 
-vcpu_guest_context_t& context_with_root(std::uint64_t cr3) {
+vcpu_guest_context_t& context_with_root(Word root) {
     static vcpu_guest_context_t context; // over 5 kB
     context = {};
-    context.user_regs.rip = hypercall::address(&context);
-    context.ctrlreg[3] = cr3;
+    set_start(context.user_regs, hypercall::address(&context), 0);
+    context.ctrlreg[3] = root;
     return context;
 }
 
@@ -31,8 +32,9 @@ GUEST_TEST(vcpu_initialise, "a vCPU is not brought up without page tables") {
     refused(hypercall::vcpu_op(VCPUOP_initialise, 0, &nothing), Error::exists, "the running vCPU");
     refused(hypercall::vcpu_op(VCPUOP_initialise, 1, &nothing), Error::invalid, "no root");
     Page* const page = allocate_pages();
-    refused(hypercall::vcpu_op(VCPUOP_initialise, 1, &context_with_root(mfn_of(page).value() << page_shift)),
-            "a page of data as root");
+    refused(
+        hypercall::vcpu_op(VCPUOP_initialise, 1, &context_with_root(xen_pfn_to_cr3(mfn_of(page).value()))),
+        "a page of data as root");
     free_pages(page);
     refused(hypercall::vcpu_op(VCPUOP_up, 1, nullptr), "bringing up what was never initialised");
     check(works(hypercall::vcpu_op(VCPUOP_is_up, 1, nullptr), "is_up") == 0, "vCPU 1 is up");

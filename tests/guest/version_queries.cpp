@@ -1,6 +1,7 @@
 // xen_version: every sub-command that a guest relies on answers, and answers into bad memory are refused.
 #include "guest/runtime/hypercall.hpp"
 #include "tests/guest/test.hpp"
+#include "tests/guest/width.hpp"
 
 #include <xen/features.h>
 
@@ -39,7 +40,7 @@ GUEST_TEST(version_queries, "version, features and the like") {
     features.submap_idx = 1000;
     refused(hypercall::xen_version(XENVER_get_features, &features), "a page of features that is not there");
     refused(hypercall::xen_version(999, nullptr), Error::no_such_call, "an unknown command");
-    refused(hypercall::xen_version(XENVER_extraversion, reinterpret_cast<void*>(HYPERVISOR_VIRT_START)),
+    refused(hypercall::xen_version(XENVER_extraversion, reinterpret_cast<void*>(hypervisor_memory)),
             Error::fault, "an answer into the hypervisor's memory");
     refused(hypercall::xen_version(XENVER_extraversion, reinterpret_cast<void*>(0x123000)), Error::fault,
             "an answer to an unmapped address");

@@ -1,9 +1,10 @@
 // Page tables of 32-bit guests: what validates, what must not, and that the hole and the places above 4 GiB
 // stay closed.
+#include "hv/calls/mmu.hpp"
+#include "hv/calls/mmuext.hpp"
 #include "hv/mm/descriptors.hpp"
 #include "hv/mm/pae_m2p.hpp"
 #include "hv/mm/walk.hpp"
-#include "hv/pae/memory.hpp"
 #include "tests/unit/mm_fixture.hpp"
 
 namespace bulkhead::hv::host {

@@ -96,9 +96,9 @@ def linux_programs() -> list[Path]:
     return [folder / source.stem for source in sorted((ROOT / "workloads/linux/programs").glob("*.c"))]
 
 
-def test_image() -> Path:
-    """The guest image with the ABI tests."""
-    return build_dir("release") / "tests" / "guest" / "tests.elf"
+def test_image(abi: str = "pv64") -> Path:
+    """The guest image with the ABI tests, of 64 or (pv32) 32 bits."""
+    return build_dir("release") / "tests" / "guest" / ("tests.elf" if abi == "pv64" else f"tests.{abi}.elf")
 
 
 def plugin_dirs() -> dict[str, Path]:

@@ -1,10 +1,14 @@
-"""Guest tests: a PV kernel that uses the ABI rightly and wrongly in a real machine and prints a verdict for each test."""
+"""Guest tests: a PV kernel that uses the ABI rightly and wrongly in a real machine and prints a verdict for each test.
+
+The kernel is built for 64 and for 32 bits, and both run.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.paths import test_image
@@ -12,7 +16,7 @@ from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.machine import Machine
 from bulkhead.model.options import RunOptions
 from bulkhead.model.run import Run
-from bulkhead.model.spec import Guest, GuestDisk, GuestNet
+from bulkhead.model.spec import ABIS, WIDE, Guest, GuestDisk, GuestNet
 from bulkhead.model.workloads import section_records
 from bulkhead.testing.case import FAILED, PASSED, SKIPPED, Case, shorten
 
@@ -24,11 +28,11 @@ ON_TWO_PCPUS = ("running_vcpu",)
 TIME_OVER = 5  # exit status
 
 
-def machine(test: str) -> Machine:
+def machine(test: str, abi: str = WIDE) -> Machine:
     """The machine of one boot of the test image; a test that needs them has two pCPUs."""
     guest = Guest(
         name=GUEST,
-        kernel=str(test_image()),
+        kernel=str(test_image(abi)),
         cmdline=f"test={test}",
         memory=32 * MIB,
         vcpus=2,
@@ -53,10 +57,10 @@ def _verdicts(run: Run) -> dict[str, Case]:
     return cases
 
 
-def _alone(name: str) -> Case:
+def _alone(name: str, abi: str) -> Case:
     """A test in a machine of its own; silence is a failure, and so is a frame table that no longer adds up."""
     try:
-        run = machine(name).run(RunOptions())
+        run = machine(name, abi).run(RunOptions())
     except BulkheadError as error:
         return Case(name, FAILED, str(error))
     said = shorten(run.consoles.get(GUEST, "") + run.consoles.get("bulkhead", ""))
@@ -68,10 +72,10 @@ def _alone(name: str) -> Case:
     return case
 
 
-def _together(names: list[str]) -> dict[str, Case]:
+def _together(names: list[str], abi: str) -> dict[str, Case]:
     """Verdicts of one boot with many tests; empty if that boot went wrong in any way, so that each is tried alone."""
     try:
-        run = machine(ALL_TOGETHER).run(RunOptions())
+        run = machine(ALL_TOGETHER, abi).run(RunOptions())
     except BulkheadError:
         return {}
     if run.exit_status != 0 or run.landmark.audit_failures:
@@ -79,14 +83,22 @@ def _together(names: list[str]) -> dict[str, Case]:
     return {name: case for name, case in _verdicts(run).items() if name in names and case.verdict != FAILED}
 
 
-def guest() -> list[Case]:
-    """All guest tests: those that can share a boot in one, the rest and every failure in machines of their own."""
-    tests = {name: sort for sort, name, *_ in section_records(test_image())}
+def _of_width(abi: str) -> list[Case]:
+    """All tests of one width: those that can share a boot in one, the rest and every failure in machines of their own."""
+    tests = {name: sort for sort, name, *_ in section_records(test_image(abi))}
     if not tests:
-        return [Case("the image lists no test", FAILED, str(test_image()))]
-    cases = _together([name for name, sort in tests.items() if sort == "test"])
+        return [Case("the image lists no test", FAILED, str(test_image(abi)))]
+    cases = _together([name for name, sort in tests.items() if sort == "test"], abi)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        cases.update(
-            {case.name: case for case in pool.map(_alone, [name for name in tests if name not in cases])}
-        )
+        alone = pool.map(lambda name: _alone(name, abi), [name for name in tests if name not in cases])
+        cases.update({case.name: case for case in alone})
     return [cases[name] for name in sorted(cases)]
+
+
+def guest() -> list[Case]:
+    """All guest tests in both widths; those of 32 bits say so in their names."""
+    return [
+        case if abi == WIDE else replace(case, name=f"{case.name} ({abi})")
+        for abi in ABIS
+        for case in _of_width(abi)
+    ]
