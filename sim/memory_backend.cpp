@@ -96,8 +96,26 @@ void MemoryBackend::retarget(DomainId id, Frames target) {
         return;
     const Frames has = memory_.has(id);
     machine_->record(Event::memory_target, guest->second.domain, bits(target.count()), bits(has.count()));
-    if (target < has && guest->second.pages)
-        machine_->send_event(*guest->second.domain); // its balloon looks at the target
+    if (!guest->second.pages)
+        return; // it follows at once
+    guest->second.news = true;
+    if (on_news)
+        on_news();
+}
+
+bool MemoryBackend::has_news() const {
+    return std::ranges::any_of(guests_, [](const auto& entry) { return entry.second.news; });
+}
+
+void MemoryBackend::tell_next() {
+    const auto found = std::ranges::find_if(guests_, [](const auto& entry) { return entry.second.news; });
+    if (found == guests_.end())
+        return;
+    Guest& guest = found->second;
+    guest.news = false;
+    guest.told = memory_.target(guest.domain->id);
+    if (guest.told < memory_.has(guest.domain->id))
+        machine_->send_event(*guest.domain); // its balloon looks at the target
 }
 
 void MemoryBackend::account(const Guest& guest) const {
@@ -190,7 +208,7 @@ void MemoryBackend::draw(Guest& guest) {
 bool MemoryBackend::take_by_force(Guest& guest) {
     if (!guest.pages) // it gave back at once
         return false;
-    guest.to_take = std::min(guest.to_take, excess(*guest.domain));
+    guest.to_take = std::min(guest.to_take, above(*guest.domain, memory_.target(guest.domain->id)));
     const Frames taken{std::min(guest.to_take, most_by_force)};
     if (taken == Frames{})
         return false;
@@ -255,9 +273,9 @@ MemoryBackend::Port* MemoryBackend::port(const Domain& domain) {
     return guest == guests_.end() || !guest->second.port ? nullptr : &*guest->second.port;
 }
 
-std::int64_t MemoryBackend::excess(const Domain& domain) const {
+std::int64_t MemoryBackend::above(const Domain& domain, Frames to) const {
     const auto present = static_cast<std::int64_t>(guests_.at(domain.id.value()).pages->present());
-    return std::clamp((memory_.has(domain.id) - memory_.target(domain.id)).count(), std::int64_t{0}, present);
+    return std::clamp((memory_.has(domain.id) - to).count(), std::int64_t{0}, present);
 }
 
 // A frame if the domain may have one more and there is one; else the guest pages one of its others out.

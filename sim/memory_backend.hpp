@@ -10,6 +10,8 @@
 #include "sim/machine.hpp"
 #include "sim/machine_memory.hpp"
 
+#include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -34,7 +36,9 @@ class MemoryBackend {
         Port(MemoryBackend& backend, Domain& domain) : backend_{&backend}, domain_{&domain} {}
         [[nodiscard]] std::size_t pages() const override { return own().size(); }
         [[nodiscard]] bool use(std::size_t page) override;
-        [[nodiscard]] std::int64_t excess() const override { return backend_->excess(*domain_); }
+        [[nodiscard]] std::int64_t excess() const override {
+            return backend_->above(*domain_, backend_->of(*domain_).told);
+        }
         [[nodiscard]] Fault faulted() const override;
         [[nodiscard]] Costs costs() const override;
 
@@ -60,6 +64,11 @@ class MemoryBackend {
     bool admit(Domain& domain, const Claim& claim, std::span<const std::int64_t> values);
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
+    // Guests that do not know their target yet. Domain 0 tells one of them, in no time.
+    [[nodiscard]] bool has_news() const;
+    void tell_next();
+    // There is news.
+    std::function<void()> on_news;
     void swap(const Policy& policy); // it takes over all domains, with their frames, weights and targets
     void on_alarm();
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
@@ -76,18 +85,20 @@ class MemoryBackend {
     struct Guest {
         Domain* domain;
         std::optional<GuestPages> pages;
-        std::optional<Port> port{};           // if there are pages
-        GuestMemory::Fault fault{};           // the last one
-        std::int64_t beside = 0;              // frames that it does not page
-        std::vector<std::uint32_t> watched{}; // pages whose use is the sample
-        std::int64_t watched_beside = 0;      // frames beside them that are watched
-        host::SampleClock clock{};            // when others are
-        std::int64_t to_take = 0;             // frames that the policy wants taken by force
+        std::optional<Port> port{};                            // if there are pages
+        GuestMemory::Fault fault{};                            // the last one
+        std::int64_t beside = 0;                               // frames that it does not page
+        std::vector<std::uint32_t> watched{};                  // pages whose use is the sample
+        std::int64_t watched_beside = 0;                       // frames beside them that are watched
+        host::SampleClock clock{};                             // when others are
+        std::int64_t to_take = 0;                              // frames that the policy wants taken by force
+        Frames told{std::numeric_limits<std::int64_t>::max()}; // its target, as far as it knows
+        bool news = false;                                     // the target is another
         host::Press press{};
         bool held = false; // by it
     };
-    // Frames of pages that are above the target.
-    [[nodiscard]] std::int64_t excess(const Domain& domain) const;
+    // Frames of pages beyond so many frames.
+    [[nodiscard]] std::int64_t above(const Domain& domain, Frames to) const;
     void retarget(DomainId id, Frames target);
     void look();
     bool take_by_force(Guest& guest);

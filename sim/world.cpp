@@ -144,7 +144,7 @@ RealTime World::next_due() const {
     return std::min(start, started_ + Nanos{plan_.timeline[played_].at});
 }
 
-// Builds, then plays the timeline and lets guests run at their declared start, then sleeps.
+// Builds, then plays the timeline, lets guests run at their declared start, and tells guests their targets.
 Program World::domain0(Guest& me) {
     const Costs& costs = machine_.costs();
     co_await me.run(booting());
@@ -159,11 +159,23 @@ Program World::domain0(Guest& me) {
     for (std::size_t i = 0; i < plan_.guests.size(); ++i)
         if (!plan_.guests[i].absent && !plan_.guests[i].start_paused && !waits_for_start(i))
             co_await me.control(Action::unpause, i, 0);
-    for (RealTime due = next_due(); due != RealTime::never(); due = next_due()) {
+    for (;;) {
+        if (memory_ && memory_->has_news()) {
+            co_await me.run(Nanos{costs.order});
+            memory_->tell_next();
+            continue;
+        }
+        const RealTime due = next_due();
         if (me.now() < due) {
-            co_await me.run(rest);
-            rest = Nanos{costs.settle};
-            co_await me.wait(due);
+            if (rest > Nanos{})
+                co_await me.run(rest);
+            if (due == RealTime::never()) { // all that wakes it from now on are targets
+                rest = Nanos{};
+                co_await me.block(due);
+            } else {
+                rest = Nanos{costs.settle};
+                co_await me.wait(due);
+            }
             me.take_event();
             continue;
         }
@@ -190,9 +202,6 @@ Program World::domain0(Guest& me) {
             co_await me.run(Nanos{costs.destroy});
         answers_.push_back({(me.now() - started_).count(), result});
     }
-    co_await me.run(rest);
-    for (;;)
-        co_await me.block(RealTime::never());
 }
 
 void World::control(Action action, std::size_t target, std::int64_t argument) {

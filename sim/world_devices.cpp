@@ -30,8 +30,10 @@ void World::attend() {
         std::ranges::any_of(plan_.guests, [](const GuestPlan& guest) { return model_of(guest)->pages; });
     if (plan_.memory.policy)
         check_memory();
-    if (plan_.memory.policy || pages)
+    if (plan_.memory.policy || pages) {
         memory_.emplace(machine_, plan_.memory, plan_.machine.seed);
+        memory_->on_news = [this] { machine_.send_event(domain_of(*domain0_)); };
+    }
 }
 
 BlockBackend& World::block_device() {

@@ -111,6 +111,28 @@ def test_a_balloon_answers_soon_or_never_and_targets_settle(backend: str, tmp_pa
     assert all(metrics["asked"] > 5 and metrics["reversals"] <= 2 for metrics in found.values())
 
 
+def test_the_back_ends_agree_about_the_time_that_a_balloon_takes(tmp_path: Path) -> None:
+    """Also while domain 0 is busy: it builds the second guest when the policy asks the first one for memory."""
+    real, simulated = (
+        {
+            str(point.levels["memctl"]): point.metrics
+            for point in points_of(
+                "balloon_response",
+                backend,
+                tmp_path / backend,
+                "memctl=proportional_share,min_max,idle_tax",
+                "balloon=moves",
+            )
+        }
+        for backend in BACKENDS
+    )
+    for policy, metrics in real.items():
+        other = simulated[policy]
+        assert other["response"] == pytest.approx(metrics["response"], rel=RECLAIM), policy
+        assert other["frames"] == pytest.approx(metrics["frames"], rel=ALLOCATIONS), policy
+    assert len(real) == 3
+
+
 @pytest.fixture(scope="module")
 def hogs(tmp_path_factory: pytest.TempPathFactory) -> Points:
     return quick_points(
