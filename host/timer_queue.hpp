@@ -3,38 +3,35 @@
 // Every operation but `first` is called with the world's scheduler lock held.
 #pragma once
 
+#include "host/deadline_heap.hpp"
 #include "host/timer_debt.hpp"
 
+#include <algorithm>
 #include <atomic>
-#include <boost/intrusive/set.hpp>
 
 namespace bulkhead::host {
 
-// A world may end with timers armed.
-using TimerHook = boost::intrusive::set_base_hook<boost::intrusive::optimize_size<true>,
-                                                  boost::intrusive::link_mode<boost::intrusive::normal_link>>;
-
 // In one line at a time.
-struct Timer : TimerHook {
+struct Timer : DeadlineNode {
     RealTime deadline = RealTime::never();
     class TimerLine* line = nullptr; // where it is armed
-    friend bool operator<(const Timer& a, const Timer& b) { return a.deadline < b.deadline; }
 };
 
 // The timers of one domain on one pCPU.
-class TimerLine : public TimerHook {
+class TimerLine : public DeadlineNode {
   public:
     TimerDebt debt;
 
-    friend bool operator<(const TimerLine& a, const TimerLine& b) { return a.key_ < b.key_; }
-
   private:
     friend class TimerQueue;
-    [[nodiscard]] RealTime deadline() const { return timers_.begin()->deadline; }
+    [[nodiscard]] RealTime deadline() const { return timers_.first_key(); }
+    void erase(Timer& timer) {
+        timers_.erase(timer);
+        timer.line = nullptr;
+    }
 
-    boost::intrusive::multiset<Timer, boost::intrusive::constant_time_size<false>> timers_;
+    DeadlineHeap<Timer> timers_;
     class TimerQueue* queue_ = nullptr; // while it holds a timer
-    RealTime key_{};                    // when to look at it
     RealTime served_{};                 // its last turn
     bool delayed_ = false;              // by its debt
 };
@@ -48,7 +45,7 @@ class TimerQueue {
         const bool first = line.timers_.empty() || deadline < line.deadline();
         if (first && line.queue_ != nullptr)
             take_out(line);
-        line.timers_.insert(timer);
+        line.timers_.insert(timer, deadline);
         if (first)
             put_in(line);
     }
@@ -72,9 +69,8 @@ class TimerQueue {
             put_in(*line, line->deadline() <= now);
             return nullptr;
         }
-        Timer& timer = *line->timers_.begin();
-        line->timers_.erase(line->timers_.begin());
-        timer.line = nullptr;
+        Timer& timer = line->timers_.first();
+        line->erase(timer);
         line->served_ = now;
         if (!line->timers_.empty())
             put_in(*line);
@@ -88,47 +84,45 @@ class TimerQueue {
     }
 
   private:
-    using Lines = boost::intrusive::multiset<TimerLine, boost::intrusive::constant_time_size<false>>;
-
     // Those that owe nothing come first.
     [[nodiscard]] TimerLine* next(RealTime now) {
-        if (!ready_.empty() && ready_.begin()->key_ <= now)
-            return &*ready_.begin();
-        if (!delayed_.empty() && (forgiving_ || delayed_.begin()->key_ <= now))
-            return &*delayed_.begin();
+        if (!ready_.empty() && ready_.first_key() <= now)
+            return &ready_.first();
+        if (!delayed_.empty() && (forgiving_ || delayed_.first_key() <= now))
+            return &delayed_.first();
         return nullptr;
     }
     void put_in(TimerLine& line, bool delayed = false) {
         line.delayed_ = delayed;
-        line.key_ = delayed ? line.debt.next_service() : std::max(line.deadline(), line.served_);
         line.queue_ = this;
-        (delayed ? delayed_ : ready_).insert(line);
+        if (delayed)
+            delayed_.insert(line, line.debt.next_service());
+        else
+            ready_.insert(line, std::max(line.deadline(), line.served_));
         remember_first();
     }
     void take_out(TimerLine& line) {
-        Lines& lines = line.delayed_ ? delayed_ : ready_;
-        lines.erase(lines.iterator_to(line));
+        (line.delayed_ ? delayed_ : ready_).erase(line);
         line.queue_ = nullptr;
         remember_first();
     }
     void remove(Timer& timer) {
         TimerLine& line = *timer.line;
-        const bool first = &*line.timers_.begin() == &timer;
+        const bool first = &line.timers_.first() == &timer;
         if (first)
             take_out(line);
-        line.timers_.erase(line.timers_.iterator_to(timer));
-        timer.line = nullptr;
+        line.erase(timer);
         if (first && !line.timers_.empty())
             put_in(line);
     }
     void remember_first() {
-        auto first = ready_.empty() ? RealTime::never() : ready_.begin()->key_;
+        auto first = ready_.empty() ? RealTime::never() : ready_.first_key();
         if (!delayed_.empty())
-            first = std::min(first, forgiving_ ? RealTime{} : delayed_.begin()->key_);
+            first = std::min(first, forgiving_ ? RealTime{} : delayed_.first_key());
         first_.store(first, std::memory_order_relaxed);
     }
 
-    Lines ready_, delayed_;
+    DeadlineHeap<TimerLine> ready_, delayed_;
     bool forgiving_ = false;
     std::atomic<RealTime> first_{RealTime::never()};
 };
