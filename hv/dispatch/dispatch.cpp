@@ -263,14 +263,22 @@ void wake_vcpu(Vcpu& vcpu, WakeCause cause) {
         wake_waiting(vcpu, cause);
 }
 
-void block_current() {
-    Vcpu& vcpu = *current_vcpu();
+namespace {
+
+// A pCPU that raises an event sets its bits first and calls wake_vcpu then: wake_vcpu finds `waiting` set, or
+// this function finds the bits.
+[[gnu::noinline]] void wait_for_work(Vcpu& vcpu) {
     const LockGuard run{run_lock()};
-    // A pCPU that raises an event sets its bits first and calls wake_vcpu then: wake_vcpu finds `waiting`
-    // set, or this function finds the bits.
     vcpu.sched.waiting = !has_work(vcpu);
     if (vcpu.sched.waiting)
         request_dispatch(vcpu.sched.pcpu);
+}
+
+} // namespace
+
+void block_current() {
+    if (Vcpu& vcpu = *current_vcpu(); !has_work(vcpu)) // else it goes on, and nobody expects it to wait
+        wait_for_work(vcpu);
 }
 
 void poll_current() {

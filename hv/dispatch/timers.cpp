@@ -34,19 +34,8 @@ struct DeviceTimer {
     Timer timer;
     host::TimerLine lines[landmark::max_pcpus];
 };
-constinit Late<DeviceTimer> device, poll; // of what is modelled and of what is not
+constinit Late<DeviceTimer> device;
 void (*device_serve)(RealTime now) = nullptr;
-
-[[gnu::always_inline]] inline void set(DeviceTimer& which, RealTime deadline) {
-    const LockGuard run{run_lock()};
-    auto& self = pcpu();
-    if (deadline == RealTime::never())
-        return host::TimerQueue::cancel(which.timer); // an interrupt that comes too early finds nothing due
-    if (which.timer.line != nullptr && which.timer.deadline == deadline)
-        return;
-    self.timers.arm(which.timer, which.lines[self.id.value()], deadline);
-    self.ask(work::new_timer);
-}
 
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
 
@@ -149,6 +138,9 @@ void go_on_with_own_work(Pcpu& self, Nanos took) {
 
 void serve(Pcpu& self, Timer& timer, RealTime now, bool entry_too) {
     auto& vcpu = owner(timer);
+    // Its timer while it runs: all of this section is its domain's already.
+    if (self.current == &vcpu && self.open_entry == vcpu.domain->ledger && !self.serves_timer) [[likely]]
+        return timer.fire(timer, now);
     if (entry_too)
         bill_section_to(*vcpu.domain);
     else
@@ -256,16 +248,19 @@ void clear_poll_timeout(Vcpu& vcpu) {
 void run_timers() {
     auto& self = pcpu();
     bool entry_too = entered_for_timer(self);
-    if (machine::now() >= self.slice_end) {
+    auto now = machine::now();
+    if (now >= self.slice_end) {
         self.slice_end = RealTime::never();
         self.stop_reason = sched::Stop::slice_end;
         self.ask(work::dispatch);
         entry_too = false;
     }
-    while (self.timers.first() <= machine::now() && section_length() < host::longest_timer_pass) {
+    // One at least, or a pass that begins late would serve none.
+    for (bool again = false; self.timers.first() <= now; now = machine::now()) {
+        if (std::exchange(again, true) && section_length() >= host::longest_timer_pass)
+            break;
         // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
         const LockGuard run{run_lock()};
-        const auto now = machine::now();
         auto* const timer = static_cast<Timer*>(self.timers.take_due(now));
         if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
             continue;
@@ -321,7 +316,6 @@ void keep_house_if_due() {
 void start_device(void (*serve)(RealTime now)) {
     device_serve = serve;
     device.make();
-    poll.make();
 }
 
 void device_works_for(Domain* payer) {
@@ -339,8 +333,16 @@ void device_works_for(Domain* payer) {
     before = payer;
 }
 
-void set_device_timer(RealTime deadline) { set(*device, deadline); }
-void set_poll_timer(RealTime deadline) { set(*poll, deadline); }
+void set_device_timer(RealTime deadline) {
+    const LockGuard run{run_lock()};
+    auto& self = pcpu();
+    if (deadline == RealTime::never())
+        return host::TimerQueue::cancel(device->timer); // an interrupt that comes too early finds nothing due
+    if (device->timer.line != nullptr && device->timer.deadline == deadline)
+        return;
+    self.timers.arm(device->timer, device->lines[self.id.value()], deadline);
+    self.ask(work::new_timer);
+}
 
 void start_housekeeping(bool (*visit)(RealTime now)) {
     housekeeping_visit = visit;
