@@ -7,6 +7,7 @@
 #include "hv/trap/trap.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace bulkhead::hv {
 namespace {
@@ -100,6 +101,17 @@ std::optional<Code> fetch(const Vcpu& vcpu) {
     return {};
 }
 
+bool fetch_word(const Vcpu& vcpu, const CodeSegment& segment, std::uint64_t& word) {
+    const auto start = linear(segment, vcpu.regs.rip);
+    if (start % page_bytes <= page_bytes - sizeof word) [[likely]]
+        return machine::copy_from_guest(&word, GuestAddress{start}, sizeof word);
+    Code code{{}, longest_instruction, segment};
+    if (!fetch_at_end_of_page(vcpu, code, start))
+        return false;
+    std::memcpy(&word, code.bytes.data(), sizeof word);
+    return true;
+}
+
 std::uint64_t& general(Registers& regs, unsigned number) { return regs.*by_number[number & 15]; }
 std::uint64_t general(const Registers& regs, unsigned number) { return regs.*by_number[number & 15]; }
 
@@ -143,9 +155,9 @@ std::uint64_t effective_address(const Vcpu& vcpu, const Instruction& instruction
     return address;
 }
 
-void finish(Vcpu& vcpu, const Code& code, unsigned length) {
+void finish(Vcpu& vcpu, const CodeSegment& segment, unsigned length) {
     vcpu.regs.rip += length;
-    if (!code.segment.long_mode)
+    if (!segment.long_mode)
         vcpu.regs.rip &= low_half;
     vcpu.regs.rflags &= ~rflags::resume;
     if (vcpu.regs.rflags & rflags::trap) {

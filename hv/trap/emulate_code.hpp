@@ -23,6 +23,9 @@ struct Code {
 };
 // The bytes at rip, copied once.
 [[nodiscard]] std::optional<Code> fetch(const Vcpu& vcpu);
+// The first 8 of them as one word, for an instruction that is known by them; what lies on a second page that
+// cannot be read is zero. False if none can be read.
+[[nodiscard]] bool fetch_word(const Vcpu& vcpu, const CodeSegment& segment, std::uint64_t& word);
 
 // Register by its number in the encoding (0 rax, 1 rcx, … 4 rsp, … 15 r15).
 [[nodiscard]] std::uint64_t& general(Registers& regs, unsigned number);
@@ -40,6 +43,7 @@ void write_general(Registers& regs, unsigned number, unsigned bytes, bool rex, s
 
 // Moves rip behind the instruction, ends what RF suppressed, and raises the guest's single-step trap if it
 // asked for one.
-void finish(Vcpu& vcpu, const Code& code, unsigned length);
+void finish(Vcpu& vcpu, const CodeSegment& segment, unsigned length);
+inline void finish(Vcpu& vcpu, const Code& code, unsigned length) { finish(vcpu, code.segment, length); }
 
 } // namespace bulkhead::hv

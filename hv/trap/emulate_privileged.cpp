@@ -5,8 +5,6 @@
 #include "hv/trap/emulate_system.hpp"
 #include "hv/trap/trap.hpp"
 
-#include <cstring>
-
 namespace bulkhead::hv {
 namespace {
 
@@ -134,15 +132,12 @@ Emulation emulate_privileged(Vcpu& vcpu) {
 bool emulate_forced(Vcpu& vcpu) {
     constexpr unsigned length = 7; // of UD2, "xen", CPUID, which are compared as one word
     constexpr std::uint64_t wanted = 0xa20f'6e65'780b'0f, of_length = (std::uint64_t{1} << 8 * length) - 1;
-    const auto code = fetch(vcpu);
+    const auto segment = code_segment(vcpu);
     std::uint64_t found;
-    if (!code || code->count < length)
-        return false;
-    std::memcpy(&found, code->bytes.data(), sizeof found);
-    if ((found & of_length) != wanted)
+    if (!segment || !fetch_word(vcpu, *segment, found) || (found & of_length) != wanted)
         return false;
     answer_cpuid(vcpu);
-    finish(vcpu, *code, length);
+    finish(vcpu, *segment, length);
     return true;
 }
 
