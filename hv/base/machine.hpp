@@ -37,6 +37,8 @@ template<class T>
     return static_cast<T*>(frame_data(mfn));
 }
 [[nodiscard]] Mfn frame_of(const void* direct_map_address);
+// Fills the frame with zeroes.
+void clear_frame(Mfn mfn);
 
 // Copies between the hypervisor and the current guest's virtual memory. False if a page is missing or not
 // permitted; some bytes may then have been copied. Addresses in the hypervisor's range are refused. Never

@@ -114,7 +114,7 @@ Result<> run_page(const Operation& op, Domain& owner) {
     const auto taken = get_data(to, owner, true);
     if (taken) {
         if (!copy)
-            std::memset(machine::frame_data(to), 0, page_bytes);
+            machine::clear_frame(to);
         else if (to != from)
             std::memcpy(machine::frame_data(to), machine::frame_data(from), page_bytes);
         put_data(to, true);

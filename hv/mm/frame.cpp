@@ -95,7 +95,7 @@ void FrameTable::take_from_free(Frame& frame) {
 // asks.
 void FrameTable::clear(Frame& frame) {
     tlb::before_reuse(frame.last_use.load(std::memory_order_relaxed));
-    std::memset(machine::frame_data(number(frame)), 0, page_bytes);
+    machine::clear_frame(number(frame));
 }
 
 void FrameTable::give_to(Frame& frame, Domain& owner, std::uint64_t pfn) {

@@ -106,6 +106,7 @@ void* frame_data(Mfn mfn) {
         throw std::out_of_range{"frame_data of a frame that is no RAM"};
     return Access::ram(the_machine()) + mfn.value() * page_bytes;
 }
+void clear_frame(Mfn mfn) { std::memset(frame_data(mfn), 0, page_bytes); }
 Mfn frame_of(const void* address) {
     return Mfn{
         static_cast<std::uint64_t>(static_cast<const std::byte*>(address) - Access::ram(the_machine())) /
