@@ -3,7 +3,7 @@
 
 namespace bulkhead::guest::hypercall {
 
-long raw(unsigned number, Word a, Word b, Word c, Word d, Word e) {
+BULKHEAD_IN_REGISTERS long raw(unsigned number, Word a, Word b, Word c, Word d, Word e) {
     constexpr unsigned stub_bytes = 32;
     const auto stub = address_of(hypercall_page) + (number % (page_bytes / stub_bytes)) * stub_bytes;
     long result = static_cast<long>(stub);

@@ -23,8 +23,14 @@ extern "C" std::byte hypercall_page[page_bytes];
 
 namespace hypercall {
 
+#ifdef __i386__
+#define BULKHEAD_IN_REGISTERS [[gnu::regparm(3)]] // as in 64 bits, where the ABI of C++ says so
+#else
+#define BULKHEAD_IN_REGISTERS
+#endif
 // Any call with any five arguments; the register contents as they come back.
-[[gnu::noinline]] long raw(unsigned number, Word a = 0, Word b = 0, Word c = 0, Word d = 0, Word e = 0);
+[[gnu::noinline]] BULKHEAD_IN_REGISTERS long raw(unsigned number, Word a = 0, Word b = 0, Word c = 0,
+                                                 Word d = 0, Word e = 0);
 
 // A pointer as an argument.
 template<class T>

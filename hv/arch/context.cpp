@@ -68,6 +68,8 @@ void enter_pae() {
 }
 
 void leave_pae() {
+    if (features().smap)
+        cpu::clac(); // such a guest may have set AC, which counts from here on
     cpu::write_cr4(cpu::read_cr4() | (features().smep ? cpu::cr4::smep : 0) |
                    (features().smap ? cpu::cr4::smap : 0));
     cpu::wrmsr(cpu::msr::efer, cpu::rdmsr(cpu::msr::efer) | efer_syscall);

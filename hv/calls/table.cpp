@@ -25,22 +25,6 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr unsigned hypercall_count = 64;
-using Handler = HypercallAnswer (*)(Vcpu&, HypercallArguments&);
-
-template<Hypercall H>
-HypercallAnswer perform(Vcpu& caller, HypercallArguments& arguments) {
-    HypercallContext context{caller, *caller.domain, arguments};
-    const auto result = H::decode(arguments).run(context);
-    if (result) [[likely]]
-        return {*result, false};
-    return {-static_cast<std::int64_t>(result.error()), result.error() == Error::restart};
-}
-
-HypercallAnswer unknown(Vcpu&, HypercallArguments&) {
-    return {-static_cast<std::int64_t>(Error::not_implemented), false};
-}
-
 // The arguments, where the entry path has put them.
 HypercallArguments& arguments_of(Registers& regs) {
     static_assert(offsetof(Registers, r9) - offsetof(Registers, rdi) + sizeof regs.r9 ==
@@ -50,26 +34,17 @@ HypercallArguments& arguments_of(Registers& regs) {
     return *reinterpret_cast<HypercallArguments*>(&regs.rdi);
 }
 
-template<Hypercall... H>
-struct Table {
-    std::array<Handler, hypercall_count> handlers;
-    constexpr Table() {
-        handlers.fill(unknown);
-        static_assert(((H::number < hypercall_count) && ...));
-        ((handlers[H::number] = perform<H>), ...);
-    }
-};
-
-constexpr Table<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuTaskswitch, SetDebugreg,
-                GetDebugreg, UpdateDescriptor, MemoryOp, Multicall, UpdateVaMapping, SetTimerOp, XenVersion,
-                ConsoleIo, GrantTableOp, VmAssist, UpdateVaMappingOtherdomain, Iret, VcpuOp, SetSegmentBase,
-                MmuextOp, SchedOp, CallbackOp, EventChannelOp, PhysdevOp, Control>
+constexpr HypercallTable<SetTrapTable, MmuUpdate, SetGdt, StackSwitch, SetCallbacks, FpuTaskswitch,
+                         SetDebugreg, GetDebugreg, UpdateDescriptor, MemoryOp, Multicall, UpdateVaMapping,
+                         SetTimerOp, XenVersion, ConsoleIo, GrantTableOp, VmAssist,
+                         UpdateVaMappingOtherdomain, Iret, VcpuOp, SetSegmentBase, MmuextOp, SchedOp,
+                         CallbackOp, EventChannelOp, PhysdevOp, Control>
     table;
 
 } // namespace
 
 HypercallAnswer invoke_hypercall(std::uint64_t number, Vcpu& caller, HypercallArguments& arguments) {
-    return number < hypercall_count ? table.handlers[number](caller, arguments) : unknown(caller, arguments);
+    return table.invoke(number, caller, arguments);
 }
 
 void handle_hypercall(Pcpu& self, Vcpu& vcpu) {

@@ -107,11 +107,9 @@ extern "C" Vcpu* guest_entry(Registers* regs, Pcpu* self) {
     return &leave_hypervisor(*self);
 }
 
-// From a 32-bit guest, in ring 1 or ring 3.
+// From a 32-bit guest, in ring 1 or ring 3. AC stays as the guest has it: SMAP is off meanwhile.
 extern "C" Vcpu* pae_guest_entry(Registers* regs, Pcpu* self) {
     Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
-    if (features().smap)
-        cpu::clac();
     enter_hypervisor(*self);
     vcpu.processor.in_kernel = (regs->cs & 3) != 3;
     if (regs->vector == pae_hypercall_vector)

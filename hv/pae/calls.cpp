@@ -1,7 +1,10 @@
 // The table of hypercalls of 32-bit guests. A number that is not listed answers ENOSYS.
 #include "hv/pae/calls.hpp"
 
+#include "hv/calls/console.hpp"
+#include "hv/calls/control.hpp"
 #include "hv/calls/descriptors.hpp"
+#include "hv/calls/event.hpp"
 #include "hv/calls/grant.hpp"
 #include "hv/calls/memory.hpp"
 #include "hv/calls/mmu.hpp"
@@ -10,21 +13,20 @@
 #include "hv/calls/table.hpp"
 #include "hv/calls/trap.hpp"
 #include "hv/calls/vcpu.hpp"
+#include "hv/calls/vcpu_state.hpp"
+#include "hv/calls/version.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/pae/iret.hpp"
 #include "hv/trace/ledger.hpp"
 #include "hv/trace/trace.hpp"
 
-#include <array>
 #include <cstddef>
 
 namespace bulkhead::hv {
 
 namespace {
 
-constexpr unsigned hypercall_count = 64;
 constexpr std::uint64_t low_half = 0xffffffff;
-using Handler = HypercallResult (*)(HypercallContext&);
 
 // The deadline comes in two registers.
 struct PaeSetTimerOp {
@@ -63,46 +65,13 @@ struct PaeMulticall {
     HypercallResult run(HypercallContext& context) const;
 };
 
-template<Hypercall Call>
-HypercallResult perform(HypercallContext& context) {
-    return Call::decode(context.arguments).run(context);
-}
-
-// A call that has one form for both widths, made as a 64-bit guest makes it.
-template<unsigned number>
-HypercallResult perform_common(HypercallContext& context) {
-    return invoke_hypercall(number, context.caller, context.arguments);
-}
-
-struct Table {
-    std::array<Handler, hypercall_count> handlers{};
-
-    template<unsigned... number>
-    constexpr void add_common() {
-        ((handlers[number] = perform_common<number>), ...);
-    }
-    template<Hypercall... Call>
-    constexpr void add() {
-        ((handlers[Call::number] = perform<Call>), ...);
-    }
-    constexpr Table() {
-        add_common<__HYPERVISOR_mmu_update, __HYPERVISOR_stack_switch, __HYPERVISOR_fpu_taskswitch,
-                   __HYPERVISOR_set_debugreg, __HYPERVISOR_get_debugreg, __HYPERVISOR_xen_version,
-                   __HYPERVISOR_console_io, __HYPERVISOR_vm_assist, __HYPERVISOR_event_channel_op,
-                   __HYPERVISOR_physdev_op>();
-        add<PaeSetTrapTable, PaeSetGdt, PaeSetCallbacks, PaeUpdateDescriptor, PaeMemoryOp, PaeMulticall,
-            PaeUpdateVaMapping, PaeUpdateVaMappingOtherdomain, PaeSetTimerOp, PaeGrantTableOp, PaeIret,
-            PaeVcpuOp, PaeMmuextOp, PaeSchedOp, PaeCallbackOp, PaeControl>();
-    }
-};
-
-constexpr Table table;
-
-// In a register of the guest's.
-std::uint64_t in_register(const HypercallResult& result) {
-    return static_cast<std::uint64_t>(result ? *result : -static_cast<std::int64_t>(result.error())) &
-           low_half;
-}
+// Calls that have one form for both widths are made as a 64-bit guest makes them.
+constexpr HypercallTable<MmuUpdate, StackSwitch, FpuTaskswitch, SetDebugreg, GetDebugreg, XenVersion,
+                         ConsoleIo, VmAssist, EventChannelOp, PhysdevOp, PaeSetTrapTable, PaeSetGdt,
+                         PaeSetCallbacks, PaeUpdateDescriptor, PaeMemoryOp, PaeMulticall, PaeUpdateVaMapping,
+                         PaeUpdateVaMappingOtherdomain, PaeSetTimerOp, PaeGrantTableOp, PaeIret, PaeVcpuOp,
+                         PaeMmuextOp, PaeSchedOp, PaeCallbackOp, PaeControl>
+    table;
 
 HypercallResult continue_from(HypercallContext& context, GuestPtr<pae_abi::MulticallEntry> calls,
                               std::uint32_t count) {
@@ -111,9 +80,9 @@ HypercallResult continue_from(HypercallContext& context, GuestPtr<pae_abi::Multi
     return fail(Error::restart);
 }
 
-Result<> write_result(GuestPtr<pae_abi::MulticallEntry> at, const HypercallResult& result) {
+Result<> write_result(GuestPtr<pae_abi::MulticallEntry> at, std::int64_t result) {
     return GuestPtr<std::uint32_t>{at.address().value() + offsetof(pae_abi::MulticallEntry, result)}.write(
-        static_cast<std::uint32_t>(in_register(result)));
+        static_cast<std::uint32_t>(result));
 }
 
 HypercallResult PaeMulticall::run(HypercallContext& context) const {
@@ -128,10 +97,10 @@ HypercallResult PaeMulticall::run(HypercallContext& context) const {
             return fail(entry.error());
         const auto& args = entry->args;
         HypercallArguments arguments{{args[0], args[1], args[2], args[3], args[4], args[5]}};
-        HypercallContext inner{context.caller, context.domain, arguments};
-        const auto result = entry->op == __HYPERVISOR_multicall ? HypercallResult{fail(Error::invalid)}
-                                                                : invoke_pae_hypercall(entry->op, inner);
-        if (!result && result.error() == Error::restart) { // its arguments say what is left
+        const auto answer = entry->op == __HYPERVISOR_multicall
+                                ? HypercallAnswer{-static_cast<std::int64_t>(Error::invalid), false}
+                                : table.invoke(entry->op, context.caller, arguments);
+        if (answer.again) [[unlikely]] { // its arguments say what is left
             for (std::size_t n = 0; n < arguments.value.size(); ++n)
                 entry->args[n] = static_cast<std::uint32_t>(arguments[n]);
             BULKHEAD_TRY(at.write(*entry));
@@ -139,21 +108,15 @@ HypercallResult PaeMulticall::run(HypercallContext& context) const {
         }
         if (entry->op == __HYPERVISOR_iret) { // the guest goes on where the frame says
             if (context.caller.processor.in_kernel)
-                static_cast<void>(write_result(at, result));
-            return result;
+                static_cast<void>(write_result(at, answer.value));
+            return answer.value;
         }
-        BULKHEAD_TRY(write_result(at, result));
+        BULKHEAD_TRY(write_result(at, answer.value));
     }
     return 0;
 }
 
 } // namespace
-
-HypercallResult invoke_pae_hypercall(std::uint64_t number, HypercallContext& context) {
-    if (number >= hypercall_count || table.handlers[number] == nullptr)
-        return fail(Error::not_implemented);
-    return table.handlers[number](context);
-}
 
 void handle_pae_hypercall(Pcpu& self, Vcpu& vcpu) {
     auto& regs = vcpu.regs;
@@ -163,9 +126,8 @@ void handle_pae_hypercall(Pcpu& self, Vcpu& vcpu) {
     HypercallArguments arguments{{regs.rbx & low_half, regs.rcx & low_half, regs.rdx & low_half,
                                   regs.rsi & low_half, regs.rdi & low_half, regs.rbp & low_half}};
     trace_event(trace::Event::hypercall_in, vcpu, number, arguments[0]);
-    HypercallContext context{vcpu, *vcpu.domain, arguments};
-    const auto result = invoke_pae_hypercall(number, context);
-    if (!result && result.error() == Error::restart) {
+    const auto answer = table.invoke(number, vcpu, arguments);
+    if (answer.again) [[unlikely]] {
         regs.rbx = arguments[0] & low_half;
         regs.rcx = arguments[1] & low_half;
         regs.rdx = arguments[2] & low_half;
@@ -175,7 +137,7 @@ void handle_pae_hypercall(Pcpu& self, Vcpu& vcpu) {
         regs.rip -= 2; // the INT instruction, which the guest executes again with eax unchanged
         return;
     }
-    regs.rax = in_register(result);
+    regs.rax = static_cast<std::uint64_t>(answer.value) & low_half;
     trace_event(trace::Event::hypercall_out, vcpu, number, regs.rax);
 }
 

@@ -11,6 +11,4 @@ struct Pcpu;
 // INT 0x82 of a kernel in ring 1: the number is in eax, arguments in ebx, ecx, edx, esi, edi and ebp.
 void handle_pae_hypercall(Pcpu& self, Vcpu& vcpu);
 
-[[nodiscard]] HypercallResult invoke_pae_hypercall(std::uint64_t number, HypercallContext& context);
-
 } // namespace bulkhead::hv

@@ -32,7 +32,9 @@ void measure_calls() {
     measure("multicall_32", [] { static_cast<void>(hypercall::multicall(list)); });
     const auto stack = reinterpret_cast<std::uintptr_t>(kernel_stack.end());
     measure("stack_switch", [=] { static_cast<void>(hypercall::stack_switch(FLAT_KERNEL_SS, stack)); });
+#ifndef __i386__ // where bases are those of descriptors
     measure("set_segment_base", [] { static_cast<void>(hypercall::set_segment_base(SEGBASE_FS, 0)); });
+#endif
     measure("fpu_taskswitch", [] { static_cast<void>(hypercall::fpu_taskswitch(false)); });
     measure("runstate", [] {
         vcpu_runstate_info info{};

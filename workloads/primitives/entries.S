@@ -49,18 +49,19 @@ primitives_iret:
 1:  ret
 
 # In user mode: the least time of 31 system calls goes to the page at 0x601000, then the end.
+    .macro user_code name:req, call:vararg
     .section .rodata
     .balign 16
-    .globl primitives_user_first
-    .globl primitives_user_last
-primitives_user_first:
+    .globl \name\()_first
+    .globl \name\()_last
+\name\()_first:
     mov $31, %r12d
     mov $-1, %r13
 1:  rdtsc
     shl $32, %rdx
     or %rdx, %rax
     mov %rax, %rbx
-    syscall
+    \call
     rdtsc
     shl $32, %rdx
     or %rdx, %rax
@@ -70,9 +71,11 @@ primitives_user_first:
     dec %r12d
     jnz 1b
     mov %r13, 0x601000
-    int $0x80
     ud2
-primitives_user_last:
+\name\()_last:
+    .endm
+    user_code primitives_user, syscall
+    user_code primitives_user_int, int $0x80
 
     .bss
     .balign 8

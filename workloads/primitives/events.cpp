@@ -22,11 +22,15 @@ Port own_port() {
     return *port;
 }
 
+xen_ulong_t& pending_word(Port port) {
+    return shared().evtchn_pending[port.value() / (8 * sizeof(xen_ulong_t))];
+}
+
 void clear_pending(Port port) {
     auto& here = shared().vcpu_info[0];
     here.evtchn_upcall_pending = 0;
     here.evtchn_pending_sel = 0;
-    shared().evtchn_pending[port.value() / 64] = 0;
+    pending_word(port) = 0;
 }
 
 // From the deadline until the guest knows: `wait` returns when it does.
@@ -56,7 +60,7 @@ void measure_events() {
         measure("send_pending", send);
         clear();
     }
-    primitives_pending_word = &shared().evtchn_pending[port.value() / 64];
+    primitives_pending_word = &pending_word(port);
     primitives_vcpu_info = &shared().vcpu_info[0];
     set_entries(primitives_event, entry_syscall);
     measure("send_taken", send);

@@ -13,7 +13,7 @@ constexpr std::size_t gdt_pages = 14, gdt_page_entries = 512;
 constexpr std::uint64_t user_data = 0x00cff3000000ffff; // a flat segment of ring 3
 
 constinit std::array<::mmu_update, many> updates{};
-constinit std::array<std::uint64_t, gdt_pages> gdt{};
+constinit std::array<xen_pfn_t, gdt_pages> gdt{};
 
 // Calls alternate between two frames, so that each of them changes the entry.
 class Alternating {
@@ -54,18 +54,21 @@ void measure_pin(std::string_view row, std::uint64_t entry) {
     });
 }
 
+bool is_hypervisors(unsigned slot) { return is_narrow ? slot >= 4 : slot >= 256 && slot < 272; }
+
 // A second root with all that the first one has.
 Mfn copy_root() {
     Page* const copy = allocate_pages();
     const auto* const from = reinterpret_cast<const std::uint64_t*>(direct(*own_frame(kernel_root())));
     for (unsigned i = 0; i < 512; ++i)
-        reinterpret_cast<std::uint64_t*>(copy)[i] = i >= 256 && i < 272 ? 0 : from[i];
-    if (!protect(copy, pte::read_only) || !hypercall::mmuext(MMUEXT_PIN_L4_TABLE, mfn_of(copy).value()))
+        reinterpret_cast<std::uint64_t*>(copy)[i] = is_hypervisors(i) ? 0 : from[i];
+    constexpr unsigned pin = is_narrow ? MMUEXT_PIN_L3_TABLE : MMUEXT_PIN_L4_TABLE;
+    if (!protect(copy, pte::read_only) || !hypercall::mmuext(pin, mfn_of(copy).value()))
         panic("the root cannot be copied");
     return mfn_of(copy);
 }
 
-long reserve(unsigned command, std::uint64_t* extents, std::uint64_t count) {
+long reserve(unsigned command, xen_pfn_t* extents, std::uint64_t count) {
     xen_memory_reservation call{};
     call.extent_start.p = extents;
     call.nr_extents = count;
@@ -99,7 +102,7 @@ void measure_descriptors() {
     };
     measure("set_gdt_1_page", [=] { set(1); });
     measure("set_gdt_14_pages", [=] { set(gdt_pages); });
-    const auto place = (gdt[0] << page_shift) + sizeof(std::uint64_t);
+    const auto place = (std::uint64_t{gdt[0]} << page_shift) + sizeof(std::uint64_t);
     measure("update_descriptor", [=] { static_cast<void>(hypercall::update_descriptor(place, user_data)); });
     set(0);
 }
@@ -134,17 +137,20 @@ void measure_tables() {
         for (const Mfn root : {roots[1], roots[0]})
             static_cast<void>(hypercall::mmuext(MMUEXT_NEW_BASEPTR, root.value()));
     });
-    const auto space = user::Space::create("", "");
-    if (!space)
-        panic("no user space");
-    measure("switch_user_root",
-            [&] { static_cast<void>(hypercall::mmuext(MMUEXT_NEW_USER_BASEPTR, space->root().value())); });
+    if constexpr (!is_narrow) { // whose kernels have one root for themselves and their applications
+        const auto space = user::Space::create("", "");
+        if (!space)
+            panic("no user space");
+        measure("switch_user_root", [&] {
+            static_cast<void>(hypercall::mmuext(MMUEXT_NEW_USER_BASEPTR, space->root().value()));
+        });
+    }
     measure("flush_tlb", [] { static_cast<void>(hypercall::mmuext(MMUEXT_TLB_FLUSH_LOCAL)); });
     measure("invlpg", [] { static_cast<void>(hypercall::mmuext(MMUEXT_INVLPG_LOCAL, kernel_base)); });
 }
 
 void measure_reservation() {
-    std::array<std::uint64_t, some> frames{};
+    std::array<xen_pfn_t, some> frames{};
     Page* const pages = allocate_pages(some);
     for (std::size_t i = 0; i < some; ++i) {
         frames[i] = mfn_of(pages + i).value();

@@ -22,21 +22,31 @@ void take_traps_over() {
     };
     const trap_info table[] = {row(traps::Vector::breakpoint, 3, primitives_breakpoint),
                                row(traps::Vector::page, 0, primitives_page_fault),
+                               row(traps::Vector::syscall, 3, primitives_breakpoint),
                                {}};
     if (!hypercall::set_trap_table(table))
         panic("cannot set the trap table");
 }
 
-void measure_system_call() {
-    auto space = user::Space::create(primitives_user_first, primitives_user_last);
+// Code that ends at an invalid instruction, behind its result.
+void measure_user_code(std::string_view row, const char* first, const char* last) {
+    auto space = user::Space::create(first, last);
     if (!space)
         panic("no user space");
-    set_entries(entry_event, primitives_syscall);
     const auto end = space->run(0);
-    set_entries(entry_event, entry_syscall);
-    if (!end || end->cause != user::Exit::Cause::interrupt)
+    if (!end || end->cause != user::Exit::Cause::trap || end->trap->vector != traps::Vector::undefined)
         panic("user mode ended otherwise");
-    report("system_call", *reinterpret_cast<const std::uint64_t*>(space->data()) - reading());
+    report(row, *reinterpret_cast<const std::uint64_t*>(space->data()) - reading());
+}
+
+// By SYSCALL, which 32-bit kernels do not have, and by INT.
+void measure_system_calls() {
+#ifndef __i386__
+    set_entries(entry_event, primitives_syscall);
+    measure_user_code("system_call", primitives_user_first, primitives_user_last);
+    set_entries(entry_event, entry_syscall);
+#endif
+    measure_user_code("system_call_int", primitives_user_int_first, primitives_user_int_last);
 }
 
 } // namespace
@@ -52,15 +62,15 @@ void measure_emulation() {
     });
     measure("clts", [] { asm volatile("clts"); });
     measure("read_cr0", [] {
-        std::uint64_t value = 0;
+        Word value = 0;
         asm volatile("mov %%cr0, %0" : "=r"(value));
     });
 }
 
 void measure_traps() {
     measure("iret", primitives_iret);
-    measure_system_call();
     take_traps_over();
+    measure_system_calls();
     measure("breakpoint", [] { asm volatile("int3"); });
     const auto nothing = hypercall::address(reserve_window(1));
     measure("page_fault", [=] { primitives_touch(nothing); });
