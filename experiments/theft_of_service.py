@@ -99,7 +99,7 @@ EXPERIMENT = Experiment(
             Policies("scheduler"),
         ),
     ),
-    settings=(duration(full=4000, quick=1000), warm_up(full=500, quick=200)),
+    settings=(duration(full=4000, quick=1000), warm_up(full=500, quick=300)),
     machine=machine,
     metrics=METRICS,
     comparisons=(),

@@ -1,7 +1,7 @@
 """A victim that computes and a task of 1 ms beside many attackers: which combinations there are, and what is asserted.
 
 The whole matrix runs with `BULKHEAD_HOSTILE=all` (see tests/README.md). As a program this file prints one row of a table for
-each combination: `attackers.py [ATTACK,COUNT,PCPUS[,POLICY]]...`, the whole matrix without arguments.
+each combination: `attackers.py [ATTACK,COUNT,PCPUS[,POLICY[,WIDTH]]]...`, the whole matrix without arguments.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -20,7 +20,9 @@ from machines import MILLISECOND, assert_sound, boot, said, share, workload
 from victims import OWN, r_max_bound
 
 from bulkhead import MIB, Guest, Policy, Run
+from bulkhead.model.spec import ABIS, WIDE
 
+MIXED = "mixed"
 COUNTS = (1, 4, 12, 22)
 PCPUS = (1, 2, 4)
 PREEMPTING = ("credit", "credit2", "bvt")  # they declare wake-up preemption
@@ -73,9 +75,11 @@ class Trial:
     count: int
     pcpus: int
     policy: str = "credit"
+    width: str = WIDE  # of all guests; mixed: of every second one another
 
     def __str__(self) -> str:
-        return f"{self.attack}-{self.count}-{self.pcpus}-{self.policy}"
+        width = "" if self.width == WIDE else f"-{self.width}"
+        return f"{self.attack}-{self.count}-{self.pcpus}-{self.policy}{width}"
 
     @property
     def duration(self) -> int:
@@ -85,7 +89,7 @@ class Trial:
     def guests(self) -> tuple[Guest, ...]:
         attack = ATTACKS[self.attack]
         job = self.duration // MILLISECOND - TASK_LESS
-        return (
+        guests = (
             workload("compute", name="victim", memory=4 * MIB),
             workload(
                 "periodic", f"work_us=10 sleep_first_ms={TASK_FROM} for_ms={job}", name="task", memory=4 * MIB
@@ -95,6 +99,10 @@ class Trial:
                 for i in range(self.count)
             ),
         )
+        return tuple(replace(guest, abi=self._abi(i)) for i, guest in enumerate(guests))
+
+    def _abi(self, guest: int) -> str:
+        return ABIS[guest % 2] if self.width == MIXED else self.width
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ class Outcome:
         late = "-" if self.late is None else f"{self.late / 1000:.0f}"
         trial = self.trial
         return (
-            f"| {trial.attack} | {trial.count} | {trial.pcpus} | {trial.policy} | {self.kept:.3f} | {late} "
+            f"| {trial.attack} | {trial.count} | {trial.pcpus} | {trial.policy} | {trial.width} | {self.kept:.3f} | {late} "
             f"| {100 * self.billed:.2f} | {self.r_max / 1000:.0f} |"
         )
 
@@ -166,8 +174,8 @@ def main(words: list[str]) -> None:
         for name, count, pcpus, *rest in (word.split(",") for word in words)
     ]
     print(
-        "| Attack | Attackers | pCPUs | Policy | Kept | p99 [us] | Billed [%] | R_max [us] |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| Attack | Attackers | pCPUs | Policy | Width | Kept | p99 [us] | Billed [%] | R_max [us] |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     for trial in trials or matrix():
         outcome = carry_out(trial)

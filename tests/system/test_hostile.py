@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from attackers import Trial, assert_unharmed, carry_out, matrix
+from attackers import MIXED, Trial, assert_unharmed, carry_out, matrix
 from machines import BACKENDS, MILLISECOND, SHORT, assert_sound, boot, said, share, workload
 from victims import OWN
 
 
 from bulkhead import MIB, Guest, Policy
 from bulkhead.base import paths
+from bulkhead.model.spec import NARROW
 
 # Each attack at least once, each count and number of pCPUs, and what was out of bounds before its mend.
 CHOSEN = (
@@ -42,6 +43,13 @@ CHOSEN = (
     Trial("timer_storm", 4, 2),
     Trial("timer_storm", 12, 4),
     Trial("yield_storm", 22, 2),
+    Trial("call_storm", 4, 1, width=NARROW),
+    Trial("event_storm", 4, 1, width=NARROW),
+    Trial("long_calls", 4, 1, width=NARROW),
+    Trial("loop_fault", 4, 1, width=MIXED),
+    Trial("store_storm", 4, 1, width=MIXED),
+    Trial("table_storm", 4, 2, width=MIXED),
+    Trial("timer_storm", 4, 2, width=NARROW),
 )
 TRIALS = tuple(matrix()) if os.environ.get("BULKHEAD_HOSTILE") == "all" else CHOSEN
 

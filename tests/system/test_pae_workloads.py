@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from machines import MILLISECOND, POWERED_OFF, assert_sound, boot, said, workload
 
-from bulkhead import MIB, SECOND, Guest, GuestDisk, Run, SpecError
+from bulkhead import MIB, SECOND, Guest, GuestDisk, GuestNet, Run, SpecError
 
 SIZES = {"memory": 8 * MIB}
 
@@ -46,6 +46,24 @@ def test_widths_talk_to_each_other_by_grants_events_and_the_store() -> None:
     for guest in pairs[::2]:
         words = result(run, guest.name)
         assert int(words["sent"]) == int(words["received"]) > 10, said(run)
+    assert_sound(run)
+
+
+def test_widths_exchange_packets_over_one_switch() -> None:
+    """Requests and answers in both directions, beside a flood from ring 1 to ring 3."""
+    pairs = (("pv64", "pv32"), ("pv32", "pv64"), ("pv32", "pv32"))
+    guests = []
+    for i, (ask, answer) in enumerate(pairs):
+        nets = {"nets": (GuestNet(f"net{i}"),), **SIZES}
+        guests.append(workload("udp_rr", "host=2 peer=1 for_ms=60", name=f"c{i}", abi=ask, **nets))
+        guests.append(workload("udp_echo", "host=1 for_ms=100", name=f"s{i}", abi=answer, **nets))
+    guests.append(narrow("udp_flood", "host=3 peer=4 for_ms=60", name="flood", nets=(GuestNet("net0"),)))
+    guests.append(workload("udp_echo", "host=4 for_ms=100", name="sink", nets=(GuestNet("net0"),), **SIZES))
+    run = boot(*guests, duration=SECOND)
+    for i, _ in enumerate(pairs):
+        served = int(result(run, f"s{i}")["served"])
+        assert int(result(run, f"c{i}")["answers"]) > 20 and served > 20, said(run)
+    assert int(result(run, "sink")["served"]) > 100, said(run)
     assert_sound(run)
 
 
