@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 13;
+inline constexpr std::uint32_t version = 14;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -62,6 +62,8 @@ struct Disk {
     std::uint64_t bytes;  // whole sectors of 512
     std::uint32_t module; // boot module with its contents, as many bytes or more; 0 (the manifest): blank
     std::uint32_t read_only;
+    std::uint32_t slot; // of a real disk: where its virtio device is on the PCI bus; 0: a modelled disk
+    std::uint32_t reserved;
 };
 
 // What the drive takes for a request (device/disk.hpp).

@@ -77,6 +77,9 @@ class GuestMemory {
                           before + work_of_release() * std::max(frames, std::int64_t{0}));
     }
     [[nodiscard]] virtual Costs costs() const = 0;
+    // Uses a page that has a frame, through the model of a cache (sim/cache.hpp): how long the guest's pCPU
+    // waits for memory.
+    [[nodiscard]] virtual Nanos access(std::size_t page) = 0;
 
   protected:
     ~GuestMemory() = default;

@@ -75,6 +75,9 @@ class MachineMemory {
     [[nodiscard]] std::span<const std::uint32_t> frames_of(DomainId id) const { return known(id).frames; }
     [[nodiscard]] Frames free() const { return host_.free(); }
     [[nodiscard]] memctl::ZoneId zone_of(std::uint32_t frame) const;
+    [[nodiscard]] std::uint32_t first_of(std::uint32_t zone) const { // frame
+        return zone * static_cast<std::uint32_t>(zones_.front().frames.count());
+    }
     [[nodiscard]] const landmark::PolicyReport& report() const { return ground_.report; }
     [[nodiscard]] const plugin::Descriptor& policy() const { return host_.descriptor(); }
 

@@ -31,7 +31,7 @@ MemoryBackend::MemoryBackend(Machine& machine, MemoryPlan plan, std::uint64_t se
               {.frames = plan_.frames,
                .zones = plan_.zones,
                .seed = host::seed_of(host::Draws::memory_policy, seed)}},
-      random_{host::seed_of(host::Draws::page_samples, seed)} {
+      cache_{plan_.zones}, random_{host::seed_of(host::Draws::page_samples, seed)} {
     alarm_.order = alarm_order;
     memory_.on_note() = [this](std::uint64_t code, std::uint64_t value) {
         machine_->record(Event::policy_note, nullptr, code, value);
@@ -305,6 +305,17 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
     }
     pages.bring_in(page);
     account(guest);
+}
+
+// The guest's pages lie in its frames in the order in which they are resident.
+Nanos MemoryBackend::access(const Domain& domain, std::size_t page) {
+    const Guest& guest = guests_.at(domain.id.value());
+    const std::span<const std::uint32_t> frames = memory_.frames_of(domain.id);
+    const std::size_t at = static_cast<std::size_t>(guest.beside) + guest.pages->place_of(page);
+    if (at >= frames.size())
+        return Cache::miss;
+    const std::uint32_t frame = frames[at], zone = memory_.zone_of(frame).value();
+    return cache_.use(frame, zone, frame - memory_.first_of(zone)) ? Nanos{} : Cache::miss;
 }
 
 void MemoryBackend::release(Domain& domain, std::int64_t frames) {

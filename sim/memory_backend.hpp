@@ -5,6 +5,7 @@
 
 #include "host/press.hpp"
 #include "host/sample_clock.hpp"
+#include "sim/cache.hpp"
 #include "sim/guest_devices.hpp"
 #include "sim/guest_pages.hpp"
 #include "sim/machine.hpp"
@@ -41,6 +42,8 @@ class MemoryBackend {
         }
         [[nodiscard]] Fault faulted() const override;
         [[nodiscard]] Costs costs() const override;
+
+        [[nodiscard]] Nanos access(std::size_t page) override { return backend_->access(*domain_, page); }
 
       private:
         [[nodiscard]] GuestPages& own() const;
@@ -80,6 +83,8 @@ class MemoryBackend {
     // Gives a page a frame.
     void fault(Domain& domain, std::size_t page);
     void release(Domain& domain, std::int64_t frames);
+    // How long it takes to use a page that has a frame.
+    [[nodiscard]] Nanos access(const Domain& domain, std::size_t page);
 
   private:
     struct Guest {
@@ -113,6 +118,7 @@ class MemoryBackend {
     Machine* machine_;
     MemoryPlan plan_;
     MachineMemory memory_;
+    Cache cache_;
     Deadline alarm_;
     RealTime look_at_{}, next_turn_{};
     std::uint64_t random_;

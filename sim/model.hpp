@@ -93,7 +93,7 @@ struct Model {
 // What a file with a model exports as `bulkhead_model`. The sizes tell a file that was built with other
 // headers.
 struct ModelExport {
-    static constexpr std::uint64_t current_version = 3;
+    static constexpr std::uint64_t current_version = 4;
     std::uint64_t version = current_version;
     std::uint64_t sizes[4] = {sizeof(Step), sizeof(Guest), sizeof(ModelSetup), sizeof(Model)};
     const Model* model = nullptr;
@@ -128,6 +128,7 @@ Program memory_hoarder(Guest& me, ModelSetup setup);
 Program set_user(Guest& me, ModelSetup setup);
 Program memory_thrasher(Guest& me, ModelSetup setup);
 Program memory_forker(Guest& me, ModelSetup setup);
+Program cache_user(Guest& me, ModelSetup setup);
 
 } // namespace bulkhead::sim
 

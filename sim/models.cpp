@@ -72,6 +72,18 @@ constexpr ModelOption set_user_options[] = {
     {"pattern", "1", "0", "0: random, 1: in turn, 2: half of all uses on a sixteenth"},
     {"work_us", "us", "5", "CPU time for each page that it uses"},
 };
+constexpr ModelOption cache_options[] = {
+    {"set_mib", "MiB", "0", "its set; 0: all its memory"},
+    {"pattern", "1", "0", "0: random, 1: in turn, 2: half of all uses on a sixteenth"},
+    {"work_ns", "ns", "1000", "CPU time for each page that it uses, beside what its cache misses cost"},
+    {"mark_ops", "1", "1000", "pages used between two marks"},
+};
+constexpr ModelOption sweep_options[] = {
+    {"set_mib", "MiB", "0", "what it sweeps; 0: all its memory"},
+    {"pattern", "1", "1", "0: random, 1: in turn, 2: half of all uses on a sixteenth"},
+    {"work_ns", "ns", "100", "CPU time for each page that it uses, beside what its cache misses cost"},
+    {"mark_ops", "1", "1000", "pages used between two marks"},
+};
 constexpr ModelOption hoarder_options[] = {
     {"set_mib", "MiB", "0", "what it takes; 0: all its memory"},
     {"stubborn", "1", "0", "1: gives nothing back when it is asked to"},
@@ -109,6 +121,10 @@ constexpr std::array table{
           memory_user, false, nullptr, true},
     Model{"working_set", "uses the pages of a set in a pattern", set_user_options, set_user, false, nullptr,
           true},
+    Model{"cache_user", "uses its pages through a model of the last-level cache", cache_options, cache_user,
+          false, nullptr, true},
+    Model{"cache_sweep", "attack: sweeps the model of the last-level cache", sweep_options, cache_user, false,
+          nullptr, true},
     Model{"memory_hoard", "attack: takes memory and does not use it", hoarder_options, memory_hoarder, false,
           nullptr, true},
     Model{"memory_thrash", "attack: gives memory back and takes it again, over and over", thrasher_options,

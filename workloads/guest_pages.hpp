@@ -61,6 +61,10 @@ class GuestPages {
             hand_ = pages_[page].after;
         page_out(static_cast<std::uint32_t>(page));
     }
+    // Which of the pages with a frame this one is, if it has one.
+    [[nodiscard]] std::size_t place_of(std::size_t page) const {
+        return static_cast<std::size_t>(pages_[page].place);
+    }
     // A page that has a frame; `which` counts them.
     [[nodiscard]] std::uint32_t resident(std::size_t which) const { return resident_[which]; }
     // From now on was_used tells whether the page has been used.

@@ -19,7 +19,7 @@ void register_manifest() {
                          cap, time_mode, dilation, on_crash, start_paused, absent, start, release, group,
                          sched_values, memory_values, ring_values);
     PYBIND11_NUMPY_DTYPE(Placement, guest, vcpu, affinity, preferred);
-    PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only);
+    PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only, slot, reserved);
     PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, unbilled);
     PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, captured, mac);
     PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);

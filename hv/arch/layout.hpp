@@ -23,6 +23,8 @@ inline constexpr std::uint64_t ring_policy_memory = 0xffff82a000000000;   // rin
 inline constexpr std::uint64_t net_policy_memory = 0xffff82b000000000;    // and of the switch
 inline constexpr std::uint64_t domains = 0xffff82c000000000; // slot 261, its second half: domain structures
 inline constexpr std::uint64_t domain_stride = 64 * 1024;
+inline constexpr std::uint64_t real_policy_memory =
+    0xffff82d000000000;                                          // what ring policies of real disks keep
 inline constexpr std::uint64_t block_rings = 0xffff82e000000000; // slot 261, last eighth: states of rings
 inline constexpr std::uint64_t block_ring_stride = 64 * 1024;
 inline constexpr std::uint64_t net_ports = 0xffff82f000000000; // its last half: states of network interfaces

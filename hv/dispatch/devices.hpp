@@ -1,5 +1,5 @@
-// When the machine's modelled devices have something to do: one timer on the pCPU that set it last. Nothing
-// of a device is known here.
+// When the machine's devices have something to do: timers on the pCPU that set them last. Nothing of a device
+// is known here.
 #pragma once
 
 #include "abi/types.hpp"
@@ -15,7 +15,9 @@ void start_device(void (*serve)(RealTime now));
 // before the first payer is billed to that one, too. `serve` ends with nullptr: the rest is in the last
 // payer's ledger, until another account is named. The domain exists until then, and the drive lock is held.
 void device_works_for(Domain* payer);
-// RealTime::never(): not at all. Takes the run lock.
+// RealTime::never(): not at all. Takes the run lock. The second one is for devices that are not modelled,
+// which have to be looked at: a machine without them never sets it. Either leads to `serve`.
 void set_device_timer(RealTime deadline);
+void set_poll_timer(RealTime deadline);
 
 } // namespace bulkhead::hv

@@ -34,8 +34,19 @@ struct DeviceTimer {
     Timer timer;
     host::TimerLine lines[landmark::max_pcpus];
 };
-constinit Late<DeviceTimer> device;
+constinit Late<DeviceTimer> device, poll; // of what is modelled and of what is not
 void (*device_serve)(RealTime now) = nullptr;
+
+[[gnu::always_inline]] inline void set(DeviceTimer& which, RealTime deadline) {
+    const LockGuard run{run_lock()};
+    auto& self = pcpu();
+    if (deadline == RealTime::never())
+        return host::TimerQueue::cancel(which.timer); // an interrupt that comes too early finds nothing due
+    if (which.timer.line != nullptr && which.timer.deadline == deadline)
+        return;
+    self.timers.arm(which.timer, which.lines[self.id.value()], deadline);
+    self.ask(work::new_timer);
+}
 
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
 
@@ -316,6 +327,7 @@ void keep_house_if_due() {
 void start_device(void (*serve)(RealTime now)) {
     device_serve = serve;
     device.make();
+    poll.make();
 }
 
 void device_works_for(Domain* payer) {
@@ -333,16 +345,8 @@ void device_works_for(Domain* payer) {
     before = payer;
 }
 
-void set_device_timer(RealTime deadline) {
-    const LockGuard run{run_lock()};
-    auto& self = pcpu();
-    if (deadline == RealTime::never())
-        return host::TimerQueue::cancel(device->timer); // an interrupt that comes too early finds nothing due
-    if (device->timer.line != nullptr && device->timer.deadline == deadline)
-        return;
-    self.timers.arm(device->timer, device->lines[self.id.value()], deadline);
-    self.ask(work::new_timer);
-}
+void set_device_timer(RealTime deadline) { set(*device, deadline); }
+void set_poll_timer(RealTime deadline) { set(*poll, deadline); }
 
 void start_housekeeping(bool (*visit)(RealTime now)) {
     housekeeping_visit = visit;

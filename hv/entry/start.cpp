@@ -34,6 +34,7 @@
 #include "hv/plugin/memory_policy.hpp"
 #include "hv/plugin/net_rings.hpp"
 #include "hv/plugin/random.hpp"
+#include "hv/plugin/real_rings.hpp"
 #include "hv/plugin/rings.hpp"
 #include "hv/plugin/scheduler.hpp"
 #include "hv/plugin/strict.hpp"
@@ -203,6 +204,11 @@ void start_memory_policy(Bytes bytes, const manifest::Header& header) {
 // Contents come from a module, where they stay, or from early memory, which is blank.
 void start_disks(EarlyMemory& early, Bytes bytes, const manifest::Header& header, const BootFacts& facts) {
     for (const auto& disk : table<manifest::Disk>(bytes, header.disks, header.disk_count)) {
+        if (disk.slot != 0) {
+            add_real_disk(static_cast<std::uint8_t>(std::min(disk.slot, 255U)),
+                          disk.bytes / ringctl::sector_bytes, disk.read_only != 0);
+            continue;
+        }
         const MemoryRange module =
             disk.module < facts.module_count ? facts.modules[disk.module] : MemoryRange{0, 0};
         if (disk.module != 0 && module.end - module.start < disk.bytes)
@@ -222,8 +228,11 @@ void start_rings(const manifest::Header& header) {
                              .bytes_per_us = std::max<std::int64_t>(header.drive.bytes_per_us, 1),
                              .depth = std::max(header.drive.depth, 1U),
                              .sectors = sectors_of_all_disks()};
-    rings::start(model, header.drive.unbilled == 0, first != nullptr ? &first->plugin : nullptr,
-                 first != nullptr ? first->values : nullptr);
+    const auto* const plugin = first != nullptr ? &first->plugin : nullptr;
+    const auto* const values = first != nullptr ? first->values : nullptr;
+    rings::start(model, header.drive.unbilled == 0, plugin, values);
+    if (is_any_disk_real())
+        real_rings::start(model, plugin, values);
 }
 
 void start_network(Bytes bytes, const manifest::Header& header) {

@@ -7,6 +7,7 @@
 #include "hv/io/block_seats.hpp"
 #include "hv/io/granted_page.hpp"
 #include "hv/plugin/devices.hpp"
+#include "hv/plugin/real_rings.hpp"
 #include "hv/plugin/rings.hpp"
 
 namespace bulkhead::hv {
@@ -20,12 +21,25 @@ BlockRing* ring_on(Domain& domain, std::uint64_t disk) {
     return ring;
 }
 
+PortHandler handler_of(const BlockRing& ring) {
+    return ring.disk->is_real() ? on_block_event<true> : on_block_event<false>;
+}
+
+bool open(BlockRing& ring) { return ring.disk->is_real() ? real_rings::open(ring) : rings::open(ring); }
+
+void set_timer_for(const BlockRing& ring) {
+    if (ring.disk->is_real())
+        devices::set_poll_timer();
+    else
+        devices::set_timer();
+}
+
 // The shared page and the port; on failure neither is held.
 Result<> connect_to_guest(BlockRing& ring, const BlockConnection& connection) {
     GrantedPage page{*ring.guest, connection.ring, GrantAccess::write};
     if (page.status() != GrantStatus::okay)
         return fail(page.status() == GrantStatus::restart ? Error::restart : Error::invalid);
-    BULKHEAD_TRY(take_waiting_port(*ring.guest, connection.port, back_end_domain, on_block_event));
+    BULKHEAD_TRY(take_waiting_port(*ring.guest, connection.port, back_end_domain, handler_of(ring)));
     ring.port = connection.port;
     ring.frame = page.keep();
     ring.shared = machine::frame_as<blkif_sring>(ring.frame);
@@ -35,7 +49,7 @@ Result<> connect_to_guest(BlockRing& ring, const BlockConnection& connection) {
 }
 
 void part_from_guest(BlockRing& ring) {
-    release_hypervisor_port(*ring.guest, ring.port, back_end_domain, on_block_event);
+    release_hypervisor_port(*ring.guest, ring.port, back_end_domain, handler_of(ring));
     put_data(ring.frame, true);
 }
 
@@ -53,12 +67,27 @@ void unlink(BlockRing& ring) {
     ring.disk->ring = nullptr;
 }
 
+// All rings of one kind have one tenant.
+void tune_disks(const Domain& domain, bool real) {
+    BlockRing* ring = domain.block_rings;
+    while (ring != nullptr && ring->disk->is_real() != real)
+        ring = ring->next;
+    if (ring == nullptr)
+        return;
+    RingTenant& tenant = *ring->domain;
+    tenant.io.weight = domain.sched.weight;
+    if (real)
+        real_rings::tune(tenant);
+    else
+        rings::tune(tenant);
+    set_timer_for(*ring);
+}
+
 // Answers restart while the drive still has a request of the ring. No other one is taken meanwhile.
 Result<> disconnect(BlockRing& ring) {
     ring.broken = true;
     note_more(ring, false);
-    if (rings::is_open(ring))
-        rings::close(ring);
+    close_ring(ring);
     drop_copies(ring);
     if (ring.queue.used > 0)
         return fail(Error::restart);
@@ -80,23 +109,25 @@ Result<> connect_block(Domain& domain, const BlockConnection& connection) {
     if (domain.life == control::Life::dying)
         return fail(Error::no_domain);
     // restart leaves what was made so far
-    const auto made = make_ring(domain, connection.group, connection.values);
+    const auto made = make_ring(domain, *disk, connection.group, connection.values);
     if (!made)
         return fail(made.error());
     BlockRing& ring = **made;
-    ring.disk = disk;
     if (const auto connected = connect_to_guest(ring, connection); !connected) {
         free_ring(ring);
         return connected;
     }
-    if (!rings::open(ring)) {
+    if (!open(ring)) {
         part_from_guest(ring);
         free_ring(ring);
         return fail(Error::no_memory);
     }
     link(ring);
-    take_requests(ring);
-    devices::set_timer();
+    if (disk->is_real())
+        take_requests<true>(ring);
+    else
+        take_requests<false>(ring);
+    set_timer_for(ring);
     return {};
 }
 
@@ -115,21 +146,29 @@ Result<> disconnect_all_blocks(Domain& domain) {
 
 void block_weight_changed(const Domain& domain) {
     const LockGuard drive_held{drive_lock()};
-    if (domain.block_rings == nullptr)
-        return;
-    RingTenant& tenant = *domain.block_rings->domain;
-    tenant.io.weight = domain.sched.weight;
-    rings::tune(tenant);
-    devices::set_timer();
+    tune_disks(domain, false);
+    tune_disks(domain, true);
 }
 
+void close_ring(BlockRing& ring) {
+    if (!rings::is_open(ring))
+        return;
+    if (ring.disk->is_real())
+        real_rings::close(ring);
+    else
+        rings::close(ring);
+}
+
+template<bool real>
 bool take_left_requests() {
-    BlockRing* const ring = ring_with_more();
+    BlockRing* const ring = ring_with_more<real>();
     if (ring == nullptr)
         return false;
     rings::work_for(ring->guest);
-    take_requests(*ring);
+    take_requests<real>(*ring);
     return true;
 }
+template bool take_left_requests<false>();
+template bool take_left_requests<true>();
 
 } // namespace bulkhead::hv

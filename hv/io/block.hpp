@@ -31,8 +31,9 @@ struct BlockConnection {
 [[nodiscard]] Result<> disconnect_all_blocks(Domain& domain);
 // The domain's weight has changed.
 void block_weight_changed(const Domain& domain);
-// Takes the requests of one ring for which there was no time before, billed to its guest. False if there is
-// none. The drive lock is held.
+// Takes the requests of one ring on a disk of that kind for which there was no time before, billed to its
+// guest. False if there is none. The drive lock is held.
+template<bool real>
 [[nodiscard]] bool take_left_requests();
 
 } // namespace bulkhead::hv

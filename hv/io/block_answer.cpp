@@ -3,8 +3,8 @@
 #include "hv/base/late.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/io/block.hpp"
+#include "hv/io/block_copy.hpp"
 #include "hv/io/block_ring.hpp"
-#include "hv/io/granted_page.hpp"
 #include "hv/plugin/rings.hpp"
 
 #include <algorithm>
@@ -17,42 +17,26 @@ namespace {
 using Copies = boost::intrusive::list<BlockRequest, boost::intrusive::constant_time_size<false>>;
 constinit Late<Copies> copies; // whose bytes are to move, in the order in which the drive was done with them
 
-// False: the page is being made ready; the same segment again, later.
 [[nodiscard]] bool copy_segment(BlockRequest& request) {
-    const auto& segment = request.segment[request.copied];
-    const std::uint64_t sectors = segment.last_sect - segment.first_sect + 1U;
-    const GrantedPage page{*request.ring->guest, GrantRef{segment.gref},
-                           request.is_read() ? GrantAccess::write : GrantAccess::read};
-    if (page.status() == GrantStatus::restart)
-        return false;
-    if (page.status() != GrantStatus::okay) {
-        request.status = BLKIF_RSP_ERROR;
-        return true;
-    }
-    auto* const on_disk = request.ring->disk->contents + request.position * ringctl::sector_bytes;
-    auto* const in_guest = page.data() + segment.first_sect * std::size_t{ringctl::sector_bytes};
-    const auto bytes = sectors * ringctl::sector_bytes;
-    if (request.is_read())
-        std::memcpy(in_guest, on_disk, bytes);
-    else
-        std::memcpy(on_disk, in_guest, bytes);
-    request.position += sectors;
-    ++request.copied;
-    return true;
-}
-
-[[nodiscard]] bool is_over(const BlockRequest& request) {
-    return request.copied == request.segments || request.status != BLKIF_RSP_OKAY;
+    return move_segment(request, request.ring->disk->contents + request.position * ringctl::sector_bytes);
 }
 
 } // namespace
 
 void start_block_rings() { copies.make(); }
 
-void drive_is_done(BlockRing& ring, const host::RequestFields& done) {
+template<>
+void drive_is_done<false>(BlockRing& ring, const host::RequestFields& done) {
     auto& request = ring.requests[done.tag];
     request.state = BlockRequest::State::copying;
     copies->push_back(request);
+}
+
+template<>
+void drive_is_done<true>(BlockRing& ring, const host::RequestFields& done) {
+    auto& request = ring.requests[done.tag];
+    ring.release(request);
+    answer<true>(ring, request.id, request.operation, request.status);
 }
 
 bool is_copy_left() { return !copies->empty(); }
@@ -60,13 +44,13 @@ bool is_copy_left() { return !copies->empty(); }
 void copy_one_request() {
     auto& request = copies->front();
     rings::work_for(request.ring->guest);
-    while (!is_over(request)) {
-        if (!copy_segment(request) || (machine::should_preempt() && !is_over(request)))
+    while (!is_moved(request)) {
+        if (!copy_segment(request) || (machine::should_preempt() && !is_moved(request)))
             return;
     }
     copies->pop_front();
     request.ring->release(request);
-    answer(*request.ring, request.id, request.operation, request.status);
+    answer<false>(*request.ring, request.id, request.operation, request.status);
 }
 
 void drop_copies(BlockRing& ring) {
@@ -76,6 +60,7 @@ void drop_copies(BlockRing& ring) {
 }
 
 // The producer becomes visible before the guest's wish to be told is read.
+template<bool real>
 void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int16_t status) {
     if (ring.broken)
         return;
@@ -94,15 +79,17 @@ void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int1
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const RING_IDX wished = std::atomic_ref{shared.rsp_event}.load(std::memory_order_relaxed);
     if (ring.answered - wished < ring.answered - before)
-        raise_hypervisor_port(*ring.guest, ring.port, on_block_event);
+        raise_hypervisor_port(*ring.guest, ring.port, on_block_event<real>);
 }
+template void answer<false>(BlockRing&, std::uint64_t, std::uint8_t, std::int16_t);
+template void answer<true>(BlockRing&, std::uint64_t, std::uint8_t, std::int16_t);
 
 void break_ring(BlockRing& ring) {
     ring.broken = true;
     drop_copies(ring);
     for (auto& request : ring.requests)
         ring.release(request);
-    rings::close(ring);
+    close_ring(ring);
 }
 
 } // namespace bulkhead::hv

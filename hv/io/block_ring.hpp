@@ -23,11 +23,11 @@ static_assert(sizeof(blkif_request) == 112 && sizeof(blkif_response) == 16 &&
               sizeof(blkif_sring_entry) == 112);
 static_assert(ring_slots <= ringctl::most_queued);
 
-// A request that was taken: a checked copy of what the guest asked for. Read or write, nothing else waits.
+// A request that was taken: a checked copy of what the guest asked for.
 struct BlockRequest : boost::intrusive::list_base_hook<> {
     enum class State : std::uint8_t { unused, at_the_drive, copying };
     State state = State::unused;
-    std::uint8_t operation = 0; // BLKIF_OP_READ or BLKIF_OP_WRITE
+    std::uint8_t operation = 0; // BLKIF_OP_READ, BLKIF_OP_WRITE, of a real disk BLKIF_OP_FLUSH_DISKCACHE
     std::int16_t status = BLKIF_RSP_OKAY;
     std::uint16_t segments = 0;
     std::uint16_t copied = 0;   // as many of them
@@ -63,25 +63,37 @@ static_assert(ring_slots == 32);
 
 // Before the first ring.
 void start_block_rings();
-// Takes what the guest has put into its ring, as long as the section's budget lasts.
+// Takes what the guest has put into its ring, as long as the section's budget lasts. What the functions for
+// modelled disks and those for real ones have in common costs neither a look at which it is.
+template<bool real>
 void take_requests(BlockRing& ring);
 // Whether a request's bytes are still to be moved; moves those of one, and answers it, as far as the budget
 // lasts.
 [[nodiscard]] bool is_copy_left();
 void copy_one_request();
-// The drive is done with that request of the ring, which is open.
+// The drive is done with that request of the ring, which is open. For a real disk its bytes have moved.
+template<bool real>
 void drive_is_done(BlockRing& ring, const host::RequestFields& done);
 // Those of the ring that wait to be copied are dropped: it goes.
 void drop_copies(BlockRing& ring);
 // The answer is put into the ring, and the guest told if it asked to be.
+template<bool real>
 void answer(BlockRing& ring, std::uint64_t id, std::uint8_t operation, std::int16_t status);
 // The same slot in the 32-bit layout: the request there, copied once, in the form of the other; an answer put
 // there.
 [[nodiscard]] blkif_request read_narrow(const BlockRing& ring, RING_IDX index);
 void write_narrow(BlockRing& ring, RING_IDX index, const blkif_response& response);
+// The policy has nothing to do with it any more.
+void close_ring(BlockRing& ring);
 // The guest broke the ring's rules: it gets no answers any more. Nothing else notices.
 void break_ring(BlockRing& ring);
 // The port's handler: the guest signals its ring.
+template<bool real>
 void on_block_event(Domain& domain, Port port);
+
+template<>
+void drive_is_done<false>(BlockRing& ring, const host::RequestFields& done);
+template<>
+void drive_is_done<true>(BlockRing& ring, const host::RequestFields& done);
 
 } // namespace bulkhead::hv

@@ -5,6 +5,7 @@
 #include "hv/io/block_seats.hpp"
 #include "hv/io/granted_page.hpp"
 #include "hv/plugin/devices.hpp"
+#include "hv/plugin/real_rings.hpp"
 #include "hv/plugin/rings.hpp"
 #include "hv/trace/trace.hpp"
 
@@ -35,25 +36,56 @@ std::uint64_t sectors_of(const BlockRequest& request) {
     return sectors;
 }
 
+template<bool real>
+void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
+            std::uint32_t tag) {
+    if constexpr (real)
+        real_rings::submit(ring, operation, sector, bytes, tag);
+    else
+        rings::submit(ring, operation, sector, bytes, tag);
+}
+
+void take_place(BlockRing& ring, BlockRequest& request, std::uint64_t position) {
+    ring.free &= ~(std::uint32_t{1} << (&request - ring.requests));
+    request.state = BlockRequest::State::at_the_drive;
+    request.status = BLKIF_RSP_OKAY;
+    request.copied = 0;
+    request.position = position;
+    request.ring = &ring;
+}
+
 // Its segments and their sum are checked; the grants are when the bytes move.
+template<bool real>
 std::int16_t queue(BlockRing& ring, BlockRequest& request, std::uint64_t sector) {
     const auto& disk = *ring.disk;
     const auto sectors = sectors_of(request);
     if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector ||
         (disk.read_only && !request.is_read()))
         return BLKIF_RSP_ERROR;
-    const auto place = static_cast<std::uint32_t>(&request - ring.requests);
-    ring.free &= ~(std::uint32_t{1} << place);
-    request.state = BlockRequest::State::at_the_drive;
-    request.status = BLKIF_RSP_OKAY;
-    request.copied = 0;
-    request.position = sector;
-    request.ring = &ring;
-    rings::submit(ring, request.is_read() ? ringctl::Operation::read : ringctl::Operation::write,
-                  disk.first + sector, static_cast<std::uint32_t>(sectors * ringctl::sector_bytes), place);
+    take_place(ring, request, sector);
+    submit<real>(ring, request.is_read() ? ringctl::Operation::read : ringctl::Operation::write,
+                 disk.first + sector, static_cast<std::uint32_t>(sectors * ringctl::sector_bytes),
+                 static_cast<std::uint32_t>(&request - ring.requests));
     return waits;
 }
 
+// What was answered before is in a modelled disk's memory: a flush has nothing to wait for. For a real one
+// the policy sees it as a write of one sector where the stream of the ring is.
+template<bool real>
+std::int16_t take_flush(BlockRing& ring, const blkif_request& asked) {
+    if constexpr (!real)
+        return BLKIF_RSP_OKAY;
+    auto& request = free_request(ring);
+    request.operation = asked.operation;
+    request.id = asked.id;
+    request.segments = 0;
+    take_place(ring, request, 0);
+    submit<real>(ring, ringctl::Operation::write, ring.queue.ends_at, ringctl::sector_bytes,
+                 static_cast<std::uint32_t>(&request - ring.requests));
+    return waits;
+}
+
+template<bool real>
 std::int16_t take_direct(BlockRing& ring, const blkif_request& asked) {
     if (asked.nr_segments == 0 || asked.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
         return BLKIF_RSP_ERROR;
@@ -62,9 +94,10 @@ std::int16_t take_direct(BlockRing& ring, const blkif_request& asked) {
     request.id = asked.id;
     request.segments = asked.nr_segments;
     std::copy_n(asked.seg, asked.nr_segments, request.segment);
-    return queue(ring, request, asked.sector_number);
+    return queue<real>(ring, request, asked.sector_number);
 }
 
+template<bool real>
 std::int16_t take_indirect(BlockRing& ring, const blkif_request_indirect& asked) {
     if (asked.indirect_op != BLKIF_OP_READ && asked.indirect_op != BLKIF_OP_WRITE)
         return BLKIF_RSP_EOPNOTSUPP;
@@ -78,11 +111,11 @@ std::int16_t take_indirect(BlockRing& ring, const blkif_request_indirect& asked)
     request.id = asked.id;
     request.segments = asked.nr_segments;
     std::memcpy(request.segment, list.data(), asked.nr_segments * sizeof request.segment[0]);
-    return queue(ring, request, asked.sector_number);
+    return queue<real>(ring, request, asked.sector_number);
 }
 static_assert(most_segments * sizeof(blkif_request_segment) <= page_bytes);
 
-// A flush has nothing to wait for: what was answered before is in the disk's memory.
+template<bool real>
 void take_one(BlockRing& ring) {
     blkif_request asked;
     if (ring.narrow) [[unlikely]]
@@ -94,18 +127,18 @@ void take_one(BlockRing& ring) {
     std::uint64_t id = asked.id;
     std::uint8_t operation = asked.operation;
     if (asked.operation == BLKIF_OP_READ || asked.operation == BLKIF_OP_WRITE) {
-        status = take_direct(ring, asked);
+        status = take_direct<real>(ring, asked);
     } else if (asked.operation == BLKIF_OP_INDIRECT) {
         blkif_request_indirect indirect;
         std::memcpy(&indirect, &asked, sizeof indirect);
-        status = take_indirect(ring, indirect);
+        status = take_indirect<real>(ring, indirect);
         id = indirect.id;
         operation = indirect.indirect_op;
     } else if (asked.operation == BLKIF_OP_FLUSH_DISKCACHE) {
-        status = BLKIF_RSP_OKAY;
+        status = take_flush<real>(ring, asked);
     }
     if (status != waits)
-        answer(ring, id, operation, status);
+        answer<real>(ring, id, operation, status);
 }
 static_assert(sizeof(blkif_request_indirect) <= sizeof(blkif_request));
 
@@ -115,9 +148,17 @@ bool is_possible(const BlockRing& ring, RING_IDX produced) {
     return produced - ring.taken <= ring_slots - (ring.taken - ring.answered);
 }
 
+BlockRing* ring_behind(const Domain& domain, Port port) {
+    BlockRing* ring = domain.block_rings;
+    while (ring != nullptr && ring->port != port)
+        ring = ring->next;
+    return ring;
+}
+
 } // namespace
 
 // The guest may fill the ring again meanwhile: the section's budget ends that, and the rest is for later.
+template<bool real>
 void take_requests(BlockRing& ring) {
     note_more(ring, false);
     while (!ring.broken) {
@@ -131,22 +172,28 @@ void take_requests(BlockRing& ring) {
                 return;
             continue;
         }
-        take_one(ring);
+        take_one<real>(ring);
         if (machine::should_preempt()) {
             return note_more(ring, true);
         }
     }
 }
 
+template<bool real>
 void on_block_event(Domain& domain, Port port) {
     const LockGuard drive_held{drive_lock()};
-    BlockRing* ring = domain.block_rings;
-    while (ring != nullptr && ring->port != port)
-        ring = ring->next;
+    BlockRing* const ring = ring_behind(domain, port);
     if (ring == nullptr)
         return;
-    take_requests(*ring);
-    devices::set_timer();
+    take_requests<real>(*ring);
+    if constexpr (real)
+        devices::set_poll_timer();
+    else
+        devices::set_timer();
 }
+template void on_block_event<false>(Domain&, Port);
+template void on_block_event<true>(Domain&, Port);
+template void take_requests<false>(BlockRing&);
+template void take_requests<true>(BlockRing&);
 
 } // namespace bulkhead::hv

@@ -2,6 +2,7 @@
 // is serialised by the drive lock. An interface's state lies in pages of its guest's metadata quota.
 #pragma once
 
+#include "device/fair_line.hpp"
 #include "device/groups.hpp"
 #include "device/switch.hpp"
 #include "host/ring_state.hpp"
@@ -118,6 +119,7 @@ struct NetPort : boost::intrusive::set_base_hook<> {
     bool is_due = false;     // among the ports whose first coming packet is waited for
     RealTime due{};
     device::Groups groups{};                     // that the guest has named
+    device::FairLine line{};                     // places in `buffer` of packets at the policy
     HeldPackets coming{};                        // in the order of their arrival; not yet known to the policy
     std::uint64_t held = 0;                      // bit n: packet n of `buffer` is used
     std::uint64_t free = ~std::uint64_t{0};      // bit n: place n is unused
@@ -131,7 +133,7 @@ struct NetPort : boost::intrusive::set_base_hook<> {
         sent_free |= std::uint64_t{1} << (&packet - sent);
     }
 };
-static_assert(ringctl::most_queued == 64 && places == 64);
+static_assert(ringctl::most_queued == 64 && places == 64 && device::FairLine::most == 64);
 
 [[nodiscard]] inline bool operator<(const NetPort& a, const NetPort& b) {
     return a.due != b.due ? a.due < b.due : a.number < b.number;
@@ -167,8 +169,9 @@ void look_after_arrivals(NetPort& port);
 [[nodiscard]] RealTime next_arrival();
 // Hands the policy one packet that has arrived by `now`. False if none has.
 [[nodiscard]] bool announce_one_packet(RealTime now);
-// The switch is done with the packet in that place of `buffer`.
-void packet_is_admitted(NetPort& port, std::uint32_t place);
+// The switch is done with a request of the policy for one of the port's packets: the one whose sender's turn
+// it is goes to the guest.
+void packet_is_admitted(NetPort& port);
 // Whether a packet is to be moved into its guest; moves one.
 [[nodiscard]] bool is_packet_to_deliver();
 void deliver_one_packet();

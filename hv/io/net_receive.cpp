@@ -262,15 +262,19 @@ bool announce_one_packet(RealTime now) {
     port.coming.pop_front();
     packet.state = HeldPacket::State::at_the_switch;
     port.asked += packet.slots();
+    const auto wire = packet.load().wire;
+    port.line.add(static_cast<std::uint32_t>(&packet - port.buffer), packet.from, wire.packets);
     look_after_arrivals(port); // before the policy hears: what it serves at once needs no look any more
     if (!port.broken)
-        net_rings::submit(port.receiving, ringctl::Operation::receive, packet.load().wire,
-                          static_cast<std::uint32_t>(&packet - port.buffer));
+        net_rings::submit(port.receiving, ringctl::Operation::receive, wire, 0);
     return true;
 }
 
-void packet_is_admitted(NetPort& port, std::uint32_t place) {
-    auto& packet = port.buffer[place];
+// All packets in line have their pages, and each has brought one request, so one that overtakes others takes
+// nothing from them.
+void packet_is_admitted(NetPort& port) {
+    auto& packet = port.buffer[port.line.next()];
+    port.line.take();
     packet.state = HeldPacket::State::delivering;
     delivering->push_back(packet);
 }
@@ -291,6 +295,7 @@ void deliver_one_packet() {
 void drop_held(NetPort& port) {
     wait_no_longer(port);
     port.coming.clear();
+    port.line.clear();
     for (auto held = port.held; held != 0; held &= held - 1)
         if (auto& packet = port.buffer[std::countr_zero(held)]; packet.is_linked())
             delivering->erase(delivering->iterator_to(packet));

@@ -6,6 +6,7 @@
 #include "hv/dispatch/devices.hpp"
 #include "hv/domain/audit.hpp"
 #include "hv/plugin/net_rings.hpp"
+#include "hv/plugin/real_rings.hpp"
 #include "hv/plugin/rings.hpp"
 
 #include <algorithm>
@@ -31,12 +32,35 @@ void serve(RealTime now) {
     device_works_for(nullptr);
 }
 
+void serve_real(RealTime now) {
+    const LockGuard drive_held{drive_lock()};
+    if (is_audit_under_way())
+        return hv::set_poll_timer(now + rest_for_audit);
+    while (real_rings::step(now) && !machine::should_preempt())
+        now = machine::now();
+    set_poll_timer();
+    device_works_for(nullptr);
+}
+
+// Of a machine with both; each comes first in its turn. `serve` stands apart, so that the other machines have
+// nothing of this in their way.
+void serve_all(RealTime now) {
+    static constinit bool is_real_first = false; // any order will do, so no lock keeps it
+    const bool real_first = is_real_first;
+    is_real_first = !real_first;
+    if (real_first)
+        serve_real(now);
+    serve(machine::now());
+    if (!real_first)
+        serve_real(machine::now());
+}
+
 } // namespace
 
-void start() { start_device(serve); }
+void start() { start_device(real_rings::is_running() ? serve_all : serve); }
 
 Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values) {
-    if (!rings::is_running() && !net_rings::is_running())
+    if (!rings::is_running() && !net_rings::is_running() && !real_rings::is_running())
         return fail(Error::no_device);
     log("policy '%s' takes over\n", plugin.descriptor->name);
     Result<> done{};
@@ -44,12 +68,18 @@ Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values
         done = rings::replace(plugin, values);
     if (done && net_rings::is_running())
         done = net_rings::replace(plugin, values);
+    if (done && real_rings::is_running())
+        done = real_rings::replace(plugin, values);
     if (!done)
         log("policy '%s' has no memory; the former one stays (give the machine more: --mem)\n",
             plugin.descriptor->name);
     set_timer();
+    if (real_rings::is_running())
+        set_poll_timer();
     return done;
 }
+
+void set_poll_timer() { hv::set_poll_timer(real_rings::next_work()); }
 
 void set_timer() { set_device_timer(std::min(rings::next_work(), net_rings::next_work())); }
 

@@ -1,5 +1,5 @@
-// The machine's modelled devices, drive and switch, as one: they share a timer, and a ring policy that is
-// replaced is replaced at both. The drive lock is held for every call but `start`.
+// The machine's devices as one: drive and switch, which are modelled, and real disks. A ring policy that is
+// replaced is replaced at all of them. The drive lock is held for every call but `start`.
 #pragma once
 
 #include "hv/base/error.hpp"
@@ -14,7 +14,9 @@ void start();
 // Another policy takes over with every ring and what is queued. If memory is short the former policy stays.
 // no_device: the machine has none.
 [[nodiscard]] Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values);
-// After any work of a device: the timer is set for what a device or a policy does next.
+// After any work of a modelled device: the timer is set for what a device or a policy does next. And of a
+// real one: it is looked at again.
 void set_timer();
+void set_poll_timer();
 
 } // namespace bulkhead::hv::devices

@@ -33,7 +33,7 @@ struct NetWorld : RingPolicyWorld<layout::net_policy_memory> {
         if (packet.operation == ringctl::Operation::send)
             packet_is_sent(*queue.port, packet.tag, ground->done);
         else
-            packet_is_admitted(*queue.port, packet.tag);
+            packet_is_admitted(*queue.port);
     }
 
     // Block rings have the numbers below.

@@ -45,6 +45,7 @@ constexpr Part parts[] = {
     {layout::ring_policy_memory, "the memory of the drive's policies"},
     {layout::net_policy_memory, "the memory of the switch's policies"},
     {layout::domains, "the structures of domains"},
+    {layout::real_policy_memory, "the memory of policies of real disks"},
     {layout::block_rings, "the states of disks"},
     {layout::net_ports, "the states of network interfaces"},
     {layout::direct_map, "the machine's memory"},

@@ -9,6 +9,7 @@
 #include "hv/arch/layout.hpp"
 #include "hv/io/block_ring.hpp"
 #include "hv/io/block_seats.hpp"
+#include "hv/io/real_drive.hpp"
 #include "hv/plugin/policy_world.hpp"
 #include "hv/plugin/random.hpp"
 #include "hv/trace/trace.hpp"
@@ -33,14 +34,18 @@ struct RingPolicyWorld
     }
 };
 
-struct RingWorld : RingPolicyWorld<layout::ring_policy_memory> {
+// Of the disks of one kind, on a device of that kind.
+template<bool real, class Drive, std::uint64_t memory>
+struct DiskWorld : RingPolicyWorld<memory> {
     using Ring = BlockRing;
     using Domain = RingTenant;
 
-    device::DiskDrive* drive;
+    Drive* drive;
 
-    [[nodiscard]] device::DiskDrive& device() const { return *drive; }
-    [[nodiscard]] static Ring* ring_by_number(std::uint32_t number) { return hv::ring_by_number(number); }
+    [[nodiscard]] Drive& device() const { return *drive; }
+    [[nodiscard]] static Ring* ring_by_number(std::uint32_t number) {
+        return hv::ring_by_number<real>(number);
+    }
     static void taken(const Ring& ring, const host::RequestFields& request) {
         trace_event(trace::Event::ring_request, *ring.guest, name_of(ring, request), request.bytes);
     }
@@ -48,11 +53,15 @@ struct RingWorld : RingPolicyWorld<layout::ring_policy_memory> {
         trace_event(trace::Event::ring_complete, *ring.guest, name_of(ring, request),
                     static_cast<std::uint64_t>(service.count()));
         host::count(ring.guest->ledger->disks, request);
-        drive_is_done(ring, request);
+        drive_is_done<real>(ring, request);
     }
+    // Rings of real disks have numbers beyond those of modelled ones.
     [[nodiscard]] static std::uint64_t name_of(const Ring& ring, const host::RequestFields& request) {
-        return std::uint64_t{ring.queue.number} << 32 | (request.number & 0xffffffff);
+        const std::uint64_t number = ring.queue.number + (real ? max_rings : 0);
+        return number << 32 | (request.number & 0xffffffff);
     }
 };
+using RingWorld = DiskWorld<false, device::DiskDrive, layout::ring_policy_memory>;
+using RealWorld = DiskWorld<true, RealDrive, layout::real_policy_memory>;
 
 } // namespace bulkhead::hv

@@ -60,7 +60,7 @@ bool step(RealTime now) {
         work_for(owner(policy_host->oldest()));
         policy_host->give_work(now);
     } else if (!is_copy_left()) {
-        return take_left_requests();
+        return take_left_requests<false>();
     }
     if (is_copy_left())
         copy_one_request();
@@ -70,7 +70,7 @@ bool step(RealTime now) {
 RealTime next_work() {
     if (!is_there)
         return RealTime::never();
-    if (is_copy_left() || is_more_left())
+    if (is_copy_left() || is_more_left<false>())
         return machine::now();
     return std::min(drive->next(), policy_host->asks_again());
 }

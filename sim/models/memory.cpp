@@ -13,6 +13,7 @@ using guest::Mark;
 
 namespace {
 
+constexpr unsigned uses_of_a_step = 8; // of a cache: others' uses come in between
 constexpr std::int64_t mib_pages = (1 << 20) / static_cast<std::int64_t>(page_bytes);
 
 std::size_t pages_of(const ModelSetup& setup, std::string_view option, std::size_t all) {
@@ -176,6 +177,31 @@ Program memory_forker(Guest& me, ModelSetup setup) {
         co_await me.run(copies + work);
         if (++forks % step == 0)
             co_await me.mark(code(Mark::operations), forks);
+    }
+}
+
+// Has frames for all pages of a set and uses them in a pattern, through the model of a cache.
+Program cache_user(Guest& me, ModelSetup setup) {
+    GuestMemory& memory = setup.memory(me);
+    const RealTime ends = setup.ends(me.now());
+    const Nanos work = setup.nanoseconds("work_ns");
+    const std::size_t all = pages_of(setup, "set_mib", memory.pages());
+    const auto step = static_cast<std::uint64_t>(std::max<std::int64_t>(setup.number("mark_ops"), 1));
+    workload::AccessPattern uses{static_cast<std::uint64_t>(setup.number("pattern")), all};
+    for (std::size_t page = 0; page < all; ++page)
+        if (!memory.use(page))
+            co_await memory.fault(me, page);
+    std::uint64_t done = 0;
+    while (me.now() < ends) {
+        Nanos took{};
+        for (unsigned i = 0; i < uses_of_a_step; ++i) {
+            const std::size_t page = uses.next();
+            took += work + (memory.use(page) ? memory.access(page) : Nanos{});
+        }
+        co_await me.run(std::max(took, Nanos{1}));
+        done += uses_of_a_step;
+        if (done % step < uses_of_a_step)
+            co_await me.mark(code(Mark::operations), done);
     }
 }
 

@@ -297,6 +297,17 @@ def test_frames_are_taken_by_force_only_where_that_is_possible() -> None:
     assert asked.landmark.ledger["hoarder"].frames_owned > by_force.landmark.ledger["hoarder"].frames_owned
 
 
+def test_colours_of_its_own_keep_a_guests_pages_in_the_modelled_cache(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    request = RunRequest("colored_cache", quick=True, backend="sim", out=tmp_path)
+    points = {
+        (p.levels["memctl"], p.levels["sweepers"]): p.metrics for p in run_experiment(request).result.points
+    }
+    assert points["coloring", 3]["lost"] < 2
+    assert points["proportional_share", 3]["lost"] > 50
+    alone = [points[policy, 0]["throughput"] for policy in ("coloring", "proportional_share")]
+    assert alone[0] == pytest.approx(alone[1], rel=0.01), "its pages fit into its colours"
+
+
 def test_a_guest_keeps_the_frames_that_it_begins_with() -> None:
     """As on the hypervisor: what a guest with `max_memory` starts with is its own, and it pages beside that."""
     guests = tuple(

@@ -1,4 +1,6 @@
-// device/switch.hpp and device/link.hpp: where packets go, when they arrive, what is dropped.
+// device/switch.hpp, link.hpp and fair_line.hpp: where packets go, when they arrive, what is dropped, whose
+// turn it is.
+#include "device/fair_line.hpp"
 #include "device/switch.hpp"
 
 #include <gtest/gtest.h>
@@ -173,6 +175,72 @@ TEST_F(SwitchTest, APacketOfManyPlacesIsAdmittedWholeOrNotAtAll) {
     EXPECT_EQ(switch_->counters(1).dropped, 10U);
     EXPECT_TRUE(switch_->admit(1, 0, one));
     EXPECT_FALSE(switch_->admit(1, 3, one)) << "all places are taken";
+}
+
+class FairLineTest : public testing::Test {
+  protected:
+    static constexpr std::uint32_t flood = 7, quiet = 3, other = 200;
+    std::uint32_t take() {
+        const auto place = line_.next();
+        line_.take();
+        return place;
+    }
+    FairLine line_;
+};
+
+TEST_F(FairLineTest, PacketsOfOneSenderKeepTheirOrder) {
+    for (const std::uint32_t place : {5U, 0U, 63U, 9U})
+        line_.add(place, flood, 1);
+    for (const std::uint32_t place : {5U, 0U, 63U, 9U})
+        EXPECT_EQ(take(), place);
+    EXPECT_TRUE(line_.is_empty());
+}
+
+TEST_F(FairLineTest, AFloodWaitsBehindItself) {
+    for (std::uint32_t place = 0; place < 48; ++place)
+        line_.add(place, flood, 1);
+    EXPECT_EQ(take(), 0U);
+    line_.add(60, quiet, 1);
+    line_.add(61, other, 1);
+    EXPECT_EQ(take(), 1U);
+    EXPECT_EQ(take(), 60U);
+    EXPECT_EQ(take(), 61U);
+    for (std::uint32_t place = 2; place < 48; ++place)
+        EXPECT_EQ(take(), place);
+}
+
+TEST_F(FairLineTest, ASenderOfOneAtATimeTakesTurnsWithAFlood) {
+    for (std::uint32_t place = 0; place < 20; ++place)
+        line_.add(place, flood, 1);
+    line_.add(40, quiet, 1);
+    std::uint32_t flooded = 0;
+    for (std::uint32_t i = 0; i < 20; ++i)
+        if (take() == 40)
+            line_.add(40, quiet, 1);
+        else
+            ++flooded;
+    EXPECT_EQ(flooded, 10U);
+}
+
+TEST_F(FairLineTest, APacketCountsForAllThatItStandsFor) {
+    for (std::uint32_t place = 0; place < 4; ++place)
+        line_.add(place, flood, 10);
+    for (std::uint32_t place = 20; place < 50; ++place)
+        line_.add(place, quiet, 1);
+    std::uint32_t large = 0;
+    for (std::uint32_t i = 0; i < 22; ++i)
+        large += take() < 4 ? 1U : 0U;
+    EXPECT_EQ(large, 2U);
+}
+
+TEST_F(FairLineTest, AsManySendersAsPackets) {
+    for (std::uint32_t place = 0; place < FairLine::most; ++place)
+        line_.add(place, 255 - place, 1);
+    for (std::uint32_t place = 0; place < FairLine::most; ++place)
+        EXPECT_EQ(take(), place);
+    line_.add(1, flood, 1);
+    line_.clear();
+    EXPECT_TRUE(line_.is_empty());
 }
 
 } // namespace

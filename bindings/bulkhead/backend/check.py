@@ -14,7 +14,7 @@ from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.text import suggest
 from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Disk, Guest, GuestDisk, Network, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import DEVICES, Disk, Guest, GuestDisk, Network, Paging, Policy, TimelineEntry
 from bulkhead.model.timeline import absent_at_start
 from bulkhead.model.workloads import check_abi
 from bulkhead.policy.tables import KIND_TEXT, option_of
@@ -28,6 +28,7 @@ DOM0_MOST = 32 * MIB  # of what it gets beyond its need
 DOM0_ROOM = 8 * MIB  # beside its copy of the manifest: itself, and what its first mapping rounds up to 4 MiB
 SECTOR = 512
 DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefghijklmnop")
+REAL_DISK_BYTES = 4 << 20  # queues, and memory that requests of virtio disks move through
 FIRST_DISK, DISK_STEP = 51712, 16  # major 202; a disk has 16 minors
 DOM0_PER_GUEST = 160 << 10  # its console and its part of the store; measured: 64 KiB each of 350
 DOM0_STORE = 1 * MIB  # for each guest and itself: the whole quota of a guest in the store fits three times
@@ -105,7 +106,7 @@ def time_mode(text: str) -> tuple[int, int]:
 
 
 def disk_bytes(disk: GuestDisk) -> int:
-    """Memory that holds the disk's contents; an image that cannot be read has none."""
+    """Size of the disk's contents; an image that cannot be read has none."""
     if disk.size is not None:
         return disk.size
     return Path(disk.image).stat().st_size if disk.image is not None and Path(disk.image).is_file() else 0
@@ -127,6 +128,10 @@ def _check_disks(spec: Guest) -> None:
         if disk.name in names:
             raise SpecError(f"guest {spec.name}: two disks are named {disk.name}; give them different names")
         names.add(disk.name)
+        if disk.device not in DEVICES:
+            raise SpecError(f"{what}: device '{disk.device}' is unknown; write {' or '.join(DEVICES)}")
+        if disk.is_real and disk.image is None:
+            raise SpecError(f"{what}: a virtio disk is a file; give its image, for example disk=PATH:virtio")
         if (disk.size is None) == (disk.image is None):
             raise SpecError(f"{what}: give either a size or an image")
         if disk.size is not None and (disk.size < SECTOR or disk.size % SECTOR):
@@ -177,7 +182,8 @@ def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
     guests = sum(guest.memory for guest in machine.guests)
     promised = sum(promised_bytes(guest) for guest in machine.guests)
     more_for_dom0 = dom0_bytes(machine, manifest_bytes) - dom0_bytes(machine, 0)
-    disks = sum(disk_bytes(disk) for guest in machine.guests for disk in guest.disks)
+    modelled = (disk for guest in machine.guests for disk in guest.disks if not disk.is_real)
+    disks = sum(map(disk_bytes, modelled)) + (REAL_DISK_BYTES if machine.real_disks else 0)
     needed = promised + overhead(machine) + manifest_bytes + more_for_dom0 + disks
     if needed > machine.memory:
         raise SpecError(

@@ -11,7 +11,16 @@ from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import parse_duration, parse_integer, parse_size, split_pairs, suggest
 from bulkhead.linux.kernel import DEBIAN_KERNEL
-from bulkhead.model.spec import MODEL_PREFIX, WORKLOAD_PREFIX, Guest, GuestDisk, GuestNet, Placement
+from bulkhead.model.spec import (
+    MODEL_DEVICE,
+    MODEL_PREFIX,
+    VIRTIO,
+    WORKLOAD_PREFIX,
+    Guest,
+    GuestDisk,
+    GuestNet,
+    Placement,
+)
 
 EXAMPLE = "--guest kernel=/usr/lib/grub-xen/grub-x86_64-xen.bin,mem=64M"
 NAME_LENGTH = 15
@@ -54,15 +63,20 @@ def parse_pcpus(text: str, what: str) -> tuple[int, ...]:
 
 
 def parse_disk(text: str, what: str) -> GuestDisk:
-    """A size, like 64M, or the path of an image; with :ro at the end the disk is read-only."""
-    place, colon, flag = text.rpartition(":")
-    read_only = bool(colon) and flag == "ro"
-    place = place if read_only else text
+    """A size, like 64M, or the path of an image; with :virtio the image itself is the disk, with :ro it is read-only."""
+    place, read_only = _without(text, "ro")
+    place, is_real = _without(place, VIRTIO)
     if not place:
         raise SpecError(f"{what}: write a size or the path of an image, for example disk=64M")
-    if place[0].isdigit() and not Path(place).exists():
+    if place[0].isdigit() and not is_real and not Path(place).exists():
         return GuestDisk(size=parse_size(place, what), read_only=read_only)
-    return GuestDisk(image=place, read_only=read_only)
+    return GuestDisk(image=place, read_only=read_only, device=VIRTIO if is_real else MODEL_DEVICE)
+
+
+def _without(text: str, flag: str) -> tuple[str, bool]:
+    """The text without :FLAG at its end, and whether that was there."""
+    rest = text.removesuffix(f":{flag}")
+    return rest, rest != text
 
 
 def parse_net(text: str, what: str) -> GuestNet:

@@ -22,7 +22,7 @@ def certainty(result: Result) -> str:
     """How certain the numbers are: exact runs of one or more phases, or why the runs are not exact."""
     phases = "one phase" if result.samples == 1 else f"{sample_count(result)} samples"
     if not result.reproducible:
-        return f"{phases}, not reproducible: without instruction counting"
+        return f"{phases}, not reproducible: without instruction counting, or with real devices"
     size = "quick, " if result.quick else ""
     return (
         f"{phases}, exact (deterministic): {size}{_lengths(result)}\u00a0ms of virtual time at each point, "

@@ -18,7 +18,7 @@ from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.clock import instruction_ns
 from bulkhead.model.given import set_durations, set_sizes, set_tuples
 from bulkhead.model.options import RunOptions
-from bulkhead.model.spec import Disk, Guest, Network, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, GuestDisk, Network, Paging, Policy, TimelineEntry
 
 # Names of what is registered and of what the methods return; nothing of it is imported at run time.
 if TYPE_CHECKING:
@@ -139,6 +139,11 @@ class Machine:
         for name in KIND_FOLDER.values():
             if isinstance(text := getattr(self, name), str):
                 object.__setattr__(self, name, Policy.of(text))
+
+    @property
+    def real_disks(self) -> tuple[tuple[str, GuestDisk], ...]:
+        """Its disks that are files of this computer, each with the name of its guest. No run with one can be repeated."""
+        return tuple((guest.name, disk) for guest in self.guests for disk in guest.disks if disk.is_real)
 
     def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:
         """Carry it out and return the `Run`: backend "qemu" boots the hypervisor, "sim" simulates it.

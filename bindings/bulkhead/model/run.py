@@ -46,7 +46,7 @@ class Run:
     # By guest name; the hypervisor's own lines under "bulkhead", domain 0's under "dom0".
     consoles: dict[str, str]
     versions: Versions
-    reproducible: bool  # False with KVM, or a clock that does not count instructions
+    reproducible: bool  # False with KVM, a real device, or a clock that does not count instructions
     host_seconds: float  # how long it took on this computer; never part of a result
     lost_to: str | None = None  # why a run without a proper end stopped, e.g. "host timeout of 300 s"
     warnings: tuple[str, ...] = ()  # settings of the machine that had no effect

@@ -40,17 +40,28 @@ class Policy:
         )
 
 
+MODEL_DEVICE, VIRTIO = DEVICES = ("model", "virtio")
+
+
 @dataclass(frozen=True)
 class GuestDisk:
     """A disk of a guest, with either a size (then it is blank) or an image, a file with its contents.
 
-    The run never writes to the image. What the guest writes lasts as long as the run, also when the guest is restarted.
+    A modelled disk is a part of the machine's drive. The run never writes to its image, and what the guest writes lasts as
+    long as the run, also when the guest is restarted. With `device` "virtio" the image itself is the disk: what the guest
+    has flushed is in the file, whatever becomes of the run, which cannot be repeated exactly.
     """
 
     size: int | None = None  # bytes, a multiple of 512
     image: str | None = None
     name: str = "xvda"  # xvda to xvdp, as Linux calls it
     read_only: bool = False
+    device: str = MODEL_DEVICE  # model, or virtio with an image
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its requests go to a file of this computer."""
+        return self.device == VIRTIO
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
 #include "hv/arch/panic.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/power.hpp"
+#include "hv/arch/virtio_pci.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/guest_time.hpp"
@@ -23,6 +24,18 @@
 #include <cstring>
 #include <string>
 #include <utility>
+
+// There is no PCI bus.
+namespace bulkhead::hv {
+std::optional<VirtioPci> VirtioPci::find(std::uint32_t, Kind) { return std::nullopt; }
+std::uint32_t VirtioPci::negotiate(std::uint32_t) const { return 0; }
+std::uint16_t VirtioPci::queue_entries(std::uint16_t) const { return 0; }
+void VirtioPci::set_queue(std::uint16_t, std::uint64_t) const {}
+void VirtioPci::go() const {}
+std::uint32_t VirtioPci::configuration(std::uint16_t) const { return 0; }
+void VirtioPci::notify(std::uint16_t) const {}
+void VirtioPci::stop() const {}
+} // namespace bulkhead::hv
 
 // Places that only assembly has.
 extern "C" {

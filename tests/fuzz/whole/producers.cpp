@@ -35,7 +35,7 @@ std::uint64_t place_of(const void* ring) { return reinterpret_cast<std::uint64_t
 
 std::optional<Standing> standing(std::uint32_t number) {
     if (number < disks) {
-        const auto* const ring = ring_by_number(number);
+        const auto* const ring = ring_by_number<false>(number);
         if (ring == nullptr || ring->shared == nullptr || ring->broken)
             return {};
         return Standing{place_of(&ring->shared->req_prod), ring_slots, ring->taken, ring->answered};

@@ -77,7 +77,7 @@ std::string broken_port() {
 
 bool are_all_seats_free() {
     for (std::uint32_t i = 0; i < max_rings; ++i)
-        if (ring_by_number(i) != nullptr)
+        if (ring_by_number<false>(i) != nullptr)
             return false;
     for (std::uint32_t i = 0; i < device::Switch::max_ports; ++i)
         if (net_port(i) != nullptr)
@@ -85,7 +85,7 @@ bool are_all_seats_free() {
     for (std::uint32_t i = 0; i < disks; ++i)
         if (find_disk(i)->ring != nullptr)
             return false;
-    return !is_more_left() && !are_packets_left();
+    return !is_more_left<false>() && !are_packets_left();
 }
 
 void forget_ids() {

@@ -260,7 +260,8 @@ class Booted:
             versions=versions(),
             reproducible=self._accel == "tcg"
             and machine.ns_per_instruction is not None
-            and machine.terminal is None,
+            and machine.terminal is None
+            and not machine.real_disks,
             host_seconds=seconds,
             lost_to=ended.lost_to,
             warnings=doubts(machine, "qemu"),

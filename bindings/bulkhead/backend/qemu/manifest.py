@@ -12,6 +12,7 @@ from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_
 from bulkhead.backend.interfaces import index_of, mac_of, network_numbers
 from bulkhead.backend.groups import group_number
 from bulkhead.backend.placement import release_number
+from bulkhead.backend.qemu.real import disk_slots
 from bulkhead.base.layouts import layout
 from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.units import US
@@ -121,16 +122,18 @@ def _placement_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
 
 def images(machine: Machine) -> list[str]:
     """Files with the contents of disks, in the order of the boot modules that follow the manifest."""
-    return [disk.image for guest in machine.guests for disk in guest.disks if disk.image is not None]
+    return [disk.image for guest in machine.guests for disk in guest.disks if disk.image and not disk.is_real]
 
 
 def _disk_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     disks = [(number, disk) for number, guest in enumerate(machine.guests) for disk in guest.disks]
-    table, module = _table("manifest.Disk", len(disks)), 0
+    table, module, slots = _table("manifest.Disk", len(disks)), 0, iter(disk_slots(machine))
     for row, (guest, disk) in zip(table, disks):
-        module += disk.image is not None
+        is_loaded = disk.image is not None and not disk.is_real
+        module += is_loaded
         row["guest"], row["device"], row["bytes"] = guest, device_number(disk), disk_bytes(disk)
-        row["module"], row["read_only"] = module if disk.image is not None else 0, disk.read_only
+        row["module"], row["read_only"] = module if is_loaded else 0, disk.read_only
+        row["slot"] = next(slots) if disk.is_real else 0
     return table
 
 

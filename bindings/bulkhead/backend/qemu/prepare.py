@@ -18,6 +18,7 @@ from bulkhead.backend.qemu.manifest import (
     images,
     successors,
 )
+from bulkhead.backend.qemu.real import check_real_disks
 from bulkhead.backend.reservations import check_reservations
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
@@ -104,7 +105,7 @@ def _with_values(guest: GuestFiles, policies: tuple[ChosenPolicy, ...]) -> Guest
 def _check_images(machine: Machine) -> None:
     for guest in machine.guests:
         for disk in guest.disks:
-            if disk.image is None:
+            if disk.image is None or disk.is_real:
                 continue
             size = _readable(disk.image, f"guest {guest.name}: disk {disk.name}").stat().st_size
             if size == 0 or size % SECTOR:
@@ -128,6 +129,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     check_machine(machine)
     check_reservations(machine)
     _check_images(machine)
+    check_real_disks(machine)
     check_captures(machine, can_drain(machine, accel))
     policies = _choose_policies(machine)
     parts = Parts(

@@ -15,6 +15,7 @@ from bootstrap.tools import lack
 
 from bulkhead.backend.qemu import processor
 from bulkhead.backend.qemu.ram import Ram
+from bulkhead.backend.qemu.real import real_words
 from bulkhead.base.errors import BulkheadError
 from bulkhead.model.clock import shift
 from bulkhead.model.machine import Machine
@@ -60,13 +61,15 @@ def command(
     goes to `serial`.
 
     `typed` is a socket for a console that also reads. Its machine waits in real time, or all of its time would be over
-    before a key is pressed. `bells` are the pipes behind the ports that the machine writes to when it is to stand still, by port.
+    before a key is pressed; so does one with real devices, for their answers. `bells` are the pipes behind the
+    ports that the machine writes to when it is to stand still, by port.
     """
     memory = f"{ram.size >> 20}M"
     words = [QEMU, "-accel", accel]
     if accel == "tcg" and (length := machine.instruction_ns) is not None:
         counted = shift(length, machine.pcpus, machine.parallel)
-        words += ["-icount", f"shift={counted},sleep={'off' if typed is None else 'on'}"]
+        waits = typed is not None or machine.real_disks
+        words += ["-icount", f"shift={counted},sleep={'on' if waits else 'off'}"]
     words += ["-rtc", f"clock=vm,base={RTC_BASE}" if accel == "tcg" else f"base={RTC_BASE}"]
     words += ["-seed", str(machine.seed), "-cpu", CPU[accel], "-nodefaults", "-display", "none", "-no-reboot"]
     words += ["-object", f"memory-backend-file,id=ram,size={memory},mem-path={ram.path},share=on"]
@@ -80,7 +83,7 @@ def command(
         words += ["-chardev", f"file,id=bell{port:x},path=/proc/self/fd/{bell}"]
         words += ["-device", f"isa-debugcon,iobase={port:#x},chardev=bell{port:x}"]
     words += ["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"]
-    return words
+    return words + real_words(machine)
 
 
 def logged(log: Path) -> list[str]:

@@ -24,6 +24,7 @@ inline constexpr std::uint64_t ring_policy_memory = 0x22a000000000;
 inline constexpr std::uint64_t net_policy_memory = 0x22b000000000;
 inline constexpr std::uint64_t domains = 0x22c000000000;
 inline constexpr std::uint64_t domain_stride = 64 * 1024;
+inline constexpr std::uint64_t real_policy_memory = 0x22d000000000;
 inline constexpr std::uint64_t block_rings = 0x22e000000000;
 inline constexpr std::uint64_t block_ring_stride = 64 * 1024;
 inline constexpr std::uint64_t net_ports = 0x22f000000000;
