@@ -133,6 +133,35 @@ TEST_F(PaeTest, TheHoleLeadsToTheMachineToPhysicalTable) {
     EXPECT_EQ(words(s.top)[hole_slot], 0U) << "data again, it says nothing of the hypervisor's frames";
 }
 
+// Each page that it needs is missing once: what it has made stays, and the next attempt goes on from there.
+TEST_F(PaeTest, TheTableIsMadeAsMemoryComes) {
+    std::vector<Mfn> all;
+    while (const auto frame = frame_table().allocate_for_hypervisor())
+        all.push_back(*frame);
+    unsigned failures = 0;
+    for (auto made = pae::prepare_m2p(); !made; made = pae::prepare_m2p()) {
+        if (made.error() == Error::restart)
+            continue;
+        ASSERT_EQ(made.error(), Error::no_memory);
+        ASSERT_LT(++failures, 100u);
+        frame_table().free_for_hypervisor(all.back());
+        all.pop_back();
+    }
+    EXPECT_EQ(failures, pae::the_m2p.pages + 1) << "an L1 and the pages, each after a failure of its own";
+    for (const Mfn frame : all)
+        frame_table().free_for_hypervisor(frame);
+}
+
+TEST_F(PaeTest, ARootNeedsAPageOfItsOwn) {
+    const auto s = make_pae_space();
+    EXPECT_TRUE(extended(MMUEXT_PIN_L3_TABLE, s.l3));
+    guest.memory.max_metadata = guest.memory.metadata;
+    EXPECT_EQ(extended(MMUEXT_NEW_BASEPTR, s.l3), fail(Error::no_memory));
+    EXPECT_EQ(guest.vcpus[0]->tables.kernel_root, Mfn{});
+    guest.memory.max_metadata = 8;
+    EXPECT_TRUE(extended(MMUEXT_NEW_BASEPTR, s.l3));
+}
+
 TEST_F(PaeTest, AnL2OfTheLastGiBIsNoneOfAnother) {
     const auto s = make_pae_space();
     run_on(s);
