@@ -165,11 +165,9 @@ Program memory_forker(Guest& me, ModelSetup setup) {
             "option child_pages: the guest has no memory for a child; give it more mem"};
     std::uint64_t forks = 0;
     for (std::size_t page = 0; me.now() < ends; page = (page + each) % all) {
-        if (memory.use(page)) // it has all that it may have
-            co_await memory.release(me, static_cast<std::int64_t>(each));
         for (std::size_t i = page; i < page + each; ++i) {
             if (memory.use(i))
-                continue;
+                continue; // it has all that it may have, and the page is of the oldest child
             co_await memory.fault(me, i);
             if (memory.faulted().pages_out)
                 co_await me.run(memory.costs().page_out);
