@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 14;
+inline constexpr std::uint32_t version = 15;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -178,6 +178,8 @@ struct Header {
     std::uint32_t no_linear_tables; // 1: entries for a page table of the same level are refused
     std::uint32_t memory_samples;   // pages of each guest whose use is looked at in a memory_period
     std::uint32_t memory_force;     // 1: a guest that keeps what is wanted by force gets less time
+    std::uint32_t uplink_slot;      // where the device to the world outside is on the PCI bus; 0: none
+    std::uint32_t uplink_network;   // the network that it belongs to
     std::uint32_t reserved;
 };
 

@@ -27,6 +27,7 @@
 #include "hv/io/disk.hpp"
 #include "hv/io/net.hpp"
 #include "hv/io/net_capture.hpp"
+#include "hv/io/uplink.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/mm/linear.hpp"
 #include "hv/plugin/candidates.hpp"
@@ -249,6 +250,8 @@ void start_network(Bytes bytes, const manifest::Header& header) {
             machine::panic("two network interfaces have one address, or there are more than 256");
         capture_port(machine_switch().ports() - 1, each.captured);
     }
+    if (header.uplink_slot != 0)
+        uplink::start(header.uplink_slot, header.uplink_network);
     const auto* const first = first_of(plugin::Kind::ring);
     net_rings::start({.request = Nanos{given.packet},
                       .seek = Nanos{0},

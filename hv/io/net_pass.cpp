@@ -7,6 +7,7 @@
 #include "hv/io/net.hpp"
 #include "hv/io/net_capture.hpp"
 #include "hv/io/net_port.hpp"
+#include "hv/io/uplink.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -59,8 +60,11 @@ void choose_target(const SentPacket& packet) {
 }
 
 void pass_to(const SentPacket& packet, std::uint32_t number) {
-    if (NetPort* const port = net_port(number); port != nullptr && !port->broken)
-        bring(*port, packet, frame);
+    NetPort* const port = net_port(number);
+    if (port == nullptr) [[unlikely]]
+        return uplink::send(number, packet, frame);
+    if (!port->broken)
+        bring(*port, packet, packet.port->number, frame);
 }
 
 // False: there was no time for all who get it. Uncut segments are for one station: TCP knows no group, and

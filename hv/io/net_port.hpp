@@ -162,8 +162,9 @@ void packet_is_sent(NetPort& port, std::uint32_t place, RealTime at);
 void pass_one_packet();
 void drop_passing(NetPort& port);
 
-// A sent packet with its bytes at `data` comes to the port, or is dropped.
-void bring(NetPort& port, const SentPacket& sent, const std::byte* data);
+// A packet that was sent at the switch's port `from`, with its bytes at `data`, comes to the port, or is
+// dropped.
+void bring(NetPort& port, const SentPacket& sent, std::uint32_t from, const std::byte* data);
 // Packets of a port have come or its guest has given pages: sets when to look at it again.
 void look_after_arrivals(NetPort& port);
 [[nodiscard]] RealTime next_arrival();

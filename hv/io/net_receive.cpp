@@ -214,13 +214,13 @@ void start_arrivals() {
     delivering.make();
 }
 
-void bring(NetPort& port, const SentPacket& sent, const std::byte* data) {
+void bring(NetPort& port, const SentPacket& sent, std::uint32_t from, const std::byte* data) {
     auto& ports = machine_switch();
     const auto load = load_of(sent.bytes, sent.offload);
     const bool is_taken = does_take(port, sent, device::Mac::of(std::span<const std::byte, 6>{data, 6}));
     if (!is_taken)
         ports.drop(port.number, load.wire);
-    if (!is_taken || port.held == ~std::uint64_t{0} || !ports.admit(port.number, sent.port->number, load))
+    if (!is_taken || port.held == ~std::uint64_t{0} || !ports.admit(port.number, from, load))
         return trace_event(trace::Event::net_drop, *port.guest, port.number, sent.bytes);
     const auto place = static_cast<std::uint32_t>(std::countr_one(port.held));
     port.held |= std::uint64_t{1} << place;
@@ -228,7 +228,7 @@ void bring(NetPort& port, const SentPacket& sent, const std::byte* data) {
     packet.state = HeldPacket::State::coming;
     packet.bytes = sent.bytes;
     packet.flags = flags_for_receiver(sent.flags);
-    packet.from = static_cast<std::uint16_t>(sent.port->number);
+    packet.from = static_cast<std::uint16_t>(from);
     packet.offload = sent.offload;
     packet.arrives = ports.send(port.number, load.wire, sent.passed);
     packet.port = &port;

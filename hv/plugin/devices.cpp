@@ -5,6 +5,7 @@
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/devices.hpp"
 #include "hv/domain/audit.hpp"
+#include "hv/io/uplink.hpp"
 #include "hv/plugin/net_rings.hpp"
 #include "hv/plugin/real_rings.hpp"
 #include "hv/plugin/rings.hpp"
@@ -14,6 +15,8 @@
 namespace bulkhead::hv::devices {
 
 namespace {
+
+bool is_any_real() { return real_rings::is_running() || uplink::is_running(); }
 
 constexpr Nanos rest_for_audit = microseconds(100);
 
@@ -42,22 +45,40 @@ void serve_real(RealTime now) {
     device_works_for(nullptr);
 }
 
+// Before what is modelled, whose timer covers the packets that have come.
+void serve_uplink(RealTime now) {
+    const LockGuard drive_held{drive_lock()};
+    if (is_audit_under_way())
+        return hv::set_poll_timer(now + rest_for_audit);
+    while (uplink::step(now) && !machine::should_preempt())
+        now = machine::now();
+    set_poll_timer();
+    device_works_for(nullptr);
+}
+
 // Of a machine with both; each comes first in its turn. `serve` stands apart, so that the other machines have
 // nothing of this in their way.
 void serve_all(RealTime now) {
     static constinit bool is_real_first = false; // any order will do, so no lock keeps it
     const bool real_first = is_real_first;
     is_real_first = !real_first;
-    if (real_first)
+    const bool has_disks = real_rings::is_running();
+    if (has_disks && real_first)
         serve_real(now);
+    if (uplink::is_running())
+        serve_uplink(machine::now());
     serve(machine::now());
-    if (!real_first)
+    if (has_disks && !real_first)
         serve_real(machine::now());
 }
 
 } // namespace
 
-void start() { start_device(real_rings::is_running() ? serve_all : serve); }
+void start() {
+    start_device(is_any_real() ? serve_all : serve);
+    if (is_any_real())
+        set_poll_timer();
+}
 
 Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values) {
     if (!rings::is_running() && !net_rings::is_running() && !real_rings::is_running())
@@ -74,12 +95,15 @@ Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values
         log("policy '%s' has no memory; the former one stays (give the machine more: --mem)\n",
             plugin.descriptor->name);
     set_timer();
-    if (real_rings::is_running())
+    if (is_any_real())
         set_poll_timer();
     return done;
 }
 
-void set_poll_timer() { hv::set_poll_timer(real_rings::next_work()); }
+void set_poll_timer() {
+    const auto disks = real_rings::is_running() ? real_rings::next_work() : RealTime::never();
+    hv::set_poll_timer(uplink::is_running() ? std::min(disks, uplink::next_work()) : disks);
+}
 
 void set_timer() { set_device_timer(std::min(rings::next_work(), net_rings::next_work())); }
 

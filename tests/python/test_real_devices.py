@@ -15,9 +15,9 @@ from bulkhead.backend.qemu.ram import Ram
 from bulkhead.backend.qemu.real import real_words
 from bulkhead.base.errors import SpecError
 from bulkhead.cli import main
-from bulkhead.cli.parse import parse_disk
+from bulkhead.cli.parse import parse_disk, parse_net
 
-from bulkhead import MIB, Guest, GuestDisk, Machine
+from bulkhead import MIB, Guest, GuestDisk, GuestNet, Machine
 
 
 def machine(*disks: GuestDisk) -> Machine:
@@ -48,6 +48,33 @@ def test_options_of_a_disk() -> None:
     assert parse_disk("4M:ro", "") == GuestDisk(size=4 * MIB, read_only=True)
 
 
+def test_options_of_an_interface() -> None:
+    address = "00:16:3e:00:00:77"
+    assert parse_net("lan:user", "") == GuestNet(uplink="user")
+    assert parse_net(f"lan:user:{address}", "") == GuestNet(uplink="user", mac=address)
+    assert parse_net(f"user:{address}", "") == GuestNet(switch="user", mac=address)
+
+
+def networks(*nets: GuestNet) -> Machine:
+    return Machine((Guest("hog", "workload:cpu_hog", memory=8 * MIB, nets=nets),))
+
+
+def test_an_uplink() -> None:
+    made = networks(GuestNet(uplink="user"), GuestNet(name="eth1", uplink="user"))
+    prepare(made)
+    assert real_words(made).count("-netdev") == 1
+    assert "sleep=on" in " ".join(told(made)) and "sleep=off" in " ".join(told(networks(GuestNet())))
+    two = networks(GuestNet(uplink="user"), GuestNet(switch="wan", name="eth1", uplink="user"))
+    assert "networks lan and wan both reach outside; at most one can" in refusal(two)
+    assert "uplink 'tap' is unknown; write user" in refusal(networks(GuestNet(uplink="tap")))
+    assert "the simulator has no network" in refusal(made, "sim")
+
+
+def told(machine: Machine) -> list[str]:
+    with Ram(16 * MIB, None) as ram:
+        return command(machine, "tcg", ram, (Path("hv"), Path("manifest")), Path("serial"))
+
+
 def test_what_qemu_is_told(image: Path) -> None:
     made = machine(virtio(image), GuestDisk(MIB, name="xvdb"), virtio(image.parent / "c", name="xvdc"))
     words = real_words(made)
@@ -58,10 +85,9 @@ def test_what_qemu_is_told(image: Path) -> None:
         ["virtio-blk-pci", "drive=disk4", "addr=0x4"],
         ["virtio-blk-pci", "drive=disk5", "addr=0x5"],
     ]
-    with Ram(16 * MIB, None) as ram:
-        for waits, disks in (("on", (virtio(image),)), ("off", (GuestDisk(MIB),))):
-            said = command(machine(*disks), "tcg", ram, (Path("hv"), Path("manifest")), Path("serial"))
-            assert said[said.index("-icount") + 1].endswith(f",sleep={waits}")
+    for waits, disks in (("on", (virtio(image),)), ("off", (GuestDisk(MIB),))):
+        said = told(machine(*disks))
+        assert said[said.index("-icount") + 1].endswith(f",sleep={waits}")
 
 
 def test_images_that_cannot_be_disks(tmp_path: Path, image: Path) -> None:

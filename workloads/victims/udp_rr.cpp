@@ -17,14 +17,16 @@ constexpr Option period_us{"period_us", "us", "0", "time between two requests; 0
 constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests, if they have a period"};
 constexpr Option patience_us{"patience_us", "us", "20000",
                              "without a period: time after which a request counts as lost"};
-constexpr Option options_[] = {host, peer, bytes, period_us, phase_ns, patience_us};
+constexpr Option server_port{"port", "1", "7", "the server's UDP port, 1 to 65535"};
+constexpr Option options_[] = {host, peer, server_port, bytes, period_us, phase_ns, patience_us};
 
 constinit Histogram latency{};
 
 class Client {
   public:
-    Client(Station& station, std::uint32_t payload, Nanos period, Nanos phase, Nanos patience)
-        : station_{station}, payload_{payload}, period_{period}, patience_{patience},
+    Client(Station& station, std::uint16_t target, std::uint32_t payload, Nanos period, Nanos phase,
+           Nanos patience)
+        : station_{station}, target_{target}, payload_{payload}, period_{period}, patience_{patience},
           due_{guest::now() + period + phase} {}
 
     void run() {
@@ -47,7 +49,7 @@ class Client {
     void send() {
         const GuestTime since = has_period() ? due_ : guest::now();
         due_ = has_period() ? due_ + period_ : since + patience_;
-        if (!station_.send(sent_, payload_, echo_port))
+        if (!station_.send(sent_, payload_, target_))
             return;
         guest::mark(guest::Mark::deadline, static_cast<std::uint64_t>(since.since_start().count()));
         guest::mark(guest::Mark::request_sent, sent_);
@@ -68,6 +70,7 @@ class Client {
     }
 
     Station& station_;
+    std::uint16_t target_;
     std::uint32_t payload_;
     Nanos period_, patience_;
     GuestTime due_;
@@ -78,14 +81,19 @@ class Client {
 void run() {
     if (bytes.number() < 8 || bytes.number() > largest_payload)
         guest::panic("udp_rr: option bytes: write 8 to {}", largest_payload);
+    if (server_port.number() < 1 || server_port.number() > 65535)
+        guest::panic("udp_rr: option port: write 1 to 65535");
     Station station{"udp_rr", host_number(host)};
     if (!station.resolve(host_number(peer), ends()))
         guest::panic("udp_rr: nobody answers at 10.0.0.{}", peer.number());
     guest::mark(guest::Mark::ready);
     static constinit std::byte place alignas(Client)[sizeof(Client)]{}; // too large for the stack
-    auto& client =
-        *::new (place) Client{station, static_cast<std::uint32_t>(bytes.number()), period_us.microseconds(),
-                              phase_ns.nanoseconds(), patience_us.microseconds()};
+    auto& client = *::new (place) Client{station,
+                                         static_cast<std::uint16_t>(server_port.number()),
+                                         static_cast<std::uint32_t>(bytes.number()),
+                                         period_us.microseconds(),
+                                         phase_ns.nanoseconds(),
+                                         patience_us.microseconds()};
     client.run();
     guest::mark(guest::Mark::finished, client.answers());
     guest::print("RESULT name=udp_rr sent={} answers={} failures={} p50_ns={} p99_ns={} max_ns={} ns={}\n",

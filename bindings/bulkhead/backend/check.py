@@ -28,7 +28,7 @@ DOM0_MOST = 32 * MIB  # of what it gets beyond its need
 DOM0_ROOM = 8 * MIB  # beside its copy of the manifest: itself, and what its first mapping rounds up to 4 MiB
 SECTOR = 512
 DISK_NAMES = tuple(f"xvd{letter}" for letter in "abcdefghijklmnop")
-REAL_DISK_BYTES = 4 << 20  # queues, and memory that requests of virtio disks move through
+REAL_DEVICE_BYTES = 4 << 20  # queues, and memory that bytes of virtio devices move through
 FIRST_DISK, DISK_STEP = 51712, 16  # major 202; a disk has 16 minors
 DOM0_PER_GUEST = 160 << 10  # its console and its part of the store; measured: 64 KiB each of 350
 DOM0_STORE = 1 * MIB  # for each guest and itself: the whole quota of a guest in the store fits three times
@@ -183,7 +183,7 @@ def check_memory(machine: Machine, manifest_bytes: int = 0) -> None:
     promised = sum(promised_bytes(guest) for guest in machine.guests)
     more_for_dom0 = dom0_bytes(machine, manifest_bytes) - dom0_bytes(machine, 0)
     modelled = (disk for guest in machine.guests for disk in guest.disks if not disk.is_real)
-    disks = sum(map(disk_bytes, modelled)) + (REAL_DISK_BYTES if machine.real_disks else 0)
+    disks = sum(map(disk_bytes, modelled)) + (REAL_DEVICE_BYTES if machine.has_real_devices else 0)
     needed = promised + overhead(machine) + manifest_bytes + more_for_dom0 + disks
     if needed > machine.memory:
         raise SpecError(

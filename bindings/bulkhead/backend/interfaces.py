@@ -6,7 +6,7 @@ import re
 
 from bulkhead.base.errors import SpecError
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import GuestNet
+from bulkhead.model.spec import USER, GuestNet
 
 MOST_PORTS = 256  # of the switch, device/switch.hpp
 MOST_INDEX = 7  # of an interface of a guest: eth0 to eth7
@@ -34,6 +34,11 @@ def network_numbers(machine: Machine) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
+def uplink_network(machine: Machine) -> int:
+    """The number of the network that reaches outside; there is one."""
+    return network_numbers(machine)[machine.uplinks[0][1].switch]
+
+
 def _check_net(what: str, net: GuestNet) -> None:
     if not isinstance(net, GuestNet):
         raise SpecError(f"{what}: nets: {net!r} is not a GuestNet")
@@ -46,6 +51,10 @@ def _check_net(what: str, net: GuestNet) -> None:
         )
     if net.pcap is not None and not isinstance(net.pcap, str):
         raise SpecError(f"{what}: interface {net.name}: pcap={net.pcap!r} is not the path of a file")
+    if net.uplink not in (None, USER):
+        raise SpecError(
+            f"{what}: interface {net.name}: uplink '{net.uplink}' is unknown; write {USER}, or leave it out"
+        )
     if net.mac is None:
         return
     if not MAC.fullmatch(net.mac):

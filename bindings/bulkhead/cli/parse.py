@@ -14,6 +14,7 @@ from bulkhead.linux.kernel import DEBIAN_KERNEL
 from bulkhead.model.spec import (
     MODEL_DEVICE,
     MODEL_PREFIX,
+    USER,
     VIRTIO,
     WORKLOAD_PREFIX,
     Guest,
@@ -80,11 +81,13 @@ def _without(text: str, flag: str) -> tuple[str, bool]:
 
 
 def parse_net(text: str, what: str) -> GuestNet:
-    """The name of a network, or that and an address, as in lan:00:16:3e:00:00:01."""
-    switch, colon, mac = text.partition(":")
-    if not switch or (colon and not mac):
+    """The name of a network, then :user if it reaches outside, then an address, as in lan:user:00:16:3e:00:00:01."""
+    switch, colon, rest = text.partition(":")
+    if not switch or (colon and not rest):
         raise SpecError(f"{what}: write the name of a network, for example net=lan")
-    return GuestNet(switch=switch, mac=mac or None)
+    if rest == USER or rest.startswith(f"{USER}:"):
+        return GuestNet(switch=switch, mac=rest.removeprefix(USER).removeprefix(":") or None, uplink=USER)
+    return GuestNet(switch=switch, mac=rest or None)
 
 
 # Option of --guest: field of Guest, how to read it.

@@ -18,7 +18,7 @@ from bulkhead.base.units import MIB, SECOND
 from bulkhead.model.clock import instruction_ns
 from bulkhead.model.given import set_durations, set_sizes, set_tuples
 from bulkhead.model.options import RunOptions
-from bulkhead.model.spec import Disk, Guest, GuestDisk, Network, Paging, Policy, TimelineEntry
+from bulkhead.model.spec import Disk, Guest, GuestDisk, GuestNet, Network, Paging, Policy, TimelineEntry
 
 # Names of what is registered and of what the methods return; nothing of it is imported at run time.
 if TYPE_CHECKING:
@@ -144,6 +144,18 @@ class Machine:
     def real_disks(self) -> tuple[tuple[str, GuestDisk], ...]:
         """Its disks that are files of this computer, each with the name of its guest. No run with one can be repeated."""
         return tuple((guest.name, disk) for guest in self.guests for disk in guest.disks if disk.is_real)
+
+    @property
+    def uplinks(self) -> tuple[tuple[str, GuestNet], ...]:
+        """Its interfaces whose networks reach this computer, each with the name of its guest."""
+        return tuple(
+            (guest.name, net) for guest in self.guests for net in guest.nets if net.uplink is not None
+        )
+
+    @property
+    def has_real_devices(self) -> bool:
+        """Whether the world outside answers it, in its own time."""
+        return bool(self.real_disks or self.uplinks)
 
     def run(self, options: RunOptions | None = None, backend: str = "qemu") -> Run:
         """Carry it out and return the `Run`: backend "qemu" boots the hypervisor, "sim" simulates it.

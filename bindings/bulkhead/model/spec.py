@@ -40,6 +40,7 @@ class Policy:
         )
 
 
+USER = "user"  # uplink of an interface
 MODEL_DEVICE, VIRTIO = DEVICES = ("model", "virtio")
 
 
@@ -75,6 +76,8 @@ class GuestNet:
     name: str = "eth0"  # eth0 to eth7, as Linux calls it
     # A new file for tcpdump and Wireshark, with the packets of its port. The run is the same with it and without.
     pcap: str | None = None
+    # user: the network has a port to this computer's network, by QEMU's user networking. No such run can be repeated exactly.
+    uplink: str | None = None
 
 
 def _mask(pcpus: tuple[int, ...] | None) -> int:

@@ -261,7 +261,7 @@ class Booted:
             reproducible=self._accel == "tcg"
             and machine.ns_per_instruction is not None
             and machine.terminal is None
-            and not machine.real_disks,
+            and not machine.has_real_devices,
             host_seconds=seconds,
             lost_to=ended.lost_to,
             warnings=doubts(machine, "qemu"),

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_frames, time_mode
-from bulkhead.backend.interfaces import index_of, mac_of, network_numbers
+from bulkhead.backend.interfaces import index_of, mac_of, network_numbers, uplink_network
 from bulkhead.backend.groups import group_number
 from bulkhead.backend.placement import release_number
-from bulkhead.backend.qemu.real import disk_slots
+from bulkhead.backend.qemu.real import UPLINK_SLOT, disk_slots
 from bulkhead.base.layouts import layout
 from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.units import US
@@ -233,6 +233,8 @@ def build_manifest(parts: Parts) -> bytes:
     row["drive"]["unbilled"] = drive.billed == 0
     interfaces = _interface_table(machine)
     row["interfaces"], row["interface_count"] = writer.add(interfaces.tobytes()), len(interfaces)
+    if machine.uplinks:
+        row["uplink_slot"], row["uplink_network"] = UPLINK_SLOT, uplink_network(machine)
     placements = _placement_table(machine)
     row["placements"], row["placement_count"] = writer.add(placements.tobytes()), len(placements)
     _describe_network(row["network"], machine.network)

@@ -18,7 +18,7 @@ from bulkhead.backend.qemu.manifest import (
     images,
     successors,
 )
-from bulkhead.backend.qemu.real import check_real_disks
+from bulkhead.backend.qemu.real import check_real_disks, check_uplink
 from bulkhead.backend.reservations import check_reservations
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
@@ -130,6 +130,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     check_reservations(machine)
     _check_images(machine)
     check_real_disks(machine)
+    check_uplink(machine)
     check_captures(machine, can_drain(machine, accel))
     policies = _choose_policies(machine)
     parts = Parts(

@@ -68,7 +68,7 @@ def command(
     words = [QEMU, "-accel", accel]
     if accel == "tcg" and (length := machine.instruction_ns) is not None:
         counted = shift(length, machine.pcpus, machine.parallel)
-        waits = typed is not None or machine.real_disks
+        waits = typed is not None or machine.has_real_devices
         words += ["-icount", f"shift={counted},sleep={'on' if waits else 'off'}"]
     words += ["-rtc", f"clock=vm,base={RTC_BASE}" if accel == "tcg" else f"base={RTC_BASE}"]
     words += ["-seed", str(machine.seed), "-cpu", CPU[accel], "-nodefaults", "-display", "none", "-no-reboot"]

@@ -11,6 +11,9 @@ from bulkhead.model.machine import Machine
 
 FIRST_SLOT = 4  # of the PCI bus; QEMU's own devices have the lower ones
 MOST_DISKS = 24
+UPLINK_SLOT = FIRST_SLOT + MOST_DISKS
+# Addresses for guests are 10.0.0.HOST, as the small guests have them; this computer is 10.0.0.254.
+USER_NETWORK = "net=10.0.0.0/24,host=10.0.0.254,dns=10.0.0.253,dhcpstart=10.0.0.200"
 
 
 def disk_slots(machine: Machine) -> list[int]:
@@ -49,6 +52,13 @@ def file_node(file: str) -> dict[str, object]:
     return {"driver": "file", "filename": file}
 
 
+def check_uplink(machine: Machine) -> None:
+    """SpecError if more than one network reaches outside."""
+    names = list(dict.fromkeys(net.switch for _, net in machine.uplinks))
+    if len(names) > 1:
+        raise SpecError(f"networks {names[0]} and {names[1]} both reach outside; at most one can")
+
+
 def real_words(machine: Machine) -> list[str]:
     """Words of QEMU's command for the machine's real devices."""
     words = []
@@ -62,4 +72,8 @@ def real_words(machine: Machine) -> list[str]:
             "-device",
             f"{device},werror=report,rerror=report",
         ]  # or a full file system stops the machine
+    if machine.uplinks:
+        words += ["-netdev", f"user,id=outside,{USER_NETWORK}"]
+        device = f"virtio-net-pci,netdev=outside,addr={UPLINK_SLOT:#x},disable-modern=on,disable-legacy=off"
+        words += ["-device", f"{device},romfile="]
     return words

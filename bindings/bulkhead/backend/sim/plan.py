@@ -84,6 +84,10 @@ def check_asks(machine: Machine) -> None:
             raise SpecError(
                 f"guest {guest.name}: pcap: the simulator has no network; run it with --backend qemu"
             )
+    for guest_name, net in machine.uplinks:
+        raise SpecError(
+            f"guest {guest_name}: interface {net.name}: uplink: the simulator has no network; run it with --backend qemu"
+        )
     for guest_name, disk in machine.real_disks:
         raise SpecError(
             f"guest {guest_name}: disk {disk.name}: the simulator has no virtio devices; run it with --backend qemu"

@@ -1,0 +1,83 @@
+"""A network with a way to this computer: guests reach a server here, and each other as before."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from machines import MILLISECOND, assert_sound, boot, said, workload
+
+from bulkhead import MIB, SECOND, Guest, GuestNet, Policy, Run
+
+RESULT = re.compile(r"RESULT name=udp_rr sent=(\d+) answers=(\d+) ")
+HERE = 254  # this computer's address in the guests' network
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[int, list[bytes]]]:
+    """A UDP server of this computer that sends everything back: its port, and what came."""
+    came: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+        own.bind(("127.0.0.1", 0))
+        own.settimeout(0.1)
+        over = threading.Event()
+
+        def serve() -> None:
+            while not over.is_set():
+                try:
+                    data, sender = own.recvfrom(2048)
+                except TimeoutError:
+                    continue
+                came.append(data)
+                own.sendto(data, sender)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield own.getsockname()[1], came
+        over.set()
+        thread.join()
+
+
+def client(host: int, options: str, net: GuestNet, for_ms: int = 400) -> Guest:
+    words = f"host={host} for_ms={for_ms} {options}"
+    return workload("udp_rr", words, name=f"client{host}", memory=8 * MIB, nets=(net,))
+
+
+def answers(run: Run, name: str) -> int:
+    found = RESULT.search(run.consoles[name])
+    assert found, said(run)
+    return int(found[2])
+
+
+def test_a_guest_reaches_a_server_on_this_computer(server: tuple[int, list[bytes]]) -> None:
+    port, came = server
+    to_here = f"peer={HERE} port={port} bytes=1472 patience_us=200000"
+    guests = (
+        client(4, to_here, GuestNet(uplink="user")),
+        client(5, "peer=6", GuestNet()),
+        workload("udp_echo", "host=6 for_ms=450", name="echo", memory=8 * MIB, nets=(GuestNet(),)),
+    )
+    run = boot(*guests, ringctl=Policy("drr"), duration=5 * SECOND)
+    assert_sound(run)
+    assert not run.reproducible
+    assert answers(run, "client4") > 10, said(run)
+    assert answers(run, "client5") > 10, said(run)
+    assert len(came) >= answers(run, "client4") and {len(data) for data in came} == {1472}
+    assert int.from_bytes(came[0][:8], "big") == 0
+    for event in ("ring_submit", "ring_request", "ring_complete"):
+        assert len(run.select(event, "client4")) >= 2 * answers(run, "client4")
+
+
+def test_a_network_without_an_uplink_reaches_nobody_outside(server: tuple[int, list[bytes]]) -> None:
+    port, came = server
+    guests = (
+        client(4, f"peer={HERE} port={port}", GuestNet(switch="other"), for_ms=100),
+        workload("udp_echo", "host=6 for_ms=150", memory=8 * MIB, nets=(GuestNet(uplink="user"),)),
+    )
+    run = boot(*guests, duration=400 * MILLISECOND)
+    assert "udp_rr: nobody answers at 10.0.0.254" in run.consoles["client4"], said(run)
+    assert not came
+    assert_sound(run)
