@@ -42,8 +42,8 @@ Result<> take_ring_memory(Domain& domain, std::uint64_t base, std::uint64_t page
         }
         map_hypervisor(base + making.pages++ * page_bytes, machine::frame_of(*page).value() << page_shift,
                        page_bytes, Access::read_write);
-        if (machine::should_preempt()) // after the last one too: the caller's own work comes next
-            return fail(Error::restart);
+        if (machine::should_preempt() || making.pages == pages)
+            return fail(Error::restart); // after the last one always: the caller's own work is as long again
     }
     making = {};
     return {};

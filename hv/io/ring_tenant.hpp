@@ -27,26 +27,31 @@ class RingTenants {
     // is none. `values` are the ring policy's domain parameters, nullptr for its defaults.
     [[nodiscard]] RingTenant* place_for(const Domain& domain, std::uint16_t group,
                                         const std::int64_t* values) {
-        const auto shared = std::ranges::find_if(places_, [&](const RingTenant& each) {
-            return group != 0 && each.group == group && each.rings != 0;
-        });
-        if (shared != places_.end())
-            return &*shared;
-        const auto place = std::ranges::find(places_, 0U, &RingTenant::rings);
-        if (place == places_.end())
+        RingTenant* const end = places_.data() + end_;
+        RingTenant* place = end;
+        for (RingTenant* each = places_.data(); each != end; ++each) {
+            if (each->rings == 0)
+                place = std::min(place, each);
+            else if (group != 0 && each->group == group)
+                return each;
+        }
+        if (place == places_.data() + most)
             return nullptr;
+        if (place == end)
+            ++end_;
         place->id = domain.id;
         place->group = group;
-        place->io.slot = static_cast<std::uint32_t>(place - places_.begin());
+        place->io.slot = static_cast<std::uint32_t>(place - places_.data());
         place->io.weight = domain.sched.weight;
         place->io.has_values = values != nullptr;
         if (values != nullptr)
             std::copy_n(values, plugin::max_domain_parameters, place->io.values);
-        return &*place;
+        return place;
     }
 
   private:
     std::array<RingTenant, most> places_{};
+    std::uint32_t end_ = 0; // no place from there on was ever taken
 };
 
 } // namespace bulkhead::hv
