@@ -4,6 +4,7 @@
 #include "hv/base/machine.hpp"
 #include "hv/domain/domain.hpp"
 #include "hv/mm/pae.hpp"
+#include "hv/trap/handler_flags.hpp"
 
 namespace bulkhead::hv {
 namespace {
@@ -23,15 +24,6 @@ class Frame {
     std::size_t first_ = capacity;
 };
 
-std::uint64_t guest_view(const Vcpu& vcpu, bool masked) {
-    auto flags = vcpu.regs.rflags & ~(rflags::interrupt | rflags::iopl);
-    if (!masked)
-        flags |= rflags::interrupt;
-    if ((vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl)) != 0)
-        flags |= std::uint64_t{vcpu.processor.iopl} << 12;
-    return flags;
-}
-
 Frame build(const Vcpu& vcpu, const Bounce& target, bool masked) {
     const auto& regs = vcpu.regs;
     Frame frame;
@@ -39,7 +31,7 @@ Frame build(const Vcpu& vcpu, const Bounce& target, bool masked) {
         frame.push(regs.ss & 0xffff);
         frame.push(regs.rsp);
     }
-    frame.push(guest_view(vcpu, masked));
+    frame.push(interrupted_flags(regs.rflags, masked, vcpu.domain->vm_assist, vcpu.processor.iopl));
     frame.push((regs.cs & 0xffff) | std::uint64_t{masked} << 16);
     frame.push(regs.rip);
     if (target.error)
@@ -54,9 +46,7 @@ Frame build(const Vcpu& vcpu, const Bounce& target, bool masked) {
 }
 
 void enter_kernel(Registers& regs, std::uint64_t entry, std::uint64_t stack) {
-    regs.rflags &=
-        ~(rflags::align | rflags::vm86 | rflags::resume | rflags::nested | rflags::trap | rflags::iopl);
-    regs.rflags |= rflags::interrupt | rflags::fixed;
+    start_handler(regs.rflags);
     regs.rip = entry & low_half;
     regs.cs = layout::pae_kernel_cs;
     regs.rsp = stack;

@@ -3,6 +3,7 @@
 
 #include "hv/base/machine.hpp"
 #include "hv/dispatch/dispatch.hpp"
+#include "hv/trap/handler_flags.hpp"
 
 namespace bulkhead::hv {
 namespace {
@@ -26,28 +27,17 @@ struct SelectorsFrame {
     Interrupted interrupted;
 };
 
-// The interrupted flags as the guest believes them to be.
-std::uint64_t guest_view(const Vcpu& vcpu, bool masked) {
-    auto flags = vcpu.regs.rflags & ~(rflags::interrupt | rflags::iopl);
-    if (!masked)
-        flags |= rflags::interrupt;
-    if (vcpu.domain->vm_assist & (std::uint64_t{1} << VMASST_TYPE_architectural_iopl))
-        flags |= std::uint64_t{vcpu.processor.iopl} << 12;
-    return flags;
-}
-
 [[gnu::always_inline]] inline Interrupted interrupted(const Vcpu& vcpu) {
     const auto& regs = vcpu.regs;
     const bool masked = events_masked(vcpu);
     const auto selector = regs.cs & (vcpu.processor.in_kernel ? 0xffff & ~rpl_mask : 0xffff);
-    return {regs.rip, selector | std::uint64_t{masked} << 32, guest_view(vcpu, masked), regs.rsp,
+    return {regs.rip, selector | std::uint64_t{masked} << 32,
+            interrupted_flags(regs.rflags, masked, vcpu.domain->vm_assist, vcpu.processor.iopl), regs.rsp,
             regs.ss & 0xffff};
 }
 
 void enter_kernel(Registers& regs, std::uint64_t entry, std::uint64_t stack) {
-    regs.rflags &=
-        ~(rflags::align | rflags::vm86 | rflags::resume | rflags::nested | rflags::trap | rflags::iopl);
-    regs.rflags |= rflags::interrupt | rflags::fixed;
+    start_handler(regs.rflags);
     regs.rip = entry;
     regs.cs = FLAT_KERNEL_CS64;
     regs.rsp = stack;

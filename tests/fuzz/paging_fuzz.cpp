@@ -10,6 +10,7 @@
 #include "tests/fuzz/paging_oracle.hpp"
 #include "tests/unit/mm_world.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +30,7 @@ class Run {
   public:
     explicit Run(std::span<const std::uint8_t> bytes) : input_{bytes} {
         world_.machine.on_flush = [this] { oracle_.flushed(); };
+        narrow_ = input_.byte();
         for (int i = 0; i < 3; ++i)
             furnish(world_.add_domain(quota));
         switch_to(1);
@@ -48,8 +50,16 @@ class Run {
     }
 
   private:
+    // Which of the domains have 32 bits; in every second run, none.
+    bool is_narrow(const Domain& domain) const {
+        return narrow_ % 2 != 0 && (narrow_ >> (1 + domain.id.value()) & 1) != 0;
+    }
+
     // A domain starts with a running address space and some untyped frames, as a builder would leave it.
     void furnish(Domain& domain) {
+        domain.pae = domain.vcpus[0]->processor.pae = is_narrow(domain);
+        if (domain.pae)
+            domain.memory.max_metadata = 4;
         std::array<Mfn, 12> frames;
         for (auto& mfn : frames) {
             const auto allocated = frame_table().allocate(domain);
@@ -57,16 +67,27 @@ class Run {
                 return; // the others have it all: the domain stays without an address space
             mfn = *allocated;
         }
-        words(frames[0])[0] = table_entry(frames[1]);
-        words(frames[1])[0] = table_entry(frames[2]);
-        words(frames[2])[0] = table_entry(frames[3]);
-        words(frames[0])[window] = readonly_entry(frames[0]);
+        if (domain.pae) { // the L2 of the first GiB, its L1, and the L2 of the last
+            words(frames[0])[0] = frames[1].value() << page_shift | entry::present;
+            words(frames[0])[3] = frames[2].value() << page_shift | entry::present;
+            words(frames[1])[0] = table_entry(frames[3]);
+        } else {
+            words(frames[0])[0] = table_entry(frames[1]);
+            words(frames[1])[0] = table_entry(frames[2]);
+            words(frames[2])[0] = table_entry(frames[3]);
+            words(frames[0])[window] = readonly_entry(frames[0]);
+        }
         for (unsigned i = 0; i < 12; ++i)
             words(frames[3])[i] = i < 4 ? readonly_entry(frames[i]) : writable_entry(frames[i]);
-        auto started = set_kernel_root(*domain.vcpus[0], frames[0], false);
+        const auto start = [&] {
+            return domain.pae ? set_pae_root(*domain.vcpus[0], frames[0], false)
+                              : set_kernel_root(*domain.vcpus[0], frames[0], false);
+        };
+        auto started = start();
         while (!started && started.error() == Error::restart)
-            started = set_kernel_root(*domain.vcpus[0], frames[0], false);
-        if (!started)
+            started = start();
+        if (!started &&
+            !(domain.pae && started.error() == Error::no_memory)) // for its own page above the root
             std::abort();
     }
 
@@ -202,10 +223,9 @@ class Run {
                 mmu_update_t request{.ptr = l1.value() << page_shift | i * 8, .val = readonly_entry(mfn)};
                 hypercall<MmuUpdate>({address(&request), 1, 0, DOMID_SELF});
             }
-        mmuext_op_t pin{};
-        pin.cmd = MMUEXT_PIN_L2_TABLE + input_.below(3);
-        pin.arg1.mfn = mfn.value();
-        hypercall<MmuextOp>({address(&pin), 1, 0, DOMID_SELF});
+        const auto level = static_cast<unsigned>(input_.below(3));
+        extend(self().pae ? MMUEXT_PIN_L1_TABLE + level : MMUEXT_PIN_L2_TABLE + level, mfn.value(), 0,
+               DOMID_SELF);
         if (frame->validated() && input_.below(2) == 0) {
             mmu_update_t request{.ptr = mfn.value() << page_shift | any_index() * 8,
                                  .val = linear_entry(mfn, input_.byte())};
@@ -228,26 +248,45 @@ class Run {
                                           : choice / 4 % 4,
                             l1 = any_index();
         const auto at = l4 << 39 | l3 << 30 | l2 << 21 | l1 << 12;
+        if (self().pae)
+            return GuestAddress{at & 0xffffffff};
         return GuestAddress{l4 >= 256 ? at | 0xffff000000000000 : at};
     }
 
     void update_mapping() {
         const auto at = any_address();
         const auto entry = any_entry();
-        hypercall<UpdateVaMappingOtherdomain>(
-            {at.value(), entry, input_.below(3) | UVMF_ALL, input_.byte() < 200 ? DOMID_SELF : any_domain()});
+        const std::uint64_t flags = input_.below(3) | UVMF_ALL,
+                            owner = input_.byte() < 200 ? DOMID_SELF : any_domain();
+        if (self().pae)
+            return hypercall<PaeUpdateVaMappingOtherdomain>(
+                {at.value(), entry & 0xffffffff, entry >> 32, flags, owner});
+        hypercall<UpdateVaMappingOtherdomain>({at.value(), entry, flags, owner});
+    }
+
+    // In the width of the caller.
+    void extend(unsigned command, std::uint64_t first, std::uint64_t second, std::uint16_t owner) {
+        if (self().pae) {
+            const pae_abi::MmuextOp op{command, static_cast<std::uint32_t>(first),
+                                       static_cast<std::uint32_t>(second)};
+            return hypercall<PaeMmuextOp>({address(&op), 1, 0, owner});
+        }
+        mmuext_op_t op{};
+        op.cmd = command;
+        op.arg1.mfn = first;
+        op.arg2.src_mfn = second;
+        hypercall<MmuextOp>({address(&op), 1, 0, owner});
     }
 
     void extended() {
-        mmuext_op_t op{};
         const auto choice = input_.byte();
-        op.cmd = choice < 128 ? choice % (MMUEXT_NEW_BASEPTR + 1) : choice % 22;
-        op.arg1.mfn = op.cmd == MMUEXT_SET_LDT ? any_address().value() & ~0xfffULL : any_frame().value();
-        op.arg2.src_mfn = op.cmd == MMUEXT_SET_LDT ? input_.below(2) * 513 : any_frame().value();
-        if (op.cmd == MMUEXT_TLB_FLUSH_MULTI || op.cmd == MMUEXT_INVLPG_MULTI)
-            op.arg2.vcpumask.p = nullptr;
-        const auto owner = input_.byte() < 200 ? std::uint16_t{DOMID_SELF} : any_domain();
-        hypercall<MmuextOp>({address(&op), 1, 0, owner});
+        const unsigned command = choice < 128 ? choice % (MMUEXT_NEW_BASEPTR + 1) : choice % 22;
+        const auto first =
+            command == MMUEXT_SET_LDT ? any_address().value() & ~0xfffULL : any_frame().value();
+        auto second = command == MMUEXT_SET_LDT ? input_.below(2) * 513 : any_frame().value();
+        if (command == MMUEXT_TLB_FLUSH_MULTI || command == MMUEXT_INVLPG_MULTI)
+            second = 0; // no mask
+        extend(command, first, second, input_.byte() < 200 ? std::uint16_t{DOMID_SELF} : any_domain());
     }
 
     void reserve() {
@@ -280,11 +319,18 @@ class Run {
         for (auto& frame : frames)
             frame = any_frame().value();
         const auto entries = input_.below(4) * 512;
-        if (input_.byte() < 128)
-            hypercall<SetGdt>({address(frames.data()), entries});
-        else
-            hypercall<UpdateDescriptor>(
-                {frames[0] << page_shift | input_.below(32) * 8, 0x00cf92000000ffff | any_entry()});
+        if (input_.byte() < 128) {
+            std::array<std::uint32_t, 3> narrow{};
+            std::ranges::copy(frames, narrow.begin());
+            return self().pae ? hypercall<PaeSetGdt>({address(narrow.data()), entries})
+                              : hypercall<SetGdt>({address(frames.data()), entries});
+        }
+        const auto at = frames[0] << page_shift | input_.below(32) * 8;
+        const auto descriptor = 0x00cf92000000ffff | any_entry();
+        if (self().pae)
+            return hypercall<PaeUpdateDescriptor>(
+                {at & 0xffffffff, at >> 32, descriptor & 0xffffffff, descriptor >> 32});
+        hypercall<UpdateDescriptor>({at, descriptor});
     }
 
     // The guest writes to its memory; only what no table is can be writable to it.
@@ -393,8 +439,9 @@ class Run {
     }
 
     World world_{ram};
-    test::Oracle oracle_{[this] { return world_.machine.root; }};
+    test::Oracle oracle_{[this] { return world_.machine.root; }, [this] { return self().pae; }};
     test::Input input_;
+    unsigned narrow_ = 0; // see is_narrow
     std::uint16_t current_ = 0;
     bool half_dead_ = false; // domain 2 waits for others to let go of its frames
 };

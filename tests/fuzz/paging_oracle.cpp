@@ -2,6 +2,7 @@
 
 #include "hv/base/machine.hpp"
 #include "hv/mm/entry.hpp"
+#include "hv/mm/pae.hpp"
 #include "hv/mm/walk.hpp"
 
 #include <array>
@@ -50,7 +51,9 @@ void Oracle::visit(Reach& reach, Mfn table, unsigned level, bool writable) const
             continue;
         const auto target = entry::frame(e);
         const auto* frame = frame_table().find(target);
-        if (frame == nullptr || (e & entry::user) == 0 || (level > 1 && (e & entry::large) != 0)) {
+        // A 32-bit guest's kernel has pages that are not its applications'.
+        const bool is_open = (e & entry::user) != 0 || narrow_();
+        if (frame == nullptr || !is_open || (level > 1 && (e & entry::large) != 0)) {
             reach.problem = "a reachable entry that no guest may have";
             continue;
         }
@@ -64,10 +67,32 @@ void Oracle::visit(Reach& reach, Mfn table, unsigned level, bool writable) const
     }
 }
 
+// The hypervisor's own L4 for a vCPU of a 32-bit guest: 4 GiB and the hypervisor's half, nothing in between.
+void Oracle::visit_narrow(Reach& reach, Mfn own) const {
+    const auto* entries = machine::frame_as<std::uint64_t>(own);
+    for (unsigned i = 1; i < entry::per_table; ++i)
+        if (entry::is_present(entries[i]) && !entry::is_hypervisor_index(i))
+            reach.problem = "an entry beyond the first of a 32-bit guest's L4";
+    if (!entry::is_present(entries[0]))
+        return;
+    const auto root = entry::frame(entries[0]);
+    const auto* quarters = machine::frame_as<std::uint64_t>(root);
+    for (unsigned i = 4; i < entry::per_table; ++i)
+        if (entry::is_present(quarters[i]))
+            reach.problem = "a 32-bit guest reaches an address above 4 GiB";
+    if (entry::is_present(quarters[3])) {
+        const auto* last = machine::frame_as<std::uint64_t>(entry::frame(quarters[3]));
+        for (unsigned i = pae::first_hole_slot; i < entry::per_table; ++i)
+            if (entry::is_present(last[i]))
+                reach.problem = "a 32-bit guest has an entry in the hole";
+    }
+    visit(reach, root, 3, true);
+}
+
 Oracle::Reach Oracle::reach() const {
     Reach result;
     if (const auto root = root_(); root != Mfn{})
-        visit(result, root, 4, true);
+        narrow_() ? visit_narrow(result, root) : visit(result, root, 4, true);
     return result;
 }
 

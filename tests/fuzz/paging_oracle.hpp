@@ -16,8 +16,11 @@ namespace bulkhead::hv::test {
 
 class Oracle {
   public:
-    // `root` answers the root in force on the processor that is judged, or 0 for none of a guest.
-    explicit Oracle(std::function<Mfn()> root) : root_{std::move(root)} {}
+    // `root` answers the root in force on the processor that is judged, or 0 for none of a guest; `narrow`,
+    // whether it is that of a 32-bit guest.
+    explicit Oracle(
+        std::function<Mfn()> root, std::function<bool()> narrow = [] { return false; })
+        : root_{std::move(root)}, narrow_{std::move(narrow)} {}
     Oracle(const Oracle&) = delete;
     Oracle& operator=(const Oracle&) = delete;
 
@@ -35,8 +38,10 @@ class Oracle {
     };
     [[nodiscard]] Reach reach() const;
     void visit(Reach& reach, Mfn table, unsigned level, bool writable) const;
+    void visit_narrow(Reach& reach, Mfn own) const;
 
     std::function<Mfn()> root_;
+    std::function<bool()> narrow_;
     Reach remembered_;
 };
 
