@@ -39,6 +39,11 @@ void VirtioPci::stop() const {}
 void machine::clear_frame(Mfn mfn) { std::memset(frame_data(mfn), 0, page_bytes); }
 } // namespace bulkhead::hv
 
+// Without the instructions of vectors.
+namespace bulkhead::hv::machine {
+void clear_frame(Mfn mfn) { std::memset(frame_data(mfn), 0, page_bytes); }
+} // namespace bulkhead::hv::machine
+
 // Places that only assembly has.
 extern "C" {
 struct Fixup {
