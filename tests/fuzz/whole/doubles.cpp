@@ -35,8 +35,6 @@ void VirtioPci::go() const {}
 std::uint32_t VirtioPci::configuration(std::uint16_t) const { return 0; }
 void VirtioPci::notify(std::uint16_t) const {}
 void VirtioPci::stop() const {}
-// The real one uses vector registers.
-void machine::clear_frame(Mfn mfn) { std::memset(frame_data(mfn), 0, page_bytes); }
 } // namespace bulkhead::hv
 
 // Without the instructions of vectors.
