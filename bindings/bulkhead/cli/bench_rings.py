@@ -22,7 +22,7 @@ from bulkhead.cli.bench_primitives import NAME as PRIMITIVES
 from bulkhead.linux.report import results
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
-from bulkhead.model.spec import Disk, Guest, GuestDisk, GuestNet, Policy
+from bulkhead.model.spec import Disk, Guest, GuestDisk, GuestNet, Network, Policy
 from bulkhead.result import write_json
 
 NAME = "rings"
@@ -35,6 +35,8 @@ COPIES = 3  # of a packet: from the sender, to the port's buffer, to the receive
 DEPTHS = (1, 8, 32)
 # A drive that is never what a guest waits for, so that the pCPU is always busy.
 FAST_DISK = Disk(request_us=1, seek_us=0, bytes_per_us=65536, depth=32)
+# A switch and links that are never what a packet waits for.
+FAST_NETWORK = Network(packet_us=1, bytes_per_us=65536, link_bytes_per_us=65536, delay_us=1)
 LATER = 50 * SECOND // 1000  # when the receiver is ready
 
 
@@ -57,6 +59,7 @@ def _machine(guests: tuple[Guest, ...], ringctl: str | None, fast: bool = False)
     return Machine(
         guests=guests,
         disk=FAST_DISK if fast else Disk(),
+        network=FAST_NETWORK if fast else Network(),
         ringctl=None if ringctl is None else Policy(ringctl),
         duration=2 * SECOND,
         ns_per_instruction=1,
@@ -75,12 +78,12 @@ def block_guests(depth: int, number: int) -> tuple[Guest, ...]:
     return (_guest("reader", options, disks=(GuestDisk(4 * MIB),)),)
 
 
-def packet_guests(number: int) -> tuple[Guest, ...]:
+def packet_guests(number: int, yields: bool = False) -> tuple[Guest, ...]:
     """A guest that sends packets of 1,500 bytes as fast as the switch takes them, and one that takes them."""
     nets = (GuestNet("lan"),)
     return (
         _guest("receiver", f"part=receive number={number}", nets=nets),
-        _guest("sender", f"part=send number={number}", nets=nets, start=LATER),
+        _guest("sender", f"part=send number={number} yield={int(yields)}", nets=nets, start=LATER),
     )
 
 
@@ -111,15 +114,16 @@ def block_row(depth: int, ringctl: str | None, fast: bool) -> Row:
     return _row(f"block_depth_{depth}{'_fast' if fast else ''}", runs, BLOCK / WORD)
 
 
-def packet_row(ringctl: str | None) -> Row:
+def packet_row(ringctl: str | None, fast: bool) -> Row:
     """What a packet costs, from its sender's ring into its receiver's."""
-    return _row("packet", _runs(packet_guests, ringctl, False), COPIES * PACKET / WORD)
+    name = "packet_fast" if fast else "packet"
+    return _row(name, _runs(lambda number: packet_guests(number, fast), ringctl, fast), COPIES * PACKET / WORD)
 
 
 def ours(ringctl: str | None) -> dict[str, Row]:
     """All rows, under one ring policy, or the built-in one."""
     found = [block_row(depth, ringctl, fast) for fast in (False, True) for depth in DEPTHS]
-    found.append(packet_row(ringctl))
+    found += [packet_row(ringctl, fast) for fast in (False, True)]
     return {row.name: row for row in found}
 
 
