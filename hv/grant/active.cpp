@@ -95,6 +95,33 @@ void release_grant(Domain& lender, GrantRef ref, GrantAccess access) {
         extinguish(entry, lights);
 }
 
+// Other users of the entry stay as many as they are, since the lock is held.
+PassingUse begin_passing_use(Domain& lender, GrantRef ref, DomainId borrower, GrantAccess access) {
+    lender.grants.lock.lock();
+    if (lender.life == control::Life::dying) [[unlikely]]
+        return {GrantStatus::bad_domain, {}};
+    const ActiveGrant* const active = find_active(lender, ref);
+    if (active == nullptr) [[unlikely]]
+        return {GrantStatus::bad_reference, {}};
+    if (users(*active) != 0 && active->domain != borrower.value()) [[unlikely]]
+        return {GrantStatus::general_error, {}};
+    grant_entry_v1_t* const entry = shared_entry(lender, ref);
+    if (const GrantStatus status = claim(entry, borrower, access); status != GrantStatus::okay) [[unlikely]]
+        return {status, {}};
+    if (users(*active) != 0) [[unlikely]] {
+        const bool only_writer = access == GrantAccess::write && active->writers == 0;
+        return {GrantStatus::okay, Mfn{active->frame}, only_writer ? std::uint32_t{GTF_writing} : 0U};
+    }
+    return {GrantStatus::okay, Mfn{__atomic_load_n(&entry->frame, __ATOMIC_ACQUIRE)},
+            GTF_reading | GTF_writing};
+}
+
+void end_passing_use(Domain& lender, GrantRef ref, const PassingUse& use) {
+    if (use.lights != 0) [[likely]]
+        extinguish(shared_entry(lender, ref), use.lights);
+    lender.grants.lock.unlock();
+}
+
 GrantStatus swap_grants(Domain& domain, GrantRef a, GrantRef b) {
     const LockGuard grants{domain.grants.lock};
     const ActiveGrant* active_a = find_active(domain, a);

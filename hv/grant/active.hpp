@@ -59,6 +59,18 @@ static_assert(sizeof(ActiveGrant) * grants_per_frame == 2 * page_bytes);
 // Undoes one acquire_grant with the same arguments.
 void release_grant(Domain& lender, GrantRef ref, GrantAccess access);
 
+// A use that begins and ends while the lock of the lender's table is held, for bytes that move at once: the
+// lender is told of it as of any other, and nothing is counted. The lender is locked until end_passing_use,
+// also where this fails.
+struct PassingUse {
+    GrantStatus status;
+    Mfn frame;                // if okay: which may be anything yet, no reference was taken
+    std::uint32_t lights = 0; // what tells the lender, and goes out at the end
+};
+[[nodiscard]] PassingUse begin_passing_use(Domain& lender, GrantRef ref, DomainId borrower,
+                                           GrantAccess access);
+void end_passing_use(Domain& lender, GrantRef ref, const PassingUse& use);
+
 // Exchanges two entries that are not in use.
 [[nodiscard]] GrantStatus swap_grants(Domain& domain, GrantRef a, GrantRef b);
 

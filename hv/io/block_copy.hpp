@@ -14,7 +14,7 @@ namespace bulkhead::hv {
 [[nodiscard]] inline bool move_segment(BlockRequest& request, std::byte* place) {
     const auto& segment = request.segment[request.copied];
     const std::uint64_t sectors = segment.last_sect - segment.first_sect + 1U;
-    const GrantedPage page{*request.ring->guest, GrantRef{segment.gref},
+    const CopiedPage page{*request.ring->guest, GrantRef{segment.gref},
                            request.is_read() ? GrantAccess::write : GrantAccess::read};
     if (page.status() == GrantStatus::restart)
         return false;

@@ -97,20 +97,27 @@ std::int16_t take_direct(BlockRing& ring, const blkif_request& asked) {
     return queue<real>(ring, request, asked.sector_number);
 }
 
+// The list is copied once. False if the page cannot be read.
+bool read_segments(Domain& guest, GrantRef ref, blkif_request_segment* to, std::uint32_t count) {
+    const CopiedPage list{guest, ref, GrantAccess::read};
+    if (list.status() != GrantStatus::okay)
+        return false;
+    std::memcpy(to, list.data(), count * sizeof *to);
+    return true;
+}
+
 template<bool real>
 std::int16_t take_indirect(BlockRing& ring, const blkif_request_indirect& asked) {
     if (asked.indirect_op != BLKIF_OP_READ && asked.indirect_op != BLKIF_OP_WRITE)
         return BLKIF_RSP_EOPNOTSUPP;
     if (asked.nr_segments == 0 || asked.nr_segments > most_segments)
         return BLKIF_RSP_ERROR;
-    const GrantedPage list{*ring.guest, GrantRef{asked.indirect_grefs[0]}, GrantAccess::read};
-    if (list.status() != GrantStatus::okay)
-        return BLKIF_RSP_ERROR;
     auto& request = free_request(ring);
+    if (!read_segments(*ring.guest, GrantRef{asked.indirect_grefs[0]}, request.segment, asked.nr_segments))
+        return BLKIF_RSP_ERROR;
     request.operation = asked.indirect_op;
     request.id = asked.id;
     request.segments = asked.nr_segments;
-    std::memcpy(request.segment, list.data(), asked.nr_segments * sizeof request.segment[0]);
     return queue<real>(ring, request, asked.sector_number);
 }
 static_assert(most_segments * sizeof(blkif_request_segment) <= page_bytes);

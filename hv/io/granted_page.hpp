@@ -1,5 +1,5 @@
 // A page that a guest lends to the back ends of its rings, held by use count and by reference while it
-// exists.
+// exists, or for one copy.
 #pragma once
 
 #include "hv/base/machine.hpp"
@@ -57,6 +57,43 @@ class GrantedPage {
     Mfn frame_{};
     bool has_use_ = false, has_data_ = false;
     GrantStatus status_; // last: open() sets the others
+};
+
+// Such a page for the length of one copy: the lock of the guest's grants is held as long as this exists, so
+// no other lock of a smaller rank may be taken meanwhile, and no second one of these.
+class CopiedPage {
+  public:
+    CopiedPage(Domain& guest, GrantRef ref, GrantAccess access)
+        : guest_{guest}, ref_{ref}, writes_{access == GrantAccess::write},
+          use_{begin_passing_use(guest, ref, back_end_domain, access)}, status_{take()} {}
+    ~CopiedPage() {
+        if (status_ == GrantStatus::okay) [[likely]]
+            put_data(use_.frame, writes_);
+        end_passing_use(guest_, ref_, use_);
+    }
+    CopiedPage(const CopiedPage&) = delete;
+    CopiedPage& operator=(const CopiedPage&) = delete;
+
+    // As those of GrantedPage.
+    [[nodiscard]] GrantStatus status() const { return status_; }
+    [[nodiscard]] std::byte* data() const { return machine::frame_as<std::byte>(use_.frame); }
+
+  private:
+    [[nodiscard]] GrantStatus take() const {
+        if (use_.status != GrantStatus::okay) [[unlikely]]
+            return use_.status;
+        Frame* const found = frame_table().find(use_.frame);
+        if (found == nullptr || found->shared) [[unlikely]]
+            return GrantStatus::bad_page;
+        const auto taken = get_data(*found, guest_, writes_); // fails unless it is the guest's
+        return taken ? GrantStatus::okay : status_of(taken.error(), GrantStatus::bad_page);
+    }
+
+    Domain& guest_;
+    GrantRef ref_;
+    bool writes_;
+    PassingUse use_;
+    GrantStatus status_;
 };
 
 } // namespace bulkhead::hv

@@ -44,15 +44,17 @@ Result<> settle_alone(Domain& owner) {
 
 Result<> get_data(Mfn mfn, Domain& owner, bool writable) {
     auto* frame = frame_table().find(mfn);
-    if (frame == nullptr)
-        return fail(Error::invalid);
+    return frame != nullptr ? get_data(*frame, owner, writable) : fail(Error::invalid);
+}
+
+Result<> get_data(Frame& frame, Domain& owner, bool writable) {
     const Owner whom{owner.id};
     if (!writable)
-        return frame->take_reference(whom);
-    if (take_existing(*frame, FrameType::writable, whom) || take_fresh_writable(*frame, whom)) [[likely]]
+        return frame.take_reference(whom);
+    if (take_existing(frame, FrameType::writable, whom) || take_fresh_writable(frame, whom)) [[likely]]
         return {};
     const LockGuard tables{owner.memory.tables};
-    return get_type(*frame, FrameType::writable, whom);
+    return get_type(frame, FrameType::writable, whom);
 }
 
 void put_data(Mfn mfn, bool writable) {

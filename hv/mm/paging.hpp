@@ -30,6 +30,7 @@ void drop_typed(Mfn mfn, Domain& owner);
 // tables may be held: taking a writable one takes the owner's if the frame was a table before, and may answer
 // restart (that former life is being undone). put_data never fails, is short, and needs no lock.
 [[nodiscard]] Result<> get_data(Mfn mfn, Domain& owner, bool writable);
+[[nodiscard]] Result<> get_data(Frame& frame, Domain& owner, bool writable); // a frame that was found already
 void put_data(Mfn mfn, bool writable);
 
 // Pin: keeps a page table validated although nothing refers to it.
