@@ -67,6 +67,9 @@ class ActivePolicy {
     [[nodiscard]] bool may_idle() const {
         return (descriptor().traits & static_cast<std::uint32_t>(plugin::Trait::idles)) != 0;
     }
+    [[nodiscard]] bool hears_completions() const {
+        return (descriptor().traits & static_cast<std::uint32_t>(plugin::Trait::ignores_completions)) == 0;
+    }
 
   protected:
     struct Set {

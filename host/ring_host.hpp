@@ -103,7 +103,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     [[nodiscard]] bool build(const Plugin& plugin, const std::int64_t* values, plugin::Fault& fault);
     static void construct(RingHost& self, const std::int64_t* values);
     static void introduce(RingHost& self, RingState& ring, bool with_domain);
-    static void hand_over(RingHost& self, Request& request);
+    static void hand_over(RingHost& self, Request& request, RealTime at);
     [[nodiscard]] bool make_room(RingState& ring);
     [[nodiscard]] bool enter(RingState& ring);
     void enter_all();
@@ -112,17 +112,13 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     void withdraw(Request& request);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);
     [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request, RealTime asked);
-    void take(Request& request, RealTime now);
-    void note_overtaken(const Request& taken, Nanos time);
+    [[nodiscard]] bool take(Request& request, RealTime now);
+    [[nodiscard]] bool note_overtaken(const Request& taken, Nanos time);
+    void leave_queue(RingDomainState& domain);
     [[nodiscard]] bool is_starved(const RingDomainState& domain) const;
     [[nodiscard]] bool is_anybody_starved() const;
-    [[nodiscard]] static std::uint32_t index_of(const Request& request) {
-        return request.ring->number * ringctl::most_queued +
-               static_cast<std::uint32_t>(&request - request.ring->requests);
-    }
     [[nodiscard]] ringctl::Request& part_of(const Request& request) {
-        return *static_cast<ringctl::Request*>(
-            this->active().pools[RingKind::requests].at(index_of(request)));
+        return *static_cast<ringctl::Request*>(this->active().pools[RingKind::requests].at(request.index));
     }
     [[nodiscard]] static Ring& ring_of(RingState& state) {
         return *boost::intrusive::get_parent_from_member(&state, &Ring::queue);
@@ -133,6 +129,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     Order<Request> waiting_;         // queued ones, the oldest first
     Order<Request> serving_;
     std::uint32_t queued_ = 0, in_service_ = 0;
+    std::uint32_t waiting_domains_ = 0; // that have requests queued
     std::uint64_t submitted_ = 0;
     RealTime ask_again_ = RealTime::never();
     Nanos held_{}; // up to held_since_, or all of it

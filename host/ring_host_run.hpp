@@ -14,6 +14,8 @@ std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, 
                                       std::uint32_t bytes, std::uint32_t tag, std::uint32_t parts) {
     RingState& state = ring.queue;
     Request& request = state.free_place();
+    request.index =
+        state.number * ringctl::most_queued + static_cast<std::uint32_t>(&request - state.requests);
     RealTime at = now();
     static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at,
                                             {},           tag,    parts, {},        {}};
@@ -26,17 +28,19 @@ std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, 
     ++queued_;
     waiting_.push_back(request);
     if (RingDomainState& domain = *state.domain; domain.queued++ == 0) {
+        ++waiting_domains_;
         domain.waits_from = request.number;
         domain.overtaken = {};
     }
     const auto number = request.number; // its place may be another's when the device has it
     static_cast<void>(enqueue(request, at));
-    give_work(at);
+    if (in_service_ < this->world().device().depth()) // else it was asked last when it had no room
+        give_work(at);
     return number;
 }
 
 template<class World>
-void RingHost<World>::hand_over(RingHost& self, Request& request) {
+void RingHost<World>::hand_over(RingHost& self, Request& request, RealTime at) {
     ringctl::Request& part = self.part_of(request);
     self.hooks().create_request(&part);
     part.ring = request.ring->policy;
@@ -47,7 +51,7 @@ void RingHost<World>::hand_over(RingHost& self, Request& request) {
     part.arrived = request.arrived;
     part.estimate = request.estimate;
     part.parts = request.parts;
-    self.hooks().enqueue(self.object(), part, self.now());
+    self.hooks().enqueue(self.object(), part, at);
 }
 
 // False if the policy failed; then the fallback is in charge and has the request. `at` is the present before
@@ -55,9 +59,9 @@ void RingHost<World>::hand_over(RingHost& self, Request& request) {
 template<class World>
 bool RingHost<World>::enqueue(Request& request, RealTime& at) {
     auto& pool = this->active().pools[RingKind::requests];
-    if (pool.create(this->world(), index_of(request)) == nullptr)
+    if (pool.create(this->world(), request.index) == nullptr)
         this->world().give_up("memory that was reserved for the ring policy is gone");
-    const auto called = call(Hook::enqueue, at, &hand_over, *this, request);
+    const auto called = call(Hook::enqueue, at, &hand_over, *this, request, at);
     at = called.well() ? called.end : now();
     return called.well();
 }
@@ -68,7 +72,7 @@ void RingHost<World>::withdraw(Request& request) {
     request.state = Request::State::unused;
     --queued_;
     request.ring->leave_place(request);
-    --request.ring->domain->queued;
+    leave_queue(*request.ring->domain);
     const Set& told = this->active();
     ringctl::Request& part = part_of(request);
     static_cast<void>(call(Hook::withdraw, now(), hooks().withdraw, object(), part));
@@ -100,8 +104,10 @@ const char* RingHost<World>::wrong(const ringctl::Decision& answer, const Reques
 
 template<class World>
 void RingHost<World>::give_work(RealTime asked) {
-    held_ = held(asked);
-    is_holding_ = false;
+    if (is_holding_) {
+        held_ = held(asked);
+        is_holding_ = false;
+    }
     while (in_service_ < this->world().device().depth() &&
            queued_ > 0) { // each turn serves, ejects, or is the last
         const auto called = call(Hook::next, asked, hooks().next, object(), asked);
@@ -113,8 +119,8 @@ void RingHost<World>::give_work(RealTime asked) {
         if (const char* what = wrong(answer, request, before); what != nullptr) {
             eject(Hook::next, plugin::Fault::wrong_answer, called.end, what);
         } else if (request != nullptr) {
-            take(*request, called.end);
-            if (!this->may_idle() && is_anybody_starved())
+            const bool looks = take(*request, called.end);
+            if (looks && !this->may_idle() && is_anybody_starved()) [[unlikely]]
                 eject(Hook::next, plugin::Fault::starvation, called.end, "a domain was starved");
         } else if (answer.until == RealTime::never() && in_service_ == 0) {
             eject(Hook::next, plugin::Fault::starvation, called.end,
@@ -129,8 +135,9 @@ void RingHost<World>::give_work(RealTime asked) {
     ask_again_ = RealTime::never();
 }
 
+// True if a domain may have been starved by that.
 template<class World>
-void RingHost<World>::take(Request& request, RealTime now) {
+bool RingHost<World>::take(Request& request, RealTime now) {
     waiting_.erase(waiting_.iterator_to(request));
     serving_.push_back(request);
     request.state = Request::State::in_service;
@@ -139,20 +146,34 @@ void RingHost<World>::take(Request& request, RealTime now) {
     request.throttled = held_ - request.held_before;
     --queued_;
     ++in_service_;
-    note_overtaken(request, this->world().device().serve(request, now));
+    const bool looks = note_overtaken(request, this->world().device().serve(request, now));
     this->world().taken(ring_of(*request.ring), static_cast<const RequestFields&>(request));
+    return looks;
 }
 
-// The device's time goes to `taken`: every domain that waits and came before it has been overtaken.
+// The device's time goes to `taken`: every domain that waits and came before it has been overtaken. True if
+// one has for long.
 template<class World>
-void RingHost<World>::note_overtaken(const Request& taken, Nanos time) {
+bool RingHost<World>::note_overtaken(const Request& taken, Nanos time) {
     RingDomainState& served = *taken.ring->domain;
-    for (RingDomainState& each : domains_)
-        if (&each != &served && each.queued > 0 && taken.number >= each.waits_from)
-            each.overtaken += time;
     served.waits_from = submitted_;
     served.overtaken = {};
-    --served.queued;
+    leave_queue(served);
+    if (waiting_domains_ == (served.queued > 0 ? 1U : 0U))
+        return false;
+    bool is_long = false;
+    for (RingDomainState& each : domains_)
+        if (&each != &served && each.queued > 0 && taken.number >= each.waits_from) {
+            each.overtaken += time;
+            is_long |= each.overtaken > ringctl::longest_wait;
+        }
+    return is_long;
+}
+
+template<class World>
+void RingHost<World>::leave_queue(RingDomainState& domain) {
+    if (--domain.queued == 0)
+        --waiting_domains_;
 }
 
 // Beyond the bound of the contract. The built-in policy is never blamed: no other could take its place.
@@ -183,8 +204,10 @@ RealTime RingHost<World>::complete(Request& request, Nanos service) {
     if (std::exchange(request.known, false)) {
         const Set& told = this->active();
         ringctl::Request& part = part_of(request);
-        const auto called = call(Hook::complete, at, hooks().complete, object(), part, service, at);
-        at = called.well() ? called.end : now();
+        if (this->hears_completions()) {
+            const auto called = call(Hook::complete, at, hooks().complete, object(), part, service, at);
+            at = called.well() ? called.end : now();
+        }
         if (&this->active() == &told)
             this->world().forget(&part, told.pools[RingKind::requests].bytes());
     }

@@ -34,8 +34,9 @@ struct RequestFields {
 struct Request : RequestFields {
     enum class State : std::uint8_t { unused, queued, in_service };
     State state = State::unused;
-    bool known = false;  // the active policy chose it, and is to hear of its end
-    Nanos held_before{}; // RingHost::held when it was queued
+    bool known = false;      // the active policy chose it, and is to hear of its end
+    std::uint32_t index = 0; // its number in the policy's pool
+    Nanos held_before{};     // RingHost::held when it was queued
     RingState* ring = nullptr;
     boost::intrusive::list_member_hook<> order; // among the queued ones, or those in service
 };
@@ -77,7 +78,7 @@ struct RingState {
 
   private:
     void change_place(const Request& request, int by) {
-        places ^= std::uint64_t{1} << (&request - requests);
+        places ^= std::uint64_t{1} << request.index % ringctl::most_queued;
         used += static_cast<std::uint32_t>(by);
     }
 };

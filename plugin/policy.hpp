@@ -19,6 +19,7 @@ enum class Trait : std::uint32_t {
     ignores_weights = 4,
     ignores_caps = 8,
     ignores_preferences = 16, // of schedulers: for pCPUs
+    ignores_completions = 32, // of ring policies: `complete` does nothing and is not called
 };
 
 // The policy's description: what `bulkhead list policies` and the documentation print.

@@ -152,8 +152,8 @@ struct Hooks {
     // request is queued. The answer must be a queued request, or, of a policy with Trait::idles only, an
     // instant after `now`; otherwise the policy is ejected. The answered request is not queued any longer.
     Decision (*next)(void* policy, RealTime now);
-    // Optional. in service -> o: the device is done with the request, after `service` of its time. The object
-    // is gone when complete returns.
+    // Optional: without it the call is spared. in service -> o: the device is done with the request, after
+    // `service` of its time. The object is gone when complete returns.
     void (*complete)(void* policy, Request& request, Nanos service, RealTime now);
     // queued -> o, because its ring goes. The policy must keep no pointer to it.
     void (*withdraw)(void* policy, Request& request);
@@ -218,7 +218,14 @@ struct Registration {
             },
     };
 
-    static constexpr plugin::Descriptor descriptor = plugin::describe<P>(plugin::Kind::ring, &hooks);
+    static constexpr bool hears_completions = requires(P p, Request& request, Nanos service, RealTime now) {
+        p.complete(own(request), service, now);
+    };
+    static constexpr plugin::Descriptor descriptor = [] {
+        auto made = plugin::describe<P>(plugin::Kind::ring, &hooks);
+        made.traits |= trait_unless(hears_completions, Trait::ignores_completions);
+        return made;
+    }();
 };
 
 } // namespace bulkhead::ringctl

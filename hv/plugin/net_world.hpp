@@ -24,11 +24,14 @@ struct NetWorld : RingPolicyWorld<layout::net_policy_memory> {
     [[nodiscard]] device::DiskDrive& device() const { return ground->engine; }
     [[nodiscard]] static Ring* ring_by_number(std::uint32_t number) { return queue_by_number(number); }
     static void taken(const Ring& queue, const host::RequestFields& packet) {
-        trace_event(trace::Event::ring_request, *queue.port->guest, name_of(queue, packet), packet.bytes);
+        if (is_traced(trace::Event::ring_request))
+            trace_event(trace::Event::ring_request, *queue.port->guest, name_of(queue, packet.number),
+                        packet.bytes);
     }
     void done(Ring& queue, const host::RequestFields& packet, Nanos service) const {
-        trace_event(trace::Event::ring_complete, *queue.port->guest, name_of(queue, packet),
-                    static_cast<std::uint64_t>(service.count()));
+        if (is_traced(trace::Event::ring_complete))
+            trace_event(trace::Event::ring_complete, *queue.port->guest, name_of(queue, packet.number),
+                        static_cast<std::uint64_t>(service.count()));
         host::count(queue.port->guest->ledger->networks, packet);
         if (packet.operation == ringctl::Operation::send)
             packet_is_sent(*queue.port, packet.tag, ground->done);
@@ -38,8 +41,8 @@ struct NetWorld : RingPolicyWorld<layout::net_policy_memory> {
 
     // Block rings have the numbers below.
     static constexpr std::uint32_t first_name = std::uint32_t{1} << 31;
-    [[nodiscard]] static std::uint64_t name_of(const Ring& queue, const host::RequestFields& packet) {
-        return std::uint64_t{first_name + queue.queue.number} << 32 | (packet.number & 0xffffffff);
+    [[nodiscard]] static std::uint64_t name_of(const Ring& queue, std::uint64_t packet) {
+        return std::uint64_t{first_name + queue.queue.number} << 32 | (packet & 0xffffffff);
     }
 };
 

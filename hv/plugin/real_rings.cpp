@@ -100,9 +100,9 @@ void tune(RingTenant& tenant) { ground->policy_host.tune(tenant); }
 
 void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
             std::uint32_t tag) {
-    host::RequestFields coming;
-    coming.number = ground->policy_host.submitted();
-    trace_event(trace::Event::ring_submit, *ring.guest, RealWorld::name_of(ring, coming), bytes);
+    if (is_traced(trace::Event::ring_submit))
+        trace_event(trace::Event::ring_submit, *ring.guest,
+                    RealWorld::name_of(ring, ground->policy_host.submitted()), bytes);
     ground->policy_host.submit(ring, operation, sector, bytes, tag);
 }
 

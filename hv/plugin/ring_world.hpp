@@ -47,18 +47,21 @@ struct DiskWorld : RingPolicyWorld<memory> {
         return hv::ring_by_number<real>(number);
     }
     static void taken(const Ring& ring, const host::RequestFields& request) {
-        trace_event(trace::Event::ring_request, *ring.guest, name_of(ring, request), request.bytes);
+        if (is_traced(trace::Event::ring_request))
+            trace_event(trace::Event::ring_request, *ring.guest, name_of(ring, request.number),
+                        request.bytes);
     }
     static void done(Ring& ring, const host::RequestFields& request, Nanos service) {
-        trace_event(trace::Event::ring_complete, *ring.guest, name_of(ring, request),
-                    static_cast<std::uint64_t>(service.count()));
+        if (is_traced(trace::Event::ring_complete))
+            trace_event(trace::Event::ring_complete, *ring.guest, name_of(ring, request.number),
+                        static_cast<std::uint64_t>(service.count()));
         host::count(ring.guest->ledger->disks, request);
         drive_is_done<real>(ring, request);
     }
     // Rings of real disks have numbers beyond those of modelled ones.
-    [[nodiscard]] static std::uint64_t name_of(const Ring& ring, const host::RequestFields& request) {
+    [[nodiscard]] static std::uint64_t name_of(const Ring& ring, std::uint64_t request) {
         const std::uint64_t number = ring.queue.number + (real ? max_rings : 0);
-        return number << 32 | (request.number & 0xffffffff);
+        return number << 32 | (request & 0xffffffff);
     }
 };
 using RingWorld = DiskWorld<false, device::DiskDrive, layout::ring_policy_memory>;

@@ -91,9 +91,9 @@ bool is_open(const BlockRing& ring) { return host::RingHost<RingWorld>::is_open(
 
 void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
             std::uint32_t tag) {
-    host::RequestFields coming;
-    coming.number = policy_host->submitted();
-    trace_event(trace::Event::ring_submit, *ring.guest, RingWorld::name_of(ring, coming), bytes);
+    if (is_traced(trace::Event::ring_submit))
+        trace_event(trace::Event::ring_submit, *ring.guest,
+                    RingWorld::name_of(ring, policy_host->submitted()), bytes);
     policy_host->submit(ring, operation, sector, bytes, tag);
 }
 

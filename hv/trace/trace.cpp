@@ -15,14 +15,8 @@
 namespace bulkhead::hv {
 
 namespace {
-std::uint32_t enabled_groups = 0;
 bool drained = false;
 constinit Lock<Rank::trace> drain_lock; // a leaf: a record may be written under any other lock
-
-bool is_on(trace::Event event) {
-    const auto& what = trace::descriptions[static_cast<std::size_t>(event)];
-    return (enabled_groups & static_cast<std::uint32_t>(what.group)) != 0;
-}
 
 // The record's four short fields as one word.
 constexpr std::uint64_t head(trace::Event event, trace::Who who) {
@@ -86,7 +80,7 @@ void write(RealTime now, std::uint64_t head, std::uint64_t a, std::uint64_t b) {
 } // namespace
 
 void start_trace(const TraceRules& rules) {
-    enabled_groups = rules.groups;
+    traced_groups = rules.groups;
     drained = rules.drained;
 }
 
@@ -99,22 +93,22 @@ void start_ring(Pcpu& cpu, trace::Record* records, std::uint64_t capacity) {
 }
 
 void trace_event(trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b) {
-    if (is_on(event))
+    if (is_traced(event))
         write(machine::now(), head(event, vcpu.who), a, b);
 }
 
 void trace_event(trace::Event event, const Domain& domain, std::uint64_t a, std::uint64_t b) {
-    if (is_on(event))
+    if (is_traced(event))
         write(machine::now(), head(event, trace::Who{domain.id, VcpuId{0}}), a, b);
 }
 
 void trace_event(trace::Event event, std::uint64_t a, std::uint64_t b) {
-    if (is_on(event))
+    if (is_traced(event))
         write(machine::now(), head(event, trace::nobody), a, b);
 }
 
 void trace_event_at(RealTime now, trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b) {
-    if (is_on(event))
+    if (is_traced(event))
         write(now, head(event, vcpu.who), a, b);
 }
 

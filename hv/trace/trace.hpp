@@ -12,6 +12,13 @@ namespace bulkhead::hv {
 struct Domain;
 struct Vcpu;
 
+// Whether records of the event are wanted: the mask test, for those that are made up with some work.
+inline constinit std::uint32_t traced_groups = 0;
+[[nodiscard]] inline bool is_traced(trace::Event event) {
+    const auto& what = trace::descriptions[static_cast<std::size_t>(event)];
+    return (traced_groups & static_cast<std::uint32_t>(what.group)) != 0;
+}
+
 // One record at the present time: of a vCPU, of a domain, of neither.
 void trace_event(trace::Event event, const Vcpu& vcpu, std::uint64_t a, std::uint64_t b);
 void trace_event(trace::Event event, const Domain& domain, std::uint64_t a, std::uint64_t b);
