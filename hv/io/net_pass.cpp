@@ -10,6 +10,7 @@
 #include "hv/io/uplink.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -31,13 +32,15 @@ constinit Current current{};
 constinit std::byte frame[largest_packet];
 
 device::Mac mac_at(std::uint32_t offset) {
-    return device::Mac::of(std::span<const std::byte, 6>{frame + offset, 6});
+    std::uint64_t word;
+    std::memcpy(&word, frame + offset, sizeof word); // of the header, and two bytes more of `frame`
+    return {std::byteswap(word) >> 16};
 }
 
 // False: the page is being made ready; the same piece again, later.
 [[nodiscard]] bool read_piece(const SentPacket& packet, std::int16_t& status) {
     const NetPiece& piece = packet.piece[current.pieces];
-    const GrantedPage page{*packet.port->guest, piece.ref, GrantAccess::read};
+    const CopiedPage page{*packet.port->guest, piece.ref, GrantAccess::read};
     if (page.status() == GrantStatus::restart)
         return false;
     if (page.status() != GrantStatus::okay) {
@@ -91,7 +94,8 @@ void end_first(SentPacket& packet, std::int16_t status) {
     current = {};
     packet.port->release(packet);
     answer_packet(*packet.port, packet.id, packet.pieces, packet.extras, status);
-    note_packets_left(*packet.port, !packet.port->broken); // there is room for one more
+    if (packet.port->waits_for_room && !packet.port->broken)
+        note_packets_left(*packet.port, true);
 }
 
 } // namespace

@@ -112,11 +112,12 @@ struct NetPort : boost::intrusive::set_base_hook<> {
     Port event{};
     RING_IDX tx_taken = 0, tx_answered = 0; // free-running, our own
     RING_IDX rx_answered = 0;
-    std::uint32_t asked = 0; // rx requests of packets that wait for the switch or to be delivered
-    std::uint16_t takes = 0; // control::net_takes_*
-    bool broken = false;     // nothing is taken from it or given to it any more
-    bool has_more = false;   // the section's time was over before all were taken
-    bool is_due = false;     // among the ports whose first coming packet is waited for
+    std::uint32_t asked = 0;     // rx requests of packets that wait for the switch or to be delivered
+    std::uint16_t takes = 0;     // control::net_takes_*
+    bool broken = false;         // nothing is taken from it or given to it any more
+    bool has_more = false;       // the section's time was over before all were taken
+    bool waits_for_room = false; // packets are left, and all places of `sent` were used
+    bool is_due = false;         // among the ports whose first coming packet is waited for
     RealTime due{};
     device::Groups groups{};                     // that the guest has named
     device::FairLine line{};                     // places in `buffer` of packets at the policy

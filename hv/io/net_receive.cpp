@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 
 namespace bulkhead::hv {
 
@@ -36,6 +37,14 @@ void wait_no_longer(NetPort& port) {
     if (port.is_due)
         due_ports->erase(due_ports->iterator_to(port));
     port.is_due = false;
+}
+
+// Whether a port that waits comes before the same others if it is due at `due`.
+bool stays_in_place(NetPort& port, RealTime due) {
+    if (due < port.due)
+        return false;
+    const auto next = std::next(due_ports->iterator_to(port));
+    return next == due_ports->end() || due < next->due;
 }
 
 // Requests of the rx ring that no packet has yet. A producer that leaves its bounds breaks the interface.
@@ -147,7 +156,7 @@ netif_extra_info extra_of(const Offload& offload) {
     for (std::uint32_t at = 0; at < packet.bytes;) {
         const auto asked = responses.request();
         const auto part = std::min<std::uint32_t>(packet.bytes - at, page_bytes);
-        const GrantedPage page{*port.guest, GrantRef{asked.gref}, GrantAccess::write};
+        const CopiedPage page{*port.guest, GrantRef{asked.gref}, GrantAccess::write};
         if (page.status() == GrantStatus::restart)
             return false;
         const bool is_fine = page.status() == GrantStatus::okay;
@@ -242,11 +251,16 @@ void bring(NetPort& port, const SentPacket& sent, std::uint32_t from, const std:
 }
 
 void look_after_arrivals(NetPort& port) {
-    wait_no_longer(port);
     if (port.coming.empty() || !port.receiving.queue.has_room() ||
         !has_pages(port, port.coming.front().slots()))
+        return wait_no_longer(port);
+    const RealTime due = port.coming.front().arrives;
+    if (port.is_due && stays_in_place(port, due)) {
+        port.due = due;
         return;
-    port.due = port.coming.front().arrives;
+    }
+    wait_no_longer(port);
+    port.due = due;
     port.is_due = true;
     due_ports->insert(port);
 }

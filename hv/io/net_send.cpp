@@ -70,9 +70,9 @@ bool change_groups(NetPort& port, const Chain& chain) {
     return true;
 }
 
-// Takes the requests of one packet up to `produced`. False if the packet does not end before that.
-bool take_chain(NetPort& port, RING_IDX produced, Chain& chain) {
-    const auto first = read_slot<netif_tx_request>(port, port.tx_taken++);
+// Takes the requests of one packet that follow its first one, up to `produced`. False if the packet does not
+// end before that.
+bool take_chain(NetPort& port, const netif_tx_request& first, RING_IDX produced, Chain& chain) {
     chain.flags = first.flags;
     chain.bytes = first.size;
     add(chain, first);
@@ -103,25 +103,50 @@ bool check(Chain& chain) {
                        [](const NetPiece& each) { return each.offset + each.bytes <= int{page_bytes}; });
 }
 
-void queue(NetPort& port, const Chain& chain) {
-    const auto place = static_cast<std::uint32_t>(std::countr_zero(port.sent_free));
+// A free place of `sent`; there is one.
+SentPacket& take_place(NetPort& port) {
+    auto& packet = port.sent[std::countr_zero(port.sent_free)];
     port.sent_free &= port.sent_free - 1;
-    auto& packet = port.sent[place];
     packet.state = SentPacket::State::at_the_switch;
+    packet.port = &port;
+    return packet;
+}
+
+void show_to_policy(NetPort& port, const SentPacket& packet) {
+    net_rings::submit(port.sending, ringctl::Operation::send, wire_of(packet.bytes, packet.offload),
+                      static_cast<std::uint32_t>(&packet - port.sent));
+}
+
+void queue(NetPort& port, const Chain& chain) {
+    auto& packet = take_place(port);
     packet.pieces = static_cast<std::uint8_t>(chain.requests);
     packet.bytes = static_cast<std::uint16_t>(chain.bytes);
     packet.flags = chain.flags;
     packet.extras = static_cast<std::uint8_t>(chain.extras);
     packet.offload = chain.offload;
-    packet.port = &port;
     std::copy_n(chain.id, chain.requests, packet.id);
     std::copy_n(chain.piece, chain.requests, packet.piece);
-    net_rings::submit(port.sending, ringctl::Operation::send, wire_of(packet.bytes, packet.offload), place);
+    show_to_policy(port, packet);
 }
 
-void take_one(NetPort& port, RING_IDX produced) {
+// Most packets: one request, and nothing else.
+void take_single(NetPort& port, const netif_tx_request& asked) {
+    if (asked.size < header_bytes || asked.offset + asked.size > int{page_bytes})
+        return answer_packet(port, &asked.id, 1, 0, NETIF_RSP_ERROR);
+    auto& packet = take_place(port);
+    packet.pieces = 1;
+    packet.bytes = asked.size;
+    packet.flags = asked.flags;
+    packet.extras = 0;
+    packet.offload = {};
+    packet.id[0] = asked.id;
+    packet.piece[0] = {GrantRef{asked.gref}, asked.offset, asked.size};
+    show_to_policy(port, packet);
+}
+
+[[gnu::noinline]] void take_several(NetPort& port, const netif_tx_request& first, RING_IDX produced) {
     Chain chain;
-    if (!take_chain(port, produced, chain))
+    if (!take_chain(port, first, produced, chain))
         return break_port(port);
     if (chain.change != 0 && chain.is_possible)
         answer_packet(port, chain.id, chain.requests, chain.extras,
@@ -130,6 +155,14 @@ void take_one(NetPort& port, RING_IDX produced) {
         queue(port, chain);
     else
         answer_packet(port, chain.id, chain.requests, chain.extras, NETIF_RSP_ERROR);
+}
+
+void take_one(NetPort& port, RING_IDX produced) {
+    const auto first = read_slot<netif_tx_request>(port, port.tx_taken++);
+    if ((first.flags & (NETTXF_extra_info | NETTXF_more_data)) == 0) [[likely]]
+        take_single(port, first);
+    else
+        take_several(port, first, produced);
 }
 
 // The ring holds what was taken and has no answer yet, and the rest of its slots are the most that can have
@@ -141,11 +174,14 @@ bool is_possible(const NetPort& port, RING_IDX produced) {
 } // namespace
 
 // The guest may fill the ring again meanwhile: the section's budget ends that, and the rest is for later.
-// With as many packets at the switch as the policy is shown, the rest waits until the switch is done with
-// one.
+// With as many packets at the switch as the policy is shown, the rest waits until one of them was passed on:
+// a packet leaves the policy's ring before it leaves its place.
 void take_packets(NetPort& port) {
     note_packets_left(port, false);
-    while (!port.broken && port.sending.queue.has_room()) {
+    while (!port.broken) {
+        port.waits_for_room = port.sent_free == 0;
+        if (port.waits_for_room)
+            return;
         const RING_IDX produced = std::atomic_ref{port.tx->req_prod}.load(std::memory_order_acquire);
         if (!is_possible(port, produced))
             return break_port(port);

@@ -63,9 +63,9 @@ void tune(RingTenant& tenant) { policy_host->tune(tenant); }
 bool is_open(const NetQueue& queue) { return host::RingHost<NetWorld>::is_open(queue); }
 
 void submit(NetQueue& queue, ringctl::Operation operation, const device::Wire& wire, std::uint32_t tag) {
-    host::RequestFields coming;
-    coming.number = policy_host->submitted();
-    trace_event(trace::Event::ring_submit, *queue.port->guest, NetWorld::name_of(queue, coming), wire.bytes);
+    if (is_traced(trace::Event::ring_submit))
+        trace_event(trace::Event::ring_submit, *queue.port->guest,
+                    NetWorld::name_of(queue, policy_host->submitted()), wire.bytes);
     policy_host->submit(queue, operation, 0, wire.bytes, tag, wire.packets);
 }
 
@@ -79,9 +79,7 @@ bool step(RealTime now) {
     } else if (policy_host->asks_again() <= now) {
         device_works_for(owner(policy_host->oldest()));
         policy_host->give_work(now);
-    } else if (announce_one_packet(now)) {
-        return true;
-    } else if (!are_bytes_left()) {
+    } else if (!announce_one_packet(now) && !are_bytes_left()) {
         return take_left_packets();
     }
     if (are_bytes_left())
