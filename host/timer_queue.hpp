@@ -54,7 +54,14 @@ class TimerQueue {
             timer.line->queue_->remove(timer);
     }
 
-    // When a timer is to be served next, RealTime::never() if there is none. Needs no lock.
+    // A deadline that belongs to no domain and takes no turns: whoever finds it past sets the next one.
+    void set_alarm(RealTime deadline) {
+        alarm_ = deadline;
+        remember_first();
+    }
+    [[nodiscard]] RealTime alarm() const { return alarm_; } // RealTime::never(): none
+
+    // When a timer or the alarm is to be served next, RealTime::never() if there is none. Needs no lock.
     [[nodiscard]] RealTime first() const { return first_.load(std::memory_order_relaxed); }
 
     // Whose turn it is at `now`: its timer, taken off. nullptr if no domain is due, or if the one that was
@@ -119,11 +126,12 @@ class TimerQueue {
         auto first = ready_.empty() ? RealTime::never() : ready_.first_key();
         if (!delayed_.empty())
             first = std::min(first, forgiving_ ? RealTime{} : delayed_.first_key());
-        first_.store(first, std::memory_order_relaxed);
+        first_.store(std::min(first, alarm_), std::memory_order_relaxed);
     }
 
     DeadlineHeap<TimerLine> ready_, delayed_;
     bool forgiving_ = false;
+    RealTime alarm_ = RealTime::never();
     std::atomic<RealTime> first_{RealTime::never()};
 };
 

@@ -103,5 +103,7 @@ void put_console(char byte);
 // True when a long operation should stop at its next safe point: the budget of this non-preemptible section
 // (about 20 us) is used up or an interrupt waits.
 [[nodiscard]] bool should_preempt();
+// The same; `now` becomes the present instant.
+[[nodiscard]] bool should_preempt(RealTime& now);
 
 } // namespace bulkhead::hv::machine

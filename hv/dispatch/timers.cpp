@@ -30,23 +30,15 @@ struct Housekeeping {
 constinit Late<Housekeeping> housekeeping;
 bool (*housekeeping_visit)(RealTime now) = nullptr;
 
-struct DeviceTimer {
+// The pCPU whose alarm is the modelled devices'; under the run lock.
+constinit Pcpu* device_pcpu = nullptr;
+// Of devices that are not modelled.
+struct PollTimer {
     Timer timer;
     host::TimerLine lines[landmark::max_pcpus];
 };
-constinit Late<DeviceTimer> device, poll; // of what is modelled and of what is not
+constinit Late<PollTimer> poll;
 void (*device_serve)(RealTime now) = nullptr;
-
-[[gnu::always_inline]] inline void set(DeviceTimer& which, RealTime deadline) {
-    const LockGuard run{run_lock()};
-    auto& self = pcpu();
-    if (deadline == RealTime::never())
-        return host::TimerQueue::cancel(which.timer); // an interrupt that comes too early finds nothing due
-    if (which.timer.line != nullptr && which.timer.deadline == deadline)
-        return;
-    self.timers.arm(which.timer, which.lines[self.id.value()], deadline);
-    self.ask(work::new_timer);
-}
 
 Vcpu& owner(Timer& timer) { return *static_cast<Vcpu*>(timer.owner); }
 
@@ -272,12 +264,18 @@ void run_timers() {
             break;
         // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
         const LockGuard run{run_lock()};
+        if (self.timers.alarm() <= now) {
+            self.timers.set_alarm(RealTime::never());
+            self.device_waits = true;
+            self.device_entry = std::exchange(entry_too, false);
+            continue;
+        }
         auto* const timer = static_cast<Timer*>(self.timers.take_due(now));
         if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
             continue;
         if (timer == &housekeeping->timer) {
             self.house_waits = true;
-        } else if (timer->owner == nullptr) {
+        } else if (timer->owner == nullptr) { // the poll timer
             self.device_waits = true;
             self.device_entry = std::exchange(entry_too, false);
         } else
@@ -326,7 +324,7 @@ void keep_house_if_due() {
 
 void start_device(void (*serve)(RealTime now)) {
     device_serve = serve;
-    device.make();
+    device_pcpu = &pcpu();
     poll.make();
 }
 
@@ -345,8 +343,31 @@ void device_works_for(Domain* payer) {
     before = payer;
 }
 
-void set_device_timer(RealTime deadline) { set(*device, deadline); }
-void set_poll_timer(RealTime deadline) { set(*poll, deadline); }
+// An interrupt that comes too early finds nothing due.
+void set_device_timer(RealTime deadline) {
+    const LockGuard run{run_lock()};
+    auto& self = pcpu();
+    if (device_pcpu->timers.alarm() == deadline) // on whatever pCPU it is
+        return;
+    if (device_pcpu != &self) {
+        device_pcpu->timers.set_alarm(RealTime::never());
+        device_pcpu = &self;
+    }
+    self.timers.set_alarm(deadline);
+    if (deadline != RealTime::never())
+        self.ask(work::new_timer);
+}
+
+void set_poll_timer(RealTime deadline) {
+    const LockGuard run{run_lock()};
+    auto& self = pcpu();
+    if (deadline == RealTime::never())
+        return host::TimerQueue::cancel(poll->timer);
+    if (poll->timer.line != nullptr && poll->timer.deadline == deadline)
+        return;
+    self.timers.arm(poll->timer, poll->lines[self.id.value()], deadline);
+    self.ask(work::new_timer);
+}
 
 void start_housekeeping(bool (*visit)(RealTime now)) {
     housekeeping_visit = visit;

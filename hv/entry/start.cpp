@@ -276,10 +276,16 @@ Pcpu& make_pcpu(PcpuId id) {
     return made;
 }
 PcpuId machine::this_pcpu() { return pcpu().id; }
-bool machine::should_preempt() {
+bool machine::should_preempt(RealTime& now) {
     const auto& self = pcpu();
     const auto tick = tsc();
-    return tick - self.section_start - self.waited > self.section_budget || time_of(tick) >= self.expires;
+    now = time_of(tick);
+    return tick - self.section_start - self.waited > self.section_budget || now >= self.expires;
+}
+
+bool machine::should_preempt() {
+    RealTime now;
+    return should_preempt(now);
 }
 
 extern "C" [[noreturn]] void start(std::uint32_t magic, std::uint32_t information) {

@@ -25,11 +25,10 @@ void serve(RealTime now) {
     const LockGuard drive_held{drive_lock()};
     if (is_audit_under_way())
         return set_device_timer(now + rest_for_audit);
-    for (bool had_work = true; had_work; now = machine::now()) {
+    for (bool had_work = true, is_over = false; had_work && !is_over;) {
         had_work = rings::step(now);
         had_work |= net_rings::step(now);
-        if (machine::should_preempt())
-            break;
+        is_over = machine::should_preempt(now);
     }
     set_timer();
     device_works_for(nullptr);

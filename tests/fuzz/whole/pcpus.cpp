@@ -174,6 +174,12 @@ bool machine::should_preempt() {
     return tick - self.section_start - self.waited > self.section_budget || time_of(tick) >= self.expires;
 }
 
+bool machine::should_preempt(RealTime& now) {
+    const bool preempts = should_preempt();
+    now = machine::now();
+    return preempts;
+}
+
 void send_interrupt(std::uint32_t apic_id, std::uint8_t vector) {
     all[apic_id].vectors |= std::uint32_t{1} << (vector - timer_vector);
 }
