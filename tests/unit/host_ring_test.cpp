@@ -7,6 +7,38 @@ namespace {
 
 using Hook = ringctl::Hook;
 
+// Serves its only request, and has no complete.
+class Deaf : public ringctl::Policy {
+  public:
+    struct Request : ringctl::Request {};
+    static constexpr ringctl::Text text{
+        .name = "deaf", .summary = "for tests", .good_at = "tests", .bad_at = "the rest", .source = "none"};
+    explicit Deaf(const ringctl::Setup<Deaf>&) {}
+    void enqueue(Request& request, RealTime) { only_ = &request; }
+    void withdraw(Request&) { only_ = nullptr; }
+    ringctl::Decision next(RealTime) { return ringctl::Decision::serve(*only_); }
+
+  private:
+    Request* only_ = nullptr;
+};
+const Plugin deaf{&ringctl::Registration<Deaf>::descriptor};
+
+// Hooks that one request costs from its queue to its end.
+TEST_F(Rings, ACompletionIsSparedWhereThePolicyHasNoUseForIt) {
+    const auto calls_of_one = [&](const Plugin& plugin) {
+        EXPECT_TRUE(host_.replace(plugin, nullptr));
+        const auto before = ground_.report.hook_calls;
+        submit(0);
+        finish();
+        return ground_.report.hook_calls - before;
+    };
+    host_.start(small, nullptr);
+    ASSERT_TRUE(host_.open(machine_.rings[0]));
+    EXPECT_EQ(calls_of_one(small), 3U);
+    EXPECT_EQ(calls_of_one(deaf), 2U);
+    EXPECT_EQ(machine_.done, 2U);
+}
+
 TEST_F(Rings, TheOldestComesFirstAcrossSwaps) {
     host_.start(small, nullptr);
     for (std::size_t i = 0; i < 3; ++i)
