@@ -119,11 +119,10 @@ Judged Reader::kind_and_traits() {
     if (wanted_ && file_.kind != *wanted_)
         return refuse(
             {.reason = Reason::wrong_kind, .text = name_of(file_.kind), .other = name_of(*wanted_)});
-    constexpr auto known = trait_unless(false, Trait::idles) | trait_unless(false, Trait::misbehaves) |
-                           trait_unless(false, Trait::ignores_weights) |
-                           trait_unless(false, Trait::ignores_caps) |
-                           trait_unless(false, Trait::ignores_preferences) |
-                           trait_unless(false, Trait::ignores_completions);
+    constexpr auto known =
+        trait_unless(false, Trait::idles) | trait_unless(false, Trait::misbehaves) |
+        trait_unless(false, Trait::ignores_weights) | trait_unless(false, Trait::ignores_caps) |
+        trait_unless(false, Trait::ignores_preferences) | trait_unless(false, Trait::ignores_completions);
     if ((*traits & ~known) != 0)
         return refuse({.reason = Reason::unknown_traits, .found = *traits});
     return {};
