@@ -15,7 +15,7 @@ namespace bulkhead::hv {
     const auto& segment = request.segment[request.copied];
     const std::uint64_t sectors = segment.last_sect - segment.first_sect + 1U;
     const CopiedPage page{*request.ring->guest, GrantRef{segment.gref},
-                           request.is_read() ? GrantAccess::write : GrantAccess::read};
+                          request.is_read() ? GrantAccess::write : GrantAccess::read};
     if (page.status() == GrantStatus::restart)
         return false;
     if (page.status() != GrantStatus::okay) {
