@@ -65,10 +65,11 @@ Result<Port> alloc_unbound(Domain& domain, DomainId remote) {
     if (domain.life == control::Life::dying)
         return fail(Error::no_domain);
     const LockGuard guard{events::binding_lock()};
+    // Who is not there may have died since the caller heard of it: a stranger will have its id.
     const Domain* named = find_domain(remote);
-    const bool is_ending = named != nullptr && named->life == control::Life::dying;
+    const bool is_there = named != nullptr && named->life != control::Life::dying;
     return events::take_port(domain,
-                             {.state = State::unbound, .remote_domain = is_ending ? nobody : remote.value()});
+                             {.state = State::unbound, .remote_domain = is_there ? remote.value() : nobody});
 }
 
 Result<Port> bind_hypervisor_port(Domain& domain, PortHandler handler) {

@@ -162,6 +162,13 @@ TEST_F(Events, APortThatWaitsForADeadDomainDoesNotWaitForTheNextOneOfItsId) {
     EXPECT_TRUE(bind_interdomain(third, control, *other)) << "ports that wait for others are left alone";
 }
 
+TEST_F(Events, APortForADomainThatIsNotThereWaitsForNobody) {
+    const auto port = alloc_unbound(control, DomainId{77});
+    ASSERT_TRUE(port);
+    EXPECT_EQ(port_status(control, *port)->status, unsigned{EVTCHNSTAT_unbound});
+    EXPECT_EQ(port_status(control, *port)->u.unbound.dom, DOMID_INVALID);
+}
+
 TEST_F(Events, BindingRaisesTheNewPortBecauseEarlierEventsWereLost) {
     const auto port = alloc_unbound(control, guest.id);
     const auto bound = bind_interdomain(guest, control, *port);
