@@ -5,6 +5,8 @@
 #include "tests/guest/test.hpp"
 #include "tests/guest/width.hpp"
 
+#include <algorithm>
+
 using namespace bulkhead;
 using namespace bulkhead::guest_test;
 
@@ -41,7 +43,8 @@ GUEST_TEST(memory_exchange, "machine frames are exchanged for others under the s
         set_machine_frame(pfn, Mfn{to[i]});
         works(protect(pages + i, pte::read_write), "mapping a new frame");
         check(own_frame(Mfn{to[i]}) == pfn, "the machine-to-physical entry of a new frame is wrong");
-        check(!map_frame(Mfn{from[i]}), "an exchanged frame can still be mapped");
+        const bool came_back = std::ranges::find(to, from[i]) != to.end(); // in place of another one
+        check(came_back || !map_frame(Mfn{from[i]}), "an exchanged frame can still be mapped");
     }
     from = to;
     from[count - 1] = no_frame;
