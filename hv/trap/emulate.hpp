@@ -15,7 +15,10 @@ enum class Emulation : std::uint8_t {
     not_ours, // not an instruction for the hypervisor: the exception is the guest's as it is
 };
 
-// After #GP. That includes INT n, which reaches no gate of its own.
+// After #GP whose error code names a gate: INT n in its short form, which reaches no gate of its own. False
+// for all else.
+[[nodiscard]] bool emulate_int(Vcpu& vcpu);
+// After any other #GP.
 [[nodiscard]] Emulation emulate_privileged(Vcpu& vcpu);
 // After #UD: XEN_EMULATE_PREFIX followed by CPUID.
 [[nodiscard]] bool emulate_forced(Vcpu& vcpu);

@@ -36,15 +36,13 @@ Emulation system_group(Vcpu& vcpu, const Code& code, const Instruction& instruct
 }
 
 // A trap, so the handler finds rip behind the instruction; a fault at the instruction if it is not permitted.
-Emulation software_interrupt(Vcpu& vcpu, const Instruction& instruction) {
-    const auto vector = static_cast<unsigned>(instruction.immediate) & 0xff;
+void software_interrupt(Vcpu& vcpu, unsigned vector, unsigned length) {
     const auto start = vcpu.regs.rip;
-    vcpu.regs.rip += instruction.length;
+    vcpu.regs.rip += length;
     if (!deliver_software_interrupt(vcpu, vector)) {
         vcpu.regs.rip = start;
         deliver_exception(vcpu, vector::protection, refused_vector(vector));
     }
-    return Emulation::done;
 }
 
 // What an application may have done for it, given the permission that io_permitted describes.
@@ -67,7 +65,8 @@ std::optional<Emulation> for_any_mode(Vcpu& vcpu, const Code& code, const Instru
     case 0xef:
         return emulate_port(vcpu, code, instruction);
     case 0xcd:
-        return software_interrupt(vcpu, instruction);
+        software_interrupt(vcpu, static_cast<unsigned>(instruction.immediate) & 0xff, instruction.length);
+        return Emulation::done;
     case 0x0fa2:
         answer_cpuid(vcpu);
         return done(vcpu, code, instruction);
@@ -127,6 +126,19 @@ Emulation emulate_privileged(Vcpu& vcpu) {
     if (const auto answer = for_any_mode(vcpu, *code, *instruction))
         return *answer;
     return vcpu.processor.in_kernel ? for_kernel(vcpu, *code, *instruction) : Emulation::not_ours;
+}
+
+// The vector is that of the instruction: QEMU's error code has twice its number.
+bool emulate_int(Vcpu& vcpu) {
+    constexpr std::uint64_t gate = 2, kind = 7, opcode = 0xcd; // of the error code; of INT
+    std::uint64_t found;
+    if ((vcpu.regs.error & kind) != gate)
+        return false;
+    const auto segment = code_segment(vcpu);
+    if (!segment || !fetch_word(vcpu, *segment, found) || (found & 0xff) != opcode)
+        return false;
+    software_interrupt(vcpu, static_cast<unsigned>(found >> 8 & 0xff), 2);
+    return true;
 }
 
 bool emulate_forced(Vcpu& vcpu) {

@@ -61,6 +61,8 @@ void handle_page_fault(Vcpu& vcpu, std::uint64_t address) {
 }
 
 [[gnu::noinline]] void handle_protection(Vcpu& vcpu) {
+    if (emulate_int(vcpu))
+        return;
     switch (emulate_privileged(vcpu)) {
     case Emulation::done:
         return;
