@@ -11,6 +11,7 @@ import pytest
 import typer
 from bulkhead.backend.check import check_machine
 from bulkhead.backend.qemu.prepare import prepare
+from bulkhead.base.units import MIB
 from bulkhead.cli import main
 from bulkhead.cli import run as run_command
 from bulkhead.cli.application import app
@@ -36,6 +37,7 @@ def shown(page: Path) -> list[str]:
     return [line for line in whole if not any(map(PLACEHOLDER.search, shlex.split(line, comments=True)))]
 
 
+OWN_DISK = re.compile(r"disk=([\w.]+):virtio")  # a file that the page has made with another command
 COMMANDS = sorted({line for page in PAGES for line in shown(page)})
 
 
@@ -88,6 +90,8 @@ def test_a_command_of_the_documents_is_accepted(
 ) -> None:
     words = shlex.split(line, comments=True)[1:]
     monkeypatch.chdir(tmp_path)
+    for image in OWN_DISK.findall(line):
+        (tmp_path / image).write_bytes(bytes(MIB))
     monkeypatch.setattr(Machine, "run", accept_machine)
     monkeypatch.setattr(run_command, "run_experiment", accept_plan)
     ways: dict[str, Callable[[list[str]], object]] = {"run": main, "demo": main, "boot": main}
