@@ -82,7 +82,9 @@ def bare_workload_image(name: str) -> Path:
 
 def primitives_image(abi: str = "pv64") -> Path:
     """The guest image that measures what each service of a hypervisor costs, of 64 or (pv32) 32 bits."""
-    return build_dir("release") / "workloads" / ("primitives.elf" if abi == "pv64" else f"primitives.{abi}.elf")
+    return (
+        build_dir("release") / "workloads" / ("primitives.elf" if abi == "pv64" else f"primitives.{abi}.elf")
+    )
 
 
 def xen_image() -> Path:

@@ -117,7 +117,9 @@ def block_row(depth: int, ringctl: str | None, fast: bool) -> Row:
 def packet_row(ringctl: str | None, fast: bool) -> Row:
     """What a packet costs, from its sender's ring into its receiver's."""
     name = "packet_fast" if fast else "packet"
-    return _row(name, _runs(lambda number: packet_guests(number, fast), ringctl, fast), COPIES * PACKET / WORD)
+    return _row(
+        name, _runs(lambda number: packet_guests(number, fast), ringctl, fast), COPIES * PACKET / WORD
+    )
 
 
 def ours(ringctl: str | None) -> dict[str, Row]:
