@@ -17,7 +17,7 @@ from bulkhead.base.errors import BulkheadError
 
 HYPERVISOR = range(0xFFFF_8000_0000_0000, 0xFFFF_8800_0000_0000)
 PREFIX = b"Trace 0:"  # of a line: processor 0 executes; the address follows the first slash
-FENCE = "perform<GetDebugreg>"  # the call that the guest makes before and after each row
+FENCE = "perform_hypercall<GetDebugreg>"  # the call that the guest makes before and after each row
 POLICY = "(policy)"
 
 
