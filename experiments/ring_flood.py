@@ -51,7 +51,7 @@ def machine(point: Point) -> Machine:
     victim = small_guest(
         "victim",
         "disk",
-        "period_us=4057 depth=32",
+        "period_us=4033 depth=32",
         weight=WEIGHT,
         disks=(GuestDisk(16 * MIB),),
         ringctl=RESERVED.get(policy.name, {}),
