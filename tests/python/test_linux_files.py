@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bulkhead.base.errors import SpecError
-from bulkhead.linux import cpio, kernel
+from bulkhead.linux import cpio, image, kernel
 from bulkhead.linux.libraries import needed
 from bulkhead.linux.recipe import find_recipe, recipes
 
@@ -32,6 +32,19 @@ def test_every_recipe_reads_and_has_an_init_to_run() -> None:
     assert {"small", "sysbench", "stress"} <= set(recipes())
     for recipe in recipes().values():
         assert "busybox-static" in recipe.packages and recipe.help
+
+
+def test_a_program_that_an_image_names_is_in_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    for path in image.linux_programs():
+        built.append(tmp_path / path.name)
+        built[-1].write_bytes(b"program")
+    monkeypatch.setattr(image, "linux_programs", lambda: built)
+    assert "usr/bin/cachebench" in image._our_files(find_recipe("cache"))
+    small = image._our_files(find_recipe("small"))
+    assert "usr/bin/clocks" in small and "usr/bin/cachebench" not in small
 
 
 @pytest.mark.parametrize(

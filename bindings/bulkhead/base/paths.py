@@ -93,7 +93,7 @@ def xen_image() -> Path:
 
 
 def linux_programs() -> list[Path]:
-    """The programs that go into every Linux image; they need not be built yet."""
+    """Our programs for Linux images; they need not be built yet."""
     folder = build_dir("release") / "workloads" / "linux" / "programs"
     return [folder / source.stem for source in sorted((ROOT / "workloads/linux/programs").glob("*.c"))]
 

@@ -19,7 +19,7 @@ from bulkhead.linux import cpio
 from bulkhead.linux.debian import Deb, alone, contents, fetch, store
 from bulkhead.linux.kernel import keep, kernel_modules
 from bulkhead.linux.libraries import is_elf, needed
-from bulkhead.linux.recipe import IMAGE_PREFIX, SOURCES, Recipe, find_recipe
+from bulkhead.linux.recipe import IMAGE_PREFIX, SOURCES, Recipe, find_recipe, recipes
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 INTERPRETER = "usr/lib64/ld-linux-x86-64.so.2"
@@ -116,7 +116,10 @@ def _our_files(recipe: Recipe) -> Tree:
     tree |= {"init": cpio.file((SOURCES / "init").read_bytes(), executable=True)}
     for path in sorted((SOURCES / "jobs").iterdir()):
         tree[f"jobs/{path.name}"] = cpio.file(path.read_bytes())
+    others = {name for each in recipes().values() for name in each.built} - set(recipe.built)
     for path in linux_programs():
+        if path.name in others:
+            continue
         if not path.is_file():
             raise BulkheadError(f"{path} is not built; run ./bulkhead build")
         tree[f"usr/bin/{path.name}"] = cpio.file(path.read_bytes(), executable=True)

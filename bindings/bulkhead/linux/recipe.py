@@ -13,7 +13,7 @@ from bulkhead.base.text import suggest
 
 SOURCES = ROOT / "workloads" / "linux"
 IMAGE_PREFIX = "image:"
-LISTS = ("packages", "programs", "files", "sources", "modules")
+LISTS = ("packages", "programs", "files", "sources", "modules", "built")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Recipe:
     files: tuple[str, ...] = ()  # files, or folders with all that is in them
     sources: tuple[str, ...] = ()  # of this project: files, or folders with all that is in them, below /src
     modules: tuple[str, ...] = ()  # of Debian's kernel: NAME becomes /lib/modules/NAME.ko
+    built: tuple[str, ...] = ()  # of workloads/linux/programs, which images that do not name them leave out
 
 
 def recipes(folder: Path = SOURCES / "images") -> dict[str, Recipe]:
