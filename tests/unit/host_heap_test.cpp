@@ -22,7 +22,10 @@ TEST(DeadlineHeap, IsAnOrderedListWithEqualKeysInOrderOfArrival) {
         std::multimap<std::int64_t, Item*> model; // which keeps equal keys in order of insertion
         DeadlineHeap<Item> heap;
         for (int step = 0; step < 100'000; ++step) {
-            Item& item = random() % 4 != 0 || model.empty() ? items[random() % items.size()] : heap.first();
+            Item* chosen = &items[random() % items.size()];
+            if (random() % 4 == 0 && !model.empty())
+                chosen = &heap.first();
+            Item& item = *chosen;
             if (item.in) {
                 model.erase(item.place);
                 heap.erase(item);
