@@ -1,7 +1,7 @@
 """A memory hog and a fork bomb in guests of their own, beside two guests that behave well, with a memory policy and without one.
 
-The hostile guest is there first. Without a policy frames go to whoever comes first, and no balloon is asked for any. In the
-simulator a machine without a policy has the built-in one instead, which gives targets to whoever comes first.
+The hostile guest is there first. Without a policy the first guests that ask get the frames, and no balloon has a target. In the
+simulator the built-in policy stands in for that case; it gives targets in the order in which guests come.
 
 The memory and fork-bomb parts of P. Barham et al., "Xen and the art of virtualization", SOSP 2003, section 4.4, and of
 J. N. Matthews et al., "Quantifying the performance isolation properties of virtualization systems", ExpCS 2007. There a database

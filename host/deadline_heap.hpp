@@ -16,8 +16,8 @@ class DeadlineNode {
     DeadlineNode *left_ = nullptr, *right_ = nullptr, *up_ = nullptr;
     RealTime key_{};
     std::uint64_t order_ = 0; // of insertion
-    std::uint32_t rank_ =
-        0; // nodes on the way down by right links; a left child's is at least the right one's
+    // Nodes on the way down by right links. A left child's rank is at least that of the right one.
+    std::uint32_t rank_ = 0;
 
     friend bool operator<(const DeadlineNode& a, const DeadlineNode& b) {
         return a.key_ != b.key_ ? a.key_ < b.key_ : a.order_ < b.order_;

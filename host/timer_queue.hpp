@@ -54,7 +54,8 @@ class TimerQueue {
             timer.line->queue_->remove(timer);
     }
 
-    // A deadline that belongs to no domain and takes no turns: whoever finds it past sets the next one.
+    // One deadline beside those of the domains. It takes no turns, and the world sets the next one when it is
+    // past.
     void set_alarm(RealTime deadline) {
         alarm_ = deadline;
         remember_first();

@@ -129,7 +129,7 @@ constexpr std::array table{
           nullptr, true},
     Model{"memory_thrash", "attack: gives memory back and takes it again, over and over", thrasher_options,
           memory_thrasher, false, nullptr, true},
-    Model{"fork_bomb", "attack: starts children until there is no memory, and then others for the oldest",
+    Model{"fork_bomb", "attack: starts children until memory is short, then ends the oldest for each new one",
           forker_options, memory_forker, false, nullptr, true},
 };
 

@@ -8,7 +8,7 @@ namespace bulkhead::hv {
 
 struct Pcpu;
 
-// Numbers from here on are no calls' in either width.
+// Both widths number their calls below this.
 inline constexpr unsigned hypercall_count = 64;
 
 // An entry of a table of calls.

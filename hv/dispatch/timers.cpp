@@ -30,7 +30,7 @@ struct Housekeeping {
 constinit Late<Housekeeping> housekeeping;
 bool (*housekeeping_visit)(RealTime now) = nullptr;
 
-// The pCPU whose alarm is the modelled devices'; under the run lock.
+// This pCPU's alarm is that of the modelled devices. The run lock is held.
 constinit Pcpu* device_pcpu = nullptr;
 // Of devices that are not modelled.
 struct PollTimer {

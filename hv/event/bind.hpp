@@ -6,7 +6,7 @@
 
 namespace bulkhead::hv {
 
-// A port of `domain` that `remote` may connect to, or nobody if there is no such domain now.
+// A port of `domain` that `remote` may connect to. If there is no such domain now, no domain may.
 [[nodiscard]] Result<Port> alloc_unbound(Domain& domain, DomainId remote);
 // Connects a new port of `domain` to `remote_port` of `remote`, which must wait for it.
 [[nodiscard]] Result<Port> bind_interdomain(Domain& domain, Domain& remote, Port remote_port);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr Nanos between_looks = microseconds(100);
 
-// In frames of its own: a machine without it has none.
+// It lies in frames of its own, which only a machine with an uplink sets aside.
 struct Ground {
     VirtioNet device;
     std::uint32_t port;  // of the switch

@@ -87,7 +87,7 @@ bool VirtioNet::send(std::span<const std::byte> packet) {
     return true;
 }
 
-// A packet that is no packet is empty, and its buffer is given back at once.
+// A packet shorter than its headers counts as none: its buffer is given back at once.
 std::span<const std::byte> VirtioNet::receive() {
     if (is_stopped_)
         return {};

@@ -14,7 +14,7 @@ namespace bulkhead::hv::real_rings {
 
 namespace {
 
-// In frames of its own: a machine without real disks has none of it.
+// It lies in frames of its own, which only a machine with real disks sets aside.
 struct Ground {
     RealDrive drive;
     host::RingHost<RealWorld> policy_host;

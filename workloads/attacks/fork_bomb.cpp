@@ -117,7 +117,7 @@ void run() {
 }
 
 constexpr Workload fork_bomb{Kind::attack, "fork_bomb",
-                             "starts children until there is no memory, and then others for the oldest",
+                             "starts children until memory is short, then ends the oldest for each new one",
                              options_, run};
 BULKHEAD_WORKLOAD(fork_bomb)
 
