@@ -1,7 +1,6 @@
 #include "hv/arch/turns.hpp"
 
 #include "hv/arch/apic.hpp"
-#include "hv/arch/cpu.hpp"
 #include "hv/arch/pcpu.hpp"
 #include "hv/arch/rest.hpp"
 
@@ -31,20 +30,22 @@ void ask(bool turns) {
 
 } // namespace
 
+void start_keeping() { turn = std::max(usual_round / static_cast<std::int64_t>(pcpu_count()), least_turn); }
+
+// Who begins to work asks for turns and then waits until they are there. Once the timer has stopped, the next
+// turn may have no end, and the keeper's own may end at any of these steps. So `there` is false before the
+// last look at what is asked, and true only when the timer counts.
 void keep_turns() {
-    turn = std::max(usual_round / static_cast<std::int64_t>(pcpu_count()), least_turn);
-    for (;;) {
-        there = is_needed();
-        // Who begins to work asks for turns and then looks whether they are there: one of the two sees the
-        // other. Once the timer has stopped, the next turn may have no end.
-        if (there || is_needed()) {
-            a_turn_end = start_silent_timer(turn);
-            there = true;
-        } else {
-            stop_silent_timer();
-        }
-        cpu::wait_for_interrupt(); // it may be the last to halt: hv/arch/halt.cpp says why the counter is
-                                   // read
+    bool needed = is_needed();
+    if (!needed) {
+        there = false;
+        needed = is_needed();
+    }
+    if (needed) {
+        a_turn_end = start_silent_timer(turn);
+        there = true;
+    } else {
+        stop_silent_timer();
     }
 }
 

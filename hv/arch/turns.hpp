@@ -9,8 +9,9 @@
 
 namespace bulkhead::hv {
 
-// The keeper's life, in place of a dispatch loop; interrupts are off.
-[[noreturn]] void keep_turns();
+// What the keeper does: once at first, and whenever an interrupt has woken it; interrupts are off.
+void start_keeping();
+void keep_turns();
 
 // Once the keeper has started: from now on turns can be paused.
 void use_turns(std::uint32_t keeper_apic_id);

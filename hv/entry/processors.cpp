@@ -70,6 +70,16 @@ void start_one(std::uint32_t index) {
     wait_for(before + 1);
 }
 
+// The keeper's life, in place of a dispatch loop.
+[[noreturn]] void be_keeper() {
+    start_keeping();
+    for (;;) {
+        keep_turns();
+        // The keeper may be the last to halt: hv/arch/halt.cpp says why the counter is read.
+        cpu::wait_for_interrupt();
+    }
+}
+
 } // namespace
 
 std::uint32_t pcpu_count() { return pcpus_in_use; }
@@ -128,7 +138,7 @@ extern "C" [[noreturn]] void start_secondary() {
     }
     arrived.fetch_add(1, std::memory_order_acq_rel);
     if (keeps_turns)
-        keep_turns();
+        be_keeper();
     while (opening.load(std::memory_order_acquire) == RealTime::never())
         machine::wait_a_little();
     start_ledger(opening.load(std::memory_order_relaxed));
