@@ -42,7 +42,8 @@ std::uint64_t new_table() {
         return early_memory->take(page_bytes);
     const auto frame = frame_table().allocate_for_hypervisor();
     if (!frame)
-        machine::panic("no memory left for the hypervisor's own page tables");
+        machine::out_of_memory(
+            "no memory for the hypervisor's own page tables: give the machine more (--mem)");
     return frame->value() << page_shift;
 }
 
@@ -146,7 +147,7 @@ void start_frames(EarlyMemory& early, std::span<const MemoryRange> ram) {
 std::uint64_t EarlyMemory::take_as_it_is(std::uint64_t bytes) {
     bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1);
     if (end_ - next_ < bytes)
-        machine::panic("the machine has too little memory: give it more (--mem)");
+        machine::out_of_memory("the machine has too little memory: give it more (--mem)");
     const auto at = next_;
     next_ += bytes;
     return at;

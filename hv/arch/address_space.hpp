@@ -17,7 +17,7 @@ struct MemoryRange {
 class EarlyMemory {
   public:
     explicit EarlyMemory(MemoryRange range) : next_{range.start}, end_{range.end} {}
-    // Physical address of `bytes` zeroed bytes, page-aligned. Panics if the machine is too small.
+    // Physical address of `bytes` zeroed bytes, page-aligned. Refuses the machine if it is too small.
     [[nodiscard]] std::uint64_t take(std::uint64_t bytes);
     // The same, not zeroed: for what is written before it is read.
     [[nodiscard]] std::uint64_t take_as_it_is(std::uint64_t bytes);

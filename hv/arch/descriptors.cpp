@@ -80,7 +80,7 @@ namespace {
 std::uint64_t* new_shared_page() {
     const auto frame = frame_table().allocate_for_hypervisor();
     if (!frame)
-        machine::panic("no memory for the descriptor page");
+        machine::out_of_memory("no memory for the descriptor page: give the machine more (--mem)");
     auto* page = machine::frame_as<std::uint64_t>(*frame);
     *descriptor(layout::hypervisor_cs, page) = 0x00af9b000000ffff; // ring 0, 64-bit code
     *descriptor(layout::hypervisor_ss, page) = 0x00cf93000000ffff;
@@ -109,7 +109,7 @@ void start_descriptors() {
     *descriptor(layout::guest_ss) = 0x00cff3000000ffff;
     *descriptor(layout::guest_cs64) = 0x00affb000000ffff;
     if (!prepare_descriptor_area(0))
-        machine::panic("no memory for the descriptor tables");
+        machine::out_of_memory("no memory for the descriptor tables: give the machine more (--mem)");
     set_gates(gates, vector_stubs);
     set_gates(pae_gates, pae_vector_stubs);
     set_gate(pae_gates, pae_vector_stubs, pae_hypercall_vector, 1, 0); // ring 1's alone

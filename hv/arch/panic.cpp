@@ -15,13 +15,17 @@ namespace {
 
 bool panicking = false;
 
-[[noreturn]] void die(const char* message) {
+[[noreturn]] void die(const char* message, landmark::Exit status, landmark::State state) {
     auto& page = landmark_page();
     landmark::copy_text(page.message, message);
-    page.exit_status = landmark::Exit::panicked;
-    page.state = landmark::State::panicked;
+    page.exit_status = status;
+    page.state = state;
     flush_output();
-    stop_machine(static_cast<std::uint32_t>(landmark::Exit::panicked));
+    stop_machine(static_cast<std::uint32_t>(status));
+}
+
+[[noreturn]] void die(const char* message) {
+    die(message, landmark::Exit::panicked, landmark::State::panicked);
 }
 
 } // namespace
@@ -42,6 +46,13 @@ void machine::panic(const char* message) {
         log("panic: %s\n", message);
     }
     die(message);
+}
+
+void machine::out_of_memory(const char* message) {
+    if (landmark_page().state != landmark::State::booting)
+        panic(message);
+    log("%s\n", message);
+    die(message, landmark::Exit::bad_input, landmark::State::finished);
 }
 
 } // namespace bulkhead::hv

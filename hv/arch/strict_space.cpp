@@ -30,7 +30,7 @@ std::uint64_t* table(std::uint64_t e) { return machine::frame_as<std::uint64_t>(
 Mfn new_frame() {
     const auto frame = frame_table().allocate_for_hypervisor();
     if (!frame)
-        machine::panic("memory is too short for the strict guard: give the machine more (--mem)");
+        machine::out_of_memory("memory is too short for the strict guard: give the machine more (--mem)");
     return *frame;
 }
 
@@ -55,7 +55,7 @@ void StrictSpace::make_stacks() {
     for (std::uint64_t number = 0; number < areas; ++number) {
         const auto start = area(id_, number);
         if (!reserve_hypervisor(start, stack_area_bytes))
-            machine::panic("memory is too short for the strict guard: give the machine more (--mem)");
+            machine::out_of_memory("memory is too short for the strict guard: give the machine more (--mem)");
         for (std::uint64_t page = 1; page + 1 < pages_of_area; ++page)
             map_hypervisor(start + page * page_bytes, new_frame().value() << page_shift, page_bytes,
                            Access::read_write);

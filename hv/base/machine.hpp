@@ -99,6 +99,9 @@ void put_console(char byte);
 
 // Ends everything with a line of explanation and the dump of the state. Never returns.
 [[noreturn]] void panic(const char* message);
+// Memory is short for something that the machine cannot do without. Before guests run, the machine is refused
+// as bad input, with that line. Later it is a panic: what the hypervisor needs then was set aside before.
+[[noreturn]] void out_of_memory(const char* message);
 
 // True when a long operation should stop at its next safe point: the budget of this non-preemptible section
 // (about 20 us) is used up or an interrupt waits.

@@ -96,7 +96,7 @@ EarlyMemory find_early_memory(const BootFacts& facts) {
     for (std::size_t i = 0; i < facts.ram_count; ++i)
         if (facts.ram[i].start < top && top < facts.ram[i].end)
             return EarlyMemory{{top, facts.ram[i].end}};
-    machine::panic("the machine has too little memory: give it more (--mem)");
+    machine::out_of_memory("the machine has too little memory: give it more (--mem)");
 }
 
 void start_trace_and_ledger(EarlyMemory& early, const manifest::Header& header) {

@@ -66,13 +66,13 @@ void start_seats() {
     modelled.tenants = &tenants.make();
     // The first call for a ring is short, too.
     if (!reserve_hypervisor(layout::block_rings, layout::block_ring_stride))
-        machine::panic("no memory for the tables of block rings: give the machine more (--mem)");
+        machine::out_of_memory("no memory for the tables of block rings: give the machine more (--mem)");
 }
 
 void start_real_seats(RingTenants& of_real) {
     real_disks.tenants = &of_real;
     if (!reserve_hypervisor(real_disks.memory, layout::block_ring_stride))
-        machine::panic("no memory for the tables of real disks: give the machine more (--mem)");
+        machine::out_of_memory("no memory for the tables of real disks: give the machine more (--mem)");
 }
 
 namespace {

@@ -34,7 +34,8 @@ void start_switch(const device::SwitchModel& model) {
     the_switch.make(model);
     // The first call for an interface is short, too.
     if (!reserve_hypervisor(layout::net_ports, layout::net_port_stride))
-        machine::panic("no memory for the tables of network interfaces: give the machine more (--mem)");
+        machine::out_of_memory(
+            "no memory for the tables of network interfaces: give the machine more (--mem)");
 }
 
 bool add_interface(std::uint32_t network, device::Mac mac) { return the_switch->add_port(network, mac); }

@@ -23,7 +23,7 @@ RealDrive::RealDrive(const device::Disk& model)
     for (std::uint32_t i = 0; i < depth_; ++i) {
         const auto frames = frame_table().allocate_contiguous(most_segments);
         if (!frames)
-            machine::panic("no memory for requests of real disks: give the machine more (--mem)");
+            machine::out_of_memory("no memory for requests of real disks: give the machine more (--mem)");
         places_[i].bytes = machine::frame_as<std::byte>(*frames);
     }
 }

@@ -94,8 +94,10 @@ void pass_to(std::uint32_t number) {
 void start(std::uint32_t slot, std::uint32_t network) {
     const auto frames = frame_table().allocate_contiguous((sizeof(Ground) + page_bytes - 1) / page_bytes);
     constexpr device::Mac own{0x525400123456}; // QEMU's for its first one
-    if (!frames || !add_interface(network, own))
-        machine::panic("the network outside has no memory, or its address is taken");
+    if (!frames)
+        machine::out_of_memory("no memory for the network outside: give the machine more (--mem)");
+    if (!add_interface(network, own))
+        machine::panic("the address of the network outside is taken");
     ground = ::new (machine::frame_data(*frames))
         Ground{.device = VirtioNet::start(slot), .port = machine_switch().ports() - 1};
 }

@@ -40,7 +40,7 @@ VirtioBlock VirtioBlock::start(std::uint32_t slot, std::uint64_t sectors) {
     static_assert(most_requests * sizeof(Envelope) <= page_bytes);
     const auto frames = frame_table().allocate_contiguous(bytes / page_bytes + 1);
     if (!frames)
-        machine::panic("no memory for a real disk: give the machine more (--mem)");
+        machine::out_of_memory("no memory for a real disk: give the machine more (--mem)");
     auto* const memory = machine::frame_as<std::byte>(*frames);
     device->set_queue(0, frames->value() << page_shift);
     device->go();

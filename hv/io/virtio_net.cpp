@@ -24,7 +24,7 @@ VirtQueue make_queue(const VirtioPci& device, std::uint16_t number, std::uint16_
         machine::panic("a queue of the device for the network outside has a length that is not supported");
     const auto frames = frame_table().allocate_contiguous(VirtQueue::bytes_for(entries) / page_bytes);
     if (!frames)
-        machine::panic("no memory for the network outside: give the machine more (--mem)");
+        machine::out_of_memory("no memory for the network outside: give the machine more (--mem)");
     device.set_queue(number, frames->value() << page_shift);
     return {machine::frame_as<std::byte>(*frames), entries, pieces};
 }
@@ -41,7 +41,7 @@ VirtioNet VirtioNet::start(std::uint32_t slot) {
     const auto out = make_queue(*device, out_queue, pieces, buffers * pieces);
     const auto memory = frame_table().allocate_contiguous(2 * buffers * buffer_bytes / page_bytes);
     if (!memory)
-        machine::panic("no memory for the network outside: give the machine more (--mem)");
+        machine::out_of_memory("no memory for the network outside: give the machine more (--mem)");
     VirtioNet made{*device, in, out, machine::frame_as<std::byte>(*memory)};
     device->go();
     for (std::uint16_t i = 0; i < buffers; ++i)

@@ -22,7 +22,7 @@ void map_segment(std::byte* image, std::uint64_t base, const plugin::Segment& se
 LoadedPlugin place(const plugin::Object& object) {
     const auto first = frame_table().allocate_contiguous(object.image_bytes() / page_bytes);
     if (!first)
-        machine::panic("memory is too short for the policies: give the machine more (--mem)");
+        machine::out_of_memory("memory is too short for the policies: give the machine more (--mem)");
     auto* image = machine::frame_as<std::byte>(*first);
     const auto base = next_base;
     object.place({image, object.image_bytes()}, base);

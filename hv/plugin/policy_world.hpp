@@ -78,7 +78,9 @@ struct PolicyWorld {
         note_ejection(kind, static_cast<std::uint32_t>(hook), enum_name(hook), fault, report().name, why);
     }
     [[nodiscard]] static Explanation explain(plugin::Fault fault) { return hv::explain(fault); }
-    [[noreturn]] static void give_up(const char* why) { machine::panic(why); }
+    [[noreturn]] static void give_up(const char* why) {
+        why == Kind::no_memory ? machine::out_of_memory(why) : machine::panic(why);
+    }
     static void forget(void*, std::uint32_t) {} // stays mapped until another has the slot
 
   private:

@@ -48,7 +48,7 @@ void look_at_disks(RealTime now) {
 void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int64_t* values) {
     const auto frames = frame_table().allocate_contiguous((sizeof(Ground) + page_bytes - 1) / page_bytes);
     if (!frames)
-        machine::panic("no memory for real disks: give the machine more (--mem)");
+        machine::out_of_memory("no memory for real disks: give the machine more (--mem)");
     ground = ::new (machine::frame_data(*frames)) Ground{model};
     for (std::uint64_t i = 0; const VirtualDisk* disk = find_disk(i); ++i)
         if (disk->is_real())

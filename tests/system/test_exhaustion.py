@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from machines import FAULTY, MILLISECOND, POWERED_OFF, assert_sound, boot, said, workload
 
-from bulkhead import MIB, Guest, Machine, Policy, Run, TimelineEntry
+from bulkhead import MIB, Guest, GuestDisk, Machine, Policy, Run, TimelineEntry
 from bulkhead.backend.check import overhead, promised_bytes
+from bulkhead.backend.qemu import prepare
 from bulkhead.base import paths
 
 LATER, LAST = 260 * MILLISECOND, 320 * MILLISECOND  # the memory is gone by then
@@ -87,3 +88,34 @@ def test_drained_guests_end_without_a_trace() -> None:
     run = drained(test, duration=200 * MILLISECOND)
     assert "VERDICT grant_table success" in run.consoles["test"], said(run)
     assert_sound(run)
+
+
+def started_with(pages: int) -> str:
+    """Why a machine of 24 MiB does not start, whose blank disk of so many pages leaves the hypervisor the rest."""
+    guest = workload("compute", "for_ms=5", memory=4 * MIB, disks=(GuestDisk(size=pages * 4096),))
+    run = boot(guest, memctl=Policy("first_fit"), memory=24 * MIB, duration=20 * MILLISECOND)
+    assert (run.exit_status, run.landmark.state) == (2, "finished"), said(run)
+    return run.landmark.message
+
+
+def test_a_machine_too_small_to_start_is_refused_wherever_memory_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No start-up allocation panics. The disk takes the memory before the hypervisor's own parts ask for theirs."""
+    monkeypatch.setattr(prepare, "check_memory", lambda *_: None)  # the command would refuse it first
+    none = "the machine has too little memory: give it more (--mem)"
+    least, most = 0, 24 * MIB // 4096  # pages with which the start gets further, and not so far
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if started_with(middle) == none else (middle, most)
+    reasons = {started_with(least - left) for left in (0, 2, 6, 20, 29, 40, 80)}  # frames that are left
+    for part in (
+        "descriptor page",
+        "descriptor tables",
+        "policies",
+        "page tables",
+        "scheduler",
+        "ring",
+        "domain 0",
+    ):
+        assert any(part in reason for reason in reasons), (part, reasons)

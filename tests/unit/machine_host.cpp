@@ -178,6 +178,7 @@ std::optional<char> get_console() {
     return byte;
 }
 void panic(const char* message) { throw host::Panic{message}; }
+void out_of_memory(const char* message) { throw host::Panic{message}; }
 
 bool should_preempt() {
     auto& m = the_machine();
