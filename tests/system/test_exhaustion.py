@@ -113,7 +113,6 @@ def test_a_machine_too_small_to_start_is_refused_wherever_memory_ends(
         "descriptor page",
         "descriptor tables",
         "policies",
-        "page tables",
         "scheduler",
         "ring",
         "domain 0",
