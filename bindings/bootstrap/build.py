@@ -106,6 +106,11 @@ def _ninja(preset: str, targets: list[str]) -> None:
         raise BuildError(f"the {preset} build failed:{_tail(chr(10).join(failure))}")
 
 
+def is_built() -> bool:
+    """Whether the compiled module that every command loads is there."""
+    return any((build_dir("release") / "bindings" / "native").glob("_core*.so"))
+
+
 def _writable(directory: Path) -> bool:
     """Whether this user can build there; a folder that is missing would be made in the nearest that is not."""
     nearest = next(path for path in (directory, *directory.parents) if path.exists())

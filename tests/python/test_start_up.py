@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -52,3 +53,17 @@ def test_public_names_come_with_their_first_use_and_back_ends_with_them() -> Non
     assert python("import bulkhead; print(bulkhead.metrics.__name__)") == "bulkhead.metrics\n"
     with pytest.raises(AttributeError, match="has no attribute 'Machin'"):
         bulkhead.Machin  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "words, status", ((["--help"], 0), (["fuzz", "--help"], 0), (["nonsense"], 2), ([], 0))
+)
+def test_a_checkout_that_is_not_built_answers_with_the_commands(
+    words: list[str], status: int, tmp_path: Path
+) -> None:
+    """The packages may be there, and the module that says more is not built yet."""
+    environment = {**os.environ, "BULKHEAD_BUILD": str(tmp_path)}
+    result = subprocess.run([str(ROOT / "bulkhead"), *words], env=environment, capture_output=True, text=True)
+    assert result.returncode == status, result.stderr
+    said = result.stderr if status else result.stdout
+    assert said.startswith("usage: ./bulkhead {doctor,build,") and len(said.splitlines()) == 1
