@@ -52,6 +52,10 @@ enum class Call : std::uint64_t {
     release_domains = 22,
 };
 
+// The code of the mark by which a guest reports a fault of one of its pages: the value is what it waits for
+// the page, in ns. The memory policy hears of it (memctl/contract.hpp, Pressure).
+inline constexpr std::uint64_t page_fault_mark = 10;
+
 // A set has at most 32 vCPUs, so that its release is short: no pCPU dispatches meanwhile.
 inline constexpr std::uint32_t most_released = 32;
 struct Release {

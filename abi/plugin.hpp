@@ -9,7 +9,7 @@
 namespace bulkhead::plugin {
 
 inline constexpr std::uint64_t magic = 0x4e4947554c504b42; // "BKPLUGIN"
-inline constexpr std::uint32_t abi_version = 4;
+inline constexpr std::uint32_t abi_version = 5;
 inline constexpr std::size_t max_parameters = 16;
 inline constexpr std::size_t max_domain_parameters = 4;
 

@@ -62,13 +62,17 @@ class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
     void depart(Domain& domain);
     // So many frames more for the domain, up to `wanted` and up to its target; as many as there are.
     Frames populate(Domain& domain, Frames wanted);
-    // Takes that many of its frames back; fewer if it has fewer.
+    // The domain gives so many frames back; fewer if it has fewer.
     Frames release(Domain& domain, Frames count);
+    // The same without the domain's help, which says nothing of its balloon.
+    Frames take_back(Domain& domain, Frames count);
     // The domain has so many frames: it brought some along when it was created, or parted with some without a
     // call of release. Those that come or go are of that zone.
     void settle(Domain& domain, memctl::ZoneId zone, Frames has);
     // It wanted a frame so many times and did not get one.
     void missed(Domain& domain, std::uint64_t times) { domain.memory.missed += times; }
+    // Its guest claims that it waits, or waited, for so many pages that it had paged out, so long in all.
+    void stalled(Domain& domain, Nanos wait, std::uint64_t refaults);
     void sample(Domain& domain, Frames looked_at, Frames used);
     void rebalance();
     // How many frames the policy wants taken from the domain by force; none if it is not over its target.
@@ -101,9 +105,11 @@ class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
     [[nodiscard]] bool make_room(MemoryState& state);
     void enter_all();
     void leave(MemoryState& state);
-    void refresh(const MemoryState& state) const;
+    void refresh(const MemoryState& state);
     void set_targets(std::span<const memctl::Row> rows);
     void note_excess(MemoryState& state);
+    void note_given(MemoryState& state, Frames given);
+    [[nodiscard]] memctl::Balloon balloon_of(const MemoryState& state);
     [[nodiscard]] std::span<memctl::Row> fill_rows();
     [[nodiscard]] const char* wrong(std::span<const memctl::Row> rows) const;
     [[nodiscard]] const char* wrong(const memctl::Grant& grant, Frames wanted);
@@ -115,6 +121,7 @@ class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
     std::uint32_t count_ = 0;  // of them
     Frames frames_, promised_; // of the machine; the sum of what the domains cannot live without
     Frames free_;
+    RealTime rebalanced_{}; // last
 };
 
 } // namespace bulkhead::host

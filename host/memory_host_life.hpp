@@ -89,7 +89,9 @@ bool MemoryHost<World>::admit(Domain& domain) {
     state.id = domain.id;
     state.target = state.has = {};
     state.missed = 0;
+    state.pressure = {};
     state.over_since = RealTime::never();
+    state.gave = false;
     const bool fits = promised_ + state.least <= frames_;
     for (;;) {
         const Set* const asked = &this->active();
@@ -128,7 +130,7 @@ void MemoryHost<World>::leave(MemoryState& state) {
 template<class World>
 void MemoryHost<World>::depart(Domain& domain) {
     MemoryState& state = domain.memory;
-    release(domain, state.has);
+    take_back(domain, state.has);
     domains_.erase(domains_.iterator_to(state));
     --count_;
     promised_ -= state.least;

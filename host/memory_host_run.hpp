@@ -6,13 +6,26 @@
 namespace bulkhead::host {
 
 template<class World>
-void MemoryHost<World>::refresh(const MemoryState& state) const {
+void MemoryHost<World>::refresh(const MemoryState& state) {
     state.policy->weight = state.weight;
     state.policy->has = state.has;
     state.policy->target = state.target;
     state.policy->ran = state.ran;
     state.policy->waited = state.waited;
     state.policy->missed = state.missed;
+    state.policy->pressure = state.pressure;
+    state.policy->pressure.stalled = std::min(state.pressure.stalled, this->world().now() - rebalanced_);
+    state.policy->balloon = balloon_of(state);
+}
+
+template<class World>
+memctl::Balloon MemoryHost<World>::balloon_of(const MemoryState& state) {
+    if (state.has <= state.target)
+        return memctl::Balloon::settled;
+    const RealTime since = state.gave ? std::max(state.over_since, state.gave_at) : state.over_since;
+    if (this->world().now() - since < memctl::balloon_patience)
+        return memctl::Balloon::moving;
+    return state.gave ? memctl::Balloon::stuck : memctl::Balloon::absent;
 }
 
 // What is wrong with choose's answer; nullptr if nothing is.
@@ -57,6 +70,12 @@ memctl::Frames MemoryHost<World>::populate(Domain& domain, Frames wanted) {
 
 template<class World>
 memctl::Frames MemoryHost<World>::release(Domain& domain, Frames count) {
+    note_given(domain.memory, std::min(count, domain.memory.has));
+    return take_back(domain, count);
+}
+
+template<class World>
+memctl::Frames MemoryHost<World>::take_back(Domain& domain, Frames count) {
     MemoryState& state = domain.memory;
     const Frames taken = std::min(count, state.has);
     const auto zones = this->world().zones();
@@ -73,6 +92,7 @@ void MemoryHost<World>::settle(Domain& domain, memctl::ZoneId zone, Frames has) 
     MemoryState& state = domain.memory;
     Frames& left = this->world().zones()[zone.value()].free;
     const Frames more = std::min(has - state.has, left);
+    note_given(state, Frames{} - more);
     left -= more;
     free_ -= more;
     state.has += more;
@@ -85,6 +105,25 @@ void MemoryHost<World>::note_excess(MemoryState& state) {
         state.over_since = RealTime::never();
     else if (state.over_since == RealTime::never())
         state.over_since = this->world().now();
+}
+
+// What it gives back while it is not over its target says nothing of its balloon.
+template<class World>
+void MemoryHost<World>::note_given(MemoryState& state, Frames given) {
+    if (given <= Frames{} || state.has <= state.target)
+        return;
+    state.gave = true;
+    state.gave_at = this->world().now();
+}
+
+// No sum of claims overflows: each is bounded, and so is their number in a period.
+template<class World>
+void MemoryHost<World>::stalled(Domain& domain, Nanos wait, std::uint64_t refaults) {
+    memctl::Pressure& pressure = domain.memory.pressure;
+    const Nanos room = memctl::longest_period - pressure.stalled;
+    pressure.stalled = pressure.stalled + std::clamp(wait, Nanos{}, room);
+    pressure.refaults += refaults;
+    pressure.is_measured = true;
 }
 
 template<class World>
@@ -127,9 +166,11 @@ const char* MemoryHost<World>::wrong(std::span<const memctl::Row> rows) const {
 template<class World>
 void MemoryHost<World>::set_targets(std::span<const memctl::Row> rows) {
     auto row = rows.begin();
+    rebalanced_ = this->world().now();
     for (MemoryState& state : domains_) {
         const Frames target = row++->target;
         state.missed = 0;
+        state.pressure = {{}, 0, state.pressure.is_measured};
         if (state.target != target)
             this->world().target_changes(domain_of(state), target);
         state.target = target;

@@ -27,7 +27,9 @@
 // - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance.
 //   The memory is zeroed, the host fills the base part after create_domain, and objects stay at their
 //   address until depart.
-// - The host keeps `has`, `target`, `missed` and the zones' `free` up to date before every hook.
+// - The host keeps `has`, `target`, `missed`, `pressure`, `balloon` and the zones' `free` up to date before
+// every
+//   hook; `ran`, `waited` and, on the hypervisor, `pressure` before each periodic rebalance.
 // - rebalance follows every admit, depart and tune, and comes at least once per `longest_period`. Before
 //   rebalance the host may have called sample for some domains.
 // - When policies are swapped, the new policy gets admit for every domain, and then rebalance. The host
@@ -74,6 +76,25 @@ struct Zone {
     Frames free;
 };
 
+// What a guest that waits for memory says of it: a part of what Linux calls pressure stall information. Both
+// are counted from the last rebalance on. They are a guest's word: a guest may claim stalls that it does not
+// have, or keep silent about its own. The host bounds the time, and nothing else. So a claim must never cost
+// another domain what that one has by weight, and no target is below `least`.
+struct Pressure {
+    Nanos stalled;          // waited for pages that it had paged out; at most the time since then
+    std::uint64_t refaults; // such pages
+    bool is_measured;       // the guest has reported faults, ever; else nothing is known
+};
+
+// How a guest's balloon follows its target.
+enum class Balloon : std::uint32_t {
+    settled, // the domain has no more than its target
+    moving,  // it has more, and gave a frame back, or was first asked to, within balloon_patience
+    stuck,   // it has more, gave frames back earlier, and none within balloon_patience
+    absent,  // it has more, and has never given a frame back that it was asked for
+};
+inline constexpr Nanos balloon_patience = milliseconds(500);
+
 // Written by the host, read by the policy. A policy derives its own type from it.
 struct Domain {
     DomainId id;
@@ -85,6 +106,8 @@ struct Domain {
     Nanos ran;            // what its vCPUs have run in all, without the hypervisor's work
     Nanos waited;         // what they have waited for a pCPU
     std::uint64_t missed; // times the domain wanted a frame that it did not have, since the last rebalance
+    Pressure pressure;
+    Balloon balloon;
     std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters
 };
 

@@ -1,5 +1,6 @@
 // What happens on one pCPU: guest code runs to its next call or is interrupted, timers fire, the policy
 // decides. The order of steps and the domain that each bills are those of hv/dispatch/dispatch.cpp.
+#include "abi/control.hpp"
 #include "host/section.hpp"
 #include "sim/accounts.hpp"
 
@@ -231,6 +232,8 @@ inline void Machine::carry_out(Core& core, Vcpu& vcpu) {
         break;
     case Step::Call::mark:
         trace(core, Event::mark, &vcpu, step.a, step.b);
+        if (step.a == control::page_fault_mark && on_page_fault)
+            on_page_fault(domain, step.b);
         break;
     case Step::Call::notify:
         ++domain.ledger.events_sent;

@@ -165,6 +165,8 @@ class Machine {
     std::function<void(Machine&, const Deadline&)> on_alarm;
     // A guest's program asks for something (Step::Call::service).
     std::function<void(Machine&, Vcpu&, std::uint64_t which, std::uint64_t argument)> on_service;
+    // A guest reports a fault of one of its pages, and how many ns it waits for the page.
+    std::function<void(const Domain&, std::uint64_t wait)> on_page_fault;
 
     // What domain 0's program asks for (Step::Call::control).
     std::function<void(Machine&, manifest::Action, std::uint64_t target, std::int64_t argument)> on_control;

@@ -58,9 +58,14 @@ class MachineMemory {
     void depart(DomainId id, RealTime now);
     Frames populate(DomainId id, Frames wanted, RealTime now) { return at(now).populate(known(id), wanted); }
     Frames release(DomainId id, Frames count, RealTime now) { return at(now).release(known(id), count); }
+    // The same, but the domain does not do it itself.
+    Frames take_back(DomainId id, Frames count, RealTime now) { return at(now).take_back(known(id), count); }
     // What the domain's vCPUs have run in all, and waited for a pCPU; until this is called, it always runs.
     void set_times(DomainId id, Nanos ran, Nanos waited);
     void missed(DomainId id, std::uint64_t times) { host_.missed(known(id), times); }
+    void stalled(DomainId id, Nanos wait, std::uint64_t refaults) {
+        host_.stalled(known(id), wait, refaults);
+    }
     void sample(DomainId id, Frames looked_at, Frames used, RealTime now) {
         at(now).sample(known(id), looked_at, used);
     }

@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint32_t alarm_order = first_own_order + 1;
 constexpr std::int64_t most_by_force = 64; // frames at once, so that others may run in between
 constexpr Nanos between = microseconds(500);
+constexpr auto most_claimed = static_cast<std::uint64_t>(memctl::longest_period.count());
 
 std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
@@ -214,7 +215,7 @@ bool MemoryBackend::take_by_force(Guest& guest) {
         return false;
     for (std::int64_t i = 0; i < taken.count(); ++i)
         static_cast<void>(guest.pages->evict());
-    memory_.release(guest.domain->id, taken, machine_->now());
+    memory_.take_back(guest.domain->id, taken, machine_->now());
     machine_->work_for(guest.domain, Nanos{machine_->costs().give} * taken.count());
     account(guest);
     machine_->record(Event::memory_reclaim, guest.domain, bits(memory_.has(guest.domain->id).count()),
@@ -305,6 +306,12 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
     }
     pages.bring_in(page);
     account(guest);
+}
+
+void MemoryBackend::claim_stall(const Domain& domain, std::uint64_t wait) {
+    if (guests_.contains(domain.id.value()))
+        memory_.stalled(domain.id, Nanos{static_cast<std::int64_t>(std::min(wait, most_claimed))},
+                        wait == 0 ? 0 : 1);
 }
 
 // The guest's pages lie in its frames in the order in which they are resident.

@@ -83,6 +83,8 @@ class MemoryBackend {
     // Gives a page a frame.
     void fault(Domain& domain, std::size_t page);
     void release(Domain& domain, std::int64_t frames);
+    // Its guest says that it waits so many ns for a page that it had paged out.
+    void claim_stall(const Domain& domain, std::uint64_t wait);
     // How long it takes to use a page that has a frame.
     [[nodiscard]] Nanos access(const Domain& domain, std::size_t page);
 

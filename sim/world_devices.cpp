@@ -18,6 +18,10 @@ void World::attend() {
     machine_.on_service = [this](Machine&, const Vcpu& vcpu, std::uint64_t which, std::uint64_t argument) {
         serve(*vcpu.domain, which, argument);
     };
+    machine_.on_page_fault = [this](const Domain& domain, std::uint64_t wait) {
+        if (memory_)
+            memory_->claim_stall(domain, wait);
+    };
     machine_.on_alarm = [this](Machine&, const Deadline& deadline) {
         if (blocks_ && blocks_->owns(deadline))
             blocks_->on_alarm();

@@ -183,6 +183,10 @@ class MemoryDomain:
     ran: int  # ns that its vCPUs have run in all
     waited: int  # ns that they have waited for a pCPU
     missed: int  # times that it wanted a frame, since the last rebalance
+    stalled: int  # ns that its guest says it waited for pages it had paged out, since the last rebalance
+    refaults: int  # such pages, since the last rebalance
+    is_measured: bool  # whether the guest has ever reported faults
+    balloon: str  # settled, moving, stuck or absent
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
 

@@ -13,6 +13,10 @@ namespace {
 
 using Domain = Seen<memctl::Domain>;
 
+constexpr const char* balloon_names[] = {"settled", "moving", "stuck", "absent"}; // by memctl::Balloon
+
+std::size_t balloon_of(const Domain& domain) { return static_cast<std::size_t>(domain.balloon); }
+
 // The machine's memory.
 class MemoryView final : public AnyView {
   public:
@@ -172,7 +176,19 @@ void add_memory_views(py::module_& module) {
             "ns that they have waited for a pCPU")
         .def_property_readonly(
             "missed", [](const View<Domain>& view) { return view.get().missed; },
-            "times that it wanted a frame it did not have, since the last rebalance");
+            "times that it wanted a frame it did not have, since the last rebalance")
+        .def_property_readonly(
+            "stalled", [](const View<Domain>& view) { return view.get().pressure.stalled.count(); },
+            "ns that its guest says it waited for pages it had paged out, since the last rebalance")
+        .def_property_readonly(
+            "refaults", [](const View<Domain>& view) { return view.get().pressure.refaults; },
+            "such pages, since the last rebalance")
+        .def_property_readonly(
+            "is_measured", [](const View<Domain>& view) { return view.get().pressure.is_measured; },
+            "whether the guest has ever reported faults; else the two before are unknown")
+        .def_property_readonly(
+            "balloon", [](const View<Domain>& view) { return balloon_names[balloon_of(view.get())]; },
+            "how the balloon follows the target: settled, moving, stuck or absent");
 }
 
 } // namespace bulkhead::python

@@ -7,6 +7,8 @@
 
 namespace bulkhead::guest {
 
+static_assert(static_cast<std::uint64_t>(Mark::page_fault) == control::page_fault_mark);
+
 void mark(Mark code, std::uint64_t value) {
     constexpr auto call = static_cast<Word>(control::Call::mark);
     if (!on_bulkhead())

@@ -17,9 +17,10 @@ enum class Mark : std::uint64_t {
     deadline = 7, // value = the guest time at which the pinger wanted to send, ns; right before request_sent
     finished = 8, // value = operations done in all; last mark of a workload
     slept = 9,    // value = ns slept; tick_dodger after each nap
-    page_fault = 10, // value = ns that the guest waits for the page; workloads/paging.hpp
-    page_used = 11,  // value = the page, counted from 0; working_set
-    user = 1000,     // and upward: free for experiments
+    page_fault =
+        10,         // value = ns that the guest waits for the page; workloads/paging.hpp. Policies hear of it
+    page_used = 11, // value = the page, counted from 0; working_set
+    user = 1000,    // and upward: free for experiments
 };
 
 void mark(Mark code, std::uint64_t value = 0);

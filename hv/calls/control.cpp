@@ -280,6 +280,8 @@ HypercallResult destroy(HypercallContext& context, std::uint64_t id) {
 HypercallResult Control::run(HypercallContext& context) const {
     if (call == control::Call::mark) {
         trace_event(trace::Event::mark, context.caller, first, second);
+        if (first == control::page_fault_mark)
+            memory_policy::claim_stall(context.domain, second);
         return 0;
     }
     if (!context.domain.privileged)

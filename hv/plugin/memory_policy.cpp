@@ -102,6 +102,7 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
         std::ranges::copy_n(values, std::ssize(state.values), state.values);
     allotment.press = {};
     allotment.held = false;
+    static_cast<void>(allotment.claims.take());
     const Decision decision;
     const bool admitted =
         frames_of(domain.memory.promised) <= policy_host->free() && policy_host->admit(allotment);
@@ -157,6 +158,11 @@ void settle(Domain& domain, std::uint64_t granted) {
     count_frames(domain);
 }
 
+void claim_stall(Domain& domain, std::uint64_t wait) {
+    if (decides && !domain.privileged)
+        domain.allotment.claims.add(wait);
+}
+
 void tune(Domain& domain) {
     if (!decides)
         return;
@@ -186,6 +192,8 @@ void rebalance() {
         if (!domain.allotment.is_admitted())
             return;
         count_frames(domain);
+        if (const auto claimed = domain.allotment.claims.take(); claimed.reports != 0)
+            policy_host->stalled(domain.allotment, claimed.stalled, claimed.refaults);
         domain.allotment.memory.ran = Nanos{domain.ledger->guest_ns};
         domain.allotment.memory.waited = Nanos{domain.ledger->waiting_ns};
     });

@@ -36,6 +36,9 @@ void depart(Domain& domain);
 // grants. A call ends with settle: `granted` of its grants were taken, or are given up.
 [[nodiscard]] std::uint64_t grant(Domain& domain, std::uint64_t taken, std::uint64_t frames);
 void settle(Domain& domain, std::uint64_t granted);
+// Its guest says that it waits so many ns for a page that it had paged out. A guest's word, see
+// memctl/contract.hpp. Takes no lock.
+void claim_stall(Domain& domain, std::uint64_t wait);
 // Its weight has changed.
 void tune(Domain& domain);
 // Once in a period the policy hears which pages were used, and sets targets anew. Called by housekeeping,

@@ -2,6 +2,8 @@
 // domain is forgotten, and some policy is in charge.
 #include "tests/unit/host_memory_fixture.hpp"
 
+#include <limits>
+
 namespace bulkhead::host_test::memory {
 namespace {
 
@@ -32,6 +34,77 @@ TEST_F(Memory, ASwapKeepsFramesAndTellsTheNewPolicyOfEveryDomain) {
     EXPECT_EQ(machine_.domains[3].memory.has, Frames{200});
     EXPECT_EQ(ground_.changes, 2U);
     EXPECT_EQ(ground_.took_over, 2U);
+    audit();
+}
+
+// What the policy saw last of the domain.
+const memctl::Domain& seen(const MemoryMachine& machine, std::size_t which) {
+    return *machine.domains[which].memory.policy;
+}
+
+TEST_F(Memory, PressureIsWhatTheGuestClaimsSinceTheLastRebalance) {
+    host_.start(small, nullptr);
+    ASSERT_TRUE(admit(0, 10, 500));
+    EXPECT_FALSE(seen(machine_, 0).pressure.is_measured);
+    ground_.now += milliseconds(100);
+    host_.stalled(machine_.domains[0], milliseconds(3), 1);
+    host_.stalled(machine_.domains[0], milliseconds(4), 2);
+    host_.rebalance();
+    EXPECT_EQ(seen(machine_, 0).pressure.stalled, milliseconds(7));
+    EXPECT_EQ(seen(machine_, 0).pressure.refaults, 3U);
+    ground_.now += milliseconds(100);
+    host_.rebalance();
+    EXPECT_EQ(seen(machine_, 0).pressure.stalled, Nanos{});
+    EXPECT_EQ(seen(machine_, 0).pressure.refaults, 0U);
+    EXPECT_TRUE(seen(machine_, 0).pressure.is_measured);
+}
+
+TEST_F(Memory, NoClaimIsLongerThanTheTimeThatPassed) {
+    host_.start(small, nullptr);
+    ASSERT_TRUE(admit(0, 10, 500));
+    ground_.now += milliseconds(20);
+    for (int i = 0; i < 3; ++i)
+        host_.stalled(machine_.domains[0], Nanos{std::numeric_limits<std::int64_t>::max()}, 1);
+    host_.stalled(machine_.domains[0], Nanos{-1}, 1);
+    host_.rebalance();
+    EXPECT_EQ(seen(machine_, 0).pressure.stalled, milliseconds(20));
+}
+
+// Two domains share 1,000 frames; the first loses some to the second, which comes later.
+TEST_F(Memory, ABalloonIsMovingStuckOrAbsent) {
+    using memctl::Balloon;
+    host_.start(small, nullptr);
+    ASSERT_TRUE(admit(0, 10, 900));
+    host_.populate(machine_.domains[0], Frames{900});
+    const auto later = [&](Nanos passed) {
+        ground_.now += passed;
+        host_.rebalance();
+        return seen(machine_, 0).balloon;
+    };
+    EXPECT_EQ(later(milliseconds(900)), Balloon::settled);
+    ASSERT_TRUE(admit(1, 400, 900)); // 600 are left for the first one
+    EXPECT_EQ(later(milliseconds(499)), Balloon::moving);
+    EXPECT_EQ(later(milliseconds(1)), Balloon::absent);
+    host_.take_back(machine_.domains[0], Frames{1}); // by force
+    EXPECT_EQ(later(milliseconds(1)), Balloon::absent);
+    host_.release(machine_.domains[0], Frames{1});
+    EXPECT_EQ(later(milliseconds(499)), Balloon::moving);
+    EXPECT_EQ(later(milliseconds(1)), Balloon::stuck);
+    host_.release(machine_.domains[0], Frames{298});
+    EXPECT_EQ(later(milliseconds(1)), Balloon::settled);
+    audit();
+}
+
+TEST_F(Memory, FramesPartedWithOutsideOfACallMoveTheBalloonToo) {
+    host_.start(small, nullptr);
+    ASSERT_TRUE(admit(0, 10, 900));
+    host_.populate(machine_.domains[0], Frames{600});
+    ASSERT_TRUE(admit(1, 500, 900));
+    ground_.now += milliseconds(500);
+    machine_.domains[0].of_zone[0] -= Frames{50};
+    host_.settle(machine_.domains[0], memctl::ZoneId{0}, Frames{550});
+    host_.rebalance();
+    EXPECT_EQ(seen(machine_, 0).balloon, memctl::Balloon::moving);
     audit();
 }
 

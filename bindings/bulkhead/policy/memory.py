@@ -16,10 +16,11 @@ class MemoryPolicy(PythonPolicy):
 
     Hooks get the simulator's own objects: a `MemoryDomain` has `id`, `weight`, `values`, and in frames of 4 KiB `least`,
     `most`, `has` and `target`, `ran` and `waited` [ns that its vCPUs have run, and waited for a pCPU, in all], and `missed`,
-    the times it wanted a frame it did not have since the last rebalance. The object takes any other attribute that the
-    policy wants to keep with it. `self.memory` has `frames` and `zones`, a list of (frames, free); `self.host` has `now()`,
-    `random()` (64 bits from the run's seed) and `note(code, value)`; `self.values` has the effective parameters,
-    `domain.values` those of a domain. Times are whole nanoseconds.
+    the times it wanted a frame it did not have since the last rebalance. Its guest's word are `stalled` [ns] and `refaults`,
+    its wait for pages that it had paged out since then, if it `is_measured`. `balloon` is settled, moving, stuck or absent.
+    The object takes any other attribute that the policy wants to keep with it. `self.memory` has `frames` and `zones`, a
+    list of (frames, free); `self.host` has `now()`, `random()` (64 bits from the run's seed) and `note(code, value)`;
+    `self.values` has the effective parameters, `domain.values` those of a domain. Times are whole nanoseconds.
 
     What a hook may rely on and what it may answer is said in memctl/contract.hpp. An exception in a hook ends the run.
     """
