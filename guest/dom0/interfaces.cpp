@@ -66,7 +66,7 @@ void Interfaces::set_state(DomainId domain, const InterfaceEnd& end, std::uint64
 // back end does not name, it does not offer.
 void Interfaces::describe(DomainId domain, std::span<InterfaceEnd> ends) {
     for (auto& end : ends) {
-        end = {.interface = end.interface, .number = end.number};
+        end = {.interface = end.interface, .number = end.number, .leads_outside = end.leads_outside};
         const MacText mac{end.interface->mac};
         Place place{domain, end}, other{domain, end};
         store_->make(domain0, place.back(""), xenstore::readable_by(domain0, domain));
@@ -77,9 +77,11 @@ void Interfaces::describe(DomainId domain, std::span<InterfaceEnd> ends) {
         store_->put(domain0, place.back("/online"), 1);
         store_->put(domain0, place.back("/feature-rx-copy"), 1);
         store_->put(domain0, place.back("/feature-rx-flip"), 0);
-        for (const auto offer : {"/feature-sg", "/feature-gso-tcpv4", "/feature-gso-tcpv6",
-                                 "/feature-ipv6-csum-offload", "/feature-multicast-control"})
+        for (const auto offer : {"/feature-sg", "/feature-ipv6-csum-offload", "/feature-multicast-control"})
             store_->put(domain0, place.back(offer), 1);
+        if (!end.leads_outside) // where nobody cuts segments
+            for (const auto offer : {"/feature-gso-tcpv4", "/feature-gso-tcpv6"})
+                store_->put(domain0, place.back(offer), 1);
         set_state(domain, end, XenbusStateInitWait);
         store_->make(domain, place.front(""), xenstore::readable_by(domain, domain0));
         store_->put(domain, place.front("/backend"), other.whole_back());

@@ -12,6 +12,7 @@ namespace bulkhead::dom0 {
 struct InterfaceEnd {
     const manifest::Interface* interface;
     std::uint32_t number;    // in the manifest's table
+    bool leads_outside;      // its network has a port to the world outside
     std::uint64_t front = 0; // the state that the front end was seen in last
     bool connected = false;  // the hypervisor has its rings
 };

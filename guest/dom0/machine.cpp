@@ -96,10 +96,14 @@ void Machine::assign_disks() {
 
 void Machine::assign_interfaces() {
     const auto interfaces = manifest_->interfaces();
+    const auto& header = manifest_->header();
     auto* const first = reinterpret_cast<InterfaceEnd*>(
         guest::allocate_pages(image::pages_for(interfaces.size() * sizeof(InterfaceEnd)) + 1));
     for (std::uint32_t i = 0; i < interfaces.size(); ++i) {
-        new (first + i) InterfaceEnd{.interface = &interfaces[i], .number = i};
+        new (first + i) InterfaceEnd{.interface = &interfaces[i],
+                                     .number = i,
+                                     .leads_outside = header.uplink_slot != 0 &&
+                                                      header.uplink_network == interfaces[i].network};
         auto& own = slots_[interfaces[i].guest].interfaces;
         own = {own.empty() ? first + i : own.data(), own.size() + 1};
     }

@@ -107,8 +107,8 @@ bool is_running() { return ground != nullptr; }
 void send(std::uint32_t port, const SentPacket& packet, const std::byte* data) {
     if (ground == nullptr || port != ground->port)
         return;
-    const bool is_whole = packet.offload.segment == 0 && (packet.flags & NETTXF_csum_blank) == 0;
-    if (!is_whole || !ground->device.send({data, packet.bytes})) {
+    const bool is_blank = (packet.flags & NETTXF_csum_blank) != 0;
+    if (packet.offload.segment != 0 || !ground->device.send({data, packet.bytes}, is_blank)) {
         machine_switch().drop(port, wire_of(packet.bytes, packet.offload));
         trace_event(trace::Event::net_drop, *packet.port->guest, port, packet.bytes);
     }

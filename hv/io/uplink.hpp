@@ -10,8 +10,8 @@ namespace bulkhead::hv::uplink {
 void start(std::uint32_t slot, std::uint32_t network);
 [[nodiscard]] bool is_running();
 
-// A packet for a port without a guest: it goes out if that is the uplink, whole and with all checksums. Its
-// bytes are at `data`.
+// A packet for a port without a guest: it goes out if that is the uplink and its segments are cut. A checksum
+// that its sender left to others is completed. Its bytes are at `data`.
 void send(std::uint32_t port, const SentPacket& packet, const std::byte* data);
 // A piece of what comes from outside, billed to a guest of the network. False if there is nothing.
 [[nodiscard]] bool step(RealTime now);

@@ -2,6 +2,7 @@
 
 #include "hv/base/log.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/io/net_checksum.hpp"
 #include "hv/mm/frame.hpp"
 
 #include <cstring>
@@ -67,7 +68,7 @@ bool VirtioNet::is_fine(const VirtQueue& queue) {
     return !is_stopped_;
 }
 
-bool VirtioNet::send(std::span<const std::byte> packet) {
+bool VirtioNet::send(std::span<const std::byte> packet, bool checksum_is_blank) {
     while (!is_stopped_ && out_.take()) {
     }
     std::uint16_t number = 0;
@@ -78,6 +79,8 @@ bool VirtioNet::send(std::span<const std::byte> packet) {
     auto* const place = buffer(false, number);
     std::memset(place, 0, header_bytes);
     std::memcpy(place + packet_at, packet.data(), packet.size());
+    if (checksum_is_blank && !complete_checksum({place + packet_at, packet.size()}))
+        return false;
     const VirtQueue::Piece chain[] = {{.physical = physical(place), .bytes = header_bytes, .written = false},
                                       {.physical = physical(place + packet_at),
                                        .bytes = static_cast<std::uint32_t>(packet.size()),

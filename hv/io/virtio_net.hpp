@@ -1,5 +1,5 @@
 // A virtio network device (virtio 1.1, section 5.1): packets between memory of the hypervisor and whatever is
-// behind the device. Nothing of them is left to be done by others: no checksum, no cutting.
+// behind the device. The device is left nothing to do: no checksum, no cutting.
 #pragma once
 
 #include "hv/arch/virtio_pci.hpp"
@@ -14,8 +14,9 @@ class VirtioNet {
     // At boot. Panics if the device in that slot is none.
     static VirtioNet start(std::uint32_t slot);
 
-    // False: it has no room for a packet, or is stopped. At most `largest` bytes are copied.
-    [[nodiscard]] bool send(std::span<const std::byte> packet);
+    // False: it has no room for a packet, or is stopped, or the checksum is blank and cannot be made. At most
+    // `largest` bytes are copied; a blank checksum is made in the copy.
+    [[nodiscard]] bool send(std::span<const std::byte> packet, bool checksum_is_blank);
     // A packet that has come: its bytes are there until done(), which comes before the next receive().
     [[nodiscard]] std::span<const std::byte> receive();
     void done();
