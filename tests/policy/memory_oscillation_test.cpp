@@ -55,6 +55,14 @@ int count_reversals(const sim::MachineMemory& host, const Guests& guests, int pe
     return most;
 }
 
+// A guest waits for each page that it misses, and says so; for as many as it can in a period.
+void miss(sim::MachineMemory& host, DomainId id, Frames missed) {
+    constexpr std::int64_t most = 240;
+    host.missed(id, static_cast<std::uint64_t>(missed.count()));
+    host.stalled(id, microseconds(410) * std::min(missed.count(), most),
+                 static_cast<std::uint64_t>(missed.count()));
+}
+
 // Scenes of 60 seeds settle, and settle again after a step.
 template<class S>
 void expect_settled(const std::filesystem::path& policy) {
@@ -113,11 +121,13 @@ class Scene {
         now_ += milliseconds(100);
         for (const Guest& guest : guests_) {
             host_.sample(guest.id, Frames{100}, Frames{guest.used}, now_);
-            if (guest.id == DomainId{1})
+            if (guest.id == DomainId{1}) {
+                miss(host_, guest.id, Frames{});
                 continue;
+            }
             host_.release(guest.id, std::max(host_.has(guest.id) - host_.target(guest.id), Frames{}), now_);
             const Frames wanted{200}, given = host_.populate(guest.id, wanted, now_);
-            host_.missed(guest.id, static_cast<std::uint64_t>((wanted - given).count()));
+            miss(host_, guest.id, wanted - given);
         }
         host_.rebalance(now_);
     }
@@ -179,7 +189,7 @@ class Users {
             const auto before = static_cast<double>(host_.has(user.id).count());
             const Frames wanted{static_cast<std::int64_t>(std::max(user.set - before, 0.0) * used)};
             const Frames given = host_.populate(user.id, wanted, now_);
-            host_.missed(user.id, static_cast<std::uint64_t>((wanted - given).count()));
+            miss(host_, user.id, wanted - given);
             sample(user, used);
         }
         host_.rebalance(now_);

@@ -58,7 +58,7 @@ class Scene {
             return admit();
         const Known& domain = domains_[static_cast<std::size_t>(
             chance_.draw(0, static_cast<std::int64_t>(domains_.size()) - 1))];
-        switch (chance_.draw(0, 9)) {
+        switch (chance_.draw(0, 10)) {
         case 0:
             host.depart(domain.id, now_);
             std::erase_if(domains_, [id = domain.id](const Known& each) { return each.id == id; });
@@ -76,6 +76,11 @@ class Scene {
         case 5:
             host.release(domain.id, host.to_reclaim(domain.id, now_), now_);
             return;
+        case 6: {
+            const std::int64_t pages = chance_.draw(0, 1'000);
+            host.missed(domain.id, static_cast<std::uint64_t>(pages));
+            return host.stalled(domain.id, microseconds(400) * pages, static_cast<std::uint64_t>(pages));
+        }
         default:
             return populate(domain.id);
         }
