@@ -8,7 +8,7 @@ namespace bulkhead::landmark {
 
 inline constexpr std::uint64_t physical_address = 0x20000; // below 640 KiB, clear of what loaders leave there
 inline constexpr std::uint64_t magic = 0x444145484b4c5542; // "BULKHEAD" in memory order
-inline constexpr std::uint32_t version = 6;
+inline constexpr std::uint32_t version = 7;
 inline constexpr std::size_t max_pcpus = 64;
 inline constexpr std::size_t name_bytes = 16;
 
@@ -54,6 +54,12 @@ struct RingUse {
     std::uint64_t bytes;
     std::int64_t waiting_ns;   // summed: from when a request was queued until the device took it
     std::int64_t throttled_ns; // the part of it in which the device had room
+};
+
+// Where in RAM the contents of a modelled disk are; a real one has none there.
+struct DiskContents {
+    std::uint64_t physical;
+    std::uint64_t bytes;
 };
 
 // Every nanosecond of a pCPU is in exactly one of: some domain's guest_ns or hypervisor_ns, idle, unbilled.
@@ -155,7 +161,8 @@ struct Page {
     std::uint64_t drains;
     std::uint32_t draining;
     std::uint32_t reserved;
-    char message[128]; // the panic's or the refusal's one line
+    std::uint64_t disks_physical; // array of DiskContents, in the order of the manifest's table; 0: no disks
+    char message[128];            // the panic's or the refusal's one line
     NonPreemptibleSection r_max;
     PolicyReport policies[3]; // scheduler, memory, ring
     TraceRing rings[max_pcpus];

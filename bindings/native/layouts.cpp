@@ -37,6 +37,7 @@ void register_manifest() {
 void register_landmark() {
     using namespace landmark;
     PYBIND11_NUMPY_DTYPE(TraceRing, physical, capacity, written, lost, drained);
+    PYBIND11_NUMPY_DTYPE(DiskContents, physical, bytes);
     PYBIND11_NUMPY_DTYPE(RingUse, requests, bytes, waiting_ns, throttled_ns);
     PYBIND11_NUMPY_DTYPE(LedgerEntry, domain, state, weight, name, guest_ns, hypervisor_ns, waiting_ns,
                          blocked_ns, hypercalls, traps, events_sent, wakes, run_ins, frames_owned,
@@ -49,7 +50,7 @@ void register_landmark() {
     PYBIND11_NUMPY_DTYPE(Page, magic, version, state, exit_status, pcpus, clock_hz, clock_origin, now,
                          started, ram_frames, free_frames, free_frames_at_boot, audit_runs, audit_failures,
                          ledger_physical, ledger_capacity, ledger_used, seed, drains, draining, reserved,
-                         message, r_max, policies, rings, pcpu_ledgers);
+                         disks_physical, message, r_max, policies, rings, pcpu_ledgers);
 }
 
 void register_steering() {
@@ -86,6 +87,7 @@ pybind11::dict make_layouts() {
     layouts["manifest.Policy"] = pybind11::dtype::of<manifest::Policy>();
     layouts["landmark.Page"] = pybind11::dtype::of<landmark::Page>();
     layouts["landmark.LedgerEntry"] = pybind11::dtype::of<landmark::LedgerEntry>();
+    layouts["landmark.DiskContents"] = pybind11::dtype::of<landmark::DiskContents>();
     layouts["steering.Page"] = pybind11::dtype::of<steering::Page>();
     layouts["capture.Page"] = pybind11::dtype::of<capture::Page>();
     layouts["trace.Record"] = pybind11::dtype::of<trace::Record>();

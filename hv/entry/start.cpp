@@ -204,7 +204,14 @@ void start_memory_policy(Bytes bytes, const manifest::Header& header) {
 
 // Contents come from a module, where they stay, or from early memory, which is blank.
 void start_disks(EarlyMemory& early, Bytes bytes, const manifest::Header& header, const BootFacts& facts) {
-    for (const auto& disk : table<manifest::Disk>(bytes, header.disks, header.disk_count)) {
+    const auto disks = table<manifest::Disk>(bytes, header.disks, header.disk_count);
+    if (disks.empty())
+        return;
+    const auto places = early.take(disks.size() * sizeof(landmark::DiskContents));
+    landmark_page().disks_physical = places;
+    auto* place = reinterpret_cast<landmark::DiskContents*>(layout::direct_map + places);
+    for (const auto& disk : disks) {
+        auto& own = *place++;
         if (disk.slot != 0) {
             add_real_disk(static_cast<std::uint8_t>(std::min(disk.slot, 255U)),
                           disk.bytes / ringctl::sector_bytes, disk.read_only != 0);
@@ -214,8 +221,8 @@ void start_disks(EarlyMemory& early, Bytes bytes, const manifest::Header& header
             disk.module < facts.module_count ? facts.modules[disk.module] : MemoryRange{0, 0};
         if (disk.module != 0 && module.end - module.start < disk.bytes)
             machine::panic("a disk's contents are missing: the boot loader must pass them as a module");
-        const auto contents = disk.module != 0 ? module.start : early.take(disk.bytes);
-        add_disk(reinterpret_cast<std::byte*>(layout::direct_map + contents),
+        own = {disk.module != 0 ? module.start : early.take(disk.bytes), disk.bytes};
+        add_disk(reinterpret_cast<std::byte*>(layout::direct_map + own.physical),
                  disk.bytes / ringctl::sector_bytes, disk.read_only != 0);
     }
 }

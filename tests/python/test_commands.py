@@ -37,7 +37,7 @@ def shown(page: Path) -> list[str]:
     return [line for line in whole if not any(map(PLACEHOLDER.search, shlex.split(line, comments=True)))]
 
 
-OWN_DISK = re.compile(r"disk=([\w.]+):virtio")  # a file that the page has made with another command
+OWN_DISK = re.compile(r"disk=(\w+\.img)\b")  # a file that the page has made with another command
 COMMANDS = sorted({line for page in PAGES for line in shown(page)})
 
 

@@ -12,6 +12,7 @@ from bulkhead import Costs, Guest, GuestDisk, GuestNet, Machine, Placement, Poli
 from bulkhead.backend.qemu.prepare import prepare
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.units import MIB
+from bulkhead.cli.parse import parse_guest
 from bulkhead.model.machine import REGISTRY
 from bulkhead.model.spec import TimelineEntry
 
@@ -234,3 +235,44 @@ def test_values(act: Callable[[], object], message: str) -> None:
 
 def test_guest_is_the_same_class() -> None:
     assert Guest is Guest
+
+
+def test_a_disk_that_cannot_be_saved_says_so_in_one_line(tmp_path: Path) -> None:
+    image, kept = tmp_path / "disk", tmp_path / "kept"
+    image.write_bytes(bytes(1024))
+    blank = GuestDisk(size=1024, save=str(kept))
+    for disks, message in (
+        ((replace(blank, save=str(tmp_path)),), f"disk xvda: save '{tmp_path}': write the path of a file"),
+        (
+            (replace(blank, save=str(tmp_path / "no" / "a")),),
+            "write the path of a file in a folder that exists",
+        ),
+        ((replace(blank, save="/proc/version"),), "save /proc/version cannot be written"),
+        ((replace(blank, save="/dev/null"),), "save '/dev/null': write the path of a file"),
+        ((replace(blank, save=7),), "guest hog: disk xvda: save=7 is not the path of a file"),  # type: ignore[arg-type]
+        (
+            (blank, replace(blank, name="xvdb", save=f"{tmp_path}/./kept")),
+            f"disk xvdb: save {tmp_path}/./kept is already that of guest hog: disk xvda",
+        ),
+        (
+            (GuestDisk(image=str(image)), replace(blank, name="xvdb", save=str(image))),
+            f"disk xvdb: save {image} is disk xvda of hog; write the path of another file",
+        ),
+        (
+            (GuestDisk(image=str(image), device="virtio", save=str(kept)),),
+            "disk xvda: save: a virtio disk is its file already",
+        ),
+    ):
+        with pytest.raises(SpecError) as raised:
+            guest(disks=disks).run()
+        assert message in str(raised.value) and "\n" not in str(raised.value)
+    with pytest.raises(SpecError, match="disk xvda: save: the simulator's disks have no contents"):
+        guest(disks=(blank,)).run(backend="sim")
+    assert not kept.exists()
+
+
+def test_the_command_names_the_file_of_a_saved_disk() -> None:
+    read = parse_guest("workload:disk,disk=1M,disk.xvdb=2M,save.xvdb=out.img")
+    assert [(disk.name, disk.save) for disk in read.disks] == [("xvda", None), ("xvdb", "out.img")]
+    with pytest.raises(SpecError, match="save: the guest has no disk xvdb; give it one with disk=64M"):
+        parse_guest("workload:disk,disk=1M,save.xvdb=out.img")

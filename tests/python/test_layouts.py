@@ -81,6 +81,7 @@ def test_page_reaches_python() -> None:
         "ledger_used",
         "rings",
         "draining",
+        "disks_physical",
         "reserved",
         "pcpu_ledgers",
     }

@@ -128,6 +128,8 @@ def _check_disks(spec: Guest) -> None:
         if disk.name in names:
             raise SpecError(f"guest {spec.name}: two disks are named {disk.name}; give them different names")
         names.add(disk.name)
+        if disk.save is not None and not isinstance(disk.save, str):
+            raise SpecError(f"{what}: save={disk.save!r} is not the path of a file")
         if disk.device not in DEVICES:
             raise SpecError(f"{what}: device '{disk.device}' is unknown; write {' or '.join(DEVICES)}")
         if disk.is_real and disk.image is None:

@@ -146,6 +146,14 @@ def _placed(
     return (*(one for one in before if one.vcpu != vcpu), replace(own, **place))
 
 
+def _saved(option: str, disks: tuple[GuestDisk, ...], files: Mapping[str, str]) -> tuple[GuestDisk, ...]:
+    """The disks with the files that get their contents, by the disk's name."""
+    for name in files:
+        if name not in [disk.name for disk in disks]:
+            raise SpecError(f"{option}: save: the guest has no disk {name}; give it one with disk=64M")
+    return tuple(replace(disk, save=files.get(disk.name)) for disk in disks)
+
+
 def _captured(option: str, nets: tuple[GuestNet, ...], captures: Mapping[str, str]) -> tuple[GuestNet, ...]:
     """The interfaces with their captures' files, by the interface's name."""
     for name in captures:
@@ -163,6 +171,7 @@ def _read(
     """Fields and their values: of `known` options, and of parameters POLICY.NAME, which go to the field of that policy."""
     values: dict[str, Any] = {}
     captures: dict[str, str] = {}
+    saved: dict[str, str] = {}
     for key, value in pairs.items():
         if known is GUEST_OPTIONS and key.partition(".")[0] == "disk":
             disk = replace(parse_disk(value, f"{option} {key}"), name=key.partition(".")[2] or "xvda")
@@ -182,6 +191,9 @@ def _read(
         if known is GUEST_OPTIONS and key.partition(".")[0] == "pcap":
             captures[key.partition(".")[2] or "eth0"] = value
             continue
+        if known is GUEST_OPTIONS and key.partition(".")[0] == "save":
+            saved[key.partition(".")[2] or "xvda"] = value
+            continue
         policy, dot, parameter = key.partition(".")
         if dot and policy in policies:
             given = values.setdefault(policies[policy], {})
@@ -193,6 +205,8 @@ def _read(
         values[field] = read(value, f"{option} {key}")
     if captures:
         values["nets"] = _captured(option, values.get("nets", ()), captures)
+    if saved:
+        values["disks"] = _saved(option, values.get("disks", ()), saved)
     return values
 
 

@@ -48,8 +48,8 @@ MODEL_DEVICE, VIRTIO = DEVICES = ("model", "virtio")
 class GuestDisk:
     """A disk of a guest, with either a size (then it is blank) or an image, a file with its contents.
 
-    A modelled disk is a part of the machine's drive. The run never writes to its image, and what the guest writes lasts as
-    long as the run, also when the guest is restarted. With `device` "virtio" the image itself is the disk: what the guest
+    A modelled disk is a part of the machine's drive. The run does not write to its image unless `save` names it, and what the
+    guest writes lasts as long as the run, also when the guest is restarted. With `device` "virtio" the image itself is the disk: what the guest
     has flushed is in the file, whatever becomes of the run, which cannot be repeated exactly.
     """
 
@@ -58,6 +58,8 @@ class GuestDisk:
     name: str = "xvda"  # xvda to xvdp, as Linux calls it
     read_only: bool = False
     device: str = MODEL_DEVICE  # model, or virtio with an image
+    # A file that has a modelled disk's contents after the run, and none of them before; it may be the image itself.
+    save: str | None = None
 
     @property
     def is_real(self) -> bool:

@@ -20,6 +20,7 @@ from bulkhead.backend.qemu.console import Consoles
 from bulkhead.backend.qemu.drain import Drain, can_drain
 from bulkhead.backend.qemu.prepare import disk_contents, prepare
 from bulkhead.backend.qemu.ram import Ram
+from bulkhead.backend.qemu.saved_disks import save_disks
 from bulkhead.backend.qemu.steering import Steering
 from bulkhead.backend.snapshot import read_account, sample_of
 from bulkhead.backend.versions import versions
@@ -247,6 +248,7 @@ class Booted:
                 rings = [self._drain.before(pcpu, ring) for pcpu, ring in enumerate(rings)]
             trace, digest = merge(rings)
             summary = landmark(page, self.ram, known_policies(self.machine))
+            unsaved = save_disks(self.machine, page, self.ram)
         except (BulkheadError, ValueError) as error:
             raise MachineError(self._last_words(error, ended, texts)) from None
         machine = self.machine
@@ -264,7 +266,7 @@ class Booted:
             and not machine.has_real_devices,
             host_seconds=seconds,
             lost_to=ended.lost_to,
-            warnings=doubts(machine, "qemu"),
+            warnings=(*doubts(machine, "qemu"), *unsaved),
         )
         if self.options.out is not None:
             self._keep(run, self.options.out)

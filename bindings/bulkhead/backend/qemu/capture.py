@@ -31,7 +31,7 @@ def interfaces(machine: Machine) -> list[tuple[str, GuestNet]]:
     return [(guest.name, net) for guest in machine.guests for net in guest.nets]
 
 
-def _inputs(machine: Machine) -> dict[Path, str]:
+def inputs(machine: Machine) -> dict[Path, str]:
     """The files that the machine reads, with what each is."""
     found: dict[Path, str] = {}
     for guest in machine.guests:
@@ -44,7 +44,7 @@ def _inputs(machine: Machine) -> dict[Path, str]:
 def check_captures(machine: Machine, stands_still: bool) -> None:
     """SpecError, one line, for a capture that cannot be. The machine `stands_still` if its clock does with it."""
     owners: dict[Path, str] = {}
-    inputs = _inputs(machine)
+    known = inputs(machine)
     for guest, net in interfaces(machine):
         if net.pcap is None:
             continue
@@ -55,7 +55,7 @@ def check_captures(machine: Machine, stands_still: bool) -> None:
             )
         if not net.pcap or file.is_dir() or not file.parent.is_dir():
             raise SpecError(f"{what}: pcap '{net.pcap}': write the path of a file in a folder that exists")
-        if (used := inputs.get(file.resolve())) is not None:
+        if (used := known.get(file.resolve())) is not None:
             raise SpecError(f"{what}: pcap {net.pcap} is {used}; write the path of another file")
         if not os.access(file if file.exists() else file.parent, os.W_OK):
             raise SpecError(f"{what}: pcap {net.pcap} cannot be written")

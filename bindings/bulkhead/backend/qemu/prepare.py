@@ -19,6 +19,7 @@ from bulkhead.backend.qemu.manifest import (
     successors,
 )
 from bulkhead.backend.qemu.real import check_real_disks, check_uplink
+from bulkhead.backend.qemu.saved_disks import check_saved_disks
 from bulkhead.backend.reservations import check_reservations
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.paths import dom0_image, hypervisor_image
@@ -131,6 +132,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     _check_images(machine)
     check_real_disks(machine)
     check_uplink(machine)
+    check_saved_disks(machine)
     check_captures(machine, can_drain(machine, accel))
     policies = _choose_policies(machine)
     parts = Parts(

@@ -84,6 +84,12 @@ def check_asks(machine: Machine) -> None:
             raise SpecError(
                 f"guest {guest.name}: pcap: the simulator has no network; run it with --backend qemu"
             )
+        for disk in guest.disks:
+            if disk.save is not None:
+                raise SpecError(
+                    f"guest {guest.name}: disk {disk.name}: save: the simulator's disks have no contents; "
+                    "run it with --backend qemu"
+                )
     for guest_name, net in machine.uplinks:
         raise SpecError(
             f"guest {guest_name}: interface {net.name}: uplink: the simulator has no network; run it with --backend qemu"
