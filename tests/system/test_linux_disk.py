@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 from linux_guests import assert_done, linux, run_linux
 from machines import assert_sound, said
 
@@ -29,3 +32,19 @@ def test_it_writes_reads_back_and_makes_a_file_system(tmp_path: Path) -> None:
     assert len(run.select("ring_complete", "linux")) > 100
     assert hashlib.sha256(image.read_bytes()).hexdigest() == before, "the run wrote to the image"
     assert_sound(run)
+
+
+@pytest.mark.parametrize("device", ("model", "virtio"))
+def test_the_next_run_finds_its_file_system(device: str, tmp_path: Path) -> None:
+    """On a modelled disk whose contents are saved, and on a file that is the disk."""
+    image = tmp_path / "image"
+    image.write_bytes(bytes(16 * MIB))
+    disk = GuestDisk(image=str(image), device=device, save=str(image) if device == "model" else None)
+    for job in ("ext4:8", "ext4:8:keep"):
+        run = run_linux(linux("linux", job, image="disk", disks=(disk,)), ringctl=Policy("drr"), seconds=90)
+        assert_done(run, "linux", job)
+        assert run.warnings == () and run.reproducible == (device == "model"), said(run)
+        assert_sound(run)
+    if tool := shutil.which("e2fsck", path="/usr/sbin:/sbin:/usr/bin"):
+        check = subprocess.run([tool, "-f", "-n", str(image)], capture_output=True, text=True)
+        assert check.returncode == 0, check.stdout
