@@ -73,6 +73,7 @@ struct Drive {
     std::int64_t bytes_per_us; // of the transfer
     std::uint32_t depth;       // requests that it takes at a time
     std::uint32_t unbilled;    // 1: work for its requests is billed to no domain
+    std::int64_t flush;        // ns more, of a flush
 };
 
 // A network interface of a guest, and the port of the modelled switch that it is connected to.

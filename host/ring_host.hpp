@@ -110,6 +110,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     void take_over_place(RingDomainState& domain, DomainId newcomer);
     [[nodiscard]] bool enqueue(Request& request, RealTime& at);
     void withdraw(Request& request);
+    void enter_rare(Request& request);
     [[nodiscard]] Request* named(const ringctl::Decision& answer);
     [[nodiscard]] const char* wrong(const ringctl::Decision& answer, const Request* request, RealTime asked);
     [[nodiscard]] bool take(Request& request, RealTime now);
@@ -130,6 +131,7 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     Order<Request> serving_;
     std::uint32_t queued_ = 0, in_service_ = 0;
     std::uint32_t waiting_domains_ = 0; // that have requests queued
+    std::uint32_t ordered_ = 0;         // queued ones that have a place among those of their ring
     std::uint64_t submitted_ = 0;
     RealTime ask_again_ = RealTime::never();
     Nanos held_{}; // up to held_since_, or all of it

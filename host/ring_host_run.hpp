@@ -13,9 +13,9 @@ template<class World>
 std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector,
                                       std::uint32_t bytes, std::uint32_t tag, std::uint32_t parts) {
     RingState& state = ring.queue;
-    Request& request = state.free_place();
-    request.index =
-        state.number * ringctl::most_queued + static_cast<std::uint32_t>(&request - state.requests);
+    const std::uint32_t place = state.free_place();
+    Request& request = state.requests[place];
+    request.index = state.number * ringctl::most_queued + place;
     RealTime at = now();
     static_cast<RequestFields&>(request) = {submitted_++, sector, bytes, operation, at,
                                             {},           tag,    parts, {},        {}};
@@ -23,7 +23,10 @@ std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, 
     request.estimate = this->world().device().estimate(request, sector == state.ends_at);
     request.ring = &state;
     request.state = Request::State::queued;
-    state.ends_at = request.end();
+    if (ringctl::may_move_none(operation)) [[unlikely]]
+        enter_rare(request);
+    else
+        state.ends_at = request.end();
     state.take_place(request);
     ++queued_;
     waiting_.push_back(request);
@@ -37,6 +40,14 @@ std::uint64_t RingHost<World>::submit(Ring& ring, ringctl::Operation operation, 
     if (in_service_ < this->world().device().depth()) // else it was asked last when it had no room
         give_work(at);
     return number;
+}
+
+// One that may move no bytes: where the ring's stream goes on, and whether there is an order to keep.
+template<class World>
+[[gnu::noinline, gnu::cold]] void RingHost<World>::enter_rare(Request& request) {
+    if (request.bytes != 0)
+        request.ring->ends_at = request.end();
+    ordered_ += ringctl::is_ordered(request.operation) ? 1 : 0;
 }
 
 template<class World>
@@ -71,6 +82,7 @@ void RingHost<World>::withdraw(Request& request) {
     waiting_.erase(waiting_.iterator_to(request));
     request.state = Request::State::unused;
     --queued_;
+    ordered_ -= ringctl::is_ordered(request.operation) ? 1 : 0;
     request.ring->leave_place(request);
     leave_queue(*request.ring->domain);
     const Set& told = this->active();
@@ -118,6 +130,9 @@ void RingHost<World>::give_work(RealTime asked) {
         Request* const request = answer.request != nullptr ? named(answer) : nullptr;
         if (const char* what = wrong(answer, request, before); what != nullptr) {
             eject(Hook::next, plugin::Fault::wrong_answer, called.end, what);
+        } else if (ordered_ != 0 && request != nullptr && request->ring->overtakes(*request)) [[unlikely]] {
+            eject(Hook::next, plugin::Fault::wrong_answer, called.end,
+                  "a request before one that it has to stay behind");
         } else if (request != nullptr) {
             const bool looks = take(*request, called.end);
             if (looks && !this->may_idle() && is_anybody_starved()) [[unlikely]]
@@ -144,6 +159,8 @@ bool RingHost<World>::take(Request& request, RealTime now) {
     request.known = true;
     request.waited = now - request.arrived;
     request.throttled = held_ - request.held_before;
+    if (ordered_ != 0) [[unlikely]]
+        ordered_ -= ringctl::is_ordered(request.operation) ? 1 : 0;
     --queued_;
     ++in_service_;
     const bool looks = note_overtaken(request, this->world().device().serve(request, now));

@@ -5,6 +5,7 @@
 
 #include "ringctl/contract.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <boost/intrusive/list.hpp>
 
@@ -16,7 +17,7 @@ struct RingState;
 struct RequestFields {
     std::uint64_t number = 0; // in the order in which the device's requests came
     std::uint64_t sector = 0;
-    std::uint32_t bytes = 0;
+    std::uint32_t bytes = 0; // that it moves
     ringctl::Operation operation{};
     RealTime arrived{};
     Nanos estimate{};
@@ -71,8 +72,20 @@ struct RingState {
     boost::intrusive::list_member_hook<> order; // in the list of open rings
 
     [[nodiscard]] bool has_room() const { return used < ringctl::most_queued; }
+    // Whether a queued request would come before one that it has to stay behind (contract: order).
+    [[nodiscard, gnu::noinline, gnu::cold]] bool overtakes(const Request& request) const {
+        const auto has_to_wait_for = [&request](const Request& other) {
+            return other.state == Request::State::queued && other.number < request.number &&
+                   (other.operation == ringctl::Operation::barrier ||
+                    request.operation == ringctl::Operation::barrier ||
+                    (request.operation == ringctl::Operation::flush && ringctl::alters(other.operation)));
+        };
+        return std::any_of(requests, requests + ringctl::most_queued, has_to_wait_for);
+    }
     // The lowest place that is free; there is room.
-    [[nodiscard]] Request& free_place() { return requests[std::countr_one(places)]; }
+    [[nodiscard]] std::uint32_t free_place() const {
+        return static_cast<std::uint32_t>(std::countr_one(places));
+    }
     void take_place(const Request& request) { change_place(request, 1); }
     void leave_place(const Request& request) { change_place(request, -1); }
 

@@ -37,6 +37,10 @@
 // turn lasts for seconds. A wait that a slow device or a low rate causes is not a fault of the policy. A
 // single request that the policy forgets shows when nothing else is queued: the policy then has no answer.
 //
+// Order: a flush stays behind the earlier writes and discards of its ring, a barrier behind all earlier
+// requests of its ring and before all later ones. A policy that serves each ring's requests in the order in
+// which they came has nothing to do for that. The requests of other rings have no part in it.
+//
 // What a policy may rely on:
 // - The order is create, then create_domain, create_ring and attach as guests come, create_request and
 //   enqueue as they ask. The memory is zeroed, the host fills the base part after create_domain and the
@@ -62,8 +66,29 @@ inline constexpr std::uint32_t most_queued = 64;            // requests of one r
 inline constexpr std::uint32_t default_weight = 256;
 inline constexpr std::uint32_t sector_bytes = 512;
 
-// Of a disk, and of a network interface: a packet that the guest sends, or one that it receives.
-enum class Operation : std::uint32_t { read = 0, write = 1, send = 2, receive = 3 };
+// Of a disk: bytes that are read or written. Of a network interface: a packet that the guest sends, or one
+// that it receives. Of a disk again, and in an order that the device must keep:
+// - flush: keeps what was written. It moves no bytes, and a device does nothing else meanwhile: the flush of
+//   one domain drains the device for all.
+// - discard: forgets what is stored from `sector` on. It moves no bytes.
+// - barrier: a write, or no bytes at all, behind all earlier requests of its ring and before all later ones.
+enum class Operation : std::uint32_t {
+    read = 0,
+    write = 1,
+    send = 2,
+    receive = 3,
+    discard = 4,
+    flush = 5,
+    barrier = 6
+};
+
+// Whether it has a place among the other requests of its ring.
+constexpr bool is_ordered(Operation operation) { return operation >= Operation::flush; }
+constexpr bool may_move_none(Operation operation) { return operation >= Operation::discard; }
+// What a flush has to stay behind.
+constexpr bool alters(Operation operation) {
+    return operation != Operation::read && operation != Operation::receive;
+}
 
 // Written by the host, read by the policy. A policy derives its own types from these.
 //
@@ -85,7 +110,7 @@ struct Request {
     Ring* ring;
     std::uint64_t number; // in the order in which the device's requests came
     std::uint64_t sector; // of 512 bytes, on the device; 0 of a packet
-    std::uint32_t bytes;
+    std::uint32_t bytes;  // that it moves; of a discard or a flush: none
     Operation operation;
     RealTime arrived;    // when the request was queued first, also after a swap of policies
     Nanos estimate;      // of the device's time for it, by the host's model of the device; at least 1 ns
@@ -150,7 +175,8 @@ struct Hooks {
     void (*enqueue)(void* policy, Request& request, RealTime now);
     // queued -> in service: the request that the device serves next. Called while the device has room and a
     // request is queued. The answer must be a queued request, or, of a policy with Trait::idles only, an
-    // instant after `now`; otherwise the policy is ejected. The answered request is not queued any longer.
+    // instant after `now`, and break no order (above); otherwise the policy is ejected. The answered request
+    // is not queued any longer.
     Decision (*next)(void* policy, RealTime now);
     // Optional: without it the call is spared. in service -> o: the device is done with the request, after
     // `service` of its time. The object is gone when complete returns.

@@ -33,17 +33,20 @@ inline constexpr plugin::Parameter unit_parameter{
 
 // What a request counts for where requests are counted, for example by a limit: its parts, or once for each
 // started 64 KiB, so that a large one does not pass for a small one.
+// A flush or a discard counts as one request, and moves no bytes.
 inline constexpr std::int64_t counted_bytes = 64 * 1'024;
 constexpr std::int64_t count_of(const ringctl::Request& request) {
     return std::max<std::int64_t>(request.parts, (request.bytes + counted_bytes - 1) / counted_bytes);
 }
 
-// In nanoseconds, bytes, or hundredths of a request: nothing is rounded, or what is cut off would add up.
+// In nanoseconds, bytes, or hundredths of a request: nothing is rounded, or what is cut off would add up. A
+// request that moves no bytes costs as many as the largest one that counts once: the device works for it all
+// the same, and flushes without end are not free.
 inline constexpr std::int64_t per_request = 100;
 constexpr std::int64_t cost_of(const ringctl::Request& request, Unit unit) {
     switch (unit) {
     case Unit::bytes:
-        return request.bytes;
+        return request.bytes != 0 ? request.bytes : counted_bytes;
     case Unit::requests:
         return per_request * request.parts;
     case Unit::device_time:

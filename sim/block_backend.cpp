@@ -38,7 +38,8 @@ std::uint64_t DiskPort::sectors() const { return backend_->sectors(); }
 
 Nanos DiskPort::note(const Request& request) {
     const std::uint64_t sectors = sectors_of(request.bytes);
-    if (sectors == 0 || sectors > backend_->sectors() || request.sector > backend_->sectors() - sectors)
+    if ((sectors == 0 && !ringctl::may_move_none(request.operation)) || sectors > backend_->sectors() ||
+        request.sector > backend_->sectors() - sectors)
         throw std::invalid_argument{"a model asked its disk for " + std::to_string(request.bytes) +
                                     " bytes at sector " + std::to_string(request.sector) + " of " +
                                     std::to_string(backend_->sectors())};
@@ -116,7 +117,9 @@ void BlockBackend::answer() {
     auto& [owner, port] = *by_ring_[request.ring];
     Domain& domain = *owner;
     const std::int64_t sectors =
-        (std::min<std::int64_t>(request.bytes, page_bytes) - 1) / ringctl::sector_bytes + 1;
+        request.bytes == 0
+            ? 0
+            : (std::min<std::int64_t>(request.bytes, page_bytes) - 1) / ringctl::sector_bytes + 1;
     work_later_for(&domain, costs.disk_answer + costs.disk_sector * sectors +
                                 costs.disk_page * further_pages(request.bytes));
     const auto number = port.numbers_.extract(request.number);

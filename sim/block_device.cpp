@@ -81,7 +81,7 @@ std::optional<std::uint64_t> BlockDevice::submit(std::uint32_t number, ringctl::
                                                  std::uint64_t sector, std::uint32_t bytes, RealTime now,
                                                  std::uint32_t parts) {
     const host::RequestFields asked{.sector = sector, .bytes = bytes};
-    if (bytes == 0 || asked.end() > drive_.sectors())
+    if ((bytes == 0 && !ringctl::may_move_none(operation)) || asked.end() > drive_.sectors())
         throw std::invalid_argument{"a request of " + std::to_string(bytes) + " bytes at sector " +
                                     std::to_string(sector) + " is empty or leaves the device"};
     RingWorld::Ring& ring = rings_[number];

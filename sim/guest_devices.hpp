@@ -18,9 +18,9 @@ inline constexpr std::uint64_t service_release = 2; // take `argument` frames ba
 class GuestDisk {
   public:
     struct Request {
-        ringctl::Operation operation{}; // read or write
+        ringctl::Operation operation{}; // of a disk
         std::uint64_t sector = 0;       // of ringctl::sector_bytes; all of the request lies on the disk
-        std::uint32_t bytes = 0;        // at least one sector
+        std::uint32_t bytes = 0;        // at least one sector, or 0 of one that moves none
     };
     [[nodiscard]] static constexpr std::uint64_t sectors_of(std::uint32_t bytes) {
         return (bytes + ringctl::sector_bytes - 1) / ringctl::sector_bytes;

@@ -34,6 +34,7 @@ constexpr ModelOption disk_options[] = {
     {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
     {"write", "1", "0", "1: writes, 0: reads"},
     {"work_us", "us", "0", "CPU time for each answer"},
+    {"flush", "1", "0", "after so many requests a flush follows; 0: none"},
 };
 constexpr ModelOption flood_options[] = {
     {"bytes", "1", "512", "size of a request, 512 to 1048576"},
@@ -45,6 +46,7 @@ constexpr ModelOption flood_options[] = {
     {"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"},
     {"write", "1", "0", "1: writes, 0: reads"},
     {"work_us", "us", "0", "CPU time for each answer"},
+    {"flush", "1", "0", "after so many requests a flush follows; 0: none"},
 };
 constexpr ModelOption memory_user_options[] = {
     {"set_mib", "MiB", "0", "its working set; 0: all its memory"},

@@ -32,11 +32,17 @@ class Stream {
                                               block_device::sector_bytes)},
           operation_{options.write.number() != 0 ? std::uint8_t{BLKIF_OP_WRITE}
                                                  : std::uint8_t{BLKIF_OP_READ}},
-          sequential_{options.sequential.number() != 0}, places_{disk_sectors / sectors_},
-          random_{xenstore::own_id().value_or(DomainId{}).value()} {
+          sequential_{options.sequential.number() != 0}, flush_{options.flush.number()},
+          places_{disk_sectors / sectors_}, random_{xenstore::own_id().value_or(DomainId{}).value()} {
         place_ = random_.next() % places_;
     }
     [[nodiscard]] blkif_request next(std::uint64_t number) {
+        if (flush_ != 0 && number % (flush_ + 1) == flush_) {
+            blkif_request request{};
+            request.operation = BLKIF_OP_FLUSH_DISKCACHE;
+            request.id = number;
+            return request;
+        }
         place_ = sequential_ ? (place_ + 1) % places_ : random_.next() % places_;
         return buffer_.request(operation_, number, place_ * sectors_, sectors_);
     }
@@ -46,6 +52,7 @@ class Stream {
     std::uint32_t sectors_;
     std::uint8_t operation_;
     bool sequential_;
+    std::uint64_t flush_; // requests between two flushes; 0: there are none
     std::uint64_t places_, place_ = 0;
     Random random_;
 };

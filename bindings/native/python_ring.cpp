@@ -1,4 +1,5 @@
 // Ring policies written in Python: ringctl/contract.hpp, hook for hook.
+#include "abi/enum_name.hpp"
 #include "bindings/native/python_policy.hpp"
 #include "ringctl/contract.hpp"
 
@@ -141,7 +142,11 @@ void add_ring_views(py::module_& module) {
             "sector", [](const View<Request>& view) { return view.get().sector; },
             "of 512 bytes, on the device")
         .def_property_readonly(
-            "bytes", [](const View<Request>& view) { return view.get().bytes; }, "how many it moves")
+            "bytes", [](const View<Request>& view) { return view.get().bytes; },
+            "how many it moves; none for a discard or a flush")
+        .def_property_readonly(
+            "operation", [](const View<Request>& view) { return enum_name(view.get().operation); },
+            "read, write, send, receive, discard, flush or barrier")
         .def_property_readonly(
             "write",
             [](const View<Request>& view) { return view.get().operation == ringctl::Operation::write; },

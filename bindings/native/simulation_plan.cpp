@@ -59,6 +59,7 @@ sim::BlockPlan block_plan(const Settings& settings) {
     const Values& given = settings.disk;
     read_time(given, "request_us", 1'000, plan.disk.request);
     read_time(given, "seek_us", 1'000, plan.disk.seek);
+    read_time(given, "flush_us", 1'000, plan.disk.flush);
     plan.disk.bytes_per_us = value_or(given, "bytes_per_us", plan.disk.bytes_per_us);
     plan.disk.depth = static_cast<std::uint32_t>(value_or(given, "depth", plan.disk.depth));
     plan.is_billed = value_or(given, "billed", 1) != 0;

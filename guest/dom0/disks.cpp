@@ -59,6 +59,10 @@ void Disks::describe(DomainId domain, const manifest::Guest&, std::span<DiskEnd>
         store_->put(domain0, place.back("/frontend-id"), domain.value());
         store_->put(domain0, place.back("/online"), 1);
         store_->put(domain0, place.back("/feature-flush-cache"), 1);
+        if (end.disk->slot == 0) { // a modelled one
+            store_->put(domain0, place.back("/feature-barrier"), 1);
+            store_->put(domain0, place.back("/feature-discard"), 1);
+        }
         store_->put(domain0, place.back("/feature-persistent"), 0);
         store_->put(domain0, place.back("/feature-max-indirect-segments"), most_segments);
         set_state(domain, end, XenbusStateInitWait);

@@ -235,7 +235,8 @@ void start_rings(const manifest::Header& header) {
                              .seek = Nanos{header.drive.seek},
                              .bytes_per_us = std::max<std::int64_t>(header.drive.bytes_per_us, 1),
                              .depth = std::max(header.drive.depth, 1U),
-                             .sectors = sectors_of_all_disks()};
+                             .sectors = sectors_of_all_disks(),
+                             .flush = Nanos{std::max<std::int64_t>(header.drive.flush, 0)}};
     const auto* const plugin = first != nullptr ? &first->plugin : nullptr;
     const auto* const values = first != nullptr ? first->values : nullptr;
     rings::start(model, header.drive.unbilled == 0, plugin, values);

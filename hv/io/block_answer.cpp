@@ -21,6 +21,20 @@ constinit Late<Copies> copies; // whose bytes are to move, in the order in which
     return move_segment(request, request.ring->disk->contents + request.position * ringctl::sector_bytes);
 }
 
+// What was discarded reads as zeros. False: the rest later.
+[[nodiscard]] bool clear_sectors(BlockRequest& request) {
+    while (request.left > 0) {
+        const auto sectors = std::min<std::uint64_t>(request.left, sectors_per_page);
+        std::memset(request.ring->disk->contents + request.position * ringctl::sector_bytes, 0,
+                    sectors * ringctl::sector_bytes);
+        request.position += sectors;
+        request.left -= sectors;
+        if (request.left > 0 && machine::should_preempt())
+            return false;
+    }
+    return true;
+}
+
 } // namespace
 
 void start_block_rings() { copies.make(); }
@@ -44,6 +58,8 @@ bool is_copy_left() { return !copies->empty(); }
 void copy_one_request() {
     auto& request = copies->front();
     rings::work_for(request.ring->guest);
+    if (request.operation == BLKIF_OP_DISCARD && !clear_sectors(request)) [[unlikely]]
+        return;
     while (!is_moved(request)) {
         if (!copy_segment(request) || (machine::should_preempt() && !is_moved(request)))
             return;

@@ -27,15 +27,17 @@ static_assert(ring_slots <= ringctl::most_queued);
 struct BlockRequest : boost::intrusive::list_base_hook<> {
     enum class State : std::uint8_t { unused, at_the_drive, copying };
     State state = State::unused;
-    std::uint8_t operation = 0; // BLKIF_OP_READ, BLKIF_OP_WRITE, of a real disk BLKIF_OP_FLUSH_DISKCACHE
+    std::uint8_t operation = 0; // BLKIF_OP_*, of an indirect one the inner
     std::int16_t status = BLKIF_RSP_OKAY;
     std::uint16_t segments = 0;
     std::uint16_t copied = 0;   // as many of them
     std::uint64_t id = 0;       // the guest's own
-    std::uint64_t position = 0; // of the next segment: sector of the disk
+    std::uint64_t position = 0; // of the next segment, or of what is to be discarded: sector of the disk
+    std::uint64_t left = 0;     // sectors that are to be discarded
     BlockRing* ring = nullptr;
     blkif_request_segment segment[most_segments]{};
     [[nodiscard]] bool is_read() const { return operation == BLKIF_OP_READ; }
+    [[nodiscard]] bool alters() const { return !is_read() && operation != BLKIF_OP_FLUSH_DISKCACHE; }
 };
 
 struct BlockRing {

@@ -10,6 +10,7 @@
 #include "hv/trace/trace.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -54,47 +55,89 @@ void take_place(BlockRing& ring, BlockRequest& request, std::uint64_t position) 
     request.ring = &ring;
 }
 
-// Its segments and their sum are checked; the grants are when the bytes move.
+constexpr auto operations = [] { // of the policy
+    std::array<ringctl::Operation, BLKIF_OP_DISCARD + 1> all{};
+    all[BLKIF_OP_READ] = ringctl::Operation::read;
+    all[BLKIF_OP_WRITE] = ringctl::Operation::write;
+    all[BLKIF_OP_WRITE_BARRIER] = ringctl::Operation::barrier;
+    all[BLKIF_OP_FLUSH_DISKCACHE] = ringctl::Operation::flush;
+    all[BLKIF_OP_DISCARD] = ringctl::Operation::discard;
+    return all;
+}();
+
+// Its segments and their sum are checked; the grants are when the bytes move. Without segments it moves none.
 template<bool real>
 std::int16_t queue(BlockRing& ring, BlockRequest& request, std::uint64_t sector) {
     const auto& disk = *ring.disk;
     const auto sectors = sectors_of(request);
-    if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector ||
-        (disk.read_only && !request.is_read()))
+    if ((sectors == 0 && request.segments != 0) || sector > disk.sectors || sectors > disk.sectors - sector ||
+        (disk.read_only && request.alters()))
         return BLKIF_RSP_ERROR;
     take_place(ring, request, sector);
-    submit<real>(ring, request.is_read() ? ringctl::Operation::read : ringctl::Operation::write,
-                 disk.first + sector, static_cast<std::uint32_t>(sectors * ringctl::sector_bytes),
+    submit<real>(ring, operations[request.operation], disk.first + sector,
+                 static_cast<std::uint32_t>(sectors * ringctl::sector_bytes),
                  static_cast<std::uint32_t>(&request - ring.requests));
     return waits;
 }
 
-// What was answered before is in a modelled disk's memory: a flush has nothing to wait for. For a real one
-// the policy sees it as a write of one sector where the stream of the ring is.
+// One that moves no bytes. The policy sees it where the disk's part of the device begins, or what is
+// discarded.
 template<bool real>
-std::int16_t take_flush(BlockRing& ring, const blkif_request& asked) {
-    if constexpr (!real)
-        return BLKIF_RSP_OKAY;
+std::int16_t queue_without_bytes(BlockRing& ring, const blkif_request& asked, std::uint64_t sector = 0,
+                                 std::uint64_t sectors = 0) {
     auto& request = free_request(ring);
     request.operation = asked.operation;
     request.id = asked.id;
     request.segments = 0;
-    take_place(ring, request, 0);
-    submit<real>(ring, ringctl::Operation::write, ring.queue.ends_at, ringctl::sector_bytes,
-                 static_cast<std::uint32_t>(&request - ring.requests));
-    return waits;
+    request.left = sectors;
+    return queue<real>(ring, request, sector);
 }
+
+// Only of a modelled disk: domain 0 offers neither this nor barriers for a real one.
+std::int16_t take_discard(BlockRing& ring, const blkif_request& asked) {
+    blkif_request_discard discard;
+    std::memcpy(&discard, &asked, sizeof discard);
+    const auto& disk = *ring.disk;
+    const std::uint64_t sector = discard.sector_number, sectors = discard.nr_sectors;
+    if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector)
+        return BLKIF_RSP_ERROR;
+    return queue_without_bytes<false>(ring, asked, sector, sectors);
+}
+static_assert(sizeof(blkif_request_discard) <= sizeof(blkif_request));
+
+// Of those that may have some: only a barrier needs none.
+template<bool real>
+[[gnu::noinline]] std::int16_t take_without_segments(BlockRing& ring, const blkif_request& asked) {
+    if (asked.nr_segments != 0 || asked.operation != BLKIF_OP_WRITE_BARRIER)
+        return BLKIF_RSP_ERROR;
+    return queue_without_bytes<real>(ring, asked);
+}
+
+// Barriers, which a real disk does not have, stand behind reads and writes.
+template<bool real>
+constexpr std::uint8_t last_direct = real ? BLKIF_OP_WRITE : BLKIF_OP_WRITE_BARRIER;
+static_assert(BLKIF_OP_READ == 0 && BLKIF_OP_WRITE == 1 && BLKIF_OP_WRITE_BARRIER == 2);
 
 template<bool real>
 std::int16_t take_direct(BlockRing& ring, const blkif_request& asked) {
-    if (asked.nr_segments == 0 || asked.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
-        return BLKIF_RSP_ERROR;
+    if (asked.nr_segments == 0 || asked.nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST) [[unlikely]]
+        return take_without_segments<real>(ring, asked);
     auto& request = free_request(ring);
     request.operation = asked.operation;
     request.id = asked.id;
     request.segments = asked.nr_segments;
     std::copy_n(asked.seg, asked.nr_segments, request.segment);
     return queue<real>(ring, request, asked.sector_number);
+}
+
+// What is asked for rarely.
+template<bool real>
+[[gnu::noinline]] std::int16_t take_other(BlockRing& ring, const blkif_request& asked) {
+    if (asked.operation == BLKIF_OP_FLUSH_DISKCACHE)
+        return queue_without_bytes<real>(ring, asked);
+    if (!real && asked.operation == BLKIF_OP_DISCARD)
+        return take_discard(ring, asked);
+    return BLKIF_RSP_EOPNOTSUPP;
 }
 
 // The list is copied once. False if the page cannot be read.
@@ -130,10 +173,10 @@ void take_one(BlockRing& ring) {
     else
         std::memcpy(&asked, &ring.shared->ring[ring.taken % ring_slots].req, sizeof asked);
     ++ring.taken;
-    std::int16_t status = BLKIF_RSP_EOPNOTSUPP;
+    std::int16_t status;
     std::uint64_t id = asked.id;
     std::uint8_t operation = asked.operation;
-    if (asked.operation == BLKIF_OP_READ || asked.operation == BLKIF_OP_WRITE) {
+    if (asked.operation <= last_direct<real>) {
         status = take_direct<real>(ring, asked);
     } else if (asked.operation == BLKIF_OP_INDIRECT) {
         blkif_request_indirect indirect;
@@ -141,8 +184,8 @@ void take_one(BlockRing& ring) {
         status = take_indirect<real>(ring, indirect);
         id = indirect.id;
         operation = indirect.indirect_op;
-    } else if (asked.operation == BLKIF_OP_FLUSH_DISKCACHE) {
-        status = take_flush<real>(ring, asked);
+    } else {
+        status = take_other<real>(ring, asked);
     }
     if (status != waits)
         answer<real>(ring, id, operation, status);

@@ -20,7 +20,9 @@ class Stream {
     Stream(const ModelSetup& setup, std::uint64_t sectors)
         : bytes_{static_cast<std::uint32_t>(setup.number("bytes"))},
           operation_{setup.number("write") != 0 ? ringctl::Operation::write : ringctl::Operation::read},
-          sequential_{setup.number("sequential") != 0}, chance_{setup.seed()} {
+          sequential_{setup.number("sequential") != 0}, flush_{setup.number("flush")}, chance_{setup.seed()} {
+        if (flush_ < 0)
+            throw std::invalid_argument{"option flush: write 0 or more"};
         if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
         step_ = GuestDisk::sectors_of(bytes_);
@@ -28,6 +30,8 @@ class Stream {
         place_ = chance_() % places_;
     }
     GuestDisk::Request next() {
+        if (flush_ != 0 && sent_++ % (flush_ + 1) == flush_)
+            return {ringctl::Operation::flush, 0, 0};
         place_ = sequential_ ? (place_ + 1) % places_ : chance_() % places_;
         return {operation_, place_ * step_, bytes_};
     }
@@ -37,6 +41,8 @@ class Stream {
     std::uint32_t bytes_;
     ringctl::Operation operation_;
     bool sequential_;
+    std::int64_t flush_;    // requests between two flushes; 0: there are none
+    std::int64_t sent_ = 0; // with those
     std::mt19937_64 chance_;
     std::uint64_t step_ = 0, places_ = 0, place_ = 0;
 };

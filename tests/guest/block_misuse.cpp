@@ -21,7 +21,7 @@ blkif_request of(std::uint8_t operation, const Buffer& buffer) {
 }
 
 void direct(Front& front, const Buffer& buffer) {
-    for (const int operation : {2, 4, 5, 7, 8, 100, 255})
+    for (const int operation : {4, 7, 8, 100, 255})
         expect(front, of(static_cast<std::uint8_t>(operation), buffer), unknown,
                "an operation that is not supported");
     for (const int segments : {0, 12, 255}) {

@@ -1,5 +1,5 @@
 // Block I/O: what is written is read back, in direct and indirect requests, in whole pages and single
-// sectors, with the ring full and its indices about to wrap.
+// sectors, with the ring full and its indices about to wrap; and what orders requests does.
 #include "guest/runtime/clock.hpp"
 #include "guest/runtime/events.hpp"
 #include "tests/guest/block.hpp"
@@ -76,6 +76,56 @@ GUEST_TEST(block_transfer, "what is written to a disk is read back") {
         fill_ring(front, buffer);
     works(front.disconnect(), "disconnecting");
     buffer.free();
+}
+
+// As a ring's requests come, all in one push: what a flush or a barrier stands behind is done when it is.
+GUEST_TEST(block_order, "flushes, discards and barriers have their place among a ring's requests") {
+    constexpr std::uint32_t count = 6, span = 88;
+    Front front = disk();
+    Buffer old = works(Buffer::make(pages), "lending pages"),
+           read = works(Buffer::make(pages), "lending pages");
+    fill(old, 1);
+    fill(read, 9);
+    blkif_request discard{}, flush{};
+    blkif_request_discard what{};
+    what.operation = BLKIF_OP_DISCARD;
+    what.id = 1;
+    what.sector_number = 300;
+    what.nr_sectors = span - 1;
+    __builtin_memcpy(&discard, &what, sizeof what);
+    flush.operation = BLKIF_OP_FLUSH_DISKCACHE;
+    flush.id = 2;
+    auto barrier = old.request(BLKIF_OP_WRITE_BARRIER, 3, 600, 8), empty = blkif_request{};
+    empty.operation = BLKIF_OP_WRITE_BARRIER;
+    empty.id = 4;
+    for (const auto& each : {old.request(BLKIF_OP_WRITE, 0, 300, span), discard, flush, barrier, empty,
+                             read.request(BLKIF_OP_READ, 5, 300, span)})
+        front.put(each);
+    front.push();
+    std::uint32_t seen = 0;
+    for (const GuestTime deadline = now() + milliseconds(1000); seen < count && now() < deadline;) {
+        while (const auto answer = front.take()) {
+            check(answer->id == seen && answer->status == BLKIF_RSP_OKAY, "answer {}: id {}, status {}", seen,
+                  answer->id, static_cast<std::int64_t>(answer->status));
+            ++seen;
+        }
+        events::wait(front.port(), deadline);
+    }
+    check(seen == count, "{} answers, not {}", seen, count);
+    for (std::size_t i = 0; i < (span - 1) * 512; ++i)
+        check(read.data()[i] == std::byte{}, "byte {} is still there", i);
+    check(read.data()[(span - 1) * 512] == old.data()[(span - 1) * 512], "more was discarded");
+    expect(front, read.request(BLKIF_OP_READ, 6, 600, 8), BLKIF_RSP_OKAY, "reading");
+    check(agrees(read, 1, 4096) == 4096, "what came with the barrier is not there");
+    what.sector_number = front.sectors() - 1;
+    for (const std::uint64_t wrong : {std::uint64_t{0}, std::uint64_t{2}, ~std::uint64_t{0}}) {
+        what.nr_sectors = wrong;
+        __builtin_memcpy(&discard, &what, sizeof what);
+        expect(front, discard, BLKIF_RSP_ERROR, "discarding beyond the disk");
+    }
+    works(front.disconnect(), "disconnecting");
+    old.free();
+    read.free();
 }
 
 GUEST_TEST(block_reconnect, "a disk can be let go and taken again, and keeps what was written") {

@@ -30,6 +30,26 @@ TEST_P(RingShares, TheNumberOfRingsChangesNothing) {
     EXPECT_NEAR(ratio(time.at(2), time.at(1)), 1.0, 0.02);
 }
 
+// A flush is the work of the domain that asks for it, also where bytes are shared out and it moves none.
+TEST_P(RingShares, FlushesArePaidByTheirDomain) {
+    for (const std::int64_t unit : {0, 1, 2}) {
+        sim::Disk disk;
+        disk.flush = milliseconds(2);
+        const bool has_quantum = std::string_view{GetParam()} == "drr";
+        Traffic traffic{
+            named(kind, GetParam(),
+                  has_quantum ? std::vector<std::int64_t>{500, unit} : std::vector<std::int64_t>{unit}),
+            1, disk};
+        const auto reads = traffic.open(1), flushes = traffic.open(2);
+        traffic.run_backlogged(RealTime{} + milliseconds(4'000),
+                               {{reads, 65'536, 8}, {flushes, 0, 8, 1, ringctl::Operation::flush}});
+        std::map<std::uint16_t, double> served;
+        for (const Traffic::Event& event : traffic.done)
+            served[event.domain] += unit == 0 ? ratio(event.service, Nanos{1'000}) : 1;
+        EXPECT_NEAR(served.at(1) / served.at(2), 1.0, 0.02) << unit;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(ByWeight, RingShares, testing::Values("drr", "sfq"));
 
 // How far two domains that are always busy are apart, in any window, in us of the device's time over their
@@ -152,6 +172,36 @@ TEST(Parts, CountAsRequestsUnderALimit) {
         traffic.run_backlogged(RealTime{} + milliseconds(10'000), {{ring, 16'384, 4, 50}});
         EXPECT_GE(traffic.done.size(), 18U) << name;
         EXPECT_LE(traffic.done.size(), 100U * 10 / 50 + 2) << name;
+    }
+}
+
+TEST(Flushes, CountUnderALimit) {
+    for (const auto& policy : {named(kind, "token_bucket"), named(kind, "mclock")}) {
+        Traffic traffic{policy};
+        std::vector<std::int64_t> values(policy.descriptor->domain_parameter_count);
+        values[policy.descriptor->name == std::string_view{"mclock"} ? 1 : 0] = 100;
+        const auto ring = traffic.open(1, 256, values);
+        traffic.run_backlogged(RealTime{} + milliseconds(10'000),
+                               {{ring, 0, 8, 1, ringctl::Operation::flush}});
+        EXPECT_NEAR(static_cast<double>(traffic.done.size()), 1'000, 20) << policy.descriptor->name;
+    }
+}
+
+// Flushes drain the drive for all. A policy with shares leaves a reader its part of the time all the same.
+TEST(Flushes, StarveNobody) {
+    sim::Disk disk;
+    disk.flush = milliseconds(4);
+    disk.depth = 4;
+    for (const char* name : {"round_robin", "drr", "sfq", "mclock", "latency_target"}) {
+        Traffic traffic{named(kind, name), 1, disk};
+        const auto reads = traffic.open(1), flushes = traffic.open(2);
+        traffic.run_backlogged(RealTime{} + milliseconds(4'000),
+                               {{reads, small, 8}, {flushes, 0, 32, 1, ringctl::Operation::flush}});
+        std::map<std::uint16_t, int> served;
+        for (const Traffic::Event& event : traffic.done)
+            ++served[event.domain];
+        EXPECT_GE(served[1], served[2] - 5) << name; // a reader's requests are the cheaper ones
+        EXPECT_GT(served[2], 100) << name;
     }
 }
 

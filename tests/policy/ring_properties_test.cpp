@@ -42,6 +42,7 @@ class Scene {
         sim::Disk disk;
         disk.depth = static_cast<std::uint32_t>(chance.draw(1, 4));
         disk.seek = microseconds(chance.draw(0, 500));
+        disk.flush = microseconds(chance.draw(0, 2'000));
         return disk;
     }
     std::uint32_t weight() { return static_cast<std::uint32_t>(chance_.draw(16, 1'024)); }
@@ -67,7 +68,18 @@ class Scene {
             return traffic.host.set_weight(DomainId{rings_[which].second}, weight(), traffic.now);
         default:
             for (std::int64_t i = chance_.draw(1, 12); i > 0; --i)
-                traffic.submit(rings_[which].first, static_cast<std::uint32_t>(chance_.draw(1, 128) * 512));
+                submit(rings_[which].first);
+        }
+    }
+    void submit(std::uint32_t ring) {
+        constexpr ringctl::Operation operations[] = {ringctl::Operation::discard, ringctl::Operation::flush,
+                                                     ringctl::Operation::barrier};
+        const auto bytes = static_cast<std::uint32_t>(chance_.draw(1, 128) * 512);
+        if (const auto rare = chance_.draw(0, 15); rare < 3) {
+            const auto operation = operations[rare];
+            traffic.submit(ring, operation, operation == ringctl::Operation::barrier ? bytes : 0);
+        } else {
+            traffic.submit(ring, rare % 2 == 0 ? ringctl::Operation::read : ringctl::Operation::write, bytes);
         }
     }
 
@@ -86,6 +98,28 @@ TEST_P(RingProperties, NoRequestIsLostOrServedTwice) {
         ASSERT_NO_THROW(scene.run(150)) << "seed " << seed;
         ASSERT_NO_THROW(scene.drain()) << "seed " << seed;
         scene.traffic.expect_nothing_lost();
+        ASSERT_FALSE(HasFailure()) << "seed " << seed;
+    }
+}
+
+// Of one ring: a flush behind the earlier writes, a barrier behind all that is earlier and before all that is
+// later. The number of a request says when it came.
+TEST_P(RingProperties, FlushesAndBarriersKeepTheirPlace) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Scene scene{opened(kind, GetParam()), seed};
+        ASSERT_NO_THROW(scene.run(150)) << "seed " << seed;
+        ASSERT_NO_THROW(scene.drain()) << "seed " << seed;
+        const auto& served = scene.traffic.served; // in the order of the device
+        for (std::size_t i = 0; i < served.size(); ++i)
+            for (std::size_t j = i + 1; j < served.size(); ++j)
+                if (served[j].ring == served[i].ring && served[j].number < served[i].number) {
+                    const auto overtaken = served[j].operation, overtakes = served[i].operation;
+                    EXPECT_NE(overtaken, ringctl::Operation::barrier) << served[j].number;
+                    EXPECT_NE(overtakes, ringctl::Operation::barrier) << served[i].number;
+                    EXPECT_TRUE(overtakes != ringctl::Operation::flush ||
+                                overtaken == ringctl::Operation::read)
+                        << served[i].number;
+                }
         ASSERT_FALSE(HasFailure()) << "seed " << seed;
     }
 }

@@ -18,6 +18,8 @@ class Traffic {
         std::uint16_t domain;
         std::uint32_t bytes;
         Nanos service;
+        std::uint32_t ring = 0;
+        ringctl::Operation operation{};
     };
     // A guest that always has `depth` requests of one size outstanding, at random places, on its ring.
     struct Backlog {
@@ -25,13 +27,20 @@ class Traffic {
         std::uint32_t bytes;
         std::uint32_t depth;
         std::uint32_t parts = 1;
+        ringctl::Operation operation = ringctl::Operation::read;
     };
 
     explicit Traffic(sim::Policy policy, std::uint64_t seed = 1, sim::Disk disk = {}, bool eject = false)
         : host{std::move(policy), {.disk = disk, .seed = seed, .eject = eject}}, chance_{seed} {
         host.on_taken = [this](const sim::BlockDevice::Request& request) {
             ++taken_[request.number];
-            served.push_back({now, request.number, request.domain.value(), request.bytes, {}});
+            served.push_back({now,
+                              request.number,
+                              request.domain.value(),
+                              request.bytes,
+                              {},
+                              request.ring,
+                              request.operation});
         };
         host.on_done = [this](const sim::BlockDevice::Request& request, Nanos service) {
             ++done_[request.number];
@@ -45,8 +54,12 @@ class Traffic {
     }
     // The request's number; none if the ring is full.
     std::optional<std::uint64_t> submit(std::uint32_t ring, std::uint32_t bytes, std::uint32_t parts = 1) {
+        return submit(ring, ringctl::Operation::read, bytes, parts);
+    }
+    std::optional<std::uint64_t> submit(std::uint32_t ring, ringctl::Operation operation, std::uint32_t bytes,
+                                        std::uint32_t parts = 1) {
         const auto sector = static_cast<std::uint64_t>(chance_.draw(0, 1 << 20)) * 8;
-        const auto number = host.submit(ring, ringctl::Operation::read, sector, bytes, now, parts);
+        const auto number = host.submit(ring, operation, sector, bytes, now, parts);
         if (number)
             submitted_[*number] = ring;
         return number;
@@ -110,7 +123,7 @@ class Traffic {
             auto& made = made_[guest.ring];
             std::erase_if(made, [&](std::uint64_t number) { return done_.contains(number); });
             while (made.size() < guest.depth)
-                made.push_back(*submit(guest.ring, guest.bytes, guest.parts));
+                made.push_back(*submit(guest.ring, guest.operation, guest.bytes, guest.parts));
         }
     }
 

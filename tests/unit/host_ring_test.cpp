@@ -129,6 +129,36 @@ INSTANTIATE_TEST_SUITE_P(Hooks, RingFault,
                          testing::Values(Hook::create, Hook::attach, Hook::detach, Hook::enqueue, Hook::next,
                                          Hook::complete, Hook::withdraw, Hook::tune));
 
+// The bookkeeper answers with the newest request first, which is wrong where there is an order.
+TEST_F(Rings, ARequestThatOvertakesWhereItMayNotIsAWrongAnswer) {
+    using enum ringctl::Operation;
+    host_.start({&host::fallback_ring_policy()}, nullptr);
+    ASSERT_TRUE(host_.open(machine_.rings[0]));
+    struct Case {
+        ringctl::Operation first, second;
+        bool is_wrong;
+    };
+    for (const auto& [first, second, is_wrong] :
+         {Case{write, flush, true}, Case{discard, flush, true}, Case{read, flush, false},
+          Case{flush, write, false}, Case{read, barrier, true}, Case{barrier, read, true},
+          Case{write, write, false}}) {
+        SCOPED_TRACE(static_cast<int>(first) * 10 + static_cast<int>(second));
+        ASSERT_TRUE(host_.replace(small, nullptr));
+        ground_.report = {};
+        book.newest_first = true;
+        host_.submit(machine_.rings[0], read, 0, 4'096); // at the device
+        host_.submit(machine_.rings[0], first, 0, first == flush ? 0 : 4'096);
+        host_.submit(machine_.rings[0], second, 0, second == flush ? 0 : 4'096);
+        finish();
+        EXPECT_EQ(ground_.report.ejected != 0, is_wrong);
+        while (host_.in_service() > 0)
+            finish();
+        EXPECT_EQ(machine_.rings[0].queue.ordered, 0U);
+        book.newest_first = false;
+    }
+    EXPECT_STREQ(ground_.why, "a request before one that it has to stay behind");
+}
+
 // An address is compared, never followed: what is not mapped, lies inside an object, or is a request of
 // another policy is found out.
 TEST_F(Rings, AStrayAddressEndsInTheFallback) {

@@ -15,10 +15,12 @@ constexpr Option phase_ns{"phase_ns", "ns", "0", "shift of all requests, if they
 constexpr Option sequential{"sequential", "1", "0", "1: each where the one before it ended, 0: anywhere"};
 constexpr Option write{"write", "1", "0", "1: writes, 0: reads"};
 constexpr Option work_us{"work_us", "us", "0", "CPU time for each answer, at 4 ns per instruction"};
-constexpr Option options_[] = {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us};
+constexpr Option flush{"flush", "1", "0", "after so many requests a flush follows; 0: none"};
+constexpr Option options_[] = {bytes,    depth,      rings, period_us, burst,
+                               phase_ns, sequential, write, work_us,   flush};
 
 void run() {
-    use_disk("disk", {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us});
+    use_disk("disk", {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us, flush});
 }
 
 constexpr Workload disk_{Kind::victim, "disk", "reads or writes its disk, in any pattern", options_, run};

@@ -211,6 +211,7 @@ class Disk:
     seek_us: int = 360
     bytes_per_us: int = 400  # of the transfer
     depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
+    flush_us: int = 0  # more, of a flush or a barrier: what a cache on the drive takes
     # 0: work for a request after its guest has asked for it is billed to nobody, as where a driver domain does it
     billed: int = 1
 

@@ -16,11 +16,11 @@ class RingPolicy(PythonPolicy):
     """Base of a ring policy in Python. Derive, give it a `name`, write the hooks, run it: `ringctl=Mine.spec()`.
 
     Hooks get the simulator's own objects: a `Request` has `ring`, `number`, `sector` (of 512 bytes), `bytes`, `write`,
-    `arrived` [ns], `estimate` [ns of the device's time] and `parts` [requests that it counts as], a `Ring` has `number` and
-    `domain`, a `RingDomain` has `id`, `weight`, `rings`, `values`. Each object takes any other attribute that the policy
-    wants to keep with it. `self.depth` is the most requests that the device takes at a time; `self.host` has `now()`,
-    `random()` (64 bits from the run's seed) and `note(code, value)`; `self.values` has the effective parameters,
-    `domain.values` those of a domain. Times are whole nanoseconds.
+    `operation` (read, write, send, receive, discard, flush, barrier), `arrived` [ns], `estimate` [ns of the device's time]
+    and `parts` [requests that it counts as], a `Ring` has `number` and `domain`, a `RingDomain` has `id`, `weight`, `rings`,
+    `values`. Each object takes any other attribute that the policy wants to keep with it. `self.depth` is the most requests
+    that the device takes at a time; `self.host` has `now()`, `random()` (64 bits from the run's seed) and `note(code,
+    value)`; `self.values` has the effective parameters, `domain.values` those of a domain. Times are whole nanoseconds.
 
     What a hook may rely on and what it may answer is said in ringctl/contract.hpp. An exception in a hook ends the run.
     """

@@ -10,6 +10,10 @@ namespace bulkhead::hv::whole {
 
 namespace {
 constexpr std::uint32_t slots = 32, sector_bytes = ringctl::sector_bytes, sectors_per_page = 8;
+// A read or a write; a barrier carries bytes, too, but not by a list.
+bool may_be_indirect(std::uint8_t operation) {
+    return operation == BLKIF_OP_READ || operation == BLKIF_OP_WRITE;
+}
 std::uint32_t sectors_of(const blkif_request_segment& segment) {
     return segment.last_sect - segment.first_sect + 1U;
 }
@@ -44,7 +48,8 @@ bool BlockFront::ask(test::Input& input) {
 }
 
 void BlockFront::ask_one(test::Input& input) {
-    constexpr std::uint8_t operations[] = {BLKIF_OP_READ, BLKIF_OP_READ, BLKIF_OP_WRITE, BLKIF_OP_WRITE,
+    constexpr std::uint8_t operations[] = {BLKIF_OP_READ,           BLKIF_OP_READ,          BLKIF_OP_WRITE,
+                                           BLKIF_OP_WRITE,          BLKIF_OP_WRITE_BARRIER, BLKIF_OP_DISCARD,
                                            BLKIF_OP_FLUSH_DISKCACHE};
     Asked asked{.id = next_id_++ * 0x100000001,
                 .operation = input.of(operations),
@@ -54,17 +59,20 @@ void BlockFront::ask_one(test::Input& input) {
                 .alone = true,
                 .pages = {},
                 .segments = {}};
-    if (asked.operation == BLKIF_OP_FLUSH_DISKCACHE)
-        asked.indirect = false;
-    else
+    asked.indirect = asked.indirect && may_be_indirect(asked.operation);
+    if (asked.operation == BLKIF_OP_DISCARD)
+        choose_sectors(input, asked);
+    else if (asked.operation != BLKIF_OP_FLUSH_DISKCACHE)
         choose_segments(input, asked);
-    if (asked.operation != BLKIF_OP_FLUSH_DISKCACHE && asked.pages.empty())
+    if (may_be_indirect(asked.operation) && asked.pages.empty())
         return; // no page is free
     blkif_request request{};
     request.operation = asked.operation;
     request.nr_segments = static_cast<std::uint8_t>(asked.segments.size());
     request.id = asked.id;
     request.sector_number = asked.sector;
+    if (asked.operation == BLKIF_OP_DISCARD)
+        std::memcpy(request.seg, &asked.sectors, sizeof asked.sectors);
     std::copy_n(asked.segments.begin(), asked.indirect ? 0 : asked.segments.size(), request.seg);
     auto& slot = shared().ring[produced_ % slots].req;
     if (asked.indirect)
@@ -93,10 +101,22 @@ void BlockFront::choose_segments(test::Input& input, Asked& asked) {
     }
     const auto room = disk_->sectors - std::min(asked.sectors, disk_->sectors);
     asked.sector = std::min<std::uint64_t>(input.byte(), room);
-    if (asked.operation == BLKIF_OP_WRITE)
+    if (asked.operation != BLKIF_OP_READ)
         fill(asked);
-    for (auto& each : asked_) // what they find depends on the order
-        if ((each.operation == BLKIF_OP_WRITE || asked.operation == BLKIF_OP_WRITE) &&
+    find_others(asked);
+}
+
+void BlockFront::choose_sectors(test::Input& input, Asked& asked) {
+    asked.sectors = 1 + input.below(64);
+    const auto room = disk_->sectors - std::min(asked.sectors, disk_->sectors);
+    asked.sector = std::min<std::uint64_t>(input.byte(), room);
+    find_others(asked);
+}
+
+// What they find depends on the order.
+void BlockFront::find_others(Asked& asked) {
+    for (auto& each : asked_)
+        if ((each.operation != BLKIF_OP_READ || asked.operation != BLKIF_OP_READ) &&
             each.sector < asked.sector + asked.sectors && asked.sector < each.sector + each.sectors)
             each.alone = asked.alone = false;
 }
@@ -147,7 +167,8 @@ std::string BlockFront::hear() {
 }
 
 std::string BlockFront::judge(const Asked& asked, const blkif_response& response) {
-    const bool may_not = asked.operation == BLKIF_OP_WRITE && disk_->read_only;
+    const bool may_not =
+        asked.operation != BLKIF_OP_READ && asked.operation != BLKIF_OP_FLUSH_DISKCACHE && disk_->read_only;
     if (response.operation != asked.operation)
         return "the answer to a block request names another operation";
     if (response.status != (may_not ? BLKIF_RSP_ERROR : BLKIF_RSP_OKAY))
@@ -159,6 +180,9 @@ std::string BlockFront::judge(const Asked& asked, const blkif_response& response
 
 bool BlockFront::is_same_on_disk(const Asked& asked) const {
     const auto* on_disk = disk_->contents + asked.sector * sector_bytes;
+    if (asked.operation == BLKIF_OP_DISCARD)
+        return std::all_of(on_disk, on_disk + asked.sectors * sector_bytes,
+                           [](std::byte each) { return each == std::byte{}; });
     for (std::size_t i = 0; i < asked.pages.size(); ++i) {
         const auto& segment = asked.segments[i];
         const auto bytes = std::size_t{sectors_of(segment)} * sector_bytes;

@@ -47,6 +47,8 @@ class BlockFront {
     [[nodiscard]] static const VirtualDisk* find(std::uint32_t number);
     void ask_one(test::Input& input);
     void choose_segments(test::Input& input, Asked& asked);
+    void choose_sectors(test::Input& input, Asked& asked);
+    void find_others(Asked& asked);
     void fill(const Asked& asked);
     void publish_indirect(const Asked& asked);
     [[nodiscard]] std::string judge(const Asked& asked, const blkif_response& response);

@@ -230,7 +230,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["disks"], row["disk_count"] = writer.add(disks.tobytes()), len(disks)
     row["drive"]["request"], row["drive"]["seek"] = drive.request_us * US, drive.seek_us * US
     row["drive"]["bytes_per_us"], row["drive"]["depth"] = drive.bytes_per_us, drive.depth
-    row["drive"]["unbilled"] = drive.billed == 0
+    row["drive"]["unbilled"], row["drive"]["flush"] = drive.billed == 0, drive.flush_us * US
     interfaces = _interface_table(machine)
     row["interfaces"], row["interface_count"] = writer.add(interfaces.tobytes()), len(interfaces)
     if machine.uplinks:
