@@ -50,6 +50,11 @@ enum class Call : std::uint64_t {
     set_preferred = 21, // rsi = domain id << 16 | vCPU, rdx = mask of pCPUs, 0 for none
     // rsi = Release*. As unpause_domain for each, at one instant: none of them runs before all are runnable.
     release_domains = 22,
+    // rsi = domain id, rdx = plugin::ValueChanges*. Nothing changes unless the active policy of that kind
+    // takes all of them: no_entry if it has no such parameter, out_of_range, not_supported if it does not
+    // take changes, no_space if too many different ones have changed, no_device if no policy of that kind
+    // decides.
+    set_parameters = 23,
 };
 
 // The code of the mark by which a guest reports a fault of one of its pages: the value is what it waits for

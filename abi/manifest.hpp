@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 15;
+inline constexpr std::uint32_t version = 16;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -111,7 +111,8 @@ enum class Action : std::uint32_t {
     // The machine stands still until the world outside has given new orders, which replace the rest of the
     // timeline (abi/steering.hpp). `argument` 1: the orders will create guests, so the run does not end
     // before for want of guests.
-    stop = 13
+    stop = 13,
+    set_parameters = 14 // the guest's parameters of the policy of a kind: those of `changes`, at once
 };
 
 // Carried out by domain 0 at `at` (real time since all guests were built). `target` indexes the guest table.
@@ -120,6 +121,7 @@ struct TimelineEntry {
     Action action;
     std::uint32_t target;
     std::int64_t argument;
+    plugin::ValueChanges changes{}; // of set_parameters
 };
 
 struct Policy {

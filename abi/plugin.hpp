@@ -26,6 +26,27 @@ struct Parameter {
     std::int64_t most;
 };
 
+// What a parameter is, whichever policy has it: rows of one name and one unit are the same parameter
+// (FNV-1a).
+constexpr std::uint64_t key_of(const char* name, const char* unit) {
+    std::uint64_t key = 0xcbf29ce484222325;
+    const auto add = [&key](char byte) { key = (key ^ static_cast<unsigned char>(byte)) * 0x100000001b3; };
+    for (; *name != '\0'; ++name)
+        add(*name);
+    add('\0');
+    for (; *unit != '\0'; ++unit)
+        add(*unit);
+    return key;
+}
+
+// Domain parameters that change together, of the policy of a kind, for one domain.
+struct ValueChanges {
+    Kind kind;
+    std::uint32_t count; // of those that change
+    std::uint64_t keys[max_domain_parameters];
+    std::int64_t values[max_domain_parameters];
+};
+
 // Why a host removed a policy.
 enum class Fault : std::uint32_t {
     none = 0,

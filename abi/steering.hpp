@@ -10,7 +10,7 @@
 namespace bulkhead::steering {
 
 inline constexpr std::uint64_t physical_address = landmark::physical_address + 2 * page_bytes;
-inline constexpr std::size_t pages = 8;
+inline constexpr std::size_t pages = 12;
 inline constexpr std::size_t max_orders = 190;
 // Two ports, which stops use in turn, the first one the second: one bell is made ready while the other is
 // waited for. Not 0x402, where the firmware talks.

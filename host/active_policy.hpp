@@ -5,6 +5,7 @@
 // never here.
 #pragma once
 
+#include "host/changed_values.hpp"
 #include "host/outcome.hpp"
 #include "host/pool.hpp"
 #include "host/report.hpp"
@@ -66,6 +67,12 @@ class ActivePolicy {
     [[nodiscard]] const Plugin& plugin() const { return active_->plugin; }
     [[nodiscard]] bool may_idle() const {
         return (descriptor().traits & static_cast<std::uint32_t>(plugin::Trait::idles)) != 0;
+    }
+    // Whether the active policy takes these changes of a domain's parameters.
+    [[nodiscard]] Change judge(const plugin::ValueChanges& changes) const {
+        const bool is_fixed =
+            (descriptor().traits & static_cast<std::uint32_t>(plugin::Trait::fixes_values)) != 0;
+        return host::judge(descriptor(), is_fixed, changes);
     }
     [[nodiscard]] bool hears_completions() const {
         return (descriptor().traits & static_cast<std::uint32_t>(plugin::Trait::ignores_completions)) == 0;
@@ -154,14 +161,30 @@ class ActivePolicy {
         world_.ejected(hook, fault, at, why);
     }
 
-    // The values of a domain's parameters: those that it was `given`, for the policy that the run began with
-    // (or the same one from another file), else the policy's own defaults.
-    void fill_values(std::int64_t (&to)[plugin::max_domain_parameters], const std::int64_t* given) const {
-        const auto count = descriptor().domain_parameter_count;
-        const bool is_first = count == first_.descriptor->domain_parameter_count &&
-                              std::string_view{descriptor().name} == first_.descriptor->name;
-        for (std::uint64_t i = 0; i < count && i < plugin::max_domain_parameters; ++i)
-            to[i] = given != nullptr && is_first ? given[i] : descriptor().domain_parameters[i].initial;
+    // Judges changes and writes them into the host's state of a domain; the policy is not told yet.
+    template<class State>
+    [[nodiscard]] Change note_changes(State& state, const plugin::ValueChanges& changes) {
+        const Change judged = judge(changes);
+        return judged == Change::done && !state.changed.note(changes) ? Change::too_many : judged;
+    }
+
+    // The values of a domain's parameters, from the host's state of it: as they were changed while it ran,
+    // for any policy that knows them; else those that it was given, for the policy that the run began with
+    // (or the same one from another file); else the policy's own defaults.
+    template<class State>
+    void fill_values(std::int64_t (&to)[plugin::max_domain_parameters], const State& state) const {
+        const auto rows = domain_rows(descriptor());
+        const bool is_first =
+            descriptor().domain_parameter_count == first_.descriptor->domain_parameter_count &&
+            std::string_view{descriptor().name} == first_.descriptor->name;
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            to[i] = state.has_values && is_first ? state.values[i] : rows[i].initial;
+            if (state.changed.empty())
+                continue;
+            const auto changed = state.changed.find(plugin::key_of(rows[i].name, rows[i].unit));
+            if (changed && is_in_range(rows[i], *changed))
+                to[i] = *changed;
+        }
     }
 
     [[nodiscard]] const typename Kind::Hooks& hooks() const { return *hooks_; }

@@ -79,6 +79,8 @@ class MemoryHost : public Takeover<MemoryHost<World>, World, MemoryKind> {
     [[nodiscard]] Frames to_reclaim(Domain& domain);
     // The domain's weight has changed.
     void tune(Domain& domain);
+    // Parameters of the domain change; the policy hears of them if all are taken.
+    [[nodiscard]] Change change(Domain& domain, const plugin::ValueChanges& changes);
 
     [[nodiscard]] Frames free() const { return free_; } // in all zones
 

@@ -63,7 +63,7 @@ bool MemoryHost<World>::introduce(MemoryHost& self, MemoryState& state) {
     part.id = state.id;
     part.least = state.least;
     part.most = state.most;
-    self.fill_values(part.values, state.has_values ? state.values : nullptr);
+    self.fill_values(part.values, state);
     self.refresh(state);
     return self.hooks().admit(self.object(), part);
 }

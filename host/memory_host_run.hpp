@@ -213,8 +213,17 @@ memctl::Frames MemoryHost<World>::to_reclaim(Domain& domain) {
 template<class World>
 void MemoryHost<World>::tune(Domain& domain) {
     refresh(domain.memory);
+    this->fill_values(domain.memory.policy->values, domain.memory);
     static_cast<void>(call(Hook::tune, memctl::hook_budget, hooks().tune, object(), *domain.memory.policy));
     rebalance();
+}
+
+template<class World>
+Change MemoryHost<World>::change(Domain& domain, const plugin::ValueChanges& changes) {
+    const Change judged = this->note_changes(domain.memory, changes);
+    if (judged == Change::done)
+        tune(domain);
+    return judged;
 }
 
 } // namespace bulkhead::host

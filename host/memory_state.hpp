@@ -2,6 +2,7 @@
 // `memory`; the host writes it, under its lock, and the world reads it.
 #pragma once
 
+#include "host/changed_values.hpp"
 #include "memctl/contract.hpp"
 
 #include <algorithm>
@@ -15,12 +16,14 @@ namespace bulkhead::host {
 }
 
 struct MemoryState {
-    // Written by the world before the domain is admitted. Of these only the weight changes later.
+    // Written by the world before the domain is admitted. Of these only the weight changes later, and what
+    // was changed.
     std::uint32_t slot = 0; // its number in the world, and in the policy's pool
     std::uint32_t weight = memctl::default_weight;
     memctl::Frames least, most;
     bool has_values = false; // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
+    ChangedValues changed;
 
     // What its vCPUs have run, and waited for a pCPU; the world keeps both up to date for rebalance.
     Nanos ran, waited;

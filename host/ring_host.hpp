@@ -63,6 +63,9 @@ class RingHost : public Takeover<RingHost<World>, World, RingKind> {
     void close(Ring& ring);
     // The domain's weight has changed.
     void tune(Domain& domain);
+    // Parameters of the domain change, whether it has rings or not; the policy hears of them if all are
+    // taken.
+    [[nodiscard]] Change change(Domain& domain, const plugin::ValueChanges& changes);
     // Puts a request into a ring that is open and has room, and gives the device something to do. Its number.
     // The world is given `tag` again with the request. The device counts it as `parts` requests.
     std::uint64_t submit(Ring& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,

@@ -68,7 +68,7 @@ void RingHost<World>::introduce(RingHost& self, RingState& ring, bool with_domai
         self.hooks().create_domain(domain.policy);
         domain.policy->id = domain.id;
         domain.policy->weight = domain.weight;
-        self.fill_values(domain.policy->values, domain.has_values ? domain.values : nullptr);
+        self.fill_values(domain.policy->values, domain);
     }
     self.hooks().create_ring(ring.policy);
     ring.policy->domain = domain.policy;
@@ -120,7 +120,7 @@ void RingHost<World>::take_over_place(RingDomainState& domain, DomainId newcomer
         return;
     domain.policy->id = newcomer;
     domain.policy->weight = domain.weight;
-    this->fill_values(domain.policy->values, domain.has_values ? domain.values : nullptr);
+    this->fill_values(domain.policy->values, domain);
     static_cast<void>(call(Hook::tune, now(), hooks().tune, object(), *domain.policy));
 }
 
@@ -176,8 +176,17 @@ void RingHost<World>::tune(Domain& domain) {
     if (state.policy == nullptr)
         return;
     state.policy->weight = state.weight;
+    this->fill_values(state.policy->values, state);
     static_cast<void>(call(Hook::tune, now(), hooks().tune, object(), *state.policy));
     give_work();
+}
+
+template<class World>
+Change RingHost<World>::change(Domain& domain, const plugin::ValueChanges& changes) {
+    const Change judged = this->note_changes(domain.io, changes);
+    if (judged == Change::done)
+        tune(domain);
+    return judged;
 }
 
 } // namespace bulkhead::host

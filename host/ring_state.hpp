@@ -3,6 +3,7 @@
 // them, under the device's lock, and the world and the device read them.
 #pragma once
 
+#include "host/changed_values.hpp"
 #include "ringctl/contract.hpp"
 
 #include <algorithm>
@@ -43,11 +44,13 @@ struct Request : RequestFields {
 };
 
 struct RingDomainState {
-    // Written by the world before the domain's first ring is opened. Of these only the weight changes later.
+    // Written by the world before the domain's first ring is opened. Of these only the weight changes later,
+    // and what was changed.
     std::uint32_t slot = 0; // its number in the policy's pool
     std::uint32_t weight = ringctl::default_weight;
     bool has_values = false; // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
+    ChangedValues changed;
 
     // Written by the host.
     ringctl::Domain* policy = nullptr; // the active policy's part; nullptr before its first ring

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/plugin.hpp"
+#include "host/changed_values.hpp"
 #include "host/contract_types.hpp"
 
 #include <boost/intrusive/list.hpp>
@@ -48,6 +49,7 @@ struct DomainState {
     RealTime tuned{};                // its weight changed last: a wait is judged by the weight since then
     bool has_values = false;         // of its parameters, else the policy's defaults
     std::int64_t values[plugin::max_domain_parameters] = {};
+    ChangedValues changed;
 };
 
 struct PcpuState {

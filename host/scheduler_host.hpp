@@ -76,6 +76,8 @@ class SchedulerHost : public Takeover<SchedulerHost<World>, World, SchedulerKind
     void charge(Vcpu& vcpu, Nanos amount);
     // Weight or cap of the domain have changed.
     void tune(Domain& domain);
+    // Parameters of the domain change; the policy hears of them if all are taken.
+    [[nodiscard]] Change change(Domain& domain, const plugin::ValueChanges& changes);
     // The domain's part of a pCPU while every domain wants one.
     [[nodiscard]] Share share(const Domain& domain) const {
         return {domain.sched.weight, domain.sched.cap, weights_};

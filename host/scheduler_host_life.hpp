@@ -69,7 +69,7 @@ sched::Domain* SchedulerHost<World>::enter(Domain& domain) {
     memory->weight = state.weight;
     memory->cap = state.cap;
     memory->vcpus = 0;
-    this->fill_values(memory->values, state.has_values ? state.values : nullptr);
+    this->fill_values(memory->values, state);
     state.takeover = takeover_;
     return state.policy = memory;
 }
@@ -219,9 +219,18 @@ void SchedulerHost<World>::tune(Domain& domain) {
         return;
     state.policy->weight = state.weight;
     state.policy->cap = state.cap;
+    this->fill_values(state.policy->values, state);
     if (state.attached == 0)
         return;
     static_cast<void>(call(Hook::tune, this->world().now(), hooks().tune, object(), *state.policy));
+}
+
+template<class World>
+Change SchedulerHost<World>::change(Domain& domain, const plugin::ValueChanges& changes) {
+    const Change judged = this->note_changes(domain.sched, changes);
+    if (judged == Change::done)
+        tune(domain);
+    return judged;
 }
 
 } // namespace bulkhead::host

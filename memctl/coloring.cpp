@@ -27,6 +27,7 @@ class Coloring : public memctl::Policy {
     };
 
     static constexpr bool work_conserving = false;
+    static constexpr bool changes_values = false; // its frames would have to move
     static constexpr plugin::Parameter parameters[] = {
         {"parts", "1", "equal parts of the colours; a domain without a number of its own gets one part", 4, 1,
          64},

@@ -197,7 +197,8 @@ struct Hooks {
     // be told to take the frames instead: 64 of them, then a break of 500 us beside the work for them, less
     // those that the domain gives back meanwhile. Default: none.
     Frames (*reclaim)(void* policy, Domain& domain, Frames over, Nanos late);
-    // Optional. The weight of the domain changed; the new value is already in it.
+    // Optional. The weight of the domain changed, or some of its values; the new ones are already in it. A
+    // policy with Trait::fixes_values hears of weights only.
     void (*tune)(void* policy, Domain& domain);
 };
 

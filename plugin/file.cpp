@@ -122,7 +122,8 @@ Judged Reader::kind_and_traits() {
     constexpr auto known =
         trait_unless(false, Trait::idles) | trait_unless(false, Trait::misbehaves) |
         trait_unless(false, Trait::ignores_weights) | trait_unless(false, Trait::ignores_caps) |
-        trait_unless(false, Trait::ignores_preferences) | trait_unless(false, Trait::ignores_completions);
+        trait_unless(false, Trait::ignores_preferences) | trait_unless(false, Trait::ignores_completions) |
+        trait_unless(false, Trait::fixes_values);
     if ((*traits & ~known) != 0)
         return refuse({.reason = Reason::unknown_traits, .found = *traits});
     return {};

@@ -20,6 +20,7 @@ enum class Trait : std::uint32_t {
     ignores_caps = 8,
     ignores_preferences = 16, // of schedulers: for pCPUs
     ignores_completions = 32, // of ring policies: `complete` does nothing and is not called
+    fixes_values = 64,        // a domain's parameters stay as they were when it came
 };
 
 // The policy's description: what `bulkhead list policies` and the documentation print.
@@ -61,6 +62,7 @@ struct Defaults {
     static constexpr bool honours_weights = true;            // false: Trait::ignores_weights
     static constexpr bool honours_caps = true;               // false: Trait::ignores_caps
     static constexpr bool honours_preferences = true;        // false: Trait::ignores_preferences
+    static constexpr bool changes_values = true;             // false: Trait::fixes_values
 };
 
 consteval std::uint32_t trait_unless(bool promised, Trait trait) {
@@ -107,7 +109,8 @@ consteval Descriptor describe(Kind kind, const void* hooks) {
                   trait_unless(P::well_behaved, Trait::misbehaves) |
                   trait_unless(P::honours_weights, Trait::ignores_weights) |
                   trait_unless(P::honours_caps, Trait::ignores_caps) |
-                  trait_unless(P::honours_preferences, Trait::ignores_preferences),
+                  trait_unless(P::honours_preferences, Trait::ignores_preferences) |
+                  trait_unless(P::changes_values, Trait::fixes_values),
         .hooks = hooks,
         .domain_parameters = P::domain_parameters,
         .domain_parameter_count = domain_parameter_count<P>(),

@@ -183,7 +183,8 @@ struct Hooks {
     void (*complete)(void* policy, Request& request, Nanos service, RealTime now);
     // queued -> o, because its ring goes. The policy must keep no pointer to it.
     void (*withdraw)(void* policy, Request& request);
-    // Optional. The weight of the domain changed; the new value is already in it.
+    // Optional. The weight of the domain changed, or some of its values; the new ones are already in it. A
+    // policy with Trait::fixes_values hears of weights only.
     void (*tune)(void* policy, Domain& domain);
 };
 

@@ -16,6 +16,8 @@
 //           cuts it into.
 #include "ringctl/flows.hpp"
 
+#include <utility>
+
 namespace {
 
 using namespace bulkhead;
@@ -25,12 +27,14 @@ class LatencyTarget : public ringctl::Policy {
   public:
     struct Request : flows::Request {
         RealTime deadline; // if the device has it because of its promise; else 0
+        Nanos allowed;     // the target then, which may change before it is done
     };
     struct Ring : ringctl::Ring {
         std::uint32_t inside; // requests that the device has
     };
     struct Domain : flows::Domain {
         RealTime due;       // its rate allows the next promise from then on
+        std::int64_t rate;  // by which that was said
         std::int64_t start; // of its oldest request in virtual time, which passes by weight
     };
 
@@ -54,9 +58,18 @@ class LatencyTarget : public ringctl::Policy {
     };
 
     explicit LatencyTarget(const ringctl::Setup<LatencyTarget>& setup)
-        : target_{microseconds(setup.values[0])}, rate_{setup.values[1]},
+        : services_{setup.services}, target_{microseconds(setup.values[0])}, rate_{setup.values[1]},
           period_{milliseconds(setup.values[2])}, depth_{setup.services.depth()}, window_{depth_} {}
 
+    void attach(const Ring& ring) {
+        Domain& domain = static_cast<Domain&>(*ring.domain);
+        domain.rate = rate(domain);
+    }
+    // A new rate counts from now on.
+    void tune(Domain& domain) {
+        if (std::exchange(domain.rate, rate(domain)) != domain.rate)
+            domain.due = services_.now();
+    }
     void detach(const Ring& ring) { inside_ -= ring.inside; } // nothing more is heard of them
     void enqueue(Request& request, RealTime) {
         Domain& domain = domain_of(request);
@@ -83,8 +96,8 @@ class LatencyTarget : public ringctl::Policy {
         --inside_;
         domain.start += flows::surcharge(request, service, unit) * flows::virtual_unit / domain.weight;
         if (request.deadline != RealTime{}) {
-            const Nanos allowed = target(domain), taken = now - (request.deadline - allowed);
-            worst_ = std::max(worst_, taken.count() * 100 / allowed.count());
+            const Nanos taken = now - (request.deadline - request.allowed);
+            worst_ = std::max(worst_, taken.count() * 100 / request.allowed.count());
         }
         if (now >= looks_at_)
             adapt(now);
@@ -124,6 +137,7 @@ class LatencyTarget : public ringctl::Policy {
     ringctl::Decision serve(Domain& domain, RealTime deadline) {
         auto& request = static_cast<Request&>(domain.queue.front());
         request.deadline = deadline;
+        request.allowed = target(domain);
         if (deadline != RealTime{}) {
             domain.due = begins(domain) + Nanos{flows::count_of(request) * second / rate(domain)};
         }
@@ -146,6 +160,7 @@ class LatencyTarget : public ringctl::Policy {
         looks_at_ = now + period_;
     }
 
+    ringctl::Services services_;
     Nanos target_;
     std::int64_t rate_;
     Nanos period_;

@@ -13,8 +13,11 @@
 // Bounds:   if the reservations fit the device, a domain that always has requests queued is served at
 //           least r * w requests in any window of length w, less one and the requests in service. With a
 //           limit l it is served at most l * w + 1 + burst, for any reservation: r counts up to l. A limit
-//           in bytes allows one request and `burst` of the largest size beyond l * w.
+//           in bytes allows one request and `burst` of the largest size beyond l * w. This holds in windows
+//           within which the domain's rates do not change.
 #include "ringctl/flows.hpp"
+
+#include <iterator>
 
 namespace {
 
@@ -25,10 +28,11 @@ class Mclock : public ringctl::Policy {
   public:
     using Request = flows::Request;
     struct Domain : flows::Domain {
-        RealTime reserved;   // tags of its oldest queued request: due by its reservation,
-        RealTime allowed;    // not before, by its limit in requests,
-        RealTime affordable; // nor before, by its limit in bytes,
-        std::int64_t share;  // and its place among the others, in virtual time
+        RealTime reserved;     // tags of its oldest queued request: due by its reservation,
+        RealTime allowed;      // not before, by its limit in requests,
+        RealTime affordable;   // nor before, by its limit in bytes,
+        std::int64_t share;    // and its place among the others, in virtual time
+        std::int64_t rates[3]; // by which the tags were made
     };
 
     static constexpr bool work_conserving = false; // limits
@@ -52,7 +56,20 @@ class Mclock : public ringctl::Policy {
     };
 
     explicit Mclock(const ringctl::Setup<Mclock>& setup)
-        : reservation_{setup.values[0]}, burst_{setup.values[1]}, credit_{setup.values[2] * scale} {}
+        : services_{setup.services}, reservation_{setup.values[0]}, burst_{setup.values[1]},
+          credit_{setup.values[2] * scale} {}
+
+    void attach(const Ring& ring) { note_rates(static_cast<Domain&>(*ring.domain)); }
+    // A rate that changes counts from now on: what the former one had put off, owed or saved up is over.
+    void tune(Domain& domain) {
+        const RealTime now = services_.now();
+        const std::int64_t former[] = {domain.rates[0], domain.rates[1], domain.rates[2]};
+        note_rates(domain);
+        RealTime* const tags[] = {&domain.reserved, &domain.allowed, &domain.affordable};
+        for (std::size_t i = 0; i < std::size(tags); ++i)
+            if (domain.rates[i] != former[i])
+                *tags[i] = now;
+    }
 
     void enqueue(Request& request, RealTime now) {
         Domain& domain = domain_of(request);
@@ -85,6 +102,11 @@ class Mclock : public ringctl::Policy {
     }
     static Nanos spacing(std::int64_t rate, std::int64_t count) {
         return Nanos{(count * second + rate - 1) / rate};
+    }
+    void note_rates(Domain& domain) const {
+        domain.rates[0] = reservation(domain);
+        domain.rates[1] = domain.values[1];
+        domain.rates[2] = domain.values[2];
     }
     static RealTime may_from(const Domain& domain) { return std::max(domain.allowed, domain.affordable); }
     [[nodiscard]] std::int64_t reservation(const Domain& domain) const {
@@ -135,6 +157,7 @@ class Mclock : public ringctl::Policy {
         return first == RealTime::never() ? ringctl::Decision::nothing() : ringctl::Decision::wait(first);
     }
 
+    ringctl::Services services_;
     std::int64_t reservation_, burst_;
     std::int64_t credit_; // virtual time at weight 1
     std::int64_t clock_ = 0;

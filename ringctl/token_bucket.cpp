@@ -10,8 +10,10 @@
 //           shows.
 // Bounds:   in any window of length w a domain has at most burst + rate * w tokens' worth served, and
 //           one request larger than the burst. A bucket is full when the policy takes over: each swap to
-//           it allows another burst.
+//           it allows another burst. The bound holds in windows within which the rate does not change.
 #include "ringctl/flows.hpp"
+
+#include <utility>
 
 namespace {
 
@@ -22,7 +24,8 @@ class TokenBucket : public ringctl::Policy {
   public:
     using Request = flows::Request;
     struct Domain : flows::Domain {
-        RealTime full; // when its bucket will be full again
+        RealTime full;     // when its bucket will be full again
+        std::int64_t rate; // at which it fills until then
     };
 
     static constexpr bool work_conserving = false;
@@ -42,7 +45,19 @@ class TokenBucket : public ringctl::Policy {
     };
 
     explicit TokenBucket(const ringctl::Setup<TokenBucket>& setup)
-        : rate_{setup.values[0]}, burst_{setup.values[1]} {}
+        : services_{setup.services}, rate_{setup.values[0]}, burst_{setup.values[1]} {}
+
+    void attach(const Ring& ring) {
+        Domain& domain = static_cast<Domain&>(*ring.domain);
+        domain.rate = rate(domain);
+    }
+    // Its tokens stay; those that are missing come at the new rate.
+    void tune(Domain& domain) {
+        const std::int64_t former = std::exchange(domain.rate, rate(domain));
+        const RealTime now = services_.now();
+        if (former != domain.rate && domain.full > now)
+            domain.full = now + Nanos{(domain.full - now).count() * former / domain.rate};
+    }
 
     void enqueue(Request& request, RealTime) { turns_.push(domain_of(request), request); }
     void withdraw(Request& request) { turns_.remove(request); }
@@ -82,6 +97,7 @@ class TokenBucket : public ringctl::Policy {
         return first == nullptr ? ringctl::Decision::nothing() : ringctl::Decision::wait(ready(*first));
     }
 
+    ringctl::Services services_;
     std::int64_t rate_, burst_;
     flows::Turns<Domain> turns_;
 };

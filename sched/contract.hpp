@@ -188,7 +188,8 @@ struct Hooks {
     // Optional. The hypervisor worked `amount` for this vCPU while it was not running (its timer fired, its
     // ring was served). A policy that only gives turns or slots keeps no account to charge.
     void (*charge)(void* policy, Vcpu& vcpu, Nanos amount);
-    // Optional. The weight or cap of the domain changed, at any time; the new values are already in it.
+    // Optional. The weight or cap of the domain changed, or some of its values, at any time; the new ones are
+    // already in it. A policy with Trait::fixes_values hears of weights and caps only.
     void (*tune)(void* policy, Domain& domain);
 };
 

@@ -48,6 +48,7 @@ class Rtds : public sched::Policy {
     static constexpr bool work_conserving = false; // with extra=0
     static constexpr bool honours_weights = false;
     static constexpr bool honours_caps = false;
+    static constexpr bool changes_values = false;
     static constexpr plugin::Parameter parameters[] = {
         {"extra", "1", "1: a vCPU without budget left takes part in the remaining time", 1, 0, 1},
         {"slice", "us", "part of the remaining time that a vCPU runs before the next one's turn", 5'000, 100,

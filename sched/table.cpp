@@ -61,6 +61,7 @@ class Table : public sched::Policy {
     static constexpr bool work_conserving = false; // with fill=0
     static constexpr bool honours_weights = false;
     static constexpr bool honours_caps = false;
+    static constexpr bool changes_values = false;
     static constexpr plugin::Parameter parameters[] = {
         {"fill", "1", "1: unowned time, and time that its owner leaves, goes to others in turn", 1, 0, 1},
         {"slice", "us", "time that a vCPU runs there before the next one's turn", 5'000, 100, 50'000},

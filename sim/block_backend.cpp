@@ -75,7 +75,8 @@ DiskPort& BlockBackend::port(Domain& domain, std::uint32_t number, std::span<con
     const auto [found, fresh] =
         fronts_.try_emplace(std::pair{domain.id.value(), number}, Front{&domain, DiskPort{*this, number}});
     if (fresh) {
-        found->second.port.ring_ = device_.open(domain.id, domain.sched.weight, values, group);
+        found->second.port.ring_ =
+            device_.open(domain.id, domain.sched.weight, values, group, domain.ring_changes);
         by_ring_.push_back(&found->second);
     }
     return found->second.port;
@@ -161,6 +162,17 @@ void BlockBackend::set_weight(const Domain& domain) {
         return;
     device_.set_weight(domain.id, domain.sched.weight, machine_->now());
     rearm();
+}
+
+host::Change BlockBackend::change(Domain& domain, const plugin::ValueChanges& changes) {
+    const host::Change judged = device_.judge(changes);
+    if (judged != host::Change::done)
+        return judged;
+    if (!domain.ring_changes.note(changes))
+        return host::Change::too_many;
+    const host::Change changed = device_.change(domain.id, changes, machine_->now());
+    rearm();
+    return changed;
 }
 
 void BlockBackend::swap(const Policy& policy) {

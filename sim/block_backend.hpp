@@ -56,6 +56,8 @@ class BlockBackend {
     void on_alarm();
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
+    // The domain keeps its changes for a ring that it has later.
+    [[nodiscard]] host::Change change(Domain& domain, const plugin::ValueChanges& changes);
     void swap(const Policy& policy); // it takes over all rings, with what is queued
     [[nodiscard]] bool owns(const Deadline& deadline) const { return &deadline == &alarm_; }
     [[nodiscard]] const landmark::PolicyReport& report() const { return device_.report(); }

@@ -39,7 +39,7 @@ DomainId BlockDevice::tenant_of(DomainId id) const {
 }
 
 std::uint32_t BlockDevice::open(DomainId id, std::uint32_t weight, std::span<const std::int64_t> values,
-                                std::uint32_t group) {
+                                std::uint32_t group, const host::ChangedValues& changed) {
     if (group != 0) {
         first_of_.try_emplace(group, id);
         group_of_.try_emplace(id.value(), group);
@@ -50,6 +50,7 @@ std::uint32_t BlockDevice::open(DomainId id, std::uint32_t weight, std::span<con
     if (domain.io.policy == nullptr) {
         domain.io.slot = tenant.value();
         domain.io.weight = weight;
+        domain.io.changed = changed;
         give_values(domain.io, values, *first_);
     }
     RingWorld::Ring& ring = rings_.emplace_back(&domain, id);
@@ -70,6 +71,11 @@ void BlockDevice::set_weight(DomainId id, std::uint32_t weight, RealTime now) {
         return;
     found->second.io.weight = weight;
     at(now).tune(found->second);
+}
+
+host::Change BlockDevice::change(DomainId id, const plugin::ValueChanges& changes, RealTime now) {
+    const auto found = domains_.find(tenant_of(id).value());
+    return found != domains_.end() ? at(now).change(found->second, changes) : judge(changes);
 }
 
 void BlockDevice::replace(const Policy& policy, RealTime now) {

@@ -54,13 +54,20 @@ class BlockDevice {
     BlockDevice& operator=(const BlockDevice&) = delete;
 
     // A ring of a domain, with the domain's own parameters (none: the policy's defaults). Its number. The
-    // policy takes the domains of a group for one, whose weight and parameters are those of the first.
+    // policy takes the domains of a group for one, whose weight and parameters are those of the first. They
+    // may have been changed before.
     std::uint32_t open(DomainId id, std::uint32_t weight, std::span<const std::int64_t> values = {},
-                       std::uint32_t group = 0);
+                       std::uint32_t group = 0, const host::ChangedValues& changed = {});
     // What is queued is forgotten; what the device has is finished and then forgotten.
     void close(std::uint32_t ring, RealTime now);
     // Of the domain, and so of its group.
     void set_weight(DomainId id, std::uint32_t weight, RealTime now);
+    // Parameters of the domain, and so of its group.
+    [[nodiscard]] host::Change change(DomainId id, const plugin::ValueChanges& changes, RealTime now);
+    // Whether the policy takes these changes.
+    [[nodiscard]] host::Change judge(const plugin::ValueChanges& changes) const {
+        return host_.judge(changes);
+    }
     // Another policy takes over, as it would in the hypervisor.
     void replace(const Policy& policy, RealTime now);
 

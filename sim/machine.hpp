@@ -68,6 +68,7 @@ struct Domain {
     std::vector<Vcpu*> vcpus;
     std::unique_ptr<host::TimerLine[]> timer_lines; // one for each pCPU
     landmark::LedgerEntry ledger{};
+    host::ChangedValues ring_changes; // of the ring policy's parameters, while it ran
 };
 
 // Of each vCPU, in their order, the pCPUs that it may use and those that it had rather use, 0 for none. One
@@ -128,6 +129,8 @@ class Machine {
     void unpause(Vcpu& vcpu);
     void destroy(Domain& domain);
     void set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap);
+    // Parameters of the scheduler's.
+    [[nodiscard]] host::Change change(Domain& domain, const plugin::ValueChanges& changes);
     void set_affinity(Vcpu& vcpu, std::uint64_t affinity);
     void shut_down(Domain& domain, std::uint32_t reason); // as if it had asked for it
     void start_at(RealTime start); // before anything has run: what came until then belongs to no account

@@ -89,6 +89,10 @@ void MachineMemory::set_weight(DomainId id, std::uint32_t weight, RealTime now) 
     at(now).tune(known(id));
 }
 
+host::Change MachineMemory::change(DomainId id, const plugin::ValueChanges& changes, RealTime now) {
+    return at(now).change(known(id), changes);
+}
+
 void MachineMemory::set_times(DomainId id, Nanos ran, Nanos waited) {
     Domain& domain = known(id);
     domain.memory.ran = ran;

@@ -72,6 +72,7 @@ class MachineMemory {
     void rebalance(RealTime now);
     Frames to_reclaim(DomainId id, RealTime now) { return at(now).to_reclaim(known(id)); }
     void set_weight(DomainId id, std::uint32_t weight, RealTime now);
+    [[nodiscard]] host::Change change(DomainId id, const plugin::ValueChanges& changes, RealTime now);
     void replace(const Policy& policy, RealTime now);
 
     [[nodiscard]] bool knows(DomainId id) const { return domains_.contains(id.value()); }

@@ -85,6 +85,11 @@ void MemoryBackend::set_weight(const Domain& domain) {
         memory_.set_weight(domain.id, domain.sched.weight, machine_->now());
 }
 
+host::Change MemoryBackend::change(const Domain& domain, const plugin::ValueChanges& changes) {
+    return guests_.contains(domain.id.value()) ? memory_.change(domain.id, changes, machine_->now())
+                                               : host::Change::unknown;
+}
+
 void MemoryBackend::swap(const Policy& policy) {
     machine_->record(Event::policy_load, nullptr, static_cast<std::uint64_t>(plugin::Kind::memory),
                      plugin::abi_version);

@@ -67,6 +67,7 @@ class MemoryBackend {
     bool admit(Domain& domain, const Claim& claim, std::span<const std::int64_t> values);
     void gone(const Domain& domain);
     void set_weight(const Domain& domain);
+    [[nodiscard]] host::Change change(const Domain& domain, const plugin::ValueChanges& changes);
     // Guests that do not know their target yet. Domain 0 tells one of them, in no time.
     [[nodiscard]] bool has_news() const;
     void tell_next();

@@ -161,6 +161,10 @@ void Machine::set_share(Domain& domain, std::uint32_t weight, std::uint32_t cap)
     host_.tune(domain);
 }
 
+host::Change Machine::change(Domain& domain, const plugin::ValueChanges& changes) {
+    return host_.change(domain, changes);
+}
+
 void Machine::set_affinity(Vcpu& vcpu, std::uint64_t affinity) {
     pause(vcpu);
     if (vcpu.sched.state == RunState::running) // affinity may change only while it is blocked

@@ -187,7 +187,9 @@ Program World::domain0(Guest& me) {
         }
         const manifest::TimelineEntry entry = plan_.timeline[played_++];
         co_await me.run(Nanos{costs.order + (entry.action == Action::create ? costs.create : 0)});
-        co_await me.control(entry.action, entry.target, entry.argument);
+        const bool has_changes = entry.action == Action::set_parameters; // they stand in the entry
+        co_await me.control(entry.action, entry.target,
+                            has_changes ? static_cast<std::int64_t>(played_ - 1) : entry.argument);
         if (entry.action == Action::stop) {
             co_await me.run(plan_.instruction); // what follows is there when this is over
             continue;
@@ -261,6 +263,8 @@ std::int64_t World::change(Domain& domain, Action action, std::size_t target, st
         if (memory_)
             memory_->set_weight(domain);
         return 0;
+    case Action::set_parameters:
+        return set_parameters(domain, plan_.timeline[static_cast<std::size_t>(argument)].changes);
     case Action::set_affinity:
         for (Vcpu* vcpu : domain.vcpus)
             machine_.set_affinity(*vcpu, static_cast<std::uint64_t>(argument));

@@ -117,6 +117,7 @@ class World final : public Surroundings {
     [[nodiscard]] std::int64_t change(Domain& domain, manifest::Action action, std::size_t target,
                                       std::int64_t argument);
     [[nodiscard]] std::int64_t swap(const Successor& successor);
+    [[nodiscard]] std::int64_t set_parameters(Domain& domain, const plugin::ValueChanges& changes);
     [[nodiscard]] std::int64_t build(std::size_t index);
     void end_if_idle();
     [[nodiscard]] bool will_create() const;

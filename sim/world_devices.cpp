@@ -10,6 +10,23 @@ namespace bulkhead::sim {
 
 namespace {
 
+// As the hypervisor's call answers.
+std::int64_t result_of(host::Change change) {
+    switch (change) {
+    case host::Change::done:
+        return 0;
+    case host::Change::unknown:
+        return -XEN_ENOENT;
+    case host::Change::out_of_range:
+        return -XEN_ERANGE;
+    case host::Change::fixed:
+        return -XEN_EOPNOTSUPP;
+    case host::Change::too_many:
+        break;
+    }
+    return -XEN_ENOSPC;
+}
+
 std::string in_mib(Frames frames) { return std::to_string(frames.count() / 256) + " MiB"; }
 
 } // namespace
@@ -146,6 +163,18 @@ std::int64_t World::swap(const Successor& successor) {
             return -XEN_ENODEV;
         blocks_->swap(successor.policy);
         return 0;
+    }
+    return -XEN_EINVAL;
+}
+
+std::int64_t World::set_parameters(Domain& domain, const plugin::ValueChanges& changes) {
+    switch (changes.kind) {
+    case plugin::Kind::scheduler:
+        return result_of(machine_.change(domain, changes));
+    case plugin::Kind::memory:
+        return memory_ ? result_of(memory_->change(domain, changes)) : -XEN_ENODEV;
+    case plugin::Kind::ring:
+        return blocks_ ? result_of(blocks_->change(domain, changes)) : -XEN_ENODEV;
     }
     return -XEN_EINVAL;
 }

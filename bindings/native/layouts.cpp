@@ -14,6 +14,8 @@ namespace {
 
 void register_manifest() {
     using namespace manifest;
+    using plugin::ValueChanges;
+    PYBIND11_NUMPY_DTYPE(ValueChanges, kind, count, keys, values);
     PYBIND11_NUMPY_DTYPE(Span, offset, bytes);
     PYBIND11_NUMPY_DTYPE(Guest, name, kernel, initrd, cmdline, memory_bytes, max_memory_bytes, vcpus, weight,
                          cap, time_mode, dilation, on_crash, start_paused, absent, start, release, group,
@@ -23,7 +25,7 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, unbilled, flush);
     PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, captured, mac);
     PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);
-    PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument);
+    PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument, changes);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
     PYBIND11_NUMPY_DTYPE(
         Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock, clock_hz, trace_bytes,

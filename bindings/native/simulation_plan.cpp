@@ -113,11 +113,29 @@ std::vector<sim::Successor> open_all(const std::vector<SuccessorRow>& successors
     return opened;
 }
 
+namespace {
+
+plugin::ValueChanges read_changes(const ChangesRow& row) {
+    const auto& [kind, values] = row;
+    plugin::ValueChanges changes{};
+    changes.kind = static_cast<plugin::Kind>(kind);
+    for (const auto& [key, value] : values) {
+        if (changes.count == plugin::max_domain_parameters)
+            throw pybind11::value_error{"more parameters than a domain has"};
+        changes.keys[changes.count] = key;
+        changes.values[changes.count++] = value;
+    }
+    return changes;
+}
+
+} // namespace
+
 std::vector<manifest::TimelineEntry> read_timeline(const std::vector<TimelineRow>& rows) {
     std::vector<manifest::TimelineEntry> entries;
     entries.reserve(rows.size());
-    for (const auto& [at, action, target, argument] : rows)
-        entries.push_back({at, static_cast<manifest::Action>(action), target, argument});
+    for (const auto& [at, action, target, argument, changes] : rows)
+        entries.push_back(
+            {at, static_cast<manifest::Action>(action), target, argument, read_changes(changes)});
     return entries;
 }
 

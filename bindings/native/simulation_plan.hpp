@@ -29,8 +29,11 @@ struct GuestRow {
     std::string model_file; // that has the model; empty: the simulator's own
 };
 
-// When, what, to whom, with what argument.
-using TimelineRow = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, std::int64_t>;
+// Parameters that change: the kind of their policy, and the new value of each by its key (plugin::key_of).
+using ChangesRow = std::tuple<std::uint32_t, std::vector<std::pair<std::uint64_t, std::int64_t>>>;
+
+// When, what, to whom, with what argument, and which parameters change.
+using TimelineRow = std::tuple<std::int64_t, std::uint32_t, std::uint32_t, std::int64_t, ChangesRow>;
 
 // The kind, path, effective values; a scheduler's costs in instructions.
 using SuccessorRow =

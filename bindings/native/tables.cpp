@@ -125,6 +125,8 @@ void add_tables(pybind11::module_& module) {
     module.attr("still_runnable") = still_runnable();
     module.attr("events") = events();
     module.attr("compiler") = __VERSION__;
+    module.def("parameter_key", &plugin::key_of, pybind11::arg("name"), pybind11::arg("unit"),
+               "What a parameter is, whichever policy has it (abi/plugin.hpp).");
     module.def("promised_frames", &promise::whole, pybind11::arg("frames"), pybind11::arg("vcpus"),
                "What the hypervisor sets aside for a new domain, at most (abi/promise.hpp).");
 }

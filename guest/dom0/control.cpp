@@ -52,6 +52,10 @@ Status set_weight(DomainId domain, std::int64_t weight) {
     return status(call(Call::set_weight, domain.value(), static_cast<std::uint64_t>(weight)));
 }
 
+Status set_parameters(DomainId domain, const plugin::ValueChanges& changes) {
+    return status(call(Call::set_parameters, domain.value(), hypercall::address(&changes)));
+}
+
 Result<long> audit() { return hypercall::checked(call(Call::audit)); }
 Status swap_policy(std::int64_t index, const std::int64_t* parameters) {
     return status(call(Call::swap_policy, static_cast<std::uint64_t>(index), hypercall::address(parameters)));

@@ -25,6 +25,7 @@ using guest::Status;
 [[nodiscard]] Status destroy_domain(DomainId domain);
 [[nodiscard]] Result<control::DomainInfo> domain_info(DomainId domain);
 [[nodiscard]] Status set_weight(DomainId domain, std::int64_t weight);
+[[nodiscard]] Status set_parameters(DomainId domain, const plugin::ValueChanges& changes);
 [[nodiscard]] Result<long> audit(); // number of violations
 // `index` is that in the manifest's table of policies; `parameters` are all that it has, nullptr for the
 // manifest's.

@@ -118,7 +118,7 @@ std::expected<void, ManifestFault> check_timeline(std::span<const manifest::Time
         if (entry.at < before)
             return fail(ManifestError::unordered, i);
         before = entry.at;
-        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::stop)
+        if (entry.action < manifest::Action::unpause || entry.action > manifest::Action::set_parameters)
             return fail(ManifestError::bad_action, i);
         if (needs_guest(entry.action) && entry.target >= guests)
             return fail(ManifestError::bad_target, i);

@@ -118,6 +118,8 @@ guest::Status Machine::change(const manifest::TimelineEntry& entry, Slot& slot) 
         return pause_domain(slot.id);
     case Action::set_weight:
         return set_weight(slot.id, entry.argument);
+    case Action::set_parameters:
+        return set_parameters(slot.id, entry.changes);
     case Action::set_affinity:
         return pin(slot, static_cast<std::uint64_t>(entry.argument));
     case Action::shutdown:

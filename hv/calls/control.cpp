@@ -2,6 +2,7 @@
 
 #include "hv/base/locks.hpp"
 #include "hv/calls/creation.hpp"
+#include "hv/calls/parameters.hpp"
 #include "hv/calls/steering.hpp"
 #include "hv/dispatch/dispatch.hpp"
 #include "hv/dispatch/run.hpp"
@@ -325,6 +326,9 @@ HypercallResult Control::run_alone(HypercallContext& context) const {
         return tell_info(first);
     case control::Call::set_weight:
         return with_domain(caller, first, [this](Domain& domain) { return hv::set_weight(domain, second); });
+    case control::Call::set_parameters:
+        return with_domain(caller, first,
+                           [this](Domain& domain) { return from(hv::set_parameters(domain, second)); });
     case control::Call::audit:
         return run_audit(caller);
     case control::Call::end_run:

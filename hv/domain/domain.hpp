@@ -4,6 +4,7 @@
 
 #include "abi/control.hpp"
 #include "abi/landmark.hpp"
+#include "host/changed_values.hpp"
 #include "hv/domain/allotment.hpp"
 #include "hv/domain/dump.hpp"
 #include "hv/domain/hold.hpp"
@@ -43,9 +44,10 @@ struct Domain {
     SchedulableDomain sched;
     EventChannels events;
     GrantTable grants;
-    Console* console;       // hv/io's
-    BlockRing* block_rings; // hv/io's, connected ones
-    NetPort* net_ports;     // likewise
+    Console* console;                 // hv/io's
+    BlockRing* block_rings;           // hv/io's, connected ones
+    NetPort* net_ports;               // likewise
+    host::ChangedValues ring_changes; // under the drive lock
 
     shared_info_t* shared; // direct map
     Mfn shared_frame;

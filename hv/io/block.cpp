@@ -68,18 +68,14 @@ void unlink(BlockRing& ring) {
 }
 
 // All rings of one kind have one tenant.
-void tune_disks(const Domain& domain, bool real) {
+template<class Tell>
+void for_tenant(const Domain& domain, bool real, Tell tell) {
     BlockRing* ring = domain.block_rings;
     while (ring != nullptr && ring->disk->is_real() != real)
         ring = ring->next;
     if (ring == nullptr)
         return;
-    RingTenant& tenant = *ring->domain;
-    tenant.io.weight = domain.sched.weight;
-    if (real)
-        real_rings::tune(tenant);
-    else
-        rings::tune(tenant);
+    tell(*ring->domain);
     set_timer_for(*ring);
 }
 
@@ -146,8 +142,22 @@ Result<> disconnect_all_blocks(Domain& domain) {
 
 void block_weight_changed(const Domain& domain) {
     const LockGuard drive_held{drive_lock()};
-    tune_disks(domain, false);
-    tune_disks(domain, true);
+    const auto tell = [&](auto tune) {
+        return [&domain, tune](RingTenant& tenant) {
+            tenant.io.weight = domain.sched.weight;
+            tune(tenant);
+        };
+    };
+    for_tenant(domain, false, tell(rings::tune));
+    for_tenant(domain, true, tell(real_rings::tune));
+}
+
+void block_values_changed(const Domain& domain, const plugin::ValueChanges& changes) {
+    const auto tell = [&](auto change) {
+        return [&changes, change](RingTenant& tenant) { static_cast<void>(change(tenant, changes)); };
+    };
+    for_tenant(domain, false, tell(rings::change));
+    for_tenant(domain, true, tell(real_rings::change));
 }
 
 void close_ring(BlockRing& ring) {

@@ -2,6 +2,7 @@
 // ring to a disk, and gives everything back when the ring goes. Its functions take the drive lock.
 #pragma once
 
+#include "abi/plugin.hpp"
 #include "abi/types.hpp"
 #include "hv/base/error.hpp"
 
@@ -31,6 +32,8 @@ struct BlockConnection {
 [[nodiscard]] Result<> disconnect_all_blocks(Domain& domain);
 // The domain's weight has changed.
 void block_weight_changed(const Domain& domain);
+// Its parameters change, as the ring policy was asked before. The drive lock is held.
+void block_values_changed(const Domain& domain, const plugin::ValueChanges& changes);
 // Takes the requests of one ring on a disk of that kind for which there was no time before, billed to its
 // guest. False if there is none. The drive lock is held.
 template<bool real>

@@ -147,6 +147,13 @@ void net_weight_changed(const Domain& domain) {
     devices::set_timer();
 }
 
+void net_values_changed(const Domain& domain, const plugin::ValueChanges& changes) {
+    if (domain.net_ports == nullptr)
+        return;
+    static_cast<void>(net_rings::change(*domain.net_ports->sending.domain, changes));
+    devices::set_timer();
+}
+
 bool take_left_packets() {
     NetPort* const port = port_with_packets_left();
     if (port == nullptr)

@@ -4,6 +4,7 @@
 // take the drive lock.
 #pragma once
 
+#include "abi/plugin.hpp"
 #include "abi/types.hpp"
 #include "device/switch.hpp"
 #include "hv/base/error.hpp"
@@ -39,6 +40,8 @@ void start_switch(const device::SwitchModel& model);
 [[nodiscard]] Result<> disconnect_all_interfaces(Domain& domain);
 // The domain's weight has changed.
 void net_weight_changed(const Domain& domain);
+// Its parameters change, as the ring policy was asked before. The drive lock is held.
+void net_values_changed(const Domain& domain, const plugin::ValueChanges& changes);
 // Takes the packets of one interface for which there was no time or no room before, billed to its guest.
 // False if there is none. The drive lock is held.
 [[nodiscard]] bool take_left_packets();

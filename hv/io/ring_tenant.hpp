@@ -43,6 +43,7 @@ class RingTenants {
         place->group = group;
         place->io.slot = static_cast<std::uint32_t>(place - places_.data());
         place->io.weight = domain.sched.weight;
+        place->io.changed = domain.ring_changes;
         place->io.has_values = values != nullptr;
         if (values != nullptr)
             std::copy_n(values, plugin::max_domain_parameters, place->io.values);

@@ -16,6 +16,8 @@ namespace bulkhead::hv::devices {
 
 namespace {
 
+bool is_any_running() { return rings::is_running() || net_rings::is_running() || real_rings::is_running(); }
+
 bool is_any_real() { return real_rings::is_running() || uplink::is_running(); }
 
 constexpr Nanos rest_for_audit = microseconds(100);
@@ -80,7 +82,7 @@ void start() {
 }
 
 Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values) {
-    if (!rings::is_running() && !net_rings::is_running() && !real_rings::is_running())
+    if (!is_any_running())
         return fail(Error::no_device);
     log("policy '%s' takes over\n", plugin.descriptor->name);
     Result<> done{};
@@ -97,6 +99,20 @@ Result<> replace_policies(const LoadedPlugin& plugin, const std::int64_t* values
     if (is_any_real())
         set_poll_timer();
     return done;
+}
+
+Result<host::Change> judge(const plugin::ValueChanges& changes) {
+    if (!is_any_running())
+        return fail(Error::no_device);
+    host::Change judged = host::Change::unknown;
+    const auto ask = [&](bool is_running, host::Change (*policy)(const plugin::ValueChanges&)) {
+        if (is_running && judged != host::Change::done)
+            judged = policy(changes);
+    };
+    ask(rings::is_running(), rings::judge);
+    ask(net_rings::is_running(), net_rings::judge);
+    ask(real_rings::is_running(), real_rings::judge);
+    return judged;
 }
 
 void set_poll_timer() {

@@ -97,6 +97,7 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
     state.weight = domain.sched.weight;
     state.most = frames_of(domain.memory.max_frames);
     state.least = host::least_of(state.most);
+    state.changed = {};
     state.has_values = values != nullptr;
     if (state.has_values)
         std::ranges::copy_n(values, std::ssize(state.values), state.values);
@@ -171,6 +172,15 @@ void tune(Domain& domain) {
         return;
     domain.allotment.memory.weight = domain.sched.weight;
     policy_host->tune(domain.allotment);
+}
+
+Result<host::Change> change(Domain& domain, const plugin::ValueChanges& changes) {
+    if (!decides)
+        return fail(Error::no_device);
+    const Decision decision;
+    if (!domain.allotment.is_admitted())
+        return fail(Error::no_device);
+    return policy_host->change(domain.allotment, changes);
 }
 
 namespace {

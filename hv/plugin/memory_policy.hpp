@@ -41,6 +41,8 @@ void settle(Domain& domain, std::uint64_t granted);
 void claim_stall(Domain& domain, std::uint64_t wait);
 // Its weight has changed.
 void tune(Domain& domain);
+// no_device: no policy decides, or not over this domain.
+[[nodiscard]] Result<host::Change> change(Domain& domain, const plugin::ValueChanges& changes);
 // Once in a period the policy hears which pages were used, and sets targets anew. Called by housekeeping,
 // with the control lock held. True if there is more to do soon.
 [[nodiscard]] bool rebalance_if_due(RealTime now);

@@ -60,6 +60,10 @@ Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values) {
 bool open(NetQueue& queue) { return policy_host->open(queue); }
 void close(NetQueue& queue) { policy_host->close(queue); }
 void tune(RingTenant& tenant) { policy_host->tune(tenant); }
+host::Change judge(const plugin::ValueChanges& changes) { return policy_host->judge(changes); }
+host::Change change(RingTenant& tenant, const plugin::ValueChanges& changes) {
+    return policy_host->change(tenant, changes);
+}
 bool is_open(const NetQueue& queue) { return host::RingHost<NetWorld>::is_open(queue); }
 
 void submit(NetQueue& queue, ringctl::Operation operation, const device::Wire& wire, std::uint32_t tag) {

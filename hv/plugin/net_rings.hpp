@@ -21,6 +21,8 @@ void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int
 [[nodiscard]] bool open(NetQueue& queue);
 void close(NetQueue& queue);
 void tune(RingTenant& tenant);
+[[nodiscard]] host::Change judge(const plugin::ValueChanges& changes); // whether the policy takes them
+[[nodiscard]] host::Change change(RingTenant& tenant, const plugin::ValueChanges& changes);
 [[nodiscard]] bool is_open(const NetQueue& queue);
 // `wire` is what the switch has to do for the packet.
 void submit(NetQueue& queue, ringctl::Operation operation, const device::Wire& wire, std::uint32_t tag);

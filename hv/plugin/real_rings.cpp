@@ -97,6 +97,10 @@ Result<> replace(const LoadedPlugin& plugin, const std::int64_t* values) {
 bool open(BlockRing& ring) { return ground->policy_host.open(ring); }
 void close(BlockRing& ring) { ground->policy_host.close(ring); }
 void tune(RingTenant& tenant) { ground->policy_host.tune(tenant); }
+host::Change judge(const plugin::ValueChanges& changes) { return ground->policy_host.judge(changes); }
+host::Change change(RingTenant& tenant, const plugin::ValueChanges& changes) {
+    return ground->policy_host.change(tenant, changes);
+}
 
 void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
             std::uint32_t tag) {

@@ -20,6 +20,8 @@ void start(const device::Disk& model, const LoadedPlugin* plugin, const std::int
 [[nodiscard]] bool open(BlockRing& ring);
 void close(BlockRing& ring);
 void tune(RingTenant& tenant);
+[[nodiscard]] host::Change judge(const plugin::ValueChanges& changes); // whether the policy takes them
+[[nodiscard]] host::Change change(RingTenant& tenant, const plugin::ValueChanges& changes);
 void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,
             std::uint32_t tag);
 

@@ -87,6 +87,10 @@ bool is_running() { return is_there; }
 bool open(BlockRing& ring) { return policy_host->open(ring); }
 void close(BlockRing& ring) { policy_host->close(ring); }
 void tune(RingTenant& tenant) { policy_host->tune(tenant); }
+host::Change judge(const plugin::ValueChanges& changes) { return policy_host->judge(changes); }
+host::Change change(RingTenant& tenant, const plugin::ValueChanges& changes) {
+    return policy_host->change(tenant, changes);
+}
 bool is_open(const BlockRing& ring) { return host::RingHost<RingWorld>::is_open(ring); }
 
 void submit(BlockRing& ring, ringctl::Operation operation, std::uint64_t sector, std::uint32_t bytes,

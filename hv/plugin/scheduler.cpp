@@ -37,6 +37,9 @@ RealTime stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now) {
 void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now) { policy_host->withdraw(vcpu, why, now); }
 void charge(Vcpu& vcpu, Nanos amount) { policy_host->charge(vcpu, amount); }
 void tune(Domain& domain) { policy_host->tune(domain); }
+host::Change change(Domain& domain, const plugin::ValueChanges& changes) {
+    return policy_host->change(domain, changes);
+}
 host::Share share(const Domain& domain) { return policy_host->share(domain); }
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_affinity(vcpu, pcpus); }
 void set_preferred(Vcpu& vcpu, std::uint64_t pcpus) { policy_host->set_preferred(vcpu, pcpus); }

@@ -30,6 +30,7 @@ RealTime stop(Vcpu& vcpu, sched::Stop why, Nanos ran, RealTime now);
 void withdraw(Vcpu& vcpu, sched::Stop why, RealTime now);
 void charge(Vcpu& vcpu, Nanos amount);
 void tune(Domain& domain);
+[[nodiscard]] host::Change change(Domain& domain, const plugin::ValueChanges& changes);
 [[nodiscard]] host::Share share(const Domain& domain);
 void set_affinity(Vcpu& vcpu, std::uint64_t pcpus);
 void set_preferred(Vcpu& vcpu, std::uint64_t pcpus);

@@ -45,6 +45,7 @@ NEEDS_GUEST = (
     "reboot",
     "set_memory",
     "set_affinity",
+    "set_parameters",
 )
 
 
@@ -235,12 +236,18 @@ def _check_devices(machine: Machine) -> None:
     _check_model("paging", machine.paging, ranges)
 
 
-def _check_swap(machine: Machine, entry: TimelineEntry) -> None:
+def _check_policy(machine: Machine, entry: TimelineEntry) -> None:
     if (entry.action == "swap") != (entry.policy is not None):
         raise SpecError(
             f"timeline: {entry.action}: a swap, and nothing else, names the policy that takes over"
         )
-    option = option_of(entry.kind, "timeline: swap")
+    option = option_of(entry.kind, f"timeline: {entry.action}")
+    if (entry.action == "set_parameters") != (entry.parameters is not None):
+        raise SpecError(
+            f"timeline: {entry.action}: a set_parameters, and nothing else, has the parameters that change"
+        )
+    if entry.parameters is not None and not entry.parameters:
+        raise SpecError(f"timeline: set_parameters of {entry.guest}: name a parameter that changes")
     if entry.action == "swap" and getattr(machine, option) is None:
         raise SpecError(
             f"timeline: swap: name the {KIND_TEXT[entry.kind]} that the run begins with, too (--{option})"
@@ -261,7 +268,7 @@ def check_entry(machine: Machine, entry: TimelineEntry) -> None:
             f"timeline: {entry.action} of '{entry.guest}', which is not a guest of this machine"
             f"{suggest(str(entry.guest), names)}"
         )
-    _check_swap(machine, entry)
+    _check_policy(machine, entry)
     if entry.action == "set_weight" and not 1 <= entry.argument <= 65535:
         raise SpecError(f"timeline: set_weight: {entry.argument} is outside 1 to 65535")
     if entry.action == "set_affinity" and not 0 < entry.argument < 1 << machine.pcpus:
@@ -314,6 +321,7 @@ PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "tuple[str, ...]": ((tuple,), "a tuple of names"),
     "tuple[int, ...] | None": ((tuple, type(None)), "a tuple of pCPU numbers or None"),
     "dict[str, int]": ((dict,), "a dict of whole numbers by name"),
+    "dict[str, int] | None": ((dict, type(None)), "a dict of whole numbers by name, or None"),
 }
 
 

@@ -1,7 +1,8 @@
 """Reservations that are senseless are refused; those that add up to more than there is are doubted, in one line each.
 
 Which policy reserves what follows from the names of its parameters for a domain: `budget` in every `period` is a server for
-each vCPU, `length` from `start` on in every `period` a slot on `pcpu`, and `reservation` requests per second of the drive.
+each vCPU, `length` from `start` on in every `period` a slot on `pcpu`, `reservation` requests per second of the drive, and
+`min` MiB of memory, of `max` at most.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from bulkhead.backend.check import guest_frames
 from bulkhead.base.errors import SpecError
+from bulkhead.base.schema import constant
+from bulkhead.base.units import MIB
 from bulkhead.model.machine import Machine
 from bulkhead.model.planner import Slot
 from bulkhead.model.schedulability import Task, demand, first_overload, overlap, utilization
+from bulkhead.model.timeline import absent_at_start
 from bulkhead.policy.choose import choose
-from bulkhead.policy.tables import PolicyTable, domain_values
+from bulkhead.policy.tables import KIND_OPTION, PolicyTable, domain_values
 
 DOMAIN_0 = "domain 0"
 
@@ -28,7 +33,7 @@ def _given(machine: Machine, kind: str) -> tuple[PolicyTable | None, dict[str, d
     names = [parameter.name for parameter in policy.domain_parameters]
     if not names:
         return policy, {}
-    given = {guest.name: guest.sched if kind == "scheduler" else guest.ringctl for guest in machine.guests}
+    given = {guest.name: getattr(guest, KIND_OPTION[kind]) for guest in machine.guests}
     if kind == "scheduler":
         given[DOMAIN_0] = machine.dom0_sched
     return policy, {
@@ -48,6 +53,17 @@ def check_reservations(machine: Machine) -> None:
                 )
 
 
+def contradiction(machine: Machine, kind: str) -> str:
+    """Words for a guest whose reservation is above its own limit; empty if there is none. A policy refuses it at first."""
+    policy, given = _given(machine, kind)
+    for whose, values in given.items():
+        if policy is not None and values.get("min", 0) > (most := values.get("max", 0)) > 0:
+            return (
+                f"{policy.name}: min={values['min']} of {whose} is above max={most}; give the limit at least"
+            )
+    return ""
+
+
 def reservation_doubts(machine: Machine) -> Iterator[str]:
     """What was reserved and cannot be had."""
     policy, given = _given(machine, "scheduler")
@@ -59,6 +75,9 @@ def reservation_doubts(machine: Machine) -> Iterator[str]:
     policy, given = _given(machine, "ring")
     if policy is not None:
         yield from _requests(machine, policy, given)
+    policy, given = _given(machine, "memory")
+    if policy is not None:
+        yield from _frames(machine, policy, given)
 
 
 def _servers(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, int]]) -> Iterator[str]:
@@ -132,4 +151,18 @@ def _requests(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, 
         yield (
             f"{policy.name}: the reservations of {', '.join(asked)} add up to {sum(asked.values())} requests per second; the "
             f"drive serves at most {most}"
+        )
+
+
+def _frames(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, int]]) -> Iterator[str]:
+    """Guests that the timeline creates later may never be there together, so only those of the start count."""
+    absent = absent_at_start(machine)
+    asked = {
+        name: values["min"] for name, values in given.items() if values.get("min") and name not in absent
+    }
+    most = guest_frames(machine) * constant("page_bytes") // MIB
+    if sum(asked.values()) > most:
+        yield (
+            f"{policy.name}: the reservations of {', '.join(asked)} add up to {sum(asked.values())} MiB; the machine has "
+            f"{most} MiB for guests"
         )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from bulkhead.backend.check import check_entry
+from bulkhead.backend.course import SET_PARAMETERS, Course
 from bulkhead.backend.protocol import Answer, Session
 from bulkhead.base.errors import BulkheadError, SpecError
 from bulkhead.base.text import format_ns, parse_duration
@@ -29,6 +30,10 @@ REASONS = {
     errno.EBUSY: "it is still in use",
     errno.EEXIST: "the guest is there already",
     errno.ERANGE: "a parameter is out of its range",
+    errno.ENOENT: "the active policy has no such parameter",
+    errno.ENODEV: "there is nothing that such a policy decides",
+    errno.EOPNOTSUPP: "under the active policy a guest keeps the parameters that it came with",
+    errno.ENOSPC: "too many different parameters of the guest have changed",
 }
 
 
@@ -143,6 +148,7 @@ class Live:
         argument: int = 0,
         policy: Policy | str | None = None,
         kind: str = "scheduler",
+        parameters: dict[str, int] | None = None,
     ) -> Done:
         """Carry out any action of a timeline now; `kind` is the policy's: scheduler, memory, ring.
 
@@ -152,11 +158,12 @@ class Live:
         option_of(kind, action)
         if isinstance(policy, str):
             policy = parse_policy(kind, policy)
-        entry = TimelineEntry(self.now, action, guest, argument, policy, kind)
+        entry = TimelineEntry(self.now, action, guest, argument, policy, kind, parameters)
         self._check(entry)
         ordered_at = self.now
         answer = self._go_on(ordered_at, entry)
-        done = Done(action, guest, argument, policy, ordered_at, answer.done_at if answer else None, kind)
+        done_at = answer.done_at if answer else None
+        done = Done(action, guest, argument, policy, ordered_at, done_at, kind, parameters)
         self._done.append(done)
         if answer is not None and answer.result != 0:
             why = REASONS.get(-answer.result, f"error {-answer.result}")
@@ -178,6 +185,16 @@ class Live:
     def set_weight(self, guest: str, weight: int) -> Done:
         """Give a guest another weight, 1 to 65535."""
         return self.act("set_weight", guest, weight)
+
+    def set_parameters(self, guest: str, kind: str, **parameters: int) -> Done:
+        """Give a guest other parameters, all at once, of those that the policy of a kind has for each domain.
+
+        The others stay, and a policy that takes over later finds those that it knows. SpecError also for more reservations
+        than there is room for; the former values stay then.
+
+        >>> live.set_parameters("web", "ring", reservation=300, limit=500)
+        """
+        return self.act("set_parameters", guest, kind=kind, parameters=parameters)
 
     def set_affinity(self, guest: str, pcpus: int) -> Done:
         """Let a guest's vCPUs run on these pCPUs only; a mask, bit n for pCPU n."""
@@ -243,10 +260,18 @@ class Live:
         if entry.action == STOP:
             raise SpecError("stop: the machine stands still already; name another action")
         check_entry(self._machine, entry)
+        if entry.action == SET_PARAMETERS:
+            self._check_change(entry)
         if entry.policy is not None:
             self._check_policy(entry.kind, entry.policy)
         if entry.action == "create" and self._lives(str(entry.guest)):
             raise SpecError(f"create {entry.guest}: {REASONS[errno.EEXIST]}")
+
+    def _check_change(self, entry: TimelineEntry) -> None:
+        course = Course(self._machine)
+        for before in (*self._played, *(planned for planned in self._planned if planned.at <= entry.at)):
+            course.follow(before)
+        course.check(entry)
 
     def _check_policy(self, kind: str, policy: Policy) -> None:
         choose(kind, policy)

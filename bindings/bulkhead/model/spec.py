@@ -167,12 +167,13 @@ class Guest:
 @dataclass(frozen=True)
 class TimelineEntry:
     """`action` is one of unpause, pause, destroy, set_weight, create, audit, end_run, shutdown, reboot, set_memory, swap,
-    set_affinity, stop.
+    set_affinity, set_parameters, stop.
 
     `at` counts from the end of building. The actions shutdown, reboot and set_memory ask the guest, which may not listen;
     set_memory's argument is bytes. A guest whose first entry of create and destroy is a `create` is not built at the
     start. A swap lets `policy` take over from the one of its kind; set_affinity's argument is the mask of pCPUs (bit
-    n: pCPU n) for the guest's vCPUs. A stop lets the machine stand still to take the next entries from outside. A
+    n: pCPU n) for the guest's vCPUs. set_parameters gives the guest new `parameters`, all at once, of those that the
+    policy of that kind has for each domain. A stop lets the machine stand still to take the next entries from outside. A
     `Live` machine's timeline has stops, so that the same run can be repeated. The argument of a stop is 1 if guests
     are still to be created.
     """
@@ -182,7 +183,8 @@ class TimelineEntry:
     guest: str | None = None
     argument: int = 0
     policy: Policy | None = None
-    kind: str = "scheduler"  # of `policy`: scheduler, memory or ring
+    kind: str = "scheduler"  # of `policy` or of the one that has the `parameters`: scheduler, memory or ring
+    parameters: dict[str, int] | None = None  # of set_parameters: those that change, in their units
 
     def __post_init__(self) -> None:
         set_durations(self, "at")

@@ -24,7 +24,8 @@ class Done:
     policy: Policy | None
     ordered_at: int  # ns since the guests were built: when the machine stood still for it
     done_at: int | None  # ns: when domain 0 had done it; None if the run ended with it
-    kind: str = "scheduler"  # of `policy`
+    kind: str = "scheduler"  # of `policy`, or of the one that has the `parameters`
+    parameters: dict[str, int] | None = None
 
 
 def is_steered(timeline: Iterable[TimelineEntry]) -> bool:
@@ -64,12 +65,14 @@ class Timeline(tuple[TimelineEntry, ...]):
         argument: int = 0,
         policy: Policy | None = None,
         kind: str = "scheduler",
+        parameters: dict[str, int] | None = None,
     ) -> Timeline:
         """Add an action `when` ns (or "30ms", "1s") after the guests are built.
 
         Actions: unpause, pause, destroy, set_weight (argument: 1 to 65535), create, audit, end_run, those that ask the
-        guest, and swap: `policy` takes over from the one of its `kind` (scheduler, memory, ring). SpecError for an unknown
-        action or a time before the start.
+        guest, swap: `policy` takes over from the one of its `kind` (scheduler, memory, ring), and set_parameters: the
+        guest has these `parameters` of the policy of that `kind` from then on, the others as before. SpecError for an
+        unknown action or a time before the start.
         """
         ns = parse_duration(when, "timeline") if isinstance(when, str) else when
         if not isinstance(ns, int) or ns < 0:
@@ -77,4 +80,4 @@ class Timeline(tuple[TimelineEntry, ...]):
                 f"timeline: when={when!r}; write whole nanoseconds from 0 up, or for example '30ms'"
             )
         enum_value("manifest.Action", action, "timeline action")
-        return Timeline((*self, TimelineEntry(ns, action, guest, argument, policy, kind)))
+        return Timeline((*self, TimelineEntry(ns, action, guest, argument, policy, kind, parameters)))

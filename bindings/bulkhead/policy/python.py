@@ -27,6 +27,7 @@ _PROMISES = {
     "honours_weights": "ignores_weights",
     "honours_caps": "ignores_caps",
     "honours_preferences": "ignores_preferences",
+    "changes_values": "fixes_values",
 }
 
 # The tables of a class, and how many rows each may have.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bulkhead.backend.course import Course
 from bulkhead.backend.check import device_number, disk_bytes, dom0_bytes, guest_frames, time_mode
 from bulkhead.backend.interfaces import index_of, mac_of, network_numbers, uplink_network
 from bulkhead.backend.groups import group_number
@@ -186,21 +187,26 @@ def ordered_policy(machine: Machine, kind: str, spec: Policy) -> int:
     return len(begun) + successors(machine).index((kind, Policy(spec.name)))
 
 
-def write_entry(row: Any, entry: TimelineEntry, machine: Machine, policy: int) -> None:
-    """One TimelineEntry; `policy` is the place of the entry's policy if it is a swap."""
+def write_entry(row: Any, entry: TimelineEntry, course: Course, policy: int) -> None:
+    """One TimelineEntry, and the course follows it; `policy` is the place of the entry's policy if it is a swap."""
     row["at"], row["argument"] = entry.at, policy if entry.policy is not None else entry.argument
     row["action"] = enum_value("manifest.Action", entry.action, "timeline action")
-    names = [guest.name for guest in machine.guests]
+    names = [guest.name for guest in course.machine.guests]
     row["target"] = names.index(entry.guest) if entry.guest is not None else 0
+    kind, changes = course.changes(entry)
+    row["changes"]["kind"], row["changes"]["count"] = kind, len(changes)
+    for i, (key, value) in enumerate(changes):
+        row["changes"]["keys"][i], row["changes"]["values"][i] = key, value
+    course.follow(entry)
 
 
 def _timeline_table(machine: Machine) -> np.ndarray[Any, np.dtype[Any]]:
     """The entries that the machine begins with: the rest comes to it at its stops."""
-    entries, swapped = batches(machine.timeline)[0], successors(machine)
+    entries, swapped, course = batches(machine.timeline)[0], successors(machine), Course(machine)
     table = _table("manifest.TimelineEntry", len(entries))
     for row, entry in zip(table, entries):
         place = swapped.index((entry.kind, entry.policy)) if entry.policy is not None else 0
-        write_entry(row, entry, machine, len(first_policies(machine)) + place)
+        write_entry(row, entry, course, len(first_policies(machine)) + place)
     return table
 
 

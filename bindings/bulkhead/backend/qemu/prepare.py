@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bulkhead import _core
+from bulkhead.backend.course import check_changes
 from bulkhead.backend.check import SECTOR, check_machine, check_memory
 from bulkhead.backend.qemu.capture import check_captures
 from bulkhead.backend.qemu.drain import can_drain
@@ -129,6 +130,7 @@ def prepare(machine: Machine, accel: str = "tcg") -> tuple[Path, bytes]:
     """The hypervisor's image and the manifest. Raises BulkheadError with one line for whatever is wrong."""
     check_machine(machine)
     check_reservations(machine)
+    check_changes(machine)
     _check_images(machine)
     check_real_disks(machine)
     check_uplink(machine)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bulkhead.backend.course import Course
 from bulkhead.backend.protocol import Answer
 from bulkhead.backend.qemu.bell import Bells
 from bulkhead.backend.qemu.manifest import ordered_policy, write_entry
@@ -20,6 +21,7 @@ from bulkhead.base.layouts import layout, part
 from bulkhead.base.schema import constant
 from bulkhead.model.machine import Machine
 from bulkhead.model.spec import TimelineEntry
+from bulkhead.model.timeline import batches
 from bulkhead.policy.choose import choose
 
 
@@ -28,6 +30,9 @@ class Steering:
 
     def __init__(self, machine: Machine, ram: Ram) -> None:
         self._machine, self._ram = machine, ram
+        self._course = Course(machine)
+        for entry in batches(machine.timeline)[0]:
+            self._course.follow(entry)
         self.bells = Bells()
         self._page = layout("steering.Page")
         self._at = constant("steering.physical_address")
@@ -71,9 +76,9 @@ class Steering:
 
     def _write(self, row: Any, entry: TimelineEntry) -> None:
         if entry.policy is None:
-            return write_entry(row["entry"], entry, self._machine, 0)
+            return write_entry(row["entry"], entry, self._course, 0)
         values = choose(entry.kind, entry.policy).values
         row["parameters"][: len(values)] = values
         write_entry(
-            row["entry"], entry, self._machine, ordered_policy(self._machine, entry.kind, entry.policy)
+            row["entry"], entry, self._course, ordered_policy(self._machine, entry.kind, entry.policy)
         )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from bulkhead import _core
 from bulkhead.backend.check import guest_frames, overhead
+from bulkhead.backend.course import Changes, Course
 from bulkhead.backend.groups import group_number
 from bulkhead.backend.placement import release_number
 from bulkhead.backend.sim.costs import Costs
@@ -114,15 +115,20 @@ def check_simulated(entry: TimelineEntry) -> None:
         )
 
 
-def timeline_rows(machine: Machine, entries: Sequence[TimelineEntry]) -> list[tuple[int, int, int, int]]:
-    """The entries for the simulator; a swap's argument counts the swaps among them."""
-    names = [guest.name for guest in machine.guests]
+TimelineRow = tuple[int, int, int, int, Changes]
+
+
+def timeline_rows(course: Course, entries: Sequence[TimelineEntry]) -> list[TimelineRow]:
+    """The entries for the simulator, and the course follows them; a swap's argument counts the swaps among them."""
+    names = [guest.name for guest in course.machine.guests]
     rows, swaps = [], 0
     for entry in entries:
         argument = swaps if entry.policy is not None else entry.argument
         swaps += entry.policy is not None
         action = enum_value("manifest.Action", entry.action, "timeline action")
-        rows.append((entry.at, action, names.index(entry.guest) if entry.guest is not None else 0, argument))
+        target = names.index(entry.guest) if entry.guest is not None else 0
+        rows.append((entry.at, action, target, argument, course.changes(entry)))
+        course.follow(entry)
     return rows
 
 
@@ -196,8 +202,9 @@ def _row(kind: str, spec: Policy | None, policy: ChosenPolicy | None) -> tuple[o
 
 
 def simulation(
-    machine: Machine, policies: Policies, costs: Costs | None, first: Sequence[TimelineEntry]
+    course: Course, policies: Policies, costs: Costs | None, first: Sequence[TimelineEntry]
 ) -> _core.Simulation:
+    machine = course.machine
     absent = absent_at_start(machine)
     guests = [
         policies.guest(spec, spec.name in absent, release_number(machine, spec), group_number(machine, spec))
@@ -212,7 +219,7 @@ def simulation(
             values=values,
             settings=_settings(machine, policies, costs),
             guests=guests,
-            timeline=timeline_rows(machine, first),
+            timeline=timeline_rows(course, first),
             successors=[successor_row(chosen, costs) for chosen in successors(first)],
             memory=_row("memory", machine.memctl, policies.memory),
             ring=_row("ring", machine.ringctl, policies.ring),

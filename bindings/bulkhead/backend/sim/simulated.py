@@ -11,6 +11,7 @@ import numpy as np
 from bulkhead import _core
 from bulkhead.backend.check import check_machine
 from bulkhead.backend.doubts import doubts
+from bulkhead.backend.course import Course, check_changes
 from bulkhead.backend.reservations import check_reservations
 from bulkhead.backend.landmark import Row, landmark, merge
 from bulkhead.backend.protocol import Answer
@@ -63,6 +64,7 @@ class Simulated:
     ) -> None:
         check_machine(machine)
         check_reservations(machine)
+        check_changes(machine)
         check_asks(machine)
         check_sizes(machine)
         self.machine, self.options = machine, options
@@ -71,7 +73,8 @@ class Simulated:
         self._swapped: list[ChosenPolicy] = successors(machine.timeline)
         first, *self._later = batches(machine.timeline)
         self._start = time.monotonic()
-        self._simulation = simulation(machine, self._policies, costs, first)
+        self._course = Course(machine)
+        self._simulation = simulation(self._course, self._policies, costs, first)
 
     def follow(self) -> bool:
         """Let it go on for a moment. False once it is over."""
@@ -102,7 +105,7 @@ class Simulated:
         chosen = successors(batch)
         self._swapped += chosen
         self._simulation.proceed(
-            timeline_rows(self.machine, batch), [successor_row(one, self._costs) for one in chosen]
+            timeline_rows(self._course, batch), [successor_row(one, self._costs) for one in chosen]
         )
 
     def answers(self) -> list[Answer]:
