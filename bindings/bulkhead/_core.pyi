@@ -216,6 +216,7 @@ class Request:
     number: int  # in the order of arrival
     sector: int  # of 512 bytes
     bytes: int
+    operation: str  # read, write, send, receive, discard, flush or barrier
     write: bool
     arrived: int  # ns of real time
     estimate: int  # ns of the device's time
