@@ -183,7 +183,8 @@ struct Header {
     std::uint32_t memory_force;     // 1: a guest that keeps what is wanted by force gets less time
     std::uint32_t uplink_slot;      // where the device to the world outside is on the PCI bus; 0: none
     std::uint32_t uplink_network;   // the network that it belongs to
-    std::uint32_t reserved;
+    std::uint16_t memory_zones;     // that a memory policy tells apart, at most 64; 0 or 1: memory is not cut
+    std::uint16_t memory_colours;   // 1: zones are colours of a cache; 0: contiguous parts
 };
 
 } // namespace bulkhead::manifest

@@ -1,5 +1,6 @@
 // The machine is cut into equal parts when it starts, and each domain gets one. The unused rest of a
-// part goes to no other domain.
+// part goes to no other domain. In a machine with as many zones as parts, or more, a part has zones of its
+// own.
 //
 // Source:   partitioning as in ARINC 653, part 1, "Avionics application software standard interface",
 //           section 2.3.1.
@@ -10,6 +11,8 @@
 //           less.
 #include "memctl/shares.hpp"
 
+#include <array>
+
 namespace {
 
 using namespace bulkhead;
@@ -18,6 +21,10 @@ using memctl::Frames;
 
 class StaticPartition : public memctl::Policy {
   public:
+    struct Domain : memctl::Domain {
+        std::size_t part; // its own; from parts_ on: none was left
+    };
+
     static constexpr plugin::Parameter parameters[] = {
         {"parts", "1", "equal parts that the machine is cut into", 4, 1, 1'024},
     };
@@ -32,7 +39,19 @@ class StaticPartition : public memctl::Policy {
     explicit StaticPartition(const memctl::Setup<StaticPartition>& setup)
         : zones_{setup.zones}, frames_{setup.frames}, parts_{static_cast<std::size_t>(setup.values[0])} {}
 
-    bool admit(const Domain& domain) { return used_ < parts_ && domain.least <= part(parts_); }
+    // The lowest part that no other domain has.
+    bool admit(Domain& domain) {
+        domain.part = 0;
+        while (domain.part < parts_ && taken_[domain.part])
+            ++domain.part;
+        if (domain.part < parts_)
+            taken_[domain.part] = true;
+        return used_ < parts_ && domain.least <= part(parts_);
+    }
+    void depart(const Domain& domain) {
+        if (domain.part < parts_)
+            taken_[domain.part] = false;
+    }
 
     // After a swap there may be more domains than parts, or larger ones: then they share as well as they can.
     void rebalance(memctl::Plan<Domain> plan, RealTime) {
@@ -45,7 +64,16 @@ class StaticPartition : public memctl::Policy {
             });
     }
 
-    memctl::Grant choose(Domain&, Frames wanted) { return shares::from_emptiest(zones_, wanted); }
+    // From a zone of its part, if the machine has as many zones as parts.
+    memctl::Grant choose(const Domain& domain, Frames wanted) {
+        const memctl::Zone* best = nullptr;
+        for (const memctl::Zone& zone : zones_)
+            if (zones_.size() >= parts_ && zone.id.value() * parts_ / zones_.size() == domain.part &&
+                zone.free > Frames{} && (best == nullptr || zone.free > best->free))
+                best = &zone;
+        return best == nullptr ? shares::from_emptiest(zones_, wanted)
+                               : memctl::Grant{best->id, std::min(best->free, wanted)};
+    }
 
   private:
     [[nodiscard]] Frames part(std::size_t parts) const {
@@ -56,6 +84,7 @@ class StaticPartition : public memctl::Policy {
     Frames frames_;
     std::size_t parts_;
     std::size_t used_ = 0;
+    std::array<bool, 1'024> taken_{}; // parts
 };
 
 } // namespace

@@ -33,7 +33,7 @@ void register_manifest() {
         end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes, dom0_weight, terminal, pcpus, drained,
         parallel, disk_count, dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
         interface_count, dom0_share, network, placements, placement_count, guard, no_linear_tables,
-        memory_samples, memory_force, uplink_slot, uplink_network, reserved);
+        memory_samples, memory_force, uplink_slot, uplink_network, memory_zones, memory_colours);
 }
 
 void register_landmark() {

@@ -10,7 +10,7 @@ namespace bulkhead::hv {
 
 namespace {
 
-constexpr std::uint64_t portion = 64; // extents that the memory policy is asked for at once
+constexpr std::uint64_t portion = 64; // frames or short runs that the memory policy is asked for at once
 
 // The memory policy's grants for one request: asked for in portions, and settled at its end.
 class Grants {
@@ -48,23 +48,40 @@ bool Grants::cover(std::uint64_t frames, std::uint64_t wanted) {
 template<class Word>
 Result<Mfn> BasicReservation<Word>::allocate(std::uint64_t pfn) {
     const LockGuard tables{owner_.memory.tables};
-    return frame_table().allocate_run(owner_, order_, pfn);
+    return order_ == 0 ? frame_table().allocate(owner_, pfn)
+                       : frame_table().allocate_run(owner_, order_, pfn);
+}
+
+template<class Word>
+bool BasicReservation<Word>::is_under_way() const {
+    if (order_ != extent_order)
+        return false;
+    const LockGuard tables{owner_.memory.tables};
+    return owner_.memory.extent.is_under_way();
+}
+
+template<class Word>
+std::uint64_t BasicReservation<Word>::most_at_once() const {
+    return order_ == extent_order ? 1 : portion;
 }
 
 template<class Word>
 template<auto step>
 Result<> BasicReservation<Word>::take() {
-    if (order_ > max_run_order)
+    if (!is_order(order_))
         return fail(Error::invalid);
     const auto frames = std::uint64_t{1} << order_;
     Grants grants{owner_};
     for (const auto first = done_; done_ < extents_; ++done_) {
         if (done_ != first && machine::should_preempt())
             return fail(Error::restart);
-        if (!grants.cover(frames, std::min(extents_ - done_, portion) * frames))
+        const bool was_begun = is_under_way(); // then it was granted before
+        if (!was_begun && !grants.cover(frames, std::min(extents_ - done_, most_at_once()) * frames))
             return fail(Error::no_memory);
-        BULKHEAD_TRY((this->*step)(list_ + done_));
-        grants.take(frames);
+        const auto outcome = (this->*step)(list_ + done_);
+        if (!was_begun && (outcome || is_under_way()))
+            grants.take(frames);
+        BULKHEAD_TRY(outcome);
     }
     return {};
 }
@@ -89,15 +106,18 @@ void BasicReservation<Word>::give_back(Mfn first) {
         static_cast<void>(frame_table().release(Mfn{first.value() + i}, owner_));
 }
 
-// A guest that can't be told of its frames doesn't get them.
+// A guest that can't be told of its frames doesn't get them. It keeps those of an extent that it can't be
+// told of at its end, for they are too many to go back at once.
 template<class Word>
 Result<> BasicReservation<Word>::allocate_reported(GuestPtr<Word> place, std::uint64_t pfn) {
+    if (order_ == extent_order && !list_.is_null())
+        BULKHEAD_TRY(place.write(static_cast<Word>(pfn)));
     const auto mfn = allocate(pfn);
     BULKHEAD_TRY(mfn);
     if (list_.is_null())
         return {};
     const auto told = place.write(static_cast<Word>(mfn->value()));
-    if (!told) [[unlikely]]
+    if (!told && order_ != extent_order) [[unlikely]]
         give_back(*mfn);
     return told;
 }

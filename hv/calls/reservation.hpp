@@ -39,6 +39,9 @@ class BasicReservation {
     [[nodiscard]] Result<Mfn> allocate(std::uint64_t pfn);
     [[nodiscard]] Result<> allocate_reported(GuestPtr<Word> place, std::uint64_t pfn);
     void give_back(Mfn first);
+    // Whether an extent of order 9, wanted by this request or by another one, is on its way.
+    [[nodiscard]] bool is_under_way() const;
+    [[nodiscard]] std::uint64_t most_at_once() const;
 
     Domain& owner_;
     GuestPtr<Word> list_;

@@ -5,6 +5,7 @@
 #include "host/memory_state.hpp"
 #include "host/press.hpp"
 #include "hv/mm/sampling.hpp"
+#include "hv/mm/zones.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -44,9 +45,10 @@ struct Allotment {
     host::MemoryState memory; // `has` are the frames that it owns, those promised to it, and those below
     std::uint64_t granted;    // frames that calls under way may still take
     StallClaims claims;       // changed without the lock
-    PageSample sample;        // changed under the control lock instead
-    host::Press press;        // likewise
-    bool held;                // by it: counted once among the reasons not to run; likewise
+    std::uint32_t in_zone[max_zones]; // of `has`, if there is more than one zone
+    PageSample sample;                // changed under the control lock instead
+    host::Press press;                // likewise
+    bool held;                        // by it: counted once among the reasons not to run; likewise
 
     [[nodiscard]] bool is_admitted() const { return memory.policy != nullptr; }
 };

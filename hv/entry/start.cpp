@@ -196,6 +196,8 @@ void start_memory_policy(Bytes bytes, const manifest::Header& header) {
     const auto most = header.memory_frames != 0 ? header.memory_frames : free;
     memory_policy::start(first->plugin, first->values,
                          {.frames = std::min(free - std::min(free, kept), most),
+                          .zones = header.memory_zones,
+                          .zone_kind = header.memory_colours != 0 ? ZoneKind::colours : ZoneKind::parts,
                           .period = Nanos{header.memory_period},
                           .samples = header.memory_samples,
                           .seed = header.seed,

@@ -21,8 +21,10 @@
 //  6. Linear entries are not writable, and name validated tables of their own level and domain. A table's
 //  count of them, or of those
 //     that name it, is right, and no table has both.
-//  7. Free frames are in the free list, all of them, without owner, reference or type. As many as are set
-//  aside for domains are among them.
+//  7. Free frames are in the lists of free ones, all of them, without owner, reference or type. As many as
+//  are set aside for domains are among them.
+//  8. In a machine with zones each frame is of the zone that its number is in, and each zone's count of free
+//  frames is right, as is each domain's count of its frames in each zone.
 #include "hv/domain/holders.hpp"
 #include "hv/mm/audit_checks.hpp"
 #include "hv/mm/paging.hpp"
@@ -65,8 +67,8 @@ void check_counts(Violations& violations) {
     });
 }
 
-// Walks a list; returns how many frames it really has.
-std::uint64_t check_list(Violations& violations, const FrameList& list, Owner owner) {
+// Walks a list; returns how many frames it really has. `see` gets each.
+std::uint64_t check_list(Violations& violations, const FrameList& list, Owner owner, auto see) {
     std::uint64_t length = 0;
     std::uint32_t previous = 0;
     for (auto i = list.first; i != 0 && length <= frame_table().size(); ++length) {
@@ -76,6 +78,7 @@ std::uint64_t check_list(Violations& violations, const FrameList& list, Owner ow
                           Mfn{i}, "in a list where it doesn't belong");
         if (frame == nullptr)
             break;
+        see(*frame);
         previous = i;
         i = frame->next;
     }
@@ -105,15 +108,41 @@ void check_links(Violations& violations) {
     });
 }
 
+// All cells of zones; returns how many frames they have.
+std::uint64_t check_cells(Violations& violations) {
+    const Zones& zones = frame_table().zones();
+    InZones free;
+    std::uint64_t all = 0;
+    for (std::uint32_t i = 1; i < zones.cells(); ++i) {
+        const auto& cell = zones.cell(i);
+        all += check_list(violations, cell.frames, Owner::nobody(), [&](const Frame& frame) {
+            violations.expect(frame.is_zoned() && frame.zone() == cell.zone, frame_table().number(frame),
+                              "in a list of another zone");
+            free.count(frame);
+        });
+        free.except(cell);
+    }
+    free.check_free(violations);
+    return all;
+}
+
 void check_lists(Violations& violations) {
     std::uint64_t listed = 0, promised = 0;
     for_each_domain([&](const Domain& domain) {
-        listed += check_list(violations, domain.memory.frames, Owner{domain.id});
+        InZones has;
+        listed += check_list(violations, domain.memory.frames, Owner{domain.id},
+                             [&](const Frame& frame) { has.count(frame); });
+        has.check(violations, domain.memory);
         promised += set_aside(domain.memory);
         violations.expect(domain.memory.frames.count <= domain.memory.max_frames || is_ending(domain.memory),
                           Mfn{domain.memory.frames.first}, "a domain beyond its quota");
     });
-    const auto free = check_list(violations, frame_table().free_list(), Owner::nobody());
+    const auto free = check_list(violations, frame_table().free_list(), Owner::nobody(),
+                                 [&](const Frame& frame) {
+                                     violations.expect(!frame.is_zoned(), frame_table().number(frame),
+                                                       "of a zone, in the list of other frames");
+                                 }) +
+                      check_cells(violations);
     std::uint64_t unowned = 0;
     each_frame([&](const Frame& frame, Mfn) {
         const auto owner = frame.owner.load(std::memory_order_relaxed);

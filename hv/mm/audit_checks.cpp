@@ -6,6 +6,7 @@
 #include "hv/mm/holders.hpp"
 #include "hv/mm/pae_m2p.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace bulkhead::hv {
@@ -70,12 +71,29 @@ void Violations::add(Mfn frame, const char* what) {
         log("audit: frame 0x%lx: %s\n", static_cast<unsigned long>(frame.value()), what);
 }
 
+void InZones::check(Violations& violations, const DomainMemory& memory) const {
+    violations.expect(std::ranges::equal(frames_, memory.zones.has), Mfn{memory.frames.first},
+                      "a domain miscounts its frames in a zone");
+}
+
+void InZones::check_free(Violations& violations) const {
+    const Zones& zones = frame_table().zones();
+    std::uint64_t all = 0;
+    for (std::uint32_t zone = 0; zone < max_zones; all += frames_[zone++])
+        violations.expect(frames_[zone] == zones.at(zone).free, Mfn{zones.at(zone).start},
+                          "a zone miscounts its free frames");
+    violations.expect(all == zones.free(), Mfn{}, "the zones miscount their free frames");
+}
+
 Frame* find_owned(Mfn mfn) {
     auto* frame = frame_table().find(mfn);
     return frame != nullptr && !frame->owner.load().is_nobody() ? frame : nullptr;
 }
 
 void check_frame(Violations& violations, const Frame& frame, Mfn mfn) {
+    violations.expect(!frame.is_zoned() ||
+                          frame_table().zones().fits(static_cast<std::uint32_t>(mfn.value()), frame.zone()),
+                      mfn, "of a zone that it is not in");
     if (frame.owner.load().is_nobody())
         return check_free(violations, frame, mfn);
     violations.expect(frame.owner.load().is_hypervisor() ||

@@ -32,4 +32,21 @@ void check_frame(Violations& violations, const Frame& frame, Mfn mfn);
 // Entries `first` to `last - 1`, which the table holds references for.
 void check_entries(Violations& violations, const Frame& frame, Mfn mfn, unsigned first, unsigned last);
 
+// Frames that were met, by their zones.
+class InZones {
+  public:
+    void count(const Frame& frame) {
+        if (frame.is_zoned())
+            ++frames_[frame.zone() % max_zones];
+    }
+    // What is reserved of a cell does not count as free.
+    void except(const Zones::Cell& cell) { frames_[cell.zone % max_zones] -= cell.reserved; }
+    // They are a domain's, or all that are free.
+    void check(Violations& violations, const DomainMemory& memory) const;
+    void check_free(Violations& violations) const;
+
+  private:
+    std::uint64_t frames_[max_zones] = {};
+};
+
 } // namespace bulkhead::hv

@@ -28,7 +28,8 @@ struct Progress {
     std::uint64_t frame = 1; // frame 0 is never used
     unsigned entry = 0;
     std::uint32_t slot = 0; // of the next domain: holders, lists
-    bool free_list_is_done = false;
+    std::uint32_t cell = 0; // then lists of free frames: that of no zone, and those of cells
+    InZones seen, unused;   // of the domain at hand; free ones
     std::uint32_t link = 0; // the next frame of that list; 0: it was not begun
     std::uint32_t previous_link = 0;
     std::uint64_t length = 0; // of the list so far
@@ -109,6 +110,7 @@ bool follow(const FrameList& list, Owner owner) {
         progress.violations.expect(good, Mfn{progress.link}, "in a list where it doesn't belong");
         if (!good)
             return false;
+        (owner.is_nobody() ? progress.unused : progress.seen).count(*frame);
         progress.previous_link = progress.link;
         progress.link = frame->next;
         ++progress.length;
@@ -120,27 +122,41 @@ bool follow(const FrameList& list, Owner owner) {
     return false;
 }
 
+void end_list_of(const Domain& domain) {
+    const bool fits = domain.memory.frames.count <= domain.memory.max_frames || is_ending(domain.memory);
+    progress.violations.expect(fits, Mfn{domain.memory.frames.first}, "a domain beyond its quota");
+    progress.seen.check(progress.violations, domain.memory);
+    progress.seen = {};
+    progress.slot = domain.sched.slot + 1;
+    progress.promised += set_aside(domain.memory);
+}
+
+// False at the last one.
+bool end_free_list() {
+    const Zones& zones = frame_table().zones();
+    if (progress.cell != 0)
+        progress.unused.except(zones.cell(progress.cell));
+    if (++progress.cell < zones.cells())
+        return true;
+    progress.unused.check_free(progress.violations);
+    return false;
+}
+
 bool step_lists() {
-    if (progress.free_list_is_done)
-        return false;
     const auto* domain = next_domain(progress.slot);
-    const auto& list = domain == nullptr ? frame_table().free_list() : domain->memory.frames;
+    const auto& list = domain != nullptr    ? domain->memory.frames
+                       : progress.cell == 0 ? frame_table().free_list()
+                                            : frame_table().zones().cell(progress.cell).frames;
     if (progress.length == 0)
         progress.link = list.first;
     if (follow(list, domain == nullptr ? Owner::nobody() : Owner{domain->id}))
         return true;
-    const bool fits = domain == nullptr || domain->memory.frames.count <= domain->memory.max_frames ||
-                      is_ending(domain->memory);
-    progress.violations.expect(fits, Mfn{list.first}, "a domain beyond its quota");
     progress.listed += progress.length;
-    if (domain != nullptr) {
-        progress.slot = domain->sched.slot + 1;
-        progress.promised += set_aside(domain->memory);
-    } else {
-        progress.free_list_is_done = true;
-    }
     progress.link = progress.previous_link = 0;
     progress.length = 0;
+    if (domain == nullptr)
+        return end_free_list();
+    end_list_of(*domain);
     return true;
 }
 

@@ -42,6 +42,8 @@ struct DomainMemory {
     std::uint64_t metadata; // frames that the hypervisor allocated for the domain
     std::uint64_t max_metadata;
     std::uint64_t metadata_guarantee; // as many are set aside for it
+    ZoneUse zones;                    // likewise, of a machine that has zones
+    Extent extent;                    // likewise; changed with the lock of its page tables
     LinearSlots linear_slots;
     Mfn unfinished_table; // a page table whose release was interrupted: the domain's debt, see settle()
 };

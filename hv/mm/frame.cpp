@@ -1,6 +1,5 @@
-#include "hv/mm/frame.hpp"
-
 #include "hv/domain/domain.hpp"
+#include "hv/mm/frame_list.hpp"
 #include "hv/mm/pae_m2p.hpp"
 #include "hv/mm/tlb.hpp"
 
@@ -22,6 +21,7 @@ void FrameTable::start(Frame* storage, std::uint64_t count) {
     frames_ = storage;
     count_ = std::min<std::uint64_t>(count, UINT32_MAX);
     free_ = {};
+    zones_.start(storage);
     promised_ = reserve_ = 0;
     run_cursor_ = 0;
     for (auto& frame : std::span{storage, count_})
@@ -36,9 +36,9 @@ void FrameTable::add_free(Mfn first, std::uint64_t count) {
     auto number = static_cast<std::uint32_t>(start);
     auto previous = free_.last;
     for (auto& frame : std::span{frames_ + start, frames_ + end}) { // as append() does, for a whole run
-        if (frame.usable)
+        if (frame.place != 0)
             machine::panic("a frame was given to the frame table twice");
-        frame.usable = true;
+        frame.place = 1;
         frame.previous = previous;
         frame.next = number + 1;
         previous = number++;
@@ -53,28 +53,25 @@ void FrameTable::add_free(Mfn first, std::uint64_t count) {
 }
 
 void FrameTable::append(FrameList& list, Frame& frame) {
-    const auto self = static_cast<std::uint32_t>(number(frame).value());
-    frame.next = 0;
-    frame.previous = list.last;
-    if (list.last != 0)
-        frames_[list.last].next = self;
-    else
-        list.first = self;
-    list.last = self;
-    ++list.count;
+    append_to(list, frames_, static_cast<std::uint32_t>(number(frame).value()));
 }
 
 void FrameTable::remove(FrameList& list, Frame& frame) {
-    if (frame.previous != 0)
-        frames_[frame.previous].next = frame.next;
-    else
-        list.first = frame.next;
-    if (frame.next != 0)
-        frames_[frame.next].previous = frame.previous;
-    else
-        list.last = frame.previous;
-    frame.next = frame.previous = 0;
-    --list.count;
+    remove_from(list, frames_, static_cast<std::uint32_t>(number(frame).value()));
+}
+
+void FrameTable::join(DomainMemory& memory, Frame& frame) {
+    append(memory.frames, frame);
+    memory.zones.changed = true;
+    if (frame.is_zoned())
+        ++memory.zones.has[frame.zone()];
+}
+
+void FrameTable::part(DomainMemory& memory, Frame& frame) {
+    remove(memory.frames, frame);
+    memory.zones.changed = true;
+    if (frame.is_zoned())
+        --memory.zones.has[frame.zone()];
 }
 
 void FrameTable::move_to_end(Frame& frame, FrameList& list) {
@@ -85,7 +82,11 @@ void FrameTable::move_to_end(Frame& frame, FrameList& list) {
 
 // Nobody finds a frame of the hypervisor by its number, so that it can be cleared in peace.
 void FrameTable::take_from_free(Frame& frame) {
-    remove(free_, frame);
+    frame.is_zoned() ? zones_.take(static_cast<std::uint32_t>(number(frame).value())) : remove(free_, frame);
+    become_own(frame);
+}
+
+void FrameTable::become_own(Frame& frame) {
     frame.owner.store(Owner::hypervisor(), std::memory_order_release);
     frame.held = 1;
     frame.counts.store(FrameCounts::one_reference, std::memory_order_release);
@@ -114,9 +115,11 @@ Result<Mfn> FrameTable::allocate(Domain& owner, std::uint64_t pfn) {
         if (!may_have(memory, 1))
             return fail(Error::no_memory);
         pay(memory, 1);
-        frame = &frames_[free_.first];
+        frame = zones_.is_cut() ? &next_free(memory) : &frames_[free_.first];
         take_from_free(*frame);
-        append(memory.frames, *frame);
+        if (zones_.is_cut())
+            spend(memory, frame->is_zoned() ? frame->zone() : 0, 1);
+        join(memory, *frame);
         memory.frames_peak = std::max(memory.frames_peak, memory.frames.count);
     }
     give_to(*frame, owner, pfn);
@@ -159,14 +162,15 @@ Result<Mfn> FrameTable::exchange(Mfn mfn, Domain& owner) {
     Frame* fresh = nullptr;
     {
         const LockGuard guard{free_lock_};
-        if (free_.first == 0)
+        const auto next = old->is_zoned() ? zones_.first_free(old->zone()) : free_.first;
+        if (next == 0)
             return fail(Error::no_memory);
         if (!old->end_only_reference())
             return fail(Error::invalid);
-        fresh = &frames_[free_.first];
+        fresh = &frames_[next];
         take_from_free(*fresh);
-        append(owner.memory.frames, *fresh);
-        remove(owner.memory.frames, *old);
+        join(owner.memory, *fresh);
+        part(owner.memory, *old);
         machine::set_m2p(mfn, machine::m2p_invalid);
         add_to_free(*old);
     }
@@ -178,9 +182,9 @@ Result<Mfn> FrameTable::allocate_for_hypervisor() {
     Frame* frame = nullptr;
     {
         const LockGuard guard{free_lock_};
-        if (free_.count <= promised_)
+        if (free_frames() <= promised_)
             return fail(Error::no_memory);
-        frame = &frames_[free_.first];
+        frame = &next_free();
         take_from_free(*frame);
     }
     clear(*frame);
@@ -251,14 +255,14 @@ Result<Frame*> FrameTable::get_first(const FrameList& list) {
     return list.first == 0 ? Result<Frame*>{nullptr} : fail(Error::restart);
 }
 
-bool FrameTable::free_first(FrameList& list) {
+bool FrameTable::free_first(DomainMemory& memory) {
     const LockGuard guard{free_lock_};
-    if (list.first == 0)
+    if (memory.frames.first == 0)
         return false;
-    auto& frame = frames_[list.first];
+    auto& frame = frames_[memory.frames.first];
     if (!frame.held || !frame.end_only_reference())
         return false;
-    remove(list, frame);
+    part(memory, frame);
     machine::set_m2p(number(frame), machine::m2p_invalid);
     add_to_free(frame);
     return true;
@@ -274,7 +278,7 @@ void FrameTable::free(Frame& frame) {
         auto* owner = find_domain(whose.domain());
         if (owner == nullptr)
             machine::panic("a freed frame's owner does not exist");
-        remove(owner->memory.frames, frame);
+        part(owner->memory, frame);
         machine::set_m2p(number(frame), machine::m2p_invalid);
     }
     add_to_free(frame);
@@ -289,7 +293,7 @@ void FrameTable::add_to_free(Frame& frame) {
     frame.progress = 0;
     frame.linear_links = 0;
     frame.owner.store(Owner::nobody(), std::memory_order_release);
-    append(free_, frame);
+    frame.is_zoned() ? zones_.put(static_cast<std::uint32_t>(number(frame).value())) : append(free_, frame);
 }
 
 bool Frame::end_only_reference() {

@@ -7,6 +7,7 @@
 #include "hv/base/error.hpp"
 #include "hv/base/lock.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/mm/zones.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -107,7 +108,8 @@ struct alignas(8) Frame {
     // The latest reading of the TLB clock when a holder of the type, or the owner, let it go.
     std::atomic<std::uint32_t> last_use;
     std::atomic<Owner> owner;
-    bool usable; // RAM handed to the frame table; never changes after boot
+    // 0: no RAM of the frame table. 1: of no zone. From 2 on: of a zone. Never changes after boot.
+    std::uint8_t place;
     // A page of the hypervisor lent to `owner` (shared_info, grant table); not counted as its memory.
     std::atomic<bool> shared;
     // From here on under the lock of the owner's page tables.
@@ -121,6 +123,11 @@ struct alignas(8) Frame {
     // others name this one (hv/mm/linear.hpp). Never both.
     std::int16_t linear_links;
 
+    [[nodiscard]] static constexpr std::uint8_t place_of(std::uint32_t zone) {
+        return static_cast<std::uint8_t>(zone + 2);
+    }
+    [[nodiscard]] bool is_zoned() const { return place > 1; }
+    [[nodiscard]] std::uint32_t zone() const { return place - 2U; } // if it is of one
     [[nodiscard]] FrameCounts now() const { return FrameCounts{counts.load(std::memory_order_acquire)}; }
     [[nodiscard]] std::uint32_t references() const { return now().references(); }
     [[nodiscard]] std::uint32_t type_references() const { return now().type_references(); }
@@ -145,16 +152,12 @@ static_assert(sizeof(Frame) == 32);
 // The frame went to another owner while a reference was taken: gives that back and answers `invalid`.
 [[nodiscard]] Result<> undo_reference(Frame& frame, std::uint64_t what);
 
-// The longest run that a guest may ask for, 2^3 frames. Wiping a run can't be interrupted, and takes about 2
-// us a frame.
+// The longest run that a guest may ask for, 2^3 frames, beside an extent of order 9. Wiping a run can't be
+// interrupted, and takes about 2 us a frame.
 inline constexpr unsigned max_run_order = 3;
-
-// A doubly linked list of frames threaded through the frame table.
-struct FrameList {
-    std::uint32_t first = 0;
-    std::uint32_t last = 0;
-    std::uint64_t count = 0;
-};
+[[nodiscard]] constexpr bool is_order(unsigned order) {
+    return order <= max_run_order || order == extent_order;
+}
 
 // All machine memory. One instance, frame_table().
 class FrameTable {
@@ -166,13 +169,18 @@ class FrameTable {
     void keep_reserve(std::uint64_t frames) { reserve_ = frames; }
 
     [[nodiscard]] std::uint64_t size() const { return count_; }
-    [[nodiscard]] std::uint64_t free_frames() const { return free_.count; }
-    [[nodiscard]] const FrameList& free_list() const { return free_; }
+    // Cuts the memory of domains, so many of the free frames, into zones; the rest stays the hypervisor's. At
+    // boot: it takes as long as memory is large. Fails with no_memory if a zone would have none.
+    [[nodiscard]] Result<> cut(ZoneKind kind, std::uint32_t zones, std::uint64_t frames);
+    [[nodiscard]] const Zones& zones() const { return zones_; }
+
+    [[nodiscard]] std::uint64_t free_frames() const { return free_.count + zones_.free(); }
+    [[nodiscard]] const FrameList& free_list() const { return free_; } // those of no zone
     // Of the free frames, those that are set aside for domains; never more than there are.
     [[nodiscard]] std::uint64_t promised_frames() const { return promised_; }
     // nullptr if `mfn` is not RAM of the frame table.
     [[nodiscard]] Frame* find(Mfn mfn) {
-        if (mfn.value() >= count_ || !frames_[mfn.value()].usable) [[unlikely]]
+        if (mfn.value() >= count_ || frames_[mfn.value()].place == 0) [[unlikely]]
             return nullptr;
         return &frames_[mfn.value()];
     }
@@ -187,23 +195,33 @@ class FrameTable {
     [[nodiscard]] Result<> promise(DomainMemory& memory, std::uint64_t frames, std::uint64_t metadata);
     // What the domain has not taken of its promise goes back to the pool.
     void end_promise(DomainMemory& memory);
+    // The domain is to take so many frames of this zone, promised to it or granted.
+    void add_due(DomainMemory& memory, std::uint32_t zone, std::uint32_t frames);
+    // All that is due to it is what it was promised.
+    void end_grants(DomainMemory& memory);
 
     // A zeroed frame for the domain, which calls it `pfn`, within its quota (DomainMemory::max_frames); one
     // reference is held by the allocation. It cannot fail for want of memory while the domain's promise
-    // lasts. This, allocate_run(), release() and exchange() need the lock of the domain's page tables.
+    // lasts. It comes from a zone in which frames are due to the domain, or from any if none is left there.
+    // This, allocate_run(), release() and exchange() need the lock of the domain's page tables.
     [[nodiscard]] Result<Mfn> allocate(Domain& owner, std::uint64_t pfn = machine::m2p_invalid);
     // 2^order contiguous frames, aligned to their number, each as by allocate(), called `pfn` and what
     // follows it. Looks at a bounded part of memory, so that it may answer no_memory although a run exists
-    // elsewhere; order 0 always finds one.
+    // elsewhere; order 0 always finds one. In a machine with zones it comes whole from one of those in which
+    // frames are due. An extent of order 9 is to be had from zones that are parts of memory. It is wiped
+    // between calls that end with restart; the domain has the wiped part already.
     [[nodiscard]] Result<Mfn> allocate_run(Domain& owner, unsigned order,
                                            std::uint64_t pfn = machine::m2p_invalid);
     // Gives the allocation's reference up; the frame is freed when no other reference remains. Fails with
     // `invalid` if the frame is not `owner`'s or was given up before.
     [[nodiscard]] Result<> release(Mfn mfn, const Domain& owner);
 
-    // Another zeroed frame for one of the domain's to which only the allocation refers; costs the pool
-    // nothing. Fails and changes nothing: with no_memory if no frame at all is free, with `invalid` if
-    // another reference was taken meanwhile.
+    // The rest of an extent that is on its way to the domain is free again.
+    void end_extent(DomainMemory& memory);
+
+    // Another zeroed frame of the same zone for one of the domain's to which only the allocation refers;
+    // costs the pool nothing. Fails and changes nothing: with no_memory if no frame at all is free there,
+    // with `invalid` if another reference was taken meanwhile.
     [[nodiscard]] Result<Mfn> exchange(Mfn mfn, Domain& owner);
 
     // A zeroed frame of the hypervisor's for a domain, within the domain's limit and promise, and back.
@@ -243,7 +261,7 @@ class FrameTable {
     }
 
     // Frees the first frame of the owner's list if only its allocation refers to it. False if not.
-    [[nodiscard]] bool free_first(FrameList& list);
+    [[nodiscard]] bool free_first(DomainMemory& memory);
     // The first frame of the list, with a reference for the caller; nullptr if the list is empty. Answers
     // restart if other pCPUs are about to free all that it has.
     [[nodiscard]] Result<Frame*> get_first(const FrameList& list);
@@ -269,21 +287,42 @@ class FrameTable {
     // Two halves of an allocation: the frame becomes the hypervisor's under the lock, and is cleared and
     // handed out without it.
     void take_from_free(Frame& frame);
+    void become_own(Frame& frame);
+    // The next frame for the domain, or for the hypervisor; there must be one.
+    [[nodiscard]] Frame& next_free();
+    [[nodiscard]] Frame& next_free(const DomainMemory& memory);
+    // A frame comes to a domain's list, or leaves it.
+    void join(DomainMemory& memory, Frame& frame);
+    void part(DomainMemory& memory, Frame& frame);
+    static void spend(DomainMemory& memory, std::uint32_t zone, std::uint32_t frames);
+    [[nodiscard]] Result<Mfn> allocate_extent(Domain& owner, std::uint64_t pfn);
+    [[nodiscard]] Result<> begin_extent(DomainMemory& memory, std::uint64_t pfn);
+    [[nodiscard]] Result<> undo_extent(Domain& owner);
+    void make_frame(Domain& owner);
+    [[nodiscard]] std::uint64_t all_due(const DomainMemory& memory) const;
+    [[nodiscard]] std::uint64_t find_any_run(std::uint64_t frames);
+    [[nodiscard]] std::uint64_t find_due_run(const DomainMemory& memory, std::uint64_t frames);
     void clear(Frame& frame);
     void give_to(Frame& frame, Domain& owner, std::uint64_t pfn);
-    [[nodiscard]] bool claim_run(std::uint64_t start, std::uint64_t frames, FrameList* list);
+    [[nodiscard]] bool claim_run(std::uint64_t start, std::uint64_t frames, DomainMemory* memory);
     void append(FrameList& list, Frame& frame);
     void remove(FrameList& list, Frame& frame);
     [[nodiscard]] static bool is_free(const Frame& frame) {
-        return frame.usable && frame.belongs_to(Owner::nobody());
+        return frame.place != 0 && frame.belongs_to(Owner::nobody());
     }
-    [[nodiscard]] std::uint64_t find_run(std::uint64_t frames, std::uint64_t alignment, std::uint64_t from,
-                                         std::uint64_t budget) const;
+    // What a search for a run looks at.
+    struct Search {
+        std::uint64_t from, budget; // frames
+        std::uint8_t place = 0;     // of the frames; 0: any
+    };
+    [[nodiscard]] std::uint64_t find_run(std::uint64_t frames, std::uint64_t alignment,
+                                         const Search& search) const;
 
     Lock<Rank::free_frames> free_lock_; // the free list and those of domains
     Frame* frames_ = nullptr;
     std::uint64_t count_ = 0;
-    FrameList free_;
+    FrameList free_; // those of no zone
+    Zones zones_;
     std::uint64_t promised_ = 0;
     std::uint64_t reserve_ = 0; // of the free frames, as many are for the hypervisor's own work
     std::atomic<std::uint64_t> run_cursor_ = 0; // where the next search for a run starts

@@ -9,12 +9,12 @@ namespace bulkhead::hv {
 
 std::uint64_t FrameTable::in_pool() const {
     const auto kept = promised_ + reserve_;
-    return free_.count - std::min(free_.count, kept);
+    return free_frames() - std::min(free_frames(), kept);
 }
 
 bool FrameTable::may_have(const DomainMemory& memory, std::uint64_t frames) const {
     if (memory.max_frames < frames ||
-        memory.frames.count + memory.frames_of_dead > memory.max_frames - frames)
+        memory.frames.count + memory.extent.left() + memory.frames_of_dead > memory.max_frames - frames)
         return false;
     return frames - std::min(frames, memory.promised) <= in_pool();
 }
@@ -49,6 +49,8 @@ void FrameTable::end_promise(DomainMemory& memory) {
     const LockGuard guard{free_lock_};
     promised_ -= set_aside(memory);
     memory.promised = memory.metadata_guarantee = 0;
+    std::ranges::fill(memory.zones.due, 0);
+    memory.zones.changed = true;
 }
 
 Result<Mfn> FrameTable::allocate_metadata(DomainMemory& memory) {
@@ -60,7 +62,7 @@ Result<Mfn> FrameTable::allocate_metadata(DomainMemory& memory) {
             return fail(Error::no_memory);
         ++memory.metadata;
         promised_ -= promised ? 1 : 0;
-        frame = &frames_[free_.first];
+        frame = &next_free();
         take_from_free(*frame);
     }
     clear(*frame);

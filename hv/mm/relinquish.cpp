@@ -71,7 +71,7 @@ Result<Frame*> next_frame(Domain& domain) {
 
 Result<bool> relinquish_one(Domain& domain) {
     const LockGuard tables{domain.memory.tables};
-    if (frame_table().free_first(domain.memory.frames))
+    if (frame_table().free_first(domain.memory))
         return true;
     const auto frame = next_frame(domain);
     BULKHEAD_TRY(frame);
@@ -86,6 +86,7 @@ Result<bool> relinquish_one(Domain& domain) {
 Result<> relinquish_vcpus(Domain& domain) {
     const LockGuard tables{domain.memory.tables};
     domain.memory.max_frames = 0; // no more memory and tables, for any caller
+    frame_table().end_extent(domain.memory);
     BULKHEAD_TRY(settle(domain));
     for (auto& i = domain.memory.vcpus_relinquished; i < domain.vcpu_count;) {
         if (domain.vcpus[i] != nullptr)

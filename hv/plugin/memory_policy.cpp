@@ -48,23 +48,95 @@ class Decision {
     Decision& operator=(const Decision&) = delete;
 };
 
-// What is promised to a domain is as good as its own.
+// What is promised to a domain is as good as its own, and so is the extent that it is about to get.
+std::uint64_t own_frames(const DomainMemory& memory) {
+    return memory.frames.count + memory.promised + memory.extent.left();
+}
+
+// So many more of the zone belong to the domain.
+void settle_in_zone(Allotment& allotment, std::uint32_t zone, Frames more) {
+    const Frames before = allotment.memory.has;
+    policy_host->settle(allotment, memctl::ZoneId{static_cast<std::uint16_t>(zone)}, before + more);
+    allotment.in_zone[zone] += static_cast<std::uint32_t>((allotment.memory.has - before).count());
+}
+
+// The zone with the most frames that the policy may still give.
+std::uint32_t emptiest_zone() {
+    const std::span zones{ground.zones, ground.zone_count};
+    return std::ranges::max_element(zones, {}, &memctl::Zone::free)->id.value();
+}
+
+// What left a zone is counted before what came to another. A frame of no zone, which the domain has if the
+// hypervisor has used a zone up, counts in the emptiest one.
+void count_in_zones(Domain& domain) {
+    auto& allotment = domain.allotment;
+    auto& memory = domain.memory;
+    frame_table().end_grants(memory);
+    if (!std::exchange(memory.zones.changed, false))
+        return;
+    std::int64_t more[max_zones] = {}, sum = 0;
+    const auto making = memory.extent.left();
+    for (std::uint32_t zone = 0; zone < ground.zone_count; ++zone) {
+        const bool makes = making != 0 && frame_table().zones().fits(memory.extent.first, zone);
+        more[zone] = std::int64_t{memory.zones.has[zone]} + memory.zones.due[zone] + (makes ? making : 0);
+        sum += more[zone];
+        more[zone] -= allotment.in_zone[zone];
+    }
+    more[emptiest_zone()] += static_cast<std::int64_t>(own_frames(memory)) - sum;
+    for (const bool leaves : {true, false})
+        for (std::uint32_t zone = 0; zone < ground.zone_count; ++zone)
+            if (more[zone] != 0 && (more[zone] < 0) == leaves)
+                settle_in_zone(allotment, zone, Frames{more[zone]});
+}
+
+// The promised frames of a new domain come from zones that the policy names, as far as its target goes, and
+// from the emptiest ones beyond.
+void place_promise(Domain& domain) {
+    auto& allotment = domain.allotment;
+    auto left = domain.memory.promised;
+    left -= static_cast<std::uint64_t>(policy_host->populate(allotment, frames_of(left)).count());
+    allotment.granted = 0;
+    while (left != 0) {
+        const auto zone = emptiest_zone();
+        const auto some = std::min(frames_of(left), ground.zones[zone].free);
+        if (some == Frames{})
+            return;
+        frame_table().add_due(domain.memory, zone, static_cast<std::uint32_t>(some.count()));
+        settle_in_zone(allotment, zone, some);
+        left -= static_cast<std::uint64_t>(some.count());
+    }
+}
+
 void count_frames(Domain& domain) {
     auto& allotment = domain.allotment;
     if (allotment.granted != 0)
         return; // a call under way takes them one by one
     const Frames before = allotment.memory.has;
-    policy_host->settle(allotment, memctl::ZoneId{0},
-                        frames_of(domain.memory.frames.count + domain.memory.promised));
+    if (ground.zone_count == 1)
+        policy_host->settle(allotment, memctl::ZoneId{0}, frames_of(own_frames(domain.memory)));
+    else
+        count_in_zones(domain);
     const auto has = static_cast<std::uint64_t>(allotment.memory.has.count());
     if (const Frames gone = before - allotment.memory.has; gone > Frames{})
         trace_event(trace::Event::memory_release, domain, has, static_cast<std::uint64_t>(gone.count()));
 }
 
+void start_zones(const Setup& setup) {
+    ground.zone_count = std::clamp(setup.zones, 1U, max_zones);
+    if (ground.zone_count == 1) {
+        ground.zones[0] = {memctl::ZoneId{0}, frames_of(setup.frames), {}};
+        return;
+    }
+    if (!frame_table().cut(setup.zone_kind, ground.zone_count, setup.frames))
+        machine::out_of_memory("memory is too short for its zones: give the machine more (--mem)");
+    for (std::uint16_t i = 0; i < ground.zone_count; ++i)
+        ground.zones[i] = {memctl::ZoneId{i}, frames_of(frame_table().zones().at(i).frames), {}};
+}
+
 } // namespace
 
 void start(const LoadedPlugin& plugin, const std::int64_t* values, const Setup& setup) {
-    ground.zone = {memctl::ZoneId{0}, frames_of(setup.frames), {}};
+    start_zones(setup);
     ground.random = host::seed_of(host::Draws::memory_policy, setup.seed);
     period = setup.period;
     next_rebalance = machine::now() + period;
@@ -101,6 +173,7 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
     state.has_values = values != nullptr;
     if (state.has_values)
         std::ranges::copy_n(values, std::ssize(state.values), state.values);
+    std::ranges::fill(allotment.in_zone, 0);
     allotment.press = {};
     allotment.held = false;
     static_cast<void>(allotment.claims.take());
@@ -110,6 +183,8 @@ Result<> admit(Domain& domain, const std::int64_t* values) {
     trace_event(trace::Event::memory_admit, domain, admitted ? 1 : 0, domain.memory.max_frames);
     if (!admitted)
         return fail(Error::no_memory);
+    if (ground.zone_count > 1)
+        place_promise(domain);
     count_frames(domain);
     page_sampler::admit(domain);
     return {};

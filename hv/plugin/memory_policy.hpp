@@ -12,6 +12,8 @@ namespace bulkhead::hv::memory_policy {
 
 struct Setup {
     std::uint64_t frames;  // that domains other than domain 0 may have together
+    std::uint32_t zones;   // that they are cut into; 1: one, which all memory is
+    ZoneKind zone_kind;    // if there are more
     Nanos period;          // between two rebalances
     std::uint32_t samples; // pages of each domain whose use is looked at in a period
     std::uint64_t seed;    // of the run

@@ -1,5 +1,5 @@
-// Ring 0 as a world of host/memory_host.hpp: what the host of memory policies asks of the hypervisor. All
-// memory is one zone. Everything is called with the lock of memory_policy.cpp held.
+// Ring 0 as a world of host/memory_host.hpp: what the host of memory policies asks of the hypervisor.
+// Everything is called with the lock of memory_policy.cpp held.
 #pragma once
 
 #include "host/draws.hpp"
@@ -16,7 +16,8 @@ namespace bulkhead::hv {
 
 // What the world keeps, in memory_policy.cpp.
 struct MemoryGround {
-    memctl::Zone zone;
+    memctl::Zone zones[max_zones];
+    std::uint32_t zone_count;
     std::uint64_t random;
     bool targets_changed;
 };
@@ -34,12 +35,25 @@ struct MemoryWorld : PolicyWorld<host::MemoryKind, plugin::Kind::memory, host::f
     static void kick(PcpuId) { pcpu().guard.fault = plugin::Fault::wrong_answer; } // it has no pCPU
     [[nodiscard]] static std::uint32_t policy_pcpus() { return 0; }
 
-    [[nodiscard]] std::span<memctl::Zone> zones() const { return {&ground->zone, 1}; }
+    [[nodiscard]] std::span<memctl::Zone> zones() const { return {ground->zones, ground->zone_count}; }
     // The caller of the hook takes them from the frame table, and returns those by a call of its own.
-    static void take(Allotment& allotment, memctl::ZoneId, memctl::Frames count) {
+    void take(Allotment& allotment, memctl::ZoneId zone, memctl::Frames count) const {
         allotment.granted += static_cast<std::uint64_t>(count.count());
+        if (ground->zone_count == 1)
+            return;
+        auto& memory = owner(allotment).memory;
+        const auto more = static_cast<std::uint32_t>(count.count());
+        allotment.in_zone[zone.value()] += more;
+        frame_table().add_due(memory, zone.value(), more);
     }
-    [[nodiscard]] static memctl::ZoneId give_back(const Allotment&) { return memctl::ZoneId{0}; }
+    [[nodiscard]] memctl::ZoneId give_back(Allotment& allotment) const {
+        std::uint16_t zone = 0;
+        while (zone + 1U < ground->zone_count && allotment.in_zone[zone] == 0)
+            ++zone;
+        if (allotment.in_zone[zone] != 0)
+            --allotment.in_zone[zone];
+        return memctl::ZoneId{zone};
+    }
     void target_changes(Allotment& allotment, memctl::Frames target) const {
         trace_event(trace::Event::memory_target, owner(allotment), static_cast<std::uint64_t>(target.count()),
                     static_cast<std::uint64_t>(allotment.memory.has.count()));

@@ -72,7 +72,6 @@ def test_zones_can_be_had() -> None:
         word for guest in ("a", "b") for word in ("--guest", f"kernel=model:memory,name={guest},mem=16M")
     ]
     assert [main([*words, "--zones", zones]) for zones in ("1", "4", "0")] == [2, 5, 2]
-    assert main(["boot", "--zones", "4", "--guest", "kernel=workload:cpu_hog"]) == 2
 
 
 def test_a_reservation_above_its_limit_is_refused() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from machines import BACKENDS, MILLISECOND, assert_sound, boot, said, workload
 
-from bulkhead import MIB, Guest, Policy, PolicyReport, Run, TimelineEntry
+from bulkhead import MIB, Guest, Paging, Policy, PolicyReport, Run, TimelineEntry
 from bulkhead.base.schema import event_number
 from bulkhead.metrics.trace import int64
 from bulkhead.policy.tables import built_policies
@@ -65,8 +65,13 @@ def assert_granted_within_targets(run: Run) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(built_policies("memory")) - {"chaos"}))
 def test_each_policy_decides_over_real_frames(name: str) -> None:
-    alone = name == "coloring"  # all memory is one colour
-    run = start(*(() if alone else (hoarder(),)), victim("set_mib=30"), memctl=Policy(name))
+    zones = Paging(zones=4) if name == "coloring" else Paging()  # it has one guest in a machine of one zone
+    run = start(
+        hoarder(),
+        victim("set_mib=30"),
+        memctl=Policy(name, {"parts": 2} if name == "coloring" else {}),
+        paging=zones,
+    )
     assert_sound(run)
     assert (report(run).name, report(run).ejected) == (name, None), said(run)
     assert report(run).hook_calls > 10
@@ -89,7 +94,10 @@ def test_a_reservation_holds_beside_a_hoarder() -> None:
     assert most(Policy("first_fit")) < need / 2
 
 
-def test_swaps_under_load_lose_no_frame() -> None:
+@pytest.mark.parametrize(
+    "paging", (Paging(), Paging(zones=5), Paging(zones=8, colours=1)), ids=("one", "parts", "colours")
+)
+def test_swaps_under_load_lose_no_frame(paging: Paging) -> None:
     names = sorted(set(built_policies("memory")) - {"chaos"})
     timeline: list[TimelineEntry] = []
     for i, name in enumerate(names):
@@ -109,6 +117,7 @@ def test_swaps_under_load_lose_no_frame() -> None:
             *guests,
             memctl=Policy("proportional_share"),
             timeline=tuple(timeline),
+            paging=paging,
             duration=EVERY * (len(names) + 1),
         )
 

@@ -24,10 +24,16 @@ KINDS = (
 FEW, MANY = 16, 1_000  # rounds: a guest comes, or goes
 AUDIT_EVERY = 50  # rounds
 TAIL = 200 * MILLISECOND  # until the last one is gone
-POLICIES = ("proportional_share", "first_fit")
+PARTS = 9  # one for each of the guests, and for one more: 7 MiB
+# And how many zones memory is cut into.
+POLICIES = (
+    (Policy("proportional_share"), 1),
+    (Policy("static_partition", {"parts": PARTS}), PARTS),
+    (Policy("coloring", {"parts": PARTS}), PARTS),
+)
 
 
-def rounds(count: int, policy: str) -> Run:
+def rounds(count: int, policy: Policy, zones: int) -> Run:
     """Each round creates or destroys a guest; in between they take and give back as policy and balloon say."""
     chance = random.Random(1)
     names = [f"g{i}" for i in range(len(KINDS))]
@@ -42,19 +48,21 @@ def rounds(count: int, policy: str) -> Run:
     for name in sorted(alive):
         now += 5 * MILLISECOND
         timeline.append(TimelineEntry(now, "destroy", name))
+    timeline.append(TimelineEntry(now + TAIL, "create", "last"))  # it wants whole extents
     run = boot(
         *(
             workload(kind, options, name=name, memory=MIB, max_memory=12 * MIB)
             for name, (kind, options) in zip(names, KINDS, strict=True)
         ),
-        absent=tuple(names),
+        workload("extents", "want=2 for_ms=20", name="last", memory=MIB, max_memory=7 * MIB),
+        absent=(*names, "last"),
         timeline=tuple(timeline),
         sched=Policy("credit2"),
-        memctl=Policy(policy),
+        memctl=policy,
         memory=112 * MIB,
         dom0_memory=32 * MIB,
-        paging=Paging(period_us=20_000, swap_us=100, sampled=0),
-        duration=now + TAIL,
+        paging=Paging(zones=zones, period_us=20_000, swap_us=100, sampled=0),
+        duration=now + 2 * TAIL,
         end_when_idle=False,
     )
     assert_sound(run)
@@ -66,13 +74,17 @@ def taken(run: Run) -> int:
     return run.landmark.free_frames_at_boot - run.landmark.free_frames
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_every_frame_comes_back(policy: str) -> None:
-    few, many = rounds(FEW, policy), rounds(MANY, policy)
+@pytest.mark.parametrize("policy, zones", POLICIES, ids=lambda value: getattr(value, "name", value))
+def test_every_frame_comes_back(policy: Policy, zones: int) -> None:
+    few, many = rounds(FEW, policy, zones), rounds(MANY, policy, zones)
     assert many.landmark.audit_runs >= MANY / AUDIT_EVERY, said(many)
     created = len(many.select("domain_create"))
-    print(f"{policy}: {created} lives, {len(many.select('memory_release'))} releases, {many.landmark.r_max}")
+    print(
+        f"{policy.name}: {created} lives, {len(many.select('memory_release'))} releases, {many.landmark.r_max}"
+    )
     assert created > MANY / 3 and len(many.select("domain_gone")) >= created - 1, said(many)
     moved = many.select("memory_grant")["b"] & 0xFFFFFFFF
     assert moved.sum() > 5 * many.landmark.ram_frames, "the rounds use the machine up many times"
     assert taken(many) == taken(few)
+    if zones > 1:
+        assert " refused=0" in many.consoles["last"] and " got=0" not in many.consoles["last"], said(many)

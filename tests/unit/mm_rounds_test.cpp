@@ -40,8 +40,10 @@ class Rounds : public ::testing::Test {
     void create() { guests.push_back({&world.add_domain(draw(64, 1'500)), {}}); }
     // Takes extents of an order until it has so many, or may have no more.
     void fill(Guest& guest) {
-        const auto order = static_cast<unsigned>(draw(0, 3));
-        std::vector<std::uint64_t> extents(draw(1, 200));
+        const bool extent = frame_table().zones().kind() == ZoneKind::parts && draw(0, 3) == 0;
+        const bool single = frame_table().zones().kind() == ZoneKind::colours; // runs have many colours
+        const auto order = extent ? extent_order : single ? 0 : static_cast<unsigned>(draw(0, 3));
+        std::vector<std::uint64_t> extents(extent ? draw(1, 2) : draw(1, single ? 500 : 200));
         for (std::size_t i = 0; i < extents.size(); ++i)
             extents[i] = i << order;
         const auto done = reserve(*guest.domain, XENMEM_populate_physmap, extents, order);
@@ -104,13 +106,15 @@ class Rounds : public ::testing::Test {
         }
     }
 
+    void play();
+
     World world{machine_frames};
     std::mt19937_64 engine{1};
     std::vector<Guest> guests;
     std::uint64_t taken = 0; // in all
 };
 
-TEST_F(Rounds, AllFramesComeBackAndLieSideBySide) {
+void Rounds::play() {
     const auto free = frame_table().free_frames();
     for (const std::uint64_t every : {0U, 3U}) { // preemption points that are taken
         world.machine.preempt_every = every;
@@ -126,7 +130,32 @@ TEST_F(Rounds, AllFramesComeBackAndLieSideBySide) {
         destroy(guests.size() - 1);
     EXPECT_EQ(audit(), 0U) << world.machine.console;
     EXPECT_EQ(frame_table().free_frames(), free);
+}
+
+TEST_F(Rounds, AllFramesComeBackAndLieSideBySide) {
+    play();
     EXPECT_TRUE(frame_table().allocate_contiguous(order_9));
+}
+
+// Each domain has the part of memory that belongs to its number. Afterwards every part can be had in whole
+// extents, as at first.
+TEST_F(Rounds, PartsOfMemoryAreWholeAgain) {
+    constexpr std::uint32_t parts = 3;
+    ASSERT_TRUE(frame_table().cut(ZoneKind::parts, parts, machine_frames * 9 / 10));
+    play();
+    for (std::uint32_t part = 0; part < parts; ++part) {
+        auto& guest = world.add_domain(machine_frames);
+        const auto whole = frame_table().zones().at(guest.id.value() % parts).frames / extent_frames;
+        std::vector<std::uint64_t> extents(whole);
+        EXPECT_EQ(reserve(guest, XENMEM_increase_reservation, extents, extent_order), HypercallResult{whole});
+        EXPECT_GE(whole, 2U);
+    }
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+}
+
+TEST_F(Rounds, ColoursHaveTheirFramesBack) {
+    ASSERT_TRUE(frame_table().cut(ZoneKind::colours, 8, machine_frames * 9 / 10));
+    play();
 }
 
 } // namespace bulkhead::hv::host

@@ -64,11 +64,20 @@ Domain* next_domain(std::uint32_t slot) {
     return slot < host::domains.size() ? host::domains[slot] : nullptr;
 }
 
-// No memory policy decides here: all is granted. (hv/plugin/memory_policy.hpp has the contract. It needs
-// bulkhead::host, which this world's own namespace hides.)
+// No memory policy decides here: all is granted. Where memory is cut, each domain has a zone of its own, and
+// gets what is free there. (hv/plugin/memory_policy.hpp has the contract. It needs bulkhead::host, which this
+// world's own namespace hides.)
 namespace memory_policy {
-std::uint64_t grant(Domain&, std::uint64_t, std::uint64_t frames) { return frames; }
-void settle(Domain&, std::uint64_t) {}
+std::uint64_t grant(Domain& domain, std::uint64_t, std::uint64_t frames) {
+    const Zones& zones = frame_table().zones();
+    if (!zones.is_cut())
+        return frames;
+    const auto zone = domain.id.value() % zones.count();
+    const auto given = std::min(frames, zones.at(zone).free);
+    frame_table().add_due(domain.memory, zone, static_cast<std::uint32_t>(given));
+    return given;
+}
+void settle(Domain& domain, std::uint64_t) { frame_table().end_grants(domain.memory); }
 } // namespace memory_policy
 
 Mfn console_ring_frame(const Domain&) { return {}; }

@@ -70,7 +70,10 @@ def boot(
         help="Trace ring of each pCPU. A full one is drained; under KVM its further records are lost, and counted.",
     ),
     zones: int = typer.Option(
-        1, help="Equal parts of memory that a memory policy tells apart (colours, nodes); with --backend sim."
+        1, help="Equal parts of memory that a memory policy tells apart, 1 to 64: its zones."
+    ),
+    colours: bool = typer.Option(
+        False, "--colours", help="Zones are colours of a cache, not contiguous parts of memory."
     ),
     watch: bool = typer.Option(
         False, "--watch", help="Show each domain's CPU, events, memory and I/O while the machine runs."
@@ -100,7 +103,7 @@ def boot(
         seed=seed,
         trace_groups=Machine.trace_groups + tuple(trace.split(",") if trace else ()),
         trace_bytes=parse_size(trace_size, "--trace-size"),
-        paging=Paging(zones=zones),
+        paging=Paging(zones=zones, colours=int(colours)),
         **(parse_dom0(dom0) if dom0 else {}),
     )
     names = [spec.name for spec in machine.guests]
@@ -109,8 +112,6 @@ def boot(
 
     if out is not None:
         output_folder(out)
-    if zones != 1 and backend != "sim":
-        raise SpecError("--zones: only the simulator divides memory; leave it out, or use --backend sim")
     if watch and interactive:
         raise SpecError("--watch needs the terminal that --console is to have; give one of the two")
 

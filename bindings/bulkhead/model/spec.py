@@ -222,7 +222,10 @@ class Disk:
 class Paging:
     """Memory under a memory policy. Frames for guests are what the machine has beyond Bulkhead's own. Round numbers."""
 
-    zones: int = 1  # equal parts that memory policies can tell apart, 1 to 64; simulator only
+    zones: int = 1  # equal parts of memory that memory policies can tell apart, 1 to 64
+    # 1: on the hypervisor a frame's zone is its number modulo `zones`, the colour that it has in a cache; 0: zones are
+    # contiguous, so that extents of 2 MiB stay whole. Frames of the simulator have no place.
+    colours: int = 0
     period_us: int = 100_000  # between two rebalances, 1000 to 1000000; the hypervisor looks every 10 ms
     swap_us: int = 4_000  # a guest in a model of paging waits so long for a page that it had paged out
     sampled: int = 100  # pages of each guest whose use is looked at in a period, 0 to 512

@@ -252,6 +252,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["clock_hz"], row["trace_bytes"] = parts.clock_hz, machine.trace_bytes
     row["memory_period"], row["memory_frames"] = machine.paging.period_us * 1000, guest_frames(machine)
     row["memory_samples"], row["memory_force"] = machine.paging.sampled, machine.paging.by_force != 0
+    row["memory_zones"], row["memory_colours"] = machine.paging.zones, machine.paging.colours
     row["trace_mask"], row["drained"] = group_mask(machine.trace_groups), parts.drained
     row["console_rate"], row["end_when_idle"] = machine.console_rate, machine.end_when_idle
     row["dom0_kernel"] = blobs.span(parts.dom0)
