@@ -129,5 +129,5 @@ EXPERIMENT = Experiment(
     comparisons=COMPARISONS,
     figures=(FIGURE,),
     samples=3,
-    simulator_only="QEMU has no model of a cache, and the hypervisor's memory is one zone",
+    simulator_only="QEMU has no model of a cache",
 )

@@ -15,6 +15,9 @@ namespace bulkhead::guest::balloon {
 [[nodiscard]] std::optional<Mfn> take();
 // A frame that `take` gave, and that is mapped nowhere.
 void give_back(Mfn frame);
+// An extent of 2^9 contiguous frames, aligned to their number; nothing if there is none for this guest.
+[[nodiscard]] std::optional<Mfn> take_extent();
+void give_extent_back(Mfn first);
 // Frames that the guest has, with those of the builder.
 [[nodiscard]] std::uint64_t frames();
 // As many as it is to have: memory/target, as it was last seen to change.

@@ -20,6 +20,7 @@ enum class Mark : std::uint64_t {
     page_fault =
         10,         // value = ns that the guest waits for the page; workloads/paging.hpp. Policies hear of it
     page_used = 11, // value = the page, counted from 0; working_set
+    extent = 12,    // value = ns that an extent took to be had; 0: it was refused; extents
     user = 1000,    // and upward: free for experiments
 };
 

@@ -163,6 +163,15 @@ def test_allocations_beside_a_hog_and_a_fork_bomb_agree(hogs: Points) -> None:
         assert simulated[key].metrics["frames"] == pytest.approx(frames, rel=ALLOCATIONS), key
 
 
+def test_zones_of_its_own_keep_extents_for_a_guest(tmp_path: Path) -> None:
+    """The fragmenter keeps a frame in each extent that it can reach."""
+    policies = "memctl=first_fit,static_partition,proportional_share,coloring"
+    points = points_of("fragmentation", "qemu", tmp_path, policies, "corunners=fragmenter")
+    granted = {point.levels["memctl"]: point.metrics["granted"] for point in points}
+    assert granted["coloring"] == granted["static_partition"] == 100
+    assert granted["first_fit"] < 50 and granted["proportional_share"] < 50
+
+
 def test_who_changes_page_tables_pays_for_it(tmp_path: Path) -> None:
     (point,) = points_of("page_table_churn", "qemu", tmp_path, "sched=credit2", "churners=4")
     assert abs(point.metrics["error"]) < 2 and point.metrics["foreign"] < 1
