@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import partial
 
 from bulkhead import Machine
 from bulkhead.experiment import (
@@ -12,20 +10,17 @@ from bulkhead.experiment import (
     Choice,
     Experiment,
     Factor,
-    MedianComparison,
-    Metric,
-    Observed,
     Point,
     Policies,
     Settling,
     Whole,
 )
-from bulkhead.experiment.cases import CASE, PCPUS, SCHED, SeenCase, derive
-from bulkhead.figures import Heat, Panel, Quantity
-from bulkhead.model.run import Run
+from bulkhead.experiment.back_ends import Reasons, deciding, distances, heat, known_reason, metrics, observer
+from bulkhead.experiment.cases import CASE, PCPUS, SCHED, derive
+from bulkhead.figures import Heat
 from bulkhead.policy.tables import built_policies
 from bulkhead.result import Result
-from bulkhead.result.agreement import KINDS, Pair, scattered, table, worst
+from bulkhead.result.agreement import KINDS, Pair, scattered, table
 
 NAME = "agreement"
 ALSO = {"wake_latency": {"corunners": ("timer",)}}  # levels of full runs that once differed
@@ -35,8 +30,7 @@ ERRATIC = ("chaos",)  # makes faults at random
 SCHEDULERS = tuple(sorted(name for name in built_policies("scheduler") if name not in ERRATIC))
 
 ANY = ".*"
-# Why a number may be further apart than is allowed: (scheduler, case, number) as patterns, and the reason.
-REASONS: tuple[tuple[str, str, str, str], ...] = (
+REASONS: Reasons = (
     (
         "credit_sampled",
         ANY,
@@ -65,7 +59,7 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
     (ANY, "ping_tail 16", "latency", "the p99 of 190 pings among 18 guests is the second longest"),
 )
 # On several pCPUs, where the emulator's processors take turns.
-REASONS_ON_SEVERAL: tuple[tuple[str, str, str, str], ...] = (
+REASONS_ON_SEVERAL: Reasons = (
     (
         ANY,
         "(noisy_neighbour responder|ping_tail) .*",
@@ -82,35 +76,15 @@ def machine(point: Point) -> Machine:
 
 def excludes(point: Point) -> str | None:
     """An experiment that swaps schedulers itself is run once."""
-    if CASES[point.text(CASE)].has_scheduler or point.text(SCHED) == SCHEDULERS[0]:
+    if CASES[point.text(CASE)].varies_policy or point.text(SCHED) == SCHEDULERS[0]:
         return None
     return "its schedulers are not a factor"
-
-
-def observe(run: Run, point: Point, label: str) -> Observed:
-    """A run as its own experiment sees it."""
-    case = CASES[point.text(CASE)]
-    return SeenCase(run, case, case.inner(point), label)
-
-
-def numbers(kind: str, run: Observed) -> dict[str, float | None]:
-    """All numbers of a kind."""
-    if not isinstance(run, SeenCase):
-        raise TypeError("only cases have numbers by kind")
-    return run.numbers[kind]
 
 
 def reason(levels: Mapping[str, int | str], pair: Pair) -> str | None:
     """The reason for an outlier, if it is known."""
     several = REASONS_ON_SEVERAL if int(levels[PCPUS]) > 1 else ()
-    for sched, case, number, why in REASONS + several:
-        if (
-            re.fullmatch(sched, str(levels[SCHED]))
-            and re.fullmatch(case, str(levels[CASE]))
-            and re.fullmatch(number, pair.name)
-        ):
-            return why
-    return None
+    return known_reason(REASONS + several, str(levels[SCHED]), str(levels[CASE]), pair)
 
 
 def document(result: Result) -> str:
@@ -120,30 +94,11 @@ def document(result: Result) -> str:
 
 def figure(kind: str, pcpus: int) -> Heat:
     """The distances of one kind of numbers."""
-    words = KINDS[kind]
     machines = "1 pCPU" if pcpus == 1 else f"{pcpus} pCPUs"
-    return Heat(
-        name=f"{NAME}_{kind}_{pcpus}",
-        caption=(
-            f"Distance of the simulator's {words.help} from those measured on the hypervisor, on {machines}, under the same "
-            f"policy files. Unit: {words.allowed_text}. Each cell is the largest distance of its case."
-        ),
-        rows=CASE,
-        columns=SCHED,
-        x_label="scheduler",
-        panels=(
-            Panel(
-                path=f"{kind}_distance",
-                quantity=Quantity(f"distance [{words.allowed_text}]"),
-                title=f"{words.help}, {machines}",
-                where={BACKEND: "sim", PCPUS: pcpus},
-            ),
-        ),
-        wide=True,
-    )
+    return heat(kind, KINDS, f"{NAME}_{kind}_{pcpus}", (SCHED, "scheduler"), machines, {PCPUS: pcpus})
 
 
-FIGURES = tuple(figure(kind, pcpus) for kind, words in KINDS.items() if words.decides for pcpus in (1, 2, 4))
+FIGURES = tuple(figure(kind, pcpus) for kind in deciding(KINDS) for pcpus in (1, 2, 4))
 
 EXPERIMENT = Experiment(
     name=NAME,
@@ -157,22 +112,13 @@ EXPERIMENT = Experiment(
     ),
     settings=(),
     machine=machine,
-    metrics=tuple(Metric(kind, "1", words.help, partial(numbers, kind)) for kind, words in KINDS.items()),
+    metrics=metrics(KINDS),
     comparisons=(),
-    median_comparisons=tuple(
-        MedianComparison(
-            f"{kind}_distance",
-            "1",
-            f"largest distance of {words.help}, in units of {words.allowed_text}",
-            {BACKEND: "qemu"},
-            partial(worst, kind),
-        )
-        for kind, words in KINDS.items()
-    ),
+    median_comparisons=distances(KINDS),
     figures=FIGURES,
     samples=3,
     settling=Settling(most=15, apart=scattered),
-    observe=observe,
+    observe=observer(CASES),
     excludes=excludes,
     table=document,
 )

@@ -28,7 +28,7 @@ DECLARED = (
     "only a priority",
     "a priority is asked",
 )
-ONLY_SIMULATED = {"agreement": ("backend=sim",)}
+ONLY_SIMULATED = {name: ("backend=sim",) for name in ("agreement", "agreement_rings")}
 # Summaries of few delays or none, on either back end: a victim that always has a request left is seldom woken.
 NO_SAMPLES = (
     ("wake_to_run", {"sched": "credit_sampled", "victim": "responder", "hogs": 4}),

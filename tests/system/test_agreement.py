@@ -10,7 +10,7 @@ from bulkhead.backend.sim.demand import demand, replay_machine
 from bulkhead.experiment import BACKEND
 from bulkhead.experiment.runner import RunRequest, run_experiment
 from bulkhead.model.machine import REGISTRY
-from bulkhead.result.agreement import compared
+from bulkhead.result.agreement import RING_KINDS, compared
 from machines import MILLISECOND, workload
 
 SMALL = 4 * MIB
@@ -31,6 +31,14 @@ def test_a_fixed_part_of_the_experiment_agrees(tmp_path: Path) -> None:
     rows = compared(result, BACKEND)
     assert len(rows) == 12
     assert [row.point.levels for row in rows if not row.agrees] == []
+
+
+def test_a_fixed_part_of_the_experiment_of_rings_agrees(tmp_path: Path) -> None:
+    result = run_experiment(RunRequest("agreement_rings", True, out=tmp_path)).result
+    rows = compared(result, BACKEND, RING_KINDS)
+    assert len(rows) == 12
+    outside = {(*row.point.levels.values(), pair) for row in rows for pair in row.pairs if pair.distance > 1}
+    assert [row.point.levels for row in rows if not row.agrees] == [], outside
 
 
 def test_starvation_is_found_at_the_same_instant() -> None:

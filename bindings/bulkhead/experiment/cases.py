@@ -9,7 +9,7 @@ from functools import cached_property
 from bulkhead.base.errors import BulkheadError
 from bulkhead.base.plain import to_plain
 from bulkhead.experiment.declare import SEED, Experiment, Policies
-from bulkhead.experiment.find import find_sound
+from bulkhead.experiment.find import find_sound, names
 from bulkhead.experiment.observe import Observed
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.point import Point
@@ -17,6 +17,7 @@ from bulkhead.figures.spec import Course
 from bulkhead.metrics import Window
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
+from bulkhead.policy.tables import KIND_OPTION
 from bulkhead.result.agreement import KINDS, numbers_of
 
 SCHED, PCPUS, CASE = "sched", "pcpus", "case"  # factors of the experiment that is made of cases
@@ -25,62 +26,72 @@ READY = "ready"  # the mark that a guest leaves when it begins
 
 @dataclass(frozen=True)
 class Case:
-    """A quick point of an experiment, without its scheduler and its pCPUs."""
+    """A quick point of an experiment, without its policy of a kind and its pCPUs."""
 
     name: str
     experiment: Experiment
     point: Point
+    kind: str = "scheduler"  # of the policy that is varied beside the cases
 
     @property
-    def has_scheduler(self) -> bool:
-        """Whether the experiment varies the scheduler."""
-        return self.experiment.factor(SCHED) is not None
+    def varies_policy(self) -> bool:
+        """Whether the experiment varies the policy of that kind."""
+        return self.experiment.factor(KIND_OPTION[self.kind]) is not None
 
     def inner(self, outer: Point) -> Point:
         """The experiment's own point that an outer one stands for."""
-        given = {
-            name: outer.levels[name] for name in (SCHED, PCPUS) if self.experiment.factor(name) is not None
-        }
+        varied = (name for name in (KIND_OPTION[self.kind], PCPUS) if name in outer.levels)
+        given = {name: outer.levels[name] for name in varied if self.experiment.factor(name) is not None}
         settings = {**self.point.settings, SEED.name: outer.number(SEED.name)}
         return replace(self.point, levels={**self.point.levels, **given}, settings=settings)
 
     def machine(self, outer: Point) -> Machine:
         """The machine of the outer point."""
         machine = self.experiment.machine(self.inner(outer))
-        if self.experiment.factor(PCPUS) is not None:
+        if PCPUS not in outer.levels or self.experiment.factor(PCPUS) is not None:
             return machine
         return replace(machine, pcpus=outer.number(PCPUS))
 
 
-def derive(own: str, also: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Case]:
-    """Cases by name, from every experiment that both back ends can carry out but `own`.
+def derive(
+    own: str, also: Mapping[str, Mapping[str, Sequence[str]]], kind: str = "scheduler"
+) -> dict[str, Case]:
+    """Cases by name, from every experiment that both back ends can carry out but those that are made of cases as `own` is.
 
-    Experiments of ring or memory policies are left out, whether they vary the policy or not: tests of their own compare the
-    back ends. A case is one combination of quick levels; `also` has further levels by experiment and factor.
+    For schedulers, experiments of ring or memory policies are left out, whether they vary the policy or not. For another kind
+    of policy those experiments are taken that vary it. A case is one combination of quick levels; `also` has further levels
+    by experiment and factor.
     """
     found = {}
-    for experiment in find_sound(except_for=own)[0]:
-        if experiment.simulator_only or experiment.hypervisor_only or _has_other_policies(experiment):
+    for experiment in find_sound(except_for=made_of_cases(own))[0]:
+        if experiment.simulator_only or experiment.hypervisor_only or not _is_about(experiment, kind):
             continue
         plan = make_plan(experiment, quick=True)
-        if experiment.machine(plan.points[0]).memctl is not None:
-            continue
         more = also.get(experiment.name, {})
         levels = {
             name: (*values, *more.get(name, ()))
             for name, values in plan.levels.items()
-            if name not in (SCHED, PCPUS)
+            if name not in (KIND_OPTION[kind], PCPUS)
         }
         for point in replace(plan, levels=levels).combinations:
             name = " ".join([experiment.name, *(str(level) for level in point.levels.values())])
-            found[name] = Case(name, experiment, point)
+            found[name] = Case(name, experiment, point, kind)
     return found
 
 
-def _has_other_policies(experiment: Experiment) -> bool:
-    """Whether the experiment varies policies that are not schedulers."""
+def made_of_cases(own: str) -> tuple[str, ...]:
+    """Names of the experiments that are made of the others: those that begin alike."""
+    return tuple(name for name in names() if name.partition("_")[0] == own.partition("_")[0])
+
+
+def _is_about(experiment: Experiment, kind: str) -> bool:
+    """Whether the experiment is one of policies of the kind; a scheduler's also if it varies no policy."""
     kinds = {factor.allowed.kind for factor in experiment.factors if isinstance(factor.allowed, Policies)}
-    return bool(kinds - {"scheduler"})
+    if kind != "scheduler":
+        return kind in kinds
+    return (
+        not kinds - {kind} and experiment.machine(make_plan(experiment, quick=True).points[0]).memctl is None
+    )
 
 
 class SeenCase(Observed):

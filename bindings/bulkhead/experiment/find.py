@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Collection
 from pathlib import Path
 
 from bulkhead.base.errors import BulkheadError, mistake
@@ -67,10 +68,10 @@ def find_all(folder: Path = FOLDER) -> list[Experiment]:
     return [find(name, folder) for name in names(folder)]
 
 
-def find_sound(folder: Path = FOLDER, except_for: str = "") -> tuple[list[Experiment], list[str]]:
-    """Every experiment that can be loaded but `except_for`, and a line for each file that cannot."""
+def find_sound(folder: Path = FOLDER, except_for: Collection[str] = ()) -> tuple[list[Experiment], list[str]]:
+    """Every experiment that can be loaded but those `except_for`, and a line for each file that cannot."""
     found, broken = [], []
-    for name in (known for known in names(folder) if known != except_for):
+    for name in (known for known in names(folder) if known not in except_for):
         try:
             found.append(find(name, folder))
         except BulkheadError as error:

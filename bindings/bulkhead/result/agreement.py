@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bulkhead.result.model import PointResult, Result
@@ -29,19 +30,40 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
-KINDS = {
+Kinds = Mapping[str, Kind]
+
+
+def _nanoseconds(value: float) -> str:
+    return f"{value / NS_PER_US:,.1f} us"
+
+
+KINDS: Kinds = {  # for schedulers
     "share": Kind("shares of the pCPU time", "1 percentage point", lambda real: 0.01, True, _percent),
     "p99": Kind(
         "99th percentiles of delays",
         "5 % or 20 us",
         lambda real: max(0.05 * abs(real), 20 * NS_PER_US),
         True,
-        lambda value: f"{value / NS_PER_US:,.1f} us",
+        _nanoseconds,
     ),
     "part": Kind("other parts and counts", "1 percentage point", lambda real: 0.01, False, _percent),
     "rate": Kind(
         "throughputs", "5 %", lambda real: 0.05 * abs(real), False, lambda value: f"{value:,.0f} op/s"
     ),
+}
+
+
+RING_KINDS: Kinds = {  # for ring policies: requests and their delays decide
+    "share": replace(KINDS["share"], decides=False),
+    "p99": Kind(
+        "99th percentiles of delays",
+        "10 % or 50 us",
+        lambda real: max(0.10 * abs(real), 50 * NS_PER_US),
+        True,
+        _nanoseconds,
+    ),
+    "part": KINDS["part"],
+    "rate": Kind("throughputs", "2 %", lambda real: 0.02 * abs(real), True, lambda value: f"{value:,.1f} /s"),
 }
 
 
@@ -57,13 +79,13 @@ def numbers_of(metric: str, unit: str, value: Any) -> Iterator[tuple[str, str, f
         scale = 0.01 if unit == "%" else 1.0
         kind = "share" if metric.partition(" ")[0] == "share" else "part"
         yield kind, metric, None if value is None else scale * value
-    elif unit.startswith("op/"):
+    elif unit.startswith("op/") or unit == "1/s":
         yield "rate", metric, value
 
 
-def scattered(samples: Sequence[Numbers]) -> bool:
+def scattered(samples: Sequence[Numbers], kinds: Kinds = KINDS) -> bool:
     """Whether a number that decides lies further apart in the samples of one point than is allowed between two back ends."""
-    for kind, words in KINDS.items():
+    for kind, words in kinds.items():
         found: dict[str, list[float]] = {}
         for sample in samples if words.decides else ():
             for name, value in sample.get(kind, {}).items():
@@ -83,28 +105,35 @@ class Pair:
     name: str
     simulated: float
     real: float
+    kinds: Kinds = field(default_factory=lambda: KINDS, repr=False, compare=False)
+
+    @property
+    def words(self) -> Kind:
+        """What is said of its kind."""
+        return self.kinds[self.kind]
 
     @property
     def distance(self) -> float:
-        """|simulated - real| over what is allowed."""
-        return abs(self.simulated - self.real) / KINDS[self.kind].allowed(self.real)
+        """|simulated - real| over what is allowed; nothing is allowed beside nothing."""
+        apart, allowed = abs(self.simulated - self.real), self.words.allowed(self.real)
+        return apart / allowed if allowed else 0.0 if apart == 0 else math.inf
 
 
-def pairs(simulated: Numbers, real: Numbers) -> list[Pair]:
+def pairs(simulated: Numbers, real: Numbers, kinds: Kinds = KINDS) -> list[Pair]:
     """The numbers that both have."""
     found = []
-    for kind in KINDS:
+    for kind in kinds:
         here, there = simulated.get(kind, {}), real.get(kind, {})
         for name, value in there.items():
             other = here.get(name)
             if value is not None and other is not None:
-                found.append(Pair(kind, name, other, value))
+                found.append(Pair(kind, name, other, value, kinds))
     return found
 
 
-def worst(kind: str, simulated: Numbers, real: Numbers) -> float | None:
+def worst(kind: str, simulated: Numbers, real: Numbers, kinds: Kinds = KINDS) -> float | None:
     """The largest distance among the numbers of a kind; None if there are none."""
-    return max((pair.distance for pair in pairs(simulated, real) if pair.kind == kind), default=None)
+    return max((pair.distance for pair in pairs(simulated, real, kinds) if pair.kind == kind), default=None)
 
 
 @dataclass(frozen=True)
@@ -118,7 +147,7 @@ class Compared:
     @property
     def agrees(self) -> bool:
         """Whether all numbers that decide are within what is allowed."""
-        return all(pair.distance <= 1 for pair in self.pairs if KINDS[pair.kind].decides)
+        return all(pair.distance <= 1 for pair in self.pairs if pair.words.decides)
 
     def phases_decide(self, pair: Pair) -> bool:
         """Whether the samples of the back ends overlap: then one back end at two phases differs as the two do."""
@@ -126,13 +155,13 @@ class Compared:
         return here is not None and there is not None and here[0] <= there[1] and there[0] <= here[1]
 
 
-def compared(result: Result, backend: str) -> list[Compared]:
+def compared(result: Result, backend: str, kinds: Kinds = KINDS) -> list[Compared]:
     """Every point of the simulator that has its counterpart and numbers to compare; `backend` is the factor's name."""
     real = {_key(point, backend): point for point in result.where({backend: "qemu"})}
     found = []
     for point in result.where({backend: "sim"}):
         other = real.get(_key(point, backend))
-        if other is not None and (both := pairs(point.metrics, other.metrics)):
+        if other is not None and (both := pairs(point.metrics, other.metrics, kinds)):
             found.append(Compared(point, other, both))
     return found
 
@@ -152,9 +181,9 @@ PHASES = "phases decide: the samples of the back ends overlap"
 Reason = Callable[[Mapping[str, int | str], Pair], str | None]
 
 
-def table(result: Result, backend: str, group: str, reason: Reason) -> str:
+def table(result: Result, backend: str, group: str, reason: Reason, kinds: Kinds = KINDS) -> str:
     """A document: how many numbers and points agree, by kind and by levels of the factor `group`, and each outlier."""
-    rows = compared(result, backend)
+    rows = compared(result, backend, kinds)
     agreeing = sum(row.agrees for row in rows)
     part = 100 * agreeing / len(rows) if rows else 0.0
     most = max((len(row.point.samples) for row in rows), default=0)
@@ -164,21 +193,27 @@ def table(result: Result, backend: str, group: str, reason: Reason) -> str:
     lines = [
         f"# {result.title}",
         "",
-        f"{agreeing} of {len(rows)} points agree ({part:.1f} %): all their shares are within 1 percentage point and all",
-        f"their 99th percentiles within 5 % or 20 us. Numbers are {behind}.",
+        f"{agreeing} of {len(rows)} points agree ({part:.1f} %): {_deciding(kinds)}. Numbers are {behind}.",
         "",
     ]
-    lines += _summary(result, rows, group)
+    lines += _summary(result, rows, group, kinds)
     lines += _outliers(rows, backend, reason)
     return "\n".join(lines) + "\n"
 
 
-def _summary(result: Result, rows: Sequence[Compared], group: str) -> list[str]:
+def _deciding(kinds: Kinds) -> str:
+    parts = [
+        f"all their {words.help} are within {words.allowed_text}" for words in kinds.values() if words.decides
+    ]
+    return "\nand ".join(parts)
+
+
+def _summary(result: Result, rows: Sequence[Compared], group: str, kinds: Kinds) -> list[str]:
     lines = [
         f"| numbers | {group} | compared | within | agree | median distance | largest |",
         "| --- | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
-    for kind, words in KINDS.items():
+    for kind, words in kinds.items():
         for level in result.factors[group].values:
             found = [
                 pair.distance
@@ -206,10 +241,10 @@ def _outliers(rows: Sequence[Compared], backend: str, reason: Reason) -> list[st
     for row in rows:
         levels = {name: level for name, level in row.point.levels.items() if name != backend}
         label = ", ".join(str(level) for level in levels.values())
-        outside = [pair for pair in row.pairs if KINDS[pair.kind].decides and pair.distance > 1]
+        outside = [pair for pair in row.pairs if pair.words.decides and pair.distance > 1]
         if outside:
             pair = max(outside, key=lambda each: each.distance)
-            show = KINDS[pair.kind].show
+            show = pair.words.show
             more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
             why = PHASES if row.phases_decide(pair) else reason(levels, pair) or "not explained"
             lines.append(
