@@ -89,7 +89,7 @@ bool MemoryHost<World>::admit(Domain& domain) {
     state.id = domain.id;
     state.target = state.has = {};
     state.missed = 0;
-    state.pressure = {};
+    state.memory_pressure = {};
     state.over_since = RealTime::never();
     state.gave = false;
     const bool fits = promised_ + state.least <= frames_;

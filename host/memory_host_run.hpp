@@ -13,8 +13,9 @@ void MemoryHost<World>::refresh(const MemoryState& state) {
     state.policy->ran = state.ran;
     state.policy->waited = state.waited;
     state.policy->missed = state.missed;
-    state.policy->pressure = state.pressure;
-    state.policy->pressure.stalled = std::min(state.pressure.stalled, this->world().now() - rebalanced_);
+    state.policy->memory_pressure = state.memory_pressure;
+    state.policy->memory_pressure.stalled =
+        std::min(state.memory_pressure.stalled, this->world().now() - rebalanced_);
     state.policy->balloon = balloon_of(state);
 }
 
@@ -119,11 +120,11 @@ void MemoryHost<World>::note_given(MemoryState& state, Frames given) {
 // No sum of claims overflows: each is bounded, and so is their number in a period.
 template<class World>
 void MemoryHost<World>::stalled(Domain& domain, Nanos wait, std::uint64_t refaults) {
-    memctl::Pressure& pressure = domain.memory.pressure;
-    const Nanos room = memctl::longest_period - pressure.stalled;
-    pressure.stalled = pressure.stalled + std::clamp(wait, Nanos{}, room);
-    pressure.refaults += refaults;
-    pressure.is_measured = true;
+    memctl::Pressure& claimed = domain.memory.memory_pressure;
+    const Nanos room = memctl::longest_period - claimed.stalled;
+    claimed.stalled = claimed.stalled + std::clamp(wait, Nanos{}, room);
+    claimed.refaults += refaults;
+    claimed.is_measured = true;
 }
 
 template<class World>
@@ -170,7 +171,7 @@ void MemoryHost<World>::set_targets(std::span<const memctl::Row> rows) {
     for (MemoryState& state : domains_) {
         const Frames target = row++->target;
         state.missed = 0;
-        state.pressure = {{}, 0, state.pressure.is_measured};
+        state.memory_pressure = {{}, 0, state.memory_pressure.is_measured};
         if (state.target != target)
             this->world().target_changes(domain_of(state), target);
         state.target = target;

@@ -32,7 +32,7 @@ struct MemoryState {
     memctl::Domain* policy = nullptr; // the active policy's part; nullptr while not admitted
     memctl::Frames target, has;
     std::uint64_t missed = 0;                   // since the last rebalance
-    memctl::Pressure pressure{};                // likewise, as claimed
+    memctl::Pressure memory_pressure{};         // likewise, as claimed
     RealTime over_since = RealTime::never();    // since when it has more than its target
     RealTime gave_at{};                         // when it last gave a frame back that it was asked for
     bool gave = false;                          // ever

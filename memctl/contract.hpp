@@ -27,9 +27,9 @@
 // - The order is create, then for each domain create_domain, admit and, if it was admitted, rebalance.
 //   The memory is zeroed, the host fills the base part after create_domain, and objects stay at their
 //   address until depart.
-// - The host keeps `has`, `target`, `missed`, `pressure`, `balloon` and the zones' `free` up to date before
-// every
-//   hook; `ran`, `waited` and, on the hypervisor, `pressure` before each periodic rebalance.
+// - The host keeps `has`, `target`, `missed`, `memory_pressure`, `balloon` and the zones' `free` up to date
+// before every
+//   hook; `ran`, `waited` and, on the hypervisor, `memory_pressure` before each periodic rebalance.
 // - rebalance follows every admit, depart and tune, and comes at least once per `longest_period`. Before
 //   rebalance the host may have called sample for some domains.
 // - When policies are swapped, the new policy gets admit for every domain, and then rebalance. The host
@@ -106,7 +106,7 @@ struct Domain {
     Nanos ran;            // what its vCPUs have run in all, without the hypervisor's work
     Nanos waited;         // what they have waited for a pCPU
     std::uint64_t missed; // times the domain wanted a frame that it did not have, since the last rebalance
-    Pressure pressure;
+    Pressure memory_pressure;
     Balloon balloon;
     std::int64_t values[plugin::max_domain_parameters]; // effective, in the order of domain_parameters
 };

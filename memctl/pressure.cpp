@@ -109,7 +109,7 @@ class Pressure : public memctl::Policy {
         domain.waited_before = domain.waited;
     }
     static void observe(Domain& domain) {
-        domain.stalls += domain.pressure.stalled;
+        domain.stalls += domain.memory_pressure.stalled;
         domain.misses |= domain.missed != 0;
     }
 
@@ -123,7 +123,7 @@ class Pressure : public memctl::Policy {
         const std::int64_t pressure = whole > Nanos{} ? stalls.count() / 1'000 * million /
                                                             std::max<std::int64_t>(whole.count() / 1'000, 1)
                                                       : 0;
-        if (!domain.pressure.is_measured)
+        if (!domain.memory_pressure.is_measured)
             domain.goal = domain.most;
         else if (pressure >= threshold_)
             stall(domain, stalls, misses);

@@ -178,13 +178,13 @@ void add_memory_views(py::module_& module) {
             "missed", [](const View<Domain>& view) { return view.get().missed; },
             "times that it wanted a frame it did not have, since the last rebalance")
         .def_property_readonly(
-            "stalled", [](const View<Domain>& view) { return view.get().pressure.stalled.count(); },
+            "stalled", [](const View<Domain>& view) { return view.get().memory_pressure.stalled.count(); },
             "ns that its guest says it waited for pages it had paged out, since the last rebalance")
         .def_property_readonly(
-            "refaults", [](const View<Domain>& view) { return view.get().pressure.refaults; },
+            "refaults", [](const View<Domain>& view) { return view.get().memory_pressure.refaults; },
             "such pages, since the last rebalance")
         .def_property_readonly(
-            "is_measured", [](const View<Domain>& view) { return view.get().pressure.is_measured; },
+            "is_measured", [](const View<Domain>& view) { return view.get().memory_pressure.is_measured; },
             "whether the guest has ever reported faults; else the two before are unknown")
         .def_property_readonly(
             "balloon", [](const View<Domain>& view) { return balloon_names[balloon_of(view.get())]; },

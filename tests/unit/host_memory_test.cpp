@@ -45,18 +45,18 @@ const memctl::Domain& seen(const MemoryMachine& machine, std::size_t which) {
 TEST_F(Memory, PressureIsWhatTheGuestClaimsSinceTheLastRebalance) {
     host_.start(small, nullptr);
     ASSERT_TRUE(admit(0, 10, 500));
-    EXPECT_FALSE(seen(machine_, 0).pressure.is_measured);
+    EXPECT_FALSE(seen(machine_, 0).memory_pressure.is_measured);
     ground_.now += milliseconds(100);
     host_.stalled(machine_.domains[0], milliseconds(3), 1);
     host_.stalled(machine_.domains[0], milliseconds(4), 2);
     host_.rebalance();
-    EXPECT_EQ(seen(machine_, 0).pressure.stalled, milliseconds(7));
-    EXPECT_EQ(seen(machine_, 0).pressure.refaults, 3U);
+    EXPECT_EQ(seen(machine_, 0).memory_pressure.stalled, milliseconds(7));
+    EXPECT_EQ(seen(machine_, 0).memory_pressure.refaults, 3U);
     ground_.now += milliseconds(100);
     host_.rebalance();
-    EXPECT_EQ(seen(machine_, 0).pressure.stalled, Nanos{});
-    EXPECT_EQ(seen(machine_, 0).pressure.refaults, 0U);
-    EXPECT_TRUE(seen(machine_, 0).pressure.is_measured);
+    EXPECT_EQ(seen(machine_, 0).memory_pressure.stalled, Nanos{});
+    EXPECT_EQ(seen(machine_, 0).memory_pressure.refaults, 0U);
+    EXPECT_TRUE(seen(machine_, 0).memory_pressure.is_measured);
 }
 
 TEST_F(Memory, NoClaimIsLongerThanTheTimeThatPassed) {
@@ -67,7 +67,7 @@ TEST_F(Memory, NoClaimIsLongerThanTheTimeThatPassed) {
         host_.stalled(machine_.domains[0], Nanos{std::numeric_limits<std::int64_t>::max()}, 1);
     host_.stalled(machine_.domains[0], Nanos{-1}, 1);
     host_.rebalance();
-    EXPECT_EQ(seen(machine_, 0).pressure.stalled, milliseconds(20));
+    EXPECT_EQ(seen(machine_, 0).memory_pressure.stalled, milliseconds(20));
 }
 
 // Two domains share 1,000 frames; the first loses some to the second, which comes later.
