@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 16;
+inline constexpr std::uint32_t version = 17;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -74,6 +74,12 @@ struct Drive {
     std::uint32_t depth;       // requests that it takes at a time
     std::uint32_t unbilled;    // 1: work for its requests is billed to no domain
     std::int64_t flush;        // ns more, of a flush
+    std::int64_t stroke;       // ns more, of a seek over the whole disk
+    std::int64_t program;      // ns more, of a write
+    std::int64_t erase;        // ns for which a channel erases
+    std::uint64_t erase_bytes; // whenever so many bytes more were written to it
+    std::uint32_t channels;    // that serve at the same time
+    std::uint32_t reserved;
 };
 
 // A network interface of a guest, and the port of the modelled switch that it is connected to.

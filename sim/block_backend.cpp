@@ -34,15 +34,16 @@ std::optional<std::uint64_t> DiskPort::take_answer() {
     return number;
 }
 
-std::uint64_t DiskPort::sectors() const { return backend_->sectors(); }
+DiskPort::DiskPort(const BlockBackend& backend, std::uint32_t number)
+    : backend_{&backend}, sectors_{backend.sectors()}, number_{number} {}
 
 Nanos DiskPort::note(const Request& request) {
     const std::uint64_t sectors = sectors_of(request.bytes);
-    if ((sectors == 0 && !ringctl::may_move_none(request.operation)) || sectors > backend_->sectors() ||
-        request.sector > backend_->sectors() - sectors)
+    if ((sectors == 0 && !ringctl::may_move_none(request.operation)) || sectors > sectors_ ||
+        request.sector > sectors_ - sectors)
         throw std::invalid_argument{"a model asked its disk for " + std::to_string(request.bytes) +
                                     " bytes at sector " + std::to_string(request.sector) + " of " +
-                                    std::to_string(backend_->sectors())};
+                                    std::to_string(sectors_)};
     wish_ = request;
     return backend_->own_work();
 }
@@ -97,7 +98,8 @@ void BlockBackend::submit(Domain& domain, std::uint32_t number) {
     port.numbers_[coming.number] = port.submitted_++;
     if (device_.has_capacity())
         machine_->work_for(&domain, Nanos{costs.disk_next});
-    device_.submit(port.ring_, port.wish_.operation, port.wish_.sector, port.wish_.bytes, machine_->now());
+    device_.submit(port.ring_, port.wish_.operation, port.first_ + port.wish_.sector, port.wish_.bytes,
+                   machine_->now());
     machine_->work_for(&domain, Nanos{costs.disk_queue});
     rearm();
 }

@@ -17,8 +17,13 @@ class BlockBackend;
 // A guest's end of its ring.
 class DiskPort final : public GuestDisk {
   public:
-    DiskPort(const BlockBackend& backend, std::uint32_t number) : backend_{&backend}, number_{number} {}
-    [[nodiscard]] std::uint64_t sectors() const override;
+    DiskPort(const BlockBackend& backend, std::uint32_t number);
+    // A part of the drive; without this it is the whole drive.
+    void lies_at(std::uint64_t first, std::uint64_t sectors) {
+        first_ = first;
+        sectors_ = sectors;
+    }
+    [[nodiscard]] std::uint64_t sectors() const override { return sectors_; }
     [[nodiscard]] std::uint64_t submitted() const override { return submitted_; }
     [[nodiscard]] std::uint64_t outstanding() const override { return numbers_.size() + done_.size(); }
     [[nodiscard]] std::optional<std::uint64_t> take_answer() override;
@@ -29,6 +34,7 @@ class DiskPort final : public GuestDisk {
     [[nodiscard]] std::uint32_t number() const override { return number_; }
 
     const BlockBackend* backend_;
+    std::uint64_t first_ = 0, sectors_;
     Request wish_{};         // what the next service_disk is about
     std::uint32_t number_;   // of the guest's rings
     std::uint32_t ring_ = 0; // of the drive's

@@ -3,7 +3,7 @@
 // answer: the host does.
 #pragma once
 
-#include "device/disk.hpp"
+#include "device/drive.hpp"
 #include "host/ring_host.hpp"
 #include "sim/policy_world.hpp"
 

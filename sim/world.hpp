@@ -43,6 +43,12 @@ struct GuestPlan {
     std::shared_ptr<const ModelFile> file{}; // that has the model; nullptr: the simulator's own of that name
 };
 
+// A guest's disk: where it is on the drive.
+struct DiskPart {
+    std::uint32_t guest; // its number
+    std::uint64_t first, sectors;
+};
+
 // What came of an entry of the timeline.
 struct Answer {
     std::int64_t done_at; // since the run's start
@@ -65,6 +71,8 @@ struct Plan {
     std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle = true;
     std::vector<GuestPlan> guests;
+    std::vector<DiskPart>
+        disks{}; // of all guests, one after another on the drive; a guest without one has the whole drive
     std::vector<manifest::TimelineEntry> timeline; // sorted by time
     std::vector<Successor> successors;             // whom the timeline swaps in: its argument is the index
     BlockPlan blocks{};                            // the device is there once a guest uses it
@@ -99,6 +107,7 @@ class World final : public Surroundings {
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
     [[nodiscard]] GuestDisk& disk(Guest& me, std::uint32_t ring) override;
     [[nodiscard]] GuestMemory& memory(Guest& me) override;
+    [[nodiscard]] static DomainId id_of(Guest& me) { return domain_of(me).id; }
 
     // The machine's summary, with what became of all policies.
     [[nodiscard]] Machine::Summary summary() const;

@@ -3,6 +3,7 @@
 #include "sim/world.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <stdexcept>
 #include <xen/errno.h>
 
@@ -67,7 +68,12 @@ GuestDisk& World::disk(Guest& me, std::uint32_t ring) {
     Domain& domain = domain_of(me);
     const auto index = static_cast<std::size_t>(std::ranges::find(built_, &domain) - built_.begin());
     const GuestPlan& plan = plan_.guests[index];
-    return block_device().port(domain, ring, plan.ring_values, plan.group);
+    auto own = plan_.disks | std::views::filter([index](const auto& part) { return part.guest == index; }) |
+               std::views::drop(ring);
+    DiskPort& port = block_device().port(domain, ring, plan.ring_values, plan.group);
+    if (!own.empty())
+        port.lies_at(own.front().first, own.front().sectors);
+    return port;
 }
 
 GuestMemory& World::memory(Guest& me) {

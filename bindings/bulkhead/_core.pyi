@@ -66,6 +66,7 @@ class SimGuest:
         release: int = 0,
         group: int = 0,
         model_file: str = "",
+        disk_sectors: list[int] = [],
     ) -> None: ...
 
 class SimSettings:

@@ -22,7 +22,8 @@ void register_manifest() {
                          sched_values, memory_values, ring_values);
     PYBIND11_NUMPY_DTYPE(Placement, guest, vcpu, affinity, preferred);
     PYBIND11_NUMPY_DTYPE(Disk, guest, device, bytes, module, read_only, slot, reserved);
-    PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, unbilled, flush);
+    PYBIND11_NUMPY_DTYPE(Drive, request, seek, bytes_per_us, depth, unbilled, flush, stroke, program, erase,
+                         erase_bytes, channels, reserved);
     PYBIND11_NUMPY_DTYPE(Interface, guest, index, network, captured, mac);
     PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument, changes);

@@ -168,7 +168,7 @@ void add_simulation(py::module_& module) {
                       std::uint32_t, bool, std::vector<std::int64_t>, bool, std::int64_t, std::int64_t,
                       std::vector<std::int64_t>, std::vector<std::int64_t>, std::int64_t,
                       std::vector<std::uint64_t>, std::vector<std::uint64_t>, std::uint32_t, std::uint32_t,
-                      std::string>(),
+                      std::string, std::vector<std::uint64_t>>(),
              py::arg("name"), py::arg("model"), py::arg("options"), py::arg("weight"), py::arg("cap"),
              py::arg("vcpus"), py::arg("start_paused"), py::arg("sched_values"), py::arg("absent") = false,
              py::arg("frames") = 1, py::arg("first") = 0,
@@ -176,7 +176,8 @@ void add_simulation(py::module_& module) {
              py::arg("ring_values") = std::vector<std::int64_t>{}, py::arg("start_ns") = 0,
              py::arg("affinity") = std::vector<std::uint64_t>{},
              py::arg("preferred") = std::vector<std::uint64_t>{}, py::arg("release") = 0,
-             py::arg("group") = 0, py::arg("model_file") = "");
+             py::arg("group") = 0, py::arg("model_file") = "",
+             py::arg("disk_sectors") = std::vector<std::uint64_t>{});
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
                       std::uint32_t, std::uint32_t, std::vector<std::int64_t>, bool,

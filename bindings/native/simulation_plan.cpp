@@ -60,10 +60,27 @@ sim::BlockPlan block_plan(const Settings& settings) {
     read_time(given, "request_us", 1'000, plan.disk.request);
     read_time(given, "seek_us", 1'000, plan.disk.seek);
     read_time(given, "flush_us", 1'000, plan.disk.flush);
+    read_time(given, "stroke_us", 1'000, plan.disk.stroke);
+    read_time(given, "program_us", 1'000, plan.disk.program);
+    read_time(given, "erase_us", 1'000, plan.disk.erase);
+    plan.disk.erase_bytes = static_cast<std::uint64_t>(value_or(given, "erase_kib", 0)) * 1'024;
+    plan.disk.channels = static_cast<std::uint32_t>(value_or(given, "channels", plan.disk.channels));
     plan.disk.bytes_per_us = value_or(given, "bytes_per_us", plan.disk.bytes_per_us);
     plan.disk.depth = static_cast<std::uint32_t>(value_or(given, "depth", plan.disk.depth));
     plan.is_billed = value_or(given, "billed", 1) != 0;
     return plan;
+}
+
+// One after another on the drive, in the order of the guests, as the hypervisor lays them out.
+std::vector<sim::DiskPart> disk_parts(const std::vector<GuestRow>& guests) {
+    std::vector<sim::DiskPart> parts;
+    std::uint64_t first = 0;
+    for (std::uint32_t guest = 0; guest < guests.size(); ++guest)
+        for (const std::uint64_t sectors : guests[guest].disk_sectors) {
+            parts.push_back({guest, first, sectors});
+            first += sectors;
+        }
+    return parts;
 }
 
 sim::MemoryPlan memory_plan(const Settings& settings) {
@@ -156,6 +173,9 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.end_when_idle = settings.end_when_idle;
     plan.blocks = block_plan(settings);
     plan.memory = memory_plan(settings);
+    plan.disks = disk_parts(guests);
+    if (!plan.disks.empty())
+        plan.blocks.disk.sectors = plan.disks.back().first + plan.disks.back().sectors;
     for (const GuestRow& row : guests)
         plan.guests.push_back({row.name, row.model, row.options, row.weight, row.cap, row.vcpus,
                                row.start_paused, row.sched_values, row.absent, sim::Frames{row.frames},

@@ -26,7 +26,8 @@ struct GuestRow {
     std::int64_t start_ns;
     std::vector<std::uint64_t> affinity, preferred; // of each vCPU
     std::uint32_t release, group;
-    std::string model_file; // that has the model; empty: the simulator's own
+    std::string model_file;                  // that has the model; empty: the simulator's own
+    std::vector<std::uint64_t> disk_sectors; // of each of its disks
 };
 
 // Parameters that change: the kind of their policy, and the new value of each by its key (plugin::key_of).

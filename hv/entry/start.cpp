@@ -238,7 +238,12 @@ void start_rings(const manifest::Header& header) {
                              .bytes_per_us = std::max<std::int64_t>(header.drive.bytes_per_us, 1),
                              .depth = std::max(header.drive.depth, 1U),
                              .sectors = sectors_of_all_disks(),
-                             .flush = Nanos{std::max<std::int64_t>(header.drive.flush, 0)}};
+                             .flush = Nanos{std::max<std::int64_t>(header.drive.flush, 0)},
+                             .stroke = Nanos{std::max<std::int64_t>(header.drive.stroke, 0)},
+                             .channels = header.drive.channels,
+                             .program = Nanos{std::max<std::int64_t>(header.drive.program, 0)},
+                             .erase = Nanos{std::max<std::int64_t>(header.drive.erase, 0)},
+                             .erase_bytes = header.drive.erase_bytes};
     const auto* const plugin = first != nullptr ? &first->plugin : nullptr;
     const auto* const values = first != nullptr ? first->values : nullptr;
     rings::start(model, header.drive.unbilled == 0, plugin, values);

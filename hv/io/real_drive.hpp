@@ -3,6 +3,7 @@
 #pragma once
 
 #include "device/disk.hpp"
+#include "host/device.hpp"
 #include "hv/io/block_ring.hpp"
 #include "hv/io/virtio_block.hpp"
 

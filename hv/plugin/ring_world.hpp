@@ -2,7 +2,7 @@
 // is called with the drive lock held.
 #pragma once
 
-#include "device/disk.hpp"
+#include "device/drive.hpp"
 #include "host/ring_host.hpp"
 #include "host/ring_use.hpp"
 #include "hv/arch/address_space.hpp"

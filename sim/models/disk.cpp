@@ -1,8 +1,8 @@
 // Guests that do nothing but block I/O: a reader of any pattern, and the attack that fills the queue.
-#include "sim/model.hpp"
+#include "sim/world.hpp"
+#include "workloads/random.hpp"
 
 #include <algorithm>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
@@ -17,22 +17,22 @@ constexpr std::int64_t most_rings = 16; // as many disks as a guest may have
 // Where and how large the next request is.
 class Stream {
   public:
-    Stream(const ModelSetup& setup, std::uint64_t sectors)
+    Stream(const ModelSetup& setup, DomainId id, std::uint64_t sectors)
         : bytes_{static_cast<std::uint32_t>(setup.number("bytes"))},
           operation_{setup.number("write") != 0 ? ringctl::Operation::write : ringctl::Operation::read},
-          sequential_{setup.number("sequential") != 0}, flush_{setup.number("flush")}, chance_{setup.seed()} {
+          sequential_{setup.number("sequential") != 0}, flush_{setup.number("flush")}, chance_{id.value()} {
         if (flush_ < 0)
             throw std::invalid_argument{"option flush: write 0 or more"};
         if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
         step_ = GuestDisk::sectors_of(bytes_);
         places_ = sectors / step_;
-        place_ = chance_() % places_;
+        place_ = chance_.next() % places_;
     }
     GuestDisk::Request next() {
         if (flush_ != 0 && sent_++ % (flush_ + 1) == flush_)
             return {ringctl::Operation::flush, 0, 0};
-        place_ = sequential_ ? (place_ + 1) % places_ : chance_() % places_;
+        place_ = sequential_ ? (place_ + 1) % places_ : chance_.next() % places_;
         return {operation_, place_ * step_, bytes_};
     }
 
@@ -41,9 +41,9 @@ class Stream {
     std::uint32_t bytes_;
     ringctl::Operation operation_;
     bool sequential_;
-    std::int64_t flush_;    // requests between two flushes; 0: there are none
-    std::int64_t sent_ = 0; // with those
-    std::mt19937_64 chance_;
+    std::int64_t flush_;      // requests between two flushes; 0: there are none
+    std::int64_t sent_ = 0;   // with those
+    workload::Random chance_; // the guest's own places
     std::uint64_t step_ = 0, places_ = 0, place_ = 0;
 };
 
@@ -68,7 +68,7 @@ Program disk(Guest& me, ModelSetup setup) {
     disks.reserve(rings);
     for (std::uint32_t i = 0; i < rings; ++i)
         disks.push_back(&setup.disk(me, i));
-    Stream stream{setup, disks.front()->sectors()};
+    Stream stream{setup, World::id_of(me), disks.front()->sectors()};
     // A request has one number in all of the guest.
     const auto name_of = [rings](std::uint64_t number, std::uint32_t ring) { return number * rings + ring; };
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");

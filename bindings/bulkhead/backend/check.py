@@ -227,7 +227,10 @@ def _check_devices(machine: Machine) -> None:
         raise SpecError(f"network={machine.network!r} is not a Network")
     if not isinstance(machine.paging, Paging):
         raise SpecError(f"paging={machine.paging!r} is not a Paging")
-    _check_model("disk", machine.disk, {"bytes_per_us": (1, 1_000_000), "depth": (1, 256), "billed": (0, 1)})
+    ranges = {"bytes_per_us": (1, 1_000_000), "depth": (1, 256), "channels": (1, 64), "billed": (0, 1)}
+    _check_model("disk", machine.disk, ranges)
+    if (machine.disk.erase_us == 0) != (machine.disk.erase_kib == 0):
+        raise SpecError("disk: erase_us and erase_kib belong together; give both, or neither")
     rate = (1, 1_000_000)
     ranges = {"bytes_per_us": rate, "link_bytes_per_us": rate, "buffer": (1, 64)}
     _check_model("network", machine.network, ranges)

@@ -146,7 +146,7 @@ def _requests(machine: Machine, policy: PolicyTable, given: dict[str, dict[str, 
         if values.get("reservation"):
             group = group_of[name]
             asked[name if group is None else f"group {group}"] = values["reservation"]
-    most = 1_000_000 // max(1, machine.disk.request_us)
+    most = 1_000_000 * machine.disk.channels // max(1, machine.disk.request_us)
     if sum(asked.values()) > most:
         yield (
             f"{policy.name}: the reservations of {', '.join(asked)} add up to {sum(asked.values())} requests per second; the "

@@ -48,9 +48,9 @@ MODEL_DEVICE, VIRTIO = DEVICES = ("model", "virtio")
 class GuestDisk:
     """A disk of a guest, with either a size (then it is blank) or an image, a file with its contents.
 
-    A modelled disk is a part of the machine's drive. The run does not write to its image unless `save` names it, and what the
-    guest writes lasts as long as the run, also when the guest is restarted. With `device` "virtio" the image itself is the disk: what the guest
-    has flushed is in the file, whatever becomes of the run, which cannot be repeated exactly.
+    A modelled disk is a part of the machine's drive. The run does not write to its image unless `save` names it, and what
+    the guest writes lasts as long as the run, also when the guest is restarted. With `device` "virtio" the image itself is the
+    disk: what the guest has flushed is in the file, whatever becomes of the run, which cannot be repeated exactly.
     """
 
     size: int | None = None  # bytes, a multiple of 512
@@ -207,15 +207,35 @@ class Network:
 @dataclass(frozen=True)
 class Disk:
     """The model of a machine's drive: a fixed time for each request, a seek unless it goes on where the last one
-    ended, and the transfer. Round numbers; no real disk was measured for them."""
+    ended, and the transfer; of `rotating` and `flash` disks some more. Round numbers; no real disk was measured for them.
+    """
 
     request_us: int = 40  # of each request
     seek_us: int = 360
     bytes_per_us: int = 400  # of the transfer
-    depth: int = 1  # requests that it takes at a time, 1 to 256; it serves them one after another
+    depth: int = 1  # requests that it takes at a time, 1 to 256; a channel serves them one after another
     flush_us: int = 0  # more, of a flush or a barrier: what a cache on the drive takes
+    stroke_us: int = (
+        0  # more, of a seek over the whole disk; over a part of it as the square root of that part
+    )
+    channels: int = 1  # that serve at the same time, 1 to 64; each has every so many-th piece of 64 KiB
+    program_us: int = 0  # more, of a write
+    erase_us: int = 0  # a channel erases, and serves nothing, for so long
+    erase_kib: int = 0  # whenever so much more was written to it; 0: never
     # 0: work for a request after its guest has asked for it is billed to nobody, as where a driver domain does it
     billed: int = 1
+
+    @classmethod
+    def rotating(cls, **changes: int) -> Disk:
+        """A disk with an arm: seeks by distance, half a turn at 7,200 rpm for each that is not sequential."""
+        values = {"request_us": 100, "seek_us": 4_700, "stroke_us": 8_000, "bytes_per_us": 150, "depth": 4}
+        return cls(**{**values, "flush_us": 4_200, **changes})
+
+    @classmethod
+    def flash(cls, **changes: int) -> Disk:
+        """Flash behind eight channels. It never erases, unless `erase_us` and `erase_kib` say so."""
+        values = {"request_us": 80, "seek_us": 0, "bytes_per_us": 800, "depth": 32, "channels": 8}
+        return cls(**{**values, "program_us": 320, "flush_us": 500, **changes})
 
 
 @dataclass(frozen=True)

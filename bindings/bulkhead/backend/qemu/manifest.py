@@ -237,6 +237,9 @@ def build_manifest(parts: Parts) -> bytes:
     row["drive"]["request"], row["drive"]["seek"] = drive.request_us * US, drive.seek_us * US
     row["drive"]["bytes_per_us"], row["drive"]["depth"] = drive.bytes_per_us, drive.depth
     row["drive"]["unbilled"], row["drive"]["flush"] = drive.billed == 0, drive.flush_us * US
+    row["drive"]["stroke"], row["drive"]["channels"] = drive.stroke_us * US, drive.channels
+    row["drive"]["program"], row["drive"]["erase"] = drive.program_us * US, drive.erase_us * US
+    row["drive"]["erase_bytes"] = drive.erase_kib << 10
     interfaces = _interface_table(machine)
     row["interfaces"], row["interface_count"] = writer.add(interfaces.tobytes()), len(interfaces)
     if machine.uplinks:

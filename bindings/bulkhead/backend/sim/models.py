@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkhead import _core
+from bulkhead.backend.check import SECTOR, disk_bytes
 from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant
 from bulkhead.base.text import suggest
@@ -151,4 +152,5 @@ def guest_model(
         release=release,
         group=group,
         model_file=file,
+        disk_sectors=[disk_bytes(disk) // SECTOR for disk in spec.disks],
     )
