@@ -84,10 +84,11 @@ Frame& FrameTable::next_free() {
 }
 
 [[gnu::noinline]] Frame& FrameTable::next_free(const DomainMemory& memory) {
-    if (zones_.is_cut()) [[unlikely]]
+    if (zones_.is_cut()) [[unlikely]] {
         for (std::uint32_t zone = 0; zone < zones_.count(); ++zone)
             if (memory.zones.due[zone] != 0 && zones_.at(zone).free != 0)
                 return frames_[zones_.first_free(zone)];
+    }
     return next_free();
 }
 

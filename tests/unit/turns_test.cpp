@@ -18,6 +18,7 @@ namespace {
 
 std::atomic<bool> somebody_works{false};
 bool timer_counts = false;
+bool went_on_early = false; // a pCPU that had waited for turns
 std::function<void()> before_it_counts, before_it_stops;
 
 // A pCPU that waits for turns, in a thread of this computer.
@@ -61,7 +62,7 @@ class Turns : public testing::Test {
   protected:
     Turns() {
         before_it_counts = before_it_stops = {};
-        somebody_works = false;
+        somebody_works = went_on_early = false;
         start_keeping();
         pause_turns();
         keep_turns();
@@ -71,11 +72,12 @@ class Turns : public testing::Test {
 TEST_F(Turns, NobodyGoesOnBeforeTheTimerCounts) {
     ASSERT_FALSE(timer_counts);
     resume_turns();
-    const Waiting pcpu;
-    bool early = false;
-    before_it_counts = [&] { early = pcpu.is_over(); };
+    static std::optional<Waiting> pcpu;
+    pcpu.emplace();
+    before_it_counts = [] { went_on_early = pcpu->is_over(); };
     keep_turns();
-    EXPECT_FALSE(early) << "it went on while nothing would have ended the next turn";
+    pcpu.reset();
+    EXPECT_FALSE(went_on_early) << "it went on while nothing would have ended the next turn";
     EXPECT_TRUE(timer_counts);
 }
 
@@ -84,16 +86,16 @@ TEST_F(Turns, NobodyGoesOnWhileTheTimerStops) {
     keep_turns();
     ASSERT_TRUE(timer_counts);
     pause_turns();
-    std::optional<Waiting> pcpu;
-    bool early = false;
-    before_it_stops = [&] { // another pCPU begins to work at the last moment
+    static std::optional<Waiting> pcpu;
+    before_it_stops = [] { // another pCPU begins to work at the last moment
         resume_turns();
-        early = pcpu.emplace().is_over();
+        went_on_early = pcpu.emplace().is_over();
     };
     keep_turns();
-    EXPECT_FALSE(early);
+    EXPECT_FALSE(went_on_early);
     keep_turns(); // the keeper was asked again meanwhile
     EXPECT_TRUE(timer_counts);
+    pcpu.reset();
 }
 
 TEST_F(Turns, APauseThatComesTooLateStopsNothing) {

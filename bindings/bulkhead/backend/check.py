@@ -235,7 +235,13 @@ def _check_devices(machine: Machine) -> None:
     ranges = {"bytes_per_us": rate, "link_bytes_per_us": rate, "buffer": (1, 64)}
     _check_model("network", machine.network, ranges)
     check_interfaces(machine)
-    ranges = {"zones": (1, 64), "colours": (0, 1), "period_us": (1_000, 1_000_000), "sampled": (0, 512), "by_force": (0, 2)}
+    ranges = {
+        "zones": (1, 64),
+        "colours": (0, 1),
+        "period_us": (1_000, 1_000_000),
+        "sampled": (0, 512),
+        "by_force": (0, 2),
+    }
     _check_model("paging", machine.paging, ranges)
 
 
