@@ -129,8 +129,9 @@ void start_zones(const Setup& setup) {
     }
     if (!frame_table().cut(setup.zone_kind, ground.zone_count, setup.frames))
         machine::out_of_memory("memory is too short for its zones: give the machine more (--mem)");
-    for (std::uint16_t i = 0; i < ground.zone_count; ++i)
-        ground.zones[i] = {memctl::ZoneId{i}, frames_of(frame_table().zones().at(i).frames), {}};
+    for (std::uint32_t i = 0; i < ground.zone_count; ++i)
+        ground.zones[i] = {
+            memctl::ZoneId{static_cast<std::uint16_t>(i)}, frames_of(frame_table().zones().at(i).frames), {}};
 }
 
 } // namespace

@@ -69,7 +69,7 @@ def test_the_command_has_a_line_for_each_promise_and_a_status(capsys: pytest.Cap
     assert main(["check", "token_bucket:burst=4", "--machines", "2", "--boots", "0"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert "the ring policy ..." in head and all(line.startswith(("holds ", "- ")) for line in lines)
-    assert sum("with sanitizers, in the simulator" in line for line in lines) == 6
+    assert sum("with sanitizers, in the simulator" in line for line in lines) == 7
     assert lines[-1].startswith(f"holds  {CLEAN}")
     assert [line for line in lines if "not promised: the policy declares that it may idle" in line]
     assert main(["check", "chaos:mode=1", "--kind", "ringctl", "--machines", "1", "--boots", "0"]) == 1

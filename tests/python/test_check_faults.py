@@ -102,7 +102,7 @@ FAULTS: dict[str, tuple[str, Edits, str, str]] = {
             ),
         ),
         "no request is lost or served twice",
-        "though a request is queued",
+        "though a request is queued|a request before one that it has to stay behind",
     ),
     "memory_fine": ("memory", CLEAN_EDITS, "", ""),
     "memory_stray": (

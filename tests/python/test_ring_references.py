@@ -143,4 +143,7 @@ def test_a_flood_delays_round_trips_and_loses_none() -> None:
     assert len(points) == 5 * 4
     for point in points:
         assert point.metrics["lost"] < 1, point.levels
-        assert point.metrics["latency"]["p99"] < 4_000_000, point.levels
+        # The server answers a flood that is for it, and then waits for the pCPU.
+        assert point.metrics["latency"]["p99"] < (
+            15_000_000 if point.levels["flood"] == "server" else 4_000_000
+        ), point.levels

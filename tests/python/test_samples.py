@@ -28,7 +28,7 @@ SETS = (
     "hogs=0,1",
     "duration_ms=200",
     "warm_up_ms=100",
-    "drain_ms=20",
+    "drain_ms=40",
 )
 SAMPLES = 3
 
