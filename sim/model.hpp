@@ -41,9 +41,9 @@ class Surroundings {
 class ModelSetup {
   public:
     ModelSetup(Surroundings& world, std::size_t guest, const ModelOptions& options, Nanos instruction,
-               Nanos loop, std::uint64_t seed, std::size_t vcpu = 0)
+               Nanos loop, std::uint64_t seed, DomainId id, std::size_t vcpu = 0)
         : world_{&world}, guest_{guest}, options_{&options}, instruction_{instruction}, loop_{loop},
-          seed_{seed}, vcpu_{vcpu} {}
+          seed_{seed}, id_{id}, vcpu_{vcpu} {}
 
     // Throw std::invalid_argument with one line if the option is missing or not a number.
     [[nodiscard]] std::string_view text(std::string_view name) const;
@@ -63,6 +63,7 @@ class ModelSetup {
     // Throws std::invalid_argument unless the Model says `pages`.
     [[nodiscard]] GuestMemory& memory(Guest& me) const { return world_->memory(me); }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
+    [[nodiscard]] DomainId id() const { return id_; } // of the guest, which small guests take for a seed
     [[nodiscard]] std::size_t vcpu() const { return vcpu_; } // its number in the guest
     [[nodiscard]] std::size_t vcpus() const { return world_->vcpus_of(guest_); }
     // On the guest's console, in no time.
@@ -76,6 +77,7 @@ class ModelSetup {
     const ModelOptions* options_; // the world's, which outlives every program
     Nanos instruction_, loop_;
     std::uint64_t seed_;
+    DomainId id_;
     std::size_t vcpu_;
 };
 
@@ -93,7 +95,7 @@ struct Model {
 // What a file with a model exports as `bulkhead_model`. The sizes tell a file that was built with other
 // headers.
 struct ModelExport {
-    static constexpr std::uint64_t current_version = 4;
+    static constexpr std::uint64_t current_version = 5;
     std::uint64_t version = current_version;
     std::uint64_t sizes[4] = {sizeof(Step), sizeof(Guest), sizeof(ModelSetup), sizeof(Model)};
     const Model* model = nullptr;

@@ -302,7 +302,8 @@ std::int64_t World::build(std::size_t index) {
         if (i == 0 || model.whole || model.others != nullptr)
             spec.programs[i] = [&, seed, index, i](Guest& me) {
                 const Nanos loop{machine_.costs().loop}, start{machine_.costs().start};
-                const ModelSetup setup{*this, index, guest.options, plan_.instruction, loop, seed, i};
+                const ModelSetup setup{*this, index, guest.options,    plan_.instruction,
+                                       loop,  seed,  domain_of(me).id, i};
                 if (i != 0 && !model.whole)
                     return model.others(me, setup);
                 return model.whole ? model.program(me, setup)

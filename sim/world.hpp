@@ -107,7 +107,6 @@ class World final : public Surroundings {
     [[nodiscard]] const std::vector<std::string>& consoles() const { return consoles_; }
     [[nodiscard]] GuestDisk& disk(Guest& me, std::uint32_t ring) override;
     [[nodiscard]] GuestMemory& memory(Guest& me) override;
-    [[nodiscard]] static DomainId id_of(Guest& me) { return domain_of(me).id; }
 
     // The machine's summary, with what became of all policies.
     [[nodiscard]] Machine::Summary summary() const;

@@ -1,5 +1,5 @@
 // Guests that do nothing but block I/O: a reader of any pattern, and the attack that fills the queue.
-#include "sim/world.hpp"
+#include "sim/model.hpp"
 #include "workloads/random.hpp"
 
 #include <algorithm>
@@ -17,10 +17,11 @@ constexpr std::int64_t most_rings = 16; // as many disks as a guest may have
 // Where and how large the next request is.
 class Stream {
   public:
-    Stream(const ModelSetup& setup, DomainId id, std::uint64_t sectors)
+    Stream(const ModelSetup& setup, std::uint64_t sectors)
         : bytes_{static_cast<std::uint32_t>(setup.number("bytes"))},
           operation_{setup.number("write") != 0 ? ringctl::Operation::write : ringctl::Operation::read},
-          sequential_{setup.number("sequential") != 0}, flush_{setup.number("flush")}, chance_{id.value()} {
+          sequential_{setup.number("sequential") != 0}, flush_{setup.number("flush")},
+          chance_{setup.id().value()} {
         if (flush_ < 0)
             throw std::invalid_argument{"option flush: write 0 or more"};
         if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
@@ -68,7 +69,7 @@ Program disk(Guest& me, ModelSetup setup) {
     disks.reserve(rings);
     for (std::uint32_t i = 0; i < rings; ++i)
         disks.push_back(&setup.disk(me, i));
-    Stream stream{setup, World::id_of(me), disks.front()->sectors()};
+    Stream stream{setup, disks.front()->sectors()};
     // A request has one number in all of the guest.
     const auto name_of = [rings](std::uint64_t number, std::uint32_t ring) { return number * rings + ring; };
     RealTime due = me.now() + period + setup.nanoseconds("phase_ns");

@@ -90,7 +90,7 @@ def test_a_choice_made_just_before_the_ejection_is_in_the_successors_queue() -> 
 
     def run_with(mode: int, after: int) -> Run:
         spec = Policy("chaos", {"mode": mode, "hook": PLACE, "after": after})
-        return boot(*guests, sched=spec, pcpus=5, timeline=pins, duration=400 * MILLISECOND)
+        return boot(*guests, sched=spec, pcpus=5, timeline=pins, duration=800 * MILLISECOND)
 
     usual = run_with(0, 0)
     moved = usual.select("run_in", "yields")
