@@ -2,9 +2,8 @@
 // transfer. A flush or a discard has the fixed part alone, and a flush what the cache takes. Two kinds have
 // more than that:
 // - a rotating disk's seek grows with the square root of the distance;
-// - flash has channels that serve at the same time, a write takes longer than a read there, and a channel
-// erases
-//   for a while after so many bytes were written to it.
+// - flash has channels that serve at the same time. A write takes longer than a read there, and a channel
+//   erases for a while after so many bytes were written to it.
 // The numbers are round; no real disk was measured for them. Freestanding: the hypervisor and the simulator
 // include this very source, so a request takes the same time in both.
 #pragma once

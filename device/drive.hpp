@@ -46,6 +46,10 @@ class DiskDrive {
     [[nodiscard]] RealTime next() const {
         return count_ == 0 ? RealTime::never() : in_service_[first_ % deepest_disk].done;
     }
+    // That request; nullptr if it has none.
+    [[nodiscard]] const host::Request* next_request() const {
+        return count_ == 0 ? nullptr : in_service_[first_ % deepest_disk].request;
+    }
     [[nodiscard]] Service take_done() {
         --count_;
         return in_service_[first_++ % deepest_disk];

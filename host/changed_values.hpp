@@ -43,7 +43,7 @@ class ChangedValues {
     }
     [[nodiscard]] bool empty() const { return count_ == 0; }
 
-    // All of them, or none if one is new and there is no room: then the answer is false.
+    // False, and nothing is noted, if more than `most` different parameters would have changed.
     [[nodiscard]] bool note(const plugin::ValueChanges& changes) {
         ChangedValues next = *this;
         for (std::size_t i = 0; i < std::min<std::size_t>(changes.count, plugin::max_domain_parameters); ++i)

@@ -57,8 +57,8 @@ BlockBackend::BlockBackend(Machine& machine, BlockPlan plan, std::uint64_t seed)
         machine_->record(Event::policy_note, nullptr, code, value);
     };
     device_.on_taken = [this](const BlockDevice::Request& request) {
-        served_.push_back(by_ring_[request.ring]->domain);
-        machine_->record(Event::ring_request, served_.back(), name_of(request), request.bytes);
+        machine_->record(Event::ring_request, by_ring_[request.ring]->domain, name_of(request),
+                         request.bytes);
     };
     device_.on_done = [this](const BlockDevice::Request& request, Nanos service) { done(request, service); };
     device_.on_eject() = [this](ringctl::Hook hook, plugin::Fault fault) {
@@ -117,31 +117,34 @@ void BlockBackend::answer() {
     const BlockDevice::Request request = unanswered_.front();
     unanswered_.pop_front();
     const Costs& costs = machine_->costs();
-    auto& [owner, port] = *by_ring_[request.ring];
-    Domain& domain = *owner;
+    Front& front = *by_ring_[request.ring];
+    Domain& domain = *front.domain;
     const std::int64_t sectors =
         request.bytes == 0
             ? 0
             : (std::min<std::int64_t>(request.bytes, page_bytes) - 1) / ringctl::sector_bytes + 1;
     work_later_for(&domain, costs.disk_answer + costs.disk_sector * sectors +
                                 costs.disk_page * further_pages(request.bytes));
-    const auto number = port.numbers_.extract(request.number);
-    port.done_.push_back(number.mapped());
+    const auto number = front.port.numbers_.extract(request.number);
+    front.port.done_.push_back(number.mapped());
     machine_->send_event(domain);
     work_later_for(&domain, costs.woke + costs.disk_rest);
+}
+
+Domain* BlockBackend::served() const {
+    const auto ring = device_.done_ring();
+    return ring && !by_ring_[*ring]->is_gone ? by_ring_[*ring]->domain : nullptr;
 }
 
 // The drive has its next request before the last one's bytes move.
 void BlockBackend::on_alarm() {
     const Costs& costs = machine_->costs();
-    Domain* const served = served_.empty() ? nullptr : served_.front();
+    Domain* const payer = served();
     if (device_.done_at() <= machine_->now())
-        work_later_for(served, costs.disk_done);
+        work_later_for(payer, costs.disk_done);
     if (device_.queued() > 0)
-        work_later_for(served, costs.disk_next);
+        work_later_for(payer, costs.disk_next);
     device_.advance(machine_->now());
-    while (served_.size() > device_.in_service())
-        served_.pop_front();
     while (!unanswered_.empty())
         answer();
     rearm();
@@ -153,8 +156,10 @@ void BlockBackend::rearm() {
 }
 
 void BlockBackend::gone(const Domain& domain) {
-    for_each_of(domain, [&](const Front& front) { device_.close(front.port.ring_, machine_->now()); });
-    std::ranges::replace_if(served_, [&](const Domain* each) { return each == &domain; }, nullptr);
+    for_each_of(domain, [&](Front& front) {
+        device_.close(front.port.ring_, machine_->now());
+        front.is_gone = true;
+    });
 }
 
 void BlockBackend::set_weight(const Domain& domain) {

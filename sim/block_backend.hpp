@@ -74,6 +74,7 @@ class BlockBackend {
     struct Front {
         Domain* domain;
         DiskPort port;
+        bool is_gone = false;
     };
     // Those of a domain.
     template<class Visit>
@@ -82,6 +83,8 @@ class BlockBackend {
         for (; front != fronts_.end() && front->second.domain == &domain; ++front)
             visit(front->second);
     }
+    // Whom the drive works for: of the request that ends first. nullptr: nobody, or it is gone.
+    [[nodiscard]] Domain* served() const;
     void done(const BlockDevice::Request& request, Nanos service);
     void answer();
     void rearm();
@@ -95,7 +98,6 @@ class BlockBackend {
     Deadline alarm_;
     std::map<std::pair<std::uint16_t, std::uint32_t>, Front> fronts_; // by domain and number
     std::vector<Front*> by_ring_;
-    std::deque<Domain*> served_;                  // of each request that the drive has; nullptr: it is gone
     std::deque<BlockDevice::Request> unanswered_; // that it is done with
 };
 

@@ -82,7 +82,11 @@ class BlockDevice {
     void advance(RealTime now);
 
     [[nodiscard]] std::uint64_t submitted() const { return host_.submitted(); } // the next request's number
-    [[nodiscard]] RealTime done_at() const { return drive_.next(); } // with the request that it serves
+    [[nodiscard]] RealTime done_at() const { return drive_.next(); } // with the request that ends first
+    [[nodiscard]] std::optional<std::uint32_t> done_ring() const {   // whose request that is
+        const host::Request* const request = drive_.next_request();
+        return request != nullptr ? std::optional{request->ring->number} : std::nullopt;
+    }
     // It would take another request at once.
     [[nodiscard]] bool has_capacity() const { return host_.in_service() < drive_.depth(); }
     [[nodiscard]] std::size_t queued() const { return host_.queued(); }

@@ -23,7 +23,7 @@ Domain* owner(const host::Request& request) {
     return boost::intrusive::get_parent_from_member(request.ring, &BlockRing::queue)->guest;
 }
 
-void finish_oldest() {
+void finish_next() {
     const auto service = drive->take_done();
     work_for(owner(*service.request));
     policy_host->give_work(policy_host->complete(*service.request, service.time));
@@ -55,7 +55,7 @@ bool step(RealTime now) {
     if (!is_there)
         return false;
     if (drive->next() <= now) {
-        finish_oldest();
+        finish_next();
     } else if (policy_host->asks_again() <= now) {
         work_for(owner(policy_host->oldest()));
         policy_host->give_work(now);

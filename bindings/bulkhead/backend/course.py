@@ -85,7 +85,7 @@ class Course:
         self.machine = replace(self.machine, guests=tuple(guests))
 
     def check(self, entry: TimelineEntry) -> None:
-        """SpecError for a change that the policy does not take, or for which there is no room. Nothing is followed."""
+        """SpecError for a change that the policy refuses, or that reserves more than there is. Nothing is followed."""
         if entry.action != SET_PARAMETERS or entry.parameters is None:
             return
         what = f"timeline: {SET_PARAMETERS} of {entry.guest}"

@@ -54,7 +54,7 @@ def check_reservations(machine: Machine) -> None:
 
 
 def contradiction(machine: Machine, kind: str) -> str:
-    """Words for a guest whose reservation is above its own limit; empty if there is none. A policy refuses it at first."""
+    """Names a guest with a reservation above its own limit; empty if no guest has. A policy refuses that at first."""
     policy, given = _given(machine, kind)
     for whose, values in given.items():
         if policy is not None and values.get("min", 0) > (most := values.get("max", 0)) > 0:
