@@ -1,7 +1,7 @@
 """Fragmentation: a guest leaves one frame of its own in each 2 MiB of memory; another guest wants memory in extents of 2 MiB.
 
-The fragmenter comes first, takes all that its target allows, and gives back all but one of 512 frames. It has next to no
-memory then, and no policy finds it over its target. What protects the other guest is the place of its memory: a zone in which
+The fragmenter comes first, takes all that its target allows, and gives back all but one machine frame of each 2 MiB. It has next to
+no memory then, and no policy finds it over its target. What protects the other guest is the place of its memory: a zone in which
 no frame is the fragmenter's. The machine has contiguous zones, and the memory policy decides who gets frames of which.
 """
 
@@ -100,7 +100,7 @@ FIGURE = Lines(
     name="fragmentation",
     caption=(
         "A guest wants three extents of 2 MiB. Before, another guest took all memory that its target allowed, and gave "
-        "back all but one frame in each 2 MiB. Memory has four contiguous zones. (a) Requests that are granted. "
+        "back all but one machine frame in each 2 MiB. Memory has four contiguous zones. (a) Requests that are granted. "
         "(b) Time that a granted one takes; no marker: none is granted."
     ),
     x="corunners",

@@ -293,7 +293,7 @@ void MemoryBackend::fault(Domain& domain, std::size_t page) {
         throw std::invalid_argument{"a model asks for page " + std::to_string(page) + " of " +
                                     std::to_string(pages.size())};
     guest.fault = {};
-    if (pages.is_present(static_cast<std::uint32_t>(page)))
+    if (pages.is_present(page))
         return; // another vCPU has brought it in meanwhile
     guest.fault = {pages.is_out(page) ? plan_.swap : Nanos{}, false};
     const bool got = memory_.populate(domain.id, Frames{1}, machine_->now()) > Frames{};

@@ -69,7 +69,7 @@ class GuestPages {
     [[nodiscard]] std::uint32_t resident(std::size_t which) const { return resident_[which]; }
     // From now on was_used tells whether the page has been used.
     void watch(std::uint32_t page) { pages_[page].sampled = false; }
-    [[nodiscard]] bool is_present(std::uint32_t page) const { return pages_[page].place >= 0; }
+    [[nodiscard]] bool is_present(std::size_t page) const { return pages_[page].place >= 0; }
     [[nodiscard]] bool was_used(std::uint32_t page) const { return pages_[page].sampled; }
 
   private:

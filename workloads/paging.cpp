@@ -54,11 +54,18 @@ std::uint64_t PagedMemory::address(std::size_t page) const {
 // The frame of the page that goes out.
 Mfn PagedMemory::page_out() { return unmap(pages_.evict()); }
 
+Mfn PagedMemory::mapped(std::size_t page) const {
+    return guest::pte::frame(guest::find_slot(address(page))->entry);
+}
+
+std::optional<Mfn> PagedMemory::frame(std::size_t page) const {
+    return pages_.is_present(page) ? std::optional{mapped(page)} : std::nullopt;
+}
+
 Mfn PagedMemory::unmap(std::size_t page) {
-    const std::uint64_t from = address(page);
-    const Mfn frame = guest::pte::frame(guest::find_slot(from)->entry);
-    map(from, 0);
-    return frame;
+    const Mfn had = mapped(page);
+    map(address(page), 0);
+    return had;
 }
 
 bool PagedMemory::supply(std::size_t page) {
@@ -104,10 +111,9 @@ void PagedMemory::release(std::size_t frames) {
 }
 
 void PagedMemory::drop(std::size_t page) {
-    if (!pages_.is_present(static_cast<std::uint32_t>(page)))
-        return;
+    const Mfn had = unmap(page);
     pages_.drop(page);
-    balloon::give_back(unmap(page));
+    balloon::give_back(had);
 }
 
 } // namespace bulkhead::workload

@@ -7,6 +7,8 @@
 #include "workloads/guest_pages.hpp"
 #include "workloads/workload.hpp"
 
+#include <optional>
+
 namespace bulkhead::workload {
 
 inline constexpr Option swap_us{"swap_us", "us", "4000", "time to read a page that was paged out"};
@@ -27,13 +29,16 @@ class PagedMemory {
     bool follow_target();
     // Gives so many frames back, or all if it has fewer.
     void release(std::size_t frames);
-    // Gives the frame of this page back, if it has one.
+    // The page's frame; nothing if it is out.
+    [[nodiscard]] std::optional<Mfn> frame(std::size_t page) const;
+    // Gives the frame of this page back, which it has.
     void drop(std::size_t page);
 
   private:
     // Gives the page a frame: a new one, or that of another page, which goes out. False if it has no page.
     bool supply(std::size_t page);
     [[nodiscard]] Mfn page_out();
+    [[nodiscard]] Mfn mapped(std::size_t page) const; // of a page whose frame is still mapped
     [[nodiscard]] Mfn unmap(std::size_t page);
     [[nodiscard]] std::uint64_t address(std::size_t page) const;
 
