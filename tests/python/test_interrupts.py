@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from bulkhead.base.errors import BulkheadError, Interrupted
+from bulkhead.experiment import identity
 from bulkhead.experiment.find import find
 from bulkhead.experiment.plan import make_plan
 from bulkhead.experiment.progress import Silent
 from bulkhead.experiment.stages import Capturing, capture_stage
 from bulkhead.model import storage
-from pretend import cut_short, pretend
+from pretend import VERSIONS, cut_short, pretend
 from test_sweep import finished, start, wait_for
 
 SETS = (
@@ -53,6 +54,26 @@ def test_a_run_that_lost_records_is_not_finished(tmp_path: Path) -> None:
         capture(tmp_path, lossy)
     assert places(tmp_path) == []
     assert len(capture(tmp_path, pretend, resume=True)) == 4 and len(places(tmp_path)) == 4
+
+
+def test_a_finished_run_is_of_each_commit_with_the_same_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_commit(digit: str) -> list[str]:
+        """The commits that the captured runs state, with what is made of this commit's files."""
+        versions = replace(VERSIONS, commit=digit * 40)
+        monkeypatch.setattr(identity, "versions", lambda qemu=None: versions)
+        captured = capture(tmp_path, lambda *run: calls.append(run) or pretend(*run), resume=True)
+        return [one.run.versions.commit for one in captured]
+
+    calls: list[object] = []
+    assert at_commit("0") == ["0" * 40] * 4 and len(calls) == 4
+    assert at_commit("1") == ["1" * 40] * 4 and len(calls) == 4
+    assert at_commit("1") == ["1" * 40] * 4 and len(calls) == 4
+    monkeypatch.setattr(identity, "_code", lambda backend: "changed")
+    assert (
+        at_commit("1") == ["0" * 40] * 4 and len(calls) == 8
+    ), "they are made again, by the pretended back end"
 
 
 def test_an_interrupt_says_what_is_kept(tmp_path: Path) -> None:

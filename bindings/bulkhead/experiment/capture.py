@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 from bulkhead.experiment.archive import Captured, is_finished, load_run, save_run
 from bulkhead.experiment.declare import Experiment
-from bulkhead.experiment.identity import identity
+from bulkhead.experiment.identity import identity, of_today
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.point import BACKEND, Point
 from bulkhead.experiment.progress import Progress
@@ -67,6 +67,16 @@ class Batch:
         ]
 
 
+def _of_today(captured: Captured, experiment: Experiment, path: Path, mark: str) -> Captured:
+    """A finished run, which the folder states to be of today's commit from now on."""
+    run = of_today(captured.run)
+    if run.versions == captured.run.versions:
+        return captured
+    captured = replace(captured, run=run)
+    save_run(path, experiment, captured, mark)
+    return captured
+
+
 def capture(
     batch: Batch, backends: Mapping[str, CarryOut], default: str, progress: Progress
 ) -> list[Captured]:
@@ -87,7 +97,7 @@ def capture(
         mark = identity(machine, name) if batch.resume else ""
         progress.started(label)
         if batch.resume and is_finished(path, mark):
-            captured = load_run(path, batch.experiment)
+            captured = _of_today(load_run(path, batch.experiment), batch.experiment, path, mark)
             progress.finished(label, 0.0)
             return captured.without_trace(normalise(batch.experiment, captured), path)
         options = RunOptions(progress=lambda done: progress.fraction(label, done))

@@ -25,7 +25,7 @@ from bulkhead.experiment.archive import Captured, is_finished, load_run, save_ru
 from bulkhead.experiment.capture import Batch, Wanted
 from bulkhead.experiment.declare import Experiment
 from bulkhead.experiment.find import find, folder_of
-from bulkhead.experiment.identity import identity
+from bulkhead.experiment.identity import identity_with_numbers
 from bulkhead.experiment.normalise import normalise
 from bulkhead.experiment.progress import Progress
 from bulkhead.experiment.shift import machine_of
@@ -51,7 +51,7 @@ def _experiment(name: str, folder: Path) -> Experiment:
 def _one(experiment: Experiment, wanted: Wanted, path: Path, resume: bool) -> Captured:
     point = wanted.point
     machine = machine_of(experiment, point, wanted.sample)
-    mark = identity(machine, "sim")
+    mark = identity_with_numbers(machine, "sim")
     if resume and (path / NUMBERS).is_file() and is_finished(path, mark):
         captured = replace(load_run(path, experiment, trace=False), point=point)
         numbers = from_plain(PointResult, json.loads((path / NUMBERS).read_text(encoding="utf-8")), NUMBERS)
