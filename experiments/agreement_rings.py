@@ -19,7 +19,14 @@ CASES = derive(NAME, {}, "ring")
 QUICK = ("io_isolation flood", "limiter_abuse rings", "mclock_reservations 1200", "ring_limits 512")
 ERRATIC = ("chaos",)  # makes faults at random
 POLICIES = tuple(sorted(name for name in built_policies("ring") if name not in ERRATIC))
-REASONS: Reasons = ()
+REASONS: Reasons = (
+    (
+        "fifo|token_bucket|chaos",
+        "mclock_reservations .*",
+        "iops .*",
+        "each guest's 32 requests come in a row, and a round of 96 takes a third of the window: its place in it decides",
+    ),
+)
 
 
 def machine(point: Point) -> Machine:
