@@ -1,8 +1,8 @@
 """Fragmentation: a guest leaves one frame of its own in each 2 MiB of memory; another guest wants memory in extents of 2 MiB.
 
-The fragmenter comes first, takes all that its target allows, and gives back all but one machine frame of each 2 MiB. It has next to
-no memory then, and no policy finds it over its target. What protects the other guest is the place of its memory: a zone in which
-no frame is the fragmenter's. The machine has contiguous zones, and the memory policy decides who gets frames of which.
+The fragmenter comes first, takes all that its target allows, and gives back all but one machine frame of each 2 MiB. It has
+next to no memory then, and no policy finds it over its target. What protects the other guest is the place of its memory: a zone
+in which no frame is the fragmenter's. The machine has contiguous zones, and the memory policy decides who gets frames of which.
 """
 
 from __future__ import annotations

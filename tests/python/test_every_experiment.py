@@ -21,14 +21,15 @@ RESULTS = FOLDER.parent / "results"
 IGNORES_WEIGHTS = " ignores weights, "  # some experiments compare policies with weights and without
 OVERLOADED = " add up to "  # the loads of deadline_misses go beyond what fits
 HAS_A_KERNEL = "has a kernel, and the simulator runs none"  # one reason to leave a point out
-# The others: ring_flood varies one thing at a time, isol_bench what a question is about.
+# The others: ring_flood varies one thing at a time, isol_bench what a question is about, idle_tax a tax.
 DECLARED = (
     "differs from the plain flood",
     "has the attacker's weight",
     "only a priority",
     "a priority is asked",
+    "the policy has no tax",
 )
-ONLY_SIMULATED = {name: ("backend=sim",) for name in ("agreement", "agreement_rings")}
+ONLY_SIMULATED = {name: ("backend=sim",) for name in ("agreement", "agreement_memory", "agreement_rings")}
 # Summaries of few delays or none, on either back end: a victim that always has a request left is seldom woken.
 NO_SAMPLES = (
     ("wake_to_run", {"sched": "credit_sampled", "victim": "responder", "hogs": 4}),

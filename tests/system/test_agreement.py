@@ -10,7 +10,7 @@ from bulkhead.backend.sim.demand import demand, replay_machine
 from bulkhead.experiment import BACKEND
 from bulkhead.experiment.runner import RunRequest, run_experiment
 from bulkhead.model.machine import REGISTRY
-from bulkhead.result.agreement import RING_KINDS, compared
+from bulkhead.result.agreement import MEMORY_KINDS, RING_KINDS, compared
 from machines import MILLISECOND, workload
 
 SMALL = 4 * MIB
@@ -39,6 +39,14 @@ def test_a_fixed_part_of_the_experiment_of_rings_agrees(tmp_path: Path) -> None:
     assert len(rows) == 12
     outside = {(*row.point.levels.values(), pair) for row in rows for pair in row.pairs if pair.distance > 1}
     assert [row.point.levels for row in rows if not row.agrees] == [], outside
+
+
+def test_a_fixed_part_of_the_experiment_of_memory_agrees(tmp_path: Path) -> None:
+    sets = "memctl=first_fit,min_max", "case=memory_hoard none,memory_hoard hoarder,memory_hog memory hog"
+    result = run_experiment(RunRequest("agreement_memory", True, sets, out=tmp_path)).result
+    rows = compared(result, BACKEND, MEMORY_KINDS)
+    assert len(rows) == 6
+    assert [row.point.levels for row in rows if not row.agrees] == []
 
 
 def test_starvation_is_found_at_the_same_instant() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +19,7 @@ from bulkhead.metrics import Window
 from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
 from bulkhead.policy.tables import KIND_OPTION
-from bulkhead.result.agreement import KINDS, numbers_of
+from bulkhead.result.agreement import numbers_of
 
 SCHED, PCPUS, CASE = "sched", "pcpus", "case"  # factors of the experiment that is made of cases
 READY = "ready"  # the mark that a guest leaves when it begins
@@ -88,7 +89,7 @@ def _is_about(experiment: Experiment, kind: str) -> bool:
     """Whether the experiment is one of policies of the kind; a scheduler's also if it varies no policy."""
     kinds = {factor.allowed.kind for factor in experiment.factors if isinstance(factor.allowed, Policies)}
     if kind != "scheduler":
-        return kind in kinds
+        return experiment.factor(KIND_OPTION[kind]) is not None
     return (
         not kinds - {kind} and experiment.machine(make_plan(experiment, quick=True).points[0]).memctl is None
     )
@@ -113,7 +114,7 @@ class SeenCase(Observed):
     @cached_property
     def numbers(self) -> dict[str, dict[str, float | None]]:
         """The numbers of all metrics of the case's experiment, by kind and name."""
-        found: dict[str, dict[str, float | None]] = {kind: {} for kind in KINDS}
+        found: dict[str, dict[str, float | None]] = defaultdict(dict)
         over_time = {spec.path for spec in self._case.experiment.figures if isinstance(spec, Course)}
         _ = self.window
         for metric in self._case.experiment.metrics:

@@ -31,6 +31,7 @@ def _percent(value: float) -> str:
 
 
 Kinds = Mapping[str, Kind]
+SAME = "being the same"  # of what is or is not
 
 
 def _nanoseconds(value: float) -> str:
@@ -67,13 +68,28 @@ RING_KINDS: Kinds = {  # for ring policies: requests and their delays decide
 }
 
 
+MEMORY_KINDS: Kinds = {  # for memory policies: who has how much, and how long it takes
+    "share": replace(KINDS["share"], decides=False),
+    "memory": Kind(
+        "amounts of memory", "2 %", lambda real: 0.02 * abs(real), True, lambda value: f"{value:,.2f} MiB"
+    ),
+    "time": Kind("times", "10 %", lambda real: 0.10 * abs(real), True, _nanoseconds),
+    "came": Kind("ends of waiting", SAME, lambda real: 0.5, True, lambda value: "yes" if value else "never"),
+    "part": KINDS["part"],
+    "rate": KINDS["rate"],
+}
+
+
 def numbers_of(metric: str, unit: str, value: Any) -> Iterator[tuple[str, str, float | None]]:
-    """The comparable numbers of a metric's value: kind, name, number. Other units and percentiles have none."""
+    """The comparable numbers of a metric's value: kind, name, number. Other units and percentiles have none.
+
+    A time that is None is one of something that never came. Times by name, such as clocks, are not compared.
+    """
     if isinstance(value, Mapping) and "p99" in value:
         if value["count"] >= FEWEST_DELAYS:
             yield "p99", metric, value["p99"]
     elif isinstance(value, Mapping):
-        for name, part in value.items():
+        for name, part in value.items() if unit != "ns" else ():
             yield from numbers_of(f"{metric} {name}", unit, part)
     elif unit in ("1", "%"):
         scale = 0.01 if unit == "%" else 1.0
@@ -81,6 +97,11 @@ def numbers_of(metric: str, unit: str, value: Any) -> Iterator[tuple[str, str, f
         yield kind, metric, None if value is None else scale * value
     elif unit.startswith("op/") or unit == "1/s":
         yield "rate", metric, value
+    elif unit == "MiB":
+        yield "memory", metric, value
+    elif unit == "ns":
+        yield "time", metric, value
+        yield "came", metric, float(value is not None)
 
 
 def scattered(samples: Sequence[Numbers], kinds: Kinds = KINDS) -> bool:
@@ -203,7 +224,9 @@ def table(result: Result, backend: str, group: str, reason: Reason, kinds: Kinds
 
 def _deciding(kinds: Kinds) -> str:
     parts = [
-        f"all their {words.help} are within {words.allowed_text}" for words in kinds.values() if words.decides
+        f"all their {words.help} are {'the same' if words.allowed_text == SAME else f'within {words.allowed_text}'}"
+        for words in kinds.values()
+        if words.decides
     ]
     return "\nand ".join(parts)
 
