@@ -26,7 +26,15 @@ from bulkhead.experiment import (
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics.trace import int64
 
-POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax", "working_set")
+POLICIES = (
+    "first_fit",
+    "static_partition",
+    "proportional_share",
+    "min_max",
+    "idle_tax",
+    "working_set",
+    "pressure",
+)
 BALLOONS = {"moves": "stubborn=0", "is stuck": "stubborn=1"}
 MACHINE_MIB, DOM0_MIB, TRACE_MIB = 116, 32, 16  # 33 MiB are for guests
 FIRST_MIB, MOST_MIB, SET_MIB = 4, 30, 24  # of each guest; what it uses beside the first

@@ -24,7 +24,7 @@ from bulkhead.experiment import (
 from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics.trace import int64
 
-POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "coloring")
+POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "pressure", "coloring")
 FRAGMENTER = {"none": None, "fragmenter": "keep=512"}
 MACHINE_MIB, DOM0_MIB, TRACE_MIB = 116, 32, 16  # 32 MiB are for guests
 ZONES = 4

@@ -26,7 +26,15 @@ from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 from bulkhead.metrics.trace import int64
 
-POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax", "working_set")
+POLICIES = (
+    "first_fit",
+    "static_partition",
+    "proportional_share",
+    "min_max",
+    "idle_tax",
+    "working_set",
+    "pressure",
+)
 CORUNNERS = {
     "none": None,
     "hoarder": "memory_hoard",

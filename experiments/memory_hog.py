@@ -29,7 +29,15 @@ from bulkhead.figures import Lines, Panel, Quantity
 from bulkhead.metrics import degradation
 
 WITHOUT = "none"
-POLICIES = ("first_fit", "static_partition", "proportional_share", "min_max", "idle_tax", "working_set")
+POLICIES = (
+    "first_fit",
+    "static_partition",
+    "proportional_share",
+    "min_max",
+    "idle_tax",
+    "working_set",
+    "pressure",
+)
 CORUNNERS: dict[str, tuple[str, ...]] = {
     "none": (),
     "memory hog": ("hog",),
