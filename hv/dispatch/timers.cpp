@@ -258,10 +258,8 @@ void run_timers() {
         self.ask(work::dispatch);
         entry_too = false;
     }
-    // One at least, or a pass that begins late would serve none.
-    for (bool again = false; self.timers.first() <= now; now = machine::now()) {
-        if (std::exchange(again, true) && section_length() >= host::longest_timer_pass)
-            break;
+    // A pass that begins late serves none: the interrupt that comes at once begins another section.
+    for (; self.timers.first() <= now && section_length() < host::longest_timer_pass; now = machine::now()) {
         // Held while a vCPU's timer fires, so that the vCPU stays; given up between two, for others.
         const LockGuard run{run_lock()};
         if (self.timers.alarm() <= now) {

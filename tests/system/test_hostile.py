@@ -38,6 +38,7 @@ CHOSEN = (
     Trial("timeout_flood", 1, 2),
     Trial("timeout_flood", 1, 2, "bvt"),
     Trial("timeout_flood", 1, 2, "credit2"),
+    Trial("timeout_flood", 4, 4),
     Trial("store_storm", 4, 1),
     Trial("timer_storm", 1, 1, "bvt"),
     Trial("timer_storm", 4, 2),
