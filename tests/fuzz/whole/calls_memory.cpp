@@ -121,7 +121,8 @@ Call Calls::grants(Vcpu& vcpu, Place& place) {
                     (input_.below(8) == 0 ? GNTMAP_device_map : 0U);
         map.host_addr = any_address();
         map.ref = ref;
-        map.dom = peer;
+        // A guest ends when nobody maps its frames any more, and domain 0 has no end.
+        map.dom = vcpu.domain->privileged ? vcpu.domain->id.value() : peer;
         return {__HYPERVISOR_grant_table_op, {GNTTABOP_map_grant_ref, place.put(map), 1}};
     }
     case 2:

@@ -253,6 +253,21 @@ class Run {
             pass((first - machine::now()).count());
     }
 
+    // What each pCPU does, what domain 0 does and was told last, and how far each domain has come.
+    std::string who_is_left() const {
+        const auto number = [](auto value) { return ' ' + std::to_string(static_cast<std::int64_t>(value)); };
+        std::string text;
+        for (unsigned i = 0; i < plan_.pcpus; ++i)
+            text += "pCPU" + number(i) + " at" + number(where_is(i)) + ", ";
+        const auto& vcpu = *find_domain(DomainId{0})->vcpus[0];
+        text += "domain 0 in runstate" + number(vcpu.runstate.state) + " with answer" + number(vcpu.regs.rax);
+        for_each_domain([&](const Domain& domain) {
+            text += ", domain" + number(domain.id.value()) + ": life" + number(domain.life) + " frames" +
+                    number(domain.memory.frames.count) + " holds" + number(domain.holds.load());
+        });
+        return text;
+    }
+
     // All guests block, and domain 0 destroys them.
     void end() {
         ending_ = true;
@@ -260,7 +275,8 @@ class Run {
             await_answers();
         dom0_.end_all();
         for (std::uint64_t i = 0; !dom0_.ended_all(); ++i) {
-            require(i < most_steps_to_end, "the end of all domains never comes");
+            if (i == most_steps_to_end)
+                require(false, "the end of all domains never comes: " + who_is_left());
             for (unsigned pcpu = 0; pcpu < plan_.pcpus; ++pcpu)
                 step(pcpu, 50);
             skip_common_rest();
