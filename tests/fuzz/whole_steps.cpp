@@ -1,16 +1,21 @@
 // Cases that the fuzzers of the whole hypervisor meet too seldom, one after another: every allocation for the
-// seat of a disk or of an interface fails once, and a domain with 32 vCPUs is destroyed.
+// seat of a disk or of an interface fails once, and a domain with 32 vCPUs is destroyed. And what they rest
+// on: a run depends on its input alone.
 #include "abi/control.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/mm/frame.hpp"
 #include "tests/fuzz/allocations.hpp"
 #include "tests/fuzz/whole/cost.hpp"
 #include "tests/fuzz/whole/fronts.hpp"
+#include "tests/fuzz/whole/machine.hpp"
+#include "tests/fuzz/whole/processor.hpp"
 #include "tests/fuzz/whole/script.hpp"
 #include "tests/fuzz/whole/truths.hpp"
 
 #include <array>
 #include <cstdio>
+#include <random>
+#include <vector>
 
 extern "C" {
 #include <xen/grant_table.h>
@@ -209,6 +214,49 @@ void destroy_a_large_domain() {
                     "the destruction has a long section");
 }
 
+// When a run with this input ends. What the input means is as good as any.
+std::int64_t end_of_run(unsigned input) {
+    constexpr Plan plan{.name = "whole_steps again",
+                        .pcpus = 4,
+                        .guests = 3,
+                        .vcpus = 3,
+                        .mix = {.tables = 40,
+                                .memory = 20,
+                                .descriptors = 20,
+                                .grants = 20,
+                                .events = 2,
+                                .time = 10,
+                                .vcpus = 16,
+                                .lists = 0},
+                        .traps = false,
+                        .control = {.create = 140,
+                                    .destroy = 30,
+                                    .pause = 4,
+                                    .tune = 4,
+                                    .swap = 0,
+                                    .misconduct = 0,
+                                    .audit = 2,
+                                    .starve = 0},
+                        .longest_input = 1024};
+    std::minstd_rand random{input + 1};
+    std::vector<std::uint8_t> bytes(plan.longest_input);
+    for (auto& byte : bytes)
+        byte = static_cast<std::uint8_t>(random() >> 8);
+    run(plan, bytes);
+    return clock_now();
+}
+
+void run_again_after_others() {
+    constexpr unsigned inputs = 24;
+    std::array<std::int64_t, inputs> ends{};
+    static_cast<void>(end_of_run(inputs)); // the machine starts
+    for (unsigned i = 0; i < inputs; ++i)
+        ends[i] = end_of_run(i);
+    for (unsigned i = inputs; i-- > 0;)
+        Script::require(end_of_run(i) == ends[i], "a run depends on the one before it");
+    std::printf("%u runs end at the same instants after other ones\n", inputs);
+}
+
 } // namespace
 } // namespace bulkhead::hv::whole
 
@@ -221,6 +269,8 @@ int main(int argc, char** argv) {
         fail_every_allocation(Device::interface);
     else if (which == "destroy")
         destroy_a_large_domain();
+    else if (which == "again")
+        run_again_after_others();
     else
-        Script::require(false, "whole_steps disk | interface | destroy");
+        Script::require(false, "whole_steps disk | interface | destroy | again");
 }

@@ -227,6 +227,7 @@ void save() {
             saved.contents.insert(saved.contents.end(), frame(i), frame(i) + page_bytes);
         }
     saved.clock = clock_now();
+    keep_control_registers();
 }
 
 void restore() {
@@ -235,6 +236,7 @@ void restore() {
     for (std::size_t i = 0; i < saved.frames.size(); ++i)
         std::memcpy(frame(saved.frames[i]), saved.contents.data() + i * page_bytes, page_bytes);
     set_clock(saved.clock);
+    restore_control_registers();
     misconduct(Misconduct::none);
     test::fail_in(0);
     test::alarm_at = 0;

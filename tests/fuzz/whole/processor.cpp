@@ -28,11 +28,13 @@ constexpr std::uint64_t present = 1, writable = 2, large = 0x80, frame_bits = 0x
                         processor_bits = 0x60, no_execute = 1ULL << 63, region_bytes = 2 << 20;
 
 int memory = -1;
-std::uint64_t fault_address = 0;
-std::int64_t passed = 0;                                   // besides blocks
-std::array<std::uint64_t, most_pcpus> roots{}, features{}; // CR3, CR4
-bool half_in_motion = true;                                // since the last look at it
-std::set<std::uint64_t> mapped;                            // pages of the half, in this program
+std::int64_t passed = 0; // besides blocks
+struct ControlRegisters {
+    std::uint64_t fault_address = 0;                           // CR2
+    std::array<std::uint64_t, most_pcpus> roots{}, features{}; // CR3, CR4
+} control, control_at_start;
+bool half_in_motion = true;     // since the last look at it
+std::set<std::uint64_t> mapped; // pages of the half, in this program
 struct sigaction former_handler{};
 
 using Leaves = std::array<std::uint64_t, 512>;
@@ -132,7 +134,7 @@ void require(bool good, const char* what) {
 } // namespace
 
 void make_memory() {
-    features.fill(cpu::cr4::pge); // as start_processor() does
+    control.features.fill(cpu::cr4::pge); // as start_processor() does
     memory = ::memfd_create("ram", 0);
     require(memory >= 0 && ::ftruncate(memory, ram_bytes) == 0, "no memory file");
     const auto half = layout::hypervisor_end - layout::hypervisor_start;
@@ -148,6 +150,9 @@ void make_memory() {
     require(::sigaction(SIGSEGV, &handler, &former_handler) == 0, "no handler");
 }
 
+void keep_control_registers() { control_at_start = control; }
+void restore_control_registers() { control = control_at_start; }
+
 void forget_translations() {
     while (!mapped.empty())
         unmap(*mapped.begin());
@@ -155,7 +160,7 @@ void forget_translations() {
 }
 
 std::int64_t clock_now() { return passed + static_cast<std::int64_t>(blocks) * block_ns; }
-void set_fault_address(std::uint64_t address) { fault_address = address; }
+void set_fault_address(std::uint64_t address) { control.fault_address = address; }
 void pass(std::int64_t ns) { passed += ns; }
 void set_clock(std::int64_t ns) { passed = ns - static_cast<std::int64_t>(blocks) * block_ns; }
 
@@ -214,19 +219,19 @@ using namespace whole;
 
 namespace cpu {
 
-std::uint64_t read_cr3() { return roots[self()]; }
+std::uint64_t read_cr3() { return control.roots[self()]; }
 void write_cr3(std::uint64_t value) {
-    roots[self()] = value;
+    control.roots[self()] = value;
     if (on_guest_flush)
         on_guest_flush(machine::this_pcpu(), Mfn{value >> page_shift});
 }
-std::uint64_t read_cr4() { return features[self()]; }
+std::uint64_t read_cr4() { return control.features[self()]; }
 void write_cr4(std::uint64_t value) { // a change of PGE drops all translations, global ones too
-    if (((features[self()] ^ value) & cr4::pge) != 0) {
+    if (((control.features[self()] ^ value) & cr4::pge) != 0) {
         drop_here(self());
-        write_cr3(roots[self()]);
+        write_cr3(control.roots[self()]);
     }
-    features[self()] = value;
+    control.features[self()] = value;
 }
 void invlpg(std::uint64_t address) {
     const auto page = address & ~(page_bytes - 1);
@@ -237,7 +242,7 @@ void invlpg(std::uint64_t address) {
     if (const auto views = held.find(page & ~(region_bytes - 1)); views != held.end())
         views->second[self()][(page >> page_shift) & 511] = leaf(page);
 }
-std::uint64_t read_cr2() { return fault_address; }
+std::uint64_t read_cr2() { return control.fault_address; }
 
 } // namespace cpu
 

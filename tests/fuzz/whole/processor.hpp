@@ -23,6 +23,9 @@ using test::blocks;
 void make_memory();
 // Forgets what was mapped and cached: the machine's memory was replaced.
 void forget_translations();
+// Control registers are part of what each run begins with: a root of the last run's guests is nobody's now.
+void keep_control_registers();
+void restore_control_registers();
 
 // The clock: blocks, and the time that guests spend.
 [[nodiscard]] std::int64_t clock_now();
