@@ -159,7 +159,8 @@ class Machine {
     [[nodiscard]] Summary summary() const;
 
     // For what the machine has beside its pCPUs: devices, memory (peripherals.cpp).
-    // on_alarm is called from an interrupt of pCPU 0 at `at`; never disarms.
+    // on_alarm is called at `at` from an interrupt of the pCPU that set it last, at first pCPU 0; never
+    // disarms.
     void set_alarm(Deadline& alarm, RealTime at);
     // The hypervisor works on a domain's behalf, here and now; nullptr: for no domain.
     void work_for(Domain* domain, Nanos amount);

@@ -6,9 +6,17 @@
 
 namespace bulkhead::sim {
 
+// As in the hypervisor: whoever sets an instant anew gets the alarm.
 void Machine::set_alarm(Deadline& alarm, RealTime at) {
-    Core& core = cores_.front();
-    core.timers.arm(alarm, core.own_timers, std::max(at, now_));
+    at = std::max(at, now_);
+    if (alarm.line != nullptr && alarm.deadline == at)
+        return; // on whatever pCPU it is
+    const auto former =
+        std::ranges::find_if(cores_, [&alarm](const Core& core) { return &core.own_timers == alarm.line; });
+    Core& core = active_ != nullptr ? *active_ : cores_.front();
+    core.timers.arm(alarm, core.own_timers, at);
+    if (former != cores_.end() && &*former != active_)
+        refresh(*former);
     if (&core != active_)
         refresh(core);
 }
