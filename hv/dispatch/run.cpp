@@ -32,14 +32,7 @@ RealTime next_refresh{};
 std::uint32_t next_visited = 0; // slot of a domain
 
 // Guest output and crash dumps that have not been shown yet; showing them is billed to the guest.
-void show_leftovers(Domain& domain) {
-    bool dump_waits;
-    {
-        const LockGuard run{run_lock()}; // a dump is begun under it, on any pCPU
-        dump_waits = domain.dump.vcpu != nullptr;
-    }
-    if (!console_waits(domain) && !dump_waits)
-        return;
+void show(Domain& domain, bool dump_waits) {
     bill_to(&domain);
     console_drain(domain);
     static_cast<void>(console_flush(domain, false));
@@ -48,15 +41,25 @@ void show_leftovers(Domain& domain) {
     bill_to(nullptr);
 }
 
+void visit(Domain& domain, RealTime now) {
+    bool dump_waits;
+    {
+        const LockGuard run{run_lock()}; // once: other pCPUs may want it all the time
+        scheduler::check_starvation(domain, now);
+        refresh_ledger_entry(domain);
+        dump_waits = domain.dump.vcpu != nullptr; // a dump is begun under it, on any pCPU
+    }
+    if (dump_waits || console_waits(domain))
+        show(domain, dump_waits);
+}
+
 // From the next one to be visited to the last one below slot `end`. False if the section's budget is used up
 // before.
 bool visit_below(std::uint32_t end, RealTime now) {
     for (Domain* domain = next_domain(next_visited); domain != nullptr && domain->sched.slot < end;
          domain = next_domain(next_visited)) {
         next_visited = domain->sched.slot + 1;
-        show_leftovers(*domain);
-        scheduler::check_starvation(*domain, now);
-        refresh_ledger_entry(*domain);
+        visit(*domain, now);
         // The time that it waits for locks counts as well: nobody waits for the rest of the visit.
         if (machine::should_preempt() || section_length() >= host::section_budget)
             return false;

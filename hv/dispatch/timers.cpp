@@ -98,11 +98,8 @@ void fire_housekeeping(RealTime now) {
     auto& next = housekeeping->next;
     if (next <= now)
         next = std::max(next + housekeeping_period, now);
-    arm_housekeeping(next);
-    if (!housekeeping_visit(now))
-        return;
-    if (const auto soon = machine::now() + between_steps; soon < next)
-        arm_housekeeping(soon);
+    const bool more = housekeeping_visit(now);
+    arm_housekeeping(more ? std::min(next, machine::now() + between_steps) : next);
 }
 
 void prepare(Timer& timer, Vcpu& vcpu, void (*fire)(Timer&, RealTime)) {
