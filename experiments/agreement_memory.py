@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
-from bulkhead import Machine
-from bulkhead.experiment import BACKEND, Choice, Experiment, Factor, Point, Policies, Settling
-from bulkhead.experiment.back_ends import Reasons, distances, heat, known_reason, metrics, observer
+from bulkhead.experiment import BACKEND, Choice, Experiment, Factor, Policies, Settling
+from bulkhead.experiment.back_ends import Reasons, UnderPolicies, distances, heat, metrics, observer
 from bulkhead.experiment.cases import CASE, derive
 from bulkhead.policy.tables import built_policies
-from bulkhead.result import Result
-from bulkhead.result.agreement import MEMORY_KINDS, Pair, scattered, table
+from bulkhead.result.agreement import MEMORY_KINDS, scattered
 
 NAME = "agreement_memory"
 MEMORY = "memctl"
@@ -20,28 +17,7 @@ QUICK = ("idle_tax 75", "memory_hoard none", "memory_hoard hoarder", "memory_hog
 ERRATIC = ("chaos",)  # makes faults at random
 POLICIES = tuple(sorted(name for name in built_policies("memory") if name not in ERRATIC))
 REASONS: Reasons = ()
-
-
-def machine(point: Point) -> Machine:
-    """The machine of a case."""
-    return CASES[point.text(CASE)].machine(point)
-
-
-def excludes(point: Point) -> str | None:
-    """What the case's own experiment leaves out."""
-    case = CASES[point.text(CASE)]
-    return case.experiment.excludes(case.inner(point)) if case.experiment.excludes is not None else None
-
-
-def reason(levels: Mapping[str, int | str], pair: Pair) -> str | None:
-    """The reason for an outlier, if it is known."""
-    return known_reason(REASONS, str(levels[MEMORY]), str(levels[CASE]), pair)
-
-
-def document(result: Result) -> str:
-    """The table of agreement."""
-    return table(result, BACKEND, MEMORY, reason, MEMORY_KINDS)
-
+PARTS = UnderPolicies(CASES, MEMORY, MEMORY_KINDS, REASONS)
 
 EXPERIMENT = Experiment(
     name=NAME,
@@ -53,7 +29,7 @@ EXPERIMENT = Experiment(
         Factor(CASE, "experiment and its quick levels", tuple(CASES), QUICK, Choice(tuple(CASES))),
     ),
     settings=(),
-    machine=machine,
+    machine=PARTS.machine,
     metrics=metrics(MEMORY_KINDS),
     comparisons=(),
     median_comparisons=distances(MEMORY_KINDS),
@@ -64,6 +40,6 @@ EXPERIMENT = Experiment(
     samples=3,
     settling=Settling(most=9, apart=partial(scattered, kinds=MEMORY_KINDS)),
     observe=observer(CASES),
-    excludes=excludes,
-    table=document,
+    excludes=PARTS.excludes,
+    table=PARTS.document,
 )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
-from bulkhead import Machine
-from bulkhead.experiment import BACKEND, Choice, Experiment, Factor, Point, Policies, Settling
-from bulkhead.experiment.back_ends import Reasons, deciding, distances, heat, known_reason, metrics, observer
+from bulkhead.experiment import BACKEND, Choice, Experiment, Factor, Policies, Settling
+from bulkhead.experiment.back_ends import Reasons, UnderPolicies, deciding, distances, heat, metrics, observer
 from bulkhead.experiment.cases import CASE, derive
 from bulkhead.policy.tables import built_policies
-from bulkhead.result import Result
-from bulkhead.result.agreement import RING_KINDS, Pair, scattered, table
+from bulkhead.result.agreement import RING_KINDS, scattered
 
 NAME = "agreement_rings"
 RING = "ringctl"
@@ -27,28 +24,7 @@ REASONS: Reasons = (
         "each guest's 32 requests come in a row, and a round of 96 takes a third of the window: its place in it decides",
     ),
 )
-
-
-def machine(point: Point) -> Machine:
-    """The machine of a case."""
-    return CASES[point.text(CASE)].machine(point)
-
-
-def excludes(point: Point) -> str | None:
-    """What the case's own experiment leaves out."""
-    case = CASES[point.text(CASE)]
-    return case.experiment.excludes(case.inner(point)) if case.experiment.excludes is not None else None
-
-
-def reason(levels: Mapping[str, int | str], pair: Pair) -> str | None:
-    """The reason for an outlier, if it is known."""
-    return known_reason(REASONS, str(levels[RING]), str(levels[CASE]), pair)
-
-
-def document(result: Result) -> str:
-    """The table of agreement."""
-    return table(result, BACKEND, RING, reason, RING_KINDS)
-
+PARTS = UnderPolicies(CASES, RING, RING_KINDS, REASONS)
 
 EXPERIMENT = Experiment(
     name=NAME,
@@ -60,7 +36,7 @@ EXPERIMENT = Experiment(
         Factor(CASE, "experiment and its quick levels", tuple(CASES), QUICK, Choice(tuple(CASES))),
     ),
     settings=(),
-    machine=machine,
+    machine=PARTS.machine,
     metrics=metrics(RING_KINDS),
     comparisons=(),
     median_comparisons=distances(RING_KINDS),
@@ -71,6 +47,6 @@ EXPERIMENT = Experiment(
     samples=3,
     settling=Settling(most=9, apart=partial(scattered, kinds=RING_KINDS)),
     observe=observer(CASES),
-    excludes=excludes,
-    table=document,
+    excludes=PARTS.excludes,
+    table=PARTS.document,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from bulkhead.experiment.cases import CASE, Case, SeenCase
@@ -11,8 +12,10 @@ from bulkhead.experiment.declare import MedianComparison, Metric
 from bulkhead.experiment.observe import Observed
 from bulkhead.experiment.point import BACKEND, Point
 from bulkhead.figures import Heat, Panel, Quantity
+from bulkhead.model.machine import Machine
 from bulkhead.model.run import Run
-from bulkhead.result.agreement import Kinds, Pair, worst
+from bulkhead.result import Result
+from bulkhead.result.agreement import Kinds, Pair, table, worst
 
 # Why a number may be further apart than is allowed: (policy, case, number) as patterns, and the reason.
 Reasons = tuple[tuple[str, str, str, str], ...]
@@ -99,3 +102,30 @@ def heat(
 def deciding(kinds: Kinds) -> Sequence[str]:
     """Kinds of numbers by which points agree or not."""
     return [kind for kind, words in kinds.items() if words.decides]
+
+
+@dataclass(frozen=True)
+class UnderPolicies:
+    """Cases under each policy of one kind, on the pCPUs that they have: what their experiment does with a point."""
+
+    cases: Mapping[str, Case]
+    policy: str  # the factor
+    kinds: Kinds
+    reasons: Reasons
+
+    def machine(self, point: Point) -> Machine:
+        """The machine of a case."""
+        return self.cases[point.text(CASE)].machine(point)
+
+    def excludes(self, point: Point) -> str | None:
+        """What the case's own experiment leaves out."""
+        case = self.cases[point.text(CASE)]
+        return case.experiment.excludes(case.inner(point)) if case.experiment.excludes is not None else None
+
+    def reason(self, levels: Mapping[str, int | str], pair: Pair) -> str | None:
+        """The reason for an outlier, if it is known."""
+        return known_reason(self.reasons, str(levels[self.policy]), str(levels[CASE]), pair)
+
+    def document(self, result: Result) -> str:
+        """The table of agreement."""
+        return table(result, BACKEND, self.policy, self.reason, self.kinds)
