@@ -304,6 +304,7 @@ class FrameTable {
     [[nodiscard]] std::uint64_t find_due_run(const DomainMemory& memory, std::uint64_t frames);
     void clear(Frame& frame);
     void give_to(Frame& frame, Domain& owner, std::uint64_t pfn);
+    [[nodiscard]] bool is_of_extent(const Frame& frame) const;
     [[nodiscard]] bool claim_run(std::uint64_t start, std::uint64_t frames, DomainMemory* memory);
     void append(FrameList& list, Frame& frame);
     void remove(FrameList& list, Frame& frame);

@@ -13,6 +13,11 @@ constexpr std::uint64_t frames_looked_at = 512; // by one guest's request: about
 
 } // namespace
 
+// Whether this free frame is one that an extent is being made of.
+bool FrameTable::is_of_extent(const Frame& frame) const {
+    return frame.is_zoned() && zones_.is_reserved(static_cast<std::uint32_t>(&frame - frames_));
+}
+
 // The first free run of so many aligned frames at or after where the search begins, wrapping around once,
 // among as many frames as it may look at; 0 if there is none.
 std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment,
@@ -20,8 +25,8 @@ std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment
     if (frames == 0 || frames > count_)
         return 0;
     const auto starts = (count_ - frames) / alignment + 1;
-    const auto is_good = [&search](const Frame& frame) {
-        return is_free(frame) && (search.place == 0 || frame.place == search.place);
+    const auto is_good = [&](const Frame& frame) {
+        return is_free(frame) && (search.place == 0 || frame.place == search.place) && !is_of_extent(frame);
     };
     auto budget = search.budget;
     for (std::uint64_t i = 0, n = search.from / alignment % starts; i < starts;
@@ -41,7 +46,7 @@ std::uint64_t FrameTable::find_run(std::uint64_t frames, std::uint64_t alignment
 // Takes the run if it is all free still.
 bool FrameTable::claim_run(std::uint64_t start, std::uint64_t frames, DomainMemory* memory) {
     for (auto i = start; i < start + frames; ++i)
-        if (!is_free(frames_[i]))
+        if (!is_free(frames_[i]) || is_of_extent(frames_[i]))
             return false;
     for (auto i = start; i < start + frames; ++i) {
         take_from_free(frames_[i]);

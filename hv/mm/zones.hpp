@@ -91,6 +91,11 @@ class Zones {
 
     // The first frame of a whole cell, which nobody else can take then; 0 if there is none.
     [[nodiscard]] std::uint32_t reserve(std::uint32_t zone);
+    // Whether this frame's cell becomes an extent. Those of its frames that are still free are not for
+    // others.
+    [[nodiscard]] bool is_reserved(std::uint32_t frame) const {
+        return kind_ == ZoneKind::parts && cells_[cell_number(frame)].reserved != 0;
+    }
     // The next frame of a reserved cell is taken.
     void take_reserved(std::uint32_t number);
     // What is still reserved of the cell with this frame is free again.

@@ -210,6 +210,29 @@ TEST_F(ZoneTest, AnExtentUnderWayCountsAndNobodyElseGetsItsFrames) {
     EXPECT_EQ(audit(), 0U) << world.machine.console;
 }
 
+// Nor by runs, which are searched for in the frame table.
+TEST_F(ZoneTest, NoRunTakesAFrameOfAnExtentUnderWay) {
+    cut(ZoneKind::parts, 4);
+    world.machine.preempt_every = 1;
+    frame_table().add_due(guest.memory, 1, extent_frames);
+    ASSERT_FALSE(frame_table().allocate_run(guest, extent_order, 0));
+    const auto cell = guest.memory.extent.first / extent_frames;
+    auto& other = world.add_domain(machine_frames);
+    frame_table().add_due(other.memory, 1, static_cast<std::uint32_t>(zones().at(1).free));
+    unsigned runs = 0, misses = 0;
+    while (misses < 64) // each looks at a part of the machine
+        if (const auto run = frame_table().allocate_run(other, max_run_order, 0)) {
+            EXPECT_NE(run->value() / extent_frames, cell);
+            ++runs;
+        } else {
+            ++misses;
+        }
+    EXPECT_GT(runs, zones().at(1).frames >> max_run_order) << "all of the zone's and more";
+    EXPECT_EQ(audit(), 0U) << world.machine.console;
+    world.machine.preempt_every = 0;
+    EXPECT_TRUE(take_extent(guest, 0));
+}
+
 TEST_F(ZoneTest, TheEndOfADomainEndsItsExtent) {
     cut(ZoneKind::parts, 4);
     const auto free = frame_table().free_frames();
