@@ -51,8 +51,11 @@ def test_allocations_and_times_to_reclaim_agree(
     assert len(real) == len(POLICIES) * len(CORUNNERS)
 
 
-def points_of(experiment: str, backend: str, folder: Path, *sets: str) -> list[PointResult]:
-    return run_experiment(RunRequest(experiment, True, sets, backend=backend, out=folder)).result.points
+def points_of(
+    experiment: str, backend: str, folder: Path, *sets: str, samples: int | None = None
+) -> list[PointResult]:
+    request = RunRequest(experiment, True, sets, backend=backend, out=folder, samples=samples)
+    return run_experiment(request).result.points
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,10 @@ def test_a_balloon_answers_soon_or_never_and_targets_settle(backend: str, tmp_pa
 
 
 def test_the_back_ends_agree_about_the_time_that_a_balloon_takes(tmp_path: Path) -> None:
-    """Also while domain 0 is busy: it builds the second guest when the policy asks the first one for memory."""
+    """Also while domain 0 is busy: it builds the second guest when the policy asks the first one for memory.
+
+    Medians: in six samples idle_tax took 12.6 to 14.5 ms on the hypervisor and 11.5 to 14.0 ms in the simulator.
+    """
     real, simulated = (
         {
             str(point.levels["memctl"]): point.metrics
@@ -122,6 +128,7 @@ def test_the_back_ends_agree_about_the_time_that_a_balloon_takes(tmp_path: Path)
                 tmp_path / backend,
                 "memctl=proportional_share,min_max,idle_tax",
                 "balloon=moves",
+                samples=6,
             )
         }
         for backend in BACKENDS
