@@ -7,7 +7,7 @@
 #include "tests/fuzz/allocations.hpp"
 #include "tests/fuzz/whole/cost.hpp"
 #include "tests/fuzz/whole/fronts.hpp"
-#include "tests/fuzz/whole/machine.hpp"
+#include "tests/fuzz/whole/plan_of_translations.hpp"
 #include "tests/fuzz/whole/processor.hpp"
 #include "tests/fuzz/whole/script.hpp"
 #include "tests/fuzz/whole/truths.hpp"
@@ -216,33 +216,11 @@ void destroy_a_large_domain() {
 
 // When a run with this input ends. What the input means is as good as any.
 std::int64_t end_of_run(unsigned input) {
-    constexpr Plan plan{.name = "whole_steps again",
-                        .pcpus = 4,
-                        .guests = 3,
-                        .vcpus = 3,
-                        .mix = {.tables = 40,
-                                .memory = 20,
-                                .descriptors = 20,
-                                .grants = 20,
-                                .events = 2,
-                                .time = 10,
-                                .vcpus = 16,
-                                .lists = 0},
-                        .traps = false,
-                        .control = {.create = 140,
-                                    .destroy = 30,
-                                    .pause = 4,
-                                    .tune = 4,
-                                    .swap = 0,
-                                    .misconduct = 0,
-                                    .audit = 2,
-                                    .starve = 0},
-                        .longest_input = 1024};
     std::minstd_rand random{input + 1};
-    std::vector<std::uint8_t> bytes(plan.longest_input);
+    std::vector<std::uint8_t> bytes(plan_of_translations.longest_input);
     for (auto& byte : bytes)
         byte = static_cast<std::uint8_t>(random() >> 8);
-    run(plan, bytes);
+    run(plan_of_translations, bytes);
     return clock_now();
 }
 
