@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bulkhead import MIB, Guest, GuestDisk, Machine
 from bulkhead.base.errors import BulkheadError, Interrupted
 from bulkhead.experiment import identity
 from bulkhead.experiment.find import find
@@ -74,6 +75,17 @@ def test_a_finished_run_is_of_each_commit_with_the_same_inputs(
     assert (
         at_commit("1") == ["0" * 40] * 4 and len(calls) == 8
     ), "they are made again, by the pretended back end"
+
+
+def test_a_disks_contents_are_an_input(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(1 << 20))
+    disk = GuestDisk(image=str(image))
+    machine = Machine(guests=(Guest("one", "workload:compute", memory=4 * MIB, disks=(disk,)),))
+    before = identity.identity(machine, "qemu")
+    image.write_bytes(b"x" + bytes((1 << 20) - 1))
+    identity._file_hash.cache_clear()  # one command, one state of the files
+    assert identity.identity(machine, "qemu") != before
 
 
 def test_an_interrupt_says_what_is_kept(tmp_path: Path) -> None:

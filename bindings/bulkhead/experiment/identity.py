@@ -59,6 +59,7 @@ def _files(machine: Machine, backend: str) -> Iterator[Path]:
         yield _kernel(guest)
         if guest.initrd is not None:
             yield Path(guest.initrd)
+        yield from (Path(disk.image) for disk in guest.disks if disk.image is not None)
 
 
 def _kernel(guest: Guest) -> Path:
