@@ -58,7 +58,7 @@ REASONS: Reasons = (
     ),
     (
         ANY,
-        "billing to nobody .*",
+        "billing to nobody 65536",
         "share .*",
         "a fifth of the time is billed to nobody: in whose turn the copying falls decides",
     ),

@@ -6,7 +6,7 @@
 
 namespace bulkhead::sim {
 
-// As in the hypervisor: whoever sets an instant anew gets the alarm.
+// As in the hypervisor, the pCPU that sets another instant gets the alarm.
 void Machine::set_alarm(Deadline& alarm, RealTime at) {
     at = std::max(at, now_);
     if (alarm.line != nullptr && alarm.deadline == at)
