@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from linux_guests import assert_done, linux, run_linux
-from machines import CRASHED, MILLISECOND, assert_sound, said, scheduler
+from machines import CRASHED, MILLISECOND, assert_sound, said, scheduler, workload
 
 from bulkhead import MIB, SECOND, Guest, Policy, Run, TimelineEntry
 from bulkhead.linux.report import results
@@ -149,12 +151,20 @@ def test_eight_in_two_gib_reach_user_space_and_power_off() -> None:
     assert_sound(run)
 
 
-def test_three_at_once_repeat_to_the_bit() -> None:
+def repeats(seconds: float, *guests: Guest, **changes: Any) -> None:
     def once() -> str:
-        guests = (linux("one", vcpus=2), linux("two"), linux("three"))
-        run = run_linux(*guests, seconds=4, sched=scheduler())
+        run = run_linux(*guests, seconds=seconds, sched=scheduler(), **changes)
         assert run.exit_status == 5, said(run)
         assert_sound(run)
         return run.trace_sha256
 
     assert once() == once()
+
+
+def test_three_at_once_repeat_to_the_bit() -> None:
+    repeats(4, linux("one", vcpus=2), linux("two"), linux("three"))
+
+
+@pytest.mark.parametrize("pcpus", (2, 4, 8))
+def test_two_at_once_on_several_pcpus_repeat_to_the_bit(pcpus: int) -> None:
+    repeats(1, linux("one", vcpus=2), linux("two"), workload("cpu_hog"), pcpus=pcpus)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 from machines import MILLISECOND, boot, said, workload
 
-from bulkhead import Run
+from bulkhead import SECOND, Run
 
 TURN = {2: 2_500, 4: 1_250, 8: 1_000}  # ns
 GAPS = 2_000
@@ -38,3 +40,25 @@ def test_a_guest_does_not_sleep_for_a_deadline_that_is_past(pcpus: int) -> None:
     window = run.select("timer_fire", "storm")
     assert len(window) > 1_000
     assert len(run.select("run_out", "storm")) < 20, said(run)
+
+
+def host_seconds() -> float:
+    """Processor time of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize("pcpus", [1, 2, 4])
+def test_a_common_sleep_costs_the_host_nothing(pcpus: int) -> None:
+    """The clock jumps over it, and the timer of the turns does not run."""
+    before = host_seconds()
+    run = boot(
+        workload("periodic", "period_us=5000000 work_us=10 sleep_first_ms=1"),
+        pcpus=pcpus,
+        duration=10 * SECOND,
+        end_when_idle=False,
+    )
+    took = host_seconds() - before
+    print(f"{pcpus} pCPUs: {took:.2f} s")
+    assert run.landmark.now >= 10 * SECOND, said(run)
+    assert took < 2, said(run)
