@@ -75,7 +75,7 @@ def test_an_experiment_without_a_scheduler_factor_runs_once() -> None:
     [
         ("share", "1", {"a": 0.5}, [("share", "share a", 0.5)]),
         ("error", "%", {"10": 25.0}, [("part", "error 10", 0.25)]),
-        ("latency", "ns", {"count": 100, "p50": 1, "p99": 9}, [("p99", "latency", 9)]),
+        ("latency", "ns", {"count": 100, "p50": 1, "p99": 9}, [("p50", "latency", 1), ("p99", "latency", 9)]),
         ("latency", "ns", {"count": 99, "p50": 1, "p99": 9}, []),
         ("throughput", "op/s", 7.0, [("rate", "throughput", 7.0)]),
         ("skew", "ns", {"final": 3}, []),

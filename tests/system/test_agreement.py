@@ -33,6 +33,14 @@ def test_a_fixed_part_of_the_experiment_agrees(tmp_path: Path) -> None:
     assert [row.point.levels for row in rows if not row.agrees] == []
 
 
+def test_a_fixed_part_agrees_on_several_pcpus(tmp_path: Path) -> None:
+    sets = "pcpus=2,4", "sched=credit,round_robin", "case=theft_of_service,wake_latency compute timer"
+    result = run_experiment(RunRequest("agreement", True, sets, out=tmp_path)).result
+    rows = compared(result, BACKEND)
+    assert len(rows) == 8
+    assert [row.point.levels for row in rows if not row.agrees] == []
+
+
 def test_a_fixed_part_of_the_experiment_of_rings_agrees(tmp_path: Path) -> None:
     result = run_experiment(RunRequest("agreement_rings", True, out=tmp_path)).result
     rows = compared(result, BACKEND, RING_KINDS)

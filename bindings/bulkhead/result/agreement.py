@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bulkhead.result.model import PointResult, Result
+from bulkhead.result.model import PointResult, Result, VersionRow
 
 Numbers = Mapping[str, Mapping[str, float | None]]
 FEWEST_DELAYS = 100  # with fewer, the 99th percentile is the longest
@@ -45,6 +45,13 @@ KINDS: Kinds = {  # for schedulers
         "5 % or 20 us",
         lambda real: max(0.05 * abs(real), 20 * NS_PER_US),
         True,
+        _nanoseconds,
+    ),
+    "p50": Kind(
+        "medians of delays",
+        "5 % or 20 us",
+        lambda real: max(0.05 * abs(real), 20 * NS_PER_US),
+        False,
         _nanoseconds,
     ),
     "part": Kind("other parts and counts", "1 percentage point", lambda real: 0.01, False, _percent),
@@ -87,6 +94,7 @@ def numbers_of(metric: str, unit: str, value: Any) -> Iterator[tuple[str, str, f
     """
     if isinstance(value, Mapping) and "p99" in value:
         if value["count"] >= FEWEST_DELAYS:
+            yield "p50", metric, value["p50"]
             yield "p99", metric, value["p99"]
     elif isinstance(value, Mapping):
         for name, part in value.items() if unit != "ns" else ():
@@ -215,11 +223,17 @@ def table(result: Result, backend: str, group: str, reason: Reason, kinds: Kinds
         f"# {result.title}",
         "",
         f"{agreeing} of {len(rows)} points agree ({part:.1f} %): {_deciding(kinds)}. Numbers are {behind}.",
+        f"Made with {_versions(result.versions)}.",
         "",
     ]
     lines += _summary(result, rows, group, kinds)
     lines += _outliers(rows, backend, reason)
     return "\n".join(lines) + "\n"
+
+
+def _versions(versions: VersionRow) -> str:
+    changed = ", with changes," if versions.dirty else ""
+    return f"commit {versions.commit[:12]}{changed} and QEMU {versions.qemu}"
 
 
 def _deciding(kinds: Kinds) -> str:
