@@ -63,9 +63,9 @@ def excludes(point: Point) -> str | None:
 FIGURE = Lines(
     name="global_edf",
     caption=(
-        "Three, four and five guests (the legend) that always compute, with the same budget in each period of 30 ms, on two pCPUs "
-        "under rtds. Up to 15, 12 and 10 ms global EDF promises each its budget. Above that the phases of the periods decide what "
-        "the least gets."
+        "Three, four and five guests (the legend) that always compute, with the same budget in each period of 30 ms, on two "
+        "pCPUs under rtds. Up to 15, 12 and 10 ms global EDF promises each its budget. Above that the phases of the periods "
+        "decide what the least gets."
     ),
     x="budget",
     x_label="budget of each server [ms of 30 ms]",
