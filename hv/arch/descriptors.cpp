@@ -87,9 +87,12 @@ std::uint64_t* new_shared_page() {
     return page;
 }
 
+// INT3, INTO and INT 0x80 reach their gates from ring 3. Another INT raises #GP.
 void set_gates(Gates& table, const char* stubs) {
-    for (unsigned vector = 0; vector < 256; ++vector)
-        set_gate(table, stubs, vector, vector == 3 || vector == 4 ? 3 : 0, 0);
+    for (unsigned vector = 0; vector < 256; ++vector) {
+        const bool is_open = vector == 3 || vector == 4 || vector == system_call_vector;
+        set_gate(table, stubs, vector, is_open ? 3 : 0, 0);
+    }
     set_gate(table, stubs, 1, 0, 4);  // debug
     set_gate(table, stubs, 2, 0, 1);  // NMI
     set_gate(table, stubs, 8, 0, 2);  // double fault

@@ -18,6 +18,7 @@ static_assert(sizeof(Registers) == 176 && sizeof(Registers) % 16 == 0);
 inline constexpr std::uint64_t entry_syscall = 0x100;   // `vector` of an entry by SYSCALL
 inline constexpr std::uint64_t entry_syscall32 = 0x101; // the same from 32-bit code
 inline constexpr std::uint64_t entry_sysenter = 0x102;
+inline constexpr unsigned system_call_vector = 0x80;   // INT, a system call of many kernels
 inline constexpr unsigned pae_hypercall_vector = 0x82; // INT from ring 1
 
 namespace rflags {

@@ -6,6 +6,7 @@
 #  vector 1, 2, 8, 18 guest, ring 3   an IST stack            all, moved to Vcpu     guest_entry, resume_guest
 #  vector 1, 2, 8, 18 hypervisor      an IST stack            all, on that stack     fatal or ignored (hypervisor_trap)
 #  vector_N           a hook, strict  the stack for hooks     all, on that stack     strict_trap, hypervisor_trap
+#  vector 0x80        guest, ring 3   as vector_N                                    system_call_entry, resume_guest
 #  pae_vector_N       guest, ring 1   vCPU's regs (TSS.rsp0)  all, in Vcpu::regs     pae_guest_entry, resume_guest
 #                     or ring 3
 #  syscall_N          guest, ring 3   guest's; replaced by    all, in Vcpu::regs     syscall_entry, resume_guest
@@ -47,7 +48,7 @@
     call \function
     .endm
 
-    .macro vector_stub_table name, common, on_ist
+    .macro vector_stub_table name, common, on_ist, system_call
     .align 16
     .globl \name
 \name:
@@ -61,6 +62,8 @@
     pushq $vector
     .if vector == 1 || vector == 2 || vector == 8 || vector == 18
     jmp \on_ist
+    .elseif vector == 0x80
+    jmp \system_call
     .else
     jmp \common
     .endif
@@ -69,8 +72,8 @@
     .endm
 
     .text
-    vector_stub_table vector_stubs, vector_common, vector_on_ist
-    vector_stub_table pae_vector_stubs, pae_vector_common, pae_vector_on_ist
+    vector_stub_table vector_stubs, vector_common, vector_on_ist, system_call_common
+    vector_stub_table pae_vector_stubs, pae_vector_common, pae_vector_on_ist, pae_vector_common
 
 # #DB has an IST stack because a guest's data breakpoint that MOV SS hits strikes at the first instruction of a system-call
 # stub, where rsp is still the guest's.
@@ -93,6 +96,16 @@ vector_common:
     jz from_hypervisor
 from_guest:
     enter guest_entry
+    jmp resume_guest
+
+# INT 0x80.
+    .align 16
+system_call_common:
+    push_registers
+    cld
+    testb $3, 144(%rsp)
+    jz from_hypervisor
+    enter system_call_entry
     jmp resume_guest
 
     .align 16

@@ -38,17 +38,18 @@ bool apply_fixup(Registers& regs) {
 }
 
 [[gnu::noinline]] void take_interrupt(Pcpu& self, std::uint64_t vector) {
-    if (vector == spurious_vector)
-        return;
-    acknowledge_interrupt();
-    if (vector == timer_vector) {
+    if (vector == timer_vector) [[likely]] {
+        acknowledge_interrupt();
         self.programmed = self.expires = RealTime::never(); // it is spent
         self.ask(work::timer);
-    } else if (vector == kick_vector) {
-        self.ask(work::dispatch);
-    } else if (vector == request_vector) {
-        self.request_pending = true;
-        serve_flush();
+    } else if (vector != spurious_vector) {
+        acknowledge_interrupt();
+        if (vector == kick_vector) {
+            self.ask(work::dispatch);
+        } else if (vector == request_vector) {
+            self.request_pending = true;
+            serve_flush();
+        }
     }
 }
 
@@ -97,6 +98,16 @@ extern "C" Vcpu* syscall_entry(Registers* regs, Pcpu* self) {
     return &leave_hypervisor(*self);
 }
 
+// By INT 0x80.
+extern "C" Vcpu* system_call_entry(Registers* regs, Pcpu* self) {
+    Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
+    if (features().smap)
+        cpu::clac();
+    enter_hypervisor(*self);
+    deliver_system_call_gate(vcpu);
+    return &leave_hypervisor(*self);
+}
+
 // In any other way, from ring 3.
 extern "C" Vcpu* guest_entry(Registers* regs, Pcpu* self) {
     Vcpu& vcpu = *reinterpret_cast<Vcpu*>(regs);
@@ -117,6 +128,8 @@ extern "C" Vcpu* pae_guest_entry(Registers* regs, Pcpu* self) {
     else if (regs->vector < 32)
         take_pae_trap(*self, vcpu, regs->vector == vector::page_fault ? cpu::read_cr2() : 0,
                       take_trap_of_pae);
+    else if (regs->vector == system_call_vector)
+        deliver_system_call_gate(vcpu);
     else
         take_trap_of_pae(*self, vcpu);
     return &leave_hypervisor(*self);

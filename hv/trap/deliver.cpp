@@ -78,6 +78,14 @@ bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
     return true;
 }
 
+// Its kernel may have closed the gate to whoever is running, which then finds itself at the instruction.
+void deliver_system_call_gate(Vcpu& vcpu) {
+    if (deliver_software_interrupt(vcpu, system_call_vector)) [[likely]]
+        return;
+    vcpu.regs.rip -= 2;
+    deliver_exception(vcpu, vector::protection, refused_vector(system_call_vector));
+}
+
 void deliver_nmi(Vcpu& vcpu) {
     vcpu.entries.nmi_pending = false;
     if (!has_trap_handler(vcpu, vector::nmi))

@@ -52,6 +52,8 @@ void deliver_event_callback(Vcpu& vcpu);
 // registered callback it becomes #UD at the instruction, as on a processor that lacks it.
 void deliver_syscall(Vcpu& vcpu);
 void deliver_syscall32(Vcpu& vcpu);
+// INT 0x80, behind the instruction. It becomes #GP at the instruction if the kernel closed it to what ran.
+void deliver_system_call_gate(Vcpu& vcpu);
 // SYSENTER by an application. The processor keeps neither rip nor rsp, so that the frame has zeros for them.
 // Without a registered callback it becomes #GP; a kernel, which no frame could resume, is crashed.
 void deliver_sysenter(Vcpu& vcpu);
