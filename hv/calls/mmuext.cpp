@@ -187,11 +187,11 @@ HypercallResult run_batch(const Call& call, HypercallContext& context) {
     Batch batch{call.count, call.done};
     Result<> outcome = batch.finished() ? settle_alone(frames_of) : Result<>{};
     while (outcome && !batch.finished() && !batch.should_stop()) {
-        const auto structure = (call.operations + batch.index()).read();
+        typename Width::Structure structure;
         bool applied = false;
-        if (!structure)
-            outcome = fail(structure.error());
-        else if (const auto op = Width::of(*structure); changes_tables(op.command))
+        if (!(call.operations + batch.index()).read_to(structure))
+            outcome = fail(Error::bad_address);
+        else if (const auto op = Width::of(structure); changes_tables(op.command))
             outcome = change_settled<Width>(op, context, frames_of, applied);
         else
             applied = (outcome = apply<Width>(op, context, frames_of)).has_value();

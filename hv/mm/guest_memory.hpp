@@ -30,6 +30,10 @@ class GuestPtr {
             return fail(Error::bad_address);
         return value;
     }
+    // For hot paths: the value goes where it is used, and is undefined after a failure.
+    [[nodiscard]] bool read_to(std::remove_const_t<T>& value) const {
+        return machine::copy_from_guest(&value, address(), sizeof value);
+    }
     [[nodiscard]] Result<> write(const T& value) const {
         if (!machine::copy_to_guest(address(), &value, sizeof value))
             return fail(Error::bad_address);
