@@ -20,10 +20,16 @@ Allocations& allocations() {
     return only;
 }
 
+void (*on_allocation)(bool fails) = nullptr;
+
 namespace {
 bool fails() {
     auto& all = allocations();
-    return ++all.made == all.fails;
+    ++all.made;
+    const bool failing = all.made == all.fails || (all.lasts && all.fails != 0 && all.made > all.fails);
+    if (on_allocation != nullptr)
+        on_allocation(failing);
+    return failing;
 }
 } // namespace
 

@@ -9,10 +9,14 @@ namespace bulkhead::hv::test {
 struct Allocations {
     std::uint64_t made = 0;  // since `fail_in`
     std::uint64_t fails = 0; // the number of the one that fails; 0: none
+    bool lasts = false;      // all later ones fail too
 };
 [[nodiscard]] Allocations& allocations();
 
 // Counts from here on.
-inline void fail_in(std::uint64_t number) { allocations() = {0, number}; }
+inline void fail_in(std::uint64_t number, bool lasts = false) { allocations() = {0, number, lasts}; }
+
+// Called at each allocation, if there is one to call.
+extern void (*on_allocation)(bool fails);
 
 } // namespace bulkhead::hv::test

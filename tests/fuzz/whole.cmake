@@ -7,7 +7,8 @@ foreach(portable arch/address_space arch/descriptors arch/remote entry/interrupt
 endforeach()
 include(${CMAKE_CURRENT_LIST_DIR}/allocations.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/blocks.cmake)
-set(fuzz_flags -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-address-use-after-return=never)
+set(fuzz_flags -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-address-use-after-return=never
+    -fno-omit-frame-pointer -fno-optimize-sibling-calls) # calls that allocate are found by their return addresses: whole/sites.cpp
 set(whole_io_sources ${whole_sources})
 list(FILTER whole_io_sources INCLUDE REGEX "/hv/io/")
 list(REMOVE_ITEM whole_sources ${whole_io_sources})
@@ -26,7 +27,7 @@ target_link_libraries(whole_harness PRIVATE bulkhead_warnings)
 target_include_directories(whole_harness BEFORE PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/whole/override)
 target_compile_options(whole_harness PRIVATE ${fuzz_flags} -O2)
 target_compile_definitions(whole_harness PRIVATE BULKHEAD_SCHEDULER_FOLDER="${CMAKE_BINARY_DIR}/sched"
-    BULKHEAD_RING_FOLDER="${CMAKE_BINARY_DIR}/ringctl")
+    BULKHEAD_RING_FOLDER="${CMAKE_BINARY_DIR}/ringctl" BULKHEAD_MEMORY_FOLDER="${CMAKE_BINARY_DIR}/memctl")
 
 # whole_program(NAME): links what every program with the whole hypervisor needs.
 function(whole_program name)
@@ -48,13 +49,18 @@ endforeach()
 
 # Cases in a given order, each a program run.
 add_executable(whole_steps fuzz/whole_steps.cpp)
-target_link_libraries(whole_steps PRIVATE bulkhead_warnings)
-target_include_directories(whole_steps BEFORE PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/whole/override)
-target_compile_options(whole_steps PRIVATE ${fuzz_flags})
-target_link_options(whole_steps PRIVATE -fsanitize=address,undefined)
-whole_program(whole_steps)
-add_dependencies(fuzzers whole_steps policies)
+add_executable(whole_exhaustion fuzz/whole_exhaustion.cpp fuzz/exhaustion_cases.cpp fuzz/allocation_sites.cpp)
+foreach(program whole_steps whole_exhaustion)
+    target_link_libraries(${program} PRIVATE bulkhead_warnings)
+    target_include_directories(${program} BEFORE PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/whole/override)
+    target_compile_options(${program} PRIVATE ${fuzz_flags})
+    target_link_options(${program} PRIVATE -fsanitize=address,undefined)
+    whole_program(${program})
+    add_dependencies(fuzzers ${program} policies)
+endforeach()
 foreach(case disk interface destroy again)
     add_test(NAME whole_steps_${case} COMMAND whole_steps ${case})
     set_tests_properties(whole_steps_${case} PROPERTIES LABELS fuzz)
 endforeach()
+add_test(NAME whole_exhaustion COMMAND whole_exhaustion)
+set_tests_properties(whole_exhaustion PROPERTIES LABELS fuzz)

@@ -18,6 +18,7 @@
 #include "hv/plugin/candidates.hpp"
 #include "hv/plugin/devices.hpp"
 #include "hv/plugin/loader.hpp"
+#include "hv/plugin/memory_policy.hpp"
 #include "hv/plugin/net_rings.hpp"
 #include "hv/plugin/random.hpp"
 #include "hv/plugin/rings.hpp"
@@ -50,6 +51,7 @@ namespace {
 
 constexpr std::uint64_t records = 16, record_bytes = records * sizeof(trace::Record);
 constexpr std::uint32_t ledger_entries = 64;
+constexpr std::uint64_t frames_of_zones = 2 * extent_frames;
 constexpr Nanos duration = milliseconds(100'000'000);
 
 Size size{};
@@ -127,7 +129,7 @@ void start_rings() {
                   .sectors = sectors_of_all_disks()},
                  true, nullptr, nullptr);
     start_switch({.link = {.bytes_per_us = 125, .delay = microseconds(10)}, .buffer = 16});
-    for (std::uint32_t i = 0; i < interfaces; ++i) {
+    for (std::uint32_t i = 0; i < (size.zones != 0 ? most_interfaces : interfaces); ++i) {
         const auto own = address_of_interface(i);
         if (!add_interface(0, device::Mac::of(std::as_bytes(std::span{own}))))
             refuse("an interface's address is taken");
@@ -135,6 +137,20 @@ void start_rings() {
     const auto& first = *find_candidate(policies);
     net_rings::start({.request = microseconds(2), .seek = Nanos{0}, .bytes_per_us = 1250}, &first.plugin,
                      first.values);
+}
+
+// Pages of each domain are sampled. Two extents are cut into zones.
+void start_memory_policy() {
+    load_some(BULKHEAD_MEMORY_FOLDER, plugin::Kind::memory, first_memory_policy, memory_policies);
+    const auto& first = *find_candidate(first_memory_policy);
+    memory_policy::start(first.plugin, first.values,
+                         {.frames = frames_of_zones,
+                          .zones = size.zones,
+                          .zone_kind = ZoneKind::parts,
+                          .period = milliseconds(10),
+                          .samples = 8,
+                          .seed = 1,
+                          .by_force = false});
 }
 
 // As build_dom0() does: in one go, without the calls of a builder.
@@ -180,6 +196,8 @@ void start() {
     devices::start();
     prepare_run(duration);
     build("dom0", true, 1);
+    if (size.zones != 0)
+        start_memory_policy();
     free_then = frame_table().free_frames();
     half_then = frames_of_half();
     for (std::uint32_t i = 0; i < size.guests; ++i)

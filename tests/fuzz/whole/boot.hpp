@@ -12,11 +12,14 @@ namespace bulkhead::hv::whole {
 inline constexpr std::uint64_t dom0_frames = 24;
 inline constexpr std::uint32_t policies = 4;      // that can be swapped in, as candidates 0 to 3
 inline constexpr std::uint32_t ring_policies = 3; // likewise, after these, on a machine with rings
+// Likewise, from this candidate on, on a machine with a policy of memory.
+inline constexpr std::uint32_t first_memory_policy = policies + ring_policies, memory_policies = 3;
 
 struct Size {
     unsigned pcpus;
     std::uint32_t guests, vcpus; // of each guest
     bool rings;                  // disks and network interfaces
+    std::uint32_t zones = 0;     // memory is cut into, by a policy of memory; 0: no policy decides
 };
 // Starts the machine, or brings it back to where it was when it had just been started.
 void begin_machine(const Size& size);

@@ -14,6 +14,8 @@ namespace bulkhead::hv::whole {
 
 // Of the machine: the last disk is read-only.
 inline constexpr std::uint32_t disks = 3, interfaces = 4;
+// Of a machine with a policy of memory: the last one's place is in a table of its own.
+inline constexpr std::uint32_t most_interfaces = 9;
 inline constexpr std::uint64_t disk_bytes = 64 * 1024;
 // What its guest takes: everything, or only packets of a page, for groups that it has named or for all.
 [[nodiscard]] constexpr std::uint16_t takes_of(std::uint32_t interface) {

@@ -30,10 +30,10 @@ void set_call(Registers& regs, const Call& call) {
 }
 } // namespace
 
-Script::Script(std::uint32_t guests, bool rings) {
+Script::Script(std::uint32_t guests, bool rings, std::uint32_t zones) {
     forget_producers();
     change_at_read(0, nullptr);
-    begin_machine({.pcpus = 1, .guests = guests, .vcpus = 1, .rings = rings});
+    begin_machine({.pcpus = 1, .guests = guests, .vcpus = 1, .rings = rings, .zones = zones});
     current = this;
     start_pcpus([] { current->live(); });
 }

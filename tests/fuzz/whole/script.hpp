@@ -11,7 +11,8 @@ namespace bulkhead::hv::whole {
 
 class Script {
   public:
-    Script(std::uint32_t guests, bool rings);
+    // `zones`: see Size.
+    Script(std::uint32_t guests, bool rings, std::uint32_t zones = 0);
     ~Script();
     Script(const Script&) = delete;
     Script& operator=(const Script&) = delete;
