@@ -1,10 +1,11 @@
-// Hostile guests against grants: random lending, mapping, copying, spoiling and dying, judged after every
-// step by both audits, and at the end by whether every page came back.
+// Hostile guests against grants: random lending, mapping, copying, spoiling and dying. What a step changed is
+// judged after it, everything now and then and at the end, and then also whether every page came back.
 
 #include "hv/calls/grant.hpp"
 #include "hv/grant/map.hpp"
 #include "hv/mm/entry.hpp"
 #include "hv/mm/paging.hpp"
+#include "tests/fuzz/changes.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/to_the_end.hpp"
 #include "tests/unit/event_world.hpp"
@@ -27,6 +28,7 @@ void require(bool good, const char* what) {
     std::abort();
 }
 
+constexpr unsigned steps_between_audits = 64; // on average
 constexpr unsigned guests = 3, tables = 4, pages = 4, leaves = 12, refs = 6;
 
 class Run {
@@ -39,9 +41,11 @@ class Run {
 
     void go() {
         while (!input_.empty()) {
+            const bool all = input_.peek() % steps_between_audits == 0;
             step();
-            judge();
+            all ? judge_all() : judge();
         }
+        judge_all();
         for (unsigned i = 0; i < guests; ++i)
             begin_death(domain(i));
         for (unsigned i = 0; i < guests; ++i)
@@ -283,6 +287,13 @@ class Run {
         for (unsigned i = 0; i < guests; ++i)
             if (!dead(i))
                 judge_reach(i);
+        if (changed_grants_.is_due())
+            require(audit_grants() == 0, "use counts and records differ");
+        const auto problem = changed_frames_.judge();
+        require(problem.empty(), problem.c_str());
+    }
+    void judge_all() {
+        judge();
         require(audit_grants() == 0, "use counts and records differ");
         require(audit() == 0, "the frame audit failed");
     }
@@ -300,7 +311,7 @@ class Run {
                 "something is left of a dead domain's grants");
         judge();
         to_the_end([&] { return test::unless_busy(relinquish_memory(dying)); }); // others map its pages still
-        judge();
+        judge_all();
     }
 
     void finish_death(Domain& dead) {
@@ -314,6 +325,8 @@ class Run {
     }
 
     test::World world_{128};
+    test::ChangedFrames changed_frames_;
+    test::ChangedGrants changed_grants_;
     test::Input input_;
     std::uint64_t free_at_start_;
     Mfn frames_[guests][tables + pages]{};

@@ -17,6 +17,8 @@ class Input {
         bytes_ = bytes_.subspan(1);
         return first;
     }
+    // The next byte, which remains; 0 at the end.
+    [[nodiscard]] std::uint8_t peek() const { return bytes_.empty() ? std::uint8_t{0} : bytes_.front(); }
     [[nodiscard]] std::uint32_t below(std::uint32_t limit) { return byte() % limit; }
     // Of a few values, each as likely as the others.
     template<class T, std::size_t n>

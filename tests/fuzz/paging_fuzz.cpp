@@ -1,11 +1,12 @@
 // Random guests against direct paging: sequences of hypercalls, memory writes, preemptions, abandoned
-// continuations and deaths, judged after every part of every call by audit() and by what a processor could
-// reach.
+// continuations and deaths. After every part of every call what it changed is judged, and what a processor
+// could reach; now and then and at the end, audit() judges all.
 #include "hv/calls/descriptors.hpp"
 #include "hv/calls/memory.hpp"
 #include "hv/calls/mmu.hpp"
 #include "hv/calls/mmuext.hpp"
 #include "hv/mm/walk.hpp"
+#include "tests/fuzz/changes.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/paging_oracle.hpp"
 #include "tests/unit/mm_world.hpp"
@@ -24,7 +25,8 @@ namespace {
 
 constexpr std::uint64_t ram = 46; // little enough that freed frames are soon used again
 constexpr std::uint64_t quota = 28;
-constexpr unsigned window = 11; // of an L4 at first: shows its own tables
+constexpr unsigned steps_between_audits = 64; // on average
+constexpr unsigned window = 11;               // of an L4 at first: shows its own tables
 
 class Run {
   public:
@@ -44,9 +46,11 @@ class Run {
 
     void go() {
         while (!input_.empty()) {
+            const bool all = input_.peek() % steps_between_audits == 0;
             step();
-            judge();
+            all ? judge_all() : judge();
         }
+        judge_all();
     }
 
   private:
@@ -150,10 +154,17 @@ class Run {
 
     void judge() {
         auto problem = oracle_.check();
-        if (problem.empty() && audit() != 0)
-            problem = "the audit found violations";
+        if (problem.empty())
+            problem = changed_.judge();
         if (problem.empty())
             problem = judge_walks();
+        require(problem);
+    }
+    void judge_all() {
+        judge();
+        require(audit() == 0 ? "" : "the audit found violations");
+    }
+    void require(const std::string& problem) const {
         if (problem.empty())
             return;
         std::fprintf(stderr, "%s\n%s", problem.c_str(), world_.machine.console.c_str());
@@ -439,6 +450,7 @@ class Run {
     }
 
     World world_{ram};
+    test::ChangedFrames changed_;
     test::Oracle oracle_{[this] { return world_.machine.root; }, [this] { return self().pae; }};
     test::Input input_;
     unsigned narrow_ = 0; // see is_narrow
