@@ -105,7 +105,8 @@ class Bvt : public sched::Policy {
             return queue_.idle(now);
         }
         const Nanos warped = domain_of(*vcpu).warped;
-        accounts_.serves(domain_of(*vcpu), least && warped <= Nanos{});
+        accounts_.serves(domain_of(*vcpu), least && warped <= Nanos{},
+                         running_.least_position(domain_of(*vcpu), accounts_.active()));
         place(domain_of(*vcpu));
         running_.start(pcpu, *vcpu, now);
         const Nanos slice = sched::Caps::slice(domain_of(*vcpu),

@@ -101,7 +101,8 @@ class Credit2 : public sched::Policy {
             return queue_.idle(now);
         }
         Domain& domain = domain_of(*vcpu);
-        accounts_.serves(domain, least && !domain.boosted);
+        accounts_.serves(domain, least && !domain.boosted,
+                         running_.least_position(domain, accounts_.active()));
         domain.boosted = false;
         queue_.reorder(domain);
         running_.start(pcpu, *vcpu, now);

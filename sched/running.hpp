@@ -92,6 +92,17 @@ class Running {
         return has_its_part(taken, taker.weight, active, count_);
     }
 
+    // The position of `served`, or of the domain behind it that runs, has had least and can use its part.
+    [[nodiscard]] VirtualTime least_position(const Domain& served, std::int64_t active) const {
+        VirtualTime least = served.position;
+        for (const Pcpu& pcpu : all())
+            if (pcpu.running != nullptr)
+                if (const Domain& domain = domain_of(*pcpu.running);
+                    has_its_part(domain.runnable, domain.weight, active, count_))
+                    least = std::min(least, domain.position);
+        return least;
+    }
+
   private:
     static void cut(Pcpu& pcpu, Vcpu& vcpu) {
         if (pcpu.cut != nullptr)

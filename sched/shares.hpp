@@ -74,10 +74,11 @@ class Accounts {
     void bill(Domain& domain, Nanos time) const {
         domain.position = std::max(domain.position + scaled(time, domain.weight), floor());
     }
-    // A vCPU of it is about to run. If it is the one that has had least, the machine's time is its position.
-    void serves(Domain& domain, bool least) {
+    // A vCPU of it is about to run. If it is the one that has had least, the machine's time is its position,
+    // or `behind`, the position of a domain that runs elsewhere and has had less, but for what it may save.
+    void serves(Domain& domain, bool least, VirtualTime behind) {
         if (least)
-            clock_ = std::max(clock_, domain.position);
+            clock_ = std::max({clock_, behind, domain.position - scaled(saving_, domain.weight)});
         domain.position = std::max(domain.position, floor());
     }
 

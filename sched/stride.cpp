@@ -74,7 +74,7 @@ class Stride : public sched::Policy {
             return queue_.idle(now);
         auto& vcpu = static_cast<Vcpu&>(*next);
         Domain& domain = shares::domain_of(vcpu);
-        accounts_.serves(domain, least);
+        accounts_.serves(domain, least, domain.position);
         vcpu.paid = impatient ? sched::least_slice : sched::Caps::slice(domain, quantum_);
         bill(domain, vcpu.paid, now);
         return {&vcpu, vcpu.paid};
