@@ -183,6 +183,8 @@ void idle(Pcpu& self, Nanos longest) {
 void dispatch(Pcpu& self) {
     const LockGuard run{run_lock()};
     Vcpu* before = self.current;
+    if (self.serves_timer && before != nullptr)
+        end_timer_work_in_dispatch();
     RealTime now = before != nullptr ? stop_current(self) : machine::now();
     bool rested = false;
     while (self.current == nullptr) {
@@ -213,8 +215,6 @@ void dispatch(Pcpu& self) {
         return;
     run_timers();
     keep_house_if_due();
-    if (self.has(work::dispatch))
-        end_timer_work_in_dispatch();
 }
 
 // Until nothing is asked of this pCPU, and a vCPU holds it.

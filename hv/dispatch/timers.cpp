@@ -22,6 +22,8 @@ namespace {
 
 constexpr Nanos housekeeping_period = milliseconds(10);
 constexpr Nanos between_steps = microseconds(20); // of housekeeping that has more to do
+constexpr Nanos put_off = microseconds(500);      // at a time,
+constexpr Nanos most_put_off = milliseconds(5);   // in all
 struct Housekeeping {
     Timer timer;
     host::TimerLine line;
@@ -100,6 +102,12 @@ void fire_housekeeping(RealTime now) {
         next = std::max(next + housekeeping_period, now);
     const bool more = housekeeping_visit(now);
     arm_housekeeping(more ? std::min(next, machine::now() + between_steps) : next);
+}
+
+// Housekeeping waits for locks, as a dispatch and another timer do. A section has one of the three, if it
+// can.
+bool may_put_off_house(const Pcpu& self, bool alone, RealTime now) {
+    return (!alone || self.has(work::dispatch)) && now < housekeeping->next + most_put_off;
 }
 
 void prepare(Timer& timer, Vcpu& vcpu, void (*fire)(Timer&, RealTime)) {
@@ -269,7 +277,11 @@ void run_timers() {
         if (timer == nullptr) // its domain is in debt, or another pCPU has cancelled it
             continue;
         if (timer == &housekeeping->timer) {
-            self.house_waits = true;
+            if (!may_put_off_house(self, std::exchange(entry_too, false), now)) {
+                self.house_waits = true;
+                break;
+            }
+            self.timers.arm(*timer, housekeeping->line, now + put_off);
         } else if (timer->owner == nullptr) { // the poll timer
             self.device_waits = true;
             self.device_entry = std::exchange(entry_too, false);
@@ -286,9 +298,6 @@ void end_timer_work() {
 
 void end_timer_work_in_dispatch() {
     auto& self = pcpu();
-    if (!self.serves_timer)
-        return;
-    const LockGuard run{run_lock()};
     go_on_with_own_work(self, self.stop_reason == sched::Stop::preempted
                                   ? post_ledger()
                                   : bill_to(self.current->service.payer));
@@ -300,11 +309,15 @@ void keep_house_if_due() {
         return;
     // The way here is the device's, if its timer led here: it is billed to whom the device works for first.
     auto begun = std::max(self.posted, machine::time_of(self.section_start));
-    if (!std::exchange(self.device_entry, false) || self.serves_timer) {
+    if (self.serves_timer) {
         const LockGuard run{run_lock()};
         go_on_with_own_work(self, bill_to(nullptr));
         begun = self.posted;
+    } else if (!self.device_entry) {
+        bill_to(nullptr);
+        begun = self.posted;
     }
+    self.device_entry = false;
     if (std::exchange(self.device_waits, false))
         device_serve(machine::now());
     if (std::exchange(self.house_waits, false)) {

@@ -33,7 +33,8 @@ void bring_timers(Vcpu& vcpu);
 // back. Takes the run lock.
 void run_timers();
 // After run_timers the time goes on being the last owner's (Pcpu::serves_timer). Ends that: on the way back
-// to the guest, and before a dispatch, which is on the owner's behalf if it is a preemption.
+// to the guest, and at the beginning of a dispatch, which is on the owner's behalf if it is a preemption. The
+// run lock is held then.
 [[gnu::cold]] void end_timer_work();
 void end_timer_work_in_dispatch();
 // Housekeeping and work of devices that run_timers found due. Takes any lock; none is held.
