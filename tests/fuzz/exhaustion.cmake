@@ -1,10 +1,12 @@
 # Each allocation of a run fails in turn. The linker calls the harness's functions instead of the frame table's.
 include(${CMAKE_CURRENT_LIST_DIR}/../unit/events.cmake)
-set(exhaustion_harness fuzz/exhaustion_fuzz.cpp fuzz/allocations.cpp)
+set(exhaustion_harness fuzz/exhaustion_fuzz.cpp fuzz/allocations.cpp ${CMAKE_SOURCE_DIR}/host/fallback_memory.cpp)
 foreach(call exchange memory reservation)
     list(APPEND exhaustion_harness ${CMAKE_SOURCE_DIR}/hv/calls/${call}.cpp)
 endforeach()
 bulkhead_fuzzer(exhaustion_fuzz ${exhaustion_harness} ${hv_world_sources})
+bulkhead_judges(exhaustion_fuzz ${CMAKE_SOURCE_DIR}/hv/mm/audit.cpp ${CMAKE_SOURCE_DIR}/hv/mm/audit_checks.cpp
+    ${CMAKE_SOURCE_DIR}/hv/grant/audit.cpp)
 bulkhead_replay(exhaustion_replay ${exhaustion_harness} fuzz/grant_replay.cpp)
 target_link_libraries(exhaustion_replay PRIVATE hv_world)
 include(${CMAKE_CURRENT_LIST_DIR}/allocations.cmake)

@@ -1,7 +1,9 @@
 // Hostile guests that make the hypervisor allocate: ports, grant tables, map records, memory. Each input runs
 // once to count its allocations, and then once for each of them, which fails. After every step both audits
-// must agree, no section may be long, and at the end every page must have come back.
+// must agree, no section, holding of a lock or hook of the policy of memory may be long, and at the end every
+// page must have come back.
 
+#include "hv/base/lock.hpp"
 #include "hv/calls/event.hpp"
 #include "hv/calls/grant.hpp"
 #include "hv/calls/memory.hpp"
@@ -9,20 +11,30 @@
 #include "hv/mm/paging.hpp"
 #include "tests/fuzz/allocations.hpp"
 #include "tests/fuzz/blocks.hpp"
+#include "tests/fuzz/counted_memory_policy.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/to_the_end.hpp"
 #include "tests/unit/event_world.hpp"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
 
 namespace bulkhead::hv {
 
-// No memory policy decides here: all is granted.
+namespace {
+test::CountedMemoryPolicy* policy = nullptr; // of the run
+}
+
 namespace memory_policy {
-std::uint64_t grant(Domain&, std::uint64_t, std::uint64_t frames) { return frames; }
-void settle(Domain&, std::uint64_t) {}
+std::uint64_t grant(Domain& domain, std::uint64_t, std::uint64_t frames) {
+    return policy->has(domain) ? policy->grant(domain, frames) : frames;
+}
+void settle(Domain& domain, std::uint64_t) {
+    if (policy->has(domain))
+        policy->settle(domain);
+}
 } // namespace memory_policy
 
 namespace {
@@ -36,8 +48,23 @@ void require(bool good, const char* what) {
 }
 
 constexpr unsigned guests = 3, tables = 4, refs = 8, extents = 4;
-constexpr std::uint64_t longest_section = 4'000; // basic blocks
-constexpr std::size_t longest_input = 160;       // bytes; each allocation is a run
+// Basic blocks: what was seen, and a quarter more.
+constexpr std::uint64_t longest_section = 4'000, longest_hold = 3'500, longest_hook = 40;
+constexpr std::size_t longest_input = 160; // bytes; each allocation is a run
+constexpr std::uint64_t frames_of_machine = 512;
+
+// The holding of each lock that takes longest.
+constexpr auto ranks = static_cast<std::size_t>(Rank::end);
+std::array<std::uint64_t, ranks> taken_at{};
+std::uint64_t longest_hold_seen = 0;
+
+void observe(Rank rank, bool taken) {
+    auto& since = taken_at[static_cast<std::size_t>(rank)];
+    if (taken)
+        since = test::blocks;
+    else
+        longest_hold_seen = std::max(longest_hold_seen, test::blocks - since);
+}
 
 class Run {
   public:
@@ -45,9 +72,19 @@ class Run {
         : input_{bytes}, free_at_start_{frame_table().free_frames()} {
         for (auto& frames : frames_)
             furnish(frames, world_.add_domain("guest", 1, &frames == frames_));
+        policy = &policy_;
+        lock_order::observer = observe;
+        longest_hold_seen = test::longest_hook_seen = 0;
         test::fail_in(failing);
         world_.machine.on_question = [this] { end_section(); };
     }
+
+    ~Run() {
+        lock_order::observer = nullptr;
+        policy = nullptr;
+    }
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
 
     // How many allocations the steps made.
     std::uint64_t go() {
@@ -199,6 +236,14 @@ class Run {
     }
 
     void judge() {
+        policy_.rebalance();
+        require(longest_hold_seen <= longest_hold, "a lock is held for long");
+        require(test::longest_hook_seen <= longest_hook, "a hook of the policy of memory takes long");
+        lock_order::observer = nullptr; // audits are no work for guests
+        judge_all();
+        lock_order::observer = observe;
+    }
+    void judge_all() {
         require(audit_grants() == 0, "use counts and records differ");
         require(audit() == 0, "the frame audit failed");
     }
@@ -210,6 +255,7 @@ class Run {
 
     void begin_death(Domain& dying) {
         dying.life = control::Life::dying;
+        policy_.depart(dying);
         to_the_end([&] { return relinquish_grants(dying); });
         to_the_end([&] { return test::unless_busy(relinquish_memory(dying)); }); // others map its pages still
         judge();
@@ -223,7 +269,8 @@ class Run {
         require(dead.memory.metadata == 0, "metadata is left");
     }
 
-    test::World world_{512};
+    test::World world_{frames_of_machine};
+    test::CountedMemoryPolicy policy_{guests, frames_of_machine};
     test::Input input_;
     std::uint64_t section_ = 0; // when the present one began
     std::uint64_t free_at_start_;

@@ -1,7 +1,7 @@
 // Memory ends at every allocation: the k-th one of each operation fails, for all k until the operation makes
 // fewer, alone and with all that follow. The hypervisor does not panic, the caller gets an error, the audits
-// agree, nothing is lost, and the operation succeeds afterwards. At the end no place of the hypervisor that
-// allocates may have been left out.
+// agree, nothing is lost, no section, hook or holding of a lock is long, and the operation succeeds
+// afterwards. At the end no place of the hypervisor that allocates may have been left out.
 #include "hv/domain/domain.hpp"
 #include "hv/grant/table.hpp"
 #include "hv/mm/frame.hpp"
@@ -10,6 +10,7 @@
 #include "tests/fuzz/allocation_sites.hpp"
 #include "tests/fuzz/allocations.hpp"
 #include "tests/fuzz/exhaustion_cases.hpp"
+#include "tests/fuzz/whole/cost.hpp"
 #include "tests/fuzz/whole/processor.hpp"
 #include "tests/fuzz/whole/truths.hpp"
 
@@ -50,6 +51,7 @@ class Trial {
   public:
     Trial(const Case& of, std::uint64_t number, bool lasts) : case_{of}, number_{number}, lasts_{lasts} {
         test::watch_allocation_sites(true);
+        watch_locks();
         case_.prepare(scene_);
     }
     ~Trial() { test::watch_allocation_sites(false); }
@@ -104,7 +106,11 @@ class Trial {
     }
 
   private:
-    void judge() const {
+    void judge() {
+        const auto slow = what_took_too_long();
+        require(slow.empty(), slow);
+        const auto section = scene_.script.longest_section();
+        require(section <= longest_section, "a section of " + std::to_string(section) + " blocks");
         require(audit() == 0, "the frame audit failed");
         require(audit_grants() == 0, "use counts and records differ");
         for (const auto& problem : {broken_port(), lost_wake_up()})
