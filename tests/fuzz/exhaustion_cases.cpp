@@ -1,5 +1,6 @@
 #include "tests/fuzz/exhaustion_cases.hpp"
 
+#include "abi/pae.hpp"
 #include "hv/base/machine.hpp"
 #include "hv/mm/frame.hpp"
 #include "hv/plugin/candidates.hpp"
@@ -150,6 +151,46 @@ std::int64_t start_second_vcpu(Scene& scene) {
     const auto answer = scene.script.call(
         self, {__HYPERVISOR_vcpu_op, {VCPUOP_initialise, 1, place.put(context_of(self.tables.kernel_root))}});
     return answer != 0 ? answer : scene.script.call(self, {__HYPERVISOR_vcpu_op, {VCPUOP_up, 1}});
+}
+
+// --- 32-bit guests ---------------------------------------------------------------------------------------
+
+template<class T>
+T& in_narrow_arena(std::uint64_t offset = 0) {
+    return *::new (reinterpret_cast<void*>(narrow_arena + offset)) T{};
+}
+constexpr std::uint64_t list_offset = page_bytes;
+
+void build_and_run_narrow(Scene& scene) {
+    build<2, true>(scene);
+    must(load_pae(scene), "a start");
+    must(scene.script.call(dom0(), control_call(control::Call::unpause_domain, scene.built)), "an unpause");
+}
+
+std::int64_t increase_narrow(Scene& scene, std::uint32_t count, std::uint32_t order) {
+    auto& request = in_narrow_arena<pae_abi::MemoryReservation>();
+    in_narrow_arena<std::array<std::uint32_t, 8>>(list_offset);
+    request.extent_start = narrow_arena + list_offset;
+    request.nr_extents = count;
+    request.extent_order = order;
+    request.domid = DOMID_SELF;
+    const auto answer = scene.script.call(
+        guest(scene.built), {__HYPERVISOR_memory_op, {XENMEM_increase_reservation, narrow_arena}});
+    return answer == count ? 0 : answer < 0 ? answer : no_memory;
+}
+std::int64_t increase_narrow(Scene& scene) {
+    const auto answer = increase_narrow(scene, 3, 0);
+    return answer != 0 ? answer : increase_narrow(scene, 1, 2);
+}
+
+std::int64_t start_second_narrow_vcpu(Scene& scene) {
+    auto& context = in_narrow_arena<pae_abi::VcpuGuestContext>();
+    for (auto& trap : context.traps)
+        trap.address = 0x1000;
+    context.head.user_regs.eip = 0x1000;
+    context.tail.ctrlreg[3] = static_cast<std::uint32_t>(scene.memory[0] << page_shift);
+    return scene.script.call(guest(scene.built),
+                             {__HYPERVISOR_vcpu_op, {VCPUOP_initialise, 1, narrow_arena}});
 }
 
 // --- Guests ----------------------------------------------------------------------------------------------
@@ -318,6 +359,8 @@ constexpr Case cases[] = {
     {"the start of a vCPU with 32 bits", build<1, true>, load_pae, true},
     {"rings of the console and the store", build<1>, set_rings, true},
     {"the start of a second vCPU", build_and_run, start_second_vcpu, true},
+    {"the start of a second vCPU with 32 bits", build_and_run_narrow, start_second_narrow_vcpu, true},
+    {"an increase with 32 bits", build_and_run_narrow, increase_narrow, true},
     {"ports", nothing, take_ports, true},
     {"a larger table of grants", nothing, grow_grants, true},
     {"a mapping of a grant", nothing, map_grant},

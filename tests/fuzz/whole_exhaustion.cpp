@@ -163,7 +163,6 @@ constexpr test::Excused excused[] = {
     {"VirtioNet::start(", real_device},
     {"uplink::start(", real_device},
     {"38276748541952ul", "of policies of real disks: the template of the other ring policies"},
-    {"BasicReservation<unsigned int>::allocate(", "of 32-bit callers: the template of the others"},
     {"FrameTable::allocate_run(", "of order 0, for which calls take allocate()"},
     {"::build(", "this program's own"},
 };

@@ -259,6 +259,13 @@ void restore() {
     test::fail_in(0);
     test::alarm_at = 0;
     std::memset(reinterpret_cast<void*>(arena), 0, arena_bytes);
+    std::memset(reinterpret_cast<void*>(narrow_arena), 0, narrow_arena_bytes);
+}
+
+void map_for_guests(std::uint64_t at, std::uint64_t bytes) {
+    if (::mmap(reinterpret_cast<void*>(at), bytes, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+        refuse("no addresses for guests");
 }
 
 } // namespace
@@ -268,9 +275,8 @@ void begin_machine(const Size& wanted) {
     if (size.pcpus == 0) {
         size = wanted;
         make_memory();
-        if (::mmap(reinterpret_cast<void*>(arena), arena_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
-            refuse("no addresses for guests");
+        map_for_guests(arena, arena_bytes);
+        map_for_guests(narrow_arena, narrow_arena_bytes);
         make_pcpus(size.pcpus);
         on_first_pcpu(start);
         start_pcpus(become_a_pcpu);

@@ -29,6 +29,8 @@ void begin_machine(const Size& size);
 
 // Guests' memory, as far as pointers of calls reach it: at the same addresses for all.
 inline constexpr std::uint64_t arena = 0x180000000000, arena_bytes = 4 << 20;
+// What 32-bit guests' pointers reach.
+inline constexpr std::uint64_t narrow_arena = 0x40000000, narrow_arena_bytes = 16 * page_bytes;
 inline constexpr unsigned window = 300; // of a guest's L4 at first: shows its own tables
 inline constexpr std::uint64_t stack_of_guests = arena + arena_bytes - page_bytes;
 

@@ -184,8 +184,10 @@ std::optional<char> get_console() { return std::nullopt; }
 
 namespace {
 void* in_arena(GuestAddress at, std::size_t bytes) {
-    const auto offset = at.value() - whole::arena;
-    if (offset >= whole::arena_bytes || bytes > whole::arena_bytes - offset)
+    const auto fits = [&](std::uint64_t start, std::uint64_t size) {
+        return at.value() - start < size && bytes <= size - (at.value() - start);
+    };
+    if (!fits(whole::arena, whole::arena_bytes) && !fits(whole::narrow_arena, whole::narrow_arena_bytes))
         return nullptr;
     whole::pass(static_cast<std::int64_t>(bytes) / 8);
     return reinterpret_cast<void*>(at.value());

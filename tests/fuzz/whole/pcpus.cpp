@@ -4,6 +4,7 @@
 #include "hv/arch/registers.hpp"
 #include "hv/arch/rest.hpp"
 #include "hv/base/machine.hpp"
+#include "hv/domain/domain.hpp"
 #include "tests/fuzz/whole/processor.hpp"
 
 #include <array>
@@ -141,7 +142,9 @@ bool interrupt_waits(unsigned pcpu) {
 }
 
 Vcpu& enter_from_guest(Registers& regs) {
-    auto* const entry = regs.vector == entry_syscall ? syscall_entry : guest_entry;
+    auto* const entry = reinterpret_cast<const Vcpu&>(regs).domain->pae ? pae_guest_entry
+                        : regs.vector == entry_syscall                  ? syscall_entry
+                                                                        : guest_entry;
     return *entry(&regs, &hv::pcpu());
 }
 

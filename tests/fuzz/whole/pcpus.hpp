@@ -13,6 +13,7 @@ struct Registers;
 // hv/entry/interrupts.cpp, which only assembly calls elsewhere.
 extern "C" Vcpu* syscall_entry(Registers* regs, Pcpu* self);
 extern "C" Vcpu* guest_entry(Registers* regs, Pcpu* self);
+extern "C" Vcpu* pae_guest_entry(Registers* regs, Pcpu* self);
 extern "C" Vcpu* hypervisor_trap(Registers* regs);
 } // namespace bulkhead::hv
 

@@ -23,6 +23,13 @@ namespace {
 constexpr std::uint64_t code = arena + 0x100, syscall_bytes = 2, most_steps = 100'000;
 Script* current = nullptr;
 
+// By INT 0x82.
+void set_narrow_call(Registers& regs, const Call& call) {
+    regs.rax = call.number;
+    regs.rbx = call.arguments[0], regs.rcx = call.arguments[1], regs.rdx = call.arguments[2];
+    regs.rsi = call.arguments[3], regs.rdi = call.arguments[4], regs.rbp = call.arguments[5];
+}
+
 void set_call(Registers& regs, const Call& call) {
     regs.rax = call.number;
     regs.rdi = call.arguments[0], regs.rsi = call.arguments[1], regs.rdx = call.arguments[2];
@@ -93,17 +100,19 @@ void Script::live() {
 void Script::act(Vcpu& vcpu) {
     auto& regs = vcpu.regs;
     regs.rsp = stack_of_guests;
-    regs.vector = entry_syscall;
+    regs.vector = vcpu.domain->pae ? std::uint64_t{pae_hypercall_vector} : entry_syscall;
     vcpu.processor.in_kernel = true;
     const bool goes_on = std::exchange(regs.rip, code) == code - syscall_bytes;
     if (goes_on)
         return;
     if (&vcpu == caller_ && stage_ == Stage::called) {
-        answer_ = static_cast<std::int64_t>(regs.rax);
+        answer_ = vcpu.domain->pae ? std::int64_t{static_cast<std::int32_t>(regs.rax)}
+                                   : static_cast<std::int64_t>(regs.rax);
         stage_ = Stage::none;
     }
     const bool calls = &vcpu == caller_ && stage_ == Stage::wanted;
-    set_call(regs, calls ? call_ : Call{__HYPERVISOR_sched_op, {SCHEDOP_yield}});
+    const auto made = calls ? call_ : Call{__HYPERVISOR_sched_op, {SCHEDOP_yield}};
+    vcpu.domain->pae ? set_narrow_call(regs, made) : set_call(regs, made);
     if (calls)
         stage_ = Stage::called;
 }
