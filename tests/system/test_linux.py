@@ -95,3 +95,13 @@ def test_a_guest_follows_the_target_that_a_memory_policy_gives_it() -> None:
     )
     assert before - after == 4 * (first - last), said(run)
     assert_sound(run)
+
+
+def test_an_nmi_shows_where_the_other_processors_are() -> None:
+    """The kernel sends it by VCPUOP_send_nmi. Idle processors answer, and so do those that loop in user space."""
+    run = run_linux(linux("linux", "backtrace", vcpus=3))
+    assert_done(run, "linux", "backtrace")
+    rows = [row for row in results(run.consoles["linux"], "backtrace") if "round" in row]
+    found = [(row["others"], row["answered"], row["user"]) for row in rows]
+    assert found == [("idle", "2", "1"), ("busy", "2", "3")], said(run)
+    assert_sound(run)
