@@ -26,7 +26,7 @@ BULKHEAD_ADDRESS(site_metadata, "__wrap_" BULKHEAD_TABLE "17allocate_metadataERN
 BULKHEAD_ADDRESS(site_exchange, "__wrap_" BULKHEAD_TABLE "8exchangeENS_6StrongINS_6MfnTagEmEERNS0_6DomainE");
 BULKHEAD_ADDRESS(site_hypervisor, "__wrap_" BULKHEAD_TABLE "23allocate_for_hypervisorEv");
 BULKHEAD_ADDRESS(site_promise, "__wrap_" BULKHEAD_TABLE "7promiseERNS0_12DomainMemoryEmm");
-BULKHEAD_ADDRESS(site_contiguous, BULKHEAD_TABLE "19allocate_contiguousEm");
+BULKHEAD_ADDRESS(site_contiguous, "__wrap_" BULKHEAD_TABLE "19allocate_contiguousEm");
 BULKHEAD_ADDRESS(site_of_domain, "_ZN8bulkhead2hv6Domain17allocate_metadataEv");
 BULKHEAD_ADDRESS(site_policy, "_ZN8bulkhead2hv13policy_memory9back_pageEm");
 BULKHEAD_ADDRESS(site_tables, "_ZN8bulkhead2hv18reserve_hypervisorEmm");
@@ -136,6 +136,11 @@ std::string text_of(const Place& place) { return place.line + "  " + place.funct
 } // namespace
 
 void watch_allocation_sites(bool on) { on_allocation = on ? note : nullptr; }
+
+void note_that_all_failed() {
+    for (auto& [path, failed] : paths)
+        failed = true;
+}
 
 std::string left_out_sites(const Excused* excused, std::size_t count) {
     std::set<std::uint64_t> forced;

@@ -14,6 +14,8 @@ struct Excused {
 
 // From here on allocations are noted, with the return addresses on the stack.
 void watch_allocation_sites(bool on);
+// On all paths so far: other processes went them, and saw to it.
+void note_that_all_failed();
 
 // Empty if an allocation failed on each path that allocated, and at each place of the program that calls an
 // allocator, but for those that are excused. All places are printed.

@@ -11,6 +11,7 @@
 #define BULKHEAD_METADATA "_ZN8bulkhead2hv10FrameTable17allocate_metadataERNS0_12DomainMemoryE"
 #define BULKHEAD_HYPERVISOR "_ZN8bulkhead2hv10FrameTable23allocate_for_hypervisorEv"
 #define BULKHEAD_PROMISE "_ZN8bulkhead2hv10FrameTable7promiseERNS0_12DomainMemoryEmm"
+#define BULKHEAD_CONTIGUOUS "_ZN8bulkhead2hv10FrameTable19allocate_contiguousEm"
 #define BULKHEAD_EXCHANGE "_ZN8bulkhead2hv10FrameTable8exchangeENS_6StrongINS_6MfnTagEmEERNS0_6DomainE"
 
 namespace bulkhead::hv::test {
@@ -72,6 +73,12 @@ Result<Mfn> real_exchange(FrameTable& table, Mfn mfn, Domain& owner) BULKHEAD_RE
 Result<Mfn> exchange(FrameTable& table, Mfn mfn, Domain& owner) BULKHEAD_WRAP(BULKHEAD_EXCHANGE);
 Result<Mfn> exchange(FrameTable& table, Mfn mfn, Domain& owner) {
     return fails() ? fail(Error::no_memory) : real_exchange(table, mfn, owner);
+}
+
+Result<Mfn> real_contiguous(FrameTable& table, std::uint64_t frames) BULKHEAD_REAL(BULKHEAD_CONTIGUOUS);
+Result<Mfn> contiguous(FrameTable& table, std::uint64_t frames) BULKHEAD_WRAP(BULKHEAD_CONTIGUOUS);
+Result<Mfn> contiguous(FrameTable& table, std::uint64_t frames) {
+    return fails() ? fail(Error::no_memory) : real_contiguous(table, frames);
 }
 
 } // namespace bulkhead::hv::test

@@ -16,6 +16,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace bulkhead::hv::whole {
 namespace {
@@ -145,17 +147,42 @@ void force(const Case& each) {
     }
 }
 
-constexpr char at_start[] =
-    "at the start of a machine, which ends with a reason: tests/system/test_exhaustion.py";
+// How a start ends in which allocation `number` fails, in a process of its own.
+enum class Start : std::uint8_t { refused = 42, goes_on, makes_fewer };
+
+Start start_without(std::uint64_t number) {
+    const auto child = ::fork();
+    if (child == 0) {
+        on_refusal = [](const char* why) { ::_exit(why[0] != '\0' ? static_cast<int>(Start::refused) : 1); };
+        test::fail_in(number);
+        const Scene scene;
+        ::_exit(static_cast<int>(test::allocations().made < number ? Start::makes_fewer : Start::goes_on));
+    }
+    int status = 0;
+    Script::require(child > 0 && ::waitpid(child, &status, 0) == child, "no process for a start");
+    const Start how{static_cast<std::uint8_t>(WEXITSTATUS(status))};
+    Script::require(WIFEXITED(status) &&
+                        (how == Start::refused || how == Start::goes_on || how == Start::makes_fewer),
+                    "allocation " + std::to_string(number) + " of a start failed: no reason is given");
+    return how;
+}
+
+// The machine starts without a failure, or ends with a reason.
+void force_starts() {
+    std::uint64_t number = 1, tolerated = 0;
+    for (auto how = start_without(number); how != Start::makes_fewer; how = start_without(++number))
+        tolerated += how == Start::goes_on;
+    Script::require(tolerated <= guests, "a start goes on without memory"); // whose pages are not sampled
+    std::printf("the start of a machine: %llu allocations\n", static_cast<unsigned long long>(number - 1));
+    test::watch_allocation_sites(true);
+    const Scene scene; // where they were
+    test::watch_allocation_sites(false);
+    test::note_that_all_failed();
+}
+
 constexpr char real_device[] = "of a device that this machine has not, at its start";
 constexpr test::Excused excused[] = {
-    {"new_table()", at_start},
-    {"new_shared_page()", at_start},
-    {"FrameTable::cut(", at_start},
-    {"load_plugin(", at_start},
-    {"rings::start(", at_start}, // of the drive, the switch and real disks
-    {"start_seats()", at_start},
-    {"start_switch(", at_start},
+    {"real_rings::start(", real_device},
     {"start_real_seats(", real_device},
     {"make_queue(", real_device},
     {"RealDrive::RealDrive(", real_device},
@@ -164,7 +191,6 @@ constexpr test::Excused excused[] = {
     {"uplink::start(", real_device},
     {"38276748541952ul", "of policies of real disks: the template of the other ring policies"},
     {"FrameTable::allocate_run(", "of order 0, for which calls take allocate()"},
-    {"::build(", "this program's own"},
 };
 
 } // namespace
@@ -173,6 +199,7 @@ constexpr test::Excused excused[] = {
 int main() {
     using namespace bulkhead::hv;
     static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
+    whole::force_starts();
     for (const auto& each : whole::exhaustion_cases())
         whole::force(each);
     const auto left_out = test::left_out_sites(whole::excused);

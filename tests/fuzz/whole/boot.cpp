@@ -47,6 +47,8 @@ extern "C" char __start_hv_bss[], __stop_hv_bss[], __start_hv_data[], __stop_hv_
 
 namespace bulkhead::hv::whole {
 
+void (*on_refusal)(const char* why) = nullptr;
+
 namespace {
 
 constexpr std::uint64_t records = 16, record_bytes = records * sizeof(trace::Record);
@@ -58,6 +60,8 @@ Size size{};
 std::uint64_t free_then = 0, half_then = 0;
 
 [[noreturn]] void refuse(const char* why) {
+    if (on_refusal != nullptr)
+        on_refusal(why);
     std::fprintf(stderr, "the machine does not start: %s\n", why);
     std::abort();
 }
@@ -172,7 +176,10 @@ void build(const char* name, bool privileged, std::uint32_t vcpus) {
             refuse("no memory for vCPUs");
     std::array<Mfn, dom0_frames> frames;
     for (auto& mfn : frames) {
-        mfn = frame_table().allocate(**domain).value();
+        const auto fresh = frame_table().allocate(**domain);
+        if (!fresh)
+            refuse("no memory for a domain's pages");
+        mfn = *fresh;
         machine::set_m2p(mfn, static_cast<std::uint64_t>(&mfn - frames.data()));
     }
     fill_tables(frames.data(), frames.size());

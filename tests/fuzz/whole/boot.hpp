@@ -23,6 +23,8 @@ struct Size {
 };
 // Starts the machine, or brings it back to where it was when it had just been started.
 void begin_machine(const Size& size);
+// Called when a machine does not start, or ends, for want of memory, with the reason. It may end the program.
+extern void (*on_refusal)(const char* why);
 // Frames that were free before there was a guest, and frames_of_half() then.
 [[nodiscard]] std::uint64_t free_at_start();
 [[nodiscard]] std::uint64_t half_at_start();

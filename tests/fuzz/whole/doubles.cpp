@@ -171,7 +171,11 @@ void ring_doorbell(std::uint16_t) {}
 namespace machine {
 
 void panic(const char* message) { end(message); }
-void out_of_memory(const char* message) { end(message); }
+void out_of_memory(const char* message) {
+    if (whole::on_refusal != nullptr)
+        whole::on_refusal(message);
+    end(message);
+}
 
 // The last lines, for a report.
 void put_console(char byte) {
