@@ -337,11 +337,21 @@ class Credit : public sched::Policy {
             give_way(domain);
         else
             vcpu.on->cut = &vcpu;
+        if (why == sched::Stop::slice_end && may_wake_again(vcpu, now)) {
+            domain.wakers.push_back(vcpu);
+            return woken_.push_back(vcpu);
+        }
         if (why != sched::Stop::preempted || !has_credit(domain) || sched::Caps::holds_back(domain))
             return queue_back(vcpu);
         domain.turn.push_front(vcpu); // its turn is not over
         reached(domain);
         vcpu.on->held = &vcpu;
+    }
+    // Its turn was a grace, so that another vCPU that woke came soon. It has its own after that one's.
+    [[nodiscard]] bool may_wake_again(const Vcpu& vcpu, RealTime now) const {
+        const Domain& domain = domain_of(vcpu);
+        return vcpu.on->until - vcpu.on->began <= grace && has_credit(domain) &&
+               within_cap(domain_of(vcpu), now) && domain.wakers.size() < services_.pcpus();
     }
     // A yield gives away what the domain has more than the next one, so that another vCPU runs.
     void give_way(Domain& domain) {

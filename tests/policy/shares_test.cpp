@@ -304,6 +304,23 @@ TEST_P(LatencyInCompany, IsShortNextToAllOfThem) {
     expect_prompt(light, microseconds(20), microseconds(60));
 }
 
+// Those that are within their share wait for each other in turns of a grace, and for no hog.
+class WaitInACrowd : public Latency {};
+
+TEST_P(WaitInACrowd, IsNoLongerThanWhatTheCrowdHasToDo) {
+    machine_.add_domain(256, 0, hogs(1));
+    const auto light = machine_.add_domain(256, 0, one<Periodic>(milliseconds(2), microseconds(120)));
+    for (int i = 0; i < 4; ++i) {
+        std::vector<std::unique_ptr<Behaviour>> crowd;
+        for (int j = 0; j < 8; ++j)
+            crowd.push_back(std::make_unique<Periodic>(milliseconds(10), microseconds(40)));
+        machine_.add_domain(256, 0, std::move(crowd));
+    }
+    machine_.run_for(milliseconds(2'000));
+    EXPECT_LE(machine_.of({light, 0}).longest_wait, microseconds(4 * 8 * (40 + 2) + 60));
+}
+
+INSTANTIATE_TEST_SUITE_P(Prompt, WaitInACrowd, testing::Values("credit"), policy_name);
 INSTANTIATE_TEST_SUITE_P(Prompt, LatencyInCompany, testing::Values("credit2"), policy_name);
 INSTANTIATE_TEST_SUITE_P(Prompt, Latency, testing::Values("bvt", "credit", "credit2"), policy_name);
 
