@@ -26,7 +26,8 @@ MIXED = "mixed"
 COUNTS = (1, 4, 12, 22)
 PCPUS = (1, 2, 4)
 PREEMPTING = ("credit", "credit2", "bvt")  # they declare wake-up preemption
-TASK_P99 = 60_000  # ns: how late a task of 1 ms may begin on one pCPU
+TASK_P99 = 60_000  # ns: how late a task of 1 ms may begin on one pCPU, beside attackers that are over their share
+PERIOD = 10 * MILLISECOND  # the longest in which an attacker within its share comes back with all that it has to do
 FOREIGN = 0.02  # of a pCPU: the hypervisor's work that the victim pays for, its own included, on one pCPU
 LEAST = 800 * MILLISECOND  # of a run
 EACH = 260 * MILLISECOND  # of a run for each attacker on a pCPU: two slices of 2 ms are then 1.6 % of a share
@@ -113,6 +114,7 @@ class Outcome:
     kept: float  # by the victim, of its fair share
     late: int | None  # ns, 99th percentile of the task's start; None: it did not come to its end
     billed: float  # of a pCPU: the hypervisor's work that the victim paid for
+    due: int  # ns: what attackers within their share, and domain 0 for them, have to do in a period
     r_max: int  # ns
     run: Run = field(repr=False)
 
@@ -121,8 +123,14 @@ class Outcome:
         trial = self.trial
         return (
             f"| {trial.attack} | {trial.count} | {trial.pcpus} | {trial.policy} | {trial.width} | {self.kept:.3f} | {late} "
-            f"| {100 * self.billed:.2f} | {self.r_max / 1000:.0f} |"
+            f"| {100 * self.billed:.2f} | {self.r_max / 1000:.0f} | {self.due / 1000:.0f} |"
         )
+
+
+def due_work(run: Run) -> int:
+    """What all but the victim and the task are billed for in a period [ns]."""
+    others = (entry for name, entry in run.landmark.ledger.items() if name not in ("victim", "task"))
+    return round(sum(entry.guest_ns + entry.hypervisor_ns for entry in others) * PERIOD / run.landmark.now)
 
 
 def carry_out(trial: Trial) -> Outcome:
@@ -142,6 +150,7 @@ def carry_out(trial: Trial) -> Outcome:
         kept=got / fair,
         late=int(late[1]) if late else None,
         billed=run.landmark.ledger["victim"].hypervisor_ns / run.machine.duration,
+        due=0 if ATTACKS[trial.attack].greedy else due_work(run),
         r_max=run.landmark.r_max.ns,
         run=run,
     )
@@ -156,8 +165,8 @@ def assert_unharmed(outcome: Outcome) -> None:
     if trial.pcpus == 1:  # on several, kicks of other pCPUs make it lose its pCPU, and it pays for leaving
         assert outcome.billed <= FOREIGN, outcome
     assert outcome.r_max <= r_max_bound(trial.count), outcome
-    if trial.policy in PREEMPTING and trial.pcpus == 1 and ATTACKS[trial.attack].greedy:
-        assert outcome.late is not None and outcome.late <= TASK_P99, outcome
+    if trial.policy in PREEMPTING and trial.pcpus == 1:
+        assert outcome.late is not None and outcome.late <= TASK_P99 + outcome.due, outcome
 
 
 def matrix() -> Iterator[Trial]:
@@ -174,8 +183,8 @@ def main(words: list[str]) -> None:
         for name, count, pcpus, *rest in (word.split(",") for word in words)
     ]
     print(
-        "| Attack | Attackers | pCPUs | Policy | Width | Kept | p99 [us] | Billed [%] | R_max [us] |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| Attack | Attackers | pCPUs | Policy | Width | Kept | p99 [us] | Billed [%] | R_max [us] | Due [us] |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     for trial in trials or matrix():
         outcome = carry_out(trial)
