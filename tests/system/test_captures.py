@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+from captures import packets
 from machines import MILLISECOND, assert_sound, boot, said, workload
 
 from bulkhead import MIB, SECOND, Guest, GuestNet, Network, Run
-from bulkhead.backend.qemu.manifest import WALL_CLOCK
 
 ECHO, CLIENT = bytes.fromhex("00163e000010"), bytes.fromhex("00163e000020")
 DELAY_US = 500
@@ -31,20 +31,6 @@ def machine(*files: Path | None) -> Run:
         for (kind, words), net in zip(options, nets)
     ]
     return boot(*guests, network=Network(delay_us=DELAY_US), duration=SECOND)
-
-
-def packets(file: Path) -> list[tuple[int, bytes]]:
-    """Time [ns since the machine's start] and bytes of each packet of a file, whose form is checked."""
-    data = file.read_bytes()
-    assert struct.unpack_from("<IHHiIII", data) == (0xA1B23C4D, 2, 4, 0, 0, 0x40000, 1)
-    at, found = 24, []
-    while at < len(data):
-        seconds, ns, kept, whole = struct.unpack_from("<IIII", data, at)
-        assert kept == whole and ns < SECOND
-        found.append((seconds * SECOND + ns - WALL_CLOCK, data[at + 16 : at + 16 + kept]))
-        at += 16 + kept
-    assert at == len(data)
-    return found
 
 
 def between(file: Path, source: bytes, target: bytes) -> list[int]:

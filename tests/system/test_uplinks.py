@@ -9,9 +9,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from captures import packets
 from linux_guests import assert_done, linux, run_linux
 from machines import MILLISECOND, assert_sound, boot, said, workload
 
@@ -75,6 +77,28 @@ def test_a_guest_reaches_a_server_on_this_computer(server: tuple[int, list[bytes
     assert int.from_bytes(came[0][:8], "big") == 0
     for event in ("ring_submit", "ring_request", "ring_complete"):
         assert len(run.select(event, "client4")) >= 2 * answers(run, "client4")
+
+
+def test_a_capture_has_the_packets_that_come_from_outside(
+    server: tuple[int, list[bytes]], tmp_path: Path
+) -> None:
+    port, came = server
+    file = tmp_path / "client.pcap"
+    words = f"peer={HERE} port={port} bytes=1472 patience_us=200000"
+    run = boot(client(4, words, GuestNet(uplink="user", pcap=str(file))), duration=5 * SECOND)
+    assert_sound(run)
+    found = [data for _, data in packets(file)]
+    sent, received = [
+        [
+            data[42:]
+            for data in found
+            if data[12:14] == b"\x08\x00" and data[at : at + 2] == port.to_bytes(2, "big")
+        ]
+        for at in (36, 34)
+    ]
+    assert len(received) >= answers(run, "client4") > 10, said(run)
+    assert set(came) <= set(sent)
+    assert set(received) <= set(came)
 
 
 def test_a_network_without_an_uplink_reaches_nobody_outside(server: tuple[int, list[bytes]]) -> None:
