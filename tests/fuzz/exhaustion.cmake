@@ -4,7 +4,7 @@ set(exhaustion_harness fuzz/exhaustion_fuzz.cpp fuzz/allocations.cpp ${CMAKE_SOU
 foreach(call exchange memory reservation)
     list(APPEND exhaustion_harness ${CMAKE_SOURCE_DIR}/hv/calls/${call}.cpp)
 endforeach()
-bulkhead_fuzzer(exhaustion_fuzz ${exhaustion_harness} ${hv_world_sources})
+bulkhead_fuzzer(exhaustion_fuzz ${exhaustion_harness} ${hv_world_sources} SECONDS 15)
 bulkhead_judges(exhaustion_fuzz ${CMAKE_SOURCE_DIR}/hv/mm/audit.cpp ${CMAKE_SOURCE_DIR}/hv/mm/audit_checks.cpp
     ${CMAKE_SOURCE_DIR}/hv/grant/audit.cpp)
 bulkhead_replay(exhaustion_replay ${exhaustion_harness} fuzz/grant_replay.cpp)
