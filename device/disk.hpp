@@ -1,6 +1,6 @@
 // Models of disks. A request takes a fixed part, a seek unless it goes on where the last one ended, and the
-// transfer. A flush or a discard has the fixed part alone, and a flush what the cache takes. Two kinds have
-// more than that:
+// transfer. A discard is a write of what it forgets. A flush has the fixed part alone, and what the cache
+// takes. Two kinds have more than that:
 // - a rotating disk's seek grows with the square root of the distance;
 // - flash has channels that serve at the same time. A write takes longer than a read there, and a channel
 //   erases for a while after so many bytes were written to it.
@@ -50,7 +50,7 @@ struct Disk {
         const Nanos transfer{std::int64_t{bytes} * 1'000 / bytes_per_us};
         return std::max(request * std::int64_t{parts} + (sequential ? Nanos{} : seek) + transfer, Nanos{1});
     }
-    // Of a request that may move no bytes: a discard, a flush, a barrier.
+    // Of a discard, and of what may move no bytes: a flush, a barrier.
     [[nodiscard, gnu::noinline, gnu::cold]] Nanos time_of_rare(const host::RequestFields& asked,
                                                                bool sequential) const {
         const Nanos takes = time(asked.bytes, sequential || asked.bytes == 0, asked.parts);

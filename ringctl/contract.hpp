@@ -70,7 +70,7 @@ inline constexpr std::uint32_t sector_bytes = 512;
 // that it receives. Of a disk again, and in an order that the device must keep:
 // - flush: keeps what was written. It moves no bytes, and a device does nothing else meanwhile: the flush of
 //   one domain drains the device for all.
-// - discard: forgets what is stored from `sector` on. It moves no bytes.
+// - discard: forgets what is stored from `sector` on, `bytes` of it: the device works as for a write of them.
 // - barrier: a write, or no bytes at all, behind all earlier requests of its ring and before all later ones.
 enum class Operation : std::uint32_t {
     read = 0,
@@ -110,7 +110,7 @@ struct Request {
     Ring* ring;
     std::uint64_t number; // in the order in which the device's requests came
     std::uint64_t sector; // of 512 bytes, on the device; 0 of a packet
-    std::uint32_t bytes;  // that it moves; of a discard or a flush: none
+    std::uint32_t bytes;  // that it moves, or that a discard forgets; of a flush: none
     Operation operation;
     RealTime arrived;    // when the request was queued first, also after a swap of policies
     Nanos estimate;      // of the device's time for it, by the host's model of the device; at least 1 ns

@@ -33,7 +33,7 @@ inline constexpr plugin::Parameter unit_parameter{
 
 // What a request counts for where requests are counted, for example by a limit: its parts, or once for each
 // started 64 KiB, so that a large one does not pass for a small one.
-// A flush or a discard counts as one request, and moves no bytes.
+// A flush counts as one request, and moves no bytes; a discard counts as a write of what it forgets.
 inline constexpr std::int64_t counted_bytes = 64 * 1'024;
 constexpr std::int64_t count_of(const ringctl::Request& request) {
     return std::max<std::int64_t>(request.parts, (request.bytes + counted_bytes - 1) / counted_bytes);

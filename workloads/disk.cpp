@@ -33,7 +33,8 @@ class Stream {
           operation_{options.write.number() != 0 ? std::uint8_t{BLKIF_OP_WRITE}
                                                  : std::uint8_t{BLKIF_OP_READ}},
           sequential_{options.sequential.number() != 0}, flush_{options.flush.number()},
-          places_{disk_sectors / sectors_}, random_{xenstore::own_id().value_or(DomainId{}).value()} {
+          discard_{options.discard.number()}, disk_sectors_{disk_sectors}, places_{disk_sectors / sectors_},
+          random_{xenstore::own_id().value_or(DomainId{}).value()} {
         place_ = random_.next() % places_;
     }
     [[nodiscard]] blkif_request next(std::uint64_t number) {
@@ -43,16 +44,29 @@ class Stream {
             request.id = number;
             return request;
         }
+        if (discard_ != 0 && number % (discard_ + 1) == discard_)
+            return discard_all(number);
         place_ = sequential_ ? (place_ + 1) % places_ : random_.next() % places_;
         return buffer_.request(operation_, number, place_ * sectors_, sectors_);
     }
 
   private:
+    [[nodiscard]] blkif_request discard_all(std::uint64_t number) const {
+        blkif_request_discard discard{};
+        discard.operation = BLKIF_OP_DISCARD;
+        discard.id = number;
+        discard.nr_sectors = disk_sectors_;
+        blkif_request request{};
+        __builtin_memcpy(&request, &discard, sizeof discard);
+        return request;
+    }
+
     const block_device::Buffer& buffer_;
     std::uint32_t sectors_;
     std::uint8_t operation_;
     bool sequential_;
-    std::uint64_t flush_; // requests between two flushes; 0: there are none
+    std::uint64_t flush_, discard_; // requests between two of them; 0: there are none
+    std::uint64_t disk_sectors_;
     std::uint64_t places_, place_ = 0;
     Random random_;
 };

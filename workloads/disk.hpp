@@ -6,7 +6,7 @@
 namespace bulkhead::workload {
 
 struct DiskOptions {
-    Option bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us, flush;
+    Option bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us, flush, discard;
 };
 
 // With a period, `burst` requests at a time are due on a timetable whatever became of earlier ones (open

@@ -143,7 +143,7 @@ void add_ring_views(py::module_& module) {
             "of 512 bytes, on the device")
         .def_property_readonly(
             "bytes", [](const View<Request>& view) { return view.get().bytes; },
-            "how many it moves; none for a discard or a flush")
+            "how many it moves, or a discard forgets; none for a flush")
         .def_property_readonly(
             "operation", [](const View<Request>& view) { return enum_name(view.get().operation); },
             "read, write, send, receive, discard, flush or barrier")

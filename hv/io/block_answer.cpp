@@ -21,7 +21,7 @@ constinit Late<Copies> copies; // whose bytes are to move, in the order in which
     return move_segment(request, request.ring->disk->contents + request.position * ringctl::sector_bytes);
 }
 
-// What was discarded reads as zeros. False: the rest later.
+// What is forgotten reads as zeros. False: the rest later.
 [[nodiscard]] bool clear_sectors(BlockRequest& request) {
     while (request.left > 0) {
         const auto sectors = std::min<std::uint64_t>(request.left, sectors_per_page);

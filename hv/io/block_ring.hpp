@@ -19,6 +19,7 @@ namespace bulkhead::hv {
 inline constexpr std::uint32_t ring_slots = 32;    // of one page, in both layouts
 inline constexpr std::uint32_t most_segments = 32; // of an indirect request, as offered
 inline constexpr std::uint32_t sectors_per_page = page_bytes / ringctl::sector_bytes;
+inline constexpr std::uint32_t most_discarded = most_segments * sectors_per_page; // sectors, at a time
 static_assert(sizeof(blkif_request) == 112 && sizeof(blkif_response) == 16 &&
               sizeof(blkif_sring_entry) == 112);
 static_assert(ring_slots <= ringctl::most_queued);

@@ -56,12 +56,11 @@ void take_place(BlockRing& ring, BlockRequest& request, std::uint64_t position) 
 }
 
 constexpr auto operations = [] { // of the policy
-    std::array<ringctl::Operation, BLKIF_OP_DISCARD + 1> all{};
+    std::array<ringctl::Operation, BLKIF_OP_FLUSH_DISKCACHE + 1> all{};
     all[BLKIF_OP_READ] = ringctl::Operation::read;
     all[BLKIF_OP_WRITE] = ringctl::Operation::write;
     all[BLKIF_OP_WRITE_BARRIER] = ringctl::Operation::barrier;
     all[BLKIF_OP_FLUSH_DISKCACHE] = ringctl::Operation::flush;
-    all[BLKIF_OP_DISCARD] = ringctl::Operation::discard;
     return all;
 }();
 
@@ -80,28 +79,36 @@ std::int16_t queue(BlockRing& ring, BlockRequest& request, std::uint64_t sector)
     return waits;
 }
 
-// One that moves no bytes. The policy sees it where the disk's part of the device begins, or what is
-// discarded.
+// One that moves no bytes. The policy sees it where the disk's part of the device begins.
 template<bool real>
-std::int16_t queue_without_bytes(BlockRing& ring, const blkif_request& asked, std::uint64_t sector = 0,
-                                 std::uint64_t sectors = 0) {
+std::int16_t queue_without_bytes(BlockRing& ring, const blkif_request& asked) {
     auto& request = free_request(ring);
     request.operation = asked.operation;
     request.id = asked.id;
     request.segments = 0;
-    request.left = sectors;
-    return queue<real>(ring, request, sector);
+    return queue<real>(ring, request, 0);
 }
 
-// Only of a modelled disk: domain 0 offers neither this nor barriers for a real one.
+// Only of a modelled disk: domain 0 offers neither this nor barriers for a real one. Clearing is work of the
+// hypervisor, so it is bounded and paid for as a write is: as many sectors as the largest write has, with
+// their bytes.
 std::int16_t take_discard(BlockRing& ring, const blkif_request& asked) {
     blkif_request_discard discard;
     std::memcpy(&discard, &asked, sizeof discard);
     const auto& disk = *ring.disk;
     const std::uint64_t sector = discard.sector_number, sectors = discard.nr_sectors;
-    if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector)
+    if (sectors == 0 || sector > disk.sectors || sectors > disk.sectors - sector || disk.read_only)
         return BLKIF_RSP_ERROR;
-    return queue_without_bytes<false>(ring, asked, sector, sectors);
+    auto& request = free_request(ring);
+    request.operation = asked.operation;
+    request.id = asked.id;
+    request.segments = 0;
+    request.left = std::min<std::uint64_t>(sectors, most_discarded);
+    const auto bytes = static_cast<std::uint32_t>(request.left * ringctl::sector_bytes);
+    take_place(ring, request, sector);
+    submit<false>(ring, ringctl::Operation::discard, disk.first + sector, bytes,
+                  static_cast<std::uint32_t>(&request - ring.requests));
+    return waits;
 }
 static_assert(sizeof(blkif_request_discard) <= sizeof(blkif_request));
 

@@ -16,11 +16,14 @@ constexpr Option sequential{"sequential", "1", "0", "1: each where the one befor
 constexpr Option write{"write", "1", "0", "1: writes, 0: reads"};
 constexpr Option work_us{"work_us", "us", "0", "CPU time for each answer, at 4 ns per instruction"};
 constexpr Option flush{"flush", "1", "0", "after so many requests a flush follows; 0: none"};
-constexpr Option options_[] = {bytes,    depth,      rings, period_us, burst,
-                               phase_ns, sequential, write, work_us,   flush};
+constexpr Option discard{"discard", "1", "0",
+                         "after so many requests a discard of the whole disk follows; 0: none"};
+constexpr Option options_[] = {bytes,      depth, rings,   period_us, burst,  phase_ns,
+                               sequential, write, work_us, flush,     discard};
 
 void run() {
-    use_disk("disk", {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us, flush});
+    use_disk("disk",
+             {bytes, depth, rings, period_us, burst, phase_ns, sequential, write, work_us, flush, discard});
 }
 
 constexpr Workload disk_{Kind::victim, "disk", "reads or writes its disk, in any pattern", options_, run};

@@ -1,5 +1,6 @@
 #include "tests/fuzz/whole/block_front.hpp"
 
+#include "hv/io/block_ring.hpp"
 #include "hv/io/disk.hpp"
 #include "ringctl/contract.hpp"
 
@@ -181,7 +182,8 @@ std::string BlockFront::judge(const Asked& asked, const blkif_response& response
 bool BlockFront::is_same_on_disk(const Asked& asked) const {
     const auto* on_disk = disk_->contents + asked.sector * sector_bytes;
     if (asked.operation == BLKIF_OP_DISCARD)
-        return std::all_of(on_disk, on_disk + asked.sectors * sector_bytes,
+        return std::all_of(on_disk,
+                           on_disk + std::min<std::uint64_t>(asked.sectors, most_discarded) * sector_bytes,
                            [](std::byte each) { return each == std::byte{}; });
     for (std::size_t i = 0; i < asked.pages.size(); ++i) {
         const auto& segment = asked.segments[i];
