@@ -16,18 +16,29 @@ if __name__ == "__main__":
     ROOT = Path(__file__).resolve().parents[2]
     sys.path[:0] = [str(ROOT / "bindings"), str(ROOT), str(Path(__file__).parent)]
 
+import numpy as np
 from machines import MILLISECOND, assert_sound, boot, said, share, workload
 from victims import OWN, r_max_bound
 
 from bulkhead import MIB, Guest, Policy, Run
+from bulkhead.base.schema import MARKS
+from bulkhead.metrics import Schema, Trace, Window, run_intervals
+from bulkhead.metrics.trace import int64
 from bulkhead.model.spec import ABIS, WIDE
 
 MIXED = "mixed"
 COUNTS = (1, 4, 12, 22)
 PCPUS = (1, 2, 4)
 PREEMPTING = ("credit", "credit2", "bvt")  # they declare wake-up preemption
-TASK_P99 = 60_000  # ns: how late a task of 1 ms may begin on one pCPU, beside attackers that are over their share
-PERIOD = 10 * MILLISECOND  # the longest in which an attacker within its share comes back with all that it has to do
+TASK_P99 = (
+    60_000  # ns: how late a task of 1 ms may begin on one pCPU, beside attackers that are over their share
+)
+PERIOD = (
+    10 * MILLISECOND
+)  # the longest in which an attacker within its share comes back with all that it has to do
+MISSED = {
+    ("timeout_flood", "bvt"): 500_000
+}  # ns: with 22 attackers the victim is seen to run for so long meanwhile
 FOREIGN = 0.02  # of a pCPU: the hypervisor's work that the victim pays for, its own included, on one pCPU
 LEAST = 800 * MILLISECOND  # of a run
 EACH = 260 * MILLISECOND  # of a run for each attacker on a pCPU: two slices of 2 ms are then 1.6 % of a share
@@ -115,6 +126,7 @@ class Outcome:
     late: int | None  # ns, 99th percentile of the task's start; None: it did not come to its end
     billed: float  # of a pCPU: the hypervisor's work that the victim paid for
     due: int  # ns: what attackers within their share, and domain 0 for them, have to do in a period
+    behind: int  # ns, 99th percentile of the victim's time on the pCPU while a job of the task waited
     r_max: int  # ns
     run: Run = field(repr=False)
 
@@ -131,6 +143,15 @@ def due_work(run: Run) -> int:
     """What all but the victim and the task are billed for in a period [ns]."""
     others = (entry for name, entry in run.landmark.ledger.items() if name not in ("victim", "task"))
     return round(sum(entry.guest_ns + entry.hypervisor_ns for entry in others) * PERIOD / run.landmark.now)
+
+
+def behind_victim(run: Run) -> int:
+    """The 99th percentile, over the task's jobs, of the victim's time between their release and their start [ns]."""
+    releases = int64(run.select("mark", "task", MARKS["deadline"])["b"])
+    begins = int64(run.select("mark", "task", MARKS["request_seen"])["time"])
+    victim = run_intervals(Trace(run.trace, Schema.built())).of_domain(run.domain_id("victim"))
+    waits = [victim.clip(Window(int(a), int(b))).total for a, b in zip(releases, begins)]
+    return int(np.percentile(waits, 99, method="higher")) if waits else 0
 
 
 def carry_out(trial: Trial) -> Outcome:
@@ -151,6 +172,7 @@ def carry_out(trial: Trial) -> Outcome:
         late=int(late[1]) if late else None,
         billed=run.landmark.ledger["victim"].hypervisor_ns / run.machine.duration,
         due=0 if ATTACKS[trial.attack].greedy else due_work(run),
+        behind=behind_victim(run) if trial.pcpus == 1 else 0,
         r_max=run.landmark.r_max.ns,
         run=run,
     )
@@ -167,6 +189,8 @@ def assert_unharmed(outcome: Outcome) -> None:
     assert outcome.r_max <= r_max_bound(trial.count), outcome
     if trial.policy in PREEMPTING and trial.pcpus == 1:
         assert outcome.late is not None and outcome.late <= TASK_P99 + outcome.due, outcome
+        missed = MISSED.get((trial.attack, trial.policy), 0)
+        assert outcome.behind <= TASK_P99 + missed, outcome  # it waits for no guest that is over its share
 
 
 def matrix() -> Iterator[Trial]:

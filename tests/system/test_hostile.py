@@ -17,9 +17,11 @@ from bulkhead.model.spec import NARROW
 # Each attack at least once, each count and number of pCPUs, and what was out of bounds before its mend.
 CHOSEN = (
     Trial("borrower", 4, 1),
+    Trial("borrower", 4, 1, "bvt"),
     Trial("call_storm", 12, 1),
     Trial("cpu_hog", 1, 4),
     Trial("cpu_hog", 22, 1),
+    Trial("drain", 1, 1, "credit2"),
     Trial("drain", 4, 1),
     Trial("event_storm", 4, 1),
     Trial("garbage", 1, 1),
@@ -39,6 +41,9 @@ CHOSEN = (
     Trial("timeout_flood", 1, 2),
     Trial("timeout_flood", 1, 2, "bvt"),
     Trial("timeout_flood", 1, 2, "credit2"),
+    Trial("timeout_flood", 4, 1),
+    Trial("timeout_flood", 4, 1, "bvt"),
+    Trial("timeout_flood", 4, 1, "credit2"),
     Trial("timeout_flood", 4, 4),
     Trial("timeout_flood", 22, 4, "bvt"),
     Trial("store_storm", 4, 1),
