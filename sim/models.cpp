@@ -35,6 +35,7 @@ constexpr ModelOption disk_options[] = {
     {"write", "1", "0", "1: writes, 0: reads"},
     {"work_us", "us", "0", "CPU time for each answer"},
     {"flush", "1", "0", "after so many requests a flush follows; 0: none"},
+    {"discard", "1", "0", "after so many requests a discard of the whole disk follows; 0: none"},
 };
 constexpr ModelOption flood_options[] = {
     {"bytes", "1", "512", "size of a request, 512 to 1048576"},
@@ -47,6 +48,7 @@ constexpr ModelOption flood_options[] = {
     {"write", "1", "0", "1: writes, 0: reads"},
     {"work_us", "us", "0", "CPU time for each answer"},
     {"flush", "1", "0", "after so many requests a flush follows; 0: none"},
+    {"discard", "1", "0", "after so many requests a discard of the whole disk follows; 0: none"},
 };
 constexpr ModelOption memory_user_options[] = {
     {"set_mib", "MiB", "0", "its working set; 0: all its memory"},

@@ -21,9 +21,13 @@ class Stream {
         : bytes_{static_cast<std::uint32_t>(setup.number("bytes"))},
           operation_{setup.number("write") != 0 ? ringctl::Operation::write : ringctl::Operation::read},
           sequential_{setup.number("sequential") != 0}, flush_{setup.number("flush")},
+          discard_{setup.number("discard")}, discarded_{static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                                 sectors * ringctl::sector_bytes, most_discarded))},
           chance_{setup.id().value()} {
         if (flush_ < 0)
             throw std::invalid_argument{"option flush: write 0 or more"};
+        if (discard_ < 0)
+            throw std::invalid_argument{"option discard: write 0 or more"};
         if (setup.number("bytes") < ringctl::sector_bytes || setup.number("bytes") > largest)
             throw std::invalid_argument{"option bytes: write 512 to 1048576"};
         step_ = GuestDisk::sectors_of(bytes_);
@@ -31,18 +35,24 @@ class Stream {
         place_ = chance_.next() % places_;
     }
     GuestDisk::Request next() {
-        if (flush_ != 0 && sent_++ % (flush_ + 1) == flush_)
+        const auto number = sent_++;
+        if (flush_ != 0 && number % (flush_ + 1) == flush_)
             return {ringctl::Operation::flush, 0, 0};
+        if (discard_ != 0 && number % (discard_ + 1) == discard_)
+            return {ringctl::Operation::discard, 0, discarded_};
         place_ = sequential_ ? (place_ + 1) % places_ : chance_.next() % places_;
         return {operation_, place_ * step_, bytes_};
     }
 
   private:
     static constexpr std::int64_t largest = 1 << 20;
+    static constexpr std::uint64_t most_discarded = 128 * 1'024; // by one request, as in the hypervisor
     std::uint32_t bytes_;
     ringctl::Operation operation_;
     bool sequential_;
     std::int64_t flush_;      // requests between two flushes; 0: there are none
+    std::int64_t discard_;    // or between two discards
+    std::uint32_t discarded_; // bytes that a discard of the whole disk clears
     std::int64_t sent_ = 0;   // with those
     workload::Random chance_; // the guest's own places
     std::uint64_t step_ = 0, places_ = 0, place_ = 0;

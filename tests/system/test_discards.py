@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from machines import assert_sound, boot, said, workload
+import pytest
+from machines import BACKENDS, assert_sound, boot, said, workload
 from victims import r_max_bound
 
 from bulkhead import MIB, SECOND, Guest, GuestDisk, Policy, Run
@@ -60,3 +61,23 @@ def test_discards_of_a_whole_disk_cost_others_no_more_than_writes() -> None:
     assert set(discards.select("ring_submit", "attacker")["b"].tolist()) == {512, LARGEST}
     times = discards.select("ring_complete", "attacker")["b"]
     assert int(times.max()) >= LARGEST * 1000 // 400
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_tenant_that_discards_has_no_more_than_its_share(backend: str) -> None:
+    guests = [
+        workload(
+            "disk",
+            f"depth=8 for_ms={FOR_MS} {options}",
+            name=name,
+            memory=8 * MIB,
+            disks=(GuestDisk(2 * MIB),),
+        )
+        for name, options in (("reads", ""), ("discards", "write=1 discard=1"))
+    ]
+    run = boot(*guests, backend=backend, ringctl=Policy("sfq"), duration=SECOND)
+    assert run.exit_status == 0, said(run)
+    assert_sound(run)
+    assert set(run.select("ring_submit", "discards")["b"].tolist()) == {4096, LARGEST}
+    reads, discards = (int(run.select("ring_complete", name)["b"].sum()) for name in ("reads", "discards"))
+    assert discards == pytest.approx(reads, rel=0.05)
