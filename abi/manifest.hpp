@@ -9,7 +9,7 @@
 namespace bulkhead::manifest {
 
 inline constexpr std::uint64_t magic = 0x54534546494e414d; // "MANIFEST"
-inline constexpr std::uint32_t version = 17;
+inline constexpr std::uint32_t version = 18;
 inline constexpr std::size_t name_bytes = 16; // including the terminating zero
 
 struct Span { // a byte range of the manifest; blobs are page-aligned
@@ -162,6 +162,7 @@ struct Header {
     Span dom0_kernel;
     Span dom0_cmdline;
     std::uint64_t dom0_memory_bytes;
+    std::uint64_t dom0_affinity; // mask of the pCPUs that it may use; 0: all
     std::uint32_t dom0_weight;
     std::uint32_t terminal; // 1 + index of the guest whose console is a terminal, 0 for none
     std::uint32_t pcpus;    // how many processors to use, evenly spread over the machine's list; 0 for all

@@ -46,6 +46,7 @@ World::World(Policy policy, Plan plan)
     spec.name = "dom0";
     spec.weight = plan_.dom0_weight;
     spec.share = plan_.dom0_share;
+    spec.placements.affinity = {plan_.dom0_affinity};
     spec.sched_values = plan_.dom0_sched_values;
     spec.programs.emplace_back([this](Guest& me) { return domain0(me); });
     Domain& domain = machine_.create_domain(std::move(spec), DomainId{0});

@@ -68,6 +68,7 @@ struct Plan {
     std::int64_t mib = 0; // of the machine, its start takes longer for
     std::uint32_t dom0_weight = sched::default_weight;
     std::uint32_t dom0_share = 0; // as in manifest::Header
+    std::uint64_t dom0_affinity = ~std::uint64_t{0};
     std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle = true;
     std::vector<GuestPlan> guests;

@@ -81,6 +81,7 @@ class SimSettings:
         duration_ns: int,
         dom0_weight: int,
         dom0_share: int,
+        dom0_affinity: int = ...,
         dom0_sched_values: list[int],
         end_when_idle: bool,
         costs: dict[str, int],

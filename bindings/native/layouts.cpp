@@ -28,13 +28,14 @@ void register_manifest() {
     PYBIND11_NUMPY_DTYPE(Network, packet, bytes_per_us, link_bytes_per_us, delay, buffer, reserved);
     PYBIND11_NUMPY_DTYPE(TimelineEntry, at, action, target, argument, changes);
     PYBIND11_NUMPY_DTYPE(Policy, kind, parameter_count, object, parameters, name);
-    PYBIND11_NUMPY_DTYPE(
-        Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock, clock_hz, trace_bytes,
-        memory_period, memory_frames, trace_mask, guest_count, timeline_count, policy_count, console_rate,
-        end_when_idle, dom0_kernel, dom0_cmdline, dom0_memory_bytes, dom0_weight, terminal, pcpus, drained,
-        parallel, disk_count, dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
-        interface_count, dom0_share, network, placements, placement_count, guard, no_linear_tables,
-        memory_samples, memory_force, uplink_slot, uplink_network, memory_zones, memory_colours);
+    PYBIND11_NUMPY_DTYPE(Header, magic, version, header_bytes, total_bytes, seed, duration, wall_clock,
+                         clock_hz, trace_bytes, memory_period, memory_frames, trace_mask, guest_count,
+                         timeline_count, policy_count, console_rate, end_when_idle, dom0_kernel, dom0_cmdline,
+                         dom0_memory_bytes, dom0_affinity, dom0_weight, terminal, pcpus, drained, parallel,
+                         disk_count, dom0_sched_values, guests, timeline, policies, disks, drive, interfaces,
+                         interface_count, dom0_share, network, placements, placement_count, guard,
+                         no_linear_tables, memory_samples, memory_force, uplink_slot, uplink_network,
+                         memory_zones, memory_colours);
 }
 
 void register_landmark() {

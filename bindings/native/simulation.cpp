@@ -180,13 +180,13 @@ void add_simulation(py::module_& module) {
              py::arg("disk_sectors") = std::vector<std::uint64_t>{});
     py::class_<Settings>(module, "SimSettings")
         .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t, std::int64_t, std::int64_t,
-                      std::uint32_t, std::uint32_t, std::vector<std::int64_t>, bool,
+                      std::uint32_t, std::uint32_t, std::uint64_t, std::vector<std::int64_t>, bool,
                       std::map<std::string, std::int64_t>, std::int64_t, std::int64_t, Values, Values>(),
              py::kw_only(), py::arg("pcpus"), py::arg("seed"), py::arg("trace_groups"),
              py::arg("trace_records"), py::arg("instruction_ns"), py::arg("duration_ns"),
-             py::arg("dom0_weight"), py::arg("dom0_share"), py::arg("dom0_sched_values"),
-             py::arg("end_when_idle"), py::arg("costs"), py::arg("frames") = 1, py::arg("mib") = 0,
-             py::arg("disk") = Values{}, py::arg("paging") = Values{});
+             py::arg("dom0_weight"), py::arg("dom0_share"), py::arg("dom0_affinity") = ~std::uint64_t{0},
+             py::arg("dom0_sched_values"), py::arg("end_when_idle"), py::arg("costs"), py::arg("frames") = 1,
+             py::arg("mib") = 0, py::arg("disk") = Values{}, py::arg("paging") = Values{});
     py::class_<Simulation>(module, "Simulation")
         .def(py::init(
                  &make_simulation<py::object, std::string, std::vector<std::int64_t>, Settings,

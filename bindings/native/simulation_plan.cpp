@@ -169,6 +169,7 @@ sim::Plan make_plan(const Settings& settings, const std::vector<GuestRow>& guest
     plan.mib = settings.mib;
     plan.dom0_weight = settings.dom0_weight;
     plan.dom0_share = settings.dom0_share;
+    plan.dom0_affinity = settings.dom0_affinity;
     plan.dom0_sched_values = settings.dom0_sched_values;
     plan.end_when_idle = settings.end_when_idle;
     plan.blocks = block_plan(settings);

@@ -51,6 +51,7 @@ struct Settings {
     std::int64_t instruction_ns;
     std::int64_t duration_ns;
     std::uint32_t dom0_weight, dom0_share;
+    std::uint64_t dom0_affinity;
     std::vector<std::int64_t> dom0_sched_values;
     bool end_when_idle;
     std::map<std::string, std::int64_t> costs;

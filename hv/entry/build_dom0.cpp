@@ -48,6 +48,8 @@ Domain& create(const manifest::Header& header, std::uint64_t pages) {
         if (!created && created.error() != Error::restart)
             refuse("no memory");
     }
+    if (header.dom0_affinity != 0)
+        (*domain)->vcpus[0]->sched.affinity = header.dom0_affinity;
     for (std::uint64_t i = 0; i < pages; ++i) {
         const auto frame = frame_table().allocate(**domain);
         if (!frame)

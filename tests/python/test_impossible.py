@@ -50,6 +50,7 @@ IMPOSSIBLE = [
     (machine(seed=-1), "seed=-1 is outside 0 to"),
     (machine(trace_bytes=1), "trace_bytes=1 is not a whole number of pages"),
     (machine(dom0_weight=0), "dom0_weight=0 is outside 1 to 65535"),
+    (machine(dom0_affinity=(1,)), "dom0_affinity: the machine has no pCPU 1; its pCPUs are 0 to 0"),
     (machine(memory=1 * MIB), "1 MiB are too little"),
     (machine(trace_groups=("runs",)), "'runs'"),
     (machine(sched=Policy("nobody")), "unknown scheduler 'nobody'"),

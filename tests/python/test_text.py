@@ -171,6 +171,7 @@ def test_format(ns: int, text: str) -> None:
 
 def test_the_control_planes_share() -> None:
     assert parse_dom0("share=10") == {"dom0_share": 10}
+    assert parse_dom0("affinity=1-2") == {"dom0_affinity": (1, 2)}
     plain = Machine(guests=())
     assert (plain.dom0_weight, plain.control_share) == (2048, 25)
     assert replace(plain, dom0_share=10).control_share == 10

@@ -8,7 +8,7 @@ from pathlib import Path
 from bulkhead import _core
 from bulkhead.backend.interfaces import check_interfaces
 from bulkhead.backend.groups import check_groups
-from bulkhead.backend.placement import check_placement, check_releases
+from bulkhead.backend.placement import check_pcpus, check_placement, check_releases
 from bulkhead.base.errors import SpecError
 from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.text import suggest
@@ -298,6 +298,7 @@ def _check_options(machine: Machine) -> None:
         raise SpecError(f"dom0_weight={machine.dom0_weight} is outside 1 to 65535")
     if not 0 <= machine.control_share <= 100:
         raise SpecError(f"dom0_share={machine.dom0_share} is outside 0 to 100")
+    check_pcpus("dom0_affinity", machine.dom0_affinity, machine.pcpus)
     _ = machine.instruction_ns  # a SpecError if it is impossible
     enum_value("manifest.Guard", machine.guard, "guard")
     if machine.accel not in ("tcg", "kvm", "auto"):

@@ -20,7 +20,8 @@ def _pcpus_of(spec: Guest) -> Iterator[tuple[str, object]]:
         yield f"preferred of vCPU {one.vcpu}", one.preferred
 
 
-def _check_pcpus(what: str, given: object, pcpus: int) -> None:
+def check_pcpus(what: str, given: object, pcpus: int) -> None:
+    """SpecError unless `given` is None or a tuple of numbers of pCPUs."""
     if given is None:
         return
     if not isinstance(given, tuple) or not given:
@@ -44,7 +45,7 @@ def check_placement(spec: Guest, pcpus: int) -> None:
     if len(set(numbers)) != len(numbers):
         raise SpecError(f"{what}: placements: a vCPU is named twice")
     for name, given in _pcpus_of(spec):
-        _check_pcpus(f"{what}: {name}", given, pcpus)
+        check_pcpus(f"{what}: {name}", given, pcpus)
     for vcpu in range(spec.vcpus):
         affinity, preferred = spec.masks(vcpu)
         if affinity and preferred and not affinity & preferred:

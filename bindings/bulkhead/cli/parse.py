@@ -117,6 +117,7 @@ DOM0_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "mem": ("dom0_memory", parse_size),
     "weight": ("dom0_weight", _number(1, 65535)),
     "share": ("dom0_share", _number(0, 100)),
+    "affinity": ("dom0_affinity", parse_pcpus),
 }
 DOM0_EXAMPLE = "--dom0 weight=512,sched.length=500"
 

@@ -125,6 +125,7 @@ class Machine:
     # `dom0_sched` reserves something for it.
     dom0_share: int | None = None
     dom0_sched: dict[str, int] = field(default_factory=dict)  # as `sched` of a guest
+    dom0_affinity: tuple[int, ...] | None = None  # pCPUs that domain 0 may use; None: all
     console_rate: int = 65536  # bytes per second and guest, 0 for no limit
     terminal: str | None = None  # guest whose console takes what is typed; such a run cannot be repeated
     end_when_idle: bool = True  # end as soon as every guest has shut down
@@ -135,7 +136,7 @@ class Machine:
     def __post_init__(self) -> None:
         set_sizes(self, "memory", "trace_bytes", "dom0_memory")
         set_durations(self, "duration")
-        set_tuples(self, "guests", "timeline", "absent", "trace_groups")
+        set_tuples(self, "guests", "timeline", "absent", "trace_groups", "dom0_affinity")
         for name in KIND_FOLDER.values():
             if isinstance(text := getattr(self, name), str):
                 object.__setattr__(self, name, Policy.of(text))

@@ -82,7 +82,8 @@ class GuestNet:
     uplink: str | None = None
 
 
-def _mask(pcpus: tuple[int, ...] | None) -> int:
+def pcpu_mask(pcpus: tuple[int, ...] | None) -> int:
+    """Bit n stands for pCPU n; 0 for None."""
     return sum(1 << pcpu for pcpu in set(pcpus or ()))
 
 
@@ -150,7 +151,7 @@ class Guest:
         own = next((one for one in self.placements if one.vcpu == vcpu), Placement(vcpu))
         affinity = self.affinity if own.affinity is None else own.affinity
         preferred = self.preferred if own.preferred is None else own.preferred
-        return _mask(affinity), _mask(preferred)
+        return pcpu_mask(affinity), pcpu_mask(preferred)
 
     @property
     def allowed(self) -> int:

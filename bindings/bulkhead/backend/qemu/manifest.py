@@ -18,7 +18,7 @@ from bulkhead.base.layouts import layout
 from bulkhead.base.schema import constant, enum_value, group_mask
 from bulkhead.base.units import US
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, Network, Policy, TimelineEntry
+from bulkhead.model.spec import Guest, Network, Policy, TimelineEntry, pcpu_mask
 from bulkhead.model.timeline import absent_at_start, batches
 from bulkhead.policy.choose import ChosenPolicy
 from bulkhead.policy.tables import built_policies, kind_number
@@ -263,7 +263,7 @@ def build_manifest(parts: Parts) -> bytes:
     row["total_bytes"] = len(writer.data)
     row["dom0_memory_bytes"] = dom0_bytes(machine, len(writer.data))
     row["dom0_weight"], row["pcpus"] = machine.dom0_weight, machine.pcpus
-    row["dom0_share"] = machine.control_share
+    row["dom0_share"], row["dom0_affinity"] = machine.control_share, pcpu_mask(machine.dom0_affinity)
     row["guard"] = enum_value("manifest.Guard", machine.guard, "guard")
     row["no_linear_tables"] = not machine.linear_tables
     row["dom0_sched_values"][: len(parts.dom0_sched_values)] = parts.dom0_sched_values

@@ -11,12 +11,12 @@ from bulkhead.backend.course import Changes, Course
 from bulkhead.backend.groups import group_number
 from bulkhead.backend.placement import release_number
 from bulkhead.backend.sim.costs import Costs
-from bulkhead.backend.sim.models import guest_model
+from bulkhead.backend.sim.models import ALL_PCPUS, guest_model
 from bulkhead.base.errors import SpecError
 from bulkhead.base.layouts import RECORD
 from bulkhead.base.schema import enum_value, group_mask
 from bulkhead.model.machine import Machine
-from bulkhead.model.spec import Guest, Policy, TimelineEntry
+from bulkhead.model.spec import Guest, Policy, TimelineEntry, pcpu_mask
 from bulkhead.model.timeline import absent_at_start
 from bulkhead.policy.choose import ChosenPolicy, choose
 from bulkhead.policy.python import python_policy
@@ -47,6 +47,7 @@ def _settings(machine: Machine, policies: Policies, given: Costs | None) -> _cor
         duration_ns=machine.duration,
         dom0_weight=machine.dom0_weight,
         dom0_share=machine.control_share,
+        dom0_affinity=pcpu_mask(machine.dom0_affinity) or ALL_PCPUS,
         dom0_sched_values=list(domain_values(known, machine.dom0_sched)),
         end_when_idle=machine.end_when_idle,
         costs=_costs(scheduler, given),
