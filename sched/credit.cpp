@@ -333,14 +333,14 @@ class Credit : public sched::Policy {
     void requeue(Vcpu& vcpu, sched::Stop why, RealTime now) {
         Domain& domain = domain_of(vcpu);
         patience_.queues(vcpu, now);
-        if (why == sched::Stop::yielded)
-            give_way(domain);
-        else
-            vcpu.on->cut = &vcpu;
         if (why == sched::Stop::slice_end && may_wake_again(vcpu, now)) {
             domain.wakers.push_back(vcpu);
             return woken_.push_back(vcpu);
         }
+        if (why == sched::Stop::yielded)
+            give_way(domain);
+        else
+            vcpu.on->cut = &vcpu;
         if (why != sched::Stop::preempted || !has_credit(domain) || sched::Caps::holds_back(domain))
             return queue_back(vcpu);
         domain.turn.push_front(vcpu); // its turn is not over
