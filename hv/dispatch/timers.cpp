@@ -96,12 +96,18 @@ void arm_housekeeping(RealTime deadline) {
     self.ask(work::new_timer);
 }
 
-void fire_housekeeping(RealTime now) {
+// Arms its timer for the next period while the run lock is held, so that it need not wait for it again.
+void begin_housekeeping(Pcpu& self, RealTime now) {
     auto& next = housekeeping->next;
     if (next <= now)
         next = std::max(next + housekeeping_period, now);
-    const bool more = housekeeping_visit(now);
-    arm_housekeeping(more ? std::min(next, machine::now() + between_steps) : next);
+    self.timers.arm(housekeeping->timer, housekeeping->line, next);
+    self.house_waits = true;
+}
+
+void keep_house(RealTime now) {
+    if (housekeeping_visit(now))
+        arm_housekeeping(std::min(housekeeping->next, machine::now() + between_steps));
 }
 
 // Housekeeping waits for locks, as a dispatch and another timer do. A section has one of the three, if it
@@ -278,7 +284,7 @@ void run_timers() {
             continue;
         if (timer == &housekeeping->timer) {
             if (!may_put_off_house(self, std::exchange(entry_too, false), now)) {
-                self.house_waits = true;
+                begin_housekeeping(self, now);
                 break;
             }
             self.timers.arm(*timer, housekeeping->line, now + put_off);
@@ -322,7 +328,7 @@ void keep_house_if_due() {
         device_serve(machine::now());
     if (std::exchange(self.house_waits, false)) {
         bill_to(nullptr);
-        fire_housekeeping(machine::now());
+        keep_house(machine::now());
     }
     if (self.current == nullptr) // the way back to idling is of what was done last
         return;
