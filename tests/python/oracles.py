@@ -288,6 +288,9 @@ class Credit(Scheduler):
     def requeue(self, vcpu: Vcpu, why: Stop, now: int) -> None:
         domain = vcpu.domain
         self.begin_to_wait(vcpu, now)
+        if why == Stop.SLICE_END and self.may_wake_again(vcpu, now):
+            self.woken.append(vcpu)
+            return
         if why == Stop.YIELDED:
             self.give_way(domain)
         else:
@@ -296,6 +299,16 @@ class Credit(Scheduler):
         self.queue(vcpu, first=goes_on)
         if goes_on:
             vcpu.on.held = vcpu
+
+    def may_wake_again(self, vcpu: Vcpu, now: int) -> bool:
+        """Its turn was a grace for the sake of another vCPU that woke, and its domain has credit left."""
+        domain = vcpu.domain
+        return (
+            vcpu.on.until - vcpu.on.began <= LEAST_SLICE
+            and self.has_credit(domain)
+            and self.within_cap(domain, now)
+            and len(self.wakers(domain)) < self.host.pcpus
+        )
 
     def give_way(self, domain: Domain) -> None:
         """A yield gives away what the domain has more than the next one."""
