@@ -22,7 +22,7 @@ namespace {
 
 constexpr Nanos housekeeping_period = milliseconds(10);
 constexpr Nanos between_steps = microseconds(20); // of housekeeping that has more to do
-constexpr Nanos put_off = microseconds(500);      // at a time,
+constexpr Nanos put_off = microseconds(100);      // at a time,
 constexpr Nanos most_put_off = milliseconds(5);   // in all
 struct Housekeeping {
     Timer timer;
