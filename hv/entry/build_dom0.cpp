@@ -7,6 +7,7 @@
 #include "hv/domain/life.hpp"
 #include "hv/domain/vcpu_context.hpp"
 #include "hv/mm/paging.hpp"
+#include "hv/plugin/scheduler.hpp"
 #include "image/fill.hpp"
 #include "image/start_info.hpp"
 
@@ -49,7 +50,7 @@ Domain& create(const manifest::Header& header, std::uint64_t pages) {
             refuse("no memory");
     }
     if (header.dom0_affinity != 0)
-        (*domain)->vcpus[0]->sched.affinity = header.dom0_affinity;
+        scheduler::set_affinity(*(*domain)->vcpus[0], header.dom0_affinity);
     for (std::uint64_t i = 0; i < pages; ++i) {
         const auto frame = frame_table().allocate(**domain);
         if (!frame)

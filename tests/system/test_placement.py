@@ -103,8 +103,13 @@ def test_a_set_of_guests_starts_at_one_instant(backend: str, start: int) -> None
         assert not together(released(None)), "what the set is for"
 
 
+@pytest.mark.parametrize("sched", ("credit", "round_robin", None))
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_domain_0_keeps_off_the_pcpus_that_it_may_not_use(backend: str) -> None:
+def test_domain_0_keeps_off_the_pcpus_that_it_may_not_use(backend: str, sched: str | None) -> None:
     guests = [workload("cpu_hog", name=f"hog{i}") for i in range(2)]
-    run = boot(*guests, pcpus=2, dom0_affinity=(1,), backend=backend, duration=100 * MILLISECOND)
+    policy = Policy(sched) if sched is not None else None
+    run = boot(
+        *guests, sched=policy, pcpus=2, dom0_affinity=(1,), backend=backend, duration=100 * MILLISECOND
+    )
     assert used(run, "dom0") == {1}, said(run)
+    assert all(report.ejected is None for report in run.landmark.policies), said(run)
