@@ -30,15 +30,12 @@ MIXED = "mixed"
 COUNTS = (1, 4, 12, 22)
 PCPUS = (1, 2, 4)
 PREEMPTING = ("credit", "credit2", "bvt")  # they declare wake-up preemption
-TASK_P99 = (
-    60_000  # ns: how late a task of 1 ms may begin on one pCPU, beside attackers that are over their share
-)
-PERIOD = (
-    10 * MILLISECOND
-)  # the longest in which an attacker within its share comes back with all that it has to do
-MISSED = {
-    ("timeout_flood", "bvt"): 500_000
-}  # ns: with 22 attackers the victim is seen to run for so long meanwhile
+# How late [ns] a task of 1 ms may begin on one pCPU, beside attackers that are over their share.
+TASK_P99 = 60_000
+# The longest in which an attacker within its share comes back with all that it has to do.
+PERIOD = 10 * MILLISECOND
+# How much longer [ns] than TASK_P99 the victim may run while the task waits, where it was seen to; the cause is not known.
+MISSED = {("timeout_flood", 22, "bvt"): 500_000}
 FOREIGN = 0.02  # of a pCPU: the hypervisor's work that the victim pays for, its own included, on one pCPU
 LEAST = 800 * MILLISECOND  # of a run
 EACH = 260 * MILLISECOND  # of a run for each attacker on a pCPU: two slices of 2 ms are then 1.6 % of a share
@@ -189,7 +186,7 @@ def assert_unharmed(outcome: Outcome) -> None:
     assert outcome.r_max <= r_max_bound(trial.count), outcome
     if trial.policy in PREEMPTING and trial.pcpus == 1:
         assert outcome.late is not None and outcome.late <= TASK_P99 + outcome.due, outcome
-        missed = MISSED.get((trial.attack, trial.policy), 0)
+        missed = MISSED.get((trial.attack, trial.count, trial.policy), 0)
         assert outcome.behind <= TASK_P99 + missed, outcome  # it waits for no guest that is over its share
 
 
