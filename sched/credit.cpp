@@ -349,9 +349,9 @@ class Credit : public sched::Policy {
     }
     // Its turn was a grace, so that another vCPU that woke came soon. It has its own after that one's.
     [[nodiscard]] bool may_wake_again(const Vcpu& vcpu, RealTime now) const {
-        const Domain& domain = domain_of(vcpu);
-        return vcpu.on->until - vcpu.on->began <= grace && has_credit(domain) &&
-               within_cap(domain_of(vcpu), now) && domain.wakers.size() < services_.pcpus();
+        Domain& domain = domain_of(vcpu);
+        return vcpu.on->until - vcpu.on->began <= grace && has_credit(domain) && within_cap(domain, now) &&
+               domain.wakers.size() < services_.pcpus();
     }
     // A yield gives away what the domain has more than the next one, so that another vCPU runs.
     void give_way(Domain& domain) {

@@ -92,7 +92,7 @@ class Running {
         return has_its_part(taken, taker.weight, active, count_);
     }
 
-    // The position of `served`, or of the domain behind it that runs, has had least and can use its part.
+    // The least position of `served` and of those running domains that can use their part of the pCPUs.
     [[nodiscard]] VirtualTime least_position(const Domain& served, std::int64_t active) const {
         VirtualTime least = served.position;
         for (const Pcpu& pcpu : all())

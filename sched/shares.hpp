@@ -74,8 +74,9 @@ class Accounts {
     void bill(Domain& domain, Nanos time) const {
         domain.position = std::max(domain.position + scaled(time, domain.weight), floor());
     }
-    // A vCPU of it is about to run. If it is the one that has had least, the machine's time is its position,
-    // or `behind`, the position of a domain that runs elsewhere and has had less, but for what it may save.
+    // A vCPU of it is about to run. If it is the one that has had least, the machine's time is its position.
+    // `behind` holds that back, if it is less: the position of a domain that runs on another pCPU. It holds
+    // it back by at most `saving` of this domain's CPU time.
     void serves(Domain& domain, bool least, VirtualTime behind) {
         if (least)
             clock_ = std::max({clock_, behind, domain.position - scaled(saving_, domain.weight)});

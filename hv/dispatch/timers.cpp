@@ -105,7 +105,7 @@ void begin_housekeeping(Pcpu& self, RealTime now) {
     self.house_waits = true;
 }
 
-void keep_house(RealTime now) {
+void do_housekeeping(RealTime now) {
     if (housekeeping_visit(now))
         arm_housekeeping(std::min(housekeeping->next, machine::now() + between_steps));
 }
@@ -328,7 +328,7 @@ void keep_house_if_due() {
         device_serve(machine::now());
     if (std::exchange(self.house_waits, false)) {
         bill_to(nullptr);
-        keep_house(machine::now());
+        do_housekeeping(machine::now());
     }
     if (self.current == nullptr) // the way back to idling is of what was done last
         return;

@@ -78,7 +78,7 @@ bool deliver_software_interrupt(Vcpu& vcpu, unsigned vector) {
     return true;
 }
 
-// Its kernel may have closed the gate to whoever is running, which then finds itself at the instruction.
+// A kernel may have closed the gate to its applications or to itself. Then the instruction raises a fault.
 void deliver_system_call_gate(Vcpu& vcpu) {
     if (deliver_software_interrupt(vcpu, system_call_vector)) [[likely]]
         return;

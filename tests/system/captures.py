@@ -10,7 +10,7 @@ from bulkhead.backend.qemu.manifest import WALL_CLOCK
 
 
 def packets(file: Path) -> list[tuple[int, bytes]]:
-    """Time [ns since the machine's start] and bytes of each packet of a file, whose form is checked."""
+    """Time [ns since the machine's start] and bytes of each packet of a file. Checks the file's form."""
     data = file.read_bytes()
     assert struct.unpack_from("<IHHiIII", data) == (0xA1B23C4D, 2, 4, 0, 0, 0x40000, 1)
     at, found = 24, []
